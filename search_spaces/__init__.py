@@ -1,0 +1,28 @@
+"""Search spaces: what may be built, and what an architecture costs and compiles to.
+
+    space = search_spaces.get("nasbench201")            # or load("my_space.py:space")
+    architecture = space.sample(random.Random(0))
+    task = search_spaces.Task(input_shape=(3, 32, 32), classes=10)
+    net = space.compile(architecture, task)             # torch.nn.Module
+    cost = space.cost(architecture, task)               # parameters, macs, peak_activation_bytes
+
+To add a space: write a module with a factory called `space` and name it in `SPACES`.
+"""
+
+from search_spaces.architecture import Architecture as Architecture
+from search_spaces.cost import Cost as Cost
+from search_spaces.cost import Walk as Walk
+from search_spaces.feasible import Feasible as Feasible
+from search_spaces.feasible import Limits as Limits
+from search_spaces.registry import SPACES as SPACES
+from search_spaces.registry import get as get
+from search_spaces.registry import load as load
+from search_spaces.space import SearchSpace as SearchSpace
+from search_spaces.task import Task as Task
+from search_spaces.tree import Choice as Choice
+from search_spaces.tree import Integer as Integer
+from search_spaces.tree import Node as Node
+from search_spaces.tree import Real as Real
+from search_spaces.tree import Record as Record
+from search_spaces.tree import Repeat as Repeat
+from search_spaces.tree import Struct as Struct

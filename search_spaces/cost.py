@@ -1,0 +1,134 @@
+"""What an architecture costs, known before it is trained and without allocating a weight.
+
+Two ways to the same three numbers. `Walk` is a forward pass over shapes alone, for spaces that
+know their networks in closed form (microseconds, no torch). `search_spaces.measure` watches a
+real forward pass of a network on the meta device, for every other one (milliseconds).
+
+Conventions. Parameters: all that training learns. MACs: multiply-accumulates of convolutions,
+linear layers and attention products for one input; no biases, norms or activations. Peak
+activation memory: float32, one input, evaluation mode; a tensor is alive from the operation
+that makes it to the last one that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+
+from search_spaces.lifetimes import Lifetimes
+
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Exact costs of one architecture on one task."""
+
+    parameters: int
+    macs: int  # for one input
+    peak_activation_bytes: int  # for one input, float32, evaluation
+
+    @classmethod
+    def of_chain(cls, parts: Iterable[Cost]) -> Cost:
+        """The cost of parts in a row, each of which reads only what the one before it made."""
+        parts = tuple(parts)
+        return cls(
+            sum(part.parameters for part in parts),
+            sum(part.macs for part in parts),
+            max(part.peak_activation_bytes for part in parts),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A tensor of which only the shape (without the batch) is known."""
+
+    shape: tuple[int, ...]
+    storage: int
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image or sequence, features of a vector."""
+        return self.shape[0]
+
+
+class Walk:
+    """A forward pass over shapes: every method is a layer, and adds what that layer costs."""
+
+    def __init__(self, input_shape: tuple[int, ...]) -> None:
+        self._parameters = 0
+        self._macs = 0
+        self._lifetimes = Lifetimes()
+        self.input = self._new(input_shape)
+
+    def cost(self) -> Cost:
+        """The costs of everything walked so far."""
+        return Cost(self._parameters, self._macs, self._lifetimes.peak())
+
+    def conv(
+        self,
+        x: Symbol,
+        channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        dilation: int = 1,
+        padding: int | None = None,
+        bias: bool = False,
+    ) -> Symbol:
+        """A convolution over all axes after the channels; `padding` defaults to the same size."""
+        if padding is None:
+            padding = dilation * (kernel - 1) // 2
+        reach = dilation * (kernel - 1) + 1
+        axes = tuple((n + 2 * padding - reach) // stride + 1 for n in x.shape[1:])
+        weights = channels * (x.channels // groups) * kernel ** len(axes)
+        self._parameters += weights + (channels if bias else 0)
+        self._macs += weights * prod(axes)
+        return self._new((channels, *axes), x)
+
+    def linear(self, x: Symbol, features: int, *, bias: bool = True) -> Symbol:
+        """A linear layer over the last axis."""
+        self._parameters += x.shape[-1] * features + (features if bias else 0)
+        self._macs += prod(x.shape) * features
+        return self._new((*x.shape[:-1], features), x)
+
+    def norm(self, x: Symbol, *, axis: int = 0) -> Symbol:
+        """A normalisation with a scale and a shift for each entry of `axis`."""
+        self._parameters += 2 * x.shape[axis]
+        return self._new(x.shape, x)
+
+    def pointwise(self, x: Symbol, *others: Symbol) -> Symbol:
+        """An operation without weights that keeps the shape of `x`: an activation, a sum."""
+        return self._new(x.shape, x, *others)
+
+    def pool(
+        self, x: Symbol, kernel: int, *, stride: int, padding: int = 0, ceil: bool = False
+    ) -> Symbol:
+        """A pooling over all axes after the channels."""
+        spare = stride - 1 if ceil else 0
+        axes = tuple((n + 2 * padding - kernel + spare) // stride + 1 for n in x.shape[1:])
+        return self._new((x.channels, *axes), x)
+
+    def mean(self, x: Symbol) -> Symbol:
+        """Global average pooling: one number for each channel, the other axes kept as 1."""
+        return self._new((x.channels, *(1 for _ in x.shape[1:])), x)
+
+    def reshape(self, x: Symbol, shape: tuple[int, ...]) -> Symbol:
+        """The same numbers under another shape: costs nothing."""
+        assert prod(shape) == prod(x.shape)
+        return Symbol(shape, x.storage)
+
+    def concat(self, parts: Iterable[Symbol]) -> Symbol:
+        """Channels side by side."""
+        parts = tuple(parts)
+        return self._new((sum(p.channels for p in parts), *parts[0].shape[1:]), *parts)
+
+    def zeros(self, shape: tuple[int, ...]) -> Symbol:
+        """A new tensor that reads nothing."""
+        return self._new(shape)
+
+    def _new(self, shape: tuple[int, ...], *inputs: Symbol) -> Symbol:
+        reads = [x.storage for x in inputs]
+        return Symbol(shape, self._lifetimes.make(reads, FLOAT_BYTES * prod(shape)))

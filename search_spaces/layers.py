@@ -1,0 +1,104 @@
+"""Building blocks that several spaces share. Imports torch, and nothing else.
+
+Shape suffixes: B batch, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "hardswish": nn.Hardswish,
+    "silu": nn.SiLU,
+}
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution, batch norm, activation (None: linear). Keeps the size at stride 1."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activation: str | None = "relu",
+    ) -> None:
+        padding = kernel // 2
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        if activation is not None:
+            self.append(ACTIVATIONS[activation](inplace=True))
+
+
+class SqueezeExcite(nn.Module):
+    """Scale every channel by a gate that sees all channels, averaged over the image.
+
+    Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, https://arxiv.org/abs/1709.01507;
+    with the hard sigmoid of MobileNetV3 (arXiv 1905.02244, Section 5.2).
+    """
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, squeezed, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(squeezed, channels, 1),
+            nn.Hardsigmoid(),
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        gate_BC11: Tensor = self.gate(x_BCHW)
+        return x_BCHW * gate_BC11
+
+
+class InvertedResidual(nn.Module):
+    """Expand, convolve each channel by itself, (gate,) project; add the input where it fits.
+
+    Sandler et al., "MobileNetV2", CVPR 2018, Table 1, https://arxiv.org/abs/1801.04381; the gate
+    as in Howard et al., "Searching for MobileNetV3", ICCV 2019, Figure 4.
+
+    Args:
+        inputs: Channels of the input.
+        outputs: Channels of the output.
+        hidden: Channels in between; no expansion when it equals `inputs`.
+        kernel: Of the convolution in between.
+        stride: Likewise.
+        squeezed: Channels inside the gate; 0 for none.
+        activation: A name of `ACTIVATIONS`.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        hidden: int,
+        kernel: int,
+        stride: int,
+        squeezed: int,
+        activation: str,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        if hidden != inputs:
+            layers.append(ConvNorm(inputs, hidden, 1, activation=activation))
+        layers.append(
+            ConvNorm(hidden, hidden, kernel, stride=stride, groups=hidden, activation=activation)
+        )
+        if squeezed:
+            layers.append(SqueezeExcite(hidden, squeezed))
+        layers.append(ConvNorm(hidden, outputs, 1, activation=None))
+        self.layers = nn.Sequential(*layers)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        y_BCHW: Tensor = self.layers(x_BCHW)
+        return x_BCHW + y_BCHW if self.residual else y_BCHW

@@ -1,0 +1,40 @@
+"""How much memory is alive at once, from when tensors are made and last read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class Lifetimes:
+    """When each storage is made and last read, and the most that is alive at once."""
+
+    def __init__(self) -> None:
+        self._sizes: list[int] = []
+        self._born: list[int] = []
+        self._last: list[int] = []
+        self._time = 0
+
+    def make(self, reads: Iterable[int], size: int) -> int:
+        """One operation that reads some storages and makes a new one; returns its number."""
+        self.read(reads)
+        self._sizes.append(size)
+        self._born.append(self._time)
+        self._last.append(self._time)
+        return len(self._sizes) - 1
+
+    def read(self, storages: Iterable[int]) -> None:
+        """One operation that makes nothing new (or the first part of one that does)."""
+        self._time += 1
+        for storage in storages:
+            self._last[storage] = self._time
+
+    def peak(self) -> int:
+        changes = [0] * (self._time + 2)
+        for size, born, last in zip(self._sizes, self._born, self._last, strict=True):
+            changes[born] += size
+            changes[last + 1] -= size
+        alive = peak = 0
+        for change in changes:
+            alive += change
+            peak = max(peak, alive)
+        return peak

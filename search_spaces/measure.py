@@ -1,0 +1,89 @@
+"""The cost of any network, read off a real forward pass on the meta device.
+
+Exact, and no weight is allocated; it takes milliseconds where a closed form takes microseconds.
+The conventions are those of `search_spaces.cost`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from search_spaces.cost import Cost
+from search_spaces.lifetimes import Lifetimes
+
+
+def measure(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Cost:
+    """Build a network on the meta device, watch one forward pass of it, and count.
+
+    Args:
+        build: Makes the network.
+        input_shape: Of one input, without the batch.
+    """
+    with torch.device("meta"):
+        net = build().eval()
+        x = torch.empty(1, *input_shape)
+    watch = _Watch(x)
+    with torch.no_grad(), _no_fused_attention(), watch:
+        net(x)
+    parameters = sum(p.numel() for p in net.parameters())
+    return Cost(parameters, watch.macs, watch.lifetimes.peak())
+
+
+@contextmanager
+def _no_fused_attention() -> Iterator[None]:
+    """`nn.MultiheadAttention`'s shortcut for inference hides its products from the count."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the MACs and follows the storages of every operation that torch dispatches."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.macs = 0
+        self.lifetimes = Lifetimes()
+        self._numbers: dict[int, int] = {}
+        self._kept: list[Tensor] = []  # no storage may die and leave its address to another
+        self._make(x, ())
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        flops = flop_registry.get(func._overloadpacket)
+        if flops is not None:
+            self.macs += flops(*args, **kwargs, out_val=out) // 2
+        inputs = {_address(t) for t in _tensors((args, kwargs))}
+        reads = [self._numbers[address] for address in inputs if address in self._numbers]
+        results = out[0] if isinstance(out, tuple) else out  # the rest are statistics on the side
+        made = [t for t in _tensors(results) if _address(t) not in inputs]
+        for tensor in made:
+            self._make(tensor, reads)
+        if not made:  # in place, or a view
+            self.lifetimes.read(reads)
+        return out
+
+    def _make(self, tensor: Tensor, reads: Iterable[int]) -> None:
+        size = tensor.untyped_storage().nbytes()
+        self._numbers[_address(tensor)] = self.lifetimes.make(reads, size)
+        self._kept.append(tensor)
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def _address(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)

@@ -1,0 +1,218 @@
+"""NAS-Bench-201: a cell of four nodes and six edges, each edge one of five operations.
+
+Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search",
+ICLR 2020, Figure 1. https://arxiv.org/abs/2001.00326. The network around the cell is theirs:
+a stem, three stages of equal cells with a residual block that halves the resolution between
+them, global average pooling and a linear classifier.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Hashable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from search_spaces.architecture import Architecture
+from search_spaces.cost import Cost, Symbol, Walk
+from search_spaces.dag import canonical_dag
+from search_spaces.space import SearchSpace
+from search_spaces.task import Task
+from search_spaces.tree import Choice, Struct
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+KERNEL = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
+EDGES = tuple((i, j) for j in range(1, 4) for i in range(j))  # 0->1, 0->2, 1->2, 0->3, ...
+
+
+def space(channels: int = 16, cells: int = 5) -> SearchSpace:
+    """The 15,625 cells, stacked `cells` times in each stage, `channels` wide in the first."""
+    if channels < 1 or cells < 0:
+        raise ValueError(f"want channels >= 1 and cells >= 0, got {channels=}, {cells=}")
+
+    def build(architecture: Architecture, task: Task) -> nn.Module:
+        from search_spaces.networks.nasbench201 import NasBench201
+
+        return NasBench201(
+            operations(architecture),
+            inputs=task.input_shape[0],
+            channels=channels,
+            cells=cells,
+            classes=task.classes,
+        )
+
+    def count(architecture: Architecture, task: Task) -> Cost:
+        return network_cost(operations(architecture), task, channels, cells)
+
+    return SearchSpace(
+        name="nasbench201",
+        tree=Struct(**{f"{i}->{j}": Choice(*OPERATIONS) for i, j in EDGES}),
+        build=build,
+        source="Dong & Yang, ICLR 2020",
+        settings={"channels": channels, "cells": cells},
+        canonical_form=canonical_form,
+        read=read,
+        write=write,
+        published=PUBLISHED,
+        count=count,
+    )
+
+
+def operations(architecture: Architecture) -> dict[tuple[int, int], str]:
+    """The operation on every edge (from, to)."""
+    return {(i, j): architecture[f"{i}->{j}"] for i, j in EDGES}
+
+
+def read(text: str) -> dict[str, str]:
+    """Parse `|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...~0|...~1|...~2|`.
+
+    Raises:
+        ValueError: it is not that notation.
+    """
+    nodes = text.split("+")
+    terms = [re.findall(r"([a-z0-9_]+)~(\d+)\|", node) for node in nodes]
+    value = {f"{i}->{j}": op for j, node in enumerate(terms, 1) for op, i in node}
+    rebuilt = "+".join("|" + "".join(f"{op}~{i}|" for op, i in node) for node in terms)
+    if rebuilt != text or value.keys() != {f"{i}->{j}" for i, j in EDGES}:
+        raise ValueError(
+            "want a cell such as |none~0|+|none~0|none~1|+|none~0|none~1|none~2|, "
+            f"got {text[:120]!r}"
+        )
+    return value
+
+
+def write(architecture: Architecture) -> str:
+    """The inverse of `read`."""
+    nodes = itertools.groupby(operations(architecture).items(), key=lambda item: item[0][1])
+    return "+".join("|" + "".join(f"{op}~{i}|" for (i, _), op in node) for _, node in nodes)
+
+
+# The best cell by published 200-epoch test accuracy, and the residual block as a cell.
+PUBLISHED = {
+    "resnet": read(
+        "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|"
+    ),
+    "best_cifar10": read(
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
+    ),
+}
+
+
+def canonical_form(architecture: Architecture) -> Hashable:
+    """Equal for cells that compute the same function, whatever the weights.
+
+    Every node is a sum of terms, each a convolution's output (or the cell's input) pooled some
+    number of times: skipping and adding keep the terms, pooling is linear and applies to each,
+    and a convolution makes a new term. What the output does not read is left out. Two
+    convolutions of the same term stay two: they have weights of their own. A convolution that
+    reads nothing still adds the shift of its norm, the same everywhere, which pooling keeps;
+    as a 1x1 convolution does with such terms.
+    """
+    terms: list[Counter[tuple[int, int]]] = [Counter({(0, 0): 1})]  # (vertex, times pooled)
+    labels = ["input"]
+    reads: list[Counter[tuple[int, int]]] = [Counter()]  # of each vertex
+    flat: set[int] = set()  # vertices that are the same everywhere in the image
+    edge = operations(architecture)
+    for j in range(1, 4):
+        node: Counter[tuple[int, int]] = Counter()
+        for i in range(j):
+            match edge[i, j]:
+                case "none":
+                    continue
+                case "skip_connect":
+                    node += terms[i]
+                case "avg_pool_3x3":
+                    for (vertex, pooled), n in terms[i].items():
+                        node[vertex, pooled + (vertex not in flat)] += n
+                case convolution:
+                    if not terms[i] or (
+                        convolution == "nor_conv_1x1" and all(v in flat for v, _ in terms[i])
+                    ):
+                        flat.add(len(labels))
+                    labels.append(convolution)
+                    reads.append(terms[i])
+                    node[len(labels) - 1, 0] += 1
+        terms.append(node)
+    labels.append("output")
+    reads.append(terms[3])
+    alive = {len(labels) - 1}
+    for vertex in reversed(range(len(labels))):
+        if vertex in alive:
+            alive |= {source for source, _ in reads[vertex]}
+    number = {vertex: n for n, vertex in enumerate(sorted(alive))}
+    return canonical_dag(
+        [labels[vertex] for vertex in number],
+        [
+            (number[source], number[vertex], f"{count} x pool^{pooled}")
+            for vertex in number
+            for (source, pooled), count in reads[vertex].items()
+        ],
+    )
+
+
+def network_cost(edge: dict[tuple[int, int], str], task: Task, channels: int, cells: int) -> Cost:
+    """The cost of the network that `networks.nasbench201` builds, in closed form."""
+    inputs, *size = task.input_shape
+    parts = [_stem_cost((inputs, *size), channels)]
+    for stage in range(3):
+        if stage:
+            parts.append(_reduction_cost((channels, *size)))
+            channels *= 2
+            size = [(n + 1) // 2 for n in size]
+        parts += [_cell_cost(edge, (channels, *size))] * cells
+    parts.append(_head_cost((channels, *size), task.classes))
+    return Cost.of_chain(parts)
+
+
+def _relu_conv_norm(walk: Walk, x: Symbol, channels: int, kernel: int, stride: int = 1) -> Symbol:
+    return walk.norm(walk.conv(walk.pointwise(x), channels, kernel, stride=stride))
+
+
+@cache
+def _stem_cost(shape: tuple[int, ...], channels: int) -> Cost:
+    walk = Walk(shape)
+    walk.norm(walk.conv(walk.input, channels, 3))
+    return walk.cost()
+
+
+@cache
+def _reduction_cost(shape: tuple[int, ...]) -> Cost:
+    walk = Walk(shape)
+    x, channels = walk.input, 2 * shape[0]
+    shortcut = walk.conv(walk.pool(x, 2, stride=2, ceil=True), channels, 1)
+    y = _relu_conv_norm(walk, _relu_conv_norm(walk, x, channels, 3, stride=2), channels, 3)
+    walk.pointwise(shortcut, y)
+    return walk.cost()
+
+
+def _cell_cost(edge: dict[tuple[int, int], str], shape: tuple[int, ...]) -> Cost:
+    walk = Walk(shape)
+    states = [walk.input]
+    for j in range(1, 4):
+        total: Symbol | None = None
+        for i in range(j):
+            match edge[i, j]:
+                case "none":
+                    continue
+                case "skip_connect":
+                    y = states[i]
+                case "avg_pool_3x3":
+                    y = walk.pool(states[i], 3, stride=1, padding=1)
+                case convolution:
+                    y = _relu_conv_norm(walk, states[i], shape[0], KERNEL[convolution])
+            total = y if total is None else walk.pointwise(total, y)
+        states.append(walk.zeros(shape) if total is None else total)
+    return walk.cost()
+
+
+@cache
+def _head_cost(shape: tuple[int, ...], classes: int) -> Cost:
+    walk = Walk(shape)
+    x = walk.mean(walk.pointwise(walk.norm(walk.input)))
+    walk.linear(walk.reshape(x, (shape[0],)), classes)
+    return walk.cost()

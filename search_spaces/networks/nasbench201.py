@@ -1,0 +1,117 @@
+"""The network of NAS-Bench-201 (Dong & Yang, ICLR 2020, Figure 1 and Section 2.1).
+
+Shape suffixes: B batch, C channels, H height, W width, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+def relu_conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """ReLU, convolution, batch norm: the order of the paper."""
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+    )
+
+
+def operation(name: str, channels: int) -> nn.Module:
+    """What one edge does; an edge with `none` has no module."""
+    match name:
+        case "skip_connect":
+            return nn.Identity()
+        case "nor_conv_1x1":
+            return relu_conv_norm(channels, channels, 1)
+        case "nor_conv_3x3":
+            return relu_conv_norm(channels, channels, 3)
+        case "avg_pool_3x3":
+            return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
+    raise AssertionError(name)
+
+
+class Cell(nn.Module):
+    """A DAG whose node j is the sum over i < j of edge i->j applied to node i."""
+
+    def __init__(self, edges: Mapping[tuple[int, int], str], channels: int) -> None:
+        super().__init__()
+        self.edges = nn.ModuleDict(
+            {f"{i}_{j}": operation(op, channels) for (i, j), op in edges.items() if op != "none"}
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        states = [x_BCHW]
+        for j in range(1, 4):
+            total: Tensor | None = None
+            for i in range(j):
+                if f"{i}_{j}" in self.edges:
+                    y_BCHW = self.edges[f"{i}_{j}"](states[i])
+                    total = y_BCHW if total is None else total + y_BCHW
+            states.append(torch.zeros_like(x_BCHW) if total is None else total)
+        return states[-1]
+
+
+class Reduction(nn.Module):
+    """A residual block that halves the resolution and doubles the channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.shortcut = nn.Sequential(
+            nn.AvgPool2d(2, stride=2, ceil_mode=True),  # ceil: odd sizes match the other branch
+            nn.Conv2d(channels, 2 * channels, 1, bias=False),
+        )
+        self.conv_a = relu_conv_norm(channels, 2 * channels, 3, stride=2)
+        self.conv_b = relu_conv_norm(2 * channels, 2 * channels, 3)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        shortcut_BCHW: Tensor = self.shortcut(x_BCHW)
+        y_BCHW: Tensor = self.conv_b(self.conv_a(x_BCHW))
+        return shortcut_BCHW + y_BCHW
+
+
+class NasBench201(nn.Module):
+    """Stem, three stages of equal cells, classifier.
+
+    Args:
+        edges: The operation on every edge (from, to) of the cell.
+        inputs: Channels of the images.
+        channels: Channels in the first stage; doubled in each following one.
+        cells: Cells in each stage.
+        classes: Logits.
+    """
+
+    def __init__(
+        self,
+        edges: Mapping[tuple[int, int], str],
+        *,
+        inputs: int,
+        channels: int,
+        cells: int,
+        classes: int,
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(inputs, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
+        stages: list[nn.Module] = []
+        for stage in range(3):
+            if stage:
+                stages.append(Reduction(channels))
+                channels *= 2
+            stages += [Cell(edges, channels) for _ in range(cells)]
+        self.stages = nn.Sequential(*stages)
+        self.head = nn.Sequential(
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(channels, classes),
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        logits_BK: Tensor = self.head(self.stages(self.stem(x_BCHW)))
+        return logits_BK

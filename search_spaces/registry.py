@@ -1,0 +1,135 @@
+"""Search spaces by name, and from files of the user's own."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from search_spaces.space import SearchSpace
+from search_spaces.tree import Choice, Scalar, Value
+
+# name -> module with a factory called `space`; loaded when asked for.
+SPACES: dict[str, str] = {
+    "nasbench201": "search_spaces.nasbench201",
+    "mobile": "search_spaces.mobile",
+    "mlp": "search_spaces.mlp",
+}
+
+_FIXED = re.compile(r"fixed:(?P<space>[^:]+\.py:\w+|\w+(?::\w+=[^:]*)?):(?P<architecture>.+)")
+
+
+def get(name: str, **settings: Any) -> SearchSpace:
+    """The registered space called `name`, with what is not searched set by `settings`.
+
+    Raises:
+        ValueError: there is no such space, or it has no such setting.
+    """
+    if name not in SPACES:
+        raise ValueError(
+            f"want a search space ({', '.join(SPACES)}, or path/to/file.py:space), got {name!r}"
+        )
+    factory = importlib.import_module(SPACES[name]).space
+    parameters = inspect.signature(factory).parameters
+    for setting, value in settings.items():
+        if setting not in parameters:
+            has = ", ".join(parameters) or "none"
+            raise ValueError(f"{name}: want one of its settings ({has}), got {setting!r}")
+        kind = type(parameters[setting].default)
+        if kind in (int, float, bool, str) and not _fits(value, kind):
+            raise ValueError(f"{name}: want {setting} as {kind.__name__}, got {value!r}")
+    space: SearchSpace = factory(**settings)
+    return space
+
+
+def load(text: str) -> SearchSpace:
+    """The space that a command line names.
+
+    Args:
+        text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable`, a
+            `SearchSpace` in a file of the user's own, which is run; or `fixed:SPACE:ARCHITECTURE`,
+            the space with a single architecture, for plain hyperparameter search.
+
+    Raises:
+        ValueError: it names nothing; says what was wanted and got.
+    """
+    if match := _FIXED.fullmatch(text):
+        space = load(match["space"])
+        return fixed(space, space.parse(match["architecture"]).value)
+    if text.startswith("fixed:"):
+        raise ValueError(f"want fixed:SPACE:ARCHITECTURE, got {text[:80]!r}")
+    name, colon, rest = text.rpartition(":")
+    if colon and name.endswith(".py"):
+        return _from_file(Path(name), rest)
+    if text.endswith(".py"):
+        raise ValueError(f"want path/to/file.py:variable, got {text!r}: which variable is it?")
+    name, _, rest = text.partition(":")
+    return get(name, **_settings(name, rest))
+
+
+def fixed(space: SearchSpace, value: Value) -> SearchSpace:
+    """`space` with a single member."""
+    return replace(space, tree=Choice(space.tree.check(value)), published={})
+
+
+def _settings(name: str, text: str) -> dict[str, Scalar]:
+    settings: dict[str, Scalar] = {}
+    for part in text.split(",") if text else []:
+        setting, equals, value = part.partition("=")
+        if not equals or not setting.isidentifier():
+            raise ValueError(f"want {name}:setting=value,setting=value, got {name}:{text}")
+        settings[setting] = _scalar(value)
+    return settings
+
+
+def _scalar(text: str) -> Scalar:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind
+
+
+def _from_file(path: Path, variable: str) -> SearchSpace:
+    if not path.is_file():
+        raise ValueError(f"want a Python file with a search space, got {path}: no such file")
+    spec = importlib.util.spec_from_file_location(f"user_space_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # so that what it defines can be pickled for a worker
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        last = _last_line(error, path)
+        raise ValueError(f"{path}{last}: {type(error).__name__}: {error}") from error
+    space = getattr(module, variable, None)
+    if not isinstance(space, SearchSpace):
+        found = [name for name, item in vars(module).items() if isinstance(item, SearchSpace)]
+        has = f"; it has {', '.join(found)}" if found else ""
+        raise ValueError(f"want a SearchSpace called {variable!r} in {path}, got none{has}")
+    return space
+
+
+def _last_line(error: Exception, path: Path) -> str:
+    """`:12`, the last line of `path` that the error passed through, if any."""
+    line, frame = "", error.__traceback__
+    while frame is not None:
+        if Path(frame.tb_frame.f_code.co_filename) == path.resolve():
+            line = f":{frame.tb_lineno}"
+        frame = frame.tb_next
+    return line

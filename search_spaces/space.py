@@ -1,0 +1,229 @@
+"""A search space: a name, a tree of decisions, and how an architecture becomes a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from search_spaces.architecture import NAME, Architecture
+from search_spaces.cost import Cost
+from search_spaces.task import KINDS, Task
+from search_spaces.tree import Node, Scalar, Value
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_DRAWS = 10_000  # before a space with an objection is called empty
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchSpace:
+    """What may be built.
+
+    Args:
+        name: Lower case, digits and underscores; part of every architecture's text.
+        tree: The decisions.
+        build: Makes the network of an architecture for a task. Called on checked input only.
+        inputs: The kinds of input its networks take, as the number of axes of one input:
+            1 vectors, 2 sequences, 3 images.
+        source: The paper, for listings.
+        settings: What was fixed when the space was made (`search_spaces.get(name, **settings)`).
+        objection: For what a tree cannot say: why a value of the tree is not a member of the
+            space, in one line, or None for a member. Every operation stays among the members.
+        canonical_form: Equal for architectures that compute the same function, whatever the
+            weights; without it, every architecture is its own.
+        read: The literature's notation -> a value of the tree; ValueError if it is not one.
+        write: The inverse of `read`.
+        published: Values of published architectures by name.
+        count: The cost in closed form. Without it a network is built on the meta device.
+    """
+
+    name: str
+    tree: Node
+    build: Callable[[Architecture, Task], nn.Module]
+    inputs: tuple[int, ...] = (3,)
+    source: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    objection: Callable[[Architecture], str | None] | None = None
+    canonical_form: Callable[[Architecture], Hashable] | None = None
+    read: Callable[[str], object] | None = None
+    write: Callable[[Architecture], str] | None = None
+    published: Mapping[str, object] = field(default_factory=dict)
+    count: Callable[[Architecture, Task], Cost] | None = None
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"want a name such as my_space for a search space, got {self.name!r}")
+
+    # -- members -----------------------------------------------------------------------------
+
+    @cached_property
+    def size(self) -> int | float:
+        """How many architectures there are: exact; `math.inf` when a real number is decided.
+
+        A space with an objection is counted by going through its tree once.
+        """
+        return self.tree.size if self.objection is None else sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Architecture]:
+        """Every architecture once, in a fixed order."""
+        return filter(self._is_member, map(self._wrap, self.tree))
+
+    def __contains__(self, architecture: Architecture) -> bool:
+        try:
+            self.check(architecture)
+        except ValueError:
+            return False
+        return True
+
+    def check(self, architecture: Architecture) -> Architecture:
+        """Return `architecture` as this space holds it.
+
+        Raises:
+            ValueError: it is not one of this space; says where, what was wanted and got.
+        """
+        if architecture.space != self.name:
+            raise ValueError(
+                f"want an architecture of {self.name}, got one of {architecture.space!r}"
+            )
+        member = self.architecture(architecture.value)
+        return architecture if member == architecture else member
+
+    def architecture(self, value: object) -> Architecture:
+        """The architecture that has `value` (dicts and lists will do).
+
+        Raises:
+            ValueError: there is none; says where, what was wanted and got.
+        """
+        architecture = self._wrap(self.tree.check(value))
+        if self.objection is not None and (why := self.objection(architecture)):
+            raise ValueError(f"not an architecture of {self.name}: {why}")
+        return architecture
+
+    @cached_property
+    def known(self) -> dict[str, Architecture]:
+        """Published architectures by name: baselines to start from, and to beat."""
+        return {name: self.architecture(value) for name, value in self.published.items()}
+
+    def canonical(self, architecture: Architecture) -> Hashable:
+        """Equal for architectures that compute the same function: train only one of them."""
+        if self.canonical_form is None:
+            value: Hashable = architecture.value
+            return value
+        form: Hashable = self.canonical_form(architecture)
+        return form
+
+    def flat(self, architecture: Architecture) -> dict[str, Scalar]:
+        """The active decisions as `path -> option`, for logs, importance and encodings."""
+        return self.tree.flat(architecture.value)
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    def sample(self, rng: Random) -> Architecture:
+        """Draw one architecture uniformly."""
+        return self._first_member(lambda: self.tree.sample(rng))
+
+    def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
+        """Draw an architecture in which one decision is taken differently.
+
+        Where the space objects to a hundred such draws, two decisions change, then three, ...
+
+        Raises:
+            ValueError: the space has a single architecture, or none was found.
+        """
+        for attempt in range(_DRAWS):
+            value = architecture.value
+            for _ in range(1 + attempt // 100):
+                value = self.tree.mutate(value, rng)
+            mutant = self._wrap(value)
+            if mutant != architecture and self._is_member(mutant):
+                return mutant
+        raise ValueError(f"no architecture of {self.name} was found near {architecture}")
+
+    def crossover(self, a: Architecture, b: Architecture, rng: Random) -> Architecture:
+        """Draw an architecture that takes each decision from `a` or from `b`."""
+        for _ in range(20):
+            child = self._wrap(self.tree.crossover(a.value, b.value, rng))
+            if self._is_member(child):
+                return child
+        return a
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """All architectures that differ in one decision (ordinal ones: by one step)."""
+        values = self.tree.neighbours(architecture.value)
+        return filter(self._is_member, map(self._wrap, values))
+
+    # -- text --------------------------------------------------------------------------------
+
+    def parse(self, text: str) -> Architecture:
+        """Read an architecture: a known name, `str(architecture)`, its JSON, or the literature's.
+
+        Raises:
+            ValueError: none of these; says what was wanted and got.
+        """
+        text = text.strip()
+        if text in self.published:
+            return self.known[text]
+        prefix = f"{self.name}:"
+        if text.startswith(prefix):
+            return self.check(Architecture.parse(text))
+        if self.read is not None:
+            return self.architecture(self.read(text))
+        if not text.startswith(("{", "[")):
+            names = ", ".join([*self.published, f"{prefix}..."])
+            raise ValueError(f"want an architecture of {self.name} ({names}), got {text[:60]!r}")
+        return self.check(Architecture.parse(prefix + text))
+
+    def format(self, architecture: Architecture) -> str:
+        """The shortest text that `parse` reads back: the literature's notation if there is one."""
+        return str(architecture) if self.write is None else self.write(architecture)
+
+    # -- networks ----------------------------------------------------------------------------
+
+    def compile(self, architecture: Architecture, task: Task) -> nn.Module:
+        """Build the network; its weights are drawn from torch's global generator.
+
+        Returns:
+            A module from inputs (batch, *task.input_shape) to logits (batch, task.classes).
+
+        Raises:
+            ValueError: the architecture is not of this space, or its networks do not take
+                inputs of this kind.
+        """
+        self._check_task(task)
+        return self.build(self.check(architecture), task)
+
+    def cost(self, architecture: Architecture, task: Task) -> Cost:
+        """Parameters, MACs and peak activation memory, without allocating weights.
+
+        Raises:
+            ValueError: as for `compile`.
+        """
+        self._check_task(task)
+        architecture = self.check(architecture)
+        if self.count is not None:
+            return self.count(architecture, task)
+        from search_spaces.measure import measure
+
+        return measure(lambda: self.build(architecture, task), task.input_shape)
+
+    def _check_task(self, task: Task) -> None:
+        if len(task.input_shape) not in self.inputs:
+            wanted = " or ".join(KINDS[axes] for axes in self.inputs)
+            raise ValueError(f"{self.name} is for {wanted}, got input shape {task.input_shape}")
+
+    def _wrap(self, value: Value) -> Architecture:
+        return Architecture(self.name, value)
+
+    def _is_member(self, architecture: Architecture) -> bool:
+        return self.objection is None or self.objection(architecture) is None
+
+    def _first_member(self, draw: Callable[[], Value]) -> Architecture:
+        for _ in range(_DRAWS):
+            architecture = self._wrap(draw())
+            if self._is_member(architecture):
+                return architecture
+        raise ValueError(f"none of {_DRAWS} draws is a member of {self.name}: see its objection")

@@ -1,0 +1,33 @@
+"""What a network is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KINDS = {1: "vectors (features)", 2: "sequences (channels, length)", 3: "images (C, H, W)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Classify inputs of one shape.
+
+    Args:
+        input_shape: Without the batch: (features,), (channels, length) or (C, H, W).
+        classes: How many.
+        small_images: Whether networks for images keep their resolution in the stem instead of
+            reducing it at once. By default (None) when the shorter side is under 96 pixels.
+    """
+
+    input_shape: tuple[int, ...]
+    classes: int
+    small_images: bool | None = None
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.input_shape)
+        if len(shape) not in KINDS or not all(isinstance(n, int) and n > 0 for n in shape):
+            raise ValueError(f"input shape: want 1 to 3 positive integers, got {shape}")
+        if not isinstance(self.classes, int) or self.classes < 1:
+            raise ValueError(f"classes: want a positive integer, got {self.classes!r}")
+        object.__setattr__(self, "input_shape", shape)
+        if self.small_images is None:
+            object.__setattr__(self, "small_images", len(shape) == 3 and min(shape[1:]) < 96)
