@@ -1,0 +1,144 @@
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trainers import load
+
+RNG = np.random.default_rng(0)
+LABELS = np.arange(40) % 4
+
+
+def saved(folder: Path, **arrays: Any) -> Path:
+    np.savez(folder / "data.npz", **arrays)
+    return folder / "data.npz"
+
+
+def pixels(*shape: int) -> Any:
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def refused(path: Path, message: str, **options: int) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        load(path, **options)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value) or options or "class" in message
+
+
+@pytest.mark.parametrize(
+    ("images", "shape"),
+    [
+        (pixels(40, 6, 5), (1, 6, 5)),
+        (pixels(40, 6, 5, 3), (3, 6, 5)),
+        (pixels(40, 6, 5, 1), (1, 6, 5)),
+        (pixels(40, 3, 6, 5), (3, 6, 5)),
+        (pixels(40, 1, 6, 5), (1, 6, 5)),
+        (pixels(40, 4, 6, 5), (4, 6, 5)),
+        (pixels(40, 3, 3, 3), (3, 3, 3)),
+        (pixels(40, 6, 5).astype(np.int64), (1, 6, 5)),
+        (pixels(40, 6, 5, 3) / 255, (3, 6, 5)),
+        (RNG.normal(size=(40, 7)), (7,)),
+        (pixels(40, 7), (7,)),
+        (RNG.normal(size=(40, 2, 9)), (2, 9)),
+    ],
+    ids=lambda value: str(getattr(value, "shape", value)),
+)
+def test_layouts(tmp_path, images, shape):
+    data = load(saved(tmp_path, images=images, labels=LABELS))
+    assert data.input_shape == shape
+    assert data.train.images.dtype == (torch.uint8 if len(shape) == 3 else torch.float32)
+    assert len(data.mean) == len(data.std) == shape[0]
+    assert (data.std > 0).all()
+
+
+def test_pixels_arrive_unchanged_in_every_layout(tmp_path):
+    nchw = pixels(40, 3, 6, 5)
+    prints = {
+        load(saved(tmp_path, x=x, y=LABELS)).fingerprint
+        for x in (nchw, nchw.transpose(0, 2, 3, 1), nchw / 255, nchw.astype(np.int32))
+    }
+    assert len(prints) == 1
+
+
+def test_a_test_half_and_texts_as_labels(tmp_path):
+    names = np.array(["cat", "ant", "dog", "bee"])[LABELS]
+    vectors = RNG.normal(size=(40, 3)).astype(np.float32)
+    path = saved(tmp_path, x_train=vectors, y_train=names, x_test=vectors[:4], y_test=names[:4])
+    data = load(path)
+    assert data.classes == ("ant", "bee", "cat", "dog")
+    assert data.test.labels.tolist() == [2, 0, 3, 1]
+    assert torch.equal(data.test.images, torch.from_numpy(vectors[:4]))
+
+
+def test_a_constant_channel_has_std_1(tmp_path):
+    vectors = np.ones((40, 2))
+    assert load(saved(tmp_path, x=vectors, y=LABELS)).std.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a": LABELS}, "want arrays x_train, .*; got none"),
+        ({"x": pixels(40, 3)}, "want arrays x_train, .*; got x"),
+        ({"x": pixels(39, 3), "y": LABELS}, "x has 39 examples, y has 40"),
+        ({"x": pixels(40), "y": LABELS}, r"x: want numbers \[N,D\].* got uint8 \[40\]"),
+        ({"x": pixels(40, 0), "y": LABELS}, r"x: want numbers .* got uint8 \[40, 0\]"),
+        ({"x": pixels(40, 2, 2, 2, 2), "y": LABELS}, "x: want numbers"),
+        ({"x": np.array(["a"] * 40)[:, None], "y": LABELS}, "x: want numbers"),
+        ({"x": np.full((40, 2), np.nan), "y": LABELS}, "x: example 0 holds NaN or infinity"),
+        ({"x": np.array([[0.0]] * 39 + [[np.inf]]), "y": LABELS}, "x: example 39 holds"),
+        ({"x": pixels(40, 3), "y": LABELS[:, None]}, r"y: want whole numbers or texts \[N\]"),
+        ({"x": pixels(40, 3), "y": LABELS * 0.5}, "y: want whole numbers or texts"),
+        ({"x": np.full((40, 4, 4), 256), "y": LABELS}, "want pixels from 0 to 255, got 256"),
+        ({"x": np.full((40, 4, 4, 3), 1.5), "y": LABELS}, "want pixels from 0 to 1, got 1.5"),
+        (
+            {"x": np.array([{}] * 40)[:, None], "y": LABELS},
+            "not an .npz file of undamaged plain arrays: Object arrays",
+        ),
+        ({"x": pixels(40, 3), "y": np.zeros(40, int)}, "want at least 2 classes, got 1"),
+        ({"x": pixels(40, 3), "y": np.arange(40)}, "class '0' has 1 training examples"),
+        (
+            {
+                "x_train": pixels(40, 3),
+                "y_train": LABELS,
+                "x_test": pixels(4, 3),
+                "y_test": [9, 0, 1, 2],
+            },
+            "train and test differ in their classes: 3, 9",
+        ),
+        (
+            {
+                "x_train": pixels(40, 3),
+                "y_train": LABELS,
+                "x_test": pixels(4, 2),
+                "y_test": LABELS[:4],
+            },
+            r"differ in shape: \(3,\) and \(2,\)",
+        ),
+    ],
+)
+def test_wrong_arrays_are_refused_in_one_line(tmp_path, arrays, message):
+    refused(saved(tmp_path, **arrays), message)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "data.npz"
+    np.save(tmp_path / "one.npy", LABELS)
+    contents = [
+        b"",
+        b"PK\x03\x04 torn",
+        pickle.dumps({"x": 1}),
+        (tmp_path / "one.npy").read_bytes(),
+    ]
+    whole = saved(tmp_path, x=pixels(40, 9), y=LABELS).read_bytes()
+    for content in (*contents, whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        refused(path, "is not an .npz file")
+
+
+def test_vectors_cannot_be_resized(tmp_path):
+    path = saved(tmp_path, x=pixels(40, 9), y=LABELS)
+    refused(path, r"^image_size: want images, got vectors of shape \(9,\)$", image_size=8)

@@ -1,0 +1,92 @@
+"""Weights on disk: safetensors files that a kill or a full disk cannot damage unnoticed.
+
+A file appears under its name only when it is complete: it is written under a temporary name beside
+it, synced, and renamed. The SHA-256 that `save` returns is what `load` checks (safetensors itself
+does not notice a flipped bit). Nothing is ever pickled.
+"""
+
+import os
+from collections.abc import Mapping
+from hashlib import sha256 as sha256_of
+from pathlib import Path
+from secrets import token_hex
+
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from torch import Tensor
+
+
+def save(path: str | Path, state_dict: Mapping[str, Tensor]) -> str:
+    """Write `state_dict` to `path` in one step; return the file's SHA-256 in hex.
+
+    Tensors may be on any device, share memory (each name gets its own copy) and have any memory
+    layout (stored row-major; loading into a network restores the network's layout). Equal contents
+    give equal bytes.
+
+    Raises:
+        ValueError: An entry is not a dense tensor.
+        OSError: The disk is full, the folder is missing, ...; the earlier file, if any, is
+            untouched.
+    """
+    content = safetensors.save({name: _plain(name, tensor) for name, tensor in state_dict.items()})
+    _replace(Path(path), content)
+    return sha256_of(content).hexdigest()
+
+
+def load(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:
+    """Read what `save` wrote; tensors on the CPU.
+
+    Args:
+        path: The file.
+        sha256: What `save` returned. None skips the check.
+
+    Raises:
+        ValueError: The file is missing or damaged, in one line that names it.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"checkpoint {path}: cannot be read ({error.strerror})") from error
+    if sha256 is not None and (got := sha256_of(content).hexdigest()) != sha256:
+        raise ValueError(
+            f"checkpoint {path}: damaged (want SHA-256 {sha256}, got {got}); train it again"
+        )
+    try:
+        return safetensors.load(content)
+    except SafetensorError as error:
+        raise ValueError(f"checkpoint {path}: not a complete safetensors file ({error})") from error
+
+
+def _plain(name: str, tensor: Tensor) -> Tensor:
+    """A copy that shares no memory, row-major, on the CPU."""
+    if not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
+        raise ValueError(
+            f"checkpoint: want dense tensors only, got {type(tensor).__name__} for {name!r}"
+        )
+    return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put `content` at `path` so that every moment sees the whole old file or the whole new one."""
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; not saved", str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

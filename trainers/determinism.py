@@ -1,0 +1,58 @@
+"""Seeds, random state and threads: same seed, same bits (on CPU, for one thread count).
+
+Results differ bitwise between thread counts, so a run pins the count (`set_threads`) and records
+it.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+import torch
+
+
+def derive_seed(*parts: int | str) -> int:
+    """A 63-bit seed for `parts`, always and everywhere the same: `derive_seed(0, "trial", 7)`."""
+    digest = sha256(json.dumps(parts).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Seed torch's global generators inside the block and give the caller's state back after it.
+
+    For code that can only draw from the global generator: weight initialisation and `nn.Dropout`.
+
+    Args:
+        seed: 0 to 2**63 - 1.
+        device: A CUDA device whose generator is seeded too. None means every CUDA device if CUDA is
+            already in use in this process; CUDA is never started for this.
+    """
+    cuda = _cuda_indices(device)
+    with torch.random.fork_rng(devices=cuda):
+        torch.default_generator.manual_seed(seed)
+        for index in cuda:
+            torch.cuda.default_generators[index].manual_seed(seed)
+        yield
+
+
+def set_threads(count: int = 1) -> None:
+    """Let each torch operation of this process use `count` threads.
+
+    Call it before the first operation.
+    One is right for small networks and for worker processes that share a machine.
+
+    Raises:
+        ValueError: `count` is below 1.
+    """
+    if count < 1:
+        raise ValueError(f"threads: want at least 1, got {count}")
+    torch.set_num_threads(count)
+
+
+def _cuda_indices(device: torch.device | None) -> list[int]:
+    if device is not None:
+        return [device.index or 0] if device.type == "cuda" else []
+    in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return list(range(torch.cuda.device_count())) if in_use else []

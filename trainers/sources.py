@@ -1,0 +1,68 @@
+"""What every source of data hands over: one or two labelled halves, before any split is cut.
+
+Sources hold numpy arrays, not tensors: nothing is copied on the way to `torch.from_numpy`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Images = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Half:
+    """Examples and their classes.
+
+    Attributes:
+        images: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences.
+        labels: int64 [N], the index of the class.
+    """
+
+    images: Images
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A data set as it was found.
+
+    Attributes:
+        train: What may be learnt from.
+        test: The official test half; None where there is none.
+        classes: Names by label.
+        flip: Whether a mirrored image keeps its label.
+    """
+
+    train: Half
+    test: Half | None
+    classes: tuple[str, ...]
+    flip: bool
+
+
+def digits() -> Source:
+    """Scikit-learn's 1,797 scanned handwritten digits, 1×8×8, 0..16 scaled to 0..255.
+
+    Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998.
+    """
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = np.rint(found.images[:, None] * (255 / 16)).astype(np.uint8)
+    half = Half(images, found.target.astype(np.int64))
+    return Source(half, None, tuple(str(name) for name in found.target_names), flip=False)
+
+
+def channels_first(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """[N,H,W], [N,H,W,C] or [N,C,H,W] as [N,C,H,W].
+
+    Of axes 1 and 3 of a 4-dimensional array the shorter one is the channels; when equal, axis 1 is.
+    """
+    if pixels.ndim == 3:
+        return pixels[:, None]
+    if pixels.shape[3] < pixels.shape[1]:
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    return pixels
