@@ -1,0 +1,48 @@
+"""Neural architecture search for PyTorch: search, compile, train briefly, score, take away.
+
+    run = nas.search(space="mobile", data="digits", strategy="evolution", trials=40, out="runs/first")
+    run = nas.open_run("runs/first")         # run.trials, run.front, run.best()
+    run.export(run.best(), "winner/")        # a bundle
+    net = nas.load_bundle("winner/")         # the trained torch.nn.Module
+
+Names are imported when they are first used: `import nas` takes no time.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nas.api import open_run as open_run
+    from nas.api import search as search
+    from nas.bundle import Bundle as Bundle
+    from nas.bundle import load_bundle as load_bundle
+    from nas.bundle import open_bundle as open_bundle
+    from nas.run import Run as Run
+    from nas.session import SearchFailed as SearchFailed
+    from nas.strategies import STRATEGIES as STRATEGIES
+    from nas.trial import Failure as Failure
+    from nas.trial import Trial as Trial
+
+MODULE_OF = {
+    "Bundle": "bundle",
+    "Failure": "trial",
+    "Run": "run",
+    "STRATEGIES": "strategies",
+    "SearchFailed": "session",
+    "Trial": "trial",
+    "load_bundle": "bundle",
+    "open_bundle": "bundle",
+    "open_run": "api",
+    "search": "api",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import `name` from the module that has it (PEP 562)."""
+    if name not in MODULE_OF:
+        raise AttributeError(f"module 'nas' has no attribute {name!r}")
+    return getattr(import_module(f"nas.{MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *MODULE_OF})

@@ -29,9 +29,18 @@ def save(path: str | Path, state_dict: Mapping[str, Tensor]) -> str:
         OSError: The disk is full, the folder is missing, ...; the earlier file, if any, is
             untouched.
     """
-    content = safetensors.save({name: _plain(name, tensor) for name, tensor in state_dict.items()})
+    content = pack(state_dict)
     _replace(Path(path), content)
     return sha256_of(content).hexdigest()
+
+
+def pack(state_dict: Mapping[str, Tensor]) -> bytes:
+    """The bytes of the file that `save` writes.
+
+    Raises:
+        ValueError: An entry is not a dense tensor.
+    """
+    return safetensors.save({name: _plain(name, tensor) for name, tensor in state_dict.items()})
 
 
 def load(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:

@@ -34,7 +34,7 @@ class Recipe:
         ValueError: One line that names the field, what was wanted and what was got.
     """
 
-    epochs: int = 12
+    epochs: int = 5
     batch_size: int = 64
     optimizer: Optimizer = "sgd"
     learning_rate: float | None = None

@@ -1,0 +1,88 @@
+"""What `import nas` offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nas import hyperparameters
+from nas.run import Run
+from nas.session import Session
+from nas.settings import Settings
+
+DEFAULT_SPACE = "nasbench201:channels=8,cells=1"
+
+
+def search(
+    *,
+    space: str = DEFAULT_SPACE,
+    data: str | Path = "digits",
+    strategy: str = "evolution",
+    trials: int = 40,
+    seed: int = 0,
+    out: str | Path,
+    tune: str | Sequence[str] = (),
+    objectives: Sequence[str] = ("accuracy", "parameters"),
+    max_params: int | None = None,
+    max_macs: int | None = None,
+    baselines: bool = False,
+    image_size: int | None = None,
+    data_seed: int = 0,
+    device: str = "auto",
+    **recipe: Any,
+) -> Run:
+    """Search, and return the run; resume it if `out` is there.
+
+    Args:
+        space: `name`, `name:setting=value`, `path/to/file.py:variable` or
+            `fixed:SPACE:ARCHITECTURE`.
+        data: The name of a data set, an image folder or an .npz file.
+        strategy: "random", "evolution" or "nsga2".
+        trials: How many there are to be in all, those already recorded included.
+        seed: Same seed, same trials.
+        out: The folder of the run.
+        tune: "all", or hyperparameters to search together with the architecture.
+        objectives: Names of scores; the first is the one that `Run.best` means.
+        max_params: No architecture with more parameters is trained.
+        max_macs: Likewise, multiply-accumulates for one input.
+        baselines: Let the known architectures of the space go first.
+        image_size: Resize the images of a folder to this side.
+        data_seed: Decides which examples are for validation.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        recipe: Fields of `trainers.Recipe`: epochs, learning_rate, batch_size, ...
+
+    Raises:
+        ValueError: a setting is not allowed; one line that says what was wanted and got.
+        SearchFailed: the first ten trials all failed.
+    """
+    if trials < 1:
+        raise ValueError(f"trials: want at least 1, got {trials}")
+    names = hyperparameters.parse_names(tune if isinstance(tune, str) else ",".join(tune))
+    settings = Settings(
+        space=space,
+        data=str(data),
+        data_seed=data_seed,
+        image_size=image_size,
+        strategy=strategy,
+        seed=seed,
+        objectives=tuple(objectives),
+        max_parameters=max_params,
+        max_macs=max_macs,
+        recipe=recipe,
+        tune=names,
+        baselines=baselines,
+        device=device,
+    )
+    for _ in Session(settings, Path(out)).run(trials):
+        pass
+    return Run(out)
+
+
+def open_run(path: str | Path) -> Run:
+    """Read the run in a folder.
+
+    Raises:
+        ValueError: the folder is not a run, is damaged, or was made by a newer version.
+    """
+    return Run(path)

@@ -1,0 +1,173 @@
+"""What a strategy chooses from: proposals inside the limits that are not taken yet."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
+from random import Random
+
+from nas.trial import Proposal
+from search_spaces import Architecture, Cost, Feasible, Limits, Record, SearchSpace, Struct, Task
+from search_spaces.tree import Scalar
+
+_TRIES = 100  # draws that turn out to be taken before looking harder
+_ENUMERABLE = 100_000  # proposals in a space that is looked through for what is left
+
+
+class Exhausted(Exception):  # noqa: N818 - nothing went wrong
+    """Every candidate is taken."""
+
+
+class Candidates:
+    """A search space, with the hyperparameters that are searched as decisions beside its own.
+
+    Args:
+        space: The architectures.
+        task: Decides their costs.
+        limits: No candidate is over them.
+        hyperparameters: The tree of the recipe's decisions; empty when none are searched.
+
+    Raises:
+        ValueError: no architecture is within the limits.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        task: Task,
+        limits: Limits | None = None,
+        hyperparameters: Struct | None = None,
+    ) -> None:
+        self.space = space
+        self.task = task
+        self._hyperparameters = hyperparameters or Struct()
+        self._feasible = Feasible(_joint(space, self._hyperparameters), task, limits)
+        self._taken: set[Hashable] = set()
+        self._left: list[Architecture] | None = None
+
+    # -- drawing: always feasible, never taken -------------------------------------------------
+
+    def sample(self, rng: Random) -> Proposal:
+        """Draw a candidate, uniformly where the limits leave enough.
+
+        Raises:
+            Exhausted: all are taken.
+        """
+        for _ in range(_TRIES):
+            proposal = _split(self._feasible.sample(rng), self.space.name)
+            if self.is_new(proposal):
+                return proposal
+        return self._any_left(rng)
+
+    def mutate(self, parent: Proposal, rng: Random) -> Proposal:
+        """Draw a candidate one decision from `parent`; more decisions where those are taken.
+
+        Raises:
+            Exhausted: all are taken.
+        """
+        for distance in range(1, 11):
+            for _ in range(_TRIES // 10):
+                point = _join(parent)
+                if self._feasible.space.size == 1:
+                    break
+                for _ in range(distance):
+                    point = self._feasible.mutate(point, rng)
+                proposal = replace(_split(point, self.space.name), parents=parent.parents)
+                if self.is_new(proposal):
+                    return proposal
+        return self.sample(rng)
+
+    def crossover(self, a: Proposal, b: Proposal, rng: Random) -> Proposal:
+        """Draw a proposal that takes each decision from `a` or `b`: it may be taken already."""
+        child = self._feasible.crossover(_join(a), _join(b), rng)
+        return replace(_split(child, self.space.name), parents=a.parents + b.parents)
+
+    def neighbours(self, proposal: Proposal) -> Iterator[Proposal]:
+        """All candidates one decision from `proposal` (ordinal decisions: one step)."""
+        for point in self._feasible.neighbours(_join(proposal)):
+            neighbour = _split(point, self.space.name)
+            if self.is_new(neighbour):
+                yield neighbour
+
+    def draw_hyperparameters(self, rng: Random) -> Record:
+        """Draw values for the hyperparameters that are searched."""
+        drawn: Record = self._hyperparameters.sample(rng)
+        return drawn
+
+    def examples(self, count: int) -> Iterator[dict[str, Scalar]]:
+        """The flat views of some candidates, taken or not: what decisions there can be."""
+        rng = Random("examples")
+        for _ in range(count):
+            yield self.flat(_split(self._feasible.sample(rng), self.space.name))
+
+    # -- what is taken -------------------------------------------------------------------------
+
+    def take(self, proposal: Proposal) -> None:
+        """Never draw `proposal`, or one that computes the same, again."""
+        self._taken.add(self._key(proposal))
+
+    def is_new(self, proposal: Proposal) -> bool:
+        """Whether neither `proposal` nor one that computes the same is taken."""
+        return self._key(proposal) not in self._taken
+
+    def admits(self, proposal: Proposal) -> bool:
+        """Whether `proposal` is within the limits."""
+        return self._feasible.admits(_join(proposal))
+
+    def cost(self, proposal: Proposal) -> Cost:
+        """What the architecture of `proposal` costs on the task."""
+        return self._feasible.cost(_join(proposal))
+
+    def flat(self, proposal: Proposal) -> dict[str, Scalar]:
+        """The active decisions, `path -> option`; those of the recipe start with `recipe.`."""
+        flat = self._feasible.space.flat(_join(proposal))
+        return {path.removeprefix("architecture."): option for path, option in flat.items()}
+
+    def _key(self, proposal: Proposal) -> Hashable:
+        return self.space.canonical(proposal.architecture), proposal.hyperparameters
+
+    def _any_left(self, rng: Random) -> Proposal:
+        """One of what is left, found by looking through all that there is, if that can be done."""
+        if self._feasible.space.size <= _ENUMERABLE:
+            if self._left is None:
+                self._left = list(self._feasible)
+            proposals = ((p, _split(p, self.space.name)) for p in self._left)
+            self._left = [point for point, proposal in proposals if self.is_new(proposal)]
+            if self._left:
+                return _split(rng.choice(self._left), self.space.name)
+        else:
+            for _ in range(100 * _TRIES):
+                proposal = _split(self._feasible.sample(rng), self.space.name)
+                if self.is_new(proposal):
+                    return proposal
+        raise Exhausted(
+            f"all that {self.space.name} holds within the limits has been tried: "
+            f"{len(self._taken):,} different candidates"
+        )
+
+
+def _joint(space: SearchSpace, hyperparameters: Struct) -> SearchSpace:
+    """One space whose points are an architecture and the hyperparameters to train it with."""
+
+    def architecture(point: Architecture) -> Architecture:
+        return Architecture(space.name, point["architecture"])
+
+    objection, count = space.objection, space.count
+    return SearchSpace(
+        name=space.name,
+        tree=Struct(architecture=space.tree, recipe=hyperparameters),
+        build=lambda point, task: space.build(architecture(point), task),
+        inputs=space.inputs,
+        objection=None if objection is None else lambda point: objection(architecture(point)),
+        count=None if count is None else lambda point, task: count(architecture(point), task),
+    )
+
+
+def _join(proposal: Proposal) -> Architecture:
+    architecture, hyperparameters = proposal.architecture, proposal.hyperparameters
+    value = Record({"architecture": architecture.value, "recipe": hyperparameters})
+    return Architecture(architecture.space, value)
+
+
+def _split(point: Architecture, space: str) -> Proposal:
+    return Proposal(Architecture(space, point["architecture"]), point["recipe"])

@@ -1,0 +1,100 @@
+"""The search loop: ask, evaluate, record, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from random import Random
+
+from nas.candidates import Candidates, Exhausted
+from nas.evaluators import Outcome
+from nas.executors import Executor
+from nas.journal import Journal
+from nas.strategies import Strategy
+from nas.trial import Failure, Proposal, Trial
+
+
+def run_trials(
+    strategy: Strategy,
+    candidates: Candidates,
+    executor: Executor,
+    journal: Journal,
+    *,
+    trials: int,
+    seed: int,
+    window: int = 1,
+    first: Sequence[Proposal] = (),
+) -> Iterator[Trial]:
+    """Run trials until there are `trials`; yield each new one once it is recorded and told.
+
+    Proposal n is made when trials 0 to n - window have been told, in order, and draws from a
+    generator of its own, seeded by (seed, n); so the trials do not depend on how many run at a
+    time. Trials already in the journal are told, not run again: a resumed search continues
+    exactly as if it had never stopped.
+
+    Args:
+        strategy: Proposes, once the proposals in `first` are used up.
+        candidates: What the strategy chooses from.
+        executor: Where the trials run.
+        journal: Where they are recorded.
+        trials: How many there are to be in all.
+        seed: Of the search.
+        window: Proposals in flight at most.
+        first: Proposals to begin with.
+
+    Raises:
+        Exhausted: there is nothing left to try; all trials begun have been recorded.
+    """
+    recorded = list(journal)
+    proposals: dict[int, Proposal] = {}
+    outcomes: dict[int, Outcome] = {}
+    exhausted: Exhausted | None = None
+    for told in range(trials):
+        while len(proposals) < min(trials, told + window) and exhausted is None:
+            number = len(proposals)
+            if number < len(recorded):
+                proposal = recorded[number].proposal
+            elif number < len(first):
+                proposal = first[number]
+            else:
+                try:
+                    proposal = strategy.ask(Random(f"{seed}/{number}"))
+                except Exhausted as end:
+                    exhausted = end
+                    break
+            candidates.take(proposal)
+            proposals[number] = proposal
+            if number >= len(recorded):
+                executor.submit(number, proposal)
+        if told not in proposals:
+            assert exhausted is not None
+            raise exhausted
+        if told < len(recorded):
+            strategy.tell(recorded[told])
+            continue
+        while told not in outcomes:
+            number, outcome = executor.wait()
+            outcomes[number] = outcome
+        trial = _trial(told, proposals[told], outcomes.pop(told), candidates)
+        journal.append(trial)
+        strategy.tell(trial)
+        yield trial
+
+
+def _trial(number: int, proposal: Proposal, outcome: Outcome, candidates: Candidates) -> Trial:
+    failure = outcome.failure
+    try:
+        costs = asdict(candidates.cost(proposal))
+    except Exception as error:  # a space of the user's own may build what cannot be run
+        costs = {}
+        failure = failure or Failure("invalid", f"its cost cannot be counted: {error}")
+    return Trial(
+        number=number,
+        proposal=proposal,
+        recipe=outcome.recipe,
+        scores={**outcome.scores, **costs},
+        failure=failure,
+        curve=outcome.curve,
+        weights_sha256=outcome.weights_sha256,
+        measured=outcome.measured,
+    )

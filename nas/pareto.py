@@ -1,0 +1,102 @@
+"""Pareto fronts, ranks, crowding and hypervolume. All vectors are minimised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, log10
+from typing import Generic, TypeVar
+
+import moocore
+import numpy as np
+from numpy.typing import ArrayLike
+
+Vector = tuple[float, ...]
+Item = TypeVar("Item")
+
+
+def dominates(a: Vector, b: Vector) -> bool:
+    """Whether `a` is at least as good as `b` everywhere and better somewhere."""
+    return a != b and all(x <= y for x, y in zip(a, b, strict=True))
+
+
+class Front(Generic[Item]):
+    """The items that no other dominates; of items with equal vectors, the first."""
+
+    def __init__(self) -> None:
+        self._members: list[tuple[Vector, Item]] = []
+
+    def add(self, vector: Vector, item: Item) -> bool:
+        """Take `item` in, and out what it dominates; returns whether it belongs."""
+        if any(v == vector or dominates(v, vector) for v, _ in self._members):
+            return False
+        self._members = [m for m in self._members if not dominates(vector, m[0])]
+        self._members.append((vector, item))
+        return True
+
+    @property
+    def items(self) -> list[Item]:
+        """From the smallest last coordinate to the largest."""
+        return [item for _, item in sorted(self._members, key=lambda m: m[0][::-1])]
+
+    @property
+    def vectors(self) -> list[Vector]:
+        """In the order of `items`."""
+        return sorted((v for v, _ in self._members), key=lambda v: v[::-1])
+
+
+def ranks(vectors: Sequence[Vector]) -> list[int]:
+    """The front that each vector is on: 0 for the non-dominated, 1 once those are gone, ..."""
+    return [int(rank) for rank in moocore.pareto_rank(np.asarray(vectors, dtype=float))]
+
+
+def crowding(vectors: Sequence[Vector]) -> list[float]:
+    """Crowding distance of each vector among all of them; infinite at the ends.
+
+    Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE TEC 2002,
+    Section III-B. Of equal vectors only the first is given its distance; the others have 0, so
+    that copies do not crowd out the rest.
+    """
+    points = np.asarray(vectors, dtype=float)
+    distinct, first = np.unique(points, axis=0, return_index=True)
+    distances = np.zeros(len(points))
+    total = np.zeros(len(distinct))
+    for column in distinct.T:
+        order = np.argsort(column, kind="stable")
+        total[order[[0, -1]]] = inf
+        spread = column[order[-1]] - column[order[0]]
+        if spread > 0:
+            total[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / spread
+    distances[first] = total
+    return distances.tolist()
+
+
+def best_first(vectors: Sequence[Vector]) -> list[int]:
+    """Indices by Pareto rank, then by crowding distance within the rank, the largest first."""
+    rank = ranks(vectors)
+    distance = [0.0] * len(vectors)
+    for front in sorted(set(rank)):
+        members = [i for i, r in enumerate(rank) if r == front]
+        for i, d in zip(members, crowding([vectors[i] for i in members]), strict=True):
+            distance[i] = d
+    return sorted(range(len(vectors)), key=lambda i: (rank[i], -distance[i]))
+
+
+def hypervolume(vectors: ArrayLike, reference: Vector) -> float:
+    """The volume that `vectors` dominate, up to `reference`."""
+    points = np.asarray(vectors, dtype=float)
+    return float(moocore.hypervolume(points, ref=reference)) if len(points) else 0.0
+
+
+def accuracy_size_area(points: Sequence[tuple[float, float]], largest: float) -> float:
+    """How well a front covers accuracy versus size, 0..1.
+
+    The area under the step line of best accuracy (0..1) against the logarithm of the size, from
+    1 to `largest`, as a share of the whole: the hypervolume of (accuracy, log size) with
+    reference (0, largest). Points beyond `largest` add nothing.
+
+    Args:
+        points: (accuracy, size) each.
+        largest: The reference, the same for all fronts that are to be compared.
+    """
+    vectors = [(-accuracy, log10(max(size, 1.0))) for accuracy, size in points]
+    return hypervolume(vectors, (0.0, log10(largest))) / log10(largest)

@@ -1,0 +1,120 @@
+"""A run as a table for people and as a document for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from nas.run import Run
+from nas.trial import Trial
+from search_spaces import SearchSpace
+from search_spaces.tree import thaw
+
+
+def front_table(
+    front: Sequence[Trial], space: SearchSpace | None = None, *, title: str | None = None
+) -> Table:
+    """The trials of a front, one a row; hyperparameters that were searched have columns."""
+    searched = list(dict.fromkeys(name for t in front for name in _searched(t)))
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in ("trial", "accuracy", "parameters", "MACs", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in searched:
+        table.add_column(name.replace("_", " "), justify="right")
+    table.add_column("architecture", overflow="fold")
+    for trial in front:
+        values = _searched(trial)
+        table.add_row(
+            str(trial.number),
+            f"{trial.scores['accuracy']:.2%}",
+            f"{trial.scores['parameters']:,}",
+            short(trial.scores["macs"]),
+            f"{trial.seconds:.1f}",
+            *(_text(values.get(name, "")) for name in searched),
+            notation(trial, space),
+        )
+    return table
+
+
+def failure_lines(failures: Sequence[Trial]) -> list[str]:
+    """The causes of the failures, counted, the most frequent first."""
+    causes = Counter(str(trial.failure) for trial in failures)
+    return [f"{count} x {cause}" for cause, count in causes.most_common()]
+
+
+def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
+    """What `nas show --json` prints.
+
+    Keys: run, space, data, strategy, seed, trials, completed, failed, hypervolume, front and
+    failures. Each item of `front` has number, architecture, notation, recipe, hyperparameters,
+    scores, seconds and weights (the file, or null); of `failures` number, architecture, cause and
+    message.
+    """
+    settings = run.settings
+    return {
+        "run": str(run.path),
+        "space": settings.space,
+        "data": settings.data,
+        "strategy": settings.strategy,
+        "seed": settings.seed,
+        "trials": len(run.trials),
+        "completed": len(run.trials) - len(run.failures),
+        "failed": len(run.failures),
+        "hypervolume": run.hypervolume(),
+        "front": [
+            {
+                "number": t.number,
+                "architecture": str(t.architecture),
+                "notation": notation(t, space),
+                "recipe": dict(t.recipe),
+                "hyperparameters": thaw(t.proposal.hyperparameters),
+                "scores": dict(t.scores),
+                "seconds": t.seconds,
+                "weights": _weights(run, t),
+            }
+            for t in run.front
+        ],
+        "failures": [
+            {
+                "number": t.number,
+                "architecture": str(t.architecture),
+                "cause": t.failure.cause,
+                "message": t.failure.message,
+            }
+            for t in run.failures
+            if t.failure is not None
+        ],
+    }
+
+
+def notation(trial: Trial, space: SearchSpace | None) -> str:
+    """The architecture in the shortest text that the space can read back."""
+    return str(trial.architecture) if space is None else space.format(trial.architecture)
+
+
+def short(number: float) -> str:
+    """1234567 as 1.23 M."""
+    for factor, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= factor:
+            return f"{number / factor:.2f}{unit}"
+    return f"{number:.0f}"
+
+
+def _searched(trial: Trial) -> dict[str, Any]:
+    from nas.hyperparameters import recipe_fields
+
+    return recipe_fields(trial.proposal.hyperparameters)
+
+
+def _text(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _weights(run: Run, trial: Trial) -> str | None:
+    try:
+        return str(run.weights_path(trial))
+    except ValueError:
+        return None

@@ -1,0 +1,306 @@
+"""A run: the folder that holds one search."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from nas.journal import Journal
+from nas.objectives import Objectives
+from nas.pareto import Front, accuracy_size_area
+from nas.settings import Settings
+from nas.trial import Trial, checkpoint_name
+from search_spaces import Feasible, SearchSpace, Task, strict_json
+
+if TYPE_CHECKING:
+    from nas.bundle import Bundle
+
+SCHEMA = 1
+SELECTIONS = ("best", "knee", "smallest")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What `run.json` says: all that decides the outcome, and where it was made."""
+
+    settings: Settings
+    data: Mapping[str, Any]  # name, fingerprint, classes, input_shape, examples, mean, std, flip
+    space_sha256: str | None  # of a space file of the user's own
+    largest: int  # parameters at which the hypervolume ends
+    made: Mapping[str, Any]  # when, versions, hardware
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "settings": self.settings.to_dict(),
+            "data": dict(self.data),
+            "space_sha256": self.space_sha256,
+            "largest": self.largest,
+            "made": dict(self.made),
+        }
+
+
+class Run:
+    """A search as its folder tells it. Reading one never writes, and never runs its contents.
+
+    Raises:
+        ValueError: the folder is not a run, is damaged, or was made by a newer version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.header = read_header(self.path)
+        self._objectives = Objectives(self.settings.objectives)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {len(self.trials)} trials)"
+
+    @property
+    def settings(self) -> Settings:
+        """Everything that decided the outcome."""
+        return self.header.settings
+
+    @property
+    def journal(self) -> Journal:
+        """The record of its trials."""
+        return Journal(self.path / "trials.jsonl")
+
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """All trials recorded so far, in order."""
+        return list(self.journal)
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The search space (a file of the user's own is run to get it).
+
+        Raises:
+            ValueError: it is not there any more, or has changed since.
+        """
+        check_space_file(self.header, self.path)
+        return self.settings.load_space()
+
+    @property
+    def task(self) -> Task:
+        """What the networks were for."""
+        return Task(tuple(self.header.data["input_shape"]), len(self.header.data["classes"]))
+
+    @cached_property
+    def front(self) -> list[Trial]:
+        """The completed trials that no other dominates, from the smallest to the largest."""
+        return front_of(self.trials, self._objectives)
+
+    @property
+    def failures(self) -> list[Trial]:
+        """The trials that failed."""
+        return [trial for trial in self.trials if not trial.completed]
+
+    def hypervolume(self) -> float:
+        """How well the front covers accuracy versus parameters, 0..1; see `nas.pareto`."""
+        return area_of(self.front, self.header.largest)
+
+    def best(self, select: str = "best", *, max_parameters: int | None = None) -> Trial:
+        """A trial of the front.
+
+        Args:
+            select: "best" in the first objective; "smallest"; or "knee", the one farthest from
+                the line between those two.
+            max_parameters: Only among trials with at most so many.
+
+        Raises:
+            ValueError: no completed trial has so few parameters, or `select` is none of these.
+        """
+        if select not in SELECTIONS:
+            raise ValueError(f"select: want one of {', '.join(SELECTIONS)}, got {select!r}")
+        allowed = [
+            t
+            for t in self.trials
+            if t.completed and (max_parameters is None or t.scores["parameters"] <= max_parameters)
+        ]
+        if not allowed:
+            limit = "" if max_parameters is None else f" with at most {max_parameters:,} parameters"
+            raise ValueError(f"{self.path}: no completed trial{limit} among {len(self.trials)}")
+        front = front_of(allowed, self._objectives)
+        if select == "best":
+            return min(front, key=lambda t: self._objectives.vector(t.scores))
+        if select == "smallest":
+            return min(front, key=lambda t: t.scores["parameters"])
+        return _knee(front, self._objectives)
+
+    def trial(self, number: int) -> Trial:
+        """The trial with that number.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not 0 <= number < len(self.trials):
+            raise ValueError(
+                f"{self.path}: want a trial from 0 to {len(self.trials) - 1}, got {number}"
+            )
+        return self.trials[number]
+
+    def weights_path(self, trial: Trial) -> Path:
+        """Where the weights of a trial on the front are.
+
+        Raises:
+            ValueError: they are not kept.
+        """
+        path = self.path / "checkpoints" / checkpoint_name(trial.number)
+        if trial.weights_sha256 is None or not path.exists():
+            raise ValueError(
+                f"{self.path}: the weights of trial {trial.number} were not kept (only those of "
+                f"the front are: {', '.join(str(t.number) for t in self.front)}); "
+                f"nas retrain trains it again"
+            )
+        return path
+
+    def export(self, trial: Trial, to: str | Path, *, force: bool = False) -> Bundle:
+        """Write a bundle with the architecture, weights and metrics of a trial; see `nas.bundle`.
+
+        Raises:
+            ValueError: its weights were not kept, or `to` is there already and not `force`.
+        """
+        from nas.bundle import export_trial
+
+        return export_trial(self, trial, Path(to), force=force)
+
+
+def front_of(trials: list[Trial], objectives: Objectives) -> list[Trial]:
+    """The completed trials that no other dominates, smallest first."""
+    front: Front[Trial] = Front()
+    for trial in trials:
+        if trial.completed:
+            front.add(objectives.vector(trial.scores), trial)
+    return front.items
+
+
+def area_of(front: list[Trial], largest: int) -> float:
+    """The hypervolume of a front; see `nas.pareto.accuracy_size_area`."""
+    points = [(t.scores["accuracy"], t.scores["parameters"]) for t in front]
+    return accuracy_size_area(points, largest)
+
+
+def read_header(path: Path) -> Header:
+    """Read `run.json`.
+
+    Raises:
+        ValueError: there is none, it is damaged, or a newer version made it.
+    """
+    file = path / "run.json"
+    if not file.is_file():
+        what = "no such folder" if not path.exists() else "it has no run.json"
+        raise ValueError(f"want the folder of a run, got {path}: {what}")
+    try:
+        fields = strict_json.loads(file.read_text())
+        if not isinstance(fields, dict) or not isinstance(fields.get("schema"), int):
+            raise ValueError("it has no schema number")
+        if fields["schema"] > SCHEMA:
+            raise ValueError(
+                f"it was made by a newer version (schema {fields['schema']}, this one reads up to "
+                f"{SCHEMA}): upgrade nas-toolkit"
+            )
+        if fields.keys() != {"schema", "settings", "data", "space_sha256", "largest", "made"}:
+            raise ValueError("its fields are not those of a run")
+        del fields["schema"]
+        return Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
+    except (ValueError, UnicodeDecodeError, OSError) as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def write_header(path: Path, header: Header) -> None:
+    """Make the folder of a run, with `run.json` in it, whole or not at all."""
+    path.mkdir(parents=True, exist_ok=True)
+    temporary = path / f".run.json.{secrets.token_hex(4)}.tmp"
+    with temporary.open("w") as file:
+        file.write(strict_json.dumps(header.to_dict(), indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path / "run.json")
+
+
+def made_here(device_name: str) -> dict[str, Any]:
+    """When, with what and on what a run is made."""
+    packages = ("nas-toolkit", "torch", "torchvision", "numpy")
+    return {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in packages},
+        "machine": platform.machine(),
+        "system": sys.platform,
+        "cores": os.cpu_count(),
+        "device": device_name,
+    }
+
+
+def largest_of(space: SearchSpace, task: Task, max_parameters: int | None) -> int:
+    """A power of ten above the parameters that networks of the space usually have."""
+    from random import Random
+
+    if max_parameters is None:
+        rng = Random("largest")
+        feasible = Feasible(space, task)
+        sizes = (feasible.cost(feasible.sample(rng)).parameters for _ in range(32))
+        max_parameters = max(sizes)
+    return int(10 ** len(str(max_parameters)))
+
+
+def check_space_file(header: Header, path: Path) -> None:
+    """Refuse a space file that is not what the run was made with.
+
+    Raises:
+        ValueError: it is missing or has changed.
+    """
+    try:
+        digest = header.settings.space_sha256()
+    except OSError as error:
+        raise ValueError(f"{path}: its space {header.settings.space}: {error.strerror}") from None
+    if digest != header.space_sha256:
+        raise ValueError(
+            f"{path}: its space {header.settings.space} has changed since the run began; restore "
+            f"the file, or start another run with --out"
+        )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Be the only one who writes to a run.
+
+    Raises:
+        ValueError: another process is writing to it.
+    """
+    writer = path / "writer.txt"
+    lock = FileLock(path / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = writer.read_text().strip() if writer.exists() else "another process"
+        raise ValueError(f"{path} is being written to by {who}; wait for it, or stop it") from None
+    try:
+        writer.write_text(f"process {os.getpid()} on {platform.node()}\n")
+        yield
+        writer.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _knee(front: list[Trial], objectives: Objectives) -> Trial:
+    """The point farthest below the line between the ends of the front, each axis scaled to 0..1."""
+    if len(front) < 3 or len(objectives.names) != 2:
+        return front[len(front) // 2]
+    vectors = [objectives.vector(t.scores) for t in front]
+    low = [min(v[i] for v in vectors) for i in (0, 1)]
+    span = [max(v[i] for v in vectors) - low[i] or 1.0 for i in (0, 1)]
+    below = [1 - sum((v[i] - low[i]) / span[i] for i in (0, 1)) for v in vectors]
+    return front[max(range(len(front)), key=below.__getitem__)]

@@ -1,0 +1,257 @@
+"""A search that is being run: its folder, its trials as they come, and what is kept of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from nas import hyperparameters
+from nas.candidates import Candidates, Exhausted
+from nas.evaluators import training
+from nas.executors.in_process import InProcess
+from nas.loop import run_trials
+from nas.objectives import Objectives
+from nas.pareto import Front
+from nas.run import (
+    Header,
+    Run,
+    check_space_file,
+    largest_of,
+    made_here,
+    read_header,
+    write_header,
+    writing,
+)
+from nas.settings import Settings
+from nas.strategies import make
+from nas.trial import Proposal, Trial, checkpoint_name
+
+ALL_FAILED = 10  # trials, from the first on, that end a search when every one of them failed
+
+
+class SearchFailed(Exception):  # noqa: N818 - the word for it
+    """Every trial fails: there is no point in going on."""
+
+
+class Session:
+    """One search, begun or resumed.
+
+    Making one checks everything that can be checked before the first trial, and reads the data;
+    nothing is written before `run`.
+
+    Args:
+        settings: What decides the outcome. Paths in it are made absolute, the device resolved.
+        out: The folder of the run; it is resumed if it is there.
+        notify: Told, in a line each, what the user should know.
+
+    Raises:
+        ValueError: a setting is not allowed, nothing fits the limits, the data cannot be read,
+            the run in `out` had other settings, ...
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        out: Path,
+        *,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        self.path = out
+        self._notify = notify or (lambda _: None)
+        settings = replace(
+            settings, space=_absolute_space(settings.space), data=_absolute_data(settings.data)
+        )
+        space = settings.load_space()
+        data = training.load_data(
+            settings.data,
+            seed=settings.data_seed,
+            image_size=settings.image_size,
+            device=settings.device,
+        )
+        self.settings = settings = replace(settings, device=data.device.type)
+        self.space = space
+        self.data = data
+        self.task = training.task_of(data)
+        training.make_recipe(settings.recipe)
+        self.candidates = Candidates(
+            space,
+            self.task,
+            settings.limits,
+            hyperparameters.tree(settings.tune, settings.recipe),
+        )
+        self.header = self._header()
+        self.recorded = 0
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            self._check_same(read_header(out))
+            self.recorded = len(Run(out).trials)
+
+    def run(self, trials: int) -> Iterator[Trial]:
+        """Run until there are `trials`; yield each new one.
+
+        Stop by not asking for more, or with Ctrl-C: what has been yielded is recorded.
+
+        Raises:
+            SearchFailed: the first ten trials all failed.
+            ValueError: another process is writing to the folder.
+        """
+        if not (self.path / "run.json").exists():
+            write_header(self.path, self.header)
+        with writing(self.path), training.threads(self.settings.threads):
+            yield from self._run(trials)
+
+    def _run(self, trials: int) -> Iterator[Trial]:
+        settings, run = self.settings, Run(self.path)
+        checkpoints = self.path / "checkpoints"
+        checkpoints.mkdir(exist_ok=True)
+        objectives = Objectives(settings.objectives)
+        front: Front[Trial] = Front()
+        for trial in run.trials:
+            if trial.completed:
+                front.add(objectives.vector(trial.scores), trial)
+        _prune(checkpoints, front)
+        log = _Log(self, run, objectives)
+        evaluator = training.Training(
+            self.space,
+            self.data,
+            fixed=settings.recipe,
+            seed=settings.seed,
+            checkpoints=checkpoints,
+        )
+        failed: Counter[str] = Counter(str(t.failure) for t in run.failures)
+        completed = len(run.trials) - failed.total()
+        try:
+            for trial in run_trials(
+                make(settings.strategy, self.candidates, objectives),
+                self.candidates,
+                InProcess(evaluator),
+                run.journal,
+                trials=trials,
+                seed=settings.seed,
+                window=settings.window,
+                first=self._baselines() if settings.baselines else (),
+            ):
+                if trial.completed:
+                    completed += 1
+                    front.add(objectives.vector(trial.scores), trial)
+                    _prune(checkpoints, front)
+                else:
+                    failed[str(trial.failure)] += 1
+                log.add(trial)
+                yield trial
+                if not completed and failed.total() >= ALL_FAILED:
+                    causes = "; ".join(f"{n} x {why}" for why, n in failed.most_common(3))
+                    raise SearchFailed(f"the first {failed.total()} trials all failed: {causes}")
+        except Exhausted as end:
+            self._notify(f"{end}; the search ends here")
+        finally:
+            log.close()
+
+    def _baselines(self) -> list[Proposal]:
+        """The known architectures that the limits admit, one for each function."""
+        proposals: list[Proposal] = []
+        keys = set()
+        for name, architecture in self.space.known.items():
+            key = self.space.canonical(architecture)
+            rng = Random(f"{self.settings.seed}/baseline/{name}")
+            proposal = Proposal(architecture, self.candidates.draw_hyperparameters(rng))
+            if key not in keys and self.candidates.admits(proposal):
+                keys.add(key)
+                proposals.append(proposal)
+        return proposals
+
+    def _header(self) -> Header:
+        data = self.data
+        return Header(
+            settings=self.settings,
+            data={
+                "name": data.name,
+                "fingerprint": data.fingerprint,
+                "classes": list(data.classes),
+                "input_shape": list(data.input_shape),
+                "examples": {
+                    "train": len(data.train),
+                    "validation": len(data.validation),
+                    "test": len(data.test),
+                },
+                "mean": data.mean.tolist(),
+                "std": data.std.tolist(),
+                "flip": data.flip,
+            },
+            space_sha256=self.settings.space_sha256(),
+            largest=largest_of(self.space, self.task, self.settings.max_parameters),
+            made=made_here(str(data.device)),
+        )
+
+    def _check_same(self, before: Header) -> None:
+        check_space_file(before, self.path)
+        differences = before.settings.differences(self.settings)
+        if not differences and before.data["fingerprint"] != self.header.data["fingerprint"]:
+            differences = ["the data have changed"]
+        if differences:
+            raise ValueError(
+                f"{self.path} holds a search with other settings ({'; '.join(differences)}): "
+                f"use the same, or another folder with --out"
+            )
+
+
+class _Log:
+    """Writes the TensorBoard folder; a disk that does not let it only stops the logging."""
+
+    def __init__(self, session: Session, run: Run, objectives: Objectives) -> None:
+        from nas.results import tensorboard
+
+        self._session = session
+        flat = session.candidates.flat
+        rows = [*session.candidates.examples(64), *(flat(t.proposal) for t in run.trials)]
+        self._board: tensorboard.Board | None = None
+        try:
+            self._board = tensorboard.Board(
+                session.path / "tensorboard",
+                tensorboard.columns_of(rows),
+                objectives,
+                session.header.largest,
+            )
+        except OSError as error:
+            self._give_up(error)
+        for trial in run.trials:
+            self.add(trial)
+
+    def add(self, trial: Trial) -> None:
+        if self._board is not None:
+            try:
+                self._board.add(trial, self._session.candidates.flat(trial.proposal))
+            except OSError as error:
+                self._give_up(error)
+
+    def close(self) -> None:
+        if self._board is not None:
+            with suppress(OSError):
+                self._board.close()
+
+    def _give_up(self, error: OSError) -> None:
+        self._board = None
+        self._session._notify(f"TensorBoard is no longer written: {error}; the search goes on")
+
+
+def _prune(checkpoints: Path, front: Front[Trial]) -> None:
+    """Keep the weights of the front only."""
+    kept = {checkpoint_name(trial.number) for trial in front.items}
+    for file in checkpoints.iterdir():
+        if file.name not in kept:
+            file.unlink(missing_ok=True)
+
+
+def _absolute_space(space: str) -> str:
+    if ".py:" not in space:
+        return space
+    fixed = "fixed:" if space.startswith("fixed:") else ""
+    return fixed + str(Path(space.removeprefix("fixed:")).absolute())
+
+
+def _absolute_data(data: str) -> str:
+    path = Path(data)
+    return str(path.absolute()) if path.exists() else data

@@ -1,0 +1,118 @@
+"""Everything that decides the outcome of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from nas import hyperparameters
+from nas.objectives import Objectives
+from nas.strategies import check_name
+from search_spaces import Limits, SearchSpace, load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of a search. Same settings, same trials; only how many of them is left open.
+
+    Args:
+        space: As for `search_spaces.load`.
+        data: The name of a data set, or a path.
+        data_seed: Decides which examples are for validation.
+        image_size: Images of a folder are resized to it; None leaves them as they are.
+        strategy: A name of `nas.strategies.STRATEGIES`.
+        seed: Of the search.
+        objectives: Names of scores; the first is what the best trial is the best in.
+        max_parameters: No architecture with more is trained.
+        max_macs: Likewise, multiply-accumulates for one input.
+        recipe: Fields of the recipe that are not searched; defaults for those not named.
+        tune: Hyperparameters that are searched with the architecture.
+        baselines: Whether the known architectures of the space go first.
+        device: Kind of device, "cpu" or "cuda".
+        threads: Torch threads of each trial.
+        window: Proposals in flight at most.
+
+    Raises:
+        ValueError: a value is not allowed, or two contradict each other.
+    """
+
+    space: str
+    data: str = "digits"
+    data_seed: int = 0
+    image_size: int | None = None
+    strategy: str = "evolution"
+    seed: int = 0
+    objectives: tuple[str, ...] = ("accuracy", "parameters")
+    max_parameters: int | None = None
+    max_macs: int | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    tune: tuple[str, ...] = ()
+    baselines: bool = False
+    device: str = "cpu"
+    threads: int = 1
+    window: int = 1
+
+    def __post_init__(self) -> None:
+        check_name(self.strategy)
+        Objectives(self.objectives)
+        for name in self.tune:
+            hyperparameters.parse_names(name)
+        hyperparameters.tree(self.tune, self.recipe)
+        _ = self.limits
+        for name in ("threads", "window"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: want at least 1, got {getattr(self, name)}")
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds that are checked before training."""
+        return Limits(max_parameters=self.max_parameters, max_macs=self.max_macs)
+
+    def load_space(self) -> SearchSpace:
+        """The search space; a file of the user's own is run.
+
+        Raises:
+            ValueError: there is none such.
+        """
+        return load(self.space)
+
+    def space_sha256(self) -> str | None:
+        """The digest of the file the space is from, if it is a file of the user's own."""
+        path, colon, _ = self.space.removeprefix("fixed:").partition(".py:")
+        return sha256(Path(path + ".py").read_bytes()).hexdigest() if colon else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for `run.json`."""
+        values = asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Settings:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ValueError: a field is missing, unknown or has a wrong value.
+        """
+        names = {f.name for f in fields(cls)}
+        if values.keys() != names:
+            wrong = min(values.keys() ^ names)
+            raise ValueError(f"settings: {'missing' if wrong in names else 'unknown'} {wrong!r}")
+        kept: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        try:
+            return cls(**kept)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"settings: a value has the wrong type ({error})") from None
+
+    def differences(self, other: Settings) -> list[str]:
+        """How `other` differs, for a message: `seed was 0, is 1`."""
+        mine, others = self.to_dict(), other.to_dict()
+        return [
+            f"{name} was {mine[name]!r}, is {others[name]!r}"
+            for name in mine
+            if mine[name] != others[name]
+        ]

@@ -1,0 +1,75 @@
+"""NSGA-II: an elitist genetic algorithm for several objectives.
+
+Deb, Pratap, Agarwal & Meyarivan, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II",
+IEEE Transactions on Evolutionary Computation 6(2), 2002, Section III. Mutation takes one decision
+differently; the paper's rate of 1/n for each of n decisions leaves a child as it is with
+probability (1 - 1/n)^n, which is about 1/e.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import exp
+from random import Random
+
+from nas.candidates import Candidates
+from nas.objectives import Objectives
+from nas.pareto import best_first
+from nas.trial import Proposal, Trial
+
+
+class NSGA2:
+    """Parents and offspring compete; the best by Pareto rank, then crowding, survive.
+
+    A generation ends when `population` trials have been told, whoever asked for them, so nothing
+    waits for it when trials overlap.
+
+    Args:
+        candidates: What to choose from.
+        objectives: What survival depends on.
+        population: Parents, and offspring of each generation (N in the paper).
+        crossover: Probability that a child has two parents (p_c in the paper).
+    """
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        objectives: Objectives,
+        *,
+        population: int = 20,
+        crossover: float = 0.9,
+    ) -> None:
+        if population < 2:
+            raise ValueError(f"want a population of at least 2, got {population}")
+        self._candidates = candidates
+        self._objectives = objectives
+        self._size = population
+        self._crossover = crossover
+        self._parents: list[Trial] = []  # the best first
+        self._offspring: list[Trial] = []
+        self._told = 0
+
+    def ask(self, rng: Random) -> Proposal:
+        if not self._parents:
+            return self._candidates.sample(rng)
+        child = self._parent(rng)
+        if rng.random() < self._crossover:
+            child = self._candidates.crossover(child, self._parent(rng), rng)
+        if rng.random() < exp(-1) and self._candidates.is_new(child):
+            return child
+        return self._candidates.mutate(child, rng)
+
+    def tell(self, trial: Trial) -> None:
+        if trial.completed:
+            self._offspring.append(trial)
+        self._told += 1
+        if self._told % self._size == 0:
+            pool = self._parents + self._offspring
+            order = best_first([self._objectives.vector(t.scores) for t in pool]) if pool else []
+            self._parents = [pool[i] for i in order[: self._size]]
+            self._offspring = []
+
+    def _parent(self, rng: Random) -> Proposal:
+        """The better of two (the parents are in order)."""
+        winner = self._parents[min(rng.choices(range(len(self._parents)), k=2))]
+        return replace(winner.proposal, parents=(winner.number,))

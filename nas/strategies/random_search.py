@@ -1,0 +1,27 @@
+"""Random search.
+
+Bergstra & Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 2012; for architectures
+Li & Talwalkar, "Random Search and Reproducibility for Neural Architecture Search", UAI 2019,
+https://arxiv.org/abs/1902.07638. The baseline that every other strategy must beat.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from nas.candidates import Candidates
+from nas.objectives import Objectives
+from nas.trial import Proposal, Trial
+
+
+class RandomSearch:
+    """Uniform draws, without replacement."""
+
+    def __init__(self, candidates: Candidates, objectives: Objectives) -> None:  # noqa: ARG002
+        self._candidates = candidates
+
+    def ask(self, rng: Random) -> Proposal:
+        return self._candidates.sample(rng)
+
+    def tell(self, trial: Trial) -> None:
+        pass
