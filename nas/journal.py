@@ -12,10 +12,12 @@ import re
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 
 from nas.trial import Trial
 from search_spaces import strict_json
 
+SYNC_SECONDS = 0.1  # a sync costs milliseconds: more than a trial that is looked up in a table
 _LINE = re.compile(r'\{"sha256":"([0-9a-f]{16})","trial":(\{.*\})\}')
 
 
@@ -24,6 +26,9 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file: int | None = None
+        self._end = 0  # where the next line goes
+        self._synced = -SYNC_SECONDS
 
     def __iter__(self) -> Iterator[Trial]:
         """Every whole trial.
@@ -44,25 +49,40 @@ class Journal:
             yield trial
 
     def append(self, trial: Trial) -> None:
-        """Write one trial; it is on the disk when this returns.
+        """Write one trial in one step, so that a kill at any moment leaves it whole or not there.
+
+        It is synced to the disk at once, but for trials that end within `SYNC_SECONDS` of the last
+        sync: those wait for the next one, or for `close`.
 
         Raises:
             OSError: it could not be written whole; what was there before is untouched.
         """
         text = strict_json.dumps(trial.to_dict())
         line = f'{{"sha256":"{_digest(text)}","trial":{text}}}\n'.encode()
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._end = _end_of_whole_lines(self._file)
+            os.ftruncate(self._file, self._end)
         try:
-            end = _end_of_whole_lines(descriptor)
-            try:
-                _write_all(descriptor, line, end)
-                os.fsync(descriptor)
-            except OSError as error:
-                os.ftruncate(descriptor, end)
-                raise OSError(error.errno, error.strerror, str(self._path)) from error
-            os.ftruncate(descriptor, end + len(line))
-        finally:
-            os.close(descriptor)
+            _write_all(self._file, line, self._end)
+            if monotonic() - self._synced > SYNC_SECONDS:
+                self._sync()
+        except OSError as error:
+            os.ftruncate(self._file, self._end)
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
+        self._end += len(line)
+
+    def close(self) -> None:
+        """Sync what has been written, and close the file."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            os.fsync(file)
+            os.close(file)
+
+    def _sync(self) -> None:
+        assert self._file is not None
+        os.fsync(self._file)
+        self._synced = monotonic()
 
     def _whole_lines(self) -> Iterator[str]:
         if not self._path.exists():

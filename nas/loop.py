@@ -32,6 +32,8 @@ def run_trials(
     time. Trials already in the journal are told, not run again: a resumed search continues
     exactly as if it had never stopped.
 
+    The journal is left open: whoever made it closes it.
+
     Args:
         strategy: Proposes, once the proposals in `first` are used up.
         candidates: What the strategy chooses from.

@@ -121,6 +121,7 @@ class Session:
             seed=settings.seed,
             checkpoints=checkpoints,
         )
+        journal = run.journal
         failed: Counter[str] = Counter(str(t.failure) for t in run.failures)
         completed = len(run.trials) - failed.total()
         try:
@@ -128,7 +129,7 @@ class Session:
                 make(settings.strategy, self.candidates, objectives),
                 self.candidates,
                 InProcess(evaluator),
-                run.journal,
+                journal,
                 trials=trials,
                 seed=settings.seed,
                 window=settings.window,
@@ -148,6 +149,7 @@ class Session:
         except Exhausted as end:
             self._notify(f"{end}; the search ends here")
         finally:
+            journal.close()
             log.close()
 
     def _baselines(self) -> list[Proposal]:

@@ -1,0 +1,292 @@
+"""Real searches on digits: run, stopped, resumed, shown, taken away."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import nas
+import search_spaces
+import trainers
+from nas.evaluators import training
+from nas.session import Session
+from nas.settings import Settings
+
+SMALL = {
+    "space": "nasbench201:channels=4,cells=1",
+    "data": "digits",
+    "epochs": 1,
+    "batch_size": 32,
+    "seed": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return nas.search(**SMALL, trials=25, out=tmp_path_factory.mktemp("runs") / "whole")
+
+
+def lines(path):
+    """The journal, line for line, but for what is measured."""
+    return [
+        {k: v for k, v in json.loads(line)["trial"].items() if k != "measured"}
+        for line in (path / "trials.jsonl").read_text().splitlines()
+    ]
+
+
+def test_a_search_learns_and_has_a_front(run):
+    assert len(run.trials) == 25
+    assert all(t.completed for t in run.trials)
+    assert run.best().scores["accuracy"] > 0.5
+    sizes = [t.scores["parameters"] for t in run.front]
+    accuracies = [t.scores["accuracy"] for t in run.front]
+    assert sizes == sorted(sizes)
+    assert accuracies == sorted(accuracies)
+    assert 0 < run.hypervolume() < 1
+    assert run.best("smallest") == run.front[0]
+    assert run.best("knee") in run.front
+
+
+def test_the_same_seed_gives_the_same_journal(run, tmp_path):
+    again = nas.search(**SMALL, trials=25, out=tmp_path / "again")
+    assert lines(again.path) == lines(run.path)
+
+
+@pytest.mark.parametrize("stop", [7, 20])
+def test_a_stopped_search_continues_as_if_it_had_not(run, tmp_path, stop):
+    nas.search(**SMALL, trials=stop, out=tmp_path / "parts")
+    parts = nas.search(**SMALL, trials=25, out=tmp_path / "parts")
+    assert lines(parts.path) == lines(run.path)
+    assert checkpoints(parts) == checkpoints(run)
+
+
+def checkpoints(run):
+    return {f.name: f.read_bytes() for f in (run.path / "checkpoints").iterdir()}
+
+
+COMMAND = [
+    *(sys.executable, "-m", "nas", "search", "--space", SMALL["space"]),
+    *("--epochs", "1", "--batch-size", "32", "--seed", "3", "--trials", "25"),
+]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_in_the_middle_loses_nothing(run, tmp_path, sent, status):
+    out = tmp_path / "out"
+    with subprocess.Popen(
+        [*COMMAND, "--out", str(out)], stderr=subprocess.PIPE, text=True
+    ) as child:
+        for line in child.stderr:
+            if line.startswith("trial    4"):
+                break
+        asked = time.monotonic()
+        child.send_signal(sent)
+        rest = child.stderr.read()
+        assert child.wait() == status
+    assert time.monotonic() - asked < 5
+    assert "Traceback" not in rest
+    if sent != signal.SIGKILL:
+        assert "the same command continues" in rest
+    recorded = len(nas.open_run(out).trials)
+    assert 4 <= recorded < 25
+    resumed = nas.search(**SMALL, trials=25, out=out)
+    assert lines(resumed.path) == lines(run.path)
+    assert checkpoints(resumed) == checkpoints(run)
+
+
+def test_weights_are_kept_for_the_front_only_and_score_what_was_recorded(run):
+    names = {f.name for f in (run.path / "checkpoints").iterdir()}
+    assert names == {f"trial-{t.number:05d}.safetensors" for t in run.front}
+    off = next(t for t in run.trials if t not in run.front)
+    with pytest.raises(ValueError, match=f"the weights of trial {off.number} were not kept"):
+        run.weights_path(off)
+
+
+def test_an_exported_network_is_the_one_that_was_scored(run, tmp_path):
+    best = run.best()
+    run.export(best, tmp_path / "winner")
+    net = nas.load_bundle(tmp_path / "winner")
+    data = trainers.load("digits")
+    with training.threads(1):
+        assert trainers.accuracy(net, data.validation, data) == best.scores["accuracy"]
+    assert sum(p.numel() for p in net.parameters()) == best.scores["parameters"]
+    assert not net.training
+    metrics = nas.open_bundle(tmp_path / "winner").metrics
+    assert metrics["validation"]["accuracy"] == best.scores["accuracy"]
+    assert metrics["test"] is None
+    with pytest.raises(ValueError, match="there already"):
+        run.export(best, tmp_path / "winner")
+    run.export(best, tmp_path / "winner", force=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    with pytest.raises(ValueError, match="not a bundle"):
+        run.export(best, tmp_path / "mine", force=True)
+
+
+@pytest.mark.parametrize("name", ["architecture.json", "metrics.json", "weights.safetensors"])
+def test_a_damaged_bundle_is_refused_by_the_file(run, tmp_path, name):
+    run.export(run.best(), tmp_path / "winner")
+    file = tmp_path / "winner" / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is damaged"):
+        nas.load_bundle(tmp_path / "winner")
+    file.unlink()
+    with pytest.raises(ValueError, match=name):
+        nas.load_bundle(tmp_path / "winner")
+
+
+def test_another_setting_is_refused_by_name(run, tmp_path):
+    before = (run.path / "run.json").read_bytes()
+    for change, message in (
+        ({"epochs": 2}, r"recipe was .*'epochs': 1.*, is .*'epochs': 2"),
+        ({"seed": 4}, "seed was 3, is 4"),
+        ({"strategy": "random"}, "strategy was 'evolution', is 'random'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            nas.search(**(SMALL | change), trials=30, out=run.path)
+    assert (run.path / "run.json").read_bytes() == before
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ValueError, match=r"no run\.json"):
+        nas.search(**SMALL, trials=3, out=tmp_path)
+
+
+def test_one_writer_at_a_time(run, tmp_path):
+    settings = Settings(space=SMALL["space"], recipe={"epochs": 1})
+    first = Session(settings, tmp_path / "run").run(3)
+    next(first)
+    with pytest.raises(ValueError, match=f"is being written to by process {os.getpid()} on "):
+        next(Session(settings, tmp_path / "run").run(3))
+    first.close()
+    assert len(list(Session(settings, tmp_path / "run").run(3))) == 2
+
+
+def test_the_callers_threads_and_random_state_are_left_alone(tmp_path):
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    nas.search(**SMALL, trials=2, out=tmp_path / "run")
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_baselines_go_first(tmp_path):
+    run = nas.search(**SMALL, trials=3, baselines=True, out=tmp_path / "run")
+    known = search_spaces.get("nasbench201").known
+    assert [t.architecture for t in run.trials[:2]] == list(known.values())[:2]
+
+
+def test_hyperparameters_are_searched_recorded_and_used(tmp_path):
+    settings = SMALL | {"space": "fixed:mlp:" + MLP, "tune": "all"}
+    del settings["batch_size"]
+    run = nas.search(**settings, trials=8, out=tmp_path / "run")
+    assert len({t.architecture for t in run.trials}) == 1
+    assert len({t.recipe["batch_size"] for t in run.trials}) > 1
+    for t in run.trials:
+        searched = t.proposal.hyperparameters
+        assert t.recipe["optimizer"] == searched["optimizer"]["name"]
+        assert t.recipe["learning_rate"] == searched["optimizer"]["learning_rate"]
+        assert t.curve[-1]["learning_rate"] < t.recipe["learning_rate"]
+    again = nas.search(**settings, trials=12, out=tmp_path / "run")
+    assert again.trials[:8] == run.trials
+
+
+MLP = '{"activation":"relu","hidden":[32],"norm":"batch"}'
+
+
+def test_a_space_that_ends_says_so(tmp_path):
+    lines = []
+    settings = Settings(space="fixed:mlp:" + MLP, recipe={"epochs": 1})
+    trials = list(Session(settings, tmp_path / "run", notify=lines.append).run(5))
+    assert len(trials) == 1
+    assert "1 different candidates; the search ends here" in lines[0]
+
+
+BROKEN = """
+import torch
+from search_spaces import *
+
+class Net(torch.nn.Sequential):
+    def forward(self, x):
+        if self.training and {condition}:
+            {action}
+        return super().forward(x)
+
+def build(a, task):
+    net = Net(torch.nn.Flatten(), torch.nn.Linear(64, a["width"]), torch.nn.ReLU(),
+              torch.nn.Linear(a["width"], task.classes))
+    net.width = a["width"]
+    return net
+
+space = SearchSpace(name="broken", tree=Struct(width=Integer(1, 30)), build=build)
+"""
+
+
+def broken(tmp_path, condition, action):
+    file = tmp_path / "broken.py"
+    file.write_text(BROKEN.format(condition=condition, action=action))
+    return f"{file}:space"
+
+
+@pytest.mark.parametrize(
+    ("action", "cause"),
+    [
+        ("raise RuntimeError('a bug of mine')", "error: RuntimeError: a bug of mine"),
+        ("return super().forward(x) * float('nan')", "diverged: training loss is nan"),
+        ("raise MemoryError", "out-of-memory"),
+        ("torch.empty(1 << 60)", "out-of-memory"),
+    ],
+)
+def test_a_failing_trial_does_not_end_the_search(tmp_path, action, cause):
+    space = broken(tmp_path, "self.width % 3 == 0", action)
+    run = nas.search(space=space, trials=12, epochs=1, out=tmp_path / "run")
+    assert len(run.trials) == 12
+    assert run.failures
+    for t in run.trials:
+        assert t.completed == (t.architecture["width"] % 3 != 0)
+        assert "parameters" in t.scores
+    assert all(str(t.failure).startswith(cause) for t in run.failures)
+    assert all(t.completed for t in run.front)
+
+
+def test_a_search_in_which_everything_fails_ends_early_and_says_why(tmp_path):
+    space = broken(tmp_path, "True", "raise KeyError('x')")
+    with pytest.raises(nas.SearchFailed, match="first 10 trials all failed: 10 x error: KeyError"):
+        nas.search(space=space, trials=40, epochs=1, out=tmp_path / "run")
+    assert len(nas.open_run(tmp_path / "run").trials) == 10
+
+
+def test_a_space_file_that_has_changed_is_refused(tmp_path):
+    space = broken(tmp_path, "False", "pass")
+    nas.search(space=space, trials=2, epochs=1, out=tmp_path / "run")
+    broken(tmp_path, "False", "raise")
+    with pytest.raises(ValueError, match="has changed since the run began"):
+        nas.search(space=space, trials=4, epochs=1, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace('"schema": 1', '"schema": 2'), "made by a newer version"),
+        (lambda text: text.replace('"schema": 1', '"schema": "x"'), "no schema number"),
+        (lambda text: text.replace('"seed": 3', '"seed": 3, "seed": 3'), "twice"),
+        (lambda text: text.replace('"window": 1', '"window": 0'), "window: want at least 1"),
+        (lambda text: text.replace('"window"', '"windows"'), "settings: "),
+        (lambda text: text[: len(text) // 2], "want JSON"),
+        (lambda _: "[" * 100_000, "nesting"),
+    ],
+)
+def test_a_run_file_that_is_not_one(run, tmp_path, change, message):
+    shutil.copytree(run.path, tmp_path / "run")
+    file = tmp_path / "run" / "run.json"
+    file.write_text(change(file.read_text()))
+    with pytest.raises(ValueError, match=message) as error:
+        nas.open_run(tmp_path / "run")
+    assert "\n" not in str(error.value)
