@@ -5,6 +5,8 @@ Shape suffixes: B batch, C channels, H height, W width.
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -27,11 +29,12 @@ class ConvNorm(nn.Sequential):
         stride: int = 1,
         groups: int = 1,
         activation: str | None = "relu",
+        eps: float = 1e-5,
     ) -> None:
         padding = kernel // 2
         super().__init__(
             nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False),
-            nn.BatchNorm2d(outputs),
+            nn.BatchNorm2d(outputs, eps=eps),
         )
         if activation is not None:
             self.append(ACTIVATIONS[activation](inplace=True))
@@ -41,17 +44,18 @@ class SqueezeExcite(nn.Module):
     """Scale every channel by a gate that sees all channels, averaged over the image.
 
     Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, https://arxiv.org/abs/1709.01507;
-    with the hard sigmoid of MobileNetV3 (arXiv 1905.02244, Section 5.2).
+    with ReLU and the hard sigmoid of MobileNetV3 (arXiv 1905.02244, Section 5.2), or, `smooth`,
+    with SiLU and the sigmoid, as in EfficientNet (arXiv 1905.11946).
     """
 
-    def __init__(self, channels: int, squeezed: int) -> None:
+    def __init__(self, channels: int, squeezed: int, *, smooth: bool = False) -> None:
         super().__init__()
         self.gate = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             nn.Conv2d(channels, squeezed, 1),
-            nn.ReLU(inplace=True),
+            nn.SiLU(inplace=True) if smooth else nn.ReLU(inplace=True),
             nn.Conv2d(squeezed, channels, 1),
-            nn.Hardsigmoid(),
+            nn.Sigmoid() if smooth else nn.Hardsigmoid(),
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -63,7 +67,8 @@ class InvertedResidual(nn.Module):
     """Expand, convolve each channel by itself, (gate,) project; add the input where it fits.
 
     Sandler et al., "MobileNetV2", CVPR 2018, Table 1, https://arxiv.org/abs/1801.04381; the gate
-    as in Howard et al., "Searching for MobileNetV3", ICCV 2019, Figure 4.
+    as in Howard et al., "Searching for MobileNetV3", ICCV 2019, Figure 4; fused as in Tan & Le,
+    "EfficientNetV2", ICML 2021, Figure 2.
 
     Args:
         inputs: Channels of the input.
@@ -71,8 +76,11 @@ class InvertedResidual(nn.Module):
         hidden: Channels in between; no expansion when it equals `inputs`.
         kernel: Of the convolution in between.
         stride: Likewise.
-        squeezed: Channels inside the gate; 0 for none.
-        activation: A name of `ACTIVATIONS`.
+        squeezed: Channels inside the gate; 0 for none. Fused blocks have none.
+        activation: A name of `ACTIVATIONS`; the gate of a "silu" block is smooth.
+        fused: Whether one full convolution expands and looks around; without an expansion it
+            is all there is.
+        eps: What batch norm adds to the variance.
     """
 
     def __init__(
@@ -85,17 +93,25 @@ class InvertedResidual(nn.Module):
         stride: int,
         squeezed: int,
         activation: str,
+        fused: bool = False,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
+        assert not (fused and squeezed)
+        expands = hidden != inputs
         layers: list[nn.Module] = []
-        if hidden != inputs:
-            layers.append(ConvNorm(inputs, hidden, 1, activation=activation))
-        layers.append(
-            ConvNorm(hidden, hidden, kernel, stride=stride, groups=hidden, activation=activation)
-        )
+        convolve = partial(ConvNorm, activation=activation, eps=eps)
+        if fused:
+            middle = hidden if expands else outputs
+            layers.append(convolve(inputs, middle, kernel, stride=stride))
+        else:
+            if expands:
+                layers.append(convolve(inputs, hidden, 1))
+            layers.append(convolve(hidden, hidden, kernel, stride=stride, groups=hidden))
         if squeezed:
-            layers.append(SqueezeExcite(hidden, squeezed))
-        layers.append(ConvNorm(hidden, outputs, 1, activation=None))
+            layers.append(SqueezeExcite(hidden, squeezed, smooth=activation == "silu"))
+        if expands or not fused:
+            layers.append(ConvNorm(hidden, outputs, 1, activation=None, eps=eps))
         self.layers = nn.Sequential(*layers)
         self.residual = stride == 1 and inputs == outputs
 

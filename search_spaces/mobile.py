@@ -1,22 +1,30 @@
-"""Mobile networks: seven stages of inverted residual blocks.
+"""Mobile networks: seven free stages of inverted residual blocks, or a published family, scaled.
 
-Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, Table 2,
-https://arxiv.org/abs/1801.04381, which is a member; with the kernels, squeeze-excite gates and
-activations of Howard et al., "Searching for MobileNetV3", ICCV 2019,
-https://arxiv.org/abs/1905.02244. Each stage decides its depth, width, kernel, expansion, gate
-and activation. For small images (see `Task`) the stem and the second stage keep the resolution.
+The free stages are those of Sandler et al., "MobileNetV2: Inverted Residuals and Linear
+Bottlenecks", CVPR 2018, Table 2, https://arxiv.org/abs/1801.04381, which is a member; with the
+kernels, squeeze-excite gates and activations of Howard et al., "Searching for MobileNetV3", ICCV
+2019, https://arxiv.org/abs/1905.02244. Each stage decides its depth, width, kernel, expansion,
+gate and activation.
+
+The families (MobileNetV3, MNASNet, EfficientNet and EfficientNetV2: see `mobile_families`) decide
+a width, a depth and the kernel of every stage. They are one member in 10^16, so a uniform draw is a
+mobile-sized network of free stages; the published giants are there to start from and to move
+among. For small images (see `Task`) the stem and the first stage that reduces keep the resolution.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
+from search_spaces import mobile_blocks, mobile_families
 from search_spaces.architecture import Architecture
-from search_spaces.cost import Cost, Symbol, Walk
+from search_spaces.cost import Cost
+from search_spaces.mobile_blocks import Block, Plan, round_to_8
+from search_spaces.mobile_families import FAMILIES, SCALES, Family
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
-from search_spaces.tree import Choice, Integer, Struct
+from search_spaces.tree import Choice, Integer, Node, Repeat, Struct
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,58 +32,78 @@ if TYPE_CHECKING:
 WIDTHS = (16, 24, 32, 64, 96, 160, 320)  # of the stages of MobileNetV2
 STRIDES = (1, 2, 2, 2, 1, 2, 1)
 MULTIPLES = (0.5, 0.75, 1.0, 1.25)  # of those widths, that a stage chooses from
-STEMS, HEADS = (16, 24, 32), (320, 640, 1280)
-
-
-class Block(NamedTuple):
-    """The numbers of one inverted residual block."""
-
-    inputs: int
-    outputs: int
-    hidden: int
-    kernel: int
-    stride: int
-    squeezed: int  # channels inside the gate, 0 for none
-    activation: str
-
-
-class Plan(NamedTuple):
-    """The numbers of one network."""
-
-    stem: int
-    stem_stride: int
-    blocks: tuple[Block, ...]
-    head: int
-    activation: str  # of stem and head
+STEMS, HEADS = (16, 24, 32), (160, 320, 640, 1280)
+KERNELS = (3, 5, 7)
 
 
 def space(width: float = 1.0) -> SearchSpace:
-    """All widths are multiplied by `width` and rounded to a multiple of 8."""
+    """All widths are multiplied by `width` and rounded to a multiple of 8, families' included.
+
+    So with another width than 1 only the networks whose papers scale them so are `known`:
+    MobileNetV2 and MobileNetV3.
+    """
     if not 0 < width <= 8:
         raise ValueError(f"want a width multiplier above 0 and up to 8, got {width}")
 
-    def scaled(*widths: float) -> Choice:
-        return Choice(*sorted({round_to_8(width * w) for w in widths}))
+    @lru_cache(maxsize=1024)  # a search asks for the cost, the key and the network of the same one
+    def plan(architecture: Architecture) -> Plan:
+        value = architecture.value
+        if "family" not in value:
+            return _free_plan(architecture)
+        numbers = {name: value[name] for name in ("width", "depth", "kernels")}
+        return mobile_families.plan(value["family"], **numbers, times=width)
+
+    def build(architecture: Architecture, task: Task) -> nn.Module:
+        return mobile_blocks.build(plan(architecture), task)
+
+    def count(architecture: Architecture, task: Task) -> Cost:
+        return mobile_blocks.count(plan(architecture), task)
+
+    exact = [name for name in SCALES if width == 1 or name.startswith("mobilenet")]
+    return SearchSpace(
+        name="mobile",
+        tree=Choice(
+            _free_stages(width),
+            *(_scaled_family(name, family) for name, family in FAMILIES.items()),
+        ),
+        build=build,
+        source="Sandler et al., CVPR 2018; Howard et al., ICCV 2019; Tan & Le, ICML 2019 and 2021",
+        settings={"width": width},
+        canonical_form=plan,
+        published={
+            "mobilenet_v2": mobilenet_v2(width),
+            **{name: mobile_families.published(name) for name in exact},
+        },
+        count=count,
+    )
+
+
+def _free_stages(width: float) -> Struct:
+    def scaled(*widths: float) -> list[int]:
+        return sorted({round_to_8(width * w) for w in widths})
 
     stages = {
         f"stage{number}": Struct(
             depth=Integer(1, 4),
-            width=scaled(*(multiple * base for multiple in MULTIPLES)),
-            kernel=Choice(3, 5, 7),
+            width=Choice(*scaled(*(multiple * base for multiple in MULTIPLES))),
+            kernel=Choice(*KERNELS),
             expansion=Choice(1, 2, 3, 4, 6),
             squeeze_excite=Choice(False, True),
             activation=Choice("relu6", "hardswish"),
         )
         for number, base in enumerate(WIDTHS, 1)
     }
-    return SearchSpace(
-        name="mobile",
-        tree=Struct(stem=scaled(*STEMS), **stages, head=scaled(*HEADS)),
-        build=build,
-        source="Sandler et al., CVPR 2018; Howard et al., ICCV 2019",
-        settings={"width": width},
-        published={"mobilenet_v2": mobilenet_v2(width)},
-        count=count,
+    heads = sorted({*scaled(*HEADS), _widest_head(width)})
+    return Struct(stem=Choice(*scaled(*STEMS)), **stages, head=Choice(*heads))
+
+
+def _scaled_family(name: str, family: Family) -> Node:
+    stages = len(family.stages)
+    return Struct(
+        family=Choice(name),
+        width=Choice(*family.widths),
+        depth=Choice(*family.depths),
+        kernels=Repeat(Choice(*KERNELS), stages, stages),
     )
 
 
@@ -93,18 +121,15 @@ def mobilenet_v2(width: float = 1.0) -> dict[str, Any]:
         }
         for number, (depth, base) in enumerate(zip(depths, WIDTHS, strict=True), 1)
     }
-    return {"stem": round_to_8(width * 32), **stages, "head": round_to_8(width * 1280)}
+    return {"stem": round_to_8(width * 32), **stages, "head": _widest_head(width)}
 
 
-def round_to_8(channels: float) -> int:
-    """The nearest multiple of 8 that is at least 8 and not more than 10 % below `channels`."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
+def _widest_head(width: float) -> int:
+    """As in Section 5 of MobileNetV2's paper: the last convolution is never narrowed."""
+    return round_to_8(max(width, 1.0) * HEADS[-1])
 
 
-def plan(architecture: Architecture, task: Task) -> Plan:
-    """The numbers of the network of an architecture."""
-    keep = bool(task.small_images)
+def _free_plan(architecture: Architecture) -> Plan:
     channels = architecture["stem"]
     blocks = []
     for number, stage_stride in enumerate(STRIDES, 1):
@@ -113,79 +138,19 @@ def plan(architecture: Architecture, task: Task) -> Plan:
             hidden = channels * stage["expansion"]
             blocks.append(
                 Block(
-                    inputs=channels,
-                    outputs=stage["width"],
-                    hidden=hidden,
-                    kernel=stage["kernel"],
-                    stride=1 if index or (keep and number == 2) else stage_stride,
-                    squeezed=round_to_8(hidden / 4) if stage["squeeze_excite"] else 0,
-                    activation=stage["activation"],
+                    channels,
+                    stage["width"],
+                    hidden,
+                    stage["kernel"],
+                    1 if index else stage_stride,
+                    round_to_8(hidden / 4) if stage["squeeze_excite"] else 0,
+                    stage["activation"],
                 )
             )
             channels = stage["width"]
     return Plan(
         stem=architecture["stem"],
-        stem_stride=1 if keep else 2,
         blocks=tuple(blocks),
         head=architecture["head"],
         activation=blocks[-1].activation,
     )
-
-
-def build(architecture: Architecture, task: Task) -> nn.Module:
-    """Stem, blocks, a wide pointwise convolution, global average pooling, classifier."""
-    from search_spaces.networks.mobile import Mobile
-
-    return Mobile(plan(architecture, task), inputs=task.input_shape[0], classes=task.classes)
-
-
-def count(architecture: Architecture, task: Task) -> Cost:
-    """The cost of the same network in closed form."""
-    numbers = plan(architecture, task)
-    inputs, *size = task.input_shape
-    shape, cost = _stem_cost((inputs, *size), numbers.stem, numbers.stem_stride)
-    parts = [cost]
-    for block in numbers.blocks:
-        shape, cost = _block_cost(shape, block)
-        parts.append(cost)
-    parts.append(_head_cost(shape, numbers.head, task.classes))
-    return Cost.of_chain(parts)
-
-
-@cache
-def _stem_cost(shape: tuple[int, ...], channels: int, stride: int) -> tuple[tuple[int, ...], Cost]:
-    walk = Walk(shape)
-    x = _conv_norm(walk, walk.input, channels, 3, stride=stride)
-    return x.shape, walk.cost()
-
-
-@cache
-def _block_cost(shape: tuple[int, ...], block: Block) -> tuple[tuple[int, ...], Cost]:
-    walk = Walk(shape)
-    x = walk.input
-    if block.hidden != block.inputs:
-        x = _conv_norm(walk, x, block.hidden, 1)
-    x = _conv_norm(walk, x, block.hidden, block.kernel, stride=block.stride, groups=block.hidden)
-    if block.squeezed:
-        gate = walk.conv(walk.mean(x), block.squeezed, 1, bias=True)  # its ReLU is in place
-        gate = walk.pointwise(walk.conv(gate, block.hidden, 1, bias=True))
-        x = walk.pointwise(x, gate)
-    x = _conv_norm(walk, x, block.outputs, 1)
-    if block.stride == 1 and block.inputs == block.outputs:
-        x = walk.pointwise(walk.input, x)
-    return x.shape, walk.cost()
-
-
-@cache
-def _head_cost(shape: tuple[int, ...], channels: int, classes: int) -> Cost:
-    walk = Walk(shape)
-    x = walk.mean(_conv_norm(walk, walk.input, channels, 1))
-    walk.linear(walk.reshape(x, (channels,)), classes)
-    return walk.cost()
-
-
-def _conv_norm(
-    walk: Walk, x: Symbol, channels: int, kernel: int, *, stride: int = 1, groups: int = 1
-) -> Symbol:
-    """Convolution and norm; the activation works in place."""
-    return walk.norm(walk.conv(x, channels, kernel, stride=stride, groups=groups))

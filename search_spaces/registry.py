@@ -18,6 +18,7 @@ from search_spaces.tree import Choice, Scalar, Value
 SPACES: dict[str, str] = {
     "nasbench201": "search_spaces.nasbench201",
     "mobile": "search_spaces.mobile",
+    "ofa": "search_spaces.ofa",
     "mlp": "search_spaces.mlp",
 }
 

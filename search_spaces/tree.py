@@ -92,6 +92,8 @@ def thaw(value: Value) -> Any:
     return value
 
 
+_NEAR = 1_000  # values: more is nothing to go through one by one
+
 Place: TypeAlias = Callable[[Value], Value]  # puts a part back into the whole it came from
 
 
@@ -175,7 +177,8 @@ class Node(ABC):
         """All distinct values one decision away; ordinal decisions move one step.
 
         What becomes active with another option is enumerated whole, with its real numbers
-        at the middle, so the relation is symmetric on trees without real numbers.
+        at the middle, so the relation is symmetric on trees without real numbers. An option of
+        over a thousand values is no step away from the others, nor they from it: that is a jump.
         """
         seen = {value}
         for decision in self.decisions(value):
@@ -221,6 +224,11 @@ class Choice(Node):
                 )
         self.options = options
         self._plain = not any(isinstance(option, Node) for option in options)
+        self._position = {  # of the scalars, which most options are: 1 is not True, nor 1.0
+            (type(option), option): index
+            for index, option in enumerate(options)
+            if isinstance(option, Scalar)
+        }
         self._weights = list(
             itertools.accumulate(o.weight if isinstance(o, Node) else 1 for o in options)
         )
@@ -244,7 +252,11 @@ class Choice(Node):
         return option.sample(rng) if isinstance(option, Node) else option
 
     def check(self, value: object, path: str = "") -> Value:
-        inner: list[str] = []
+        if isinstance(value, Scalar):
+            index = self._position.get((type(value), value))
+            if index is not None:
+                return self.options[index]
+        inner: list[tuple[Node, str]] = []
         for option in self.options:
             if isinstance(option, Record | tuple):
                 if isinstance(value, Mapping | list | tuple) and freeze(value) == option:
@@ -253,11 +265,12 @@ class Choice(Node):
                 try:
                     return option.check(value, path)
                 except ValueError as error:
-                    inner.append(str(error))
-            elif _same(option, value):
-                return option
-        if len(inner) == 1 and isinstance(value, Mapping | Sequence) and not isinstance(value, str):
-            raise ValueError(inner[0])  # it can only have meant that one: say what is wrong inside
+                    inner.append((option, str(error)))
+        if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
+            likely = [error for option, error in inner if _resembles(option, value)]
+            for errors in (likely, [error for _, error in inner]):
+                if len(errors) == 1:  # it can only have meant that one: say what is wrong inside
+                    raise ValueError(errors[0])
         wanted = ", ".join(label(option) for option in self.options)
         raise _here(path, f"one of {wanted}" if len(self.options) > 1 else wanted, value)
 
@@ -265,18 +278,22 @@ class Choice(Node):
         index = self._index(value)
         option = self.options[index]
         if len(self.options) > 1:
-            others = [o for i, o in enumerate(self.options) if i != index]
+
+            def others() -> list[Value | Node]:
+                return [o for i, o in enumerate(self.options) if i != index]
 
             def redraw(rng: Random) -> Value:
-                other = rng.choice(others)
+                other = rng.choice(others())
                 return other.sample(rng) if isinstance(other, Node) else other
 
             def nearby() -> Iterator[Value]:
-                for other in others:
-                    if isinstance(other, Node):
-                        yield from other.points()
-                    else:
+                if isinstance(option, Node) and option.weight > _NEAR:
+                    return
+                for other in others():
+                    if not isinstance(other, Node):
                         yield other
+                    elif other.weight <= _NEAR:
+                        yield from other.points()
 
             shown = option if isinstance(option, Scalar) else label(option)
             yield Decision(path, shown, self, redraw, nearby, place)
@@ -299,11 +316,20 @@ class Choice(Node):
                 yield option
 
     def _index(self, value: Value) -> int:
+        if isinstance(value, Scalar):
+            position = self._position.get((type(value), value))
+            if position is not None:
+                return position
         for index, option in enumerate(self.options):
-            if isinstance(option, Node):
-                if _accepts(option, value):
-                    return index
-            elif _same(option, value):
+            if not isinstance(option, Node) and _same(option, value):
+                return index
+        nodes = [
+            index
+            for index, option in enumerate(self.options)
+            if isinstance(option, Node) and _resembles(option, value)
+        ]
+        for index in nodes:
+            if len(nodes) == 1 or _accepts(self.options[index], value):
                 return index
         raise AssertionError(f"{value!r} was not checked against {self!r}")
 
@@ -436,6 +462,13 @@ class Struct(Node):
             if not isinstance(node, Node):
                 raise ValueError(f"Struct: want a node for {name}, got {node!r}; Choice({node!r})?")
         self.fields = fields
+        self.constants = [
+            (name, node.options[0])
+            for name, node in fields.items()
+            if isinstance(node, Choice)
+            and len(node.options) == 1
+            and isinstance(node.options[0], Scalar)
+        ]
 
     def __repr__(self) -> str:
         return f"Struct({', '.join(f'{k}={v!r}' for k, v in self.fields.items())})"
@@ -452,22 +485,28 @@ class Struct(Node):
         return Record({name: node.sample(rng) for name, node in self.fields.items()})
 
     def check(self, value: object, path: str = "") -> Value:
-        wanted = f"the fields {', '.join(self.fields)}" if self.fields else "no fields"
-        if not isinstance(value, Mapping):
-            raise _here(path, wanted, value)
-        if value.keys() != self.fields.keys():
-            missing = [name for name in self.fields if name not in value]
-            unknown = [str(name)[:40] for name in itertools.islice(value, 1000)]
+        if isinstance(value, Record):
+            given: Mapping[str, object] = value._fields  # a dict compares its keys faster
+        elif isinstance(value, Mapping):
+            given = value
+        else:
+            raise _here(path, self._wanted(), value)
+        if given.keys() != self.fields.keys():
+            missing = [name for name in self.fields if name not in given]
+            unknown = [str(name)[:40] for name in itertools.islice(given, 1000)]
             unknown = [name for name in unknown if name not in self.fields]
             got = "; ".join(
                 f"{what} {', '.join(names[:5])}"
                 for what, names in (("missing", missing), ("unknown", unknown))
                 if names
             )
-            raise ValueError(f"{path or 'value'}: want {wanted}, got {got}")
+            raise ValueError(f"{path or 'value'}: want {self._wanted()}, got {got}")
         return Record(
-            {name: node.check(value[name], _dot(path, name)) for name, node in self.fields.items()}
+            {name: node.check(given[name], _dot(path, name)) for name, node in self.fields.items()}
         )
+
+    def _wanted(self) -> str:
+        return f"the fields {', '.join(self.fields)}" if self.fields else "no fields"
 
     def decisions(self, value: Value, path: str = "", place: Place = _whole) -> Iterator[Decision]:
         for name, node in self.fields.items():
@@ -587,6 +626,15 @@ def _field_label(field: tuple[str, Node]) -> str:
 
 def _dot(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def _resembles(option: Node, value: object) -> bool:
+    """A quick look whether `value` can have been meant for `option`: its fields, its constants."""
+    if not isinstance(option, Struct):
+        return True
+    if not isinstance(value, Mapping) or value.keys() != option.fields.keys():
+        return False
+    return all(_same(only, value[name]) for name, only in option.constants)
 
 
 def _accepts(node: Node, value: Value) -> bool:

@@ -1,32 +1,57 @@
-"""The network of the mobile space. Shape suffixes: B batch, C channels, H height, W width."""
+"""The network of `mobile` and `ofa`. Shape suffixes: B batch, C channels, H height, W width."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
-from search_spaces.layers import ConvNorm, InvertedResidual
-
-if TYPE_CHECKING:
-    from search_spaces.mobile import Plan
+from search_spaces.layers import ACTIVATIONS, ConvNorm, InvertedResidual
 
 
 class Mobile(nn.Module):
-    """Stem, inverted residual blocks, a wide pointwise convolution, pooling, classifier."""
+    """Stem, inverted residual blocks, a wide pointwise convolution, pooling, classifier.
 
-    def __init__(self, plan: Plan, *, inputs: int, classes: int) -> None:
+    Args:
+        inputs: Channels of the images.
+        stem: Channels after the first convolution.
+        stem_stride: Of the first convolution.
+        blocks: The arguments of every `InvertedResidual` but `eps`.
+        head: Channels of the last convolution.
+        features: Of a linear layer between pooling and classifier; 0 for none.
+        features_bias: Whether that layer has one.
+        activation: Of stem, head and that layer; a name of `ACTIVATIONS`.
+        eps: What every batch norm adds to the variance.
+        classes: Logits.
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: int,
+        stem: int,
+        stem_stride: int,
+        blocks: Sequence[Mapping[str, Any]],
+        head: int,
+        features: int,
+        features_bias: bool,
+        activation: str,
+        eps: float,
+        classes: int,
+    ) -> None:
         super().__init__()
-        self.stem = ConvNorm(
-            inputs, plan.stem, 3, stride=plan.stem_stride, activation=plan.activation
-        )
-        self.blocks = nn.Sequential(*(InvertedResidual(**b._asdict()) for b in plan.blocks))
-        self.head = nn.Sequential(
-            ConvNorm(plan.blocks[-1].outputs, plan.head, 1, activation=plan.activation),
+        self.stem = ConvNorm(inputs, stem, 3, stride=stem_stride, activation=activation, eps=eps)
+        self.blocks = nn.Sequential(*(InvertedResidual(**block, eps=eps) for block in blocks))
+        layers: list[nn.Module] = [
+            ConvNorm(blocks[-1]["outputs"], head, 1, activation=activation, eps=eps),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
-            nn.Linear(plan.head, classes),
-        )
+        ]
+        if features:
+            layers.append(nn.Linear(head, features, bias=features_bias))
+            layers.append(ACTIVATIONS[activation](inplace=True))
+        self.head = nn.Sequential(*layers, nn.Linear(features or head, classes))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         logits_BK: Tensor = self.head(self.blocks(self.stem(x_BCHW)))

@@ -229,3 +229,34 @@ def test_flat_view_shows_active_decisions_only():
     other = value.replace("head", Record({"hidden": 8, "dropout": 0.25}))
     assert SPACE.flat(other)["head"] == "{hidden, dropout}"
     assert SPACE.flat(other)["head.hidden"] == 8
+
+
+TAGGED = Choice(
+    Struct(kind=Choice("free"), width=Integer(1, 5000), depth=Choice(1, 2)),
+    Struct(kind=Choice("fixed"), depth=Choice(1, 2)),
+    Struct(kind=Choice("tied"), depth=Choice(1, 2)),
+)
+
+
+def test_options_too_large_to_go_through_are_no_neighbours():
+    of_free = list(TAGGED.neighbours(TAGGED.check({"kind": "free", "width": 7, "depth": 1})))
+    assert [(n["width"], n["depth"]) for n in of_free] == [(6, 1), (8, 1), (7, 2)]
+    of_fixed = list(TAGGED.neighbours(TAGGED.check({"kind": "fixed", "depth": 1})))
+    assert [(n["kind"], n["depth"]) for n in of_fixed] == [("tied", 1), ("tied", 2), ("fixed", 2)]
+    rng = Random(0)
+    mutants = [TAGGED.mutate(of_fixed[0], rng) for _ in range(50)]
+    assert "free" in {m["kind"] for m in mutants}  # a jump
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"kind": "tied", "depth": 3}, "depth: want one of 1, 2, got 3"),
+        ({"kind": "free", "depth": 1, "width": 0}, "width: want an integer from 1 to 5000, got 0"),
+        ({"kind": "loose", "depth": 1}, "value: want one of {kind=free, width, depth}, {"),
+    ],
+)
+def test_check_says_what_is_wrong_in_the_option_that_was_meant(value, message):
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        TAGGED.check(value)
+    assert str(error.value).startswith(message)
