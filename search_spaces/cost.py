@@ -75,14 +75,21 @@ class Walk:
         stride: int = 1,
         groups: int = 1,
         dilation: int = 1,
-        padding: int | None = None,
+        padding: int | tuple[int, ...] | None = None,
         bias: bool = False,
     ) -> Symbol:
-        """A convolution over all axes after the channels; `padding` defaults to the same size."""
+        """A convolution over all axes after the channels.
+
+        `padding` is on both ends of every axis, or of each; by default it keeps the size.
+        """
         if padding is None:
             padding = dilation * (kernel - 1) // 2
+        if isinstance(padding, int):
+            padding = (padding,) * len(x.shape[1:])
         reach = dilation * (kernel - 1) + 1
-        axes = tuple((n + 2 * padding - reach) // stride + 1 for n in x.shape[1:])
+        axes = tuple(
+            (n + 2 * p - reach) // stride + 1 for n, p in zip(x.shape[1:], padding, strict=True)
+        )
         weights = channels * (x.channels // groups) * kernel ** len(axes)
         self._parameters += weights + (channels if bias else 0)
         self._macs += weights * prod(axes)
@@ -93,6 +100,16 @@ class Walk:
         self._parameters += x.shape[-1] * features + (features if bias else 0)
         self._macs += prod(x.shape) * features
         return self._new((*x.shape[:-1], features), x)
+
+    def attention(self, qkv: Symbol) -> Symbol:
+        """Self-attention in one kernel, from (tokens, 3 * features) to (tokens, features)."""
+        tokens, features = qkv.shape[0], qkv.shape[1] // 3
+        self._macs += 2 * tokens * tokens * features  # for any number of heads
+        return self._new((tokens, features), qkv)
+
+    def parameters(self, count: int) -> None:
+        """What is learned outside of layers: a scale, an embedding."""
+        self._parameters += count
 
     def norm(self, x: Symbol, *, axis: int = 0) -> Symbol:
         """A normalisation with a scale and a shift for each entry of `axis`."""
@@ -124,6 +141,10 @@ class Walk:
         """Channels side by side."""
         parts = tuple(parts)
         return self._new((sum(p.channels for p in parts), *parts[0].shape[1:]), *parts)
+
+    def pad(self, x: Symbol, amounts: tuple[int, ...]) -> Symbol:
+        """So many entries more along each axis, in a new tensor."""
+        return self._new(tuple(n + more for n, more in zip(x.shape, amounts, strict=True)), x)
 
     def zeros(self, shape: tuple[int, ...]) -> Symbol:
         """A new tensor that reads nothing."""
