@@ -18,6 +18,8 @@ from search_spaces.tree import Choice, Scalar, Value
 SPACES: dict[str, str] = {
     "nasbench201": "search_spaces.nasbench201",
     "mobile": "search_spaces.mobile",
+    "resnet": "search_spaces.resnet",
+    "regnet": "search_spaces.regnet",
     "mlp": "search_spaces.mlp",
 }
 
