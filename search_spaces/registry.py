@@ -20,6 +20,8 @@ SPACES: dict[str, str] = {
     "mobile": "search_spaces.mobile",
     "resnet": "search_spaces.resnet",
     "regnet": "search_spaces.regnet",
+    "convnext": "search_spaces.convnext",
+    "vit": "search_spaces.vit",
     "mlp": "search_spaces.mlp",
 }
 

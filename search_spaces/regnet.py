@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 STEM = 32
-# Published ones, and more small ones, so that a uniform draw is a network of moderate size.
-INITIAL_WIDTHS = (16, 24, 32, 40, 48, 56, 64, 80, 88, 96, 128, 160, 192, 200, 216, 232, 320, 456)
 GROUP_WIDTHS = (8, 16, 24, 32, 40, 48, 56, 64, 112, 120, 128, 168, 232, 264)
 
 
@@ -50,13 +48,17 @@ class Block(NamedTuple):
 
 
 def space() -> SearchSpace:
-    """Depth, initial width, slope, quantum, group width and gates, as in the paper."""
+    """Depth, initial width, slope, quantum, group width and gates, as in the paper.
+
+    The initial width is used as the nearest multiple of 8; it is decided on a logarithmic scale,
+    as the slope is, so that a uniform draw is a network of moderate size.
+    """
     return SearchSpace(
         name="regnet",
         tree=Struct(
             depth=Integer(4, 28),
-            initial_width=Choice(*INITIAL_WIDTHS),
-            slope=Real(4.0, 256.0, log=True),
+            initial_width=Real(8.0, 512.0, log=True),
+            slope=Real(4.0, 192.0, log=True),
             quantum=Real(1.5, 3.0),
             group_width=Choice(*GROUP_WIDTHS),
             squeeze_excite=Choice(False, True),
@@ -110,13 +112,14 @@ def stages(architecture: Architecture) -> tuple[Stage, ...]:
 
 @lru_cache(maxsize=4096)  # real numbers: without a bound it would grow for ever
 def _stages(
-    depth: int, initial_width: int, slope: float, quantum: float, group_width: int
+    depth: int, initial_width: float, slope: float, quantum: float, group_width: int
 ) -> tuple[Stage, ...]:
+    first = 8 * round(initial_width / 8)
     widths = []
     for block in range(depth):
-        linear = initial_width + slope * block  # u_j, equation (2)
-        step = round(log(linear / initial_width) / log(quantum))  # round(s_j), equation (3)
-        widths.append(8 * round(initial_width * quantum**step / 8))  # w_j, equation (4)
+        linear = first + slope * block  # u_j, equation (2)
+        step = round(log(linear / first) / log(quantum))  # round(s_j), equation (3)
+        widths.append(8 * round(first * quantum**step / 8))  # w_j, equation (4)
     return tuple(_stage(len(list(blocks)), width, group_width) for width, blocks in groupby(widths))
 
 
