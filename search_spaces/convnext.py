@@ -162,9 +162,10 @@ def _stem_cost(
 
 
 def _cut(walk: Walk, x: Symbol, patches: Patches) -> Symbol:
-    return walk.conv(
-        x, patches.outputs, patches.size, stride=patches.size, padding=patches.padding, bias=True
-    )
+    channels, *sides = x.shape
+    padded = (n + 2 * p for n, p in zip(sides, patches.padding, strict=True))
+    x = walk.view(x, (channels, *padded))
+    return walk.conv(x, patches.outputs, patches.size, stride=patches.size, padding=0, bias=True)
 
 
 @cache

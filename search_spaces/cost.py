@@ -75,21 +75,14 @@ class Walk:
         stride: int = 1,
         groups: int = 1,
         dilation: int = 1,
-        padding: int | tuple[int, ...] | None = None,
+        padding: int | None = None,
         bias: bool = False,
     ) -> Symbol:
-        """A convolution over all axes after the channels.
-
-        `padding` is on both ends of every axis, or of each; by default it keeps the size.
-        """
+        """A convolution over all axes after the channels; `padding` defaults to the same size."""
         if padding is None:
             padding = dilation * (kernel - 1) // 2
-        if isinstance(padding, int):
-            padding = (padding,) * len(x.shape[1:])
         reach = dilation * (kernel - 1) + 1
-        axes = tuple(
-            (n + 2 * p - reach) // stride + 1 for n, p in zip(x.shape[1:], padding, strict=True)
-        )
+        axes = tuple((n + 2 * padding - reach) // stride + 1 for n in x.shape[1:])
         weights = channels * (x.channels // groups) * kernel ** len(axes)
         self._parameters += weights + (channels if bias else 0)
         self._macs += weights * prod(axes)
@@ -137,14 +130,18 @@ class Walk:
         assert prod(shape) == prod(x.shape)
         return Symbol(shape, x.storage)
 
+    def view(self, x: Symbol, shape: tuple[int, ...]) -> Symbol:
+        """A part of `x`, or `x` as a layer sees it that pads by itself: costs nothing."""
+        return Symbol(shape, x.storage)
+
+    def copy(self, x: Symbol, shape: tuple[int, ...]) -> Symbol:
+        """A new tensor of another shape that holds what `x` does: padded, or cut."""
+        return self._new(shape, x)
+
     def concat(self, parts: Iterable[Symbol]) -> Symbol:
         """Channels side by side."""
         parts = tuple(parts)
         return self._new((sum(p.channels for p in parts), *parts[0].shape[1:]), *parts)
-
-    def pad(self, x: Symbol, amounts: tuple[int, ...]) -> Symbol:
-        """So many entries more along each axis, in a new tensor."""
-        return self._new(tuple(n + more for n, more in zip(x.shape, amounts, strict=True)), x)
 
     def zeros(self, shape: tuple[int, ...]) -> Symbol:
         """A new tensor that reads nothing."""

@@ -23,6 +23,7 @@ SPACES: dict[str, str] = {
     "convnext": "search_spaces.convnext",
     "vit": "search_spaces.vit",
     "mlp": "search_spaces.mlp",
+    "conv1d": "search_spaces.conv1d",
 }
 
 _FIXED = re.compile(r"fixed:(?P<space>[^:]+\.py:\w+|\w+(?::\w+=[^:]*)?):(?P<architecture>.+)")

@@ -178,8 +178,7 @@ def _block_cost(shape: tuple[int, ...], block: Block) -> tuple[tuple[int, ...], 
 def _shortcut(walk: Walk, shape: tuple[int, ...], block: Block) -> Symbol:
     if block.projection:
         return walk.norm(walk.conv(walk.input, block.outputs, 1, stride=block.stride))
-    amounts = (n - m for n, m in zip(shape, walk.input.shape, strict=True))
-    return walk.pad(walk.input, tuple(amounts))  # negative ones: pixels left out before
+    return walk.copy(walk.input, shape)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, https://arxiv.org/abs/2010.11929,
 with the decisions of Chen et al., "AutoFormer: Searching Transformers for Visual Recognition",
-ICCV 2021, Section 3.3, https://arxiv.org/abs/2107.00651: depth, embedding width, and heads and
+ICCV 2021, Section 3, https://arxiv.org/abs/2107.00651: depth, embedding width, and heads and
 perceptron ratio of every block. As there, a head has 64 features whatever the embedding width;
 AutoFormer's relative positions are left out.
 
@@ -20,7 +20,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search_spaces.architecture import Architecture
-from search_spaces.cost import Cost, Symbol, Walk
+from search_spaces.cost import Cost, Walk
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Integer, Node, Repeat, Struct
@@ -139,9 +139,12 @@ def count(architecture: Architecture, task: Task) -> Cost:
 @cache
 def _stem_cost(shape: tuple[int, ...], patch: int, padding: tuple[int, int], width: int) -> Cost:
     walk = Walk(shape)
-    x = walk.conv(walk.input, width, patch, stride=patch, padding=padding, bias=True)
+    channels, *sides = shape
+    padded = (n + 2 * p for n, p in zip(sides, padding, strict=True))
+    x = walk.view(walk.input, (channels, *padded))
+    x = walk.conv(x, width, patch, stride=patch, padding=0, bias=True)
     patches = x.shape[1] * x.shape[2]
-    x = walk.pad(walk.reshape(x, (patches, width)), (1, 0))  # the class token
+    x = walk.copy(x, (patches + 1, width))  # one more: the class token
     walk.pointwise(x)  # plus the positions
     walk.parameters(width + (patches + 1) * width)
     return walk.cost()
@@ -162,6 +165,5 @@ def _block_cost(tokens: int, block: Block) -> Cost:
 def _head_cost(tokens: int, width: int, classes: int) -> Cost:
     walk = Walk((tokens, width))
     x = walk.norm(walk.input, axis=-1)
-    token = Symbol((width,), x.storage)  # a view
-    walk.linear(token, classes)
+    walk.linear(walk.view(x, (width,)), classes)  # of the class token
     return walk.cost()

@@ -32,7 +32,7 @@ class SigmoidGate(nn.Module):
 
 
 class RegNetBlock(nn.Module):
-    """The X block (Radosavovic et al., CVPR 2020, Figure 4), with a gate the Y block (Section 5).
+    """The X block (Radosavovic et al., CVPR 2020, Figure 4), with a gate the Y block (Section 4).
 
     Args:
         inputs: Channels of the input.

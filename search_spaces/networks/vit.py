@@ -97,7 +97,7 @@ class VisionTransformer(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         x_BND = self.cut(x_BCHW).flatten(2).transpose(1, 2)
-        x_BND = torch.cat([self.token.expand(len(x_BND), -1, -1), x_BND], dim=1)
+        x_BND = torch.cat([self.token.expand(x_BND.shape[0], -1, -1), x_BND], dim=1)
         x_BND = self.norm(self.blocks(self.positions(x_BND)))
         logits_BK: Tensor = self.classifier(x_BND[:, 0])
         return logits_BK

@@ -53,7 +53,8 @@ class Odd(nn.Module):
 
 def test_paddings_and_free_parameters():
     walk = Walk((3, 7, 8))
-    y = walk.conv(walk.pad(walk.input, (1, 0, 2)), 5, 3, stride=2, padding=(1, 0), bias=True)
+    x = walk.view(walk.copy(walk.input, (4, 7, 10)), (4, 9, 10))
+    y = walk.conv(x, 5, 3, stride=2, padding=0, bias=True)
     walk.parameters(5)
     assert walk.pointwise(y).shape == (5, 4, 4)
     assert measure(Odd, (3, 7, 8)) == walk.cost()
