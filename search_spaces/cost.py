@@ -94,6 +94,16 @@ class Walk:
         self._macs += prod(x.shape) * features
         return self._new((*x.shape[:-1], features), x)
 
+    def attention(self, qkv: Symbol) -> Symbol:
+        """Self-attention in one kernel, from (tokens, 3 * features) to (tokens, features)."""
+        tokens, features = qkv.shape[0], qkv.shape[1] // 3
+        self._macs += 2 * tokens * tokens * features  # for any number of heads
+        return self._new((tokens, features), qkv)
+
+    def parameters(self, count: int) -> None:
+        """What is learned outside of layers: a scale, an embedding."""
+        self._parameters += count
+
     def norm(self, x: Symbol, *, axis: int = 0) -> Symbol:
         """A normalisation with a scale and a shift for each entry of `axis`."""
         self._parameters += 2 * x.shape[axis]
@@ -119,6 +129,14 @@ class Walk:
         """The same numbers under another shape: costs nothing."""
         assert prod(shape) == prod(x.shape)
         return Symbol(shape, x.storage)
+
+    def view(self, x: Symbol, shape: tuple[int, ...]) -> Symbol:
+        """A part of `x`, or `x` as a layer sees it that pads by itself: costs nothing."""
+        return Symbol(shape, x.storage)
+
+    def copy(self, x: Symbol, shape: tuple[int, ...]) -> Symbol:
+        """A new tensor of another shape that holds what `x` does: padded, or cut."""
+        return self._new(shape, x)
 
     def concat(self, parts: Iterable[Symbol]) -> Symbol:
         """Channels side by side."""

@@ -118,3 +118,11 @@ class InvertedResidual(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         y_BCHW: Tensor = self.layers(x_BCHW)
         return x_BCHW + y_BCHW if self.residual else y_BCHW
+
+
+def truncated_normal_weights(module: nn.Module) -> None:
+    """Start a linear layer or convolution as transformers do; for `nn.Module.apply`."""
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -31,14 +33,14 @@ def measure(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Cos
         net = build().eval()
         x = torch.empty(1, *input_shape)
     watch = _Watch(x)
-    with torch.no_grad(), _no_fused_attention(), watch:
+    with torch.no_grad(), _no_encoder_shortcut(), _AttentionInOneKernel(), watch:
         net(x)
     parameters = sum(p.numel() for p in net.parameters())
     return Cost(parameters, watch.macs, watch.lifetimes.peak())
 
 
 @contextmanager
-def _no_fused_attention() -> Iterator[None]:
+def _no_encoder_shortcut() -> Iterator[None]:
     """`nn.MultiheadAttention`'s shortcut for inference hides its products from the count."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -46,6 +48,36 @@ def _no_fused_attention() -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
+
+
+class _AttentionInOneKernel(TorchFunctionMode):
+    """The meta device takes attention apart, where devices that compute have a kernel for it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.scaled_dot_product_attention:
+            func = _attention
+        return func(*args, **(kwargs or {}))
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
+    """`F.scaled_dot_product_attention`, as the kernel that a CPU has for the usual case."""
+    usual = query.dim() == 4 and key.shape == value.shape and query.shape[3] == key.shape[3]
+    if usual and attn_mask is None and not dropout_p and not enable_gqa:
+        kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        return kernel(query, key, value, dropout_p, is_causal, scale=scale)[0]
+    return F.scaled_dot_product_attention(
+        query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+    )
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -1,7 +1,10 @@
-"""Multilayer perceptrons: how many hidden layers, how wide, what is between them.
+"""Multilayer perceptrons: how many hidden layers, how wide, what is between them; or residual.
 
-The classic of the field; searched for tabular data in, for example, Zimmer et al., "Auto-PyTorch
-Tabular", TPAMI 2021. https://arxiv.org/abs/2006.13799. Images and sequences are flattened.
+Plain ones are the classic of the field; searched for tabular data in, for example, Zimmer et al.,
+"Auto-PyTorch Tabular", TPAMI 2021, https://arxiv.org/abs/2006.13799. Residual ones are those of
+Gorishniy et al., "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021, Section 3.2
+(ResNet), https://arxiv.org/abs/2106.11959, without its dropout. Images and sequences are
+flattened.
 """
 
 from __future__ import annotations
@@ -10,10 +13,10 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from search_spaces.architecture import Architecture
-from search_spaces.cost import Cost, Walk
+from search_spaces.cost import Cost, Symbol, Walk
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
-from search_spaces.tree import Choice, Repeat, Struct
+from search_spaces.tree import Choice, Integer, Record, Repeat, Struct
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,32 +25,54 @@ WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 
 
 def space(max_layers: int = 4) -> SearchSpace:
-    """One to `max_layers` hidden layers."""
+    """One to `max_layers` hidden layers, or one to twice as many residual blocks.
+
+    `hidden` is the list of widths of a plain perceptron; or the width outside of residual blocks,
+    their number (`depth`), and how many times wider they are inside (`expansion`).
+    """
+    if max_layers < 1:
+        raise ValueError(f"want max_layers >= 1, got {max_layers}")
+    plain = Repeat(Choice(*WIDTHS), 1, max_layers)
+    residual = Struct(
+        width=Integer(8, 512, step=8), depth=Integer(1, 2 * max_layers), expansion=Integer(1, 4)
+    )
     return SearchSpace(
         name="mlp",
         tree=Struct(
-            hidden=Repeat(Choice(*WIDTHS), 1, max_layers),
+            hidden=Choice(plain, residual),
             activation=Choice("relu", "gelu", "tanh"),
             norm=Choice("none", "batch", "layer"),
         ),
         build=build,
         inputs=(1, 2, 3),
-        source="multilayer perceptron, as in Zimmer et al., TPAMI 2021",
+        source="multilayer perceptron, as in Zimmer et al., TPAMI 2021; Gorishniy et al., 2021",
         settings={"max_layers": max_layers},
         count=count,
     )
 
 
 def build(architecture: Architecture, task: Task) -> nn.Module:
-    """Flatten, then a linear layer, norm and activation for every hidden layer, then logits."""
-    from search_spaces.networks.mlp import mlp
+    """Flatten, then what is hidden, then logits.
 
+    A hidden layer is a linear layer, norm and activation. Residual blocks stand after a linear
+    layer, and norm and activation follow on the last one.
+    """
+    from search_spaces.networks.mlp import mlp, residual_mlp
+
+    features, hidden = prod(task.input_shape), architecture["hidden"]
+    activation, norm = architecture["activation"], architecture["norm"]
+    if isinstance(hidden, Record):
+        return residual_mlp(
+            features=features,
+            width=hidden["width"],
+            hidden=hidden["expansion"] * hidden["width"],
+            depth=hidden["depth"],
+            activation=activation,
+            norm=norm,
+            classes=task.classes,
+        )
     return mlp(
-        features=prod(task.input_shape),
-        hidden=architecture["hidden"],
-        activation=architecture["activation"],
-        norm=architecture["norm"],
-        classes=task.classes,
+        features=features, hidden=hidden, activation=activation, norm=norm, classes=task.classes
     )
 
 
@@ -55,10 +80,21 @@ def count(architecture: Architecture, task: Task) -> Cost:
     """The cost of the same network in closed form."""
     walk = Walk(task.input_shape)
     x = walk.reshape(walk.input, (prod(task.input_shape),))
-    for width in architecture["hidden"]:
+    hidden = architecture["hidden"]
+
+    def activated(x: Symbol) -> Symbol:
+        return walk.pointwise(x if architecture["norm"] == "none" else walk.norm(x))
+
+    if isinstance(hidden, Record):
+        width, inside = hidden["width"], hidden["expansion"] * hidden["width"]
         x = walk.linear(x, width)
-        if architecture["norm"] != "none":
-            x = walk.norm(x)
-        x = walk.pointwise(x)
+        for _ in range(hidden["depth"]):
+            y = x if architecture["norm"] == "none" else walk.norm(x)
+            y = walk.linear(walk.pointwise(walk.linear(y, inside)), width)
+            x = walk.pointwise(x, y)
+        x = activated(x)
+    else:
+        for width in hidden:
+            x = activated(walk.linear(x, width))
     walk.linear(x, task.classes)
     return walk.cost()

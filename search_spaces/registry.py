@@ -19,7 +19,12 @@ SPACES: dict[str, str] = {
     "nasbench201": "search_spaces.nasbench201",
     "mobile": "search_spaces.mobile",
     "ofa": "search_spaces.ofa",
+    "resnet": "search_spaces.resnet",
+    "regnet": "search_spaces.regnet",
+    "convnext": "search_spaces.convnext",
+    "vit": "search_spaces.vit",
     "mlp": "search_spaces.mlp",
+    "conv1d": "search_spaces.conv1d",
 }
 
 _FIXED = re.compile(r"fixed:(?P<space>[^:]+\.py:\w+|\w+(?::\w+=[^:]*)?):(?P<architecture>.+)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -64,9 +65,11 @@ class SearchSpace:
     def size(self) -> int | float:
         """How many architectures there are: exact; `math.inf` when a real number is decided.
 
-        A space with an objection is counted by going through its tree once.
+        A finite space with an objection is counted by going through its tree once.
         """
-        return self.tree.size if self.objection is None else sum(1 for _ in self)
+        if self.objection is None or self.tree.size == inf:
+            return self.tree.size
+        return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[Architecture]:
         """Every architecture once, in a fixed order."""
