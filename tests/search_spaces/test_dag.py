@@ -10,8 +10,8 @@ from search_spaces import canonical_dag, prune_dag
 
 
 @st.composite
-def graphs(draw, vertices=st.integers(1, 5)):
-    count = draw(vertices)
+def graphs(draw):
+    count = draw(st.integers(1, 5))
     labels = draw(st.lists(st.sampled_from("ab"), min_size=count, max_size=count))
     pairs = list(itertools.combinations(range(count), 2))
     chosen = draw(st.lists(st.sampled_from(pairs), max_size=7)) if pairs else []
