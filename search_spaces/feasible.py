@@ -13,6 +13,7 @@ from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 
 _REJECTIONS = 8  # uniform draws before a draw is shrunk into the budget
+_STARTS = 30  # uniform draws of which the least starts a walk downhill
 _SPREAD = 12  # mutations inside the budget after that, so that all of it is reached
 
 
@@ -138,7 +139,7 @@ class Feasible:
         rng = Random("smallest")
         ends = []
         for _ in range(3):
-            here = self.space.sample(rng)
+            here = min((self.space.sample(rng) for _ in range(_STARTS)), key=measure)
             lower: Architecture | None = here
             while lower is not None and measure(here) > 0:
                 here = lower
