@@ -17,6 +17,7 @@ from search_spaces.tree import Choice, Scalar, Value
 # name -> module with a factory called `space`; loaded when asked for.
 SPACES: dict[str, str] = {
     "nasbench201": "search_spaces.nasbench201",
+    "nasbench101": "search_spaces.nasbench101",
     "nats_size": "search_spaces.nats_size",
     "mobile": "search_spaces.mobile",
     "mlp": "search_spaces.mlp",
