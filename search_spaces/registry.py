@@ -19,6 +19,7 @@ SPACES: dict[str, str] = {
     "nasbench201": "search_spaces.nasbench201",
     "nasbench101": "search_spaces.nasbench101",
     "nats_size": "search_spaces.nats_size",
+    "darts": "search_spaces.darts",
     "mobile": "search_spaces.mobile",
     "mlp": "search_spaces.mlp",
 }
