@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import prod
 
 from search_spaces.cost import FLOAT_BYTES, Cost, Part, Symbol, Walk
 from search_spaces.darts_genotype import CellGenotype
@@ -25,52 +26,81 @@ def network_cost(
     before = walk.part(walk.input, _stem(task.input_shape, channels, small))
     last = before if small else walk.part(before, _second_stem(before.shape))
     reductions = (layers // 3, 2 * layers // 3)
-    bodies: dict[tuple[bool, Shape], Part] = {}
-    extra = 0
+    bodies = {False: _Body(normal, 1), True: _Body(reduce, 2)}
+    parameters = macs = 0  # of what is not walked
+    seen: tuple[Part, ...] = ()
     after_reduction = not small
     for number in range(layers):
         reduction = number in reductions
         channels *= 2 if reduction else 1
-        adapt = _factorized_reduce if after_reduction else _relu_conv_norm
-        states = (
-            walk.part(before, adapt(before.shape, channels)),
-            walk.part(last, _relu_conv_norm(last.shape, channels)),
+        adapt0 = (_factorized_reduce if after_reduction else _relu_conv_norm)(
+            before.shape, channels
         )
-        key = reduction, states[1].shape
-        if key not in bodies:
-            bodies[key] = _body(reduce if reduction else normal, states[1].shape, reduction)
-        used = {state for _, state in (reduce if reduction else normal).entries}
-        read = tuple(state for n, state in enumerate(states) if n in used)
-        before, last = last, walk.joint_part(read, bodies[key])
+        adapt1 = _relu_conv_norm(last.shape, channels)
+        body = bodies[reduction].part(adapt1.shape)
+        parts = adapt0, adapt1, body
+        if parts == seen:  # as the cell before: no more can be alive than there
+            parameters += sum(part.parameters for part in seen)
+            macs += sum(part.macs for part in seen)
+            continue
+        seen = parts
+        states = walk.part(before, adapt0), walk.part(last, adapt1)
+        read = tuple(states[state] for state in bodies[reduction].inputs)
+        before, last = last, walk.joint_part(read, body)
         after_reduction = reduction
         if number == reductions[1] and auxiliary:
-            extra = _auxiliary_parameters(last.channels, task.classes, small)
+            parameters += _auxiliary_parameters(last.channels, task.classes, small)
     pooled = walk.mean(last)
     walk.linear(walk.reshape(pooled, (pooled.channels,)), task.classes)
     cost = walk.cost()
-    return Cost(cost.parameters + extra, cost.macs, cost.peak_activation_bytes)
+    return Cost(cost.parameters + parameters, cost.macs + macs, cost.peak_activation_bytes)
 
 
-def _body(cell: CellGenotype, shape: Shape, reduction: bool) -> Part:
-    """Everything in a cell after its two inputs were adapted to `shape`."""
-    walk = Walk(shape)
-    states = [walk.input, walk.zeros(shape)]
-    made: list[Symbol] = []
-    for op, state in cell.entries:
-        x = states[state]
-        if op == "skip_connect" and not (reduction and state < 2):
-            made.append(x)
-        else:
-            made.append(walk.part(x, _operation(op, x.shape, 2 if reduction and state < 2 else 1)))
-        if len(made) == 2:
-            states.append(walk.pointwise(*made))
-            made = []
-    out = walk.concat(states[node] for node in cell.concat)
-    cost = walk.cost()
-    read = len({state for _, state in cell.entries if state < 2})
-    held = read * FLOAT_BYTES * shape[0] * shape[1] * shape[2]
-    peak = cost.peak_activation_bytes - held
-    return Part(out.shape, cost.parameters, cost.macs, reading=peak, after=peak)
+class _Body:
+    """Everything in a cell after its two inputs were adapted, in all shapes."""
+
+    def __init__(self, cell: CellGenotype, stride: int) -> None:
+        self._cell = cell
+        self._stride = stride
+        self._parts: dict[Shape, Part] = {}
+        self.inputs = sorted({state for _, state in cell.entries if state < 2})  # that are read
+
+    def part(self, shape: Shape) -> Part:
+        if shape not in self._parts:
+            scaled = self._parts and self._stride == 1
+            self._parts[shape] = self._scaled(shape) if scaled else self._walked(shape)
+        return self._parts[shape]
+
+    def _scaled(self, shape: Shape) -> Part:
+        """All tensors of a normal cell are equally large, so what is alive is so many of them."""
+        known, part = next(iter(self._parts.items()))
+        operations = [_operation(op, shape, 1) for op, _ in self._cell.entries]
+        alive = part.reading * prod(shape) // prod(known)
+        return Part(
+            (len(self._cell.concat) * shape[0], *shape[1:]),
+            sum(operation.parameters for operation in operations),
+            sum(operation.macs for operation in operations),
+            reading=alive,
+            after=alive,
+        )
+
+    def _walked(self, shape: Shape) -> Part:
+        walk = Walk(shape)
+        states = [walk.input, walk.zeros(shape)]
+        made: list[Symbol] = []
+        for op, state in self._cell.entries:
+            x = states[state]
+            stride = self._stride if state < 2 else 1
+            skipped = op == "skip_connect" and stride == 1
+            made.append(x if skipped else walk.part(x, _operation(op, x.shape, stride)))
+            if len(made) == 2:
+                states.append(walk.pointwise(*made))
+                made = []
+        out = walk.concat(states[node] for node in self._cell.concat)
+        cost = walk.cost()
+        held = len(self.inputs) * FLOAT_BYTES * prod(shape)
+        alive = cost.peak_activation_bytes - held
+        return Part(out.shape, cost.parameters, cost.macs, reading=alive, after=alive)
 
 
 @cache
@@ -79,7 +109,7 @@ def _operation(name: str, shape: Shape, stride: int) -> Part:
     walk = Walk(shape)
     x = walk.input
     if name == "skip_connect":
-        return _factorized_reduce(shape, channels)
+        return _factorized_reduce(shape, channels) if stride == 2 else Part(shape, 0, 0, 0, 0)
     if name.endswith("pool_3x3"):
         return walk.as_part(walk.pool(x, 3, stride=stride, padding=1))
     if name == "conv_7x1_1x7":

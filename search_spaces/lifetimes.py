@@ -17,10 +17,12 @@ class Lifetimes:
 
     def make(self, reads: Iterable[int], size: int) -> int:
         """One operation that reads some storages and makes a new one; returns its number."""
-        self.read(reads)
+        self._time = now = self._time + 1
+        for storage in reads:
+            self._last[storage] = now
         self._sizes.append(size)
-        self._born.append(self._time)
-        self._last.append(self._time)
+        self._born.append(now)
+        self._last.append(now)
         return len(self._sizes) - 1
 
     def read(self, storages: Iterable[int]) -> None:

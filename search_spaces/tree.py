@@ -221,6 +221,7 @@ class Choice(Node):
                 )
         self.options = options
         self._plain = not any(isinstance(option, Node) for option in options)
+        self._known = {(type(o), o): o for o in options if not isinstance(o, Node)}
         self._weights = list(
             itertools.accumulate(o.weight if isinstance(o, Node) else 1 for o in options)
         )
@@ -244,6 +245,10 @@ class Choice(Node):
         return option.sample(rng) if isinstance(option, Node) else option
 
     def check(self, value: object, path: str = "") -> Value:
+        try:  # what is an option already, which is what is checked most
+            return self._known[type(value), value]
+        except (KeyError, TypeError):  # a TypeError for lists and dicts
+            pass
         inner: list[str] = []
         for option in self.options:
             if isinstance(option, Record | tuple):
