@@ -1,9 +1,9 @@
 """DARTS: a normal and a reduction cell of four nodes, each the sum of two operations.
 
-Liu, Simonyan & Yang, "DARTS: Differentiable Architecture Search", ICLR 2019, Sections 2.1 and
-3.1 and Appendix A. https://arxiv.org/abs/1806.09055. Both networks are theirs: for small images
-(see `Task`) the one for CIFAR-10, for others the one for ImageNet. Their drop-path, which only
-training knows, is left out.
+Liu, Simonyan & Yang, "DARTS: Differentiable Architecture Search", ICLR 2019, Section 2.1.
+https://arxiv.org/abs/1806.09055. Both networks are those of their code (quark0/darts): for small
+images (see `Task`) the one for CIFAR-10, for others the one for ImageNet. Their drop-path, which
+only training knows, is left out.
 
 Searched are genotypes of four nodes that read two different states each: about 10^18, as the
 paper counts. Taken too are pairs of other cells of two to seven nodes, with any two states for
@@ -195,7 +195,8 @@ TREE = Guests(
     Struct(normal=_SEARCHED, reduce=_SEARCHED), guests=Struct(normal=_GUESTS, reduce=_GUESTS)
 )
 
-# As the authors' code has them; of AmoebaNet it is the version called A.
+# As the authors' code has them. It calls the last two NASNet and AmoebaNet; that these are their
+# versions A is how they are commonly cited.
 PUBLISHED = {
     "darts_v1": read(
         "Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 0),"

@@ -1,7 +1,7 @@
 """What NAS-Bench-101 says of its cells: pruning, channels, isomorphism hash.
 
 Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", ICML 2019,
-https://arxiv.org/abs/1902.09635: Sections 2.1 (the cells) and S1 (the hash and the channels).
+https://arxiv.org/abs/1902.09635, and the code that made its tables.
 Functions with a published counterpart in google-research/nasbench name it.
 """
 

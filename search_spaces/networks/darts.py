@@ -1,4 +1,4 @@
-"""The networks of DARTS for small and for large images (Liu et al., ICLR 2019, Appendix A).
+"""The networks of DARTS for small and for large images (Liu et al., ICLR 2019).
 
 Shape suffixes: B batch, C channels, H height, W width, K classes.
 """

@@ -1,4 +1,4 @@
-"""The network of NATS-Bench's size search space (Dong et al., TPAMI 2021, Figure 1).
+"""The network of NATS-Bench's size search space (Dong et al., TPAMI 2021).
 
 Shape suffixes: B batch, C channels, H height, W width, K classes.
 """

@@ -46,13 +46,10 @@ def test_published_costs(model, size):
 def test_published_genotypes_are_known():
     assert SPACE.parse(json.dumps(MODELS["DARTS_V2"]["genotype"])) == SPACE.known["darts_v2"]
     assert SPACE.parse(json.dumps(MODELS["NASNet"]["genotype"])) == SPACE.known["nasnet_a"]
-    # 3.2 M in the paper's Table 1, without the auxiliary head
-    cost = SPACE.cost(SPACE.known["darts_v1"], TASKS["cifar10_C36_L20"])
-    assert round(cost.parameters / 1e6, 1) == 3.2
 
 
 def test_as_many_as_the_paper_counts():
-    """Section 3.1: the product over nodes of (k + 1) k / 2 pairs times 7^2, for two cells."""
+    """The product over nodes of (k + 1) k / 2 pairs times 7^2, for two cells."""
     cell = 1
     for k in (1, 2, 3, 4):
         cell *= (k + 1) * k // 2 * 7**2
