@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search_spaces import Architecture, SearchSpace, Task, load, strict_json
-from search_spaces.tree import thaw
+from search_spaces.values import thaw
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

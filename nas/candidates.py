@@ -8,7 +8,7 @@ from random import Random
 
 from nas.trial import Proposal
 from search_spaces import Architecture, Cost, Feasible, Limits, Record, SearchSpace, Struct, Task
-from search_spaces.tree import Scalar
+from search_spaces.values import Scalar
 
 _TRIES = 100  # draws that turn out to be taken before looking harder
 _ENUMERABLE = 100_000  # proposals in a space that is looked through for what is left

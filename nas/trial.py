@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from search_spaces import Architecture, Record
-from search_spaces.tree import freeze, thaw
+from search_spaces.values import freeze, thaw
 
 Cause = Literal["out-of-memory", "diverged", "timeout", "crashed", "invalid", "error"]
 

@@ -53,6 +53,17 @@ class Symbol:
         return self.shape[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a network whose cost is known, to be walked in one step."""
+
+    shape: tuple[int, ...]  # of what it makes
+    parameters: int
+    macs: int
+    reading: int  # bytes alive besides its input, at the most, until it has read that
+    after: int  # bytes alive at the most from then on
+
+
 class Walk:
     """A forward pass over shapes: every method is a layer, and adds what that layer costs."""
 
@@ -70,20 +81,27 @@ class Walk:
         self,
         x: Symbol,
         channels: int,
-        kernel: int,
+        kernel: int | tuple[int, ...],
         *,
-        stride: int = 1,
+        stride: int | tuple[int, ...] = 1,
         groups: int = 1,
         dilation: int = 1,
         padding: int | None = None,
         bias: bool = False,
     ) -> Symbol:
-        """A convolution over all axes after the channels; `padding` defaults to the same size."""
-        if padding is None:
-            padding = dilation * (kernel - 1) // 2
-        reach = dilation * (kernel - 1) + 1
-        axes = tuple((n + 2 * padding - reach) // stride + 1 for n in x.shape[1:])
-        weights = channels * (x.channels // groups) * kernel ** len(axes)
+        """A convolution over all axes after the channels; `padding` defaults to the same size.
+
+        Kernel and stride are one number for all axes, or one for each.
+        """
+        count = len(x.shape) - 1
+        kernels = (kernel,) * count if isinstance(kernel, int) else kernel
+        strides = (stride,) * count if isinstance(stride, int) else stride
+        axes = []
+        for n, k, step in zip(x.shape[1:], kernels, strides, strict=True):
+            reach = dilation * (k - 1)
+            around = reach // 2 if padding is None else padding
+            axes.append((n + 2 * around - reach - 1) // step + 1)
+        weights = channels * (x.channels // groups) * prod(kernels)
         self._parameters += weights + (channels if bias else 0)
         self._macs += weights * prod(axes)
         return self._new((channels, *axes), x)
@@ -146,6 +164,34 @@ class Walk:
     def zeros(self, shape: tuple[int, ...]) -> Symbol:
         """A new tensor that reads nothing."""
         return self._new(shape)
+
+    def pad(self, x: Symbol, *more: int) -> Symbol:
+        """A copy that is larger by so much along each axis after the channels."""
+        return self._new((x.channels, *(n + m for n, m in zip(x.shape[1:], more, strict=True))), x)
+
+    def as_part(self, out: Symbol) -> Part:
+        """All that was walked, from the input to `out`, as one step of another walk."""
+        alive = self._lifetimes.alive()
+        read = self._lifetimes.last_read(self.input.storage) + 1
+        held = FLOAT_BYTES * prod(self.input.shape)
+        reading = max(alive[1:read], default=held) - held
+        after = max(alive[read:], default=0)
+        return Part(out.shape, self._parameters, self._macs, reading, after)
+
+    def part(self, x: Symbol, part: Part) -> Symbol:
+        """A piece that reads `x` and nothing else."""
+        self._parameters += part.parameters
+        self._macs += part.macs
+        self._lifetimes.make((x.storage,), part.reading)
+        self._lifetimes.make((), part.after)
+        return self._new(part.shape)
+
+    def joint_part(self, inputs: tuple[Symbol, ...], part: Part) -> Symbol:
+        """A piece that reads several inputs, whose bytes count as held to its end."""
+        self._parameters += part.parameters
+        self._macs += part.macs
+        self._lifetimes.make((x.storage for x in inputs), max(part.reading, part.after))
+        return self._new(part.shape)
 
     def _new(self, shape: tuple[int, ...], *inputs: Symbol) -> Symbol:
         reads = [x.storage for x in inputs]

@@ -1,4 +1,4 @@
-"""The canonical form of a small labelled DAG: equal exactly for isomorphic graphs."""
+"""Small labelled DAGs: what of one matters, and a form that is equal exactly for isomorphic ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,27 @@ from collections.abc import Collection, Hashable, Sequence
 from typing import Any
 
 Edge = tuple[int, int, str]  # from, to, label
+
+
+def prune_dag(edges: Collection[Edge], source: int, sink: int) -> tuple[int, ...]:
+    """The vertices on a path from `source` to `sink`, in order; none when there is no path.
+
+    What is left out neither is reached by the input of a cell nor reaches its output.
+    """
+    forward = [(i, j) for i, j, _ in edges]
+    reached = _reachable(source, forward)
+    reaching = _reachable(sink, [(j, i) for i, j in forward])
+    return tuple(sorted(reached & reaching)) if source in reaching else ()
+
+
+def _reachable(start: int, arrows: Collection[tuple[int, int]]) -> set[int]:
+    found, frontier = {start}, [start]
+    while frontier:
+        vertex = frontier.pop()
+        ahead = {j for i, j in arrows if i == vertex} - found
+        found |= ahead
+        frontier += ahead
+    return found
 
 
 def canonical_dag(labels: Sequence[str], edges: Collection[Edge]) -> Hashable:

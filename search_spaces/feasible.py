@@ -13,6 +13,7 @@ from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 
 _REJECTIONS = 8  # uniform draws before a draw is shrunk into the budget
+_STARTS = 30  # uniform draws of which the least starts a walk downhill
 _SPREAD = 12  # mutations inside the budget after that, so that all of it is reached
 
 
@@ -46,11 +47,12 @@ class Feasible:
     """
 
     def __init__(self, space: SearchSpace, task: Task, limits: Limits | None = None) -> None:
+        space.check_task(task)
         self.space = space
         self.task = task
         self.limits = limits or Limits()
         self._bounded = self.limits != Limits()
-        self._cost = lru_cache(maxsize=1 << 16)(lambda a: space.cost(a, task))
+        self._cost = lru_cache(maxsize=1 << 16)(lambda a: space.cost_of_member(a, task))
         self._anchor: Architecture | None = None
         if self._bounded:
             self._anchor = self._find_member()
@@ -138,7 +140,7 @@ class Feasible:
         rng = Random("smallest")
         ends = []
         for _ in range(3):
-            here = self.space.sample(rng)
+            here = min((self.space.sample(rng) for _ in range(_STARTS)), key=measure)
             lower: Architecture | None = here
             while lower is not None and measure(here) > 0:
                 here = lower

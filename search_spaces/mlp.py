@@ -16,7 +16,8 @@ from search_spaces.architecture import Architecture
 from search_spaces.cost import Cost, Symbol, Walk
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
-from search_spaces.tree import Choice, Integer, Record, Repeat, Struct
+from search_spaces.tree import Choice, Integer, Repeat, Struct
+from search_spaces.values import Record
 
 if TYPE_CHECKING:
     from torch import nn

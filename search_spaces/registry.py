@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.space import SearchSpace
-from search_spaces.tree import Choice, Scalar, Value
+from search_spaces.tree import Choice
+from search_spaces.values import Scalar, Value
 
 # name -> module with a factory called `space`; loaded when asked for.
 SPACES: dict[str, str] = {
     "nasbench201": "search_spaces.nasbench201",
+    "nasbench101": "search_spaces.nasbench101",
+    "nats_size": "search_spaces.nats_size",
+    "darts": "search_spaces.darts",
     "mobile": "search_spaces.mobile",
     "ofa": "search_spaces.ofa",
     "resnet": "search_spaces.resnet",

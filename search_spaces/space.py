@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from search_spaces.architecture import NAME, Architecture
 from search_spaces.cost import Cost
 from search_spaces.task import KINDS, Task
-from search_spaces.tree import Node, Scalar, Value
+from search_spaces.tree import Node
+from search_spaces.values import Scalar, Value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -196,7 +197,7 @@ class SearchSpace:
             ValueError: the architecture is not of this space, or its networks do not take
                 inputs of this kind.
         """
-        self._check_task(task)
+        self.check_task(task)
         return self.build(self.check(architecture), task)
 
     def cost(self, architecture: Architecture, task: Task) -> Cost:
@@ -205,15 +206,23 @@ class SearchSpace:
         Raises:
             ValueError: as for `compile`.
         """
-        self._check_task(task)
-        architecture = self.check(architecture)
+        self.check_task(task)
+        return self.cost_of_member(self.check(architecture), task)
+
+    def cost_of_member(self, architecture: Architecture, task: Task) -> Cost:
+        """Like `cost`, for what this space drew itself: nothing is checked."""
         if self.count is not None:
             return self.count(architecture, task)
         from search_spaces.measure import measure
 
         return measure(lambda: self.build(architecture, task), task.input_shape)
 
-    def _check_task(self, task: Task) -> None:
+    def check_task(self, task: Task) -> None:
+        """Refuse a task of another kind.
+
+        Raises:
+            ValueError: the networks of this space do not take such inputs.
+        """
         if len(task.input_shape) not in self.inputs:
             wanted = " or ".join(KINDS[axes] for axes in self.inputs)
             raise ValueError(f"{self.name} is for {wanted}, got input shape {task.input_shape}")

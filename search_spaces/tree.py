@@ -16,186 +16,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
 
-Scalar: TypeAlias = bool | int | float | str | None
-Value: TypeAlias = Any  # Scalar | tuple[Value, ...] | Record, but for mypy's sake: it cannot index
-
-
-class Record(Mapping[str, Value]):
-    """The value of a `Struct`: an immutable, hashable mapping from field name to value."""
-
-    __slots__ = ("_fields", "_hash")
-
-    def __init__(self, fields: Mapping[str, Value]) -> None:
-        self._fields = dict(fields)
-        self._hash: int | None = None
-
-    def __getitem__(self, name: str) -> Value:
-        return self._fields[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Record) and self._fields == other._fields
-
-    def __hash__(self) -> int:
-        if self._hash is None:
-            self._hash = hash(frozenset(self._fields.items()))
-        return self._hash
-
-    def __reduce__(self) -> tuple[type[Record], tuple[dict[str, Value]]]:
-        return Record, (self._fields,)  # string hashes differ between processes: do not carry one
-
-    def __repr__(self) -> str:
-        return "{" + ", ".join(f"{k}: {v!r}" for k, v in self._fields.items()) + "}"
-
-    def replace(self, name: str, value: Value) -> Record:
-        """The same record with another value for one field."""
-        return Record({**self._fields, name: value})
-
-
-def freeze(value: object) -> Value:
-    """Dicts become `Record`s and lists tuples, all the way down.
-
-    Raises:
-        ValueError: something in it is not plain data.
-    """
-    match value:
-        case Record():
-            return value
-        case tuple() | list():
-            return tuple(map(freeze, value))
-        case Mapping():
-            return Record({str(name): freeze(item) for name, item in value.items()})
-        case None | bool() | int() | float() | str():
-            return value
-    raise ValueError(f"want plain data as a value, got {type(value).__name__}")
-
-
-def thaw(value: Value) -> Any:
-    """The inverse of `freeze`: plain dicts and lists, for JSON."""
-    match value:
-        case Record():
-            return {name: thaw(item) for name, item in value.items()}
-        case tuple():
-            return [thaw(item) for item in value]
-    return value
-
+from search_spaces.node import Decision as Decision
+from search_spaces.node import Node as Node
+from search_spaces.node import Place as Place
+from search_spaces.node import unwanted, whole
+from search_spaces.ranges import Integer as Integer
+from search_spaces.ranges import Real as Real
+from search_spaces.values import Record, Scalar, Value, freeze
 
 _NEAR = 1_000  # values: more is nothing to go through one by one
-
-Place: TypeAlias = Callable[[Value], Value]  # puts a part back into the whole it came from
-
-
-class Decision(NamedTuple):
-    """One active decision of a value, and the ways to take it differently."""
-
-    path: str  # "stages[2].kernel"
-    option: Scalar  # what was decided; for an option that is not a scalar, its label
-    node: Node
-    redraw_part: Callable[[Random], Value]
-    nearby_parts: Callable[[], Iterator[Value]]
-    place: Place
-
-    def redraw(self, rng: Random) -> Value:
-        """The whole value with another option here."""
-        return self.place(self.redraw_part(rng))
-
-    def nearby(self) -> Iterator[Value]:
-        """All whole values one step away here."""
-        return map(self.place, self.nearby_parts())
-
-
-def _whole(value: Value) -> Value:
-    return value
-
-
-class Node(ABC):
-    """A decision, or a composition of decisions."""
-
-    @cached_property
-    @abstractmethod
-    def size(self) -> int | float:
-        """How many values there are: exact, and `math.inf` when a real number is among them."""
-
-    @cached_property
-    @abstractmethod
-    def weight(self) -> int:
-        """Like `size`, with every real number counted once: what uniform sampling weighs by."""
-
-    @abstractmethod
-    def sample(self, rng: Random) -> Value:
-        """Draw one value, each with the same probability (density, for real numbers)."""
-
-    @abstractmethod
-    def check(self, value: object, path: str = "") -> Value:
-        """Return `value` frozen (lists and dicts from JSON are taken too).
-
-        Raises:
-            ValueError: it is not a value of this tree; names the path, what was wanted and got.
-        """
-
-    @abstractmethod
-    def decisions(self, value: Value, path: str = "", place: Place = _whole) -> Iterator[Decision]:
-        """Every active decision of `value` that has an alternative, in the order of the tree."""
-
-    @abstractmethod
-    def crossover(self, a: Value, b: Value, rng: Random) -> Value:
-        """Draw a value that takes each decision from `a` or from `b`."""
-
-    @abstractmethod
-    def points(self) -> Iterator[Value]:
-        """All values in a fixed order, with each real number at the middle of its range."""
-
-    def __iter__(self) -> Iterator[Value]:
-        if self.size == math.inf:
-            raise ValueError("want a finite tree to enumerate, got one with a real number in it")
-        return self.points()
-
-    def mutate(self, value: Value, rng: Random) -> Value:
-        """Draw a value in which one decision of `value` is taken differently.
-
-        Raises:
-            ValueError: the tree has a single value, so there is no other.
-        """
-        decisions = list(self.decisions(value))
-        if not decisions:
-            raise ValueError("want a tree with more than one value to mutate, got a constant")
-        return rng.choice(decisions).redraw(rng)
-
-    def neighbours(self, value: Value) -> Iterator[Value]:
-        """All distinct values one decision away; ordinal decisions move one step.
-
-        What becomes active with another option is enumerated whole, with its real numbers
-        at the middle, so the relation is symmetric on trees without real numbers. An option of
-        over a thousand values is no step away from the others, nor they from it: that is a jump.
-        """
-        seen = {value}
-        for decision in self.decisions(value):
-            for other in decision.nearby():
-                if other not in seen:
-                    seen.add(other)
-                    yield other
-
-    def flat(self, value: Value) -> dict[str, Scalar]:
-        """The active decisions of `value` as `path -> option`, for logs and encodings."""
-        return {d.path or "value": d.option for d in self.decisions(value)}
-
-
-def _here(path: str, wanted: str, got: object) -> ValueError:
-    text = repr(got)
-    text = text if len(text) <= 80 else f"{text[:77]}..."
-    return ValueError(f"{path or 'value'}: want {wanted}, got {text}")
 
 
 def _same(a: object, b: object) -> bool:
@@ -272,9 +106,9 @@ class Choice(Node):
                 if len(errors) == 1:  # it can only have meant that one: say what is wrong inside
                     raise ValueError(errors[0])
         wanted = ", ".join(label(option) for option in self.options)
-        raise _here(path, f"one of {wanted}" if len(self.options) > 1 else wanted, value)
+        raise unwanted(path, f"one of {wanted}" if len(self.options) > 1 else wanted, value)
 
-    def decisions(self, value: Value, path: str = "", place: Place = _whole) -> Iterator[Decision]:
+    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         index = self._index(value)
         option = self.options[index]
         if len(self.options) > 1:
@@ -334,126 +168,6 @@ class Choice(Node):
         raise AssertionError(f"{value!r} was not checked against {self!r}")
 
 
-class Integer(Node):
-    """An integer from `low` to `high` (both included), in steps of `step`."""
-
-    def __init__(self, low: int, high: int, *, step: int = 1) -> None:
-        if step < 1 or high < low or (high - low) % step:
-            raise ValueError(f"Integer: want low <= high on a grid, got {low=}, {high=}, {step=}")
-        self.low, self.high, self.step = low, high, step
-        self._range = range(low, high + 1, step)
-
-    def __repr__(self) -> str:
-        step = f", step={self.step}" if self.step != 1 else ""
-        return f"Integer({self.low}, {self.high}{step})"
-
-    @cached_property
-    def size(self) -> int | float:
-        return len(self._range)
-
-    @cached_property
-    def weight(self) -> int:
-        return len(self._range)
-
-    def sample(self, rng: Random) -> Value:
-        return rng.choice(self._range)
-
-    def check(self, value: object, path: str = "") -> Value:
-        if isinstance(value, int) and not isinstance(value, bool) and value in self._range:
-            return value
-        step = f" in steps of {self.step}" if self.step != 1 else ""
-        raise _here(path, f"an integer from {self.low} to {self.high}{step}", value)
-
-    def decisions(self, value: Value, path: str = "", place: Place = _whole) -> Iterator[Decision]:
-        if self.low == self.high:
-            return
-        index = (value - self.low) // self.step
-        last = len(self._range) - 1
-
-        def redraw(rng: Random) -> Value:
-            while True:  # ordinal: near steps are likelier than far ones
-                other = index + round(rng.gauss(0, max(1.0, last / 6)))
-                if other != index and 0 <= other <= last:
-                    return self._range[other]
-
-        def nearby() -> Iterator[Value]:
-            return (self._range[i] for i in (index - 1, index + 1) if 0 <= i <= last)
-
-        yield Decision(path, value, self, redraw, nearby, place)
-
-    def crossover(self, a: Value, b: Value, rng: Random) -> Value:
-        return rng.choice((a, b))
-
-    def points(self) -> Iterator[Value]:
-        return iter(self._range)
-
-
-class Real(Node):
-    """A real number from `low` to `high`; uniform, or uniform in its logarithm.
-
-    Drawn values are rounded to four significant digits, so that they can be read and typed.
-    """
-
-    def __init__(self, low: float, high: float, *, log: bool = False) -> None:
-        if not (math.isfinite(low) and math.isfinite(high) and low < high) or (log and low <= 0):
-            raise ValueError(f"Real: want finite low < high, above 0 if log, got {low=}, {high=}")
-        self.low, self.high, self.log = float(low), float(high), log
-
-    def __repr__(self) -> str:
-        return f"Real({self.low}, {self.high}{', log=True' if self.log else ''})"
-
-    @cached_property
-    def size(self) -> int | float:
-        return math.inf
-
-    @cached_property
-    def weight(self) -> int:
-        return 1
-
-    def unit(self, value: float) -> float:
-        """Where `value` lies in the range, 0..1, on its scale."""
-        if self.log:
-            return math.log(value / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
-
-    def at(self, unit: float) -> float:
-        """The value at `unit`, 0..1: the inverse of `unit()`, to four significant digits."""
-        if self.log:
-            value = self.low * (self.high / self.low) ** unit
-        else:
-            value = self.low + unit * (self.high - self.low)
-        return min(max(float(f"{value:.4g}"), self.low), self.high)
-
-    def sample(self, rng: Random) -> Value:
-        return self.at(rng.random())
-
-    def check(self, value: object, path: str = "") -> Value:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and self.low <= value <= self.high:  # type: ignore[operator]
-            return float(value)  # type: ignore[arg-type]
-        raise _here(path, f"a number from {self.low} to {self.high}", value)
-
-    def decisions(self, value: Value, path: str = "", place: Place = _whole) -> Iterator[Decision]:
-        unit = self.unit(value)
-
-        def redraw(rng: Random) -> Value:
-            while True:
-                other = rng.gauss(unit, 0.15)
-                if 0 <= other <= 1 and self.at(other) != value:
-                    return self.at(other)
-
-        def nearby() -> Iterator[Value]:
-            return (self.at(min(max(unit + step, 0.0), 1.0)) for step in (-0.1, 0.1))
-
-        yield Decision(path, value, self, redraw, nearby, place)
-
-    def crossover(self, a: Value, b: Value, rng: Random) -> Value:
-        return rng.choice((a, b))
-
-    def points(self) -> Iterator[Value]:
-        yield self.at(0.5)
-
-
 class Struct(Node):
     """Every one of `fields`, by name."""
 
@@ -490,7 +204,7 @@ class Struct(Node):
         elif isinstance(value, Mapping):
             given = value
         else:
-            raise _here(path, self._wanted(), value)
+            raise unwanted(path, self._wanted(), value)
         if given.keys() != self.fields.keys():
             missing = [name for name in self.fields if name not in given]
             unknown = [str(name)[:40] for name in itertools.islice(given, 1000)]
@@ -508,7 +222,7 @@ class Struct(Node):
     def _wanted(self) -> str:
         return f"the fields {', '.join(self.fields)}" if self.fields else "no fields"
 
-    def decisions(self, value: Value, path: str = "", place: Place = _whole) -> Iterator[Decision]:
+    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         for name, node in self.fields.items():
 
             def put(new: Value, name: str = name) -> Value:
@@ -557,12 +271,12 @@ class Repeat(Node):
     def check(self, value: object, path: str = "") -> Value:
         count = f"{self.low}" if self.low == self.high else f"{self.low} to {self.high}"
         if not isinstance(value, list | tuple):
-            raise _here(path, f"a list of {count} items", value)
+            raise unwanted(path, f"a list of {count} items", value)
         if not self.low <= len(value) <= self.high:
             raise ValueError(f"{path or 'value'}: want {count} items, got {len(value)}")
         return tuple(self.item.check(item, f"{path}[{i}]") for i, item in enumerate(value))
 
-    def decisions(self, value: Value, path: str = "", place: Place = _whole) -> Iterator[Decision]:
+    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         count = len(value)
         if self.low < self.high:
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from nas.run import Run
 from nas.trial import Trial
 from search_spaces import SearchSpace
-from search_spaces.tree import thaw
+from search_spaces.values import thaw
 
 
 def front_table(

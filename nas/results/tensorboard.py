@@ -22,7 +22,7 @@ from nas.pareto import Front
 from nas.results.plots import front_figure, pixels
 from nas.run import area_of
 from nas.trial import Trial
-from search_spaces.tree import Scalar
+from search_spaces.values import Scalar
 
 OWN_DIRECTORY = 500
 METRICS = ("accuracy", "parameters", "macs", "loss", "seconds")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from search_spaces import Choice, Integer, Real, Record, Repeat, Struct
-from search_spaces.tree import thaw
+from search_spaces.values import thaw
 
 seeds = st.integers(0, 2**32).map(Random)
 

@@ -1,0 +1,255 @@
+"""The networks of DARTS for small and for large images (Liu et al., ICLR 2019).
+
+Shape suffixes: B batch, C channels, H height, W width, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def relu_conv_norm(inputs: int, outputs: int) -> nn.Sequential:
+    """ReLU, 1x1 convolution, batch norm."""
+    return nn.Sequential(
+        nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+    )
+
+
+class FactorizedReduce(nn.Module):
+    """Half the resolution: one half of the channels sees the even pixels, the other the odd."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.even = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.odd = nn.Conv2d(inputs, outputs - outputs // 2, 1, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        x_BCHW = self.relu(x_BCHW)
+        even_BCHW = self.even(x_BCHW)
+        height, width = x_BCHW.shape[2:]
+        if height % 2 or width % 2:  # a row or column of zeros, so that both halves fit
+            x_BCHW = F.pad(x_BCHW, (0, width % 2, 0, height % 2))
+        y_BCHW = torch.cat([even_BCHW, self.odd(x_BCHW[:, :, 1:, 1:])], dim=1)
+        normed_BCHW: Tensor = self.norm(y_BCHW)
+        return normed_BCHW
+
+
+def depthwise(channels: int, kernel: int, stride: int, dilation: int = 1) -> list[nn.Module]:
+    """ReLU, a convolution of each channel by itself, a 1x1 convolution, batch norm."""
+    padding = dilation * (kernel - 1) // 2
+    return [
+        nn.ReLU(),
+        nn.Conv2d(
+            channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
+        ),
+        nn.Conv2d(channels, channels, 1, bias=False),
+        nn.BatchNorm2d(channels),
+    ]
+
+
+def operation(name: str, channels: int, stride: int) -> nn.Module:
+    """What one entry of a genotype does."""
+    match name:
+        case "skip_connect":
+            return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels)
+        case "max_pool_3x3":
+            return nn.MaxPool2d(3, stride, padding=1)
+        case "avg_pool_3x3":
+            return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+        case "sep_conv_3x3" | "sep_conv_5x5" | "sep_conv_7x7":
+            kernel = int(name[-1])
+            return nn.Sequential(
+                *depthwise(channels, kernel, stride), *depthwise(channels, kernel, 1)
+            )
+        case "dil_conv_3x3" | "dil_conv_5x5":
+            return nn.Sequential(*depthwise(channels, int(name[-1]), stride, dilation=2))
+        case "conv_7x1_1x7":
+            return nn.Sequential(
+                nn.ReLU(),
+                nn.Conv2d(channels, channels, (1, 7), (1, stride), (0, 3), bias=False),
+                nn.Conv2d(channels, channels, (7, 1), (stride, 1), (3, 0), bias=False),
+                nn.BatchNorm2d(channels),
+            )
+    raise AssertionError(name)
+
+
+class GenotypeCell(nn.Module):
+    """A cell that reads the outputs of the two before it.
+
+    Args:
+        entries: (operation, state) twice for each node; states 0 and 1 are the inputs.
+        concat: The states that are the output, side by side.
+        before: Channels of the outputs of the last cell but one, and of the last.
+        channels: Of every node.
+        reduction: Whether this cell halves the resolution.
+        after_reduction: Whether the last cell did.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[tuple[str, int]],
+        concat: Sequence[int],
+        before: tuple[int, int],
+        channels: int,
+        *,
+        reduction: bool,
+        after_reduction: bool,
+    ) -> None:
+        super().__init__()
+        adapt = FactorizedReduce if after_reduction else relu_conv_norm
+        self.adapt0 = adapt(before[0], channels)
+        self.adapt1 = relu_conv_norm(before[1], channels)
+        self.operations = nn.ModuleList(
+            operation(name, channels, 2 if reduction and state < 2 else 1)
+            for name, state in entries
+        )
+        self.states = [state for _, state in entries]
+        self.concat = list(concat)
+
+    def forward(self, x0_BCHW: Tensor, x1_BCHW: Tensor) -> Tensor:
+        states = [self.adapt0(x0_BCHW), self.adapt1(x1_BCHW)]
+        for i in range(0, len(self.states), 2):
+            y_BCHW = self.operations[i](states[self.states[i]])
+            z_BCHW = self.operations[i + 1](states[self.states[i + 1]])
+            states.append(y_BCHW + z_BCHW)
+        return torch.cat([states[i] for i in self.concat], dim=1)
+
+
+class AuxiliaryHead(nn.Sequential):
+    """A classifier on the features at two thirds of the depth, for training.
+
+    As published for 8x8 features of small images, and for 7x7 of large ones, where the second
+    norm is missing. Other sizes are averaged to 2x2.
+
+    Args:
+        inputs: Channels of the features.
+        size: Their height and width.
+        classes: Logits.
+        small_images: Which of the two it is.
+    """
+
+    def __init__(
+        self, inputs: int, size: tuple[int, int], *, classes: int, small_images: bool
+    ) -> None:
+        published = size == ((8, 8) if small_images else (7, 7))
+        super().__init__(
+            nn.ReLU(),
+            nn.AvgPool2d(5, stride=size[0] - 5, count_include_pad=False)
+            if published
+            else nn.AdaptiveAvgPool2d(2),
+            nn.Conv2d(inputs, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(128, 768, 2, bias=False),
+            *([nn.BatchNorm2d(768)] if small_images else []),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+            nn.Linear(768, classes),
+        )
+
+
+class Darts(nn.Module):
+    """Stem, cells, classifier; a third and two thirds of the way reduction cells.
+
+    In training, `logits_and_auxiliary` gives the auxiliary head's logits too; `forward` runs
+    the head as well, but gives the logits alone. Dropping paths while training is left out.
+
+    Args:
+        normal: The entries and the concat of the normal cells, see `GenotypeCell`.
+        reduce: Likewise of the reduction cells.
+        inputs: Channels of the images.
+        channels: Of the nodes of the first cell; each reduction doubles them.
+        layers: Cells.
+        small_images: Whether the stem keeps the resolution; else it reduces it by eight.
+        classes: Logits.
+        auxiliary_size: Height and width of the features after the second reduction, for an
+            auxiliary head; None for none.
+    """
+
+    def __init__(
+        self,
+        normal: tuple[Sequence[tuple[str, int]], Sequence[int]],
+        reduce: tuple[Sequence[tuple[str, int]], Sequence[int]],
+        *,
+        inputs: int,
+        channels: int,
+        layers: int,
+        small_images: bool,
+        classes: int,
+        auxiliary_size: tuple[int, int] | None,
+    ) -> None:
+        super().__init__()
+        self.stem0, self.stem1, width = stem(inputs, channels, small_images)
+        before = (width, width)
+        reductions = (layers // 3, 2 * layers // 3)
+        after_reduction = not small_images  # the second part of the large stem halves too
+        self.cells = nn.ModuleList()
+        self.auxiliary_after = reductions[1]
+        self.auxiliary_head: AuxiliaryHead | None = None
+        for number in range(layers):
+            reduction = number in reductions
+            channels *= 2 if reduction else 1
+            entries, concat = reduce if reduction else normal
+            self.cells.append(
+                GenotypeCell(
+                    entries,
+                    concat,
+                    before,
+                    channels,
+                    reduction=reduction,
+                    after_reduction=after_reduction,
+                )
+            )
+            before = (before[1], len(concat) * channels)
+            after_reduction = reduction
+            if number == self.auxiliary_after and auxiliary_size is not None:
+                self.auxiliary_head = AuxiliaryHead(
+                    before[1], auxiliary_size, classes=classes, small_images=small_images
+                )
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before[1], classes)
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return self.logits_and_auxiliary(x_BCHW)[0]
+
+    def logits_and_auxiliary(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits, and those of the auxiliary head: None in evaluation, or without one."""
+        auxiliary_BK: Tensor | None = None
+        before_BCHW = self.stem0(x_BCHW)
+        last_BCHW = self.stem1(before_BCHW)
+        for number, cell in enumerate(self.cells):
+            before_BCHW, last_BCHW = last_BCHW, cell(before_BCHW, last_BCHW)
+            if self.training and self.auxiliary_head and number == self.auxiliary_after:
+                auxiliary_BK = self.auxiliary_head(last_BCHW)
+        return self.head(last_BCHW), auxiliary_BK
+
+
+def stem(inputs: int, channels: int, small_images: bool) -> tuple[nn.Module, nn.Module, int]:
+    """The two parts whose outputs the first cell reads, and how many channels both have."""
+    if small_images:
+        width = 3 * channels
+        first = nn.Sequential(
+            nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        )
+        return first, nn.Identity(), width
+    half = max(1, channels // 2)
+    first = nn.Sequential(
+        nn.Conv2d(inputs, half, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(half),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(half, channels, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+    )
+    second = nn.Sequential(
+        nn.ReLU(),  # not in place: the first cell reads its input too
+        nn.Conv2d(channels, channels, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+    )
+    return first, second, channels

@@ -1,0 +1,117 @@
+"""What every node of a tree of decisions can do."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from random import Random
+from typing import NamedTuple, TypeAlias
+
+from search_spaces.values import Scalar, Value
+
+Place: TypeAlias = Callable[[Value], Value]  # puts a part back into the whole it came from
+
+
+class Decision(NamedTuple):
+    """One active decision of a value, and the ways to take it differently."""
+
+    path: str  # "stages[2].kernel"
+    option: Scalar  # what was decided; for an option that is not a scalar, its label
+    node: Node
+    redraw_part: Callable[[Random], Value]
+    nearby_parts: Callable[[], Iterator[Value]]
+    place: Place
+
+    def redraw(self, rng: Random) -> Value:
+        """The whole value with another option here."""
+        return self.place(self.redraw_part(rng))
+
+    def nearby(self) -> Iterator[Value]:
+        """All whole values one step away here."""
+        return map(self.place, self.nearby_parts())
+
+
+def whole(value: Value) -> Value:
+    """The place of what is not part of anything."""
+    return value
+
+
+class Node(ABC):
+    """A decision, or a composition of decisions."""
+
+    @cached_property
+    @abstractmethod
+    def size(self) -> int | float:
+        """How many values there are: exact, and `math.inf` when a real number is among them."""
+
+    @cached_property
+    @abstractmethod
+    def weight(self) -> int:
+        """Like `size`, with every real number counted once: what uniform sampling weighs by."""
+
+    @abstractmethod
+    def sample(self, rng: Random) -> Value:
+        """Draw one value, each with the same probability (density, for real numbers)."""
+
+    @abstractmethod
+    def check(self, value: object, path: str = "") -> Value:
+        """Return `value` frozen (lists and dicts from JSON are taken too).
+
+        Raises:
+            ValueError: it is not a value of this tree; names the path, what was wanted and got.
+        """
+
+    @abstractmethod
+    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
+        """Every active decision of `value` that has an alternative, in the order of the tree."""
+
+    @abstractmethod
+    def crossover(self, a: Value, b: Value, rng: Random) -> Value:
+        """Draw a value that takes each decision from `a` or from `b`."""
+
+    @abstractmethod
+    def points(self) -> Iterator[Value]:
+        """All values in a fixed order, with each real number at the middle of its range."""
+
+    def __iter__(self) -> Iterator[Value]:
+        if self.size == math.inf:
+            raise ValueError("want a finite tree to enumerate, got one with a real number in it")
+        return self.points()
+
+    def mutate(self, value: Value, rng: Random) -> Value:
+        """Draw a value in which one decision of `value` is taken differently.
+
+        Raises:
+            ValueError: the tree has a single value, so there is no other.
+        """
+        decisions = list(self.decisions(value))
+        if not decisions:
+            raise ValueError("want a tree with more than one value to mutate, got a constant")
+        return rng.choice(decisions).redraw(rng)
+
+    def neighbours(self, value: Value) -> Iterator[Value]:
+        """All distinct values one decision away; ordinal decisions move one step.
+
+        What becomes active with another option is enumerated whole, with its real numbers
+        at the middle, so the relation is symmetric on trees without real numbers. An option of
+        over a thousand values is no step away from the others, nor they from it: that is a jump.
+        """
+        seen = {value}
+        for decision in self.decisions(value):
+            for other in decision.nearby():
+                if other not in seen:
+                    seen.add(other)
+                    yield other
+
+    def flat(self, value: Value) -> dict[str, Scalar]:
+        """The active decisions of `value` as `path -> option`, for logs and encodings."""
+        return {d.path or "value": d.option for d in self.decisions(value)}
+
+
+def unwanted(path: str, wanted: str, got: object) -> ValueError:
+    """The error of a value that is not what a node wants."""
+    text = repr(got)
+    text = text if len(text) <= 80 else f"{text[:77]}..."
+    return ValueError(f"{path or 'value'}: want {wanted}, got {text}")

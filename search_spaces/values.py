@@ -1,0 +1,74 @@
+"""The values of a tree: plain data, frozen and hashable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+Scalar: TypeAlias = bool | int | float | str | None
+Value: TypeAlias = Any  # Scalar | tuple[Value, ...] | Record, but for mypy's sake: it cannot index
+
+
+class Record(Mapping[str, Value]):
+    """The value of a `Struct`: an immutable, hashable mapping from field name to value."""
+
+    __slots__ = ("_fields", "_hash")
+
+    def __init__(self, fields: Mapping[str, Value]) -> None:
+        self._fields = dict(fields)
+        self._hash: int | None = None
+
+    def __getitem__(self, name: str) -> Value:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and self._fields == other._fields
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(frozenset(self._fields.items()))
+        return self._hash
+
+    def __reduce__(self) -> tuple[type[Record], tuple[dict[str, Value]]]:
+        return Record, (self._fields,)  # string hashes differ between processes: do not carry one
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{k}: {v!r}" for k, v in self._fields.items()) + "}"
+
+    def replace(self, name: str, value: Value) -> Record:
+        """The same record with another value for one field."""
+        return Record({**self._fields, name: value})
+
+
+def freeze(value: object) -> Value:
+    """Dicts become `Record`s and lists tuples, all the way down.
+
+    Raises:
+        ValueError: something in it is not plain data.
+    """
+    match value:
+        case Record():
+            return value
+        case tuple() | list():
+            return tuple(map(freeze, value))
+        case Mapping():
+            return Record({str(name): freeze(item) for name, item in value.items()})
+        case None | bool() | int() | float() | str():
+            return value
+    raise ValueError(f"want plain data as a value, got {type(value).__name__}")
+
+
+def thaw(value: Value) -> Any:
+    """The inverse of `freeze`: plain dicts and lists, for JSON."""
+    match value:
+        case Record():
+            return {name: thaw(item) for name, item in value.items()}
+        case tuple():
+            return [thaw(item) for item in value]
+    return value
