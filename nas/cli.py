@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import click
 import typer
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+# typer has had click as a dependency and inside: the base of its errors is found by this way only.
+CommandError: type[Exception] = typer.BadParameter.__mro__[2]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
@@ -275,7 +278,7 @@ def spaces(json: Json = False) -> None:
             [
                 {
                     "name": s.name,
-                    "size": s.size,
+                    "size": None if isinf(s.size) else s.size,
                     "inputs": list(s.inputs),
                     "known": list(s.known),
                     "settings": dict(s.settings),
@@ -405,11 +408,12 @@ def _status(arguments: list[str] | None) -> int:
     try:
         result = app(arguments, standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except (click.ClickException, ValueError) as error:
-        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        return _say(message, 2)
-    except click.Abort:
-        return _say("stopped", 130)
+    except CommandError as error:
+        return _say(error.format_message(), 2)  # type: ignore[attr-defined]
+    except ValueError as error:
+        return _say(str(error), 2)
+    except typer.Abort:
+        return 130
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         full = error.errno == errno.ENOSPC
