@@ -235,6 +235,9 @@ class _Log:
                 self._board.close()
 
     def _give_up(self, error: OSError) -> None:
+        if self._board is not None:
+            with suppress(OSError):
+                self._board.close(finish=False)
         self._board = None
         self._session._notify(f"TensorBoard is no longer written: {error}; the search goes on")
 

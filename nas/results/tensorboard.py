@@ -7,15 +7,19 @@ directories, so that beyond `OWN_DIRECTORY` trials only those on the front get o
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from time import time
+from typing import Any
 
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams import summary_v2 as hp
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams as session
+from tensorboard.summary.writer.record_writer import RecordWriter
+from torch.utils.tensorboard import summary
 
 from nas.objectives import Objectives
 from nas.pareto import Front
@@ -57,14 +61,12 @@ class Board:
         self._front: Front[Trial] = Front()
         self._trials: list[Trial] = []
         self._best = 0.0
-        self._search = SummaryWriter(str(folder / "search"))
-        assert self._search.file_writer is not None
-        self._search.file_writer.add_summary(
-            hp.hparams_config_pb(
-                [hp.HParam(name, _domain(options)) for name, options in columns.items()],
-                [hp.Metric(name) for name in METRICS],
-            )
+        self._search = Events(folder / "search")
+        experiment = hp.hparams_config_pb(
+            [hp.HParam(name, _domain(options)) for name, options in columns.items()],
+            [hp.Metric(name) for name in METRICS],
         )
+        self._search.add(experiment, 0, time())
 
     def add(self, trial: Trial, decisions: Mapping[str, Scalar]) -> None:
         """Write one trial.
@@ -85,7 +87,7 @@ class Board:
             ("front_size", len(self._front.items)),
             ("failed", failed),
         ):
-            self._search.add_scalar(tag, value, step, walltime=when)
+            self._search.scalar(tag, value, step, when)
         if trial.completed and (trial.number < OWN_DIRECTORY or on_front):
             self._write_trial(trial, decisions)
         if step % self._stretch == 0:
@@ -96,40 +98,81 @@ class Board:
         """Write a picture of the front as it is now, under a tag of its own."""
         if not self._trials:
             return
-        image = pixels(front_figure(self._trials, self._front.items))
         last = self._trials[-1]
-        self._search.add_image(
-            f"front/after_{last.number + 1:05d}_trials",
-            image,
-            last.number + 1,
-            walltime=ended(last),
-            dataformats="HWC",
-        )
+        image = pixels(front_figure(self._trials, self._front.items))
+        tag = f"front/after_{last.number + 1:05d}_trials"
+        picture = summary.image(tag, image, dataformats="HWC")  # type: ignore[no-untyped-call]
+        self._search.add(picture, last.number + 1, ended(last))
 
-    def close(self) -> None:
-        """Draw the last stretch, and close the files."""
-        if self._trials and len(self._trials) % self._stretch:
-            self.draw()
-        self._search.close()
+    def close(self, *, finish: bool = True) -> None:
+        """Draw the last stretch if `finish`, and close the files."""
+        try:
+            if finish and len(self._trials) % self._stretch:
+                self.draw()
+        finally:
+            self._search.close()
 
     def _write_trial(self, trial: Trial, decisions: Mapping[str, Scalar]) -> None:
-        writer = SummaryWriter(str(self._folder / "trials" / f"{trial.number:05d}"))
         when = ended(trial)
-        for epoch in trial.curve:
-            for tag in ("accuracy", "loss", "train_loss", "learning_rate"):
-                writer.add_scalar(tag, epoch[tag], int(epoch["number"]), walltime=when)
-        epochs = len(trial.curve)
         final = {"seconds": trial.seconds, **trial.scores}
-        for tag in METRICS:
-            if tag not in ("accuracy", "loss") or not epochs:
-                writer.add_scalar(tag, final[tag], epochs, walltime=when)
         row = {name: plain(option) for name, option in decisions.items()}
         metrics = {tag: final[tag] for tag in METRICS}
-        _, start, end = session(row, metrics)  # type: ignore[no-untyped-call]
-        assert writer.file_writer is not None
-        writer.file_writer.add_summary(start)
-        writer.file_writer.add_summary(end)
-        writer.close()
+        _, start, end = summary.hparams(row, metrics)  # type: ignore[no-untyped-call]
+        with Events(self._folder / "trials" / f"{trial.number:05d}") as events:
+            events.add(start, 0, when)
+            for epoch in trial.curve:
+                for tag in ("accuracy", "loss", "train_loss", "learning_rate"):
+                    events.scalar(tag, epoch[tag], int(epoch["number"]), when)
+            for tag in METRICS:
+                if tag not in ("accuracy", "loss") or not trial.curve:
+                    events.scalar(tag, final[tag], len(trial.curve), when)
+            events.add(end, len(trial.curve), when)
+
+
+class Events:
+    """One file of events in `folder`, written in this thread, so that errors are raised here.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{int(time())}.{platform.node()}.{os.getpid()}.0"
+        self._file = (folder / name).open("ab")
+        self._records = RecordWriter(self._file)
+        self._write(Event(wall_time=time(), file_version="brain.Event:2"))
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, content: Any, step: int, when: float) -> None:
+        """Write one summary.
+
+        Args:
+            content: A `Summary` message.
+            step: The trial or the epoch.
+            when: Seconds since 1970.
+        """
+        self._write(Event(summary=content, step=step, wall_time=when))
+
+    def scalar(self, tag: str, value: float, step: int, when: float) -> None:
+        """Write one point of a curve."""
+        self.add(summary.scalar(tag, value), step, when)  # type: ignore[no-untyped-call]
+
+    def flush(self) -> None:
+        """Let readers see what has been written."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Flush, and close the file."""
+        self._file.close()
+
+    def _write(self, event: Any) -> None:
+        self._records.write(event.SerializeToString())
 
 
 def columns_of(rows: Iterable[Mapping[str, Scalar]]) -> dict[str, list[Scalar]]:

@@ -18,7 +18,7 @@ from nas.evaluators import training
 from nas.session import Session
 from nas.settings import Settings
 
-SMALL = {"space": "mlp", "data": "digits", "epochs": 2, "seed": 3}
+SMALL = {"space": "mlp", "data": "digits", "epochs": 1, "batch_size": 256, "seed": 3}
 TRIALS = 42  # evolution starts to mutate after 20
 
 
@@ -65,8 +65,8 @@ def checkpoints(run):
     return {f.name: f.read_bytes() for f in (run.path / "checkpoints").iterdir()}
 
 
-COMMAND = [sys.executable, "-m", "nas", "search", "--space", "mlp", "--epochs", "2", "--seed", "3"]
-COMMAND += ["--trials", str(TRIALS)]
+COMMAND = [sys.executable, "-m", "nas", "search", "--space", "mlp", "--epochs", "1", "--seed", "3"]
+COMMAND += ["--batch-size", "256", "--trials", str(TRIALS)]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_damaged_bundle_is_refused_by_the_file(run, tmp_path, name):
 def test_another_setting_is_refused_by_name(run, tmp_path):
     before = (run.path / "run.json").read_bytes()
     for change, message in (
-        ({"epochs": 3}, r"recipe was .*'epochs': 2.*, is .*'epochs': 3"),
+        ({"epochs": 3}, r"recipe was .*'epochs': 1.*, is .*'epochs': 3"),
         ({"seed": 4}, "seed was 3, is 4"),
         ({"strategy": "random"}, "strategy was 'evolution', is 'random'"),
     ):
@@ -178,7 +178,7 @@ def test_baselines_go_first(tmp_path):
 
 
 def test_hyperparameters_are_searched_recorded_and_used(tmp_path):
-    settings = SMALL | {"space": "fixed:mlp:" + MLP, "tune": "all"}
+    settings = {"space": "fixed:mlp:" + MLP, "tune": "all", "epochs": 1}
     run = nas.search(**settings, trials=8, out=tmp_path / "run")
     assert len({t.architecture for t in run.trials}) == 1
     assert len({t.recipe["batch_size"] for t in run.trials}) > 1
