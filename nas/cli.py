@@ -412,6 +412,8 @@ def _status(arguments: list[str] | None) -> int:
         return _say(error.format_message(), 2)  # type: ignore[attr-defined]
     except ValueError as error:
         return _say(str(error), 2)
+    except ArithmeticError as error:
+        return _say(str(error), 1)
     except typer.Abort:
         return 130
     except OSError as error:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nas.bundle import Bundle
 
 SCHEMA = 1
+_BEGINNING = ".run.json."  # of the name of a run.json that is not whole yet
 SELECTIONS = ("best", "knee", "smallest")
 
 
@@ -222,7 +224,7 @@ def read_header(path: Path) -> Header:
 def write_header(path: Path, header: Header) -> None:
     """Make the folder of a run, with `run.json` in it, whole or not at all."""
     path.mkdir(parents=True, exist_ok=True)
-    temporary = path / f".run.json.{secrets.token_hex(4)}.tmp"
+    temporary = path / f"{_BEGINNING}{secrets.token_hex(4)}.tmp"
     with temporary.open("w") as file:
         file.write(strict_json.dumps(header.to_dict(), indent=2) + "\n")
         file.flush()
@@ -245,15 +247,32 @@ def made_here(device_name: str) -> dict[str, Any]:
 
 
 def largest_of(space: SearchSpace, task: Task, max_parameters: int | None) -> int:
-    """A power of ten above the parameters that networks of the space usually have."""
-    from random import Random
+    """A power of ten above the parameters that networks of the space usually have.
 
+    Raises:
+        ValueError: none of 32 networks drawn can be built; says why the last could not.
+    """
     if max_parameters is None:
-        rng = Random("largest")
+        rng, sizes, why = Random("largest"), [], ""
         feasible = Feasible(space, task)
-        sizes = (feasible.cost(feasible.sample(rng)).parameters for _ in range(32))
+        for _ in range(32):
+            try:
+                sizes.append(feasible.cost(feasible.sample(rng)).parameters)
+            except Exception as error:  # a space of the user's own may have such members
+                why = f"{type(error).__name__}: {error}"
+        if not sizes:
+            raise ValueError(
+                f"{space.name}: no network can be built for input {task.input_shape} ({why})"
+            )
         max_parameters = max(sizes)
     return int(10 ** len(str(max_parameters)))
+
+
+def is_begun(path: Path) -> bool:
+    """Whether there is anything in the folder but what a kill left of its first file."""
+    if not path.is_dir():
+        return path.exists()
+    return any(not file.name.startswith(_BEGINNING) for file in path.iterdir())
 
 
 def check_space_file(header: Header, path: Path) -> None:
@@ -290,8 +309,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         writer.write_text(f"process {os.getpid()} on {platform.node()}\n")
         yield
-        writer.unlink(missing_ok=True)
     finally:
+        writer.unlink(missing_ok=True)
         lock.release()
 
 

@@ -20,6 +20,7 @@ from nas.run import (
     Header,
     Run,
     check_space_file,
+    is_begun,
     largest_of,
     made_here,
     read_header,
@@ -85,7 +86,7 @@ class Session:
         )
         self.header = self._header()
         self.recorded = 0
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if is_begun(out):
             self._check_same(read_header(out))
             self.recorded = len(Run(out).trials)
 

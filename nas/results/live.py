@@ -45,6 +45,9 @@ def watch(session: Session, trials: int, console: Console) -> None:
             for trial in session.run(trials):
                 done += 1
                 shown.add(trial)
+        except Exception:  # says itself what went wrong
+            shown.stop()
+            raise
         except BaseException:
             shown.stop()
             console.print(

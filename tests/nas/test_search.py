@@ -249,6 +249,29 @@ def test_a_failing_trial_does_not_end_the_search(tmp_path, action, cause):
     assert all(t.completed for t in run.front)
 
 
+def test_networks_that_cannot_be_built_fail_as_invalid_trials(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        BROKEN.format(condition="False", action="pass").replace(
+            "    net.width", "    assert a['width'] % 2, 'odd widths only'\n    net.width"
+        )
+    )
+    run = nas.search(space=f"{file}:space", trials=8, epochs=1, out=tmp_path / "run")
+    assert {t.completed for t in run.trials} == {True, False}
+    assert all(t.completed == (t.architecture["width"] % 2 == 1) for t in run.trials)
+    assert all("odd widths only" in str(t.failure) for t in run.failures)
+    file.write_text(file.read_text().replace("% 2,", "> 99,"))
+    with pytest.raises(ValueError, match="no network can be built for input"):
+        nas.search(space=f"{file}:space", trials=8, epochs=1, out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_a_kill_leaves_of_a_beginning_is_no_obstacle(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".run.json.0123.tmp").write_text("{")
+    assert len(nas.search(**SMALL, trials=1, out=tmp_path / "run").trials) == 1
+
+
 def test_a_search_in_which_everything_fails_ends_early_and_says_why(tmp_path):
     space = broken(tmp_path, "True", "raise KeyError('x')")
     with pytest.raises(nas.SearchFailed, match="first 10 trials all failed: 10 x error: KeyError"):
