@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from nas.hyperparameters import recipe_fields
 from nas.run import Run
 from nas.trial import Trial
 from search_spaces import SearchSpace
@@ -17,24 +18,21 @@ from search_spaces.values import thaw
 def front_table(
     front: Sequence[Trial], space: SearchSpace | None = None, *, title: str | None = None
 ) -> Table:
-    """The trials of a front, one a row; hyperparameters that were searched have columns."""
-    searched = list(dict.fromkeys(name for t in front for name in _searched(t)))
+    """The trials of a front, one a row, with the hyperparameters that were searched."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("trial", "accuracy", "parameters", "MACs", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in searched:
-        table.add_column(name.replace("_", " "), justify="right")
     table.add_column("architecture", overflow="fold")
     for trial in front:
-        values = _searched(trial)
+        searched = recipe_fields(trial.proposal.hyperparameters)
+        recipe = ", ".join(f"{name} {_text(value)}" for name, value in searched.items())
         table.add_row(
             str(trial.number),
             f"{trial.scores['accuracy']:.2%}",
             f"{trial.scores['parameters']:,}",
             short(trial.scores["macs"]),
             f"{trial.seconds:.1f}",
-            *(_text(values.get(name, "")) for name in searched),
-            notation(trial, space),
+            notation(trial, space) + (f"\n{recipe}" if recipe else ""),
         )
     return table
 
@@ -101,12 +99,6 @@ def short(number: float) -> str:
         if number >= factor:
             return f"{number / factor:.2f}{unit}"
     return f"{number:.0f}"
-
-
-def _searched(trial: Trial) -> dict[str, Any]:
-    from nas.hyperparameters import recipe_fields
-
-    return recipe_fields(trial.proposal.hyperparameters)
 
 
 def _text(value: object) -> str:

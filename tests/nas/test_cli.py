@@ -160,7 +160,7 @@ def test_show_as_json(nas, run):
         }
         assert set(trial["hyperparameters"]) == {"learning_rate", "batch_size"}
     status, out, _ = nas("show", run)
-    assert "learning" in out
+    assert "learning_rate " in out
     assert all(
         len(line) <= 80 for line in out.splitlines() if "runs" not in line and "/" not in line
     )
