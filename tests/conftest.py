@@ -1,5 +1,9 @@
-"""One thread for every test and every process that a test starts: see trainers.determinism."""
+"""One thread for every test and every process that a test starts; the same examples every time."""
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from hypothesis import settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two that contend are slower, and other bits
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
