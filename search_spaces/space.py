@@ -18,6 +18,7 @@ from search_spaces.values import Scalar, Value
 if TYPE_CHECKING:
     from torch import nn
 
+_MORE = 0.25  # of the steps of a walk draw one more part
 _DRAWS = 10_000  # before a space with an objection is called empty
 
 
@@ -154,6 +155,17 @@ class SearchSpace:
             if self._is_member(child):
                 return child
         return a
+
+    def step(self, architecture: Architecture, rng: Random) -> Architecture:
+        """Take a step of a walk that comes by all architectures equally often in the long run.
+
+        Most steps draw one or two parts anew, any number can be; and some stay where they are.
+        """
+        value = self.tree.vary(architecture.value, rng)
+        while rng.random() < _MORE:
+            value = self.tree.vary(value, rng)
+        other = self._wrap(value)
+        return other if self._is_member(other) else architecture
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """All architectures that differ in one decision (ordinal ones: by one step)."""
