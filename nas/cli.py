@@ -275,6 +275,8 @@ def spaces(
     if name is not None:
         _report_space(name, input, classes, trials, as_json=json)
         return
+    from math import isfinite
+
     from rich.table import Table
 
     from search_spaces import SPACES, get
@@ -286,7 +288,7 @@ def spaces(
             [
                 {
                     "name": s.name,
-                    "size": s.size,
+                    "size": s.size if isfinite(s.size) else None,
                     "inputs": list(s.inputs),
                     "known": list(s.known),
                     "settings": dict(s.settings),

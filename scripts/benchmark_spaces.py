@@ -47,7 +47,7 @@ def main() -> None:
         return
     print(f"{'a second':<12}" + "".join(f"{name:>12}" for name in COLUMNS) + f"{'setup':>8}")
     for row in rows:
-        rates = "".join(f"{row[name] or '-':>12,}" for name in COLUMNS)
+        rates = "".join(f"{f'{row[name]:,}' if row[name] else '-':>12}" for name in COLUMNS)
         print(f"{row['space']:<12}{rates}{row['setup']:>7.2f}s")
 
 

@@ -18,7 +18,8 @@ _CROWD = 64  # architectures that move into the budget together
 _FREQUENT = 8  # members among so many uniform draws: drawing until one fits is quick
 _KEPT = 16  # of the crowd, the best, from which it goes on in each round
 _STUCK = 4  # rounds without progress until it is left where it is
-_HASTE, _SPREAD, _STEPS = 4, 24, 8  # of a walk: in a round, after the last, and of every draw
+_HASTE, _SPREAD = 4, 24  # steps of a walk in a round, and after the last one
+_STEPS, _LONG = 8, 40  # of the walk of a draw; where members are so few that their costs are known
 
 Measure: TypeAlias = Callable[[Architecture], float]
 
@@ -35,13 +36,13 @@ class Limits:
             if limit is not None and limit < 1:
                 raise ValueError(f"{name}: want a positive number, got {limit}")
 
-    def excess(self, cost: Cost) -> float:
-        """By how much `cost` is over, relative to the bounds; 0 when it is within."""
+    def excess(self, parameters: int, macs: int) -> float:
+        """By how much a cost is over, relative to the bounds; 0 when it is within."""
         over = 0.0
         if self.max_parameters is not None:
-            over += max(0.0, cost.parameters / self.max_parameters - 1)
+            over += max(0.0, parameters / self.max_parameters - 1)
         if self.max_macs is not None:
-            over += max(0.0, cost.macs / self.max_macs - 1)
+            over += max(0.0, macs / self.max_macs - 1)
         return over
 
 
@@ -59,7 +60,9 @@ class Feasible:
         self.limits = limits or Limits()
         self._bounded = self.limits != Limits()
         self._cost = lru_cache(maxsize=1 << 16)(lambda a: space.cost_of_member(a, task))
+        self._alone = lru_cache(maxsize=1 << 16)(lambda a: space.parameters_of_member(a, task))
         self._crowd = self._find_crowd() if self._bounded else []
+        self._steps = _STEPS if len(set(self._crowd)) == _CROWD else _LONG
 
     def cost(self, architecture: Architecture) -> Cost:
         """The cost of `architecture` on the task; remembered."""
@@ -67,7 +70,7 @@ class Feasible:
 
     def admits(self, architecture: Architecture) -> bool:
         """Whether `architecture` is within the limits."""
-        return not self._bounded or self.limits.excess(self.cost(architecture)) == 0
+        return not self._bounded or self._excess(architecture) == 0
 
     def sample(self, rng: Random) -> Architecture:
         """Draw a member: uniformly where members are frequent.
@@ -77,7 +80,7 @@ class Feasible:
         more equally often: see `SearchSpace.step`.
         """
         if self._crowd:
-            return self._walk(rng.choice(self._crowd), self._excess, 0, _STEPS, rng)
+            return self._walk(rng.choice(self._crowd), self._excess, 0, self._steps, rng)
         while True:
             architecture = self.space.sample(rng)
             if self.admits(architecture):
@@ -111,8 +114,13 @@ class Feasible:
         """Every member once."""
         return filter(self.admits, self.space)
 
+    def _parameters(self, architecture: Architecture) -> int:
+        built = self.space.count is None and self.limits.max_macs is None
+        return self._alone(architecture) if built else self.cost(architecture).parameters
+
     def _excess(self, architecture: Architecture) -> float:
-        return self.limits.excess(self.cost(architecture))
+        macs = 0 if self.limits.max_macs is None else self.cost(architecture).macs
+        return self.limits.excess(self._parameters(architecture), macs)
 
     def _find_crowd(self) -> list[Architecture]:
         """Members to start walks from, nearly uniform among all; none where members are frequent.
@@ -174,7 +182,7 @@ class Feasible:
         measures: dict[str, Measure] = {}
         if self.limits.max_parameters is not None:
             wanted = f"{self.limits.max_parameters:,} parameters"
-            measures[wanted] = lambda a: self.cost(a).parameters
+            measures[wanted] = self._parameters
         if self.limits.max_macs is not None:
             measures[f"{self.limits.max_macs:,} MACs"] = lambda a: self.cost(a).macs
         least = []

@@ -232,8 +232,7 @@ class Cells(Node):
         def resized() -> Iterator[Value]:
             return (other.value() for other in (*_grown(cell), *_shrunk(cell)))
 
-        sizes = Integer(2, MAX_VERTICES)
-        yield Decision(f"{prefix}vertices", vertices, sizes, resize, resized, place)
+        yield Decision(f"{prefix}vertices", vertices, _SIZES, resize, resized, place)
         for j in range(2, vertices):  # vertex 1 reads the input
             for i in range(j - (j == vertices - 1)):  # and the output the last vertex before it
 
@@ -287,6 +286,7 @@ def _is_own(value: Record) -> bool:
 
 _MEMBERS: dict[Matrix, Matrix] = {}  # the one object for each graph of a member seen so far
 _INSIDE = frozenset(OPERATIONS)
+_SIZES = Integer(2, MAX_VERTICES)
 _EDGE = Choice(0, 1)
 _OPERATION = Choice(*OPERATIONS)
 

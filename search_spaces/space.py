@@ -229,6 +229,14 @@ class SearchSpace:
 
         return measure(lambda: self.build(architecture, task), task.input_shape)
 
+    def parameters_of_member(self, architecture: Architecture, task: Task) -> int:
+        """The parameters alone, which are known sooner where nothing is in closed form."""
+        if self.count is not None:
+            return self.count(architecture, task).parameters
+        from search_spaces.measure import count_parameters
+
+        return count_parameters(lambda: self.build(architecture, task))
+
     def check_task(self, task: Task) -> None:
         """Refuse a task of another kind.
 

@@ -14,14 +14,25 @@ from textwrap import wrap
 from typing import Any, NamedTuple
 
 from nas.results.tables import short
-from search_spaces import Architecture, Choice, Integer, Real, SearchSpace, Task
+from search_spaces import (
+    Architecture,
+    Choice,
+    Feasible,
+    Integer,
+    Real,
+    Repeat,
+    SearchSpace,
+    Struct,
+    Task,
+)
+from search_spaces.guests import Guests
 from search_spaces.node import Decision, Node
 from search_spaces.tree import label
 from search_spaces.values import Scalar
 
 _EXACT = 20_000  # members: all are looked at, where costs are in closed form
 _SAMPLE = 2_000  # otherwise
-_MEASURED = 200  # where each cost is a network built
+_MEASURED = 100  # where each cost is a network built
 _EXPECTED = 30  # uses of an option in the sample, before their absence says something
 _CHANGES = 20  # of a decision, none of which changes the network
 _BINS = 10
@@ -62,17 +73,17 @@ def report(space: SearchSpace, task: Task, trials: int | None = None) -> dict[st
     Raises:
         ValueError: the space is not for such inputs.
     """
-    space.check_task(task)
+    measured = Feasible(space, task)  # which remembers costs
     sample, exact = _sample(space)
-    costs = [space.cost_of_member(architecture, task) for architecture in sample]
+    costs = [measured.cost(architecture) for architecture in sample]
     functions = None
     if space.canonical_form is not None:
         functions = len({space.canonical(architecture) for architecture in sample})
     decisions = _decisions(space, sample)
     warnings = [
         *_few(space, trials, functions if exact else None),
-        *_unused(decisions, len(sample), exact=exact),
-        *_inert(space, task, sample),
+        *_unused(space, decisions, len(sample), exact=exact),
+        *_inert(measured, sample),
     ]
     return {
         "space": space.name,
@@ -96,7 +107,7 @@ def report(space: SearchSpace, task: Task, trials: int | None = None) -> dict[st
             for key, seen in decisions.items()
         ],
         "known": [
-            {"name": name, **asdict(space.cost_of_member(architecture, task))}
+            {"name": name, **asdict(measured.cost(architecture))}
             for name, architecture in space.known.items()
         ],
         "warnings": warnings,
@@ -220,14 +231,40 @@ def _few(space: SearchSpace, trials: int | None, functions: int | None) -> Itera
         yield f"{space.name} holds {size:,} {what}, fewer than the {trials:,} trials asked for"
 
 
-def _unused(decisions: dict[Key, Seen], number: int, *, exact: bool) -> Iterator[str]:
+def _unused(
+    space: SearchSpace, decisions: dict[Key, Seen], number: int, *, exact: bool
+) -> Iterator[str]:
     """Options that the tree offers and no member takes, as far as can be seen."""
+    by_share = set(_drawn_by_share(space.tree))
     for key, seen in decisions.items():
+        if not (exact or key.node in by_share):
+            continue
         for name, share in _shares(key.node):
             expected = share * seen.options.total()
             if name not in seen.options and (exact or expected >= _EXPECTED):
                 of = "" if exact else f" of {number:,} that were drawn"
                 yield f"no architecture{of} takes {key.path}: {name}"
+
+
+def _drawn_by_share(node: Node) -> Iterator[Node]:
+    """The decisions below `node` of which a draw takes each option as often as it has values.
+
+    What is inside a kind of node that is not one of the tree's own goes by its own rules.
+    """
+    yield node
+    match node:
+        case Choice():
+            inside = [option for option in node.options if isinstance(option, Node)]
+        case Struct():
+            inside = list(node.fields.values())
+        case Repeat():
+            inside = [node.item]
+        case Guests():
+            inside = [node.node]
+        case _:
+            inside = []
+    for child in inside:
+        yield from _drawn_by_share(child)
 
 
 def _shares(node: Node) -> Iterator[tuple[Scalar, float]]:
@@ -242,13 +279,14 @@ def _shares(node: Node) -> Iterator[tuple[Scalar, float]]:
             yield value, 1 / node.weight
 
 
-def _inert(space: SearchSpace, task: Task, sample: Sequence[Architecture]) -> Iterator[str]:
+def _inert(measured: Feasible, sample: Sequence[Architecture]) -> Iterator[str]:
     """Decisions that never change the network, however they are taken.
 
     A space that says what computes the same is asked. Where costs come from networks that are
     built, what changes no cost must change the logits of one with the same weights. Otherwise
     (costs in closed form, which say nothing about an activation) nothing can be said.
     """
+    space = measured.space
     if space.canonical_form is None and space.count is not None:
         return
     rng = Random("inert")
@@ -262,15 +300,16 @@ def _inert(space: SearchSpace, task: Task, sample: Sequence[Architecture]) -> It
             if other not in space or other == architecture:
                 continue
             changes[key] = changes.get(key, 0) + 1
-            if _differ(space, task, architecture, other):
+            if _differ(measured, architecture, other):
                 alive.add(key)
     for key, count in changes.items():
         if key not in alive and count >= min(_CHANGES, len(sample)) // 2:
             yield f"{key.path} never changes the network: {count} changes of it were looked at"
 
 
-def _differ(space: SearchSpace, task: Task, a: Architecture, b: Architecture) -> bool:
-    if space.cost_of_member(a, task) != space.cost_of_member(b, task):
+def _differ(measured: Feasible, a: Architecture, b: Architecture) -> bool:
+    space, task = measured.space, measured.task
+    if measured.cost(a) != measured.cost(b):
         return True
     if space.canonical_form is not None:
         return space.canonical(a) != space.canonical(b)
