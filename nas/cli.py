@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import signal
 import sys
-from math import isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -238,10 +237,7 @@ def profile(
     from nas.results.tables import short
     from search_spaces import Task, load
 
-    try:
-        shape = tuple(int(part) for part in input.lower().split("x"))
-    except ValueError:
-        raise ValueError(f"--input: want a shape such as 3x32x32, got {input!r}") from None
+    shape = _shape(input)
     task = Task(shape, classes)
     opened = load(space)
     parsed = opened.parse(architecture)
@@ -265,8 +261,24 @@ def profile(
 
 
 @app.command()
-def spaces(json: Json = False) -> None:
-    """The search spaces there are."""
+def spaces(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="As for nas search --space.")
+    ] = None,
+    input: Annotated[  # noqa: A002 - the option is called --input
+        str | None,
+        typer.Option("--input", help="Shape of one input. Default: 3x32x32, 3x128 or 64."),
+    ] = None,
+    classes: Annotated[int, typer.Option(help="Logits.")] = 10,
+    trials: Annotated[int | None, typer.Option(help="Warn where there are fewer to try.")] = None,
+    json: Json = False,
+) -> None:
+    """The search spaces there are, or what the one called NAME holds."""
+    if name is not None:
+        _report_space(name, input, classes, trials, as_json=json)
+        return
+    from math import isfinite
+
     from rich.table import Table
 
     from search_spaces import SPACES, get
@@ -278,7 +290,7 @@ def spaces(json: Json = False) -> None:
             [
                 {
                     "name": s.name,
-                    "size": None if isinf(s.size) else s.size,
+                    "size": s.size if isfinite(s.size) else None,
                     "inputs": list(s.inputs),
                     "known": list(s.known),
                     "settings": dict(s.settings),
@@ -297,6 +309,22 @@ def spaces(json: Json = False) -> None:
         settings = ", ".join(f"{k}={v}" for k, v in s.settings.items())
         table.add_row(s.name, size, kinds, settings, s.source)
     _results().print(table)
+
+
+def _report_space(
+    name: str, shape: str | None, classes: int, trials: int | None, *, as_json: bool
+) -> None:
+    from nas.results.space_report import lines, report, usual_task
+    from search_spaces import Task, load
+
+    space = load(name)
+    task = usual_task(space, classes) if shape is None else Task(_shape(shape), classes)
+    document = report(space, task, trials)
+    if as_json:
+        _print_json(document)
+    else:
+        for line in lines(document):
+            print(line)
 
 
 @app.command()
@@ -328,6 +356,13 @@ def default_out(settings: Any) -> Path:
     parts = (Path(space.rpartition("/")[2]).name, Path(data).stem, settings.strategy)
     name = "-".join("".join(c if c.isalnum() else "-" for c in part)[:40] for part in parts)
     return Path("runs") / f"{name}-{settings.seed}"
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise ValueError(f"--input: want a shape such as 3x32x32, got {text!r}") from None
 
 
 def _choose(run: Any, trial: int | None, select: str, max_params: int | None) -> Any:

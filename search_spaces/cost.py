@@ -169,6 +169,15 @@ class Walk:
         """A copy that is larger by so much along each axis after the channels."""
         return self._new((x.channels, *(n + m for n, m in zip(x.shape[1:], more, strict=True))), x)
 
+    @property
+    def time(self) -> int:
+        """How many operations were walked."""
+        return self._lifetimes.time
+
+    def alive(self) -> list[int]:
+        """Bytes alive at each time, from 0 (before the first operation)."""
+        return self._lifetimes.alive()
+
     def as_part(self, out: Symbol) -> Part:
         """All that was walked, from the input to `out`, as one step of another walk."""
         alive = self._lifetimes.alive()

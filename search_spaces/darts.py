@@ -12,6 +12,7 @@ a node, NASNet's and AmoebaNet's operations, and some nodes joined: see `Guests`
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,7 @@ def read(text: str) -> dict[str, Any]:
     return {"normal": values[0], "reduce": values[1]}
 
 
+@lru_cache(maxsize=4096)  # a mutation leaves one of the two cells as it was
 def _cell_genotype(cell: Record) -> CellGenotype:
     entries, concat = [], []
     for name, node in cell.items():
@@ -193,7 +195,9 @@ _GUESTS = Choice(
     )
 )
 TREE = Guests(
-    Struct(normal=_SEARCHED, reduce=_SEARCHED), guests=Struct(normal=_GUESTS, reduce=_GUESTS)
+    Struct(normal=_SEARCHED, reduce=_SEARCHED),
+    guests=Struct(normal=_GUESTS, reduce=_GUESTS),
+    is_guest=lambda value: "inputs" not in value["normal"]["node2"],
 )
 
 # As the authors' code has them. It calls the last two NASNet and AmoebaNet; that these are their

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
+from typing import NamedTuple
 
 from search_spaces.cost import FLOAT_BYTES, Cost, Part, Symbol, Walk
 from search_spaces.darts_genotype import CellGenotype
@@ -21,14 +22,57 @@ def network_cost(
     auxiliary: bool,
 ) -> Cost:
     """The cost of the network that `networks.darts` builds."""
+    cells = normal, reduce
+    frame = _frame(task, channels, layers, auxiliary, tuple(map(_outside, cells)))
+    cost = frame.cost
+    parameters, macs, peak = cost.parameters, cost.macs, cost.peak_activation_bytes
+    for slot in frame.slots:
+        body = _body(cells[slot.reduction], 1 + slot.reduction, slot.shape)
+        parameters += slot.times * body.parameters
+        macs += slot.times * body.macs
+        peak = max(peak, slot.held + body.peak_activation_bytes)
+    return Cost(parameters, macs, peak)
+
+
+class Outside(NamedTuple):
+    """What a network sees of a cell."""
+
+    inputs: tuple[int, ...]  # that are read, of the two cells before
+    joined: int  # outputs side by side
+
+
+class Slot(NamedTuple):
+    """Equal places for the body of a cell: everything after its two inputs were adapted."""
+
+    reduction: bool
+    shape: Shape  # of the adapted inputs
+    times: int
+    held: int  # bytes alive besides
+
+
+class Frame(NamedTuple):
+    """A network around the bodies of its cells."""
+
+    cost: Cost
+    slots: tuple[Slot, ...]
+
+
+def _outside(cell: CellGenotype) -> Outside:
+    return Outside(tuple(sorted({s for _, s in cell.entries if s < 2})), len(cell.concat))
+
+
+@lru_cache(maxsize=1024)
+def _frame(
+    task: Task, channels: int, layers: int, auxiliary: bool, cells: tuple[Outside, Outside]
+) -> Frame:
     walk = Walk(task.input_shape)
     small = bool(task.small_images)
     before = walk.part(walk.input, _stem(task.input_shape, channels, small))
     last = before if small else walk.part(before, _second_stem(before.shape))
     reductions = (layers // 3, 2 * layers // 3)
-    bodies = {False: _Body(normal, 1), True: _Body(reduce, 2)}
     parameters = macs = 0  # of what is not walked
     seen: tuple[Part, ...] = ()
+    slots: list[Slot] = []  # until all is walked, `held` is the time at which the body is there
     after_reduction = not small
     for number in range(layers):
         reduction = number in reductions
@@ -37,70 +81,64 @@ def network_cost(
             before.shape, channels
         )
         adapt1 = _relu_conv_norm(last.shape, channels)
-        body = bodies[reduction].part(adapt1.shape)
+        shape = _reduced(adapt1.shape) if reduction else adapt1.shape
+        body = Part((cells[reduction].joined * channels, *shape[1:]), 0, 0, 0, 0)
         parts = adapt0, adapt1, body
         if parts == seen:  # as the cell before: no more can be alive than there
-            parameters += sum(part.parameters for part in seen)
-            macs += sum(part.macs for part in seen)
+            parameters += adapt0.parameters + adapt1.parameters
+            macs += adapt0.macs + adapt1.macs
+            slots[-1] = slots[-1]._replace(times=slots[-1].times + 1)
             continue
         seen = parts
         states = walk.part(before, adapt0), walk.part(last, adapt1)
-        read = tuple(states[state] for state in bodies[reduction].inputs)
+        read = tuple(states[state] for state in cells[reduction].inputs)
+        slots.append(Slot(reduction, adapt1.shape, 1, walk.time + 1))
         before, last = last, walk.joint_part(read, body)
         after_reduction = reduction
         if number == reductions[1] and auxiliary:
             parameters += _auxiliary_parameters(last.channels, task.classes, small)
     pooled = walk.mean(last)
     walk.linear(walk.reshape(pooled, (pooled.channels,)), task.classes)
-    cost = walk.cost()
-    return Cost(cost.parameters + parameters, cost.macs + macs, cost.peak_activation_bytes)
+    cost, alive = walk.cost(), walk.alive()
+    cost = Cost(cost.parameters + parameters, cost.macs + macs, cost.peak_activation_bytes)
+    return Frame(cost, tuple(slot._replace(held=alive[slot.held]) for slot in slots))
 
 
-class _Body:
-    """Everything in a cell after its two inputs were adapted, in all shapes."""
+@lru_cache(maxsize=1 << 14)
+def _body(cell: CellGenotype, stride: int, shape: Shape) -> Cost:
+    """What a body costs, and the bytes that are alive in it at the most."""
+    inner = _reduced(shape) if stride == 2 else shape
+    operations = [
+        _operation(op, shape, stride) if state < 2 else _operation(op, inner, 1)
+        for op, state in cell.entries
+    ]
+    unit: Shape = (1, 1, 1) if stride == 1 else (2, 2, 2)
+    if any(n % size for n, size in zip(shape, unit, strict=True)):
+        unit = shape  # else all tensors are so many times as large as there
+    alive = _body_bytes(cell, stride, unit) * (prod(shape) // prod(unit))
+    return Cost(sum(o.parameters for o in operations), sum(o.macs for o in operations), alive)
 
-    def __init__(self, cell: CellGenotype, stride: int) -> None:
-        self._cell = cell
-        self._stride = stride
-        self._parts: dict[Shape, Part] = {}
-        self.inputs = sorted({state for _, state in cell.entries if state < 2})  # that are read
 
-    def part(self, shape: Shape) -> Part:
-        if shape not in self._parts:
-            scaled = self._parts and self._stride == 1
-            self._parts[shape] = self._scaled(shape) if scaled else self._walked(shape)
-        return self._parts[shape]
+@lru_cache(maxsize=1 << 14)
+def _body_bytes(cell: CellGenotype, stride: int, shape: Shape) -> int:
+    walk = Walk(shape)
+    states = [walk.input, walk.zeros(shape)]
+    made: list[Symbol] = []
+    for op, state in cell.entries:
+        x = states[state]
+        step = stride if state < 2 else 1
+        skipped = op == "skip_connect" and step == 1
+        made.append(x if skipped else walk.part(x, _operation(op, x.shape, step)))
+        if len(made) == 2:
+            states.append(walk.pointwise(*made))
+            made = []
+    walk.concat(states[node] for node in cell.concat)
+    held = len(_outside(cell).inputs) * FLOAT_BYTES * prod(shape)
+    return walk.cost().peak_activation_bytes - held
 
-    def _scaled(self, shape: Shape) -> Part:
-        """All tensors of a normal cell are equally large, so what is alive is so many of them."""
-        known, part = next(iter(self._parts.items()))
-        operations = [_operation(op, shape, 1) for op, _ in self._cell.entries]
-        alive = part.reading * prod(shape) // prod(known)
-        return Part(
-            (len(self._cell.concat) * shape[0], *shape[1:]),
-            sum(operation.parameters for operation in operations),
-            sum(operation.macs for operation in operations),
-            reading=alive,
-            after=alive,
-        )
 
-    def _walked(self, shape: Shape) -> Part:
-        walk = Walk(shape)
-        states = [walk.input, walk.zeros(shape)]
-        made: list[Symbol] = []
-        for op, state in self._cell.entries:
-            x = states[state]
-            stride = self._stride if state < 2 else 1
-            skipped = op == "skip_connect" and stride == 1
-            made.append(x if skipped else walk.part(x, _operation(op, x.shape, stride)))
-            if len(made) == 2:
-                states.append(walk.pointwise(*made))
-                made = []
-        out = walk.concat(states[node] for node in self._cell.concat)
-        cost = walk.cost()
-        held = len(self.inputs) * FLOAT_BYTES * prod(shape)
-        alive = cost.peak_activation_bytes - held
-        return Part(out.shape, cost.parameters, cost.macs, reading=alive, after=alive)
+def _reduced(shape: Shape) -> Shape:
+    return shape[0], (shape[1] + 1) // 2, (shape[2] + 1) // 2
 
 
 @cache

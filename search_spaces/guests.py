@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from random import Random
 
@@ -15,10 +15,15 @@ class Guests(Node):
 
     So published networks of a neighbouring space can be compiled, compared and mutated (they
     stay among the guests), while `node` alone is searched.
+
+    Args:
+        node: What is searched.
+        guests: What is taken too.
+        is_guest: Tells by a glance which of them a checked value belongs to.
     """
 
-    def __init__(self, node: Node, guests: Node) -> None:
-        self.node, self.guests = node, guests
+    def __init__(self, node: Node, guests: Node, is_guest: Callable[[Value], bool]) -> None:
+        self.node, self.guests, self._is_guest = node, guests, is_guest
 
     @cached_property
     def size(self) -> int | float:
@@ -30,6 +35,13 @@ class Guests(Node):
 
     def sample(self, rng: Random) -> Value:
         return self.node.sample(rng)
+
+    @cached_property
+    def parts(self) -> int:
+        return self.node.parts
+
+    def vary(self, value: Value, rng: Random) -> Value:
+        return self._home(value).vary(value, rng)
 
     def points(self) -> Iterator[Value]:
         return self.node.points()
@@ -54,8 +66,4 @@ class Guests(Node):
         return home.crossover(a, b, rng) if home is self._home(b) else rng.choice((a, b))
 
     def _home(self, value: Value) -> Node:
-        try:
-            self.node.check(value)
-        except ValueError:
-            return self.guests
-        return self.node
+        return self.guests if self._is_guest(value) else self.node

@@ -39,6 +39,12 @@ def measure(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Cos
     return Cost(parameters, watch.macs, watch.lifetimes.peak())
 
 
+def count_parameters(build: Callable[[], nn.Module]) -> int:
+    """What `measure` says of them, in less time: nothing runs."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in build().parameters())
+
+
 @contextmanager
 def _no_encoder_shortcut() -> Iterator[None]:
     """`nn.MultiheadAttention`'s shortcut for inference hides its products from the count."""

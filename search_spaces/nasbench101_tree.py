@@ -174,6 +174,22 @@ class Cells(Node):
         ops = ("input", *rng.choices(OPERATIONS, k=vertices - 2), "output")
         return Cell(tuple(reads), ops).value()
 
+    @cached_property
+    def parts(self) -> int:
+        return MAX_VERTICES * (MAX_VERTICES - 1) // 2 + MAX_VERTICES - 2
+
+    def vary(self, value: Value, rng: Random) -> Value:
+        if rng.randrange(self.parts) == 0:
+            return self.sample(rng)
+        cell = Cell.of(value)
+        vertices = len(cell.reads)
+        if vertices > 2 and rng.random() < 0.5:
+            other = cell.labelled(rng.randrange(1, vertices - 1), rng.choice(OPERATIONS))
+        else:
+            i, j = sorted(rng.sample(range(vertices), 2))
+            other = cell.toggled(i, j)
+        return other.value() if other.is_member() else value
+
     def points(self) -> Iterator[Value]:
         def graphs(reads: tuple[int, ...], unread: int, edges: int) -> Iterator[tuple[int, ...]]:
             if len(reads) == vertices:
@@ -216,8 +232,7 @@ class Cells(Node):
         def resized() -> Iterator[Value]:
             return (other.value() for other in (*_grown(cell), *_shrunk(cell)))
 
-        sizes = Integer(2, MAX_VERTICES)
-        yield Decision(f"{prefix}vertices", vertices, sizes, resize, resized, place)
+        yield Decision(f"{prefix}vertices", vertices, _SIZES, resize, resized, place)
         for j in range(2, vertices):  # vertex 1 reads the input
             for i in range(j - (j == vertices - 1)):  # and the output the last vertex before it
 
@@ -271,6 +286,7 @@ def _is_own(value: Record) -> bool:
 
 _MEMBERS: dict[Matrix, Matrix] = {}  # the one object for each graph of a member seen so far
 _INSIDE = frozenset(OPERATIONS)
+_SIZES = Integer(2, MAX_VERTICES)
 _EDGE = Choice(0, 1)
 _OPERATION = Choice(*OPERATIONS)
 

@@ -51,9 +51,24 @@ class Node(ABC):
     def weight(self) -> int:
         """Like `size`, with every real number counted once: what uniform sampling weighs by."""
 
+    @cached_property
+    def parts(self) -> int:
+        """How many parts a step of a walk chooses from; none where there is a single value."""
+        return int(self.size > 1)
+
     @abstractmethod
     def sample(self, rng: Random) -> Value:
         """Draw one value, each with the same probability (density, for real numbers)."""
+
+    def vary(self, value: Value, rng: Random) -> Value:
+        """Draw one part of `value` anew: a step of a walk that comes by all values equally often.
+
+        Unlike `mutate`, it is as likely as the step back, whatever depends on the part.
+        """
+        other = value
+        while self.parts and other == value:
+            other = self.sample(rng)
+        return other
 
     @abstractmethod
     def check(self, value: object, path: str = "") -> Value:

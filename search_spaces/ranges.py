@@ -35,6 +35,11 @@ class Integer(Node):
     def sample(self, rng: Random) -> Value:
         return rng.choice(self._range)
 
+    def vary(self, value: Value, rng: Random) -> Value:
+        distance = round((len(self._range) - 1) ** rng.random())  # near or far, on any scale
+        other = value + self.step * distance * rng.choice((-1, 1))
+        return other if other in self._range else value
+
     def check(self, value: object, path: str = "") -> Value:
         if isinstance(value, int) and not isinstance(value, bool) and value in self._range:
             return value

@@ -18,6 +18,7 @@ from search_spaces.values import Scalar, Value
 if TYPE_CHECKING:
     from torch import nn
 
+_MORE = 0.25  # of the steps of a walk draw one more part
 _DRAWS = 10_000  # before a space with an objection is called empty
 
 
@@ -155,6 +156,17 @@ class SearchSpace:
                 return child
         return a
 
+    def step(self, architecture: Architecture, rng: Random) -> Architecture:
+        """Take a step of a walk that comes by all architectures equally often in the long run.
+
+        Most steps draw one or two parts anew, any number can be; and some stay where they are.
+        """
+        value = self.tree.vary(architecture.value, rng)
+        while rng.random() < _MORE:
+            value = self.tree.vary(value, rng)
+        other = self._wrap(value)
+        return other if self._is_member(other) else architecture
+
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """All architectures that differ in one decision (ordinal ones: by one step)."""
         values = self.tree.neighbours(architecture.value)
@@ -216,6 +228,14 @@ class SearchSpace:
         from search_spaces.measure import measure
 
         return measure(lambda: self.build(architecture, task), task.input_shape)
+
+    def parameters_of_member(self, architecture: Architecture, task: Task) -> int:
+        """The parameters alone, which are known sooner where nothing is in closed form."""
+        if self.count is not None:
+            return self.count(architecture, task).parameters
+        from search_spaces.measure import count_parameters
+
+        return count_parameters(lambda: self.build(architecture, task))
 
     def check_task(self, task: Task) -> None:
         """Refuse a task of another kind.

@@ -85,6 +85,19 @@ class Choice(Node):
         option = self.options[bisect_right(self._weights, rng.randrange(self.weight))]
         return option.sample(rng) if isinstance(option, Node) else option
 
+    @cached_property
+    def parts(self) -> int:
+        inside = max(o.parts if isinstance(o, Node) else 0 for o in self.options)
+        return int(len(self.options) > 1) + inside
+
+    def vary(self, value: Value, rng: Random) -> Value:
+        if self._plain:
+            return super().vary(value, rng)
+        if len(self.options) > 1 and rng.randrange(self.parts) == 0:
+            return self.sample(rng)
+        option = self.options[self._index(value)]
+        return option.vary(value, rng) if isinstance(option, Node) else value
+
     def check(self, value: object, path: str = "") -> Value:
         if isinstance(value, Scalar):
             index = self._position.get((type(value), value))
@@ -198,6 +211,20 @@ class Struct(Node):
     def sample(self, rng: Random) -> Value:
         return Record({name: node.sample(rng) for name, node in self.fields.items()})
 
+    @cached_property
+    def parts(self) -> int:
+        return sum(node.parts for node in self.fields.values())
+
+    @cached_property
+    def _by_part(self) -> list[str]:
+        return [name for name, node in self.fields.items() for _ in range(node.parts)]
+
+    def vary(self, value: Value, rng: Random) -> Value:
+        if not self.parts:
+            return value
+        name = rng.choice(self._by_part)
+        return value.replace(name, self.fields[name].vary(value[name], rng))
+
     def check(self, value: object, path: str = "") -> Value:
         if isinstance(value, Record):
             given: Mapping[str, object] = value._fields  # a dict compares its keys faster
@@ -267,6 +294,19 @@ class Repeat(Node):
     def sample(self, rng: Random) -> Value:
         length = self.low + bisect_right(self._weights, rng.randrange(self.weight))
         return tuple(self.item.sample(rng) for _ in range(length))
+
+    @cached_property
+    def parts(self) -> int:
+        return int(self.low < self.high) + self.high * self.item.parts
+
+    def vary(self, value: Value, rng: Random) -> Value:
+        if self.low < self.high and rng.randrange(self.parts) == 0:
+            other = self.sample(rng)  # of another length, most likely: what both have stays
+            return value[: len(other)] + other[len(value) :]
+        if not value:
+            return value
+        i = rng.randrange(len(value))
+        return (*value[:i], self.item.vary(value[i], rng), *value[i + 1 :])
 
     def check(self, value: object, path: str = "") -> Value:
         count = f"{self.low}" if self.low == self.high else f"{self.low} to {self.high}"
@@ -346,6 +386,8 @@ def _resembles(option: Node, value: object) -> bool:
     """A quick look whether `value` can have been meant for `option`: its fields, its constants."""
     if not isinstance(option, Struct):
         return True
+    if isinstance(value, Record):
+        value = value._fields  # a dict compares its keys faster
     if not isinstance(value, Mapping) or value.keys() != option.fields.keys():
         return False
     return all(_same(only, value[name]) for name, only in option.constants)

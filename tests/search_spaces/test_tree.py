@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.stats import chisquare
+from scipy.stats import chi2, chisquare
 
 from search_spaces import Choice, Integer, Real, Record, Repeat, Struct
 from search_spaces.values import thaw
@@ -260,3 +260,36 @@ def test_check_says_what_is_wrong_in_the_option_that_was_meant(value, message):
     with pytest.raises(ValueError) as error:  # noqa: PT011
         TAGGED.check(value)
     assert str(error.value).startswith(message)
+
+
+WALKED = [
+    Choice(*range(5)),
+    Integer(2, 26, step=3),
+    Repeat(Choice(1, 2, 3), 0, 3),
+    Struct(a=Choice(1, 2), b=Repeat(Choice(Struct(x=Integer(0, 2)), "none"), 1, 2)),
+    Choice(Struct(kind=Choice("p"), n=Choice(1, 2, 3)), Struct(kind=Choice("q")), "plain"),
+]
+
+
+@pytest.mark.parametrize("tree", WALKED, ids=repr)
+def test_a_walk_goes_there_and_back_equally_often(tree):
+    rng = Random(0)
+    values = list(tree)
+    moves = Counter((a, tree.vary(a, rng)) for a in values for _ in range(2_000))
+    pairs = [(moves[a, b], moves[b, a]) for a, b in itertools.combinations(values, 2)]
+    seen = [(there, back) for there, back in pairs if there + back]
+    statistic = sum((there - back) ** 2 / (there + back) for there, back in seen)
+    assert chi2.sf(statistic, len(seen)) > 1e-4
+    reached = {values[0]}
+    while more := {b for a, b in moves if a in reached} - reached:
+        reached |= more
+    assert reached == set(values)
+
+
+@given(finite_trees(), seeds)
+@settings(deadline=None)
+def test_a_walk_stays_in_the_tree(tree, rng):
+    value = tree.sample(rng)
+    for _ in range(5):
+        value = tree.vary(value, rng)
+        assert tree.check(value) == value

@@ -1,0 +1,120 @@
+"""How fast search spaces are: what a search does for each proposal, a second, on one thread.
+
+    python scripts/benchmark_spaces.py [--space NAME ...] [--seconds 1] [--json]
+
+For every registered space, or those named, in CPU seconds of this process: uniform samples,
+mutations, crossovers, costs in closed form and canonical forms of architectures not seen before;
+and samples inside a limit on parameters that one architecture in 100,000 meets (`setup` is the
+seconds that it takes to prepare for a limit, once for each search). Where a space is too small
+for that, or many of its members are equally small, a larger share meets the limit.
+
+The limit is found by splitting: of a crowd of uniform draws a tenth is kept, the smallest, which
+walks among those as small until it is a crowd again; after five rounds the largest that is kept
+is at about one in 10^5.
+
+Aims: 10,000 a second for the cell spaces (nasbench101, nasbench201, nats_size, darts), 2,000 for
+the others; 500 constrained samples a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from itertools import count
+from random import Random
+from time import process_time
+from typing import Any
+
+import search_spaces
+from search_spaces import SPACES, Architecture, Feasible, Limits, SearchSpace, Task
+
+INPUTS = {1: (64,), 2: (3, 128), 3: (3, 32, 32)}  # by the number of axes
+COLUMNS = ("samples", "mutations", "crossovers", "costs", "canonical", "constrained")
+CROWD, KEPT, ROUNDS, STEPS = 200, 20, 5, 10
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--space", action="append", help="may be given again; default: all")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each number")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    arguments = parser.parse_args()
+    rows = [measure(name, arguments.seconds) for name in arguments.space or SPACES]
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+        return
+    print(f"{'a second':<12}" + "".join(f"{name:>12}" for name in COLUMNS) + f"{'setup':>8}")
+    for row in rows:
+        rates = "".join(f"{f'{row[name]:,}' if row[name] else '-':>12}" for name in COLUMNS)
+        print(f"{row['space']:<12}{rates}{row['setup']:>7.2f}s")
+
+
+def measure(name: str, seconds: float) -> dict[str, Any]:
+    """All numbers of one space; None where nothing says which architectures are equal."""
+    space = search_spaces.load(name)
+    task = Task(INPUTS[max(space.inputs)], classes=10)
+    rng = Random(0)
+    limit = one_in_100_000(space, task)
+    start = process_time()
+    feasible = Feasible(space, task, Limits(max_parameters=limit))
+    setup = process_time() - start
+
+    def fresh() -> Iterator[Architecture]:
+        while True:
+            yield space.sample(rng)
+
+    def pairs() -> Iterator[tuple[Architecture, Architecture]]:
+        return zip(fresh(), fresh(), strict=False)
+
+    return {
+        "space": name,
+        "samples": rate(lambda _: space.sample(rng), count(), seconds),
+        "mutations": rate(lambda a: space.mutate(a, rng), fresh(), seconds),
+        "crossovers": rate(lambda ab: space.crossover(*ab, rng), pairs(), seconds),
+        "costs": rate(lambda a: space.cost_of_member(a, task), fresh(), seconds),
+        "canonical": rate(space.canonical, fresh(), seconds) if space.canonical_form else None,
+        "constrained": rate(lambda _: feasible.sample(rng), count(), seconds),
+        "max_parameters": limit,
+        "setup": setup,
+    }
+
+
+def rate(work: Callable[[Any], object], items: Iterator[Any], seconds: float) -> int:
+    """How often a second `work` is done; `items` are made off the clock, a hundred at a time."""
+    spent, done = 0.0, 0
+    while spent < seconds:
+        batch = [item for item, _ in zip(items, range(100), strict=False)]
+        start = process_time()
+        for item in batch:
+            work(item)
+        spent += process_time() - start
+        done += len(batch)
+    return round(done / spent)
+
+
+def one_in_100_000(space: SearchSpace, task: Task) -> int:
+    """Parameters that about one architecture in 100,000 has at most."""
+    rng = Random(1)
+
+    def parameters(architecture: Architecture) -> int:
+        return space.cost_of_member(architecture, task).parameters
+
+    crowd = [space.sample(rng) for _ in range(CROWD)]
+    for _ in range(ROUNDS):
+        smallest = sorted(crowd, key=parameters)[:KEPT]
+        limit = parameters(smallest[-1])
+        crowd = []
+        for number in range(CROWD):
+            here = smallest[number % KEPT]
+            for _ in range(STEPS):
+                there = space.step(here, rng)
+                if parameters(there) <= limit:
+                    here = there
+            crowd.append(here)
+    return limit
+
+
+if __name__ == "__main__":
+    main()
