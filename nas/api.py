@@ -38,7 +38,7 @@ def search(
         space: `name`, `name:setting=value`, `path/to/file.py:variable` or
             `fixed:SPACE:ARCHITECTURE`.
         data: The name of a data set, an image folder or an .npz file.
-        strategy: "random", "evolution" or "nsga2".
+        strategy: A name of `nas.strategies.STRATEGIES`, or `name:setting=value,...`.
         trials: How many there are to be in all, those already recorded included.
         seed: Same seed, same trials.
         out: The folder of the run.

@@ -53,7 +53,9 @@ def search(
         str,
         typer.Option(help="digits, a torchvision data set, an image folder, or an .npz file."),
     ] = "digits",
-    strategy: Annotated[str, typer.Option(help="`nas strategies` lists them.")] = "evolution",
+    strategy: Annotated[
+        str, typer.Option(help="`nas strategies` lists them; name:setting=value,... too.")
+    ] = "evolution",
     trials: Annotated[int, typer.Option(help="In all, those already recorded included.")] = 40,
     epochs: Annotated[int | None, typer.Option(help="Of each trial. Default: 5.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same trials.")] = 0,

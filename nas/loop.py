@@ -89,7 +89,8 @@ def _trial(number: int, proposal: Proposal, outcome: Outcome, candidates: Candid
         costs = asdict(candidates.cost(proposal))
     except Exception as error:  # a space of the user's own may build what cannot be run
         costs = {}
-        failure = failure or Failure("invalid", f"its cost cannot be counted: {error}")
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        failure = failure or Failure("invalid", f"its cost cannot be counted: {why}")
     return Trial(
         number=number,
         proposal=proposal,

@@ -23,7 +23,7 @@ class Settings:
         data: The name of a data set, or a path.
         data_seed: Decides which examples are for validation.
         image_size: Images of a folder are resized to it; None leaves them as they are.
-        strategy: A name of `nas.strategies.STRATEGIES`.
+        strategy: A name of `nas.strategies.STRATEGIES`, or `name:setting=value,...`.
         seed: Of the search.
         objectives: Names of scores; the first is what the best trial is the best in.
         max_parameters: No architecture with more is trained.

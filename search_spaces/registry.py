@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from search_spaces import named
 from search_spaces.space import SearchSpace
 from search_spaces.tree import Choice
-from search_spaces.values import Scalar, Value
+from search_spaces.values import Value
 
 # name -> module with a factory called `space`; loaded when asked for.
 SPACES: dict[str, str] = {
@@ -45,14 +45,7 @@ def get(name: str, **settings: Any) -> SearchSpace:
             f"want a search space ({', '.join(SPACES)}, or path/to/file.py:space), got {name!r}"
         )
     factory = importlib.import_module(SPACES[name]).space
-    parameters = inspect.signature(factory).parameters
-    for setting, value in settings.items():
-        if setting not in parameters:
-            has = ", ".join(parameters) or "none"
-            raise ValueError(f"{name}: want one of its settings ({has}), got {setting!r}")
-        kind = type(parameters[setting].default)
-        if kind in (int, float, bool, str) and not _fits(value, kind):
-            raise ValueError(f"{name}: want {setting} as {kind.__name__}, got {value!r}")
+    named.check(name, factory, settings)
     space: SearchSpace = factory(**settings)
     return space
 
@@ -78,40 +71,13 @@ def load(text: str) -> SearchSpace:
         return _from_file(Path(name), rest)
     if text.endswith(".py"):
         raise ValueError(f"want path/to/file.py:variable, got {text!r}: which variable is it?")
-    name, _, rest = text.partition(":")
-    return get(name, **_settings(name, rest))
+    name, settings = named.parse(text)
+    return get(name, **settings)
 
 
 def fixed(space: SearchSpace, value: Value) -> SearchSpace:
     """`space` with a single member."""
     return replace(space, tree=Choice(space.tree.check(value)), published={})
-
-
-def _settings(name: str, text: str) -> dict[str, Scalar]:
-    settings: dict[str, Scalar] = {}
-    for part in text.split(",") if text else []:
-        setting, equals, value = part.partition("=")
-        if not equals or not setting.isidentifier():
-            raise ValueError(f"want {name}:setting=value,setting=value, got {name}:{text}")
-        settings[setting] = _scalar(value)
-    return settings
-
-
-def _scalar(text: str) -> Scalar:
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _fits(value: object, kind: type) -> bool:
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is kind
 
 
 def _from_file(path: Path, variable: str) -> SearchSpace:

@@ -48,7 +48,7 @@ def watch(session: Session, trials: int, console: Console) -> None:
         except Exception:  # says itself what went wrong
             shown.stop()
             raise
-        except BaseException:
+        except BaseException:  # Ctrl-C and SIGTERM: nothing went wrong, and all can go on
             shown.stop()
             console.print(
                 f"stopped after {done} of {trials} trials, all recorded in {session.path}; "

@@ -6,6 +6,7 @@ To add one: write a module with a class that has `ask` and `tell`, and name it i
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -13,6 +14,8 @@ from typing import Protocol
 from nas.candidates import Candidates
 from nas.objectives import Objectives
 from nas.trial import Proposal, Trial
+from search_spaces import named
+from search_spaces.values import Scalar
 
 
 class Strategy(Protocol):
@@ -69,23 +72,36 @@ STRATEGIES: dict[str, Entry] = {
 }
 
 
-def check_name(name: str) -> str:
-    """Return `name` if it is a strategy's.
+def check_name(text: str) -> str:
+    """Return `text` if it names a strategy, as `make` reads it.
 
     Raises:
-        ValueError: it is not; lists those there are.
+        ValueError: it does not; lists those there are.
     """
+    _class_of(text)
+    return text
+
+
+def make(text: str, candidates: Candidates, objectives: Objectives) -> Strategy:
+    """A new strategy.
+
+    Args:
+        text: `name`, or `name:setting=value,...` with keyword arguments of its class.
+        candidates: What it chooses from.
+        objectives: What it chooses by.
+
+    Raises:
+        ValueError: there is no such strategy, it has no such setting, or does not allow the value.
+    """
+    cls, settings = _class_of(text)
+    return cls(candidates, objectives, **settings)
+
+
+def _class_of(text: str) -> tuple[Callable[..., Strategy], dict[str, Scalar]]:
+    name, settings = named.parse(text)
     if name not in STRATEGIES:
         raise ValueError(f"want a strategy ({', '.join(STRATEGIES)}), got {name!r}")
-    return name
-
-
-def make(name: str, candidates: Candidates, objectives: Objectives) -> Strategy:
-    """A new strategy of the kind called `name`.
-
-    Raises:
-        ValueError: there is none.
-    """
-    entry = STRATEGIES[check_name(name)]
-    cls: type[Strategy] = getattr(importlib.import_module(entry.module), entry.cls)
-    return cls(candidates, objectives)
+    entry = STRATEGIES[name]
+    cls: Callable[..., Strategy] = getattr(importlib.import_module(entry.module), entry.cls)
+    named.check(name, cls, settings)
+    return cls, settings

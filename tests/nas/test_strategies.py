@@ -163,11 +163,24 @@ def test_evolution_forgets_the_oldest():
         (lambda c, o: RegularizedEvolution(c, o, population=3, tournament=5), "tournament=5"),
         (lambda c, o: NSGA2(c, o, population=1), "at least 2"),
         (lambda c, o: make("annealed", c, o), "want a strategy"),
+        (lambda c, o: make("evolution:size=3", c, o), "settings \\(population, tournament\\)"),
+        (lambda c, o: make("evolution:population=many", c, o), "want population as int"),
+        (lambda c, o: make("random:population=3", c, o), "it has none"),
+        (lambda c, o: make("evolution:3", c, o), "want evolution:setting=value"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(make_one, message):
     with pytest.raises(ValueError, match=message):
         make_one(Candidates(SPACE, TASK), Objectives())
+
+
+def test_settings_of_a_strategy_are_those_of_its_class(tmp_path):
+    named = search("evolution:population=5,tournament=2", tmp_path / "a", trials=30)
+    assert named != search("evolution", tmp_path / "b", trials=30)
+    candidates = Candidates(SPACE, TASK)
+    strategy = make("evolution:population=2,tournament=1", candidates, Objectives())
+    assert isinstance(strategy, RegularizedEvolution)
+    assert strategy._alive.maxlen == 2
 
 
 GOLDEN = {
