@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from nas.benchmark import command
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,6 +27,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(command.app, name="benchmark")
 
 # typer has had click as a dependency and inside: the base of its errors is found by this way only.
 CommandError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -238,8 +242,9 @@ def profile(
 
     from nas.results.tables import short
     from search_spaces import Task, load
+    from search_spaces.task import parse_shape
 
-    shape = _shape(input)
+    shape = parse_shape(input)
     task = Task(shape, classes)
     opened = load(space)
     parsed = opened.parse(architecture)
@@ -318,9 +323,10 @@ def _report_space(
 ) -> None:
     from nas.results.space_report import lines, report, usual_task
     from search_spaces import Task, load
+    from search_spaces.task import parse_shape
 
     space = load(name)
-    task = usual_task(space, classes) if shape is None else Task(_shape(shape), classes)
+    task = usual_task(space, classes) if shape is None else Task(parse_shape(shape), classes)
     document = report(space, task, trials)
     if as_json:
         _print_json(document)
@@ -358,13 +364,6 @@ def default_out(settings: Any) -> Path:
     parts = (Path(space.rpartition("/")[2]).name, Path(data).stem, settings.strategy)
     name = "-".join("".join(c if c.isalnum() else "-" for c in part)[:40] for part in parts)
     return Path("runs") / f"{name}-{settings.seed}"
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise ValueError(f"--input: want a shape such as 3x32x32, got {text!r}") from None
 
 
 def _choose(run: Any, trial: int | None, select: str, max_params: int | None) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import secrets
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from nas.objectives import Objectives
 from nas.pareto import Front, accuracy_size_area
 from nas.settings import Settings
 from nas.trial import Trial, checkpoint_name
+from nas.whole_file import write_whole
 from search_spaces import Feasible, SearchSpace, Task, strict_json
 
 if TYPE_CHECKING:
@@ -223,13 +223,7 @@ def read_header(path: Path) -> Header:
 
 def write_header(path: Path, header: Header) -> None:
     """Make the folder of a run, with `run.json` in it, whole or not at all."""
-    path.mkdir(parents=True, exist_ok=True)
-    temporary = path / f"{_BEGINNING}{secrets.token_hex(4)}.tmp"
-    with temporary.open("w") as file:
-        file.write(strict_json.dumps(header.to_dict(), indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path / "run.json")
+    write_whole(path / "run.json", strict_json.dumps(header.to_dict(), indent=2) + "\n")
 
 
 def made_here(device_name: str) -> dict[str, Any]:

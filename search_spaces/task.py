@@ -31,3 +31,15 @@ class Task:
         object.__setattr__(self, "input_shape", shape)
         if self.small_images is None:
             object.__setattr__(self, "small_images", len(shape) == 3 and min(shape[1:]) < 96)
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Read `3x32x32`.
+
+    Raises:
+        ValueError: it is not a shape.
+    """
+    try:
+        return tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise ValueError(f"--input: want a shape such as 3x32x32, got {text!r}") from None

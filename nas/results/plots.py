@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -46,6 +47,36 @@ def front_figure(trials: Sequence[Trial], front: Sequence[Trial]) -> Figure:
     axes.legend(loc="lower right")
     if done:
         figure.colorbar(points, ax=axes, label="trial number")
+    return figure
+
+
+def curves_figure(
+    steps: Sequence[int],
+    bands: Mapping[str, NDArray[np.float64]],
+    measure: str,
+    optimum: float,
+) -> Figure:
+    """A line with its band for every name, against the number of trials.
+
+    Args:
+        steps: Numbers of trials.
+        bands: By name, mean, low and high (rows) at every step (columns), as shares.
+        measure: What the shares are of.
+        optimum: A dashed line.
+    """
+    figure = Figure(figsize=(8, 5), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    styles = itertools.product(("-", "--", ":"), range(10))  # colour alone would not tell them
+    for (name, (mean, low, high)), (line, colour) in zip(bands.items(), styles, strict=False):
+        axes.plot(steps, 100 * mean, line, color=f"C{colour}", label=name)
+        axes.fill_between(steps, 100 * low, 100 * high, color=f"C{colour}", alpha=0.2, linewidth=0)
+    axes.axhline(100 * optimum, color="grey", linestyle="--", linewidth=1)
+    start = len(steps) // 3  # before, all draw at random
+    lowest = min(100 * float(mean[start]) for mean, _, _ in bands.values())
+    axes.set(xscale="log", xlabel="trials", ylabel=f"{measure}, %")
+    axes.set(xlim=(steps[start], steps[-1]), ylim=(lowest, None))
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(loc="lower right")
     return figure
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from time import time
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams import summary_v2 as hp
 from tensorboard.summary.writer.record_writer import RecordWriter
@@ -61,6 +63,7 @@ class Board:
         self._front: Front[Trial] = Front()
         self._trials: list[Trial] = []
         self._best = 0.0
+        self._failed = 0
         self._search = Events(folder / "search")
         experiment = hp.hparams_config_pb(
             [hp.HParam(name, _domain(options)) for name, options in columns.items()],
@@ -80,12 +83,12 @@ class Board:
             on_front = self._front.add(self._objectives.vector(trial.scores), trial)
             self._best = max(self._best, trial.scores["accuracy"])
         step, when = trial.number + 1, ended(trial)
-        failed = sum(not t.completed for t in self._trials)
+        self._failed += not trial.completed
         for tag, value in (
             ("best_accuracy", self._best),
             ("hypervolume", area_of(self._front.items, self._largest)),
             ("front_size", len(self._front.items)),
-            ("failed", failed),
+            ("failed", self._failed),
         ):
             self._search.scalar(tag, value, step, when)
         if trial.completed and (trial.number < OWN_DIRECTORY or on_front):
@@ -101,8 +104,7 @@ class Board:
         last = self._trials[-1]
         image = pixels(front_figure(self._trials, self._front.items))
         tag = f"front/after_{last.number + 1:05d}_trials"
-        picture = summary.image(tag, image, dataformats="HWC")  # type: ignore[no-untyped-call]
-        self._search.add(picture, last.number + 1, ended(last))
+        self._search.add(picture(tag, image), last.number + 1, ended(last))
 
     def close(self, *, finish: bool = True) -> None:
         """Draw the last stretch if `finish`, and close the files."""
@@ -173,6 +175,11 @@ class Events:
 
     def _write(self, event: Any) -> None:
         self._records.write(event.SerializeToString())
+
+
+def picture(tag: str, image: NDArray[np.uint8]) -> Any:
+    """A summary with an image, uint8 (height, width, 3)."""
+    return summary.image(tag, image, dataformats="HWC")  # type: ignore[no-untyped-call]
 
 
 def columns_of(rows: Iterable[Mapping[str, Scalar]]) -> dict[str, list[Scalar]]:

@@ -1,0 +1,153 @@
+"""`nas benchmark`: search strategies side by side on a table."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nas.benchmark.searches import Benchmark
+
+app = typer.Typer(
+    help="Search strategies on a table of published scores.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def benchmark() -> None:
+    """Measure the toolkit and others."""
+
+
+@app.command()
+def search(
+    table: Annotated[Path, typer.Option(help="CSV or CSV.gz: architectures and their scores.")],
+    space: Annotated[str, typer.Option(help="As for nas search.")],
+    accuracy: Annotated[
+        str,
+        typer.Option(
+            help="The column that is searched by; or columns by epochs: 12=COLUMN,200=COLUMN."
+        ),
+    ],
+    report: Annotated[
+        str | None, typer.Option(help="The column that is reported. Default: the one searched.")
+    ] = None,
+    strategies: Annotated[
+        str, typer.Option(help="With commas between them: random,evolution:population=64,...")
+    ] = "random,evolution,nsga2",
+    trials: Annotated[int, typer.Option(help="Of each search.")] = 200,
+    seeds: Annotated[int, typer.Option(help="Searches for each strategy.")] = 20,
+    objectives: Annotated[str, typer.Option(help="accuracy, or accuracy,parameters.")] = "accuracy",
+    seconds: Annotated[
+        str | None, typer.Option(help="The column with the time an evaluation took.")
+    ] = None,
+    at: Annotated[str, typer.Option(help="Compare after so many trials: 30,50,100.")] = "",
+    input: Annotated[  # noqa: A002 - the option is called --input
+        str, typer.Option("--input", help="Shape of one input; decides the costs.")
+    ] = "3x32x32",
+    classes: Annotated[int, typer.Option(help="Likewise.")] = 10,
+    window: Annotated[int, typer.Option(help="Proposals in flight at most.")] = 1,
+    workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
+    out: Annotated[Path, typer.Option(help="Results; searches there are not run again.")] = Path(
+        "benchmarks/search"
+    ),
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Run strategies side by side on a table; run the same command again to continue."""
+    from rich.console import Console
+
+    from nas.benchmark import searches
+    from nas.benchmark.contestants import split
+    from nas.benchmark.report import report as report_on
+    from search_spaces.task import parse_shape
+
+    for name, value in (("trials", trials), ("seeds", seeds), ("window", window)):
+        if value < 1:
+            raise ValueError(f"--{name}: want at least 1, got {value}")
+    names = split(strategies)
+    columns = _columns(accuracy)
+    spec = searches.Benchmark(
+        table=str(table),
+        space=space,
+        accuracy=columns,
+        report=report or columns[max(columns)],
+        objectives=tuple(name.strip() for name in objectives.split(",")),
+        seconds=seconds,
+        input_shape=parse_shape(input),
+        classes=classes,
+        window=window,
+    )
+    spec.check()
+    compared = _numbers(at, trials)
+    _run(spec, names, trials=trials, seeds=seeds, out=out, workers=workers or _cores())
+    found = searches.read(out, names, trials=trials, seeds=seeds)
+    shown = report_on(spec, found, compared).write(out)
+    if json:
+        print((out / "summary.json").read_text(), end="")
+        return
+    results = Console(markup=False, highlight=False)
+    results.print(shown)
+    results.print(f"written to {out}: summary.csv, summary.json, curves.png, tensorboard/")
+
+
+def _run(
+    spec: Benchmark, names: tuple[str, ...], *, trials: int, seeds: int, out: Path, workers: int
+) -> None:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from nas.benchmark import searches
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, markup=False, highlight=False),
+    )
+    with bar:
+        task = bar.add_task("searches", total=len(names) * seeds)
+        for ended in searches.run(
+            spec, names, trials=trials, seeds=seeds, out=out, workers=workers
+        ):
+            described = "searches" if ended is None else ended.contestant
+            bar.update(task, advance=1, description=described)
+
+
+def _columns(text: str) -> dict[int, str]:
+    """`COLUMN`, or `12=COLUMN,200=COLUMN`, by epochs."""
+    if "=" not in text:
+        return {1: text}
+    columns = {}
+    for part in text.split(","):
+        epochs, _, column = part.partition("=")
+        if not epochs.strip().isdecimal() or int(epochs) < 1 or not column:
+            raise ValueError(f"--accuracy: want COLUMN or EPOCHS=COLUMN,..., got {text!r}")
+        columns[int(epochs)] = column
+    return columns
+
+
+def _numbers(text: str, trials: int) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        numbers = (0,)
+    if any(not 1 <= n <= trials for n in numbers):
+        raise ValueError(f"--at: want numbers of trials from 1 to {trials}, got {text!r}")
+    return numbers
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    available = getattr(os, "sched_getaffinity", None)
+    return len(available(0)) if available else os.cpu_count() or 1

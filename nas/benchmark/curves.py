@@ -1,0 +1,116 @@
+"""How good the best found is, after every number of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.benchmark.searches import Benchmark, Search
+from nas.objectives import Objectives
+from nas.pareto import Front, accuracy_size_area
+
+Curve = NDArray[np.float64]
+
+
+class Measure:
+    """What a search is judged by: accuracy of the best found, or the hypervolume of its front.
+
+    What is found is chosen by the accuracy that was searched, and judged by the one to report.
+    With accuracy alone as the objective the measure is that of the best trial, 0..1; with
+    parameters too it is the hypervolume of the front (`nas.pareto.accuracy_size_area`) as a share
+    of that of the whole table's true front.
+    """
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        table = benchmark.open_table()
+        self._searched = {e: table.accuracy(name) for e, name in benchmark.accuracy.items()}
+        self._reported = table.accuracy(benchmark.report)
+        self._objectives = Objectives(benchmark.objectives)
+        self.is_area = "parameters" in benchmark.objectives
+        self.name = "hypervolume, share of the true front's" if self.is_area else benchmark.report
+        if self.is_area:
+            task, space = benchmark.task, table.space
+            costs = (space.cost_of_member(a, task).parameters for a in table.architectures)
+            self._sizes = np.fromiter(costs, dtype=np.float64)
+            self._largest = float(self._sizes.max())
+            self._whole = self._area(range(len(table)), self._reported)
+        self.optimum = 1.0 if self.is_area else float(self._reported.max())
+
+    def curve(self, search: Search, trials: Sequence[int]) -> Curve:
+        """The measure after each of `trials`, which rise; of what there is, where it ended sooner."""
+        if self.is_area:
+            return self._areas(search, trials)
+        best = self._found(search)
+        after: Curve = best[np.minimum(np.asarray(trials), len(best)) - 1]
+        return after
+
+    def trials_to_optimum(self, search: Search) -> int | None:
+        """After how many trials the best there is was found; None if it was not."""
+        if self.is_area:
+            return None
+        hits = np.flatnonzero(self._found(search) >= self.optimum)
+        return int(hits[0]) + 1 if len(hits) else None
+
+    def uniform(self, trials: Sequence[int]) -> Curve:
+        """The exact expectation of uniform draws from the table, without replacement.
+
+        The best of n draws is the i-th worst row of N with probability C(i - 1, n - 1) / C(N, n).
+        """
+        order = np.argsort(self._searched[max(self._searched)], kind="stable")
+        reported, rows = self._reported[order], len(order)
+        return np.array([_expected_best(reported, min(n, rows)) for n in trials])
+
+    def _found(self, search: Search) -> Curve:
+        """What is reported of the best trial so far: of those trained longest, the most accurate."""
+        rows = np.asarray(search.rows)
+        accuracy = np.array(
+            [
+                self._searched[e][row] if row >= 0 else -1.0
+                for row, e in zip(rows, search.epochs, strict=True)
+            ]
+        )
+        score = np.where(rows >= 0, 2.0 * np.asarray(search.epochs), 0.0) + accuracy
+        best = np.maximum.accumulate(score)
+        improves = np.flatnonzero(np.r_[True, best[1:] > best[:-1]])
+        holder = improves[np.searchsorted(improves, np.arange(len(rows)), side="right") - 1]
+        return np.where(rows[holder] >= 0, self._reported[rows[holder]], 0.0)
+
+    def _areas(self, search: Search, trials: Sequence[int]) -> Curve:
+        front: Front[int] = Front()
+        areas, done = [], 0
+        for n in trials:
+            for row, epochs in list(zip(search.rows, search.epochs, strict=True))[done:n]:
+                if row >= 0:
+                    accuracy = self._searched[epochs][row]
+                    front.add((-float(accuracy), float(self._sizes[row])), row)
+            done = n
+            areas.append(self._area(front.items, self._reported) / self._whole)
+        return np.array(areas)
+
+    def _area(self, rows: Sequence[int], accuracy: Curve) -> float:
+        return accuracy_size_area(
+            [(float(accuracy[row]), float(self._sizes[row])) for row in rows], self._largest
+        )
+
+
+def checkpoints(trials: int) -> tuple[int, ...]:
+    """Round numbers of trials up to `trials`, which is one too."""
+    round_ones = [m * 10**e for e in range(1, 7) for m in (1, 2, 3, 5, 8)]
+    extra = [15, 150]
+    return tuple(sorted({n for n in [*round_ones, *extra] if n < trials} | {trials}))
+
+
+def trials_within(search: Search, epochs: Sequence[float]) -> list[int]:
+    """How many trials had ended when so many epochs had been trained; at least one."""
+    total = np.cumsum(search.spent)
+    return [max(1, int(np.searchsorted(total, e, side="right"))) for e in epochs]
+
+
+def _expected_best(rising: Curve, draws: int) -> float:
+    rows = len(rising)
+    place = np.arange(rows, draws, -1)  # i, from the best down
+    ratio = (place - draws) / (place - 1)  # of the chance of i - 1 to that of i
+    chance = draws / rows * np.cumprod(np.r_[1.0, ratio])
+    return float(chance @ rising[::-1][: len(chance)])

@@ -1,0 +1,175 @@
+"""A benchmark's results as tables, a picture, and TensorBoard curves."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from nas.benchmark import summary
+from nas.benchmark.curves import Curve, Measure, checkpoints
+from nas.benchmark.searches import Benchmark, Search
+from nas.benchmark.summary import Effort, Row
+from nas.whole_file import write_whole
+from search_spaces import strict_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+UNIFORM = "uniform draws, exact"
+POINTS = 60  # of a curve
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is said about the searches of a benchmark.
+
+    Args:
+        benchmark: What they had in common.
+        searches: By contestant.
+        at: The numbers of trials after which they are compared; the last is the whole search.
+    """
+
+    benchmark: Benchmark
+    searches: Mapping[str, Sequence[Search]]
+    at: tuple[int, ...]
+
+    def write(self, out: Path) -> Group:
+        """Write `summary.csv`, `summary.json`, `curves.png` and `tensorboard/`.
+
+        Returns:
+            The tables, to print.
+        """
+        measure = Measure(self.benchmark)
+        rows = summary.rows(measure, self.searches, self.at)
+        efforts = summary.efforts(measure, self.searches)
+        exact = None if measure.is_area else measure.uniform(self.at)
+        document = self._document(measure, rows, efforts, exact)
+        write_whole(out / "summary.csv", summary.as_csv(rows))
+        write_whole(out / "summary.json", strict_json.dumps(document, indent=2) + "\n")
+        self._draw(measure, out)
+        return Group(
+            self._means(measure, rows, exact),
+            Text(),
+            self._finals(rows, efforts, measure),
+        )
+
+    def _document(
+        self, measure: Measure, rows: Sequence[Row], efforts: Sequence[Effort], exact: Curve | None
+    ) -> dict[str, Any]:
+        return {
+            "benchmark": self.benchmark.to_dict(),
+            "measure": measure.name,
+            "optimum": measure.optimum,
+            "trials": list(self.at),
+            "uniform": None if exact is None else exact.tolist(),
+            "rows": [asdict(row) for row in rows],
+            "efforts": [asdict(effort) for effort in efforts],
+        }
+
+    def _means(self, measure: Measure, rows: Sequence[Row], exact: Curve | None) -> Table:
+        table = _table(f"mean of {measure.name}, % (± 95 % confidence)")
+        for n in self.at:
+            table.add_column(f"{n:,}", justify="right", no_wrap=True)
+        for name in self.searches:
+            mine = [row for row in rows if row.contestant == name]
+            table.add_row(
+                name,
+                *(f"{row.mean:.2%}"[:-1] + f" ±{50 * (row.high - row.low):.2f}" for row in mine),
+            )
+        if exact is not None:
+            table.add_row(UNIFORM, *(f"{value:.2%}"[:-1] for value in exact))
+        return table
+
+    def _finals(self, rows: Sequence[Row], efforts: Sequence[Effort], measure: Measure) -> Table:
+        last = {row.contestant: row for row in rows if row.trials == self.at[-1]}
+        table = _table(f"after {self.at[-1]:,} trials")
+        for name in ("seeds", "sd", "p, random", "p, best", "ms per trial"):
+            table.add_column(name, justify="right", no_wrap=True)
+        if not measure.is_area:
+            table.add_column("optimum", justify="right", no_wrap=True)
+            table.add_column("at trial (worst)", justify="right", no_wrap=True)
+        for effort in efforts:
+            row = last[effort.contestant]
+            cells = [
+                str(row.seeds),
+                f"{100 * row.sd:.2f}",
+                _p(row.p_random),
+                _p(row.p_best),
+                f"{effort.milliseconds:.2f}",
+            ]
+            if not measure.is_area:
+                cells += [f"{effort.reached} of {row.seeds}", _needed(effort)]
+            table.add_row(effort.contestant, *cells)
+        return table
+
+    def _draw(self, measure: Measure, out: Path) -> None:
+        from nas.results.plots import curves_figure
+
+        steps = sorted({*np.geomspace(1, self.at[-1], POINTS).round().astype(int).tolist()})
+        curves = {
+            name: summary.matrix(measure, runs, steps) for name, runs in self.searches.items()
+        }
+        bands = {name: _band(matrix) for name, matrix in curves.items()}
+        figure = curves_figure(steps, bands, measure.name, measure.optimum)
+        figure.savefig(out / "curves.png")
+        _write_board(out / "tensorboard", steps, bands, figure)
+
+
+def report(
+    benchmark: Benchmark, searches: Mapping[str, Sequence[Search]], at: Sequence[int]
+) -> Report:
+    """The report of searches, compared after each of `at`, or of some round numbers."""
+    longest = max(search.trials for runs in searches.values() for search in runs)
+    return Report(
+        benchmark, searches, tuple(sorted({*at, longest})) if at else checkpoints(longest)
+    )
+
+
+def _band(matrix: Curve) -> Curve:
+    """Mean and ends of its confidence interval (rows) at every step (columns)."""
+    ends = np.array([summary.interval(column) for column in matrix.T])
+    return np.stack([matrix.mean(axis=0), ends[:, 0], ends[:, 1]])
+
+
+def _write_board(
+    folder: Path, steps: Sequence[int], bands: Mapping[str, Curve], figure: Figure
+) -> None:
+    from nas.results.plots import pixels
+    from nas.results.tensorboard import Events, picture
+
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, band in bands.items():
+        with Events(folder / name.replace("/", "-")) as events:
+            for step, values in zip(steps, band.T, strict=True):
+                for tag, value in zip(("mean", "low", "high"), values, strict=True):
+                    events.scalar(tag, float(value), step, time())
+    with Events(folder) as events:
+        events.add(picture("curves", pixels(figure)), steps[-1], time())
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("strategy", overflow="fold")
+    return table
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _needed(effort: Effort) -> str:
+    if effort.mean_trials is None:
+        return "-"
+    worst = "-" if effort.worst_trials is None else str(effort.worst_trials)
+    return f"{effort.mean_trials:.1f} ({worst})"

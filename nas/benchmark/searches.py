@@ -1,0 +1,270 @@
+"""The searches of a benchmark: every contestant, every seed, over the cores, resumable."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, as_completed
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+from pebble import ProcessPool
+
+from nas.benchmark import contestants
+from nas.candidates import Candidates, Exhausted
+from nas.evaluators.table import Lookup, Table
+from nas.executors.in_process import InProcess
+from nas.journal import Journal
+from nas.loop import run_trials
+from nas.objectives import Objectives
+from nas.trial import Trial
+from nas.whole_file import write_whole
+from search_spaces import Task, load, strict_json
+
+SCHEMA = 1
+OBJECTIVES = (("accuracy",), ("accuracy", "parameters"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """What all searches of a benchmark have in common, and what decides their outcome.
+
+    Args:
+        table: A CSV file, as for `nas.evaluators.table.Table`.
+        space: As for `search_spaces.load`.
+        accuracy: The columns that are searched by, for each number of epochs.
+        report: The column that is reported for what was found.
+        objectives: Names of scores; the first is what the best trial is the best in.
+        seconds: The column with the time an evaluation took, if there is one.
+        input_shape: Of the task that decides the costs.
+        classes: Likewise.
+        window: Proposals in flight at most.
+
+    Raises:
+        ValueError: the table or the space cannot be read, there is no such column, ...
+    """
+
+    table: str
+    space: str
+    accuracy: Mapping[int, str]
+    report: str
+    objectives: tuple[str, ...] = ("accuracy",)
+    seconds: str | None = None
+    input_shape: tuple[int, ...] = (3, 32, 32)
+    classes: int = 10
+    window: int = 1
+
+    def open_table(self) -> Table:
+        """The table; read once in a process."""
+        return _table(self.table, self.space)
+
+    @property
+    def task(self) -> Task:
+        """What the networks are for."""
+        return Task(self.input_shape, self.classes)
+
+    def check(self) -> None:
+        """Refuse what cannot be run.
+
+        Raises:
+            ValueError: see the class.
+        """
+        table = self.open_table()
+        table.space.check_task(self.task)
+        table.accuracy(self.report)
+        Lookup(table, self.accuracy, seconds=self.seconds)
+        if self.objectives not in OBJECTIVES:
+            wanted = " or ".join(",".join(names) for names in OBJECTIVES)
+            raise ValueError(f"objectives: want {wanted}, got {','.join(self.objectives)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that two benchmarks share if their searches are the same."""
+        return {
+            **asdict(self),
+            "schema": SCHEMA,
+            "table": sha256(Path(self.table).read_bytes()).hexdigest(),
+            "accuracy": {str(epochs): name for epochs, name in self.accuracy.items()},
+            "objectives": list(self.objectives),
+            "input_shape": list(self.input_shape),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """One search that has ended: what it evaluated, in order.
+
+    Attributes:
+        contestant: Who searched.
+        seed: Of the search.
+        trials: How many were asked for; there are fewer where everything had been tried.
+        rows: Of the table; -1 where the trial failed.
+        epochs: Trained in all, by each trial.
+        spent: Epochs that each trial trained itself.
+        seconds: Wall time of the whole search: strategy, loop and journal.
+    """
+
+    contestant: str
+    seed: int
+    trials: int
+    rows: tuple[int, ...]
+    epochs: tuple[int, ...]
+    spent: tuple[int, ...]
+    seconds: float
+
+
+def run(
+    benchmark: Benchmark,
+    names: Sequence[str],
+    *,
+    trials: int,
+    seeds: int,
+    out: Path,
+    workers: int = 1,
+) -> Iterator[Search | None]:
+    """Run every search that `out` does not hold yet; yield each as it ends.
+
+    First comes None for each search that is there already. A kill at any moment loses only the
+    searches that were running.
+
+    Raises:
+        ValueError: `out` holds another benchmark, or a contestant is unknown.
+    """
+    for name in names:
+        contestants.check(name)
+    _claim(out, benchmark)
+    missing = []
+    for name in names:  # all seeds of one contestant, then of the next
+        for seed in range(seeds):
+            if _is_there(_file(out, name, seed), trials):
+                yield None
+            else:
+                missing.append((name, seed))
+    if not missing:
+        return
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPool(max_workers=min(workers, len(missing)), context=spawn)
+    try:
+        running: dict[Future[Search], tuple[str, int]] = {
+            pool.schedule(search_once, args=(benchmark, name, trials, seed)): (name, seed)
+            for name, seed in missing
+        }
+        for future in as_completed(running):
+            search = future.result()
+            write_whole(_file(out, *running[future]), strict_json.dumps(asdict(search)))
+            yield search
+    finally:
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
+
+
+def read(out: Path, names: Sequence[str], *, trials: int, seeds: int) -> dict[str, list[Search]]:
+    """The searches that `run` left in `out`, by contestant, cut to `trials`."""
+    return {
+        name: [_cut(_read(_file(out, name, seed)), trials) for seed in range(seeds)]
+        for name in names
+    }
+
+
+def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Search:
+    """One search on the table, with a journal on disk as any search has."""
+    table = benchmark.open_table()
+    candidates = Candidates(table.space, benchmark.task)
+    strategy = contestants.make(name, candidates, Objectives(benchmark.objectives))
+    lookup = Lookup(table, benchmark.accuracy, seconds=benchmark.seconds)
+    done: list[Trial] = []
+    start = perf_counter()
+    with TemporaryDirectory() as folder, closing(Journal(Path(folder) / "trials.jsonl")) as journal:
+        with suppress(Exhausted):
+            done.extend(
+                run_trials(
+                    strategy,
+                    candidates,
+                    InProcess(lookup),
+                    journal,
+                    trials=trials,
+                    seed=seed,
+                    window=benchmark.window,
+                )
+            )
+        seconds = perf_counter() - start
+    epochs = [_epochs(trial) for trial in done]
+    return Search(
+        contestant=name,
+        seed=seed,
+        trials=trials,
+        rows=tuple(_row(table, trial) for trial in done),
+        epochs=tuple(epochs),
+        spent=tuple(epochs),
+        seconds=seconds,
+    )
+
+
+def _row(table: Table, trial: Trial) -> int:
+    row = table.row(trial.architecture) if trial.completed else None
+    return -1 if row is None else row
+
+
+def _epochs(trial: Trial) -> int:
+    return int(trial.recipe["epochs"])
+
+
+@cache
+def _table(path: str, space: str) -> Table:
+    return Table(Path(path), load(space))
+
+
+# -- the folder --------------------------------------------------------------------------------
+
+
+def _claim(out: Path, benchmark: Benchmark) -> None:
+    file = out / "benchmark.json"
+    mine = benchmark.to_dict()
+    if file.is_file():
+        there = strict_json.loads(file.read_text())
+        if there != mine:
+            named = there if isinstance(there, dict) else {}
+            differs = ", ".join(sorted(k for k in mine if mine[k] != named.get(k)))
+            raise ValueError(f"{out} holds another benchmark ({differs} differ): use another --out")
+    else:
+        write_whole(file, strict_json.dumps(mine, indent=2))
+
+
+def _file(out: Path, name: str, seed: int) -> Path:
+    folder = "".join(c if c.isalnum() or c in "-_.+=" else "-" for c in name)
+    return out / "searches" / folder / f"{seed:05d}.json"
+
+
+def _is_there(file: Path, trials: int) -> bool:
+    return file.is_file() and _read(file).trials >= trials
+
+
+def _read(file: Path) -> Search:
+    try:
+        values = strict_json.loads(file.read_text())
+        if not isinstance(values, dict) or values.keys() != {f.name for f in fields(Search)}:
+            raise ValueError("its fields are not those of a search")
+        kept: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return Search(**kept)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}; remove it to run that search again") from None
+
+
+def _cut(search: Search, trials: int) -> Search:
+    """The search as if it had been asked for `trials`: none knows how many there will be."""
+    share = min(1.0, trials / max(1, len(search.rows)))
+    return replace(
+        search,
+        trials=trials,
+        rows=search.rows[:trials],
+        epochs=search.epochs[:trials],
+        spent=search.spent[:trials],
+        seconds=search.seconds * share,
+    )

@@ -1,0 +1,174 @@
+"""Looking scores up in a table that others made, instead of training."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.evaluators import Outcome
+from nas.trial import Failure, Proposal
+from search_spaces import Architecture, SearchSpace
+from search_spaces.values import Value
+
+
+class Table:
+    """Numbers published for architectures: one row each, columns by name.
+
+    Args:
+        path: A CSV file with a line of column names, gzipped if its name ends in `.gz`.
+        space: Reads its architectures, in any notation that the space parses.
+        architectures: The column they are in; by default the first whose first entry is one.
+
+    Raises:
+        ValueError: the file is no such table; names the line.
+    """
+
+    def __init__(self, path: Path, space: SearchSpace, architectures: str | None = None) -> None:
+        self.path = path
+        self.space = space
+        header, rows = _read(path)
+        if architectures is None:
+            architectures = _first_parsed(path, header, rows[0], space)
+        elif architectures not in header:
+            raise ValueError(
+                f"{path}: want one of its columns ({', '.join(header)}), got {architectures!r}"
+            )
+        at = header.index(architectures)
+        self.architectures: list[Architecture] = []
+        self._rows: dict[Value, int] = {}
+        for number, row in enumerate(rows):
+            try:
+                architecture = space.parse(row[at])
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number + 2}: {error}") from None
+            if self._rows.setdefault(architecture.value, number) != number:
+                raise ValueError(f"{path}, line {number + 2}: {row[at]} is there already")
+            self.architectures.append(architecture)
+        self._columns = {
+            name: column
+            for name, texts in zip(header, zip(*rows, strict=True), strict=True)
+            if name != architectures and (column := _numbers(texts)) is not None
+        }
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+    def row(self, architecture: Architecture) -> int | None:
+        """Where an architecture is, from 0; None if it is not in the table."""
+        return self._rows.get(architecture.value)
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """The numbers of a column, in the order of the rows.
+
+        Raises:
+            ValueError: there is no such column, or it does not hold numbers.
+        """
+        if name not in self._columns:
+            raise ValueError(
+                f"{self.path}: want one of its columns of numbers ({', '.join(self._columns)}), "
+                f"got {name!r}"
+            )
+        return self._columns[name]
+
+    def accuracy(self, name: str) -> NDArray[np.float64]:
+        """A column of accuracies as shares, 0..1; one with larger numbers is in percent.
+
+        Raises:
+            ValueError: there is no such column, or it does not hold accuracies.
+        """
+        column = self.column(name)
+        low, high = float(np.min(column)), float(np.max(column))
+        if low < 0 or high > 100:
+            raise ValueError(
+                f"{self.path}: want accuracies in {name} (0 to 1, or percent), got {low:g} to {high:g}"
+            )
+        return column / 100 if high > 1 else column
+
+
+class Lookup:
+    """Scores proposals by what a table says.
+
+    Args:
+        table: The table.
+        accuracy: The column of accuracies after so many epochs of training.
+        seconds: A column of times that an evaluation took, if there is one.
+
+    Raises:
+        ValueError: the table has no such columns.
+    """
+
+    def __init__(
+        self, table: Table, accuracy: Mapping[int, str], *, seconds: str | None = None
+    ) -> None:
+        if not accuracy or min(accuracy) < 1:
+            raise ValueError(f"want columns of accuracy by epochs, from 1, got {dict(accuracy)}")
+        self._table = table
+        self._accuracy = {epochs: table.accuracy(accuracy[epochs]) for epochs in sorted(accuracy)}
+        self._seconds = None if seconds is None else table.column(seconds)
+        self._recipe = {"epochs": max(accuracy)}
+
+    def evaluate(self, number: int, proposal: Proposal) -> Outcome:  # noqa: ARG002 - no randomness
+        row = self._table.row(proposal.architecture)
+        if row is None:
+            return Outcome(recipe=self._recipe, failure=Failure("invalid", "not in the table"))
+        curve = tuple(
+            {"number": epochs, "accuracy": float(column[row])}
+            for epochs, column in self._accuracy.items()
+        )
+        measured = {} if self._seconds is None else {"seconds": float(self._seconds[row])}
+        return Outcome(
+            recipe=self._recipe,
+            scores={"accuracy": curve[-1]["accuracy"]},
+            curve=curve,
+            measured=measured,
+        )
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file, strict=True)
+    except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"want a table, a CSV file, got {path}: {reason}") from None
+    except (ValueError, csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"want a table, a CSV file with column names, got {path}: {error}"
+        ) from None
+    if len(set(header)) < len(header):
+        raise ValueError(f"{path}: two of its columns have one name")
+    for number, row in enumerate(rows):
+        if len(row) != len(header):
+            raise ValueError(
+                f"{path}, line {number + 2}: want {len(header)} columns, got {len(row)}"
+            )
+    if not rows:
+        raise ValueError(f"{path}: want rows below the column names, got none")
+    return header, rows
+
+
+def _first_parsed(path: Path, header: Sequence[str], row: Sequence[str], space: SearchSpace) -> str:
+    for name, text in zip(header, row, strict=True):
+        with suppress(ValueError):
+            space.parse(text)
+            return name
+    raise ValueError(
+        f"{path}: want a column of architectures of {space.name}, got {', '.join(header)}"
+    )
+
+
+def _numbers(texts: Iterable[str]) -> NDArray[np.float64] | None:
+    """The column as numbers, if it is one."""
+    try:
+        column = np.array([float(text) for text in texts])
+    except ValueError:
+        return None
+    return column if isfinite(column.sum()) else None
