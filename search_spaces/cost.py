@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from search_spaces.lifetimes import Lifetimes
 
@@ -40,8 +41,7 @@ class Cost:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(NamedTuple):
     """A tensor of which only the shape (without the batch) is known."""
 
     shape: tuple[int, ...]
@@ -191,9 +191,9 @@ class Walk:
         """A piece that reads `x` and nothing else."""
         self._parameters += part.parameters
         self._macs += part.macs
-        self._lifetimes.make((x.storage,), part.reading)
-        self._lifetimes.make((), part.after)
-        return self._new(part.shape)
+        size = FLOAT_BYTES * prod(part.shape)
+        storage = self._lifetimes.part(x.storage, part.reading, part.after, size)
+        return Symbol(part.shape, storage)
 
     def joint_part(self, inputs: tuple[Symbol, ...], part: Part) -> Symbol:
         """A piece that reads several inputs, whose bytes count as held to its end."""

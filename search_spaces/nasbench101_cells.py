@@ -15,6 +15,7 @@ from search_spaces.dag import prune_dag
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 MAX_VERTICES, MAX_EDGES = 7, 9
+STACKS = 3  # of cells in a network
 Matrix: TypeAlias = tuple[tuple[int, ...], ...]  # [from][to] is 1 for an edge
 
 

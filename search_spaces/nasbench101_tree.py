@@ -7,15 +7,15 @@ Section 2.1. https://arxiv.org/abs/1902.09635
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from functools import cache, cached_property, reduce
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, cached_property, partial
 from itertools import accumulate, combinations, product
 from random import Random
 from typing import NamedTuple
 
 from search_spaces.nasbench101_cells import MAX_EDGES, MAX_VERTICES, OPERATIONS, Matrix
 from search_spaces.tree import Choice, Decision, Integer, Node, Place
-from search_spaces.values import Record, Value
+from search_spaces.values import Record, Scalar, Value
 
 
 class Cell(NamedTuple):
@@ -33,9 +33,12 @@ class Cell(NamedTuple):
         """The inverse of `of`."""
         return Record({"matrix": _matrix(self.reads), "ops": self.ops})
 
-    def toggled(self, i: int, j: int) -> Cell:
-        """With the edge i->j if it is not there, and the other way round."""
-        return Cell((*self.reads[:j], self.reads[j] ^ (1 << i), *self.reads[j + 1 :]), self.ops)
+    def toggled(self, *edges: tuple[int, int]) -> Cell:
+        """With those of `edges` (from, to) that are not there, and without the others."""
+        reads = list(self.reads)
+        for i, j in edges:
+            reads[j] ^= 1 << i
+        return Cell(tuple(reads), self.ops)
 
     def labelled(self, vertex: int, op: str) -> Cell:
         """With another operation."""
@@ -44,7 +47,7 @@ class Cell(NamedTuple):
     def split(self, i: int, j: int, at: int, op: str) -> Cell:
         """With a new vertex `at` (i < at <= j) in the middle of the edge i->j."""
         low = (1 << at) - 1
-        reads = [r & low | (r & ~low) << 1 for r in self.toggled(i, j).reads]
+        reads = [r & low | (r & ~low) << 1 for r in self.toggled((i, j)).reads]
         reads[j] |= 1 << at
         reads.insert(at, 1 << i)
         return Cell(tuple(reads), (*self.ops[:at], op, *self.ops[at:]))
@@ -80,15 +83,14 @@ class Cell(NamedTuple):
 
     def is_member(self) -> bool:
         """Whether nothing can be pruned and there are at most nine edges."""
-        return sum(r.bit_count() for r in self.reads) <= MAX_EDGES and self.pruned() is self
+        return self.reads in _member_graphs()
 
 
 @cache
 def _matrix(reads: tuple[int, ...]) -> Matrix:
     """The adjacency matrix: one object for equal graphs."""
     matrix = tuple(tuple(r >> i & 1 for r in reads) for i in range(len(reads)))
-    graph = Cell(reads, ("",) * len(reads))
-    if 2 <= len(reads) <= MAX_VERTICES and graph.is_member():
+    if reads in _member_graphs():
         _MEMBERS[matrix] = matrix
     return matrix
 
@@ -139,6 +141,33 @@ def _graphs(vertices: int, vertex: int = 1, unread: int = 1, edges: int = MAX_ED
     return totals[-1] if totals else 0
 
 
+def _all_graphs(vertices: int) -> Iterator[tuple[int, ...]]:
+    """The graphs of the members with so many vertices: what every vertex reads."""
+
+    def extended(reads: tuple[int, ...], unread: int, edges: int) -> Iterator[tuple[int, ...]]:
+        if len(reads) == vertices:
+            yield reads
+            return
+        for read in ways(vertices, len(reads), unread, edges).reads:
+            still = unread & ~read | 1 << len(reads)
+            yield from extended((*reads, read), still, edges - read.bit_count())
+
+    return extended((0,), 1, MAX_EDGES)
+
+
+@cache
+def _member_graphs() -> frozenset[tuple[int, ...]]:
+    """All 6,472: a look tells what is a member."""
+    return frozenset(g for n in range(2, MAX_VERTICES + 1) for g in _all_graphs(n))
+
+
+@cache
+def _free_edges(vertices: int) -> tuple[tuple[int, int], ...]:
+    """All edges but those of every member: vertex 1 reads the input, the output the one before."""
+    edges = ((i, j) for j in range(2, vertices) for i in range(j))
+    return tuple(edge for edge in edges if edge != (vertices - 2, vertices - 1))
+
+
 class Cells(Node):
     """All cells: pruned graphs of 2 to 7 vertices and at most 9 edges, with their operations.
 
@@ -187,20 +216,12 @@ class Cells(Node):
             other = cell.labelled(rng.randrange(1, vertices - 1), rng.choice(OPERATIONS))
         else:
             i, j = sorted(rng.sample(range(vertices), 2))
-            other = cell.toggled(i, j)
+            other = cell.toggled((i, j))
         return other.value() if other.is_member() else value
 
     def points(self) -> Iterator[Value]:
-        def graphs(reads: tuple[int, ...], unread: int, edges: int) -> Iterator[tuple[int, ...]]:
-            if len(reads) == vertices:
-                yield reads
-                return
-            for read in ways(vertices, len(reads), unread, edges).reads:
-                still = unread & ~read | 1 << len(reads)
-                yield from graphs((*reads, read), still, edges - read.bit_count())
-
         for vertices in range(2, MAX_VERTICES + 1):
-            for reads in graphs((0,), 1, MAX_EDGES):
+            for reads in _all_graphs(vertices):
                 for ops in product(OPERATIONS, repeat=vertices - 2):
                     yield Cell(reads, ("input", *ops, "output")).value()
 
@@ -218,44 +239,49 @@ class Cells(Node):
             raise ValueError(f"{path or 'value'}: want {wanted}, got {_matrix(cell.reads)}")
         return cell.value()
 
+    def count(self, value: Value) -> int:
+        vertices = len(value["ops"])
+        return 1 + len(_free_edges(vertices)) + vertices - 2
+
+    def retake(self, value: Value, number: int, rng: Random) -> Value:
+        cell = Cell.of(value)
+        vertices = len(cell.reads)
+        edges = _free_edges(vertices)
+        if number == 0:
+            grow = vertices == 2 or (vertices < MAX_VERTICES and rng.random() < 0.75)
+            return (_grow if grow else _shrink)(cell, rng).value()
+        if number <= len(edges):
+            return _rewired(cell, edges[number - 1], rng).value()
+        vertex = number - len(edges)
+        return cell.labelled(vertex, rng.choice(_other_operations(cell, vertex))).value()
+
     def decisions(
         self, value: Value, path: str = "", place: Place = lambda value: value
     ) -> Iterator[Decision]:
         cell = Cell.of(value)
-        vertices = len(cell.reads)
         prefix = f"{path}." if path else ""
-
-        def resize(rng: Random) -> Value:
-            grow = vertices == 2 or (vertices < MAX_VERTICES and rng.random() < 0.75)
-            return (_grow if grow else _shrink)(cell, rng).value()
 
         def resized() -> Iterator[Value]:
             return (other.value() for other in (*_grown(cell), *_shrunk(cell)))
 
-        yield Decision(f"{prefix}vertices", vertices, _SIZES, resize, resized, place)
-        for j in range(2, vertices):  # vertex 1 reads the input
-            for i in range(j - (j == vertices - 1)):  # and the output the last vertex before it
+        def toggled(edge: tuple[int, int]) -> Iterator[Value]:
+            other = cell.toggled(edge)
+            return iter((other.value(),) if other.is_member() else ())
 
-                def redraw(rng: Random, i: int = i, j: int = j) -> Value:
-                    return _rewired(cell, i, j, rng).value()
+        def relabelled(vertex: int) -> Iterator[Value]:
+            return (cell.labelled(vertex, op).value() for op in _other_operations(cell, vertex))
 
-                def nearby(i: int = i, j: int = j) -> Iterator[Value]:
-                    other = cell.toggled(i, j)
-                    return iter((other.value(),) if other.is_member() else ())
-
-                edge = cell.reads[j] >> i & 1
-                yield Decision(f"{prefix}{i}->{j}", edge, _EDGE, redraw, nearby, place)
-        for vertex in range(1, vertices - 1):
-            others = [op for op in OPERATIONS if op != cell.ops[vertex]]
-
-            def relabel(rng: Random, vertex: int = vertex, others: list[str] = others) -> Value:
-                return cell.labelled(vertex, rng.choice(others)).value()
-
-            def relabelled(vertex: int = vertex, others: list[str] = others) -> Iterator[Value]:
-                return (cell.labelled(vertex, op).value() for op in others)
-
+        found: list[tuple[str, Scalar, Node, Callable[[], Iterator[Value]]]]
+        found = [("vertices", len(cell.reads), _SIZES, resized)]
+        for i, j in _free_edges(len(cell.reads)):
+            edge = cell.reads[j] >> i & 1
+            found.append((f"{i}->{j}", edge, _EDGE, partial(toggled, (i, j))))
+        for vertex in range(1, len(cell.ops) - 1):
             op = cell.ops[vertex]
-            yield Decision(f"{prefix}op{vertex}", op, _OPERATION, relabel, relabelled, place)
+            found.append((f"op{vertex}", op, _OPERATION, partial(relabelled, vertex)))
+        for number, (name, option, node, nearby) in enumerate(found):
+            redraw = partial(self.retake, value, number)
+            yield Decision(f"{prefix}{name}", option, node, redraw, nearby, place)
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         one, two = Cell.of(a), Cell.of(b)
@@ -318,20 +344,24 @@ def parsed(value: object, path: str = "") -> Cell:
     return Cell(_reads(tuple(map(tuple, matrix))), tuple(ops))
 
 
-def _rewired(cell: Cell, i: int, j: int, rng: Random) -> Cell:
-    """With the edge i->j toggled, and others where that alone leaves the space."""
-    toggled = cell.toggled(i, j)
+def _other_operations(cell: Cell, vertex: int) -> list[str]:
+    return [op for op in OPERATIONS if op != cell.ops[vertex]]
+
+
+def _rewired(cell: Cell, edge: tuple[int, int], rng: Random) -> Cell:
+    """With an edge toggled, and others where that alone leaves the space."""
+    toggled = cell.toggled(edge)
     if toggled.is_member():
         return toggled
     vertices = len(cell.reads)
-    rest = [(a, b) for b in range(2, vertices) for a in range(b) if (a, b) != (i, j)]
+    rest = [(i, j) for j in range(2, vertices) for i in range(j) if (i, j) != edge]
     rng.shuffle(rest)
     for count in (1, 2, 3):  # three are enough for all cells
         for others in combinations(rest, count):
-            other = reduce(lambda changed, edge: changed.toggled(*edge), others, toggled)
+            other = toggled.toggled(*others)
             if other.is_member():
                 return other
-    raise AssertionError(f"no edges can change together with {i}->{j} of {cell}")
+    raise AssertionError(f"no edges can change together with {edge} of {cell}")
 
 
 def _grow(cell: Cell, rng: Random) -> Cell:
@@ -342,7 +372,7 @@ def _grow(cell: Cell, rng: Random) -> Cell:
         grown = cell.split(i, j, rng.randint(i + 1, j), rng.choice(OPERATIONS))
         if grown.is_member():
             return grown
-        fewer = (grown.toggled(*edge) for edge in rng.sample(grown.edges(), len(edges) + 1))
+        fewer = (grown.toggled(edge) for edge in rng.sample(grown.edges(), len(edges) + 1))
         if smaller := next((other for other in fewer if other.is_member()), None):
             return smaller
 

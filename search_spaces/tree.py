@@ -18,7 +18,7 @@ import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from random import Random
 
 from search_spaces.node import Decision as Decision
@@ -121,29 +121,37 @@ class Choice(Node):
         wanted = ", ".join(label(option) for option in self.options)
         raise unwanted(path, f"one of {wanted}" if len(self.options) > 1 else wanted, value)
 
+    def count(self, value: Value) -> int:
+        own = int(len(self.options) > 1)
+        if self._plain:
+            return own
+        option = self.options[self._index(value)]
+        return own + (option.count(value) if isinstance(option, Node) else 0)
+
+    def retake(self, value: Value, number: int, rng: Random) -> Value:
+        index = self._index(value)
+        own = int(len(self.options) > 1)
+        if number < own:
+            other = rng.choice(self._all_but(index))
+            return other.sample(rng) if isinstance(other, Node) else other
+        return self.options[index].retake(value, number - own, rng)
+
     def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         index = self._index(value)
         option = self.options[index]
         if len(self.options) > 1:
 
-            def others() -> list[Value | Node]:
-                return [o for i, o in enumerate(self.options) if i != index]
-
-            def redraw(rng: Random) -> Value:
-                other = rng.choice(others())
-                return other.sample(rng) if isinstance(other, Node) else other
-
             def nearby() -> Iterator[Value]:
                 if isinstance(option, Node) and option.weight > _NEAR:
                     return
-                for other in others():
+                for other in self._all_but(index):
                     if not isinstance(other, Node):
                         yield other
                     elif other.weight <= _NEAR:
                         yield from other.points()
 
             shown = option if isinstance(option, Scalar) else label(option)
-            yield Decision(path, shown, self, redraw, nearby, place)
+            yield Decision(path, shown, self, partial(self.retake, value, 0), nearby, place)
         if isinstance(option, Node):
             yield from option.decisions(value, path, place)
 
@@ -161,6 +169,9 @@ class Choice(Node):
                 yield from option.points()
             else:
                 yield option
+
+    def _all_but(self, index: int) -> Sequence[Value | Node]:
+        return self.options[:index] + self.options[index + 1 :]
 
     def _index(self, value: Value) -> int:
         if isinstance(value, Scalar):
@@ -249,6 +260,17 @@ class Struct(Node):
     def _wanted(self) -> str:
         return f"the fields {', '.join(self.fields)}" if self.fields else "no fields"
 
+    def count(self, value: Value) -> int:
+        return sum(node.count(value[name]) for name, node in self.fields.items())
+
+    def retake(self, value: Value, number: int, rng: Random) -> Value:
+        for name, node in self.fields.items():
+            count = node.count(value[name])
+            if number < count:
+                return value.replace(name, node.retake(value[name], number, rng))
+            number -= count
+        raise AssertionError(f"{value!r} has no decision {number} more")
+
     def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         for name, node in self.fields.items():
 
@@ -316,17 +338,33 @@ class Repeat(Node):
             raise ValueError(f"{path or 'value'}: want {count} items, got {len(value)}")
         return tuple(self.item.check(item, f"{path}[{i}]") for i, item in enumerate(value))
 
+    def count(self, value: Value) -> int:
+        return int(self.low < self.high) + sum(map(self.item.count, value))
+
+    def retake(self, value: Value, number: int, rng: Random) -> Value:
+        if self.low < self.high:
+            if number == 0:
+                return self._resize(value, rng)
+            number -= 1
+        for i, item in enumerate(value):
+            count = self.item.count(item)
+            if number < count:
+                return (*value[:i], self.item.retake(item, number, rng), *value[i + 1 :])
+            number -= count
+        raise AssertionError(f"{value!r} has no decision {number} more")
+
+    def _resize(self, value: Value, rng: Random) -> Value:
+        count = len(value)
+        lengths = [n for n in (count - 1, count + 1) if self.low <= n <= self.high]
+        if rng.choice(lengths) < count:
+            i = rng.randrange(count)
+            return value[:i] + value[i + 1 :]
+        i = rng.randrange(count + 1)
+        return (*value[:i], self.item.sample(rng), *value[i:])
+
     def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         count = len(value)
         if self.low < self.high:
-
-            def redraw(rng: Random) -> Value:
-                lengths = [n for n in (count - 1, count + 1) if self.low <= n <= self.high]
-                if rng.choice(lengths) < count:
-                    i = rng.randrange(count)
-                    return value[:i] + value[i + 1 :]
-                i = rng.randrange(count + 1)
-                return (*value[:i], self.item.sample(rng), *value[i:])
 
             def nearby() -> Iterator[Value]:
                 if count > self.low:
@@ -337,6 +375,7 @@ class Repeat(Node):
                         for item in self.item.points():
                             yield (*value[:i], item, *value[i:])
 
+            redraw = partial(self._resize, value)
             yield Decision(_dot(path, "length"), count, self, redraw, nearby, place)
         for i, item in enumerate(value):
 
