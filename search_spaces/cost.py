@@ -33,12 +33,12 @@ class Cost:
     @classmethod
     def of_chain(cls, parts: Iterable[Cost]) -> Cost:
         """The cost of parts in a row, each of which reads only what the one before it made."""
-        parts = tuple(parts)
-        return cls(
-            sum(part.parameters for part in parts),
-            sum(part.macs for part in parts),
-            max(part.peak_activation_bytes for part in parts),
-        )
+        parameters = macs = peak = 0
+        for part in parts:
+            parameters += part.parameters
+            macs += part.macs
+            peak = max(peak, part.peak_activation_bytes)
+        return cls(parameters, macs, peak)
 
 
 class Symbol(NamedTuple):

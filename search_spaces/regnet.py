@@ -10,9 +10,9 @@ channels. For small images (see `Task`) the stem and the first stage keep the re
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from functools import cache, lru_cache
-from itertools import groupby
 from math import log
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -115,12 +115,13 @@ def _stages(
     depth: int, initial_width: float, slope: float, quantum: float, group_width: int
 ) -> tuple[Stage, ...]:
     first = 8 * round(initial_width / 8)
-    widths = []
-    for block in range(depth):
-        linear = first + slope * block  # u_j, equation (2)
-        step = round(log(linear / first) / log(quantum))  # round(s_j), equation (3)
-        widths.append(8 * round(first * quantum**step / 8))  # w_j, equation (4)
-    return tuple(_stage(len(list(blocks)), width, group_width) for width, blocks in groupby(widths))
+    linear = (first + slope * block for block in range(depth))  # u_j, equation (2)
+    log_quantum = log(quantum)
+    steps = Counter(round(log(u / first) / log_quantum) for u in linear)  # s_j, equation (3)
+    depths: Counter[int] = Counter()
+    for step, blocks in steps.items():
+        depths[8 * round(first * quantum**step / 8)] += blocks  # w_j, equation (4)
+    return tuple(_stage(blocks, width, group_width) for width, blocks in depths.items())
 
 
 def _stage(depth: int, width: int, group_width: int) -> Stage:
