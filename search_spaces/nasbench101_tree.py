@@ -11,154 +11,19 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property, partial
 from itertools import accumulate, combinations, product
 from random import Random
-from typing import NamedTuple
 
-from search_spaces.nasbench101_cells import MAX_EDGES, MAX_VERTICES, OPERATIONS, Matrix
+from search_spaces.nasbench101_cells import MAX_EDGES, MAX_VERTICES, OPERATIONS
+from search_spaces.nasbench101_graphs import (
+    Cell,
+    all_graphs,
+    count_graphs,
+    is_known_member,
+    matrix_of,
+    reads_of,
+    ways,
+)
 from search_spaces.tree import Choice, Decision, Integer, Node, Place
 from search_spaces.values import Record, Scalar, Value
-
-
-class Cell(NamedTuple):
-    """One cell: what every vertex reads, as a bit for each earlier one, and does."""
-
-    reads: tuple[int, ...]  # of the first vertex: 0
-    ops: tuple[str, ...]  # the first "input", the last "output"
-
-    @classmethod
-    def of(cls, value: Value) -> Cell:
-        """The cell of a checked value."""
-        return cls(_reads(value["matrix"]), value["ops"])
-
-    def value(self) -> Value:
-        """The inverse of `of`."""
-        return Record({"matrix": _matrix(self.reads), "ops": self.ops})
-
-    def toggled(self, *edges: tuple[int, int]) -> Cell:
-        """With those of `edges` (from, to) that are not there, and without the others."""
-        reads = list(self.reads)
-        for i, j in edges:
-            reads[j] ^= 1 << i
-        return Cell(tuple(reads), self.ops)
-
-    def labelled(self, vertex: int, op: str) -> Cell:
-        """With another operation."""
-        return Cell(self.reads, (*self.ops[:vertex], op, *self.ops[vertex + 1 :]))
-
-    def split(self, i: int, j: int, at: int, op: str) -> Cell:
-        """With a new vertex `at` (i < at <= j) in the middle of the edge i->j."""
-        low = (1 << at) - 1
-        reads = [r & low | (r & ~low) << 1 for r in self.toggled((i, j)).reads]
-        reads[j] |= 1 << at
-        reads.insert(at, 1 << i)
-        return Cell(tuple(reads), (*self.ops[:at], op, *self.ops[at:]))
-
-    def without(self, vertex: int, i: int, j: int) -> Cell:
-        """With an edge i->j instead of `vertex`, which reads i and is read by j."""
-        bypassed = list(self.reads)
-        bypassed[j] |= 1 << i
-        bypassed[vertex] = 0
-        return Cell(tuple(bypassed), self.ops).pruned() or self
-
-    def edges(self) -> list[tuple[int, int]]:
-        """All (from, to)."""
-        return [(i, j) for j, reads in enumerate(self.reads) for i in range(j) if reads >> i & 1]
-
-    def pruned(self) -> Cell | None:
-        """What lies on a path from the input to the output; None without a path."""
-        last = len(self.reads) - 1
-        reached, reaching = 1, 1 << last
-        for j in range(1, last + 1):
-            reached |= bool(self.reads[j] & reached) << j
-        for j in range(last, 0, -1):
-            reaching |= self.reads[j] if reaching >> j & 1 else 0
-        if not reached >> last & 1:
-            return None
-        kept = [v for v in range(last + 1) if (reached & reaching) >> v & 1]
-        if len(kept) == last + 1:
-            return self
-        reads = tuple(
-            sum(1 << new for new, old in enumerate(kept) if self.reads[v] >> old & 1) for v in kept
-        )
-        return Cell(reads, tuple(self.ops[v] for v in kept))
-
-    def is_member(self) -> bool:
-        """Whether nothing can be pruned and there are at most nine edges."""
-        return self.reads in _member_graphs()
-
-
-@cache
-def _matrix(reads: tuple[int, ...]) -> Matrix:
-    """The adjacency matrix: one object for equal graphs."""
-    matrix = tuple(tuple(r >> i & 1 for r in reads) for i in range(len(reads)))
-    if reads in _member_graphs():
-        _MEMBERS[matrix] = matrix
-    return matrix
-
-
-@cache
-def _reads(matrix: Matrix) -> tuple[int, ...]:
-    """The inverse of `_matrix`."""
-    vertices = range(len(matrix))
-    return tuple(sum(matrix[i][j] << i for i in vertices) for j in vertices)
-
-
-class Ways(NamedTuple):
-    """How the next vertex may read the earlier ones, and how many cells each way leads to."""
-
-    reads: tuple[int, ...]
-    totals: tuple[int, ...]  # running, of the cells
-
-
-@cache
-def ways(vertices: int, vertex: int, unread: int, edges: int) -> Ways:
-    """What `vertex` may read in a pruned graph, when vertices `unread` have no reader so far.
-
-    Args:
-        vertices: Of the graph.
-        vertex: Whose inputs are to be chosen, and then those of all following ones.
-        unread: A bit for each earlier vertex without a reader.
-        edges: That may still be used.
-    """
-    later = vertices - 1 - vertex
-    reads, counts = [], []
-    for chosen in range(1, 1 << vertex):
-        left = edges - chosen.bit_count()
-        still = unread & ~chosen
-        if left < later:
-            continue
-        if later:
-            count = _graphs(vertices, vertex + 1, still | 1 << vertex, left)
-        else:
-            count = int(not still)
-        if count:
-            reads.append(chosen)
-            counts.append(count)
-    return Ways(tuple(reads), tuple(accumulate(counts)))
-
-
-def _graphs(vertices: int, vertex: int = 1, unread: int = 1, edges: int = MAX_EDGES) -> int:
-    totals = ways(vertices, vertex, unread, edges).totals
-    return totals[-1] if totals else 0
-
-
-def _all_graphs(vertices: int) -> Iterator[tuple[int, ...]]:
-    """The graphs of the members with so many vertices: what every vertex reads."""
-
-    def extended(reads: tuple[int, ...], unread: int, edges: int) -> Iterator[tuple[int, ...]]:
-        if len(reads) == vertices:
-            yield reads
-            return
-        for read in ways(vertices, len(reads), unread, edges).reads:
-            still = unread & ~read | 1 << len(reads)
-            yield from extended((*reads, read), still, edges - read.bit_count())
-
-    return extended((0,), 1, MAX_EDGES)
-
-
-@cache
-def _member_graphs() -> frozenset[tuple[int, ...]]:
-    """All 6,472: a look tells what is a member."""
-    return frozenset(g for n in range(2, MAX_VERTICES + 1) for g in _all_graphs(n))
 
 
 @cache
@@ -189,7 +54,7 @@ class Cells(Node):
     @cached_property
     def _totals(self) -> list[int]:
         sizes = range(2, MAX_VERTICES + 1)
-        return list(accumulate(_graphs(n) * len(OPERATIONS) ** (n - 2) for n in sizes))
+        return list(accumulate(count_graphs(n) * len(OPERATIONS) ** (n - 2) for n in sizes))
 
     def sample(self, rng: Random) -> Value:
         vertices = 2 + bisect_right(self._totals, rng.randrange(self.weight))
@@ -221,7 +86,7 @@ class Cells(Node):
 
     def points(self) -> Iterator[Value]:
         for vertices in range(2, MAX_VERTICES + 1):
-            for reads in _all_graphs(vertices):
+            for reads in all_graphs(vertices):
                 for ops in product(OPERATIONS, repeat=vertices - 2):
                     yield Cell(reads, ("input", *ops, "output")).value()
 
@@ -236,7 +101,7 @@ class Cells(Node):
             raise ValueError(f"{path or 'value'}: want at most {MAX_EDGES} edges, got {edges}")
         if cell.pruned() is not cell:
             wanted = "every vertex on a path from the input to the output"
-            raise ValueError(f"{path or 'value'}: want {wanted}, got {_matrix(cell.reads)}")
+            raise ValueError(f"{path or 'value'}: want {wanted}, got {matrix_of(cell.reads)}")
         return cell.value()
 
     def count(self, value: Value) -> int:
@@ -302,7 +167,7 @@ def _is_own(value: Record) -> bool:
     return (
         type(matrix) is tuple
         and type(ops) is tuple
-        and _MEMBERS.get(matrix) is matrix
+        and is_known_member(matrix)
         and len(ops) == len(matrix)
         and (ops[0], ops[-1]) == ("input", "output")
         and _INSIDE.issuperset(ops[1:-1])
@@ -310,7 +175,6 @@ def _is_own(value: Record) -> bool:
     )
 
 
-_MEMBERS: dict[Matrix, Matrix] = {}  # the one object for each graph of a member seen so far
 _INSIDE = frozenset(OPERATIONS)
 _SIZES = Integer(2, MAX_VERTICES)
 _EDGE = Choice(0, 1)
@@ -341,7 +205,7 @@ def parsed(value: object, path: str = "") -> Cell:
         raise refuse("a matrix of 0 and 1", matrix)
     if any(matrix[i][j] for i in range(len(ops)) for j in range(i + 1)):
         raise refuse("edges from earlier to later vertices only", matrix)
-    return Cell(_reads(tuple(map(tuple, matrix))), tuple(ops))
+    return Cell(reads_of(tuple(map(tuple, matrix))), tuple(ops))
 
 
 def _other_operations(cell: Cell, vertex: int) -> list[str]:
