@@ -127,6 +127,7 @@ def plan(architecture: Architecture, task: Task) -> Plan:
     return Plan(stem, tuple(stages))
 
 
+@cache
 def _patches(outputs: int, size: int, height: int, width: int) -> tuple[Patches, int, int]:
     """How to cut an image into patches, and how many there are along each side."""
     padding = tuple(0 if n >= size else (size - n + 1) // 2 for n in (height, width))

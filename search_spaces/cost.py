@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from search_spaces.lifetimes import Lifetimes
 
@@ -32,16 +33,15 @@ class Cost:
     @classmethod
     def of_chain(cls, parts: Iterable[Cost]) -> Cost:
         """The cost of parts in a row, each of which reads only what the one before it made."""
-        parts = tuple(parts)
-        return cls(
-            sum(part.parameters for part in parts),
-            sum(part.macs for part in parts),
-            max(part.peak_activation_bytes for part in parts),
-        )
+        parameters = macs = peak = 0
+        for part in parts:
+            parameters += part.parameters
+            macs += part.macs
+            peak = max(peak, part.peak_activation_bytes)
+        return cls(parameters, macs, peak)
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(NamedTuple):
     """A tensor of which only the shape (without the batch) is known."""
 
     shape: tuple[int, ...]
@@ -191,9 +191,9 @@ class Walk:
         """A piece that reads `x` and nothing else."""
         self._parameters += part.parameters
         self._macs += part.macs
-        self._lifetimes.make((x.storage,), part.reading)
-        self._lifetimes.make((), part.after)
-        return self._new(part.shape)
+        size = FLOAT_BYTES * prod(part.shape)
+        storage = self._lifetimes.part(x.storage, part.reading, part.after, size)
+        return Symbol(part.shape, storage)
 
     def joint_part(self, inputs: tuple[Symbol, ...], part: Part) -> Symbol:
         """A piece that reads several inputs, whose bytes count as held to its end."""

@@ -12,7 +12,6 @@ a node, NASNet's and AmoebaNet's operations, and some nodes joined: see `Guests`
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,14 @@ from search_spaces.architecture import Architecture
 from search_spaces.cost import Cost
 from search_spaces.darts_canonical import canonical_cell
 from search_spaces.darts_cost import network_cost
-from search_spaces.darts_genotype import CellGenotype, read_genotype, write_genotype
+from search_spaces.darts_genotype import (
+    GUEST_OPERATIONS,
+    OPERATIONS,
+    CellGenotype,
+    Entry,
+    read_genotype,
+    write_genotype,
+)
 from search_spaces.guests import Guests
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
@@ -32,18 +38,9 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-OPERATIONS = (
-    "max_pool_3x3",
-    "avg_pool_3x3",
-    "skip_connect",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "dil_conv_3x3",
-    "dil_conv_5x5",
-)
-GUEST_OPERATIONS = (*OPERATIONS, "sep_conv_7x7", "conv_7x1_1x7")
-GUEST_SIZES = range(3, 9)  # the last node
 NODES = range(2, 6)  # states 0 and 1 are the outputs of the two cells before
+GUEST_SIZES = range(3, 9)  # the last node
+NAMES = tuple(f"node{number}" for number in range(2, 9))
 
 
 def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> SearchSpace:
@@ -122,19 +119,17 @@ def read(text: str) -> dict[str, Any]:
     return {"normal": values[0], "reduce": values[1]}
 
 
-@lru_cache(maxsize=4096)  # a mutation leaves one of the two cells as it was
 def _cell_genotype(cell: Record) -> CellGenotype:
-    entries, concat = [], []
-    for name, node in cell.items():
-        if "inputs" in node:
-            states, joined = node["inputs"], True
-        else:
-            states, joined = (node["input0"], node["input1"]), node["joined"]
-        entries += [(int(name.removeprefix("node")), node[f"op{i}"], states[i]) for i in (0, 1)]
-        if joined:
-            concat.append(int(name.removeprefix("node")))
-    entries.sort(key=lambda entry: entry[0])  # the fields may come in any order
-    return CellGenotype(tuple((op, state) for _, op, state in entries), tuple(sorted(concat)))
+    nodes = [cell[name] for name in NAMES[: len(cell)]]  # the fields may come in any order
+    if "inputs" in nodes[0]:
+        states, concat = [node["inputs"] for node in nodes], tuple(NODES)
+    else:
+        states = [(node["input0"], node["input1"]) for node in nodes]
+        concat = tuple(number for number, node in enumerate(nodes, 2) if node["joined"])
+    entries: list[Entry] = []
+    for node, (first, second) in zip(nodes, states, strict=True):
+        entries += (node["op0"], first), (node["op1"], second)
+    return CellGenotype(tuple(entries), concat)
 
 
 def _searched_value(cell: CellGenotype) -> dict[str, Any] | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from search_spaces.cost import FLOAT_BYTES, Cost, Part, Symbol, Walk
-from search_spaces.darts_genotype import CellGenotype
+from search_spaces.cost import FLOAT_BYTES, Cost, Part, Walk
+from search_spaces.darts_genotype import GUEST_OPERATIONS, CellGenotype
+from search_spaces.lifetimes import Lifetimes
 from search_spaces.task import Task
 
-Shape = tuple[int, ...]
+Shape: TypeAlias = tuple[int, ...]
+Reader: TypeAlias = tuple[str, bool]  # an operation, and whether it reads an input of the cell
 
 
 def network_cost(
@@ -23,14 +25,17 @@ def network_cost(
 ) -> Cost:
     """The cost of the network that `networks.darts` builds."""
     cells = normal, reduce
-    frame = _frame(task, channels, layers, auxiliary, tuple(map(_outside, cells)))
-    cost = frame.cost
-    parameters, macs, peak = cost.parameters, cost.macs, cost.peak_activation_bytes
+    frame = _frame(task, channels, layers, auxiliary, (_outside(normal), _outside(reduce)))
+    parameters, macs = frame.cost.parameters, frame.cost.macs
+    peak = frame.cost.peak_activation_bytes
+    for cell, totals in zip(cells, frame.totals, strict=True):
+        for op, state in cell.entries:
+            total = totals[op, state < 2]
+            parameters += total.parameters
+            macs += total.macs
     for slot in frame.slots:
-        body = _body(cells[slot.reduction], 1 + slot.reduction, slot.shape)
-        parameters += slot.times * body.parameters
-        macs += slot.times * body.macs
-        peak = max(peak, slot.held + body.peak_activation_bytes)
+        body = _body_bytes(cells[slot.reduction], slot.reduction, slot.unit)
+        peak = max(peak, slot.held + slot.scale * body)
     return Cost(parameters, macs, peak)
 
 
@@ -41,13 +46,29 @@ class Outside(NamedTuple):
     joined: int  # outputs side by side
 
 
-class Slot(NamedTuple):
+class Place(NamedTuple):
     """Equal places for the body of a cell: everything after its two inputs were adapted."""
 
     reduction: bool
     shape: Shape  # of the adapted inputs
     times: int
-    held: int  # bytes alive besides
+    step: int  # of the walk, at which the first of the bodies is there
+
+
+class Slot(NamedTuple):
+    """What else is alive while a body is there."""
+
+    reduction: bool
+    held: int  # bytes
+    unit: Shape  # of small inputs: for those here, all tensors of the body are larger by `scale`
+    scale: int
+
+
+class Total(NamedTuple):
+    """What an operation costs in all equal places together."""
+
+    parameters: int
+    macs: int
 
 
 class Frame(NamedTuple):
@@ -55,10 +76,12 @@ class Frame(NamedTuple):
 
     cost: Cost
     slots: tuple[Slot, ...]
+    totals: tuple[dict[Reader, Total], ...]  # of the normal and of the reduction cells
 
 
 def _outside(cell: CellGenotype) -> Outside:
-    return Outside(tuple(sorted({s for _, s in cell.entries if s < 2})), len(cell.concat))
+    read = {0, 1}.intersection([state for _, state in cell.entries])
+    return Outside(tuple(sorted(read)), len(cell.concat))
 
 
 @lru_cache(maxsize=1024)
@@ -72,7 +95,7 @@ def _frame(
     reductions = (layers // 3, 2 * layers // 3)
     parameters = macs = 0  # of what is not walked
     seen: tuple[Part, ...] = ()
-    slots: list[Slot] = []  # until all is walked, `held` is the time at which the body is there
+    places: list[Place] = []
     after_reduction = not small
     for number in range(layers):
         reduction = number in reductions
@@ -87,12 +110,12 @@ def _frame(
         if parts == seen:  # as the cell before: no more can be alive than there
             parameters += adapt0.parameters + adapt1.parameters
             macs += adapt0.macs + adapt1.macs
-            slots[-1] = slots[-1]._replace(times=slots[-1].times + 1)
+            places[-1] = places[-1]._replace(times=places[-1].times + 1)
             continue
         seen = parts
         states = walk.part(before, adapt0), walk.part(last, adapt1)
         read = tuple(states[state] for state in cells[reduction].inputs)
-        slots.append(Slot(reduction, adapt1.shape, 1, walk.time + 1))
+        places.append(Place(reduction, adapt1.shape, 1, walk.time + 1))
         before, last = last, walk.joint_part(read, body)
         after_reduction = reduction
         if number == reductions[1] and auxiliary:
@@ -100,41 +123,57 @@ def _frame(
     pooled = walk.mean(last)
     walk.linear(walk.reshape(pooled, (pooled.channels,)), task.classes)
     cost, alive = walk.cost(), walk.alive()
-    cost = Cost(cost.parameters + parameters, cost.macs + macs, cost.peak_activation_bytes)
-    return Frame(cost, tuple(slot._replace(held=alive[slot.held]) for slot in slots))
+    return Frame(
+        Cost(cost.parameters + parameters, cost.macs + macs, cost.peak_activation_bytes),
+        tuple(_slot(place, alive[place.step]) for place in places),
+        tuple(_totals([p for p in places if p.reduction is kind]) for kind in (False, True)),
+    )
+
+
+def _slot(place: Place, held: int) -> Slot:
+    unit: Shape = (2, 2, 2) if place.reduction else (1, 1, 1)
+    if any(n % size for n, size in zip(place.shape, unit, strict=True)):
+        unit = place.shape
+    return Slot(place.reduction, held, unit, prod(place.shape) // prod(unit))
+
+
+def _totals(places: list[Place]) -> dict[Reader, Total]:
+    tables = [(place.times, _operations(place.shape, place.reduction)) for place in places]
+    return {
+        (op, outer): Total(
+            sum(times * table[op, outer].parameters for times, table in tables),
+            sum(times * table[op, outer].macs for times, table in tables),
+        )
+        for op in GUEST_OPERATIONS
+        for outer in (True, False)
+    }
 
 
 @lru_cache(maxsize=1 << 14)
-def _body(cell: CellGenotype, stride: int, shape: Shape) -> Cost:
-    """What a body costs, and the bytes that are alive in it at the most."""
-    inner = _reduced(shape) if stride == 2 else shape
-    operations = [
-        _operation(op, shape, stride) if state < 2 else _operation(op, inner, 1)
-        for op, state in cell.entries
-    ]
-    unit: Shape = (1, 1, 1) if stride == 1 else (2, 2, 2)
-    if any(n % size for n, size in zip(shape, unit, strict=True)):
-        unit = shape  # else all tensors are so many times as large as there
-    alive = _body_bytes(cell, stride, unit) * (prod(shape) // prod(unit))
-    return Cost(sum(o.parameters for o in operations), sum(o.macs for o in operations), alive)
-
-
-@lru_cache(maxsize=1 << 14)
-def _body_bytes(cell: CellGenotype, stride: int, shape: Shape) -> int:
-    walk = Walk(shape)
-    states = [walk.input, walk.zeros(shape)]
-    made: list[Symbol] = []
+def _body_bytes(cell: CellGenotype, reduction: bool, shape: Shape) -> int:
+    """What is alive in a body at the most, besides those of its inputs that it reads."""
+    table = _operations(shape, reduction)
+    size = FLOAT_BYTES * prod(shape)
+    inner = FLOAT_BYTES * prod(_reduced(shape) if reduction else shape)
+    lifetimes = Lifetimes()
+    states = [lifetimes.make((), size), lifetimes.make((), size)]
+    made: list[int] = []
     for op, state in cell.entries:
-        x = states[state]
-        step = stride if state < 2 else 1
-        skipped = op == "skip_connect" and step == 1
-        made.append(x if skipped else walk.part(x, _operation(op, x.shape, step)))
+        x, part = states[state], table[op, state < 2]
+        made.append(lifetimes.part(x, part.reading, part.after, inner) if part.reading else x)
         if len(made) == 2:
-            states.append(walk.pointwise(*made))
+            states.append(lifetimes.make(made, inner))
             made = []
-    walk.concat(states[node] for node in cell.concat)
-    held = len(_outside(cell).inputs) * FLOAT_BYTES * prod(shape)
-    return walk.cost().peak_activation_bytes - held
+    lifetimes.make((states[node] for node in cell.concat), len(cell.concat) * inner)
+    return lifetimes.peak() - len(_outside(cell).inputs) * size
+
+
+@cache
+def _operations(shape: Shape, reduction: bool) -> dict[Reader, Part]:
+    """Every operation in a body whose inputs have `shape`; skipping makes nothing."""
+    stride, inner = (2, _reduced(shape)) if reduction else (1, shape)
+    outer = {(op, True): _operation(op, shape, stride) for op in GUEST_OPERATIONS}
+    return outer | {(op, False): _operation(op, inner, 1) for op in GUEST_OPERATIONS}
 
 
 def _reduced(shape: Shape) -> Shape:

@@ -18,6 +18,16 @@ from search_spaces import strict_json
 
 Entry: TypeAlias = tuple[str, int]  # operation, state
 
+OPERATIONS = (
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+GUEST_OPERATIONS = (*OPERATIONS, "sep_conv_7x7", "conv_7x1_1x7")  # of NASNet and AmoebaNet
 KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")
 _MAX_CHARACTERS = 20_000
 

@@ -56,6 +56,12 @@ class Guests(Node):
         except ValueError as error:
             raise ValueError(f"{first}; or {error}") from None
 
+    def count(self, value: Value) -> int:
+        return self._home(value).count(value)
+
+    def retake(self, value: Value, number: int, rng: Random) -> Value:
+        return self._home(value).retake(value, number, rng)
+
     def decisions(
         self, value: Value, path: str = "", place: Place = lambda value: value
     ) -> Iterator[Decision]:

@@ -15,17 +15,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
-from functools import cache
 from math import gcd
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from search_spaces import strict_json
 from search_spaces.architecture import Architecture
-from search_spaces.cost import FLOAT_BYTES, Cost, Walk
+from search_spaces.cost import Cost
 from search_spaces.dag import Edge, canonical_dag
-from search_spaces.lifetimes import Lifetimes
-from search_spaces.nasbench101_cells import OPERATIONS, labels_of, module_hash, vertex_channels
-from search_spaces.nasbench101_tree import Cell, Cells, parsed
+from search_spaces.nasbench101_cells import (
+    OPERATIONS,
+    STACKS,
+    labels_of,
+    module_hash,
+    vertex_channels,
+)
+from search_spaces.nasbench101_cost import network_cost
+from search_spaces.nasbench101_tree import Cells, parsed
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.values import thaw
@@ -34,8 +39,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 CONV_3X3, CONV_1X1, MAX_POOL = OPERATIONS
-KERNEL = {CONV_3X3: 3, CONV_1X1: 1}
-STACKS = 3
 
 
 def space(channels: int = 128, cells: int = 3) -> SearchSpace:
@@ -56,7 +59,7 @@ def space(channels: int = 128, cells: int = 3) -> SearchSpace:
         )
 
     def count(architecture: Architecture, task: Task) -> Cost:
-        return network_cost(Cell.of(architecture.value), task, channels, cells)
+        return network_cost(architecture["matrix"], architecture["ops"], task, channels, cells)
 
     return SearchSpace(
         name="nasbench101",
@@ -173,119 +176,3 @@ def modules(
         stacks.append([vertex_channels(w, width, matrix) for w in [before] + [width] * (cells - 1)])
         before = width
     return stacks
-
-
-class _Module(NamedTuple):
-    """What a cell costs at 1x1 resolution, without its convolutions and with each of them."""
-
-    weights: int  # of convolutions
-    normed: int  # channels that a norm scales and shifts
-    alive: int  # numbers alive at once, at the most
-    channels: tuple[int, ...]  # of each vertex
-    alive_in_norm: tuple[int, ...]  # numbers alive while the norm of each vertex works
-
-
-def network_cost(cell: Cell, task: Task, channels: int, cells: int) -> Cost:
-    """The cost of the network that `networks.nasbench101` builds, in closed form."""
-    inputs, *size = task.input_shape
-    shape, stem = _stem_cost((inputs, *size), channels, bool(task.small_images))
-    parts = [stem]
-    size = list(shape[1:])
-    kernels = [(v, KERNEL[op]) for v, op in enumerate(cell.ops) if op in KERNEL]
-    for stack in range(STACKS):
-        width = channels << stack
-        if stack:
-            halved = [(n + 1) // 2 for n in size]
-            parts.append(_halving_cost((width // 2, *size)))
-            size = halved
-        first = _module(cell.reads, width // 2 if stack else width, width)
-        rest = _module(cell.reads, width, width) if cells > 1 else first
-        for module, times in ((first, 1), (rest, cells - 1)):
-            parts.append(_module_cost(module, kernels, size[0] * size[1], times))
-    parts.append(_head_cost((channels << (STACKS - 1), *size), task.classes))
-    return Cost.of_chain(parts)
-
-
-def _module_cost(module: _Module, kernels: list[tuple[int, int]], area: int, times: int) -> Cost:
-    weights, normed, alive, channels, alive_in_norm = module
-    for vertex, kernel in kernels:
-        width = channels[vertex]
-        weights += kernel * kernel * width * width
-        normed += width
-        alive = max(alive, alive_in_norm[vertex])
-    return Cost(times * (weights + 2 * normed), times * weights * area, FLOAT_BYTES * alive * area)
-
-
-@cache
-def _module(reads: tuple[int, ...], inputs: int, outputs: int) -> _Module:
-    joined = [v for v in range(1, len(reads) - 1) if reads[-1] >> v & 1]
-    if inputs % 2 == 0 and outputs % (2 * max(1, len(joined))) == 0:
-        half = _module(reads, inputs // 2, outputs // 2)  # twice as wide everywhere
-        return _Module(
-            4 * half.weights,
-            2 * half.normed,
-            2 * half.alive,
-            tuple(2 * n for n in half.channels),
-            tuple(2 * n for n in half.alive_in_norm),
-        )
-    last = len(reads) - 1
-    matrix = tuple(tuple(r >> i & 1 for r in reads) for i in range(last + 1))
-    channels = vertex_channels(inputs, outputs, matrix)
-    lifetimes = Lifetimes()
-    x = lifetimes.make((), inputs)
-    weights = normed = 0
-
-    def project(width: int) -> int:
-        nonlocal weights, normed
-        weights += inputs * width
-        normed += width
-        return lifetimes.make([lifetimes.make([x], width)], width)
-
-    made = [x]
-    norms = [0]  # when each vertex has its norm
-    for vertex in range(1, last):
-        width = channels[vertex]
-        total: int | None = None
-        for source in range(1, vertex):
-            if reads[vertex] >> source & 1:
-                new = made[source]
-                total = new if total is None else lifetimes.make([total, new], width)
-        if reads[vertex] & 1:
-            new = project(width)
-            total = new if total is None else lifetimes.make([total, new], width)
-        assert total is not None
-        lifetimes.make([total], width)  # the convolution, or the max-pooling
-        made.append(lifetimes.make((), width))  # after a max-pooling: the same tensor
-        norms.append(lifetimes.time)
-    y: int | None = made[joined[0]] if len(joined) == 1 else None
-    if len(joined) > 1:
-        y = lifetimes.make([made[v] for v in joined], outputs)
-    if reads[last] & 1:
-        projected = project(outputs)
-        y = projected if y is None else lifetimes.make([y, projected], outputs)
-    alive = lifetimes.alive()
-    in_norm = tuple(alive[time] + width for time, width in zip(norms, channels, strict=False))
-    return _Module(weights, normed, max(alive), tuple(channels), in_norm)
-
-
-@cache
-def _stem_cost(shape: tuple[int, ...], channels: int, small: bool) -> tuple[tuple[int, ...], Cost]:
-    walk = Walk(shape)
-    x = walk.norm(walk.conv(walk.input, channels, 3, stride=1 if small else 2))
-    if not small:
-        x = walk.pool(x, 3, stride=2, padding=1)
-    return x.shape, walk.cost()
-
-
-@cache
-def _halving_cost(shape: tuple[int, ...]) -> Cost:
-    walk = Walk(shape)
-    walk.pool(walk.input, 2, stride=2, ceil=True)
-    return walk.cost()
-
-
-@cache
-def _head_cost(shape: tuple[int, ...], classes: int) -> Cost:
-    walk = Walk(shape)
-    walk.linear(walk.reshape(walk.mean(walk.input), (shape[0],)), classes)
-    return walk.cost()

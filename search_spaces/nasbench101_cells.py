@@ -15,18 +15,8 @@ from search_spaces.dag import prune_dag
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 MAX_VERTICES, MAX_EDGES = 7, 9
+STACKS = 3  # of cells in a network
 Matrix: TypeAlias = tuple[tuple[int, ...], ...]  # [from][to] is 1 for an edge
-
-
-def matrix_from_bits(bits: int, vertices: int) -> Matrix:
-    """The adjacency matrix that the benchmark numbers `bits` (`gen_is_edge_fn`).
-
-    Bits fill the upper triangle column by column, the least significant first.
-    """
-    return tuple(
-        tuple(bits >> (i + j * (j - 1) // 2) & 1 if i < j else 0 for j in range(vertices))
-        for i in range(vertices)
-    )
 
 
 def prune(matrix: Sequence[Sequence[int]], ops: Sequence[Any]) -> tuple[Matrix, list[Any]] | None:

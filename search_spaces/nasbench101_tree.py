@@ -7,136 +7,30 @@ Section 2.1. https://arxiv.org/abs/1902.09635
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from functools import cache, cached_property, reduce
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, cached_property, partial
 from itertools import accumulate, combinations, product
 from random import Random
-from typing import NamedTuple
 
-from search_spaces.nasbench101_cells import MAX_EDGES, MAX_VERTICES, OPERATIONS, Matrix
+from search_spaces.nasbench101_cells import MAX_EDGES, MAX_VERTICES, OPERATIONS
+from search_spaces.nasbench101_graphs import (
+    Cell,
+    all_graphs,
+    count_graphs,
+    is_known_member,
+    matrix_of,
+    reads_of,
+    ways,
+)
 from search_spaces.tree import Choice, Decision, Integer, Node, Place
-from search_spaces.values import Record, Value
-
-
-class Cell(NamedTuple):
-    """One cell: what every vertex reads, as a bit for each earlier one, and does."""
-
-    reads: tuple[int, ...]  # of the first vertex: 0
-    ops: tuple[str, ...]  # the first "input", the last "output"
-
-    @classmethod
-    def of(cls, value: Value) -> Cell:
-        """The cell of a checked value."""
-        return cls(_reads(value["matrix"]), value["ops"])
-
-    def value(self) -> Value:
-        """The inverse of `of`."""
-        return Record({"matrix": _matrix(self.reads), "ops": self.ops})
-
-    def toggled(self, i: int, j: int) -> Cell:
-        """With the edge i->j if it is not there, and the other way round."""
-        return Cell((*self.reads[:j], self.reads[j] ^ (1 << i), *self.reads[j + 1 :]), self.ops)
-
-    def labelled(self, vertex: int, op: str) -> Cell:
-        """With another operation."""
-        return Cell(self.reads, (*self.ops[:vertex], op, *self.ops[vertex + 1 :]))
-
-    def split(self, i: int, j: int, at: int, op: str) -> Cell:
-        """With a new vertex `at` (i < at <= j) in the middle of the edge i->j."""
-        low = (1 << at) - 1
-        reads = [r & low | (r & ~low) << 1 for r in self.toggled(i, j).reads]
-        reads[j] |= 1 << at
-        reads.insert(at, 1 << i)
-        return Cell(tuple(reads), (*self.ops[:at], op, *self.ops[at:]))
-
-    def without(self, vertex: int, i: int, j: int) -> Cell:
-        """With an edge i->j instead of `vertex`, which reads i and is read by j."""
-        bypassed = list(self.reads)
-        bypassed[j] |= 1 << i
-        bypassed[vertex] = 0
-        return Cell(tuple(bypassed), self.ops).pruned() or self
-
-    def edges(self) -> list[tuple[int, int]]:
-        """All (from, to)."""
-        return [(i, j) for j, reads in enumerate(self.reads) for i in range(j) if reads >> i & 1]
-
-    def pruned(self) -> Cell | None:
-        """What lies on a path from the input to the output; None without a path."""
-        last = len(self.reads) - 1
-        reached, reaching = 1, 1 << last
-        for j in range(1, last + 1):
-            reached |= bool(self.reads[j] & reached) << j
-        for j in range(last, 0, -1):
-            reaching |= self.reads[j] if reaching >> j & 1 else 0
-        if not reached >> last & 1:
-            return None
-        kept = [v for v in range(last + 1) if (reached & reaching) >> v & 1]
-        if len(kept) == last + 1:
-            return self
-        reads = tuple(
-            sum(1 << new for new, old in enumerate(kept) if self.reads[v] >> old & 1) for v in kept
-        )
-        return Cell(reads, tuple(self.ops[v] for v in kept))
-
-    def is_member(self) -> bool:
-        """Whether nothing can be pruned and there are at most nine edges."""
-        return sum(r.bit_count() for r in self.reads) <= MAX_EDGES and self.pruned() is self
+from search_spaces.values import Record, Scalar, Value
 
 
 @cache
-def _matrix(reads: tuple[int, ...]) -> Matrix:
-    """The adjacency matrix: one object for equal graphs."""
-    matrix = tuple(tuple(r >> i & 1 for r in reads) for i in range(len(reads)))
-    graph = Cell(reads, ("",) * len(reads))
-    if 2 <= len(reads) <= MAX_VERTICES and graph.is_member():
-        _MEMBERS[matrix] = matrix
-    return matrix
-
-
-@cache
-def _reads(matrix: Matrix) -> tuple[int, ...]:
-    """The inverse of `_matrix`."""
-    vertices = range(len(matrix))
-    return tuple(sum(matrix[i][j] << i for i in vertices) for j in vertices)
-
-
-class Ways(NamedTuple):
-    """How the next vertex may read the earlier ones, and how many cells each way leads to."""
-
-    reads: tuple[int, ...]
-    totals: tuple[int, ...]  # running, of the cells
-
-
-@cache
-def ways(vertices: int, vertex: int, unread: int, edges: int) -> Ways:
-    """What `vertex` may read in a pruned graph, when vertices `unread` have no reader so far.
-
-    Args:
-        vertices: Of the graph.
-        vertex: Whose inputs are to be chosen, and then those of all following ones.
-        unread: A bit for each earlier vertex without a reader.
-        edges: That may still be used.
-    """
-    later = vertices - 1 - vertex
-    reads, counts = [], []
-    for chosen in range(1, 1 << vertex):
-        left = edges - chosen.bit_count()
-        still = unread & ~chosen
-        if left < later:
-            continue
-        if later:
-            count = _graphs(vertices, vertex + 1, still | 1 << vertex, left)
-        else:
-            count = int(not still)
-        if count:
-            reads.append(chosen)
-            counts.append(count)
-    return Ways(tuple(reads), tuple(accumulate(counts)))
-
-
-def _graphs(vertices: int, vertex: int = 1, unread: int = 1, edges: int = MAX_EDGES) -> int:
-    totals = ways(vertices, vertex, unread, edges).totals
-    return totals[-1] if totals else 0
+def _free_edges(vertices: int) -> tuple[tuple[int, int], ...]:
+    """All edges but those of every member: vertex 1 reads the input, the output the one before."""
+    edges = ((i, j) for j in range(2, vertices) for i in range(j))
+    return tuple(edge for edge in edges if edge != (vertices - 2, vertices - 1))
 
 
 class Cells(Node):
@@ -160,7 +54,7 @@ class Cells(Node):
     @cached_property
     def _totals(self) -> list[int]:
         sizes = range(2, MAX_VERTICES + 1)
-        return list(accumulate(_graphs(n) * len(OPERATIONS) ** (n - 2) for n in sizes))
+        return list(accumulate(count_graphs(n) * len(OPERATIONS) ** (n - 2) for n in sizes))
 
     def sample(self, rng: Random) -> Value:
         vertices = 2 + bisect_right(self._totals, rng.randrange(self.weight))
@@ -187,20 +81,12 @@ class Cells(Node):
             other = cell.labelled(rng.randrange(1, vertices - 1), rng.choice(OPERATIONS))
         else:
             i, j = sorted(rng.sample(range(vertices), 2))
-            other = cell.toggled(i, j)
+            other = cell.toggled((i, j))
         return other.value() if other.is_member() else value
 
     def points(self) -> Iterator[Value]:
-        def graphs(reads: tuple[int, ...], unread: int, edges: int) -> Iterator[tuple[int, ...]]:
-            if len(reads) == vertices:
-                yield reads
-                return
-            for read in ways(vertices, len(reads), unread, edges).reads:
-                still = unread & ~read | 1 << len(reads)
-                yield from graphs((*reads, read), still, edges - read.bit_count())
-
         for vertices in range(2, MAX_VERTICES + 1):
-            for reads in graphs((0,), 1, MAX_EDGES):
+            for reads in all_graphs(vertices):
                 for ops in product(OPERATIONS, repeat=vertices - 2):
                     yield Cell(reads, ("input", *ops, "output")).value()
 
@@ -215,47 +101,52 @@ class Cells(Node):
             raise ValueError(f"{path or 'value'}: want at most {MAX_EDGES} edges, got {edges}")
         if cell.pruned() is not cell:
             wanted = "every vertex on a path from the input to the output"
-            raise ValueError(f"{path or 'value'}: want {wanted}, got {_matrix(cell.reads)}")
+            raise ValueError(f"{path or 'value'}: want {wanted}, got {matrix_of(cell.reads)}")
         return cell.value()
+
+    def count(self, value: Value) -> int:
+        vertices = len(value["ops"])
+        return 1 + len(_free_edges(vertices)) + vertices - 2
+
+    def retake(self, value: Value, number: int, rng: Random) -> Value:
+        cell = Cell.of(value)
+        vertices = len(cell.reads)
+        edges = _free_edges(vertices)
+        if number == 0:
+            grow = vertices == 2 or (vertices < MAX_VERTICES and rng.random() < 0.75)
+            return (_grow if grow else _shrink)(cell, rng).value()
+        if number <= len(edges):
+            return _rewired(cell, edges[number - 1], rng).value()
+        vertex = number - len(edges)
+        return cell.labelled(vertex, rng.choice(_other_operations(cell, vertex))).value()
 
     def decisions(
         self, value: Value, path: str = "", place: Place = lambda value: value
     ) -> Iterator[Decision]:
         cell = Cell.of(value)
-        vertices = len(cell.reads)
         prefix = f"{path}." if path else ""
-
-        def resize(rng: Random) -> Value:
-            grow = vertices == 2 or (vertices < MAX_VERTICES and rng.random() < 0.75)
-            return (_grow if grow else _shrink)(cell, rng).value()
 
         def resized() -> Iterator[Value]:
             return (other.value() for other in (*_grown(cell), *_shrunk(cell)))
 
-        yield Decision(f"{prefix}vertices", vertices, _SIZES, resize, resized, place)
-        for j in range(2, vertices):  # vertex 1 reads the input
-            for i in range(j - (j == vertices - 1)):  # and the output the last vertex before it
+        def toggled(edge: tuple[int, int]) -> Iterator[Value]:
+            other = cell.toggled(edge)
+            return iter((other.value(),) if other.is_member() else ())
 
-                def redraw(rng: Random, i: int = i, j: int = j) -> Value:
-                    return _rewired(cell, i, j, rng).value()
+        def relabelled(vertex: int) -> Iterator[Value]:
+            return (cell.labelled(vertex, op).value() for op in _other_operations(cell, vertex))
 
-                def nearby(i: int = i, j: int = j) -> Iterator[Value]:
-                    other = cell.toggled(i, j)
-                    return iter((other.value(),) if other.is_member() else ())
-
-                edge = cell.reads[j] >> i & 1
-                yield Decision(f"{prefix}{i}->{j}", edge, _EDGE, redraw, nearby, place)
-        for vertex in range(1, vertices - 1):
-            others = [op for op in OPERATIONS if op != cell.ops[vertex]]
-
-            def relabel(rng: Random, vertex: int = vertex, others: list[str] = others) -> Value:
-                return cell.labelled(vertex, rng.choice(others)).value()
-
-            def relabelled(vertex: int = vertex, others: list[str] = others) -> Iterator[Value]:
-                return (cell.labelled(vertex, op).value() for op in others)
-
+        found: list[tuple[str, Scalar, Node, Callable[[], Iterator[Value]]]]
+        found = [("vertices", len(cell.reads), _SIZES, resized)]
+        for i, j in _free_edges(len(cell.reads)):
+            edge = cell.reads[j] >> i & 1
+            found.append((f"{i}->{j}", edge, _EDGE, partial(toggled, (i, j))))
+        for vertex in range(1, len(cell.ops) - 1):
             op = cell.ops[vertex]
-            yield Decision(f"{prefix}op{vertex}", op, _OPERATION, relabel, relabelled, place)
+            found.append((f"op{vertex}", op, _OPERATION, partial(relabelled, vertex)))
+        for number, (name, option, node, nearby) in enumerate(found):
+            redraw = partial(self.retake, value, number)
+            yield Decision(f"{prefix}{name}", option, node, redraw, nearby, place)
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         one, two = Cell.of(a), Cell.of(b)
@@ -276,7 +167,7 @@ def _is_own(value: Record) -> bool:
     return (
         type(matrix) is tuple
         and type(ops) is tuple
-        and _MEMBERS.get(matrix) is matrix
+        and is_known_member(matrix)
         and len(ops) == len(matrix)
         and (ops[0], ops[-1]) == ("input", "output")
         and _INSIDE.issuperset(ops[1:-1])
@@ -284,7 +175,6 @@ def _is_own(value: Record) -> bool:
     )
 
 
-_MEMBERS: dict[Matrix, Matrix] = {}  # the one object for each graph of a member seen so far
 _INSIDE = frozenset(OPERATIONS)
 _SIZES = Integer(2, MAX_VERTICES)
 _EDGE = Choice(0, 1)
@@ -315,23 +205,27 @@ def parsed(value: object, path: str = "") -> Cell:
         raise refuse("a matrix of 0 and 1", matrix)
     if any(matrix[i][j] for i in range(len(ops)) for j in range(i + 1)):
         raise refuse("edges from earlier to later vertices only", matrix)
-    return Cell(_reads(tuple(map(tuple, matrix))), tuple(ops))
+    return Cell(reads_of(tuple(map(tuple, matrix))), tuple(ops))
 
 
-def _rewired(cell: Cell, i: int, j: int, rng: Random) -> Cell:
-    """With the edge i->j toggled, and others where that alone leaves the space."""
-    toggled = cell.toggled(i, j)
+def _other_operations(cell: Cell, vertex: int) -> list[str]:
+    return [op for op in OPERATIONS if op != cell.ops[vertex]]
+
+
+def _rewired(cell: Cell, edge: tuple[int, int], rng: Random) -> Cell:
+    """With an edge toggled, and others where that alone leaves the space."""
+    toggled = cell.toggled(edge)
     if toggled.is_member():
         return toggled
     vertices = len(cell.reads)
-    rest = [(a, b) for b in range(2, vertices) for a in range(b) if (a, b) != (i, j)]
+    rest = [(i, j) for j in range(2, vertices) for i in range(j) if (i, j) != edge]
     rng.shuffle(rest)
     for count in (1, 2, 3):  # three are enough for all cells
         for others in combinations(rest, count):
-            other = reduce(lambda changed, edge: changed.toggled(*edge), others, toggled)
+            other = toggled.toggled(*others)
             if other.is_member():
                 return other
-    raise AssertionError(f"no edges can change together with {i}->{j} of {cell}")
+    raise AssertionError(f"no edges can change together with {edge} of {cell}")
 
 
 def _grow(cell: Cell, rng: Random) -> Cell:
@@ -342,7 +236,7 @@ def _grow(cell: Cell, rng: Random) -> Cell:
         grown = cell.split(i, j, rng.randint(i + 1, j), rng.choice(OPERATIONS))
         if grown.is_member():
             return grown
-        fewer = (grown.toggled(*edge) for edge in rng.sample(grown.edges(), len(edges) + 1))
+        fewer = (grown.toggled(edge) for edge in rng.sample(grown.edges(), len(edges) + 1))
         if smaller := next((other for other in fewer if other.is_member()), None):
             return smaller
 

@@ -13,7 +13,8 @@ import re
 from collections import Counter
 from collections.abc import Hashable
 from functools import cache
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost import Cost, Symbol, Walk
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 KERNEL = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
-EDGES = tuple((i, j) for j in range(1, 4) for i in range(j))  # 0->1, 0->2, 1->2, 0->3, ...
+EDGES = {(i, j): f"{i}->{j}" for j in range(1, 4) for i in range(j)}  # 0->1, 0->2, 1->2, ...
 
 
 def space(channels: int = 16, cells: int = 5) -> SearchSpace:
@@ -51,7 +52,7 @@ def space(channels: int = 16, cells: int = 5) -> SearchSpace:
 
     return SearchSpace(
         name="nasbench201",
-        tree=Struct(**{f"{i}->{j}": Choice(*OPERATIONS) for i, j in EDGES}),
+        tree=Struct(**{name: Choice(*OPERATIONS) for name in EDGES.values()}),
         build=build,
         source="Dong & Yang, ICLR 2020",
         settings={"channels": channels, "cells": cells},
@@ -65,7 +66,7 @@ def space(channels: int = 16, cells: int = 5) -> SearchSpace:
 
 def operations(architecture: Architecture) -> dict[tuple[int, int], str]:
     """The operation on every edge (from, to)."""
-    return {(i, j): architecture[f"{i}->{j}"] for i, j in EDGES}
+    return {edge: architecture[name] for edge, name in EDGES.items()}
 
 
 def read(text: str) -> dict[str, str]:
@@ -78,7 +79,7 @@ def read(text: str) -> dict[str, str]:
     terms = [re.findall(r"([a-z0-9_]+)~(\d+)\|", node) for node in nodes]
     value = {f"{i}->{j}": op for j, node in enumerate(terms, 1) for op, i in node}
     rebuilt = "+".join("|" + "".join(f"{op}~{i}|" for op, i in node) for node in terms)
-    if rebuilt != text or value.keys() != {f"{i}->{j}" for i, j in EDGES}:
+    if rebuilt != text or value.keys() != set(EDGES.values()):
         raise ValueError(
             "want a cell such as |none~0|+|none~0|none~1|+|none~0|none~1|none~2|, "
             f"got {text[:120]!r}"
@@ -156,42 +157,49 @@ def canonical_form(architecture: Architecture) -> Hashable:
 
 
 def network_cost(edge: dict[tuple[int, int], str], task: Task, channels: int, cells: int) -> Cost:
-    """The cost of the network that `networks.nasbench201` builds, in closed form."""
-    inputs, *size = task.input_shape
-    parts = [_stem_cost((inputs, *size), channels)]
-    for stage in range(3):
-        if stage:
-            parts.append(_reduction_cost((channels, *size)))
-            channels *= 2
-            size = [(n + 1) // 2 for n in size]
-        parts += [_cell_cost(edge, (channels, *size))] * cells
-    parts.append(_head_cost((channels, *size), task.classes))
+    """The cost of the network that `networks.nasbench201` builds, in closed form.
+
+    All tensors of a cell have the same shape: it is walked once, at one channel and one pixel.
+    """
+    frame = _frame(task.input_shape, channels, task.classes)
+    cell = _unit_cell_cost(edge)
+    norms = cell.parameters - cell.macs  # at one channel a weight of a convolution is one MAC
+    parts = [frame.cost]
+    for width, area in frame.stages if cells else ():
+        weights = cell.macs * width * width
+        parts.append(
+            Cost(
+                cells * (weights + norms * width),
+                cells * weights * area,
+                cell.peak_activation_bytes * width * area,
+            )
+        )
     return Cost.of_chain(parts)
 
 
-def _relu_conv_norm(walk: Walk, x: Symbol, channels: int, kernel: int, stride: int = 1) -> Symbol:
-    return walk.norm(walk.conv(walk.pointwise(x), channels, kernel, stride=stride))
+class Frame(NamedTuple):
+    """A network around its cells."""
+
+    cost: Cost
+    stages: tuple[tuple[int, int], ...]  # channels and pixels of the cells
 
 
 @cache
-def _stem_cost(shape: tuple[int, ...], channels: int) -> Cost:
-    walk = Walk(shape)
-    walk.norm(walk.conv(walk.input, channels, 3))
-    return walk.cost()
+def _frame(shape: tuple[int, ...], channels: int, classes: int) -> Frame:
+    parts, stages = [stem_cost(shape, channels)], []
+    size = shape[1:]
+    for stage in range(3):
+        if stage:
+            parts.append(reduction_cost((channels, *size), 2 * channels))
+            channels *= 2
+            size = tuple((n + 1) // 2 for n in size)
+        stages.append((channels, prod(size)))
+    parts.append(head_cost((channels, *size), classes))
+    return Frame(Cost.of_chain(parts), tuple(stages))
 
 
-@cache
-def _reduction_cost(shape: tuple[int, ...]) -> Cost:
-    walk = Walk(shape)
-    x, channels = walk.input, 2 * shape[0]
-    shortcut = walk.conv(walk.pool(x, 2, stride=2, ceil=True), channels, 1)
-    y = _relu_conv_norm(walk, _relu_conv_norm(walk, x, channels, 3, stride=2), channels, 3)
-    walk.pointwise(shortcut, y)
-    return walk.cost()
-
-
-def _cell_cost(edge: dict[tuple[int, int], str], shape: tuple[int, ...]) -> Cost:
-    walk = Walk(shape)
+def _unit_cell_cost(edge: dict[tuple[int, int], str]) -> Cost:
+    walk = Walk((1, 1, 1))
     states = [walk.input]
     for j in range(1, 4):
         total: Symbol | None = None
@@ -204,14 +212,39 @@ def _cell_cost(edge: dict[tuple[int, int], str], shape: tuple[int, ...]) -> Cost
                 case "avg_pool_3x3":
                     y = walk.pool(states[i], 3, stride=1, padding=1)
                 case convolution:
-                    y = _relu_conv_norm(walk, states[i], shape[0], KERNEL[convolution])
+                    y = relu_conv_norm(walk, states[i], 1, KERNEL[convolution])
             total = y if total is None else walk.pointwise(total, y)
-        states.append(walk.zeros(shape) if total is None else total)
+        states.append(walk.zeros(walk.input.shape) if total is None else total)
+    return walk.cost()
+
+
+def relu_conv_norm(walk: Walk, x: Symbol, channels: int, kernel: int, stride: int = 1) -> Symbol:
+    """ReLU, convolution, batch norm."""
+    return walk.norm(walk.conv(walk.pointwise(x), channels, kernel, stride=stride))
+
+
+@cache
+def stem_cost(shape: tuple[int, ...], channels: int) -> Cost:
+    """The convolution before the first cell."""
+    walk = Walk(shape)
+    walk.norm(walk.conv(walk.input, channels, 3))
     return walk.cost()
 
 
 @cache
-def _head_cost(shape: tuple[int, ...], classes: int) -> Cost:
+def reduction_cost(shape: tuple[int, ...], channels: int) -> Cost:
+    """The residual block that halves the resolution, to so many channels."""
+    walk = Walk(shape)
+    x = walk.input
+    shortcut = walk.conv(walk.pool(x, 2, stride=2, ceil=True), channels, 1)
+    y = relu_conv_norm(walk, relu_conv_norm(walk, x, channels, 3, stride=2), channels, 3)
+    walk.pointwise(shortcut, y)
+    return walk.cost()
+
+
+@cache
+def head_cost(shape: tuple[int, ...], classes: int) -> Cost:
+    """All that comes after the last cell."""
     walk = Walk(shape)
     x = walk.mean(walk.pointwise(walk.norm(walk.input)))
     walk.linear(walk.reshape(x, (shape[0],)), classes)

@@ -15,7 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from search_spaces.architecture import Architecture
-from search_spaces.cost import Cost, Symbol, Walk
+from search_spaces.cost import Cost, Walk
+from search_spaces.nasbench201 import head_cost, reduction_cost, relu_conv_norm, stem_cost
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Integer, Struct
@@ -73,55 +74,26 @@ def count(architecture: Architecture, task: Task) -> Cost:
     """The cost of the same network in closed form."""
     inputs, *size = task.input_shape
     channels = architecture[LAYERS[0]]
-    parts = [_stem_cost((inputs, *size), channels)]
+    parts = [stem_cost((inputs, *size), channels)]
     for layer in LAYERS:
         if layer in REDUCTIONS:
-            parts.append(_reduction_cost((channels, *size), architecture[layer]))
+            parts.append(reduction_cost((channels, *size), architecture[layer]))
             size = [(n + 1) // 2 for n in size]
         else:
             parts.append(_cell_cost((channels, *size), architecture[layer]))
         channels = architecture[layer]
-    parts.append(_head_cost((channels, *size), task.classes))
+    parts.append(head_cost((channels, *size), task.classes))
     return Cost.of_chain(parts)
-
-
-def _relu_conv_norm(walk: Walk, x: Symbol, channels: int, *, stride: int = 1) -> Symbol:
-    return walk.norm(walk.conv(walk.pointwise(x), channels, 3, stride=stride))
-
-
-@cache
-def _stem_cost(shape: tuple[int, ...], channels: int) -> Cost:
-    walk = Walk(shape)
-    walk.norm(walk.conv(walk.input, channels, 3))
-    return walk.cost()
-
-
-@cache
-def _reduction_cost(shape: tuple[int, ...], channels: int) -> Cost:
-    walk = Walk(shape)
-    x = walk.input
-    shortcut = walk.conv(walk.pool(x, 2, stride=2, ceil=True), channels, 1)
-    y = _relu_conv_norm(walk, _relu_conv_norm(walk, x, channels, stride=2), channels)
-    walk.pointwise(shortcut, y)
-    return walk.cost()
 
 
 @cache
 def _cell_cost(shape: tuple[int, ...], channels: int) -> Cost:
     walk = Walk(shape)
     x = walk.input
-    a = _relu_conv_norm(walk, x, channels)
-    b = _relu_conv_norm(walk, x, channels)
-    b = walk.pointwise(b, _relu_conv_norm(walk, a, channels))
+    a = relu_conv_norm(walk, x, channels, 3)
+    b = relu_conv_norm(walk, x, channels, 3)
+    b = walk.pointwise(b, relu_conv_norm(walk, a, channels, 3))
     skipped = x if shape[0] == channels else walk.norm(walk.conv(x, channels, 1))
-    y = walk.pointwise(skipped, _relu_conv_norm(walk, a, channels))
-    walk.pointwise(y, _relu_conv_norm(walk, b, channels))
-    return walk.cost()
-
-
-@cache
-def _head_cost(shape: tuple[int, ...], classes: int) -> Cost:
-    walk = Walk(shape)
-    x = walk.mean(walk.pointwise(walk.norm(walk.input)))
-    walk.linear(walk.reshape(x, (shape[0],)), classes)
+    y = walk.pointwise(skipped, relu_conv_norm(walk, a, channels, 3))
+    walk.pointwise(y, relu_conv_norm(walk, b, channels, 3))
     return walk.cost()

@@ -79,6 +79,14 @@ class Node(ABC):
         """
 
     @abstractmethod
+    def count(self, value: Value) -> int:
+        """How many active decisions of `value` have an alternative."""
+
+    @abstractmethod
+    def retake(self, value: Value, number: int, rng: Random) -> Value:
+        """Draw a value in which decision `number`, as `decisions` lists them, is another."""
+
+    @abstractmethod
     def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         """Every active decision of `value` that has an alternative, in the order of the tree."""
 
@@ -101,10 +109,10 @@ class Node(ABC):
         Raises:
             ValueError: the tree has a single value, so there is no other.
         """
-        decisions = list(self.decisions(value))
-        if not decisions:
+        count = self.count(value)
+        if not count:
             raise ValueError("want a tree with more than one value to mutate, got a constant")
-        return rng.choice(decisions).redraw(rng)
+        return self.retake(value, rng.randrange(count), rng)
 
     def neighbours(self, value: Value) -> Iterator[Value]:
         """All distinct values one decision away; ordinal decisions move one step.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from random import Random
 
 from search_spaces.node import Decision, Node, Place, unwanted, whole
@@ -46,22 +46,26 @@ class Integer(Node):
         step = f" in steps of {self.step}" if self.step != 1 else ""
         raise unwanted(path, f"an integer from {self.low} to {self.high}{step}", value)
 
+    def count(self, value: Value) -> int:  # noqa: ARG002
+        return int(self.low < self.high)
+
+    def retake(self, value: Value, number: int, rng: Random) -> Value:  # noqa: ARG002
+        index = self._range.index(value)
+        last = len(self._range) - 1
+        while True:  # ordinal: near steps are likelier than far ones
+            other = index + round(rng.gauss(0, max(1.0, last / 6)))
+            if other != index and 0 <= other <= last:
+                return self._range[other]
+
     def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         if self.low == self.high:
             return
-        index = (value - self.low) // self.step
-        last = len(self._range) - 1
-
-        def redraw(rng: Random) -> Value:
-            while True:  # ordinal: near steps are likelier than far ones
-                other = index + round(rng.gauss(0, max(1.0, last / 6)))
-                if other != index and 0 <= other <= last:
-                    return self._range[other]
 
         def nearby() -> Iterator[Value]:
-            return (self._range[i] for i in (index - 1, index + 1) if 0 <= i <= last)
+            steps = (value - self.step, value + self.step)
+            return (other for other in steps if other in self._range)
 
-        yield Decision(path, value, self, redraw, nearby, place)
+        yield Decision(path, value, self, partial(self.retake, value, 0), nearby, place)
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         return rng.choice((a, b))
@@ -115,19 +119,22 @@ class Real(Node):
             return float(value)  # type: ignore[arg-type]
         raise unwanted(path, f"a number from {self.low} to {self.high}", value)
 
-    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
+    def count(self, value: Value) -> int:  # noqa: ARG002
+        return 1
+
+    def retake(self, value: Value, number: int, rng: Random) -> Value:  # noqa: ARG002
         unit = self.unit(value)
+        while True:
+            other = rng.gauss(unit, 0.15)
+            if 0 <= other <= 1 and self.at(other) != value:
+                return self.at(other)
 
-        def redraw(rng: Random) -> Value:
-            while True:
-                other = rng.gauss(unit, 0.15)
-                if 0 <= other <= 1 and self.at(other) != value:
-                    return self.at(other)
-
+    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         def nearby() -> Iterator[Value]:
+            unit = self.unit(value)
             return (self.at(min(max(unit + step, 0.0), 1.0)) for step in (-0.1, 0.1))
 
-        yield Decision(path, value, self, redraw, nearby, place)
+        yield Decision(path, value, self, partial(self.retake, value, 0), nearby, place)
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         return rng.choice((a, b))

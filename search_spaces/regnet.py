@@ -10,9 +10,9 @@ channels. For small images (see `Task`) the stem and the first stage keep the re
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from functools import cache, lru_cache
-from itertools import groupby
 from math import log
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -99,28 +99,29 @@ PUBLISHED = {  # as torchvision has them
 
 
 def stages(architecture: Architecture) -> tuple[Stage, ...]:
-    """The stages of a network: equations (2) to (4), then widths made multiples of a group."""
+    """The stages of a network: widths on its line, made multiples of a group."""
+    group_width = architecture["group_width"]
+    return tuple(_stage(blocks, width, group_width) for width, blocks in _line_of(architecture))
+
+
+def _line_of(architecture: Architecture) -> tuple[tuple[int, int], ...]:
     value = architecture.value
-    return _stages(
-        value["depth"],
-        value["initial_width"],
-        value["slope"],
-        value["quantum"],
-        value["group_width"],
-    )
+    return _line(value["depth"], value["initial_width"], value["slope"], value["quantum"])
 
 
 @lru_cache(maxsize=4096)  # real numbers: without a bound it would grow for ever
-def _stages(
-    depth: int, initial_width: float, slope: float, quantum: float, group_width: int
-) -> tuple[Stage, ...]:
+def _line(
+    depth: int, initial_width: float, slope: float, quantum: float
+) -> tuple[tuple[int, int], ...]:
+    """The width of every stage and its blocks."""
     first = 8 * round(initial_width / 8)
-    widths = []
-    for block in range(depth):
-        linear = first + slope * block  # u_j, equation (2)
-        step = round(log(linear / first) / log(quantum))  # round(s_j), equation (3)
-        widths.append(8 * round(first * quantum**step / 8))  # w_j, equation (4)
-    return tuple(_stage(len(list(blocks)), width, group_width) for width, blocks in groupby(widths))
+    linear = (first + slope * block for block in range(depth))  # u_j, equation (2)
+    log_quantum = log(quantum)
+    steps = Counter(round(log(u / first) / log_quantum) for u in linear)  # s_j, equation (3)
+    widths: Counter[int] = Counter()
+    for step, blocks in steps.items():
+        widths[8 * round(first * quantum**step / 8)] += blocks  # w_j, equation (4)
+    return tuple(widths.items())
 
 
 def _stage(depth: int, width: int, group_width: int) -> Stage:
@@ -137,7 +138,7 @@ def _stage(depth: int, width: int, group_width: int) -> Stage:
 
 def objection(architecture: Architecture) -> str | None:
     """A RegNet has four stages."""
-    count = len(stages(architecture))
+    count = len(_line_of(architecture))
     return None if count == 4 else f"want four stages, got {count}"
 
 

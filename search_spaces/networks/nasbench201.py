@@ -56,21 +56,39 @@ class Cell(nn.Module):
 
 
 class Reduction(nn.Module):
-    """A residual block that halves the resolution and doubles the channels."""
+    """A residual block that halves the resolution."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.shortcut = nn.Sequential(
             nn.AvgPool2d(2, stride=2, ceil_mode=True),  # ceil: odd sizes match the other branch
-            nn.Conv2d(channels, 2 * channels, 1, bias=False),
+            nn.Conv2d(inputs, outputs, 1, bias=False),
         )
-        self.conv_a = relu_conv_norm(channels, 2 * channels, 3, stride=2)
-        self.conv_b = relu_conv_norm(2 * channels, 2 * channels, 3)
+        self.conv_a = relu_conv_norm(inputs, outputs, 3, stride=2)
+        self.conv_b = relu_conv_norm(outputs, outputs, 3)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         shortcut_BCHW: Tensor = self.shortcut(x_BCHW)
         y_BCHW: Tensor = self.conv_b(self.conv_a(x_BCHW))
         return shortcut_BCHW + y_BCHW
+
+
+def stem(inputs: int, channels: int) -> nn.Sequential:
+    """What comes before the first cell."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+    )
+
+
+def head(channels: int, classes: int) -> nn.Sequential:
+    """What comes after the last cell."""
+    return nn.Sequential(
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(channels, classes),
+    )
 
 
 class NasBench201(nn.Module):
@@ -94,23 +112,15 @@ class NasBench201(nn.Module):
         classes: int,
     ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(inputs, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        )
+        self.stem = stem(inputs, channels)
         stages: list[nn.Module] = []
         for stage in range(3):
             if stage:
-                stages.append(Reduction(channels))
+                stages.append(Reduction(channels, 2 * channels))
                 channels *= 2
             stages += [Cell(edges, channels) for _ in range(cells)]
         self.stages = nn.Sequential(*stages)
-        self.head = nn.Sequential(
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(channels, classes),
-        )
+        self.head = head(channels, classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         logits_BK: Tensor = self.head(self.stages(self.stem(x_BCHW)))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from search_spaces.networks.nasbench201 import relu_conv_norm
+from search_spaces.networks.nasbench201 import Reduction, head, relu_conv_norm, stem
 
 
 class SizedCell(nn.Module):
@@ -36,24 +36,6 @@ class SizedCell(nn.Module):
         return node3_BCHW
 
 
-class SizedReduction(nn.Module):
-    """A residual block that halves the resolution, to any number of channels."""
-
-    def __init__(self, inputs: int, channels: int) -> None:
-        super().__init__()
-        self.shortcut = nn.Sequential(
-            nn.AvgPool2d(2, stride=2, ceil_mode=True),  # ceil: odd sizes match the other branch
-            nn.Conv2d(inputs, channels, 1, bias=False),
-        )
-        self.conv_a = relu_conv_norm(inputs, channels, 3, stride=2)
-        self.conv_b = relu_conv_norm(channels, channels, 3)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        shortcut_BCHW: Tensor = self.shortcut(x_BCHW)
-        y_BCHW: Tensor = self.conv_b(self.conv_a(x_BCHW))
-        return shortcut_BCHW + y_BCHW
-
-
 class NatsSize(nn.Module):
     """Stem; cell, reduction, cell, reduction, cell; classifier.
 
@@ -65,24 +47,15 @@ class NatsSize(nn.Module):
 
     def __init__(self, channels: Sequence[int], *, inputs: int, classes: int) -> None:
         super().__init__()
-        first, last = channels[0], channels[-1]
-        self.stem = nn.Sequential(
-            nn.Conv2d(inputs, first, 3, padding=1, bias=False), nn.BatchNorm2d(first)
-        )
-        before = [first, *channels[:-1]]
+        self.stem = stem(inputs, channels[0])
+        before = [channels[0], *channels[:-1]]
         self.layers = nn.Sequential(
             *(
-                (SizedReduction if number in (1, 3) else SizedCell)(inside, outside)
+                (Reduction if number in (1, 3) else SizedCell)(inside, outside)
                 for number, (inside, outside) in enumerate(zip(before, channels, strict=True))
             )
         )
-        self.head = nn.Sequential(
-            nn.BatchNorm2d(last),
-            nn.ReLU(inplace=True),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(last, classes),
-        )
+        self.head = head(channels[-1], classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         logits_BK: Tensor = self.head(self.layers(self.stem(x_BCHW)))

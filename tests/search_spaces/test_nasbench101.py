@@ -18,12 +18,16 @@ from search_spaces.nasbench101 import cell_of, published_hash
 from search_spaces.nasbench101_cells import (
     OPERATIONS,
     labels_of,
-    matrix_from_bits,
     module_hash,
     prune,
     vertex_channels,
 )
 from search_spaces.nasbench101_tree import Cells
+from tests.search_spaces.same_function import (
+    assert_keys_tell_functions_apart,
+    handed_out,
+    shared_weights,
+)
 
 SPACE = search_spaces.get("nasbench101")
 DATA = json.loads((Path(__file__).parent / "data" / "nasbench101.json").read_text())
@@ -33,6 +37,17 @@ seeds = st.integers(0, 2**32).map(Random)
 
 def matrix(rows):
     return tuple(tuple(map(int, row)) for row in rows)
+
+
+def matrix_from_bits(bits, vertices):
+    """The adjacency matrix that the benchmark numbers `bits` (`gen_is_edge_fn`).
+
+    Bits fill the upper triangle column by column, the least significant first.
+    """
+    return tuple(
+        tuple(bits >> (i + j * (j - 1) // 2) & 1 if i < j else 0 for j in range(vertices))
+        for i in range(vertices)
+    )
 
 
 def notation(rows, ops):
@@ -192,15 +207,6 @@ NARROW = search_spaces.get("nasbench101", channels=WIDTH)
 
 
 @cache
-def weights(name, inputs, outputs):
-    own = torch.Generator().manual_seed(sum(map(ord, name)) * 1000 + 10 * inputs + outputs)
-    kernel = 3 if name.startswith("conv3x3") else 1
-    weight = torch.randn(outputs, inputs, kernel, kernel, generator=own, dtype=torch.float64)
-    weight /= kernel * inputs**0.5
-    return weight, torch.randn(outputs, generator=own, dtype=torch.float64), kernel // 2
-
-
-@cache
 def image(channels):
     own = torch.Generator().manual_seed(0)
     return torch.randn(1, channels, 12, 12, generator=own, dtype=torch.float64)
@@ -220,8 +226,9 @@ def joined(architecture, width, names):
     x = image(width)
 
     def apply(unit, y):
-        weight, bias, padding = weights(names[unit], y.shape[1], channels[abs(unit)])
-        return torch.nn.functional.conv2d(y, weight, bias, padding=padding).tanh()
+        kernel = 3 if names[unit].startswith("conv3x3") else 1
+        weights = shared_weights(names[unit], y.shape[1], channels[abs(unit)], kernel)
+        return torch.nn.functional.conv2d(y, *weights, padding="same").tanh()
 
     values = [x]
     for v in range(1, len(ops) - 1):
@@ -237,9 +244,8 @@ def outputs(architecture):
     """What the cell computes in all stacks under every way to hand out shared weights."""
     units = weighted(architecture)
     results = set()
-    for numbers in itertools.permutations(range(len(units))):
-        own = zip(units.items(), numbers, strict=True)
-        names = {unit: f"{op} {number}" for (unit, op), number in own}
+    for own in handed_out(units):
+        names = {unit: f"{op} {own[unit]}" for unit, op in units.items()}
         stacks = [joined(architecture, WIDTH << stack, names) for stack in range(3)]
         results.add(str(stacks))
     return frozenset(results)
@@ -255,11 +261,8 @@ def test_keys_are_equal_exactly_for_equal_functions():
     for cell in cells:
         twins.setdefault(published_hash(cell), []).append(cell)
     cells = [cell for same in twins.values() for cell in same[:3] if len(same) > 1][:400]
-    by_key = {}
-    for cell in cells:
-        by_key.setdefault(NARROW.canonical(cell), set()).add(outputs(cell))
-    assert all(len(functions) == 1 for functions in by_key.values())
-    assert len(set().union(*by_key.values())) == len(by_key) < len(cells) - 20
+    functions = assert_keys_tell_functions_apart(cells, NARROW.canonical, outputs)
+    assert functions < len(cells) - 20
 
 
 def cell(*edges, ops):

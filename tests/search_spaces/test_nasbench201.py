@@ -2,18 +2,21 @@
 
 import csv
 import gzip
-import itertools
-import zlib
-from functools import cache
 from pathlib import Path
 from random import Random
 
 import pytest
 import torch
+from torch.nn.functional import conv2d
 
 import search_spaces
 from search_spaces import Task
-from search_spaces.nasbench201 import operations
+from search_spaces.nasbench201 import KERNEL, operations
+from tests.search_spaces.same_function import (
+    assert_keys_tell_functions_apart,
+    handed_out,
+    shared_weights,
+)
 
 SPACE = search_spaces.get("nasbench201")
 TABLE = Path(__file__).parents[3] / "shared" / "ground_truth" / "nasbench201.csv.gz"
@@ -70,15 +73,6 @@ def test_skipping_and_dead_edges_do_not_make_another_function():
 POOL = torch.nn.AvgPool2d(3, 1, 1, count_include_pad=False)
 
 
-@cache
-def weights(name):
-    """A convolution with weights decided by `name` alone."""
-    own = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    kernel = 3 if "3x3" in name else 1
-    weight = torch.randn(2, 2, kernel, kernel, generator=own, dtype=torch.float64)
-    return weight, torch.randn(2, generator=own, dtype=torch.float64), kernel // 2
-
-
 def live_convolutions(edge):
     alive = {3}
     for j in (3, 2, 1):
@@ -90,11 +84,9 @@ def live_convolutions(edge):
 def outputs(architecture):
     """What the cell computes under every way to hand shared weights to its convolutions."""
     edge = operations(architecture)
-    live = live_convolutions(edge)
     x = torch.randn(1, 2, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     results = set()
-    for order in itertools.permutations(range(len(live))):
-        own = dict(zip(live, order, strict=True))
+    for own in handed_out(live_convolutions(edge)):
         states = [x]
         for j in range(1, 4):
             total = torch.zeros_like(x)
@@ -105,9 +97,8 @@ def outputs(architecture):
                 elif op == "avg_pool_3x3":
                     total = total + POOL(states[i])
                 elif (i, j) in own:
-                    weight, bias, padding = weights(f"{op} {own[i, j]}")
-                    y = torch.nn.functional.conv2d(states[i].relu(), weight, bias, padding=padding)
-                    total = total + y
+                    weights = shared_weights(f"{op} {own[i, j]}", 2, 2, KERNEL[op])
+                    total = total + conv2d(states[i].relu(), *weights, padding="same")
             states.append(total)
         results.add(f"{states[3].abs().sum().item():.7e}")
     return frozenset(results)
@@ -116,9 +107,5 @@ def outputs(architecture):
 def test_keys_are_equal_exactly_for_equal_functions():
     cells = Random(0).sample(list(SPACE), 4000)
     cells = [c for c in cells if len(live_convolutions(operations(c))) <= 3][:2000]
-    by_key = {}
-    for cell in cells:
-        by_key.setdefault(SPACE.canonical(cell), set()).add(outputs(cell))
     assert len(cells) == 2000
-    assert all(len(functions) == 1 for functions in by_key.values())
-    assert len(set().union(*by_key.values())) == len(by_key) < 1500
+    assert assert_keys_tell_functions_apart(cells, SPACE.canonical, outputs) < 1500

@@ -19,6 +19,7 @@ from search_spaces import (
     Feasible,
     Integer,
     Limits,
+    Repeat,
     Struct,
     Task,
 )
@@ -109,21 +110,51 @@ def test_closed_form_equals_what_the_network_has_and_does(space):
 
 
 def independent(node, path=""):
-    """The scalar decisions that the tree takes independently of all others, with their options."""
+    """The decisions that the tree takes independently of all others, with the weight of options.
+
+    Real numbers are left out.
+    """
     match node:
         case Struct():
             for name, field in node.fields.items():
                 yield from independent(field, f"{path}.{name}" if path else name)
         case Guests():
             yield from independent(node.node, path)
+        case Repeat():
+            if node.low < node.high:
+                lengths = range(node.low, node.high + 1)
+                yield f"{path}.length", {n: node.item.weight**n for n in lengths}
+            for i in range(node.low):
+                yield from independent(node.item, f"{path}[{i}]")
         case Integer() if node.size > 1:
-            yield path, list(node)
-        case Choice() if node.size == len(node.options) > 1:
-            yield path, [o if isinstance(o, Scalar) else label(o) for o in node.options]
+            yield path, dict.fromkeys(node, 1)
         case Choice():
-            heaviest = max(node.options, key=lambda o: o.weight if isinstance(o, Node) else 1)
-            if isinstance(heaviest, Node) and heaviest.weight > node.weight * (1 - 1e-9):
+            weights = [o.weight if isinstance(o, Node) else 1 for o in node.options]
+            if len(weights) > 1:
+                shown = [o if isinstance(o, Scalar) else label(o) for o in node.options]
+                yield path, dict(zip(shown, weights, strict=True))
+            weight, heaviest = max(zip(weights, node.options, strict=True), key=lambda w: w[0])
+            if isinstance(heaviest, Node) and weight > sum(weights) * (1 - 1e-9):
                 yield from independent(heaviest, path)  # hardly anything else is ever drawn
+
+
+def assert_drawn_by_weight(taken, weights, path):
+    """Options of which fewer than five are expected count as one."""
+    drawn, total = sum(taken.values()), sum(weights.values())
+    assert taken.keys() <= weights.keys(), path
+    observed, expected = Counter(), Counter()
+    for option, weight in weights.items():
+        share = drawn * weight / total
+        key = option if share >= 5 else "any of the rare"
+        observed[key] += taken[option]
+        expected[key] += share
+    if len(observed) > 1:
+        bins = [[counts[key] for key in observed] for counts in (observed, expected)]
+        assert chisquare(*bins).pvalue > 1e-5, path
+
+
+# Tests of their own: the one is no tree of independent decisions, the other has an objection.
+UNIFORM_ELSEWHERE = {"nasbench101", "regnet"}
 
 
 def test_draws_are_uniform(space):
@@ -132,19 +163,25 @@ def test_draws_are_uniform(space):
         drawn = Counter(space.sample(rng) for _ in range(20 * space.size))
         assert chisquare([drawn[architecture] for architecture in space]).pvalue > 1e-4
         return
-    if space.objection is not None:
-        return  # which need not leave as many of each option
+    if space.name in UNIFORM_ELSEWHERE:
+        return
+    assert space.objection is None  # it need not leave as many of each option
+    decisions = list(independent(space.tree))
+    assert decisions
     drawn = [space.flat(space.sample(rng)) for _ in range(1_000)]
-    for path, options in independent(space.tree):
-        taken = Counter(flat[path] for flat in drawn)
-        assert set(taken) == set(options), path
-        assert chisquare(list(taken.values())).pvalue > 1e-5, path
+    for path, weights in decisions:
+        assert_drawn_by_weight(Counter(flat[path or "value"] for flat in drawn), weights, path)
 
 
-def test_some_decisions_of_most_spaces_are_seen_to_be_uniform():
-    seen = {name for name in SPACES if list(independent(search_spaces.get(name).tree))}
-    # nasbench101 has a test of its own; in ofa all that a stage decides depends on its depth
-    assert seen == set(SPACES) - {"nasbench101", "ofa"}
+def test_decisions_are_counted_and_retaken_as_they_are_listed(space):
+    rng = Random(5)
+    for architecture in (space.sample(rng), *space.known.values()):
+        value = architecture.value
+        listed = list(space.tree.decisions(value))
+        assert space.tree.count(value) == len(listed)
+        for number, decision in enumerate(listed[:50]):
+            taken = space.tree.retake(value, number, Random(number))
+            assert taken == decision.redraw(Random(number)) != value
 
 
 def test_known_architectures_are_members(space):

@@ -79,6 +79,16 @@ def test_mutants_are_other_values_and_keep_all_decisions_but_one(tree, rng):
 
 @given(finite_trees(), seeds)
 @settings(deadline=None, max_examples=50)
+def test_decisions_are_counted_and_retaken_as_they_are_listed(tree, rng):
+    value = tree.sample(rng)
+    listed = list(tree.decisions(value))
+    assert tree.count(value) == len(listed)
+    for number, decision in enumerate(listed):
+        assert tree.retake(value, number, Random(0)) == decision.redraw(Random(0)) != value
+
+
+@given(finite_trees(), seeds)
+@settings(deadline=None, max_examples=50)
 def test_neighbourhood_is_symmetric_and_distinct(tree, rng):
     value = tree.sample(rng)
     neighbours = list(tree.neighbours(value))
