@@ -14,7 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 from search_spaces.nasbench101_cells import MAX_EDGES, MAX_VERTICES, OPERATIONS, Matrix
-from search_spaces.tree import Choice, Decision, Integer, Node, Place
+from search_spaces.tree import Choice, Choose, Decision, Integer, Node, Place, Question
 from search_spaces.values import Record, Value
 
 
@@ -159,8 +159,12 @@ class Cells(Node):
 
     @cached_property
     def _totals(self) -> list[int]:
+        return list(accumulate(self._shares))
+
+    @cached_property
+    def _shares(self) -> list[int]:
         sizes = range(2, MAX_VERTICES + 1)
-        return list(accumulate(_graphs(n) * len(OPERATIONS) ** (n - 2) for n in sizes))
+        return [_graphs(n) * len(OPERATIONS) ** (n - 2) for n in sizes]
 
     def sample(self, rng: Random) -> Value:
         vertices = 2 + bisect_right(self._totals, rng.randrange(self.weight))
@@ -232,7 +236,7 @@ class Cells(Node):
         def resized() -> Iterator[Value]:
             return (other.value() for other in (*_grown(cell), *_shrunk(cell)))
 
-        yield Decision(f"{prefix}vertices", vertices, _SIZES, resize, resized, place)
+        yield Decision(f"{prefix}vertices", vertices, vertices - 2, _SIZES, resize, resized, place)
         for j in range(2, vertices):  # vertex 1 reads the input
             for i in range(j - (j == vertices - 1)):  # and the output the last vertex before it
 
@@ -244,7 +248,7 @@ class Cells(Node):
                     return iter((other.value(),) if other.is_member() else ())
 
                 edge = cell.reads[j] >> i & 1
-                yield Decision(f"{prefix}{i}->{j}", edge, _EDGE, redraw, nearby, place)
+                yield Decision(f"{prefix}{i}->{j}", edge, edge, _EDGE, redraw, nearby, place)
         for vertex in range(1, vertices - 1):
             others = [op for op in OPERATIONS if op != cell.ops[vertex]]
 
@@ -255,7 +259,32 @@ class Cells(Node):
                 return (cell.labelled(vertex, op).value() for op in others)
 
             op = cell.ops[vertex]
-            yield Decision(f"{prefix}op{vertex}", op, _OPERATION, relabel, relabelled, place)
+            at = OPERATIONS.index(op)
+            yield Decision(f"{prefix}op{vertex}", op, at, _OPERATION, relabel, relabelled, place)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        prefix = f"{path}." if path else ""
+        vertices = 2 + int(choose(Question(f"{prefix}vertices", _SIZES, self._shares)))
+        reads, unread, edges = [0], 1, MAX_EDGES
+        for vertex in range(1, vertices):
+            chosen, totals = ways(vertices, vertex, unread, edges)
+            counts = {r: b - a for r, a, b in zip(chosen, (0, *totals), totals, strict=False)}
+            for i in range(vertex):  # an edge is a question where cells with and without remain
+                sides = [{r: n for r, n in counts.items() if r >> i & 1 == bit} for bit in (0, 1)]
+                if all(sides):
+                    shares = [sum(side.values()) for side in sides]
+                    answer = choose(Question(f"{prefix}{i}->{vertex}", _EDGE, shares))
+                    counts = sides[int(answer)]
+            (read,) = counts
+            unread = unread & ~read | 1 << vertex
+            edges -= read.bit_count()
+            reads.append(read)
+        inner = (
+            Question(f"{prefix}op{v}", _OPERATION, (1,) * len(OPERATIONS))
+            for v in range(1, vertices - 1)
+        )
+        ops = ("input", *(OPERATIONS[int(choose(q))] for q in inner), "output")
+        return Cell(tuple(reads), ops).value()
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         one, two = Cell.of(a), Cell.of(b)

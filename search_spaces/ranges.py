@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from random import Random
 
-from search_spaces.node import Decision, Node, Place, unwanted, whole
+from search_spaces.node import Choose, Decision, Node, Place, Question, unwanted, whole
 from search_spaces.values import Value
 
 
@@ -19,6 +19,7 @@ class Integer(Node):
             raise ValueError(f"Integer: want low <= high on a grid, got {low=}, {high=}, {step=}")
         self.low, self.high, self.step = low, high, step
         self._range = range(low, high + 1, step)
+        self._shares = (1,) * len(self._range)
 
     def __repr__(self) -> str:
         step = f", step={self.step}" if self.step != 1 else ""
@@ -61,7 +62,12 @@ class Integer(Node):
         def nearby() -> Iterator[Value]:
             return (self._range[i] for i in (index - 1, index + 1) if 0 <= i <= last)
 
-        yield Decision(path, value, self, redraw, nearby, place)
+        yield Decision(path, value, index, self, redraw, nearby, place)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        if self.low == self.high:
+            return self.low
+        return self._range[int(choose(Question(path, self, self._shares)))]
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         return rng.choice((a, b))
@@ -127,7 +133,10 @@ class Real(Node):
         def nearby() -> Iterator[Value]:
             return (self.at(min(max(unit + step, 0.0), 1.0)) for step in (-0.1, 0.1))
 
-        yield Decision(path, value, self, redraw, nearby, place)
+        yield Decision(path, value, unit, self, redraw, nearby, place)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        return self.at(choose(Question(path, self, ())))
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         return rng.choice((a, b))

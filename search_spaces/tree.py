@@ -21,9 +21,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from random import Random
 
+from search_spaces.node import Choose as Choose
 from search_spaces.node import Decision as Decision
 from search_spaces.node import Node as Node
 from search_spaces.node import Place as Place
+from search_spaces.node import Question as Question
 from search_spaces.node import unwanted, whole
 from search_spaces.ranges import Integer as Integer
 from search_spaces.ranges import Real as Real
@@ -63,9 +65,8 @@ class Choice(Node):
             for index, option in enumerate(options)
             if isinstance(option, Scalar)
         }
-        self._weights = list(
-            itertools.accumulate(o.weight if isinstance(o, Node) else 1 for o in options)
-        )
+        self._shares = [o.weight if isinstance(o, Node) else 1 for o in options]
+        self._weights = list(itertools.accumulate(self._shares))
 
     def __repr__(self) -> str:
         return f"Choice({', '.join(map(repr, self.options))})"
@@ -143,9 +144,14 @@ class Choice(Node):
                         yield from other.points()
 
             shown = option if isinstance(option, Scalar) else label(option)
-            yield Decision(path, shown, self, redraw, nearby, place)
+            yield Decision(path, shown, index, self, redraw, nearby, place)
         if isinstance(option, Node):
             yield from option.decisions(value, path, place)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        several = len(self.options) > 1
+        option = self.options[int(choose(Question(path, self, self._shares))) if several else 0]
+        return option.decide(choose, path) if isinstance(option, Node) else option
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         if not self._plain:
@@ -257,6 +263,9 @@ class Struct(Node):
 
             yield from node.decisions(value[name], _dot(path, name), put)
 
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        return Record({k: node.decide(choose, _dot(path, k)) for k, node in self.fields.items()})
+
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         return Record({k: node.crossover(a[k], b[k], rng) for k, node in self.fields.items()})
 
@@ -274,9 +283,8 @@ class Repeat(Node):
         if not 0 <= low <= high:
             raise ValueError(f"Repeat: want 0 <= low <= high, got {low=}, {high=}")
         self.item, self.low, self.high = item, low, high
-        self._weights = list(
-            itertools.accumulate(item.weight**length for length in range(low, high + 1))
-        )
+        self._shares = [item.weight**length for length in range(low, high + 1)]
+        self._weights = list(itertools.accumulate(self._shares))
 
     def __repr__(self) -> str:
         return f"Repeat({self.item!r}, {self.low}, {self.high})"
@@ -337,13 +345,20 @@ class Repeat(Node):
                         for item in self.item.points():
                             yield (*value[:i], item, *value[i:])
 
-            yield Decision(_dot(path, "length"), count, self, redraw, nearby, place)
+            at = count - self.low
+            yield Decision(_dot(path, "length"), count, at, self, redraw, nearby, place)
         for i, item in enumerate(value):
 
             def put(new: Value, i: int = i) -> Value:
                 return place((*value[:i], new, *value[i + 1 :]))
 
             yield from self.item.decisions(item, f"{path}[{i}]", put)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        length = self.low
+        if self.low < self.high:
+            length += int(choose(Question(_dot(path, "length"), self, self._shares)))
+        return tuple(self.item.decide(choose, f"{path}[{i}]") for i in range(length))
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         longer, shorter = (a, b) if len(a) >= len(b) else (b, a)

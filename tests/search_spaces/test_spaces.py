@@ -147,6 +147,14 @@ def test_some_decisions_of_most_spaces_are_seen_to_be_uniform():
     assert seen == set(SPACES) - {"nasbench101", "ofa"}
 
 
+@given(rng=seeds)
+@settings(deadline=None, max_examples=25)
+def test_the_answers_of_an_architecture_build_it_again(space, rng):
+    value = space.sample(rng).value
+    answers = {(d.path, d.node): d.answer for d in space.tree.decisions(value)}
+    assert space.tree.decide(lambda q: answers[q.path, q.node]) == value
+
+
 def test_known_architectures_are_members(space):
     for name, architecture in space.known.items():
         assert space.parse(name) == architecture
