@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from random import Random
 
@@ -55,6 +56,7 @@ class Candidates:
         self.task = task
         self._hyperparameters = hyperparameters or Struct()
         self._feasible = Feasible(_joint(space, self._hyperparameters), task, limits)
+        self._canonical = lru_cache(maxsize=1 << 12)(space.canonical)  # asked for several times
         self._taken: dict[Hashable, Proposal] = {}
         self._left: list[Architecture] | None = None
 
@@ -205,7 +207,7 @@ class Candidates:
         return _split(Architecture(self.space.name, value), self.space.name)
 
     def _key(self, proposal: Proposal) -> Hashable:
-        return self.space.canonical(proposal.architecture), proposal.hyperparameters
+        return self._canonical(proposal.architecture), proposal.hyperparameters
 
     def _any_left(self, rng: Random) -> Proposal:
         """One of what is left, found by looking through all that there is, if that can be done."""
