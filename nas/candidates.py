@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
 from random import Random
 
 from nas.trial import Proposal
-from search_spaces import Architecture, Cost, Feasible, Limits, Record, SearchSpace, Struct, Task
-from search_spaces.values import Scalar
+from search_spaces import (
+    Architecture,
+    Cost,
+    Feasible,
+    Limits,
+    Node,
+    Record,
+    SearchSpace,
+    Struct,
+    Task,
+)
+from search_spaces.node import Answer, Choose, Question
+from search_spaces.values import Scalar, Value
 
 _TRIES = 100  # draws that turn out to be taken before looking harder
 _ENUMERABLE = 100_000  # proposals in a space that is looked through for what is left
+_NEARBY = 1_000  # alternatives of one decision that are looked through
 
 
 class Exhausted(Exception):  # noqa: N818 - nothing went wrong
@@ -42,7 +56,8 @@ class Candidates:
         self.task = task
         self._hyperparameters = hyperparameters or Struct()
         self._feasible = Feasible(_joint(space, self._hyperparameters), task, limits)
-        self._taken: set[Hashable] = set()
+        self._canonical = lru_cache(maxsize=1 << 12)(space.canonical)  # asked for several times
+        self._taken: dict[Hashable, Proposal] = {}
         self._left: list[Architecture] | None = None
 
     # -- drawing: always feasible, never taken -------------------------------------------------
@@ -89,6 +104,60 @@ class Candidates:
             if self.is_new(neighbour):
                 yield neighbour
 
+    def neighbour(self, proposal: Proposal, rng: Random) -> Proposal | None:
+        """Draw one of the `neighbours`, the decision first; None if all are taken.
+
+        Where a decision has thousands of alternatives, only the first are looked at.
+        """
+        decisions = list(self.tree.decisions(_join(proposal).value))
+        rng.shuffle(decisions)
+        for decision in decisions:
+            nearby = list(islice(decision.nearby(), _NEARBY))
+            rng.shuffle(nearby)
+            for value in nearby:
+                neighbour = self._proposal(value)
+                if self.offers(neighbour):
+                    return replace(neighbour, parents=proposal.parents)
+        return None
+
+    # -- one decision after the other ----------------------------------------------------------
+
+    def decide(self, choose: Choose) -> Proposal:
+        """Build a proposal, decision by decision: see `search_spaces.Node.decide`.
+
+        Whether it may be made is another question: see `offers`.
+        """
+        return self._proposal(self.tree.decide(choose))
+
+    def answers(self, proposal: Proposal) -> list[tuple[Question, Answer]]:
+        """The questions that `decide` asks, with the answers that build `proposal` again.
+
+        None for a published architecture from outside the decisions of its space.
+        """
+        decisions = self.tree.decisions(_join(proposal).value)
+        taken = {(d.path, d.node): d.answer for d in decisions}
+        asked: list[tuple[Question, Answer]] = []
+
+        def choose(question: Question) -> Answer:
+            answer = taken.get((question.path, question.node))
+            if answer is None:
+                return 0
+            asked.append((question, answer))
+            return answer
+
+        self.tree.decide(choose)
+        return asked
+
+    @property
+    def tree(self) -> Node:
+        """All decisions: an architecture's, and those of the hyperparameters that are searched."""
+        return self._feasible.space.tree
+
+    @property
+    def frequent(self) -> bool:
+        """Whether a good part of all that can be decided is within the limits."""
+        return self._feasible.frequent
+
     def draw_hyperparameters(self, rng: Random) -> Record:
         """Draw values for the hyperparameters that are searched."""
         drawn: Record = self._hyperparameters.sample(rng)
@@ -104,15 +173,26 @@ class Candidates:
 
     def take(self, proposal: Proposal) -> None:
         """Never draw `proposal`, or one that computes the same, again."""
-        self._taken.add(self._key(proposal))
+        self._taken.setdefault(self._key(proposal), proposal)
 
     def is_new(self, proposal: Proposal) -> bool:
         """Whether neither `proposal` nor one that computes the same is taken."""
         return self._key(proposal) not in self._taken
 
+    @property
+    def taken(self) -> Collection[Proposal]:
+        """What is taken, in that order: told to a strategy or still in flight."""
+        return self._taken.values()
+
     def admits(self, proposal: Proposal) -> bool:
-        """Whether `proposal` is within the limits."""
-        return self._feasible.admits(_join(proposal))
+        """Whether `proposal` is a member of the space, within the limits."""
+        point = _join(proposal)
+        objection = self._feasible.space.objection
+        return (objection is None or objection(point) is None) and self._feasible.admits(point)
+
+    def offers(self, proposal: Proposal) -> bool:
+        """Whether `proposal` is a member within the limits that is not taken."""
+        return self.admits(proposal) and self.is_new(proposal)
 
     def cost(self, proposal: Proposal) -> Cost:
         """What the architecture of `proposal` costs on the task."""
@@ -123,8 +203,11 @@ class Candidates:
         flat = self._feasible.space.flat(_join(proposal))
         return {path.removeprefix("architecture."): option for path, option in flat.items()}
 
+    def _proposal(self, value: Value) -> Proposal:
+        return _split(Architecture(self.space.name, value), self.space.name)
+
     def _key(self, proposal: Proposal) -> Hashable:
-        return self.space.canonical(proposal.architecture), proposal.hyperparameters
+        return self._canonical(proposal.architecture), proposal.hyperparameters
 
     def _any_left(self, rng: Random) -> Proposal:
         """One of what is left, found by looking through all that there is, if that can be done."""

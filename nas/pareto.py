@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, log10
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 import moocore
@@ -56,22 +57,27 @@ def crowding(vectors: Sequence[Vector]) -> list[float]:
     Section III-B. Of equal vectors only the first is given its distance; the others have 0, so
     that copies do not crowd out the rest.
     """
-    points = np.asarray(vectors, dtype=float)
-    distinct, first = np.unique(points, axis=0, return_index=True)
-    distances = np.zeros(len(points))
-    total = np.zeros(len(distinct))
-    for column in distinct.T:
-        order = np.argsort(column, kind="stable")
-        total[order[[0, -1]]] = inf
-        spread = column[order[-1]] - column[order[0]]
+    first = {vector: i for i, vector in reversed(list(enumerate(vectors)))}
+    distinct = sorted(first)
+    total = dict.fromkeys(distinct, 0.0)
+    for column in range(len(distinct[0])):
+        order = sorted(distinct, key=itemgetter(column))
+        low, high = order[0], order[-1]
+        spread = high[column] - low[column]
         if spread > 0:
-            total[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / spread
-    distances[first] = total
-    return distances.tolist()
+            for before, vector, after in zip(order, order[1:], order[2:], strict=False):
+                total[vector] += (after[column] - before[column]) / spread
+        total[low] = total[high] = inf
+    distances = [0.0] * len(vectors)
+    for vector, index in first.items():
+        distances[index] = total[vector]
+    return distances
 
 
 def best_first(vectors: Sequence[Vector]) -> list[int]:
     """Indices by Pareto rank, then by crowding distance within the rank, the largest first."""
+    if vectors and len(vectors[0]) == 1:  # the same, sooner
+        return sorted(range(len(vectors)), key=vectors.__getitem__)
     rank = ranks(vectors)
     distance = [0.0] * len(vectors)
     for front in sorted(set(rank)):

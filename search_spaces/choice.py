@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from random import Random
 
 from search_spaces.compositions import Repeat, Struct
-from search_spaces.node import Decision, Node, Place, unwanted, whole
+from search_spaces.node import Choose, Decision, Node, Place, Question, unwanted, whole
 from search_spaces.ranges import Integer, Real
 from search_spaces.values import Record, Scalar, Value, freeze
 
@@ -44,9 +44,8 @@ class Choice(Node):
             for index, option in enumerate(options)
             if isinstance(option, Scalar)
         }
-        self._weights = list(
-            itertools.accumulate(o.weight if isinstance(o, Node) else 1 for o in options)
-        )
+        self._shares = [o.weight if isinstance(o, Node) else 1 for o in options]
+        self._weights = list(itertools.accumulate(self._shares))
 
     def __repr__(self) -> str:
         return f"Choice({', '.join(map(repr, self.options))})"
@@ -132,9 +131,15 @@ class Choice(Node):
                         yield from other.points()
 
             shown = option if isinstance(option, Scalar) else label(option)
-            yield Decision(path, shown, self, partial(self.retake, value, 0), nearby, place)
+            redraw = partial(self.retake, value, 0)
+            yield Decision(path, shown, index, self, redraw, nearby, place)
         if isinstance(option, Node):
             yield from option.decisions(value, path, place)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        several = len(self.options) > 1
+        option = self.options[int(choose(Question(path, self, self._shares))) if several else 0]
+        return option.decide(choose, path) if isinstance(option, Node) else option
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         if not self._plain:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from random import Random
 
-from search_spaces.node import Decision, Node, Place, unwanted, whole
+from search_spaces.node import Choose, Decision, Node, Place, Question, unwanted, whole
 from search_spaces.values import Record, Scalar, Value
 
 
@@ -99,6 +99,9 @@ class Struct(Node):
 
             yield from node.decisions(value[name], _dot(path, name), put)
 
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        return Record({k: node.decide(choose, _dot(path, k)) for k, node in self.fields.items()})
+
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         return Record({k: node.crossover(a[k], b[k], rng) for k, node in self.fields.items()})
 
@@ -116,9 +119,8 @@ class Repeat(Node):
         if not 0 <= low <= high:
             raise ValueError(f"Repeat: want 0 <= low <= high, got {low=}, {high=}")
         self.item, self.low, self.high = item, low, high
-        self._weights = list(
-            itertools.accumulate(item.weight**length for length in range(low, high + 1))
-        )
+        self._shares = [item.weight**length for length in range(low, high + 1)]
+        self._weights = list(itertools.accumulate(self._shares))
 
     def __repr__(self) -> str:
         return f"Repeat({self.item!r}, {self.low}, {self.high})"
@@ -196,13 +198,20 @@ class Repeat(Node):
                             yield (*value[:i], item, *value[i:])
 
             redraw = partial(self._resize, value)
-            yield Decision(_dot(path, "length"), count, self, redraw, nearby, place)
+            at = count - self.low
+            yield Decision(_dot(path, "length"), count, at, self, redraw, nearby, place)
         for i, item in enumerate(value):
 
             def put(new: Value, i: int = i) -> Value:
                 return place((*value[:i], new, *value[i + 1 :]))
 
             yield from self.item.decisions(item, f"{path}[{i}]", put)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        length = self.low
+        if self.low < self.high:
+            length += int(choose(Question(_dot(path, "length"), self, self._shares)))
+        return tuple(self.item.decide(choose, f"{path}[{i}]") for i in range(length))
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         longer, shorter = (a, b) if len(a) >= len(b) else (b, a)

@@ -64,6 +64,11 @@ class Feasible:
         self._crowd = self._find_crowd() if self._bounded else []
         self._steps = _STEPS if len(set(self._crowd)) == _CROWD else _LONG
 
+    @property
+    def frequent(self) -> bool:
+        """Whether uniform draws from the space are within the limits often enough to be drawn."""
+        return not self._crowd
+
     def cost(self, architecture: Architecture) -> Cost:
         """The cost of `architecture` on the task; remembered."""
         return self._cost(architecture)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from random import Random
 
-from search_spaces.tree import Decision, Node, Place
+from search_spaces.tree import Choose, Decision, Node, Place
 from search_spaces.values import Value
 
 
@@ -66,6 +66,9 @@ class Guests(Node):
         self, value: Value, path: str = "", place: Place = lambda value: value
     ) -> Iterator[Decision]:
         return self._home(value).decisions(value, path, place)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        return self.node.decide(choose, path)
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         home = self._home(a)

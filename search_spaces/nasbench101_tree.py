@@ -22,7 +22,7 @@ from search_spaces.nasbench101_graphs import (
     reads_of,
     ways,
 )
-from search_spaces.tree import Choice, Decision, Integer, Node, Place
+from search_spaces.tree import Choice, Choose, Decision, Integer, Node, Place, Question
 from search_spaces.values import Record, Scalar, Value
 
 
@@ -53,8 +53,12 @@ class Cells(Node):
 
     @cached_property
     def _totals(self) -> list[int]:
+        return list(accumulate(self._shares))
+
+    @cached_property
+    def _shares(self) -> list[int]:
         sizes = range(2, MAX_VERTICES + 1)
-        return list(accumulate(count_graphs(n) * len(OPERATIONS) ** (n - 2) for n in sizes))
+        return [count_graphs(n) * len(OPERATIONS) ** (n - 2) for n in sizes]
 
     def sample(self, rng: Random) -> Value:
         vertices = 2 + bisect_right(self._totals, rng.randrange(self.weight))
@@ -136,17 +140,42 @@ class Cells(Node):
         def relabelled(vertex: int) -> Iterator[Value]:
             return (cell.labelled(vertex, op).value() for op in _other_operations(cell, vertex))
 
-        found: list[tuple[str, Scalar, Node, Callable[[], Iterator[Value]]]]
-        found = [("vertices", len(cell.reads), _SIZES, resized)]
+        found: list[tuple[str, Scalar, int, Node, Callable[[], Iterator[Value]]]]
+        found = [("vertices", len(cell.reads), len(cell.reads) - 2, _SIZES, resized)]
         for i, j in _free_edges(len(cell.reads)):
             edge = cell.reads[j] >> i & 1
-            found.append((f"{i}->{j}", edge, _EDGE, partial(toggled, (i, j))))
+            found.append((f"{i}->{j}", edge, edge, _EDGE, partial(toggled, (i, j))))
         for vertex in range(1, len(cell.ops) - 1):
             op = cell.ops[vertex]
-            found.append((f"op{vertex}", op, _OPERATION, partial(relabelled, vertex)))
-        for number, (name, option, node, nearby) in enumerate(found):
+            at = OPERATIONS.index(op)
+            found.append((f"op{vertex}", op, at, _OPERATION, partial(relabelled, vertex)))
+        for number, (name, option, answer, node, nearby) in enumerate(found):
             redraw = partial(self.retake, value, number)
-            yield Decision(f"{prefix}{name}", option, node, redraw, nearby, place)
+            yield Decision(f"{prefix}{name}", option, answer, node, redraw, nearby, place)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        prefix = f"{path}." if path else ""
+        vertices = 2 + int(choose(Question(f"{prefix}vertices", _SIZES, self._shares)))
+        reads, unread, edges = [0], 1, MAX_EDGES
+        for vertex in range(1, vertices):
+            chosen, totals = ways(vertices, vertex, unread, edges)
+            counts = {r: b - a for r, a, b in zip(chosen, (0, *totals), totals, strict=False)}
+            for i in range(vertex):  # an edge is a question where cells with and without remain
+                sides = [{r: n for r, n in counts.items() if r >> i & 1 == bit} for bit in (0, 1)]
+                if all(sides):
+                    shares = [sum(side.values()) for side in sides]
+                    answer = choose(Question(f"{prefix}{i}->{vertex}", _EDGE, shares))
+                    counts = sides[int(answer)]
+            (read,) = counts
+            unread = unread & ~read | 1 << vertex
+            edges -= read.bit_count()
+            reads.append(read)
+        inner = (
+            Question(f"{prefix}op{v}", _OPERATION, (1,) * len(OPERATIONS))
+            for v in range(1, vertices - 1)
+        )
+        ops = ("input", *(OPERATIONS[int(choose(q))] for q in inner), "output")
+        return Cell(tuple(reads), ops).value()
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         one, two = Cell.of(a), Cell.of(b)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from random import Random
 from typing import NamedTuple, TypeAlias
@@ -12,6 +12,8 @@ from typing import NamedTuple, TypeAlias
 from search_spaces.values import Scalar, Value
 
 Place: TypeAlias = Callable[[Value], Value]  # puts a part back into the whole it came from
+# What was decided: the index of an option, or for a real number where it lies in its range, 0..1.
+Answer: TypeAlias = int | float
 
 
 class Decision(NamedTuple):
@@ -19,6 +21,7 @@ class Decision(NamedTuple):
 
     path: str  # "stages[2].kernel"
     option: Scalar  # what was decided; for an option that is not a scalar, its label
+    answer: Answer
     node: Node
     redraw_part: Callable[[Random], Value]
     nearby_parts: Callable[[], Iterator[Value]]
@@ -31,6 +34,17 @@ class Decision(NamedTuple):
     def nearby(self) -> Iterator[Value]:
         """All whole values one step away here."""
         return map(self.place, self.nearby_parts())
+
+
+class Question(NamedTuple):
+    """A decision that is to be taken."""
+
+    path: str  # as in `Decision`
+    node: Node
+    weights: Sequence[int]  # how many values each answer leads to; empty: a real number is wanted
+
+
+Choose: TypeAlias = Callable[[Question], Answer]
 
 
 def whole(value: Value) -> Value:
@@ -89,6 +103,14 @@ class Node(ABC):
     @abstractmethod
     def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         """Every active decision of `value` that has an alternative, in the order of the tree."""
+
+    @abstractmethod
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        """Build a value: `choose` takes its decisions, one by one in the order of the tree.
+
+        It is asked where there is an alternative, given the answers before. The answers of the
+        decisions of a value, by path and node, build that value again.
+        """
 
     @abstractmethod
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property, partial
 from random import Random
 
-from search_spaces.node import Decision, Node, Place, unwanted, whole
+from search_spaces.node import Choose, Decision, Node, Place, Question, unwanted, whole
 from search_spaces.values import Value
 
 
@@ -19,6 +19,7 @@ class Integer(Node):
             raise ValueError(f"Integer: want low <= high on a grid, got {low=}, {high=}, {step=}")
         self.low, self.high, self.step = low, high, step
         self._range = range(low, high + 1, step)
+        self._shares = (1,) * len(self._range)
 
     def __repr__(self) -> str:
         step = f", step={self.step}" if self.step != 1 else ""
@@ -65,7 +66,13 @@ class Integer(Node):
             steps = (value - self.step, value + self.step)
             return (other for other in steps if other in self._range)
 
-        yield Decision(path, value, self, partial(self.retake, value, 0), nearby, place)
+        redraw = partial(self.retake, value, 0)
+        yield Decision(path, value, self._range.index(value), self, redraw, nearby, place)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        if self.low == self.high:
+            return self.low
+        return self._range[int(choose(Question(path, self, self._shares)))]
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         return rng.choice((a, b))
@@ -130,11 +137,15 @@ class Real(Node):
                 return self.at(other)
 
     def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
+        unit = self.unit(value)
+
         def nearby() -> Iterator[Value]:
-            unit = self.unit(value)
             return (self.at(min(max(unit + step, 0.0), 1.0)) for step in (-0.1, 0.1))
 
-        yield Decision(path, value, self, partial(self.retake, value, 0), nearby, place)
+        yield Decision(path, value, unit, self, partial(self.retake, value, 0), nearby, place)
+
+    def decide(self, choose: Choose, path: str = "") -> Value:
+        return self.at(choose(Question(path, self, ())))
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
         return rng.choice((a, b))

@@ -16,8 +16,10 @@ from search_spaces.choice import Choice as Choice
 from search_spaces.choice import label as label
 from search_spaces.compositions import Repeat as Repeat
 from search_spaces.compositions import Struct as Struct
+from search_spaces.node import Choose as Choose
 from search_spaces.node import Decision as Decision
 from search_spaces.node import Node as Node
 from search_spaces.node import Place as Place
+from search_spaces.node import Question as Question
 from search_spaces.ranges import Integer as Integer
 from search_spaces.ranges import Real as Real

@@ -57,6 +57,24 @@ STRATEGIES: dict[str, Entry] = {
         "uniform, without replacement",
         "Bergstra & Bengio, JMLR 2012",
     ),
+    "grid": Entry(
+        "nas.strategies.grid",
+        "GridSearch",
+        "every member once, evenly spread at any time",
+        "Korobov, 1959; Cranley & Patterson, 1976",
+    ),
+    "local": Entry(
+        "nas.strategies.local_search",
+        "LocalSearch",
+        "climb over neighbours to the first better one; restart",
+        "White et al., UAI 2021",
+    ),
+    "annealing": Entry(
+        "nas.strategies.annealing",
+        "SimulatedAnnealing",
+        "a walk that goes to what is worse while it is hot",
+        "Kirkpatrick et al., Science 1983",
+    ),
     "evolution": Entry(
         "nas.strategies.evolution",
         "RegularizedEvolution",
@@ -68,6 +86,18 @@ STRATEGIES: dict[str, Entry] = {
         "NSGA2",
         "generations, kept by Pareto rank and crowding",
         "Deb et al., IEEE TEC 2002",
+    ),
+    "quantum": Entry(
+        "nas.strategies.quantum",
+        "QuantumInspiredEvolution",
+        "observe superpositions, rotate them to the best",
+        "Han & Kim, IEEE TEC 2002",
+    ),
+    "bayesian": Entry(
+        "nas.strategies.bayesian",
+        "BayesianOptimization",
+        "Optuna's Parzen estimator, or Gaussian process",
+        "Bergstra et al., NeurIPS 2011",
     ),
 }
 

@@ -184,6 +184,14 @@ def test_decisions_are_counted_and_retaken_as_they_are_listed(space):
             assert taken == decision.redraw(Random(number)) != value
 
 
+@given(rng=seeds)
+@settings(deadline=None, max_examples=25)
+def test_the_answers_of_an_architecture_build_it_again(space, rng):
+    value = space.sample(rng).value
+    answers = {(d.path, d.node): d.answer for d in space.tree.decisions(value)}
+    assert space.tree.decide(lambda q: answers[q.path, q.node]) == value
+
+
 def test_known_architectures_are_members(space):
     for name, architecture in space.known.items():
         assert space.parse(name) == architecture

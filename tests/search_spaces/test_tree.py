@@ -101,6 +101,52 @@ def test_neighbourhood_is_symmetric_and_distinct(tree, rng):
 
 @given(finite_trees(), seeds)
 @settings(deadline=None)
+def test_the_answers_of_a_value_build_it_again(tree, rng):
+    value = tree.sample(rng)
+    answers = {(d.path, d.node): d.answer for d in tree.decisions(value)}
+    asked = []
+
+    def choose(question):
+        asked.append((question.path, question.node))
+        return answers[question.path, question.node]
+
+    assert tree.decide(choose) == value
+    assert asked == list(answers)
+
+
+@given(finite_trees())
+@settings(deadline=None)
+def test_the_weights_of_a_question_count_the_values_behind_each_answer(tree):
+    behind = Counter()
+    weights = {}
+    for value in tree:
+        answers = {(d.path, d.node): d.answer for d in tree.decisions(value)}
+        given_so_far = ()
+
+        def choose(question, answers=answers):
+            nonlocal given_so_far
+            weights[given_so_far] = list(question.weights)
+            given_so_far += (answers[question.path, question.node],)
+            behind[given_so_far] += 1
+            return given_so_far[-1]
+
+        tree.decide(choose)
+    for answers, shares in weights.items():
+        total = behind[answers] if answers else tree.size
+        assert [behind[*answers, i] * sum(shares) for i in range(len(shares))] == [
+            share * total for share in shares
+        ]
+
+
+def test_a_real_number_is_decided_by_where_it_lies():
+    tree = Struct(rate=Real(0.001, 0.1, log=True), depth=Integer(2, 8, step=2))
+    value = tree.decide(lambda q: 0.5 if not q.weights else len(q.weights) - 1)
+    assert value == Record({"rate": 0.01, "depth": 8})
+    assert [d.answer for d in tree.decisions(value)] == pytest.approx([0.5, 3])
+
+
+@given(finite_trees(), seeds)
+@settings(deadline=None)
 def test_crossover_takes_every_shared_decision_from_a_parent(tree, rng):
     a, b = tree.sample(rng), tree.sample(rng)
     child = tree.crossover(a, b, rng)

@@ -1,0 +1,142 @@
+"""Bayesian optimisation: Optuna's samplers on the decisions of the tree.
+
+The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio & Kégl, "Algorithms for
+Hyper-Parameter Optimization", NeurIPS 2011), for several objectives that of Ozaki et al.
+(GECCO 2020); or a Gaussian process with expected improvement, for several objectives of the
+hypervolume. Both as Akiba et al., "Optuna", KDD 2019, have them. A decision is a parameter
+while it is active: the Parzen estimator models decisions that are active together (`group`), the
+Gaussian process those that are always active, and draws the others.
+"""
+
+from __future__ import annotations
+
+import warnings
+from random import Random
+
+import optuna
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, GPSampler, TPESampler
+from optuna.trial import TrialState, create_trial
+
+from nas.candidates import Candidates
+from nas.objectives import Objectives
+from nas.trial import Proposal, Trial
+from search_spaces import Choice
+from search_spaces.node import Answer, Question
+
+SAMPLERS = ("tpe", "gp")
+_ASKS = 5  # for one that is new and within the limits; after that, one near the last is taken
+
+
+class BayesianOptimization:
+    """Ask a model of the scores told so far.
+
+    Args:
+        candidates: What to choose from.
+        objectives: What the model is of.
+        sampler: `tpe`, or `gp` for a Gaussian process.
+        draws: Uniform draws to begin with.
+    """
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        objectives: Objectives,
+        *,
+        sampler: str = "tpe",
+        draws: int = 10,
+    ) -> None:
+        if sampler not in SAMPLERS:
+            raise ValueError(f"want a sampler ({', '.join(SAMPLERS)}), got {sampler!r}")
+        if draws < 1:
+            raise ValueError(f"want at least 1 draw to begin with, got {draws}")
+        self._candidates = candidates
+        self._objectives = objectives
+        self._sampler = sampler
+        self._draws = draws
+        self._told = 0
+        self._study = _quiet_study(len(objectives.names))
+
+    def ask(self, rng: Random) -> Proposal:
+        if self._told < self._draws:
+            return self._candidates.sample(rng)
+        for _ in range(_ASKS):
+            proposal = self._suggest(rng)
+            if self._candidates.offers(proposal):
+                return proposal
+        return self._candidates.mutate(proposal, rng)
+
+    def tell(self, trial: Trial) -> None:
+        if not trial.completed:
+            return
+        self._told += 1
+        answers = [(_Parameter(q), a) for q, a in self._candidates.answers(trial.proposal)]
+        self._study.add_trial(
+            create_trial(
+                params={p.name: answer for p, answer in answers},
+                distributions={p.name: p.distribution for p, _ in answers},
+                values=self._objectives.vector(trial.scores),
+            )
+        )
+
+    def _suggest(self, rng: Random) -> Proposal:
+        self._study.sampler = self._seeded(rng.getrandbits(32))
+        asked = self._study.ask()
+        proposal = self._candidates.decide(lambda question: _Parameter(question).suggest(asked))
+        # Optuna learns of a proposal when its trial is told, and of nothing else: after a resume
+        # it would not know what was asked before.
+        self._study.tell(asked, state=TrialState.FAIL)
+        return proposal
+
+    def _seeded(self, seed: int) -> BaseSampler:
+        if self._sampler == "gp":
+            return GPSampler(
+                seed=seed, n_startup_trials=self._draws, warn_independent_sampling=False
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return TPESampler(
+                seed=seed, n_startup_trials=self._draws, multivariate=True, group=True
+            )
+
+
+class _Parameter:
+    """A decision as Optuna knows it: under a name that stands for one distribution only."""
+
+    def __init__(self, question: Question) -> None:
+        last = len(question.weights) - 1
+        self.distribution: CategoricalDistribution | IntDistribution | FloatDistribution
+        if not question.weights:
+            self.distribution = FloatDistribution(0, 1)
+        elif isinstance(question.node, Choice):
+            self.distribution = CategoricalDistribution(range(last + 1))
+        else:
+            self.distribution = IntDistribution(0, last)
+        self.name = f"{question.path} {type(self.distribution).__name__}({last})"
+
+    def suggest(self, trial: optuna.Trial) -> Answer:
+        """Have the sampler decide."""
+        match self.distribution:
+            case FloatDistribution(low=low, high=high):
+                return trial.suggest_float(self.name, low, high)
+            case IntDistribution(low=low, high=high):
+                return trial.suggest_int(self.name, low, high)
+            case CategoricalDistribution(choices=choices):
+                index = trial.suggest_categorical(self.name, choices)
+                assert isinstance(index, int)
+                return index
+
+
+def _quiet_study(objectives: int) -> optuna.Study:
+    """A study in memory, made without a line in the log."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(directions=["minimize"] * objectives)
+    finally:
+        optuna.logging.set_verbosity(verbosity)

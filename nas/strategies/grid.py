@@ -1,0 +1,110 @@
+"""Grid search: every member once, spread evenly over the space from the first trial on.
+
+A grid walked in order has seen one corner of the space when it is stopped, and a grid cut to the
+budget has to know the budget. Here all members, in the order of the tree, form a ring, and every
+step goes on by its golden section. After any number of trials they lie evenly on the ring, with
+gaps of at most three lengths (Sós, "On the Distribution mod 1 of the Sequence n alpha", 1958);
+their decisions are a lattice (Korobov, "The Approximate Computation of Multiple Integrals",
+1959). As the step and the size have no common divisor, a whole round is the full factorial.
+A real number takes the fractions of the multiples of an irrational (Richtmyer, "The Evaluation of
+Definite Integrals", 1951). Where a walk begins is random (Cranley & Patterson, "Randomization of
+Number Theoretic Methods for Multiple Integration", 1976): the first trial is drawn, and all
+others follow from it. Scores make no difference.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, count
+from math import gcd, inf, isqrt, sqrt
+from random import Random
+
+from nas.candidates import Candidates
+from nas.objectives import Objectives
+from nas.trial import Proposal, Trial
+from search_spaces import Node
+from search_spaces.node import Answer, Question
+
+_FEW = 100_000  # members to go through however few of them are within the limits
+
+
+class GridSearch:
+    """The next step of an even walk through the space that is within the limits, and not taken.
+
+    Where a space is large and little of it is within the limits, nearly every step would be
+    outside: there, draws are uniform.
+    """
+
+    def __init__(self, candidates: Candidates, objectives: Objectives) -> None:  # noqa: ARG002
+        self._candidates = candidates
+        self._size = candidates.tree.weight
+        self._stride = golden_stride(self._size)
+        self._walks = candidates.frequent or self._size <= _FEW
+        self._next = 1  # steps before it led to what is taken or over the limits
+
+    def ask(self, rng: Random) -> Proposal:
+        if self._walks and self._candidates.taken:
+            first = self._candidates.answers(next(iter(self._candidates.taken)))
+            start = number_of(first)
+            shifts = {(q.path, q.node): answer for q, answer in first if not q.weights}
+            endless = self._candidates.tree.size == inf
+            for step in count(self._next) if endless else range(self._next, self._size):
+                number = (start + step * self._stride) % self._size
+                proposal = self._candidates.decide(Member(number, step, shifts))
+                if self._candidates.offers(proposal):
+                    return proposal
+                self._next = step + 1
+        return self._candidates.sample(rng)
+
+    def tell(self, trial: Trial) -> None:
+        pass
+
+
+class Member:
+    """Takes the decisions of one member, given its number in the order of the tree.
+
+    Args:
+        number: Below the weight of the tree.
+        step: Of the walk, which decides the real numbers.
+        shifts: What is added to them, by path and node.
+    """
+
+    def __init__(self, number: int, step: int, shifts: Mapping[tuple[str, Node], float]) -> None:
+        self._number = number
+        self._step = step
+        self._shifts = shifts
+        self._primes = primes()
+
+    def __call__(self, question: Question) -> Answer:
+        if not question.weights:
+            shift = self._shifts.get((question.path, question.node), 0.5)
+            return (shift + self._step * sqrt(next(self._primes))) % 1
+        ends = list(accumulate(question.weights))
+        rest, digit = divmod(self._number, ends[-1])
+        answer = bisect_right(ends, digit)
+        weight = question.weights[answer]
+        self._number = rest * weight + digit - (ends[answer] - weight)
+        return answer
+
+
+def number_of(answers: Sequence[tuple[Question, Answer]]) -> int:
+    """The number of the member that takes its decisions so: the inverse of `Member`."""
+    number = 0
+    for question, answer in reversed(answers):
+        if question.weights:
+            before, weight = sum(question.weights[: int(answer)]), question.weights[int(answer)]
+            rest, digit = divmod(number, weight)
+            number = rest * sum(question.weights) + before + digit
+    return number
+
+
+def golden_stride(size: int) -> int:
+    """The golden section of `size`, or the next number without a divisor in common with it."""
+    section = (isqrt(5 * size * size) - size) // 2
+    return next(stride for stride in count(section) if gcd(stride, size) == 1)
+
+
+def primes() -> Iterator[int]:
+    """2, 3, 5, 7, ..."""
+    return (n for n in count(2) if all(n % d for d in range(2, isqrt(n) + 1)))

@@ -1,0 +1,148 @@
+"""A quantum-inspired evolutionary algorithm, for any number of objectives.
+
+Han & Kim, "Quantum-Inspired Evolutionary Algorithm for a Class of Combinatorial Optimization",
+IEEE Transactions on Evolutionary Computation 6(6), 2002, and its H-epsilon gate (8(2), 2004). An
+individual is not a solution but a superposition of all: an amplitude for each answer to each
+decision, whose square is the probability to observe it. Deviations: a Q-bit has two states, a
+decision here as many as it has answers (ranges in equal parts), conditional decisions included;
+the gate then rotates in the plane of the state and the answer of the best. Theirs evaluates all
+individuals, then updates all; here each is updated when its observation has been told. With
+several objectives, "not as good" means worse in one of them, and the best that migrate to the
+individuals are spread along the front. The angle is larger, for hundreds of evaluations instead
+of their tens of thousands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import acos, asin, cos, pi, sin, sqrt
+from random import Random
+from typing import TypeAlias
+
+from nas.candidates import Candidates
+from nas.objectives import Objectives
+from nas.pareto import Front, Vector
+from nas.trial import Proposal, Trial
+from search_spaces import Integer, Node, Real
+from search_spaces.node import Answer, Question
+
+_OBSERVATIONS = 20  # of one individual, until one is new and within the limits
+
+Key: TypeAlias = tuple[str, Node]  # the path of a decision, and what decides there
+State: TypeAlias = list[float]  # amplitudes: the squares add up to 1
+
+
+class QuantumInspiredEvolution:
+    """Observe superpositions; rotate them towards the best that was observed.
+
+    Args:
+        candidates: What to choose from.
+        objectives: What the best is the best in.
+        population: Superpositions; trial n is an observation of number n modulo this.
+        angle: Of a rotation, in units of pi (0.01 in the paper).
+        epsilon: Probability that is always left to the answers other than the best's.
+        migration: Trials after which the best of all becomes that of every individual.
+        levels: Parts of a range of numbers that has more values than that.
+    """
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        objectives: Objectives,
+        *,
+        population: int = 5,
+        angle: float = 0.1,
+        epsilon: float = 0.05,
+        migration: int = 10,
+        levels: int = 8,
+    ) -> None:
+        if min(population, migration, levels) < 1:
+            raise ValueError(f"want at least 1 each, got {population=}, {migration=}, {levels=}")
+        if not (0 <= angle <= 0.5 and 0 <= epsilon < 1):
+            raise ValueError(f"want 0 <= angle <= 0.5, 0 <= epsilon < 1: {angle=}, {epsilon=}")
+        self._candidates = candidates
+        self._objectives = objectives
+        self._angle, self._closest = pi * angle, asin(sqrt(epsilon))
+        self._migration, self._levels = migration, levels
+        self._states: list[dict[Key, State]] = [{} for _ in range(population)]
+        self._best: list[Trial | None] = [None] * population
+        self._front: Front[Trial] = Front()
+
+    def ask(self, rng: Random) -> Proposal:
+        individual = len(self._candidates.taken) % len(self._states)
+        states, best = self._states[individual], self._best[individual]
+        for _ in range(_OBSERVATIONS):
+            observed = self._candidates.decide(
+                lambda question: self._observe(states, question, rng)
+            )
+            proposal = replace(observed, parents=() if best is None else (best.number,))
+            if self._candidates.offers(proposal):
+                return proposal
+        return self._candidates.mutate(proposal, rng)
+
+    def tell(self, trial: Trial) -> None:
+        if not trial.completed:
+            return
+        individual = trial.number % len(self._states)
+        best = self._best[individual]
+        if best is None or self._as_good(trial, best):
+            self._best[individual] = trial
+        else:
+            self._rotate(self._states[individual], trial, best)
+        self._front.add(self._vector(trial), trial)
+        if (trial.number + 1) % self._migration == 0:
+            front = self._front.items
+            self._best = [front[i % len(front)] for i in range(len(self._states))]
+
+    def _observe(self, states: dict[Key, State], question: Question, rng: Random) -> Answer:
+        parts = self._parts(question)
+        state = states.get((question.path, question.node), [1.0] * parts)
+        (part,) = rng.choices(range(parts), [amplitude**2 for amplitude in state])
+        if not question.weights:
+            return (part + rng.random()) / parts
+        answers = len(question.weights)
+        return rng.randrange(-(-part * answers // parts), -(-(part + 1) * answers // parts))
+
+    def _rotate(self, states: dict[Key, State], trial: Trial, best: Trial) -> None:
+        """Turn every decision that `best` took otherwise towards what it decided."""
+        seen = self._observed(trial)
+        for key, (part, parts) in self._observed(best).items():
+            if seen.get(key) != (part, parts):
+                state = states.get(key, [sqrt(1 / parts)] * parts)
+                states[key] = rotated(state, part, self._angle, self._closest)
+
+    def _observed(self, trial: Trial) -> dict[Key, tuple[int, int]]:
+        """What was observed of every state, and how many parts that has."""
+        observed = {}
+        for question, answer in self._candidates.answers(trial.proposal):
+            parts, answers = self._parts(question), len(question.weights) or 1
+            part = min(int(answer * parts / answers), parts - 1)
+            observed[question.path, question.node] = part, parts
+        return observed
+
+    def _parts(self, question: Question) -> int:
+        """How many states a decision has: ranges are cut where there are many numbers."""
+        answers = len(question.weights)
+        if isinstance(question.node, Integer | Real):
+            return min(answers or self._levels, self._levels)
+        return answers
+
+    def _as_good(self, trial: Trial, best: Trial) -> bool:
+        pairs = zip(self._vector(trial), self._vector(best), strict=True)
+        return all(x <= y for x, y in pairs)
+
+    def _vector(self, trial: Trial) -> Vector:
+        return self._objectives.vector(trial.scores)
+
+
+def rotated(state: State, part: int, angle: float, closest: float) -> State:
+    """`state` turned by `angle` (radians) towards `part`, and no closer to it than `closest`.
+
+    In the plane of the two: with two answers, the rotation of Han & Kim, equation (4).
+    """
+    distance = acos(min(state[part], 1.0))
+    turned = max(distance - angle, min(closest, distance))
+    if turned == distance:
+        return state
+    shrink = sin(turned) / sin(distance)
+    return [cos(turned) if i == part else a * shrink for i, a in enumerate(state)]
