@@ -42,6 +42,7 @@ class Candidates:
         self.task = task
         self._hyperparameters = hyperparameters or Struct()
         self._feasible = Feasible(_joint(space, self._hyperparameters), task, limits)
+        self.begun: list[Proposal] = []  # what was taken, by the number of its trial
         self._taken: set[Hashable] = set()
         self._left: list[Architecture] | None = None
 
@@ -104,7 +105,9 @@ class Candidates:
 
     def take(self, proposal: Proposal) -> None:
         """Never draw `proposal`, or one that computes the same, again."""
-        self._taken.add(self._key(proposal))
+        self.begun.append(proposal)
+        if proposal.continues is None:
+            self._taken.add(self._key(proposal))
 
     def is_new(self, proposal: Proposal) -> bool:
         """Whether neither `proposal` nor one that computes the same is taken."""
