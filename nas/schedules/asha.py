@@ -80,7 +80,7 @@ class AsynchronousHalving:
     def kept(self) -> set[int]:
         kept = set(self._waited_for)
         for rung in self._rungs.values():
-            waiting = (t.number for t in rung.order if t.number not in self._promoted)
+            waiting = (t.number for t in rung.ranked() if t.number not in self._promoted)
             kept.update(islice(waiting, KEPT))
         return kept
 

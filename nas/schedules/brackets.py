@@ -170,8 +170,7 @@ class Bracket:
             if len(self._told[rung]) < self._expected(rung):
                 return
             completed = [trial for trial in self._told[rung] if trial.completed]
-            best = ranked(completed, self._objectives)
-            self._chosen.append(best[: self.shape.size(rung + 1)])
+            self._chosen.append(ranked(completed, self._objectives, self.shape.size(rung + 1)))
 
     def _hopeful(self, rung: int) -> list[int]:
         """Those of an incomplete rung that are not dominated by as many as will be chosen.

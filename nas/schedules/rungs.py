@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Container
+from bisect import bisect_left, insort
+from collections.abc import Container, Sequence
 from itertools import pairwise
 
 from nas.objectives import Objectives
-from nas.pareto import best_first
+from nas.pareto import Vector, best_first
 from nas.trial import Proposal, Trial
 
 
@@ -55,39 +55,52 @@ class Rung:
     def __init__(self, objectives: Objectives) -> None:
         self.size = 0  # failures included: they had their turn
         self._objectives = objectives
-        self._completed: list[Trial] = []  # with one objective: the best first
-        self._order: list[Trial] | None = None
+        self._one = len(objectives.names) == 1
+        self._completed: dict[int, Trial] = {}
+        # With one objective an order that new trials are sorted into, which is quick:
+        self._order: list[tuple[Vector, int]] = []
+        self._waiting: list[tuple[Vector, int]] = []  # of those, the ones not seen in `besides`
 
     def add(self, trial: Trial) -> None:
         """Take a trial in."""
         self.size += 1
-        if not trial.completed:
-            return
-        if len(self._objectives.names) == 1:
-            insort(self._completed, trial, key=lambda t: self._objectives.vector(t.scores))
-        else:
-            self._completed.append(trial)
-            self._order = None
-
-    @property
-    def order(self) -> list[Trial]:
-        """The completed ones, the best first; of equal ones, the first told."""
-        if len(self._objectives.names) == 1:
-            return self._completed
-        if self._order is None:
-            self._order = ranked(self._completed, self._objectives)
-        return self._order
+        if trial.completed:
+            self._completed[trial.number] = trial
+            if self._one:
+                entry = (self._objectives.vector(trial.scores), trial.number)
+                insort(self._order, entry)
+                insort(self._waiting, entry)
 
     def best(self, count: int, *, besides: Container[int]) -> Trial | None:
-        """The best trial whose number is not in `besides`, if it is among the best `count`."""
-        return next((t for t in self.order[:count] if t.number not in besides), None)
+        """The best trial not in `besides`, if it is among the best `count`; of equals, the first.
+
+        Args:
+            count: Of the best.
+            besides: Numbers of trials; must hold all that it ever held.
+        """
+        if not self._one:
+            top = self._ranked(count) if count else []
+            return next((trial for trial in top if trial.number not in besides), None)
+        while self._waiting and self._waiting[0][1] in besides:
+            self._waiting.pop(0)
+        if self._waiting and bisect_left(self._order, self._waiting[0]) < count:
+            return self._completed[self._waiting[0][1]]
+        return None
+
+    def ranked(self) -> list[Trial]:
+        """The completed ones, the best first."""
+        return self._ranked(None)
+
+    def _ranked(self, count: int | None) -> list[Trial]:
+        return ranked(list(self._completed.values()), self._objectives, count)
 
 
-def ranked(trials: list[Trial], objectives: Objectives) -> list[Trial]:
-    """The best first: by Pareto rank, then crowding; with one objective, by that."""
+def ranked(trials: Sequence[Trial], objectives: Objectives, count: int | None) -> list[Trial]:
+    """The best `count`, the best first: by Pareto rank, then crowding; or by the one objective."""
     if not trials:
         return []
-    return [trials[i] for i in best_first([objectives.vector(t.scores) for t in trials])]
+    order = best_first([objectives.vector(t.scores) for t in trials], count)
+    return [trials[i] for i in order]
 
 
 def _parse(rungs: str, epochs: int) -> tuple[int, ...]:
