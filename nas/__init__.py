@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nas.bundle import load_bundle as load_bundle
     from nas.bundle import open_bundle as open_bundle
     from nas.run import Run as Run
+    from nas.schedules import SCHEDULES as SCHEDULES
     from nas.session import SearchFailed as SearchFailed
     from nas.strategies import STRATEGIES as STRATEGIES
     from nas.trial import Failure as Failure
@@ -27,6 +28,7 @@ MODULE_OF = {
     "Bundle": "bundle",
     "Failure": "trial",
     "Run": "run",
+    "SCHEDULES": "schedules",
     "STRATEGIES": "strategies",
     "SearchFailed": "session",
     "Trial": "trial",

@@ -19,6 +19,7 @@ def search(
     space: str = DEFAULT_SPACE,
     data: str | Path = "digits",
     strategy: str = "evolution",
+    schedule: str = "none",
     trials: int = 40,
     seed: int = 0,
     out: str | Path,
@@ -39,6 +40,8 @@ def search(
             `fixed:SPACE:ARCHITECTURE`.
         data: The name of a data set, an image folder or an .npz file.
         strategy: A name of `nas.strategies.STRATEGIES`, or `name:setting=value,...`.
+        schedule: How long each is trained: a name of `nas.schedules.SCHEDULES`, or
+            `name:setting=value,...`; whatever is continued is a trial too.
         trials: How many there are to be in all, those already recorded included.
         seed: Same seed, same trials.
         out: The folder of the run.
@@ -65,6 +68,7 @@ def search(
         data_seed=data_seed,
         image_size=image_size,
         strategy=strategy,
+        schedule=schedule,
         seed=seed,
         objectives=tuple(objectives),
         max_parameters=max_params,

@@ -102,7 +102,11 @@ def export_trial(run: Run, trial: Trial, to: Path, *, force: bool = False) -> Bu
     if sha256(content).hexdigest() != trial.weights_sha256:
         raise ValueError(f"{file} is damaged: nas retrain trains it again")
     metrics = {
-        "validation": {"accuracy": trial.scores["accuracy"], "loss": trial.scores["loss"]},
+        "validation": {
+            "accuracy": trial.scores["accuracy"],
+            "loss": trial.scores["loss"],
+            "epochs": trial.epochs,  # fewer than the recipe's if it stopped early
+        },
         "test": None,
         "recipe": dict(trial.recipe),
         **origin(run, trial),

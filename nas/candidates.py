@@ -57,6 +57,7 @@ class Candidates:
         self._hyperparameters = hyperparameters or Struct()
         self._feasible = Feasible(_joint(space, self._hyperparameters), task, limits)
         self._canonical = lru_cache(maxsize=1 << 12)(space.canonical)  # asked for several times
+        self.begun: list[Proposal] = []  # what was taken, by the number of its trial
         self._taken: dict[Hashable, Proposal] = {}
         self._left: list[Architecture] | None = None
 
@@ -173,7 +174,9 @@ class Candidates:
 
     def take(self, proposal: Proposal) -> None:
         """Never draw `proposal`, or one that computes the same, again."""
-        self._taken.setdefault(self._key(proposal), proposal)
+        self.begun.append(proposal)
+        if proposal.continues is None:
+            self._taken.setdefault(self._key(proposal), proposal)
 
     def is_new(self, proposal: Proposal) -> bool:
         """Whether neither `proposal` nor one that computes the same is taken."""

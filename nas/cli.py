@@ -60,6 +60,13 @@ def search(
     strategy: Annotated[
         str, typer.Option(help="`nas strategies` lists them; name:setting=value,... too.")
     ] = "evolution",
+    schedule: Annotated[
+        str,
+        typer.Option(
+            help="Who is trained on: none (all to the end), halving, asha or hyperband; "
+            "asha:eta=3,min_epochs=1 or asha:rungs=2+5 too. Whatever is continued is a trial too."
+        ),
+    ] = "none",
     trials: Annotated[int, typer.Option(help="In all, those already recorded included.")] = 40,
     epochs: Annotated[int | None, typer.Option(help="Of each trial. Default: 5.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same trials.")] = 0,
@@ -117,6 +124,7 @@ def search(
         data_seed=data_seed,
         image_size=image_size,
         strategy=strategy,
+        schedule=schedule,
         seed=seed,
         objectives=tuple(name.strip() for name in objectives.split(",")),
         max_parameters=max_params,
@@ -361,9 +369,21 @@ def strategies(json: Json = False) -> None:
 def default_out(settings: Any) -> Path:
     """A folder under runs/ that says what is searched, and on what."""
     space, data = settings.space, settings.data
-    parts = (Path(space.rpartition("/")[2]).name, Path(data).stem, settings.strategy)
+    parts = [Path(space.rpartition("/")[2]).name, Path(data).stem, settings.strategy]
+    if settings.schedule != "none":
+        parts.append(settings.schedule)
     name = "-".join("".join(c if c.isalnum() else "-" for c in part)[:40] for part in parts)
     return Path("runs") / f"{name}-{settings.seed}"
+
+
+def _searcher(settings: Any) -> str:
+    schedule = "" if settings.schedule == "none" else f" with {settings.schedule}"
+    return f"{settings.strategy}{schedule}"
+
+
+def _early(trials: Any) -> str:
+    stopped = sum(trial.stopped_early for trial in trials)
+    return f"{stopped} stopped early, " if stopped else ""
 
 
 def _choose(run: Any, trial: int | None, select: str, max_params: int | None) -> Any:
@@ -388,8 +408,9 @@ def _show(path: Path, *, as_json: bool) -> None:
     results = _results()
     settings = run.settings
     results.print(
-        f"{path}: {settings.strategy} on {settings.space}, {settings.data}, seed {settings.seed}: "
-        f"{len(run.trials)} trials, {len(run.failures)} failed; hypervolume {run.hypervolume():.4f}",
+        f"{path}: {_searcher(settings)} on {settings.space}, {settings.data}, seed {settings.seed}: "
+        f"{len(run.trials)} trials, {_early(run.trials)}{len(run.failures)} failed; "
+        f"hypervolume {run.hypervolume():.4f}",
         soft_wrap=True,
     )
     if run.front:

@@ -52,7 +52,7 @@ def run_trials(
     outcomes: dict[int, Outcome] = {}
     exhausted: Exhausted | None = None
     for told in range(trials):
-        while len(proposals) < min(trials, told + window) and exhausted is None:
+        while len(proposals) < min(trials, told + window):
             number = len(proposals)
             if number < len(recorded):
                 proposal = recorded[number].proposal
@@ -61,7 +61,7 @@ def run_trials(
             else:
                 try:
                     proposal = strategy.ask(Random(f"{seed}/{number}"))
-                except Exhausted as end:
+                except Exhausted as end:  # until one in flight has been told, perhaps
                     exhausted = end
                     break
             candidates.take(proposal)

@@ -74,17 +74,27 @@ def crowding(vectors: Sequence[Vector]) -> list[float]:
     return distances
 
 
-def best_first(vectors: Sequence[Vector]) -> list[int]:
-    """Indices by Pareto rank, then by crowding distance within the rank, the largest first."""
+def best_first(vectors: Sequence[Vector], count: int | None = None) -> list[int]:
+    """Indices by Pareto rank, then by crowding distance within the rank, the largest first.
+
+    Args:
+        vectors: What is to be ordered; equal ones stay in order.
+        count: How many of the best are wanted; None for all.
+    """
     if vectors and len(vectors[0]) == 1:  # the same, sooner
-        return sorted(range(len(vectors)), key=vectors.__getitem__)
-    rank = ranks(vectors)
-    distance = [0.0] * len(vectors)
-    for front in sorted(set(rank)):
-        members = [i for i, r in enumerate(rank) if r == front]
-        for i, d in zip(members, crowding([vectors[i] for i in members]), strict=True):
-            distance[i] = d
-    return sorted(range(len(vectors)), key=lambda i: (rank[i], -distance[i]))
+        return sorted(range(len(vectors)), key=vectors.__getitem__)[:count]
+    rank = np.asarray(ranks(vectors))
+    by_rank = np.argsort(rank, kind="stable")
+    fronts = np.split(by_rank, np.flatnonzero(np.diff(rank[by_rank])) + 1)
+    order: list[int] = []
+    for members in fronts:
+        if count is not None and len(order) >= count:
+            break
+        if len(members) > 1:
+            distance = np.asarray(crowding([vectors[i] for i in members]))
+            members = members[np.argsort(-distance, kind="stable")]
+        order += members.tolist()
+    return order[:count]
 
 
 def hypervolume(vectors: ArrayLike, reference: Vector) -> float:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from nas.front import TrialFront
 from nas.journal import Journal
 from nas.objectives import Objectives
-from nas.pareto import Front, accuracy_size_area
+from nas.pareto import accuracy_size_area
 from nas.settings import Settings
 from nas.trial import Trial, checkpoint_name
 from nas.whole_file import write_whole
@@ -28,7 +29,7 @@ from search_spaces import Feasible, SearchSpace, Task, strict_json
 if TYPE_CHECKING:
     from nas.bundle import Bundle
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no schedules
 _BEGINNING = ".run.json."  # of the name of a run.json that is not whole yet
 SELECTIONS = ("best", "knee", "smallest")
 
@@ -101,7 +102,10 @@ class Run:
 
     @cached_property
     def front(self) -> list[Trial]:
-        """The completed trials that no other dominates, from the smallest to the largest."""
+        """The completed trials that no other dominates, from the smallest to the largest.
+
+        Of a network that was trained in stages, only the last counts.
+        """
         return front_of(self.trials, self._objectives)
 
     @property
@@ -180,11 +184,10 @@ class Run:
 
 
 def front_of(trials: list[Trial], objectives: Objectives) -> list[Trial]:
-    """The completed trials that no other dominates, smallest first."""
-    front: Front[Trial] = Front()
+    """The completed trials that no other dominates, smallest first; see `nas.front`."""
+    front = TrialFront(objectives)
     for trial in trials:
-        if trial.completed:
-            front.add(objectives.vector(trial.scores), trial)
+        front.add(trial)
     return front.items
 
 
@@ -215,7 +218,8 @@ def read_header(path: Path) -> Header:
             )
         if fields.keys() != {"schema", "settings", "data", "space_sha256", "largest", "made"}:
             raise ValueError("its fields are not those of a run")
-        del fields["schema"]
+        if fields.pop("schema") == 1 and isinstance(fields["settings"], dict):
+            fields["settings"].setdefault("schedule", "none")
         return Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise ValueError(f"{file}: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from nas import hyperparameters
+from nas import hyperparameters, schedules
 from nas.candidates import Candidates, Exhausted
 from nas.evaluators import training
 from nas.executors.in_process import InProcess
+from nas.front import TrialFront
 from nas.loop import run_trials
 from nas.objectives import Objectives
-from nas.pareto import Front
 from nas.run import (
     Header,
     Run,
@@ -27,9 +28,10 @@ from nas.run import (
     write_header,
     writing,
 )
+from nas.schedules import Schedule
 from nas.settings import Settings
 from nas.strategies import make
-from nas.trial import Proposal, Trial, checkpoint_name
+from nas.trial import Proposal, Trial, checkpoint_name, paused_name
 
 ALL_FAILED = 10  # trials, from the first on, that end a search when every one of them failed
 
@@ -77,13 +79,14 @@ class Session:
         self.space = space
         self.data = data
         self.task = training.task_of(data)
-        training.make_recipe(settings.recipe)
+        self._epochs = training.make_recipe(settings.recipe).epochs
         self.candidates = Candidates(
             space,
             self.task,
             settings.limits,
             hyperparameters.tree(settings.tune, settings.recipe),
         )
+        self._schedule()  # refuses settings that it does not allow
         self.header = self._header()
         self.recorded = 0
         if is_begun(out):
@@ -108,12 +111,13 @@ class Session:
         settings, run = self.settings, Run(self.path)
         checkpoints = self.path / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
+        for torn in checkpoints.glob(".*.tmp"):  # a kill left it
+            torn.unlink()
         objectives = Objectives(settings.objectives)
-        front: Front[Trial] = Front()
+        front = TrialFront(objectives)
         for trial in run.trials:
-            if trial.completed:
-                front.add(objectives.vector(trial.scores), trial)
-        _prune(checkpoints, front)
+            front.add(trial)
+        schedule = self._schedule()
         log = _Log(self, run, objectives)
         evaluator = training.Training(
             self.space,
@@ -127,7 +131,7 @@ class Session:
         completed = len(run.trials) - failed.total()
         try:
             for trial in run_trials(
-                make(settings.strategy, self.candidates, objectives),
+                schedule,
                 self.candidates,
                 InProcess(evaluator),
                 journal,
@@ -136,13 +140,15 @@ class Session:
                 window=settings.window,
                 first=self._baselines() if settings.baselines else (),
             ):
+                front.add(trial)
+                _prune(checkpoints, front, schedule, trial.number)
                 if trial.completed:
                     completed += 1
-                    front.add(objectives.vector(trial.scores), trial)
-                    _prune(checkpoints, front)
                 else:
                     failed[str(trial.failure)] += 1
                 log.add(trial)
+                if why := trial.measured.get("restarted"):
+                    self._notify(f"trial {trial.number} was trained from the beginning: {why}")
                 yield trial
                 if not completed and failed.total() >= ALL_FAILED:
                     causes = "; ".join(f"{n} x {why}" for why, n in failed.most_common(3))
@@ -152,6 +158,14 @@ class Session:
         finally:
             journal.close()
             log.close()
+
+    def _schedule(self) -> Schedule:
+        """What proposes, new: the strategy inside its schedule."""
+        settings, objectives = self.settings, Objectives(self.settings.objectives)
+        strategy = make(settings.strategy, self.candidates, objectives)
+        return schedules.make(
+            settings.schedule, strategy, self.candidates, objectives, self._epochs
+        )
 
     def _baselines(self) -> list[Proposal]:
         """The known architectures that the limits admit, one for each function."""
@@ -243,11 +257,16 @@ class _Log:
         self._session._notify(f"TensorBoard is no longer written: {error}; the search goes on")
 
 
-def _prune(checkpoints: Path, front: Front[Trial]) -> None:
-    """Keep the weights of the front only."""
+def _prune(checkpoints: Path, front: TrialFront, schedule: Schedule, told: int) -> None:
+    """Keep the weights of the front and the trainings that may be continued.
+
+    What trials after `told` have written is theirs until they are told.
+    """
     kept = {checkpoint_name(trial.number) for trial in front.items}
+    kept |= {paused_name(number) for number in schedule.kept()}
     for file in checkpoints.iterdir():
-        if file.name not in kept:
+        found = re.match(r"trial-(\d+)\.", file.name)
+        if found and int(found[1]) <= told and file.name not in kept:
             file.unlink(missing_ok=True)
 
 

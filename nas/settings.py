@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from nas import hyperparameters
+from nas import hyperparameters, schedules
 from nas.objectives import Objectives
 from nas.strategies import check_name
 from search_spaces import Limits, SearchSpace, load
@@ -24,6 +24,7 @@ class Settings:
         data_seed: Decides which examples are for validation.
         image_size: Images of a folder are resized to it; None leaves them as they are.
         strategy: A name of `nas.strategies.STRATEGIES`, or `name:setting=value,...`.
+        schedule: A name of `nas.schedules.SCHEDULES`, or `name:setting=value,...`.
         seed: Of the search.
         objectives: Names of scores; the first is what the best trial is the best in.
         max_parameters: No architecture with more is trained.
@@ -44,6 +45,7 @@ class Settings:
     data_seed: int = 0
     image_size: int | None = None
     strategy: str = "evolution"
+    schedule: str = "none"
     seed: int = 0
     objectives: tuple[str, ...] = ("accuracy", "parameters")
     max_parameters: int | None = None
@@ -57,6 +59,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_name(self.strategy)
+        schedules.check_name(self.schedule)
         Objectives(self.objectives)
         for name in self.tune:
             hyperparameters.parse_names(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from search_spaces import Architecture, Record
@@ -26,11 +26,34 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a strategy asks to have evaluated."""
+    """What a strategy asks to have evaluated.
+
+    Its network may be trained in stages, each a trial of its own: the first begins, every other
+    goes on from the weights and the optimiser's state of the one before. The trial that began it
+    (`root`) decides all that is random in it, so that what is paused and continued ends as if it
+    had never been paused.
+
+    Raises:
+        ValueError: the stages contradict each other.
+    """
 
     architecture: Architecture
     hyperparameters: Record = field(default_factory=lambda: Record({}))  # those being searched
     parents: tuple[int, ...] = ()  # numbers of the trials it was made from
+    epochs: int | None = None  # stop after so many in all; None for those of the recipe
+    continues: int | None = None  # number of the trial that it goes on from
+    root: int | None = None  # number of the trial that began, if it goes on from one
+    done: int = 0  # epochs behind it when it begins
+
+    def __post_init__(self) -> None:
+        goes_on = self.continues is not None
+        if (self.root is not None) != goes_on or (self.done > 0) != goes_on:
+            raise ValueError(
+                f"proposal: want continues, root and done together, got {self.continues}, "
+                f"{self.root} and {self.done}"
+            )
+        if self.epochs is not None and self.epochs <= self.done:
+            raise ValueError(f"proposal: want epochs above {self.done}, got {self.epochs}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +69,7 @@ class Trial:
     recipe: Mapping[str, Any]  # all hyperparameters it was trained with
     scores: Mapping[str, float]  # "accuracy", "parameters", ...; a failed trial has costs only
     failure: Failure | None = None
-    curve: tuple[Mapping[str, float], ...] = ()  # one record for each epoch
+    curve: tuple[Mapping[str, float], ...] = ()  # a record for each epoch, earlier stages' first
     weights_sha256: str | None = None  # of the checkpoint, if one was written
     measured: Mapping[str, Any] = field(default_factory=dict)
 
@@ -59,6 +82,41 @@ class Trial:
     def completed(self) -> bool:
         """Whether it has all its scores."""
         return self.failure is None
+
+    @property
+    def root(self) -> int:
+        """The number of the trial that began its network: its own, unless it continues one."""
+        return self.number if self.proposal.root is None else self.proposal.root
+
+    @property
+    def epochs(self) -> int:
+        """Those after which it was to stop, earlier stages' included; 0 where nobody says."""
+        return int(self.proposal.epochs or self.recipe.get("epochs", 0))
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether it completed before the end of its recipe, so that it may be continued."""
+        epochs = self.proposal.epochs
+        return self.completed and epochs is not None and epochs < self.recipe.get("epochs", epochs)
+
+    def continuation(self, epochs: int) -> Proposal:
+        """The proposal to go on from where this trial stopped, up to so many epochs in all."""
+        done = self.proposal.epochs
+        assert done is not None, "it was to be trained to the end"
+        return replace(
+            self.proposal, epochs=epochs, continues=self.number, root=self.root, done=done
+        )
+
+    def after(self, epochs: int) -> Trial:
+        """This trial as it would have been told, had it stopped after so many epochs.
+
+        It is what the curve says; a trial whose curve has no such record is returned as it is.
+        """
+        for length, record in enumerate(self.curve, start=1):
+            if record["number"] == epochs:
+                known = {name: record[name] for name in self.scores if name in record}
+                return replace(self, scores={**self.scores, **known}, curve=self.curve[:length])
+        return self
 
     @property
     def seconds(self) -> float:
@@ -74,6 +132,7 @@ class Trial:
             "architecture": thaw(self.architecture.value),
             "hyperparameters": thaw(self.proposal.hyperparameters),
             "parents": list(self.proposal.parents),
+            **{name: getattr(self.proposal, name) for name in _STAGE},
             "recipe": dict(self.recipe),
             "scores": dict(self.scores),
             "failure": failure
@@ -94,6 +153,7 @@ class Trial:
         Raises:
             ValueError: it is something else; names the field.
         """
+        fields = {**_STAGE, **fields}
         for name, kinds in _KINDS.items():
             if name not in fields:
                 raise ValueError(f"trial: want the field {name}, got none")
@@ -114,6 +174,7 @@ class Trial:
             Architecture(fields["space"], fields["architecture"]),
             freeze(fields["hyperparameters"]),
             tuple(fields["parents"]),
+            **{name: fields[name] for name in _STAGE},
         )
         return cls(
             number=fields["number"],
@@ -132,12 +193,24 @@ def checkpoint_name(number: int) -> str:
     return f"trial-{number:05d}.safetensors"
 
 
+def paused_name(number: int) -> str:
+    """The file of all that is needed to continue a trial that stopped early."""
+    return f"trial-{number:05d}.paused.safetensors"
+
+
+# What a trial of a run without a schedule says; journals of schema 1 do not say it.
+_STAGE: dict[str, int | None] = {"epochs": None, "continues": None, "root": None, "done": 0}
+
 _KINDS: dict[str, tuple[type, ...]] = {
     "number": (int,),
     "space": (str,),
     "architecture": (dict, list, str, int, float, type(None)),
     "hyperparameters": (dict,),
     "parents": (list,),
+    "epochs": (int, type(None)),
+    "continues": (int, type(None)),
+    "root": (int, type(None)),
+    "done": (int,),
     "recipe": (dict,),
     "scores": (dict,),
     "failure": (dict, type(None)),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trainers import checkpoint as checkpoint
+    from trainers import pausing as pausing
     from trainers.augment import augment as augment
     from trainers.augment import normalise as normalise
     from trainers.data import Dataset as Dataset
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from trainers.supervised import Evaluation as Evaluation
     from trainers.supervised import accuracy as accuracy
     from trainers.supervised import evaluate as evaluate
+    from trainers.supervised import make_optimizer as make_optimizer
     from trainers.supervised import train as train
 
 MODULE_OF = {
@@ -40,13 +42,14 @@ MODULE_OF = {
     "derive_seed": "determinism",
     "evaluate": "supervised",
     "load": "data",
+    "make_optimizer": "supervised",
     "normalise": "augment",
     "resolve": "devices",
     "seeded": "determinism",
     "set_threads": "determinism",
     "train": "supervised",
 }
-SUBMODULES = ("checkpoint",)
+SUBMODULES = ("checkpoint", "pausing")
 
 
 def __getattr__(name: str) -> object:

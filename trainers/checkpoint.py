@@ -34,13 +34,40 @@ def save(path: str | Path, state_dict: Mapping[str, Tensor]) -> str:
     return sha256_of(content).hexdigest()
 
 
-def pack(state_dict: Mapping[str, Tensor]) -> bytes:
+def save_sealed(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a file that holds its own SHA-256, which `load_sealed` checks; otherwise as `save`.
+
+    For files that are written and read by different processes, with no word between them.
+    """
+    content = pack(tensors, {"sha256": _OPEN_SEAL.decode()})
+    start = content.index(_SEAL) + len(_SEAL)
+    seal = sha256_of(content).hexdigest().encode()
+    _replace(Path(path), content[:start] + seal + content[start + len(seal) :])
+
+
+def load_sealed(path: str | Path) -> dict[str, Tensor]:
+    """Read what `save_sealed` wrote; tensors on the CPU.
+
+    Raises:
+        ValueError: The file is missing or damaged, in one line that names it.
+    """
+    content = _read(Path(path))
+    before, found, rest = content.partition(_SEAL)
+    seal, rest = rest[: len(_OPEN_SEAL)], rest[len(_OPEN_SEAL) :]
+    unsealed = before + found + _OPEN_SEAL + rest
+    if not found or sha256_of(unsealed).hexdigest().encode() != seal:
+        raise ValueError(f"checkpoint {path}: damaged (it does not have the SHA-256 it holds)")
+    return safetensors.load(content)
+
+
+def pack(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
     """The bytes of the file that `save` writes.
 
     Raises:
         ValueError: An entry is not a dense tensor.
     """
-    return safetensors.save({name: _plain(name, tensor) for name, tensor in state_dict.items()})
+    plain = {name: _plain(name, tensor) for name, tensor in tensors.items()}
+    return safetensors.save(plain, metadata)
 
 
 def load(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:
@@ -53,10 +80,7 @@ def load(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:
     Raises:
         ValueError: The file is missing or damaged, in one line that names it.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ValueError(f"checkpoint {path}: cannot be read ({error.strerror})") from error
+    content = _read(Path(path))
     if sha256 is not None and (got := sha256_of(content).hexdigest()) != sha256:
         raise ValueError(
             f"checkpoint {path}: damaged (want SHA-256 {sha256}, got {got}); train it again"
@@ -65,6 +89,17 @@ def load(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:
         return safetensors.load(content)
     except SafetensorError as error:
         raise ValueError(f"checkpoint {path}: not a complete safetensors file ({error})") from error
+
+
+_SEAL = b'"sha256":"'
+_OPEN_SEAL = b"0" * 64  # what stands in for the digest while it is computed
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"checkpoint {path}: cannot be read ({error.strerror})") from error
 
 
 def _plain(name: str, tensor: Tensor) -> Tensor:

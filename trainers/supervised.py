@@ -9,6 +9,7 @@ the losses are read.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from math import isfinite, nan
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -62,9 +63,19 @@ class Evaluation(NamedTuple):
 
 
 def train(
-    net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int, amp: bool = True
+    net: nn.Module,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    amp: bool = True,
+    optimizer: torch.optim.Optimizer | None = None,
+    done: int = 0,
 ) -> Iterator[Epoch]:
     """Train `net` in place on `data.train`; yield an `Epoch` after every pass.
+
+    To pause, stop asking, and save what `trainers.pausing.state` returns; to go on, restore it and
+    say how many passes are `done`. On the CPU the bits are those of a training without a pause.
 
     Whenever the caller holds the network it is plain (no hooks), in evaluation mode, and the global
     random state is the caller's. On the CPU the same seed and number of threads give the same bits.
@@ -76,6 +87,8 @@ def train(
         recipe: The hyperparameters.
         seed: 0 to 2**63 - 1. Decides order, augmentation and dropout, not the initial weights.
         amp: On a GPU, compute in bfloat16 where that is safe. No effect on the CPU.
+        optimizer: What `make_optimizer` made of `net` and `recipe`; None for a new one.
+        done: Passes behind `net` and `optimizer`.
 
     Raises:
         Diverged: A loss was NaN or infinite; told at the end of its epoch.
@@ -84,9 +97,10 @@ def train(
     _check(net, data)
     device = data.device
     net.to(memory_format=torch.channels_last)  # faster on the CPU too: 1.3 to 2.2 times
-    optimizer = make_optimizer(net, recipe)
-    schedule = learning_rates(recipe, steps_per_epoch(len(data.train), recipe.batch_size))
-    for number in range(1, recipe.epochs + 1):
+    optimizer = optimizer or make_optimizer(net, recipe)
+    steps = steps_per_epoch(len(data.train), recipe.batch_size)
+    schedule = islice(learning_rates(recipe, steps), done * steps, None)
+    for number in range(done + 1, recipe.epochs + 1):
         start = perf_counter()
         total_loss = torch.zeros((), device=device)
         net.train()

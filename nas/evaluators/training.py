@@ -6,7 +6,7 @@ import gc
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -18,9 +18,9 @@ from torch import nn
 import trainers
 from nas.evaluators import Outcome
 from nas.hyperparameters import recipe_fields
-from nas.trial import Cause, Failure, Proposal, checkpoint_name
+from nas.trial import Cause, Failure, Proposal, checkpoint_name, paused_name
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Dataset, Diverged, Recipe, checkpoint
+from trainers import Dataset, Diverged, Epoch, Recipe, checkpoint, pausing
 
 
 def load_data(
@@ -61,14 +61,32 @@ def threads(count: int) -> Iterator[None]:
         trainers.set_threads(before)
 
 
+@dataclass
+class _Work:
+    """A training that is under way."""
+
+    recipe: Recipe
+    seed: int
+    net: nn.Module = field(init=False)
+    optimizer: torch.optim.Optimizer = field(init=False)
+    curve: list[Epoch] = field(default_factory=list)
+    behind: int = 0  # epochs that were not trained now
+    restarted: str = ""  # why, if it could not go on from where it was
+
+
 class Training:
-    """Trains every proposal from scratch by its recipe.
+    """Trains every proposal by its recipe: from scratch, or on from where a trial stopped.
+
+    What is needed to go on from a trial that stops early is written beside its weights. Where that
+    file is missing or damaged, the training starts over, which takes longer and has the same end;
+    `measured["restarted"]` says why.
 
     Args:
         space: What architectures are compiled by.
         data: On the device to train on.
         fixed: Fields of the recipe that are not searched.
-        seed: Of the search; with the trial's number it decides weights, order, augmentation.
+        seed: Of the search; with the number of the trial that began the network it decides
+            weights, order, augmentation.
         checkpoints: A folder for the weights of every completed trial.
     """
 
@@ -91,39 +109,74 @@ class Training:
     def evaluate(self, number: int, proposal: Proposal) -> Outcome:
         start = perf_counter()
         recipe = make_recipe(self._fixed, proposal)
-        curve: list[dict[str, float]] = []
+        work = _Work(recipe, self._seed_of(number, proposal))
         weights, failure, scores = None, None, {}
         try:
-            net = self._train(number, proposal, recipe, curve)
+            self._train(work, number, proposal)
             if self._checkpoints is not None:
                 path = self._checkpoints / checkpoint_name(number)
-                weights = checkpoint.save(path, net.state_dict())
-            scores = {name: curve[-1][name] for name in ("accuracy", "loss")}
+                weights = checkpoint.save(path, work.net.state_dict())
+            scores = {"accuracy": work.curve[-1].accuracy, "loss": work.curve[-1].loss}
         except Exception as error:  # whatever it is, it is this trial's and not the search's
             failure = _failure(error)
             del error
             gc.collect()  # a kept exception keeps its tensors
-        seconds = [epoch.pop("seconds") for epoch in curve]
         return Outcome(
             recipe=asdict(recipe),
             scores=scores,
             failure=failure,
-            curve=tuple(curve),
+            curve=tuple(_record(epoch) for epoch in work.curve),
             weights_sha256=weights,
             measured={
                 "seconds": round(perf_counter() - start, 4),
-                "epoch_seconds": [round(s, 4) for s in seconds],
+                "epoch_seconds": [round(e.seconds, 4) for e in work.curve[work.behind :]],
                 "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                **({"restarted": work.restarted} if work.restarted else {}),
             },
         )
 
-    def _train(
-        self, number: int, proposal: Proposal, recipe: Recipe, curve: list[dict[str, float]]
-    ) -> nn.Module:
-        seed = trainers.derive_seed(self._seed, "trial", number)
-        net = build(self._space, proposal.architecture, self._task, seed).to(self._data.device)
-        curve.extend(map(asdict, trainers.train(net, self._data, recipe, seed=seed)))
-        return net
+    def _seed_of(self, number: int, proposal: Proposal) -> int:
+        root = number if proposal.root is None else proposal.root
+        return trainers.derive_seed(self._seed, "trial", root)
+
+    def _train(self, work: _Work, number: int, proposal: Proposal) -> None:
+        self._begin(work, proposal.architecture)
+        if proposal.continues is not None:
+            self._restore(work, proposal)
+        last = min(proposal.epochs or work.recipe.epochs, work.recipe.epochs)
+        for epoch in trainers.train(
+            work.net,
+            self._data,
+            work.recipe,
+            seed=work.seed,
+            optimizer=work.optimizer,
+            done=work.behind,
+        ):
+            work.curve.append(epoch)
+            if epoch.number == last:
+                break
+        if last < work.recipe.epochs and self._checkpoints is not None:
+            path = self._checkpoints / paused_name(number)
+            checkpoint.save_sealed(path, pausing.state(work.net, work.optimizer, work.curve))
+
+    def _begin(self, work: _Work, architecture: Architecture) -> None:
+        net = build(self._space, architecture, self._task, work.seed)
+        work.net = net.to(self._data.device)
+        work.optimizer = trainers.make_optimizer(work.net, work.recipe)
+
+    def _restore(self, work: _Work, proposal: Proposal) -> None:
+        assert proposal.continues is not None
+        try:
+            if self._checkpoints is None:
+                raise ValueError("no checkpoints are kept")
+            kept = checkpoint.load_sealed(self._checkpoints / paused_name(proposal.continues))
+            curve = pausing.restore(work.net, work.optimizer, kept)
+            if len(curve) != proposal.done:
+                raise ValueError(f"want {proposal.done} epochs done, got {len(curve)}")
+            work.curve, work.behind = curve, len(curve)
+        except ValueError as error:
+            work.restarted = str(error)
+            self._begin(work, proposal.architecture)
 
 
 def build(space: SearchSpace, architecture: Architecture, task: Task, seed: int) -> nn.Module:
@@ -147,6 +200,13 @@ def train_epochs(
 def test_accuracy(net: nn.Module, data: Dataset) -> float:
     """Accuracy on the test split, 0..1: what is reported once, at the end."""
     return trainers.accuracy(net, data.test, data)
+
+
+def _record(epoch: Epoch) -> dict[str, float]:
+    """An epoch as the journal holds it: seconds are measured, not decided."""
+    fields: dict[str, float] = asdict(epoch)
+    del fields["seconds"]
+    return fields
 
 
 def _failure(error: Exception) -> Failure:

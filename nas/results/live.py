@@ -82,6 +82,8 @@ class _Lines:
             if trial.completed
             else f"failed: {trial.failure}"
         )
+        if trial.proposal.epochs is not None:
+            what += f" {trial.epochs:>3} epochs"
         self._console.print(
             f"trial {trial.number + 1:>4}/{self._trials} {what} {trial.seconds:6.1f} s  "
             f"{left} left  {notation(trial, self._session.space)}"

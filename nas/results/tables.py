@@ -22,6 +22,9 @@ def front_table(
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("trial", "accuracy", "parameters", "MACs", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
+    staged = any(trial.proposal.epochs is not None for trial in front)
+    if staged:
+        table.add_column("epochs", justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold")
     for trial in front:
         searched = recipe_fields(trial.proposal.hyperparameters)
@@ -32,6 +35,7 @@ def front_table(
             f"{trial.scores['parameters']:,}",
             short(trial.scores["macs"]),
             f"{trial.seconds:.1f}",
+            *([f"{trial.epochs}/{trial.recipe.get('epochs', trial.epochs)}"] if staged else []),
             notation(trial, space) + (f"\n{recipe}" if recipe else ""),
         )
     return table
@@ -46,10 +50,11 @@ def failure_lines(failures: Sequence[Trial]) -> list[str]:
 def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
     """What `nas show --json` prints.
 
-    Keys: run, space, data, strategy, seed, trials, completed, failed, hypervolume, front and
-    failures. Each item of `front` has number, architecture, notation, recipe, hyperparameters,
-    scores, seconds and weights (the file, or null); of `failures` number, architecture, cause and
-    message.
+    Keys: run, space, data, strategy, schedule, seed, trials, completed, stopped_early (of those
+    completed), failed, hypervolume, front and failures. Each item of `front` has number,
+    architecture, notation, recipe, hyperparameters, epochs (that it was trained, in all),
+    continues (the trial it went on from, or null), scores, seconds and weights (the file, or
+    null); of `failures` number, architecture, cause and message.
     """
     settings = run.settings
     return {
@@ -57,9 +62,11 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
         "space": settings.space,
         "data": settings.data,
         "strategy": settings.strategy,
+        "schedule": settings.schedule,
         "seed": settings.seed,
         "trials": len(run.trials),
         "completed": len(run.trials) - len(run.failures),
+        "stopped_early": sum(t.stopped_early for t in run.trials),
         "failed": len(run.failures),
         "hypervolume": run.hypervolume(),
         "front": [
@@ -69,6 +76,8 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
                 "notation": notation(t, space),
                 "recipe": dict(t.recipe),
                 "hyperparameters": thaw(t.proposal.hyperparameters),
+                "epochs": t.epochs,
+                "continues": t.proposal.continues,
                 "scores": dict(t.scores),
                 "seconds": t.seconds,
                 "weights": _weights(run, t),

@@ -23,15 +23,15 @@ from tensorboard.plugins.hparams import summary_v2 as hp
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import summary
 
+from nas.front import TrialFront
 from nas.objectives import Objectives
-from nas.pareto import Front
 from nas.results.plots import front_figure, pixels
 from nas.run import area_of
 from nas.trial import Trial
 from search_spaces.values import Scalar
 
 OWN_DIRECTORY = 500
-METRICS = ("accuracy", "parameters", "macs", "loss", "seconds")
+METRICS = ("accuracy", "parameters", "macs", "loss", "seconds", "epochs")
 Plain = bool | int | float | str
 
 
@@ -57,10 +57,9 @@ class Board:
     ) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         self._folder = folder
-        self._objectives = objectives
         self._largest = largest
         self._stretch = stretch
-        self._front: Front[Trial] = Front()
+        self._front = TrialFront(objectives)
         self._trials: list[Trial] = []
         self._best = 0.0
         self._failed = 0
@@ -78,9 +77,8 @@ class Board:
             OSError: the folder cannot be written to.
         """
         self._trials.append(trial)
-        on_front = False
+        on_front = self._front.add(trial)
         if trial.completed:
-            on_front = self._front.add(self._objectives.vector(trial.scores), trial)
             self._best = max(self._best, trial.scores["accuracy"])
         step, when = trial.number + 1, ended(trial)
         self._failed += not trial.completed
@@ -116,7 +114,7 @@ class Board:
 
     def _write_trial(self, trial: Trial, decisions: Mapping[str, Scalar]) -> None:
         when = ended(trial)
-        final = {"seconds": trial.seconds, **trial.scores}
+        final = {"seconds": trial.seconds, "epochs": trial.epochs, **trial.scores}
         row = {name: plain(option) for name, option in decisions.items()}
         metrics = {tag: final[tag] for tag in METRICS}
         _, start, end = summary.hparams(row, metrics)  # type: ignore[no-untyped-call]

@@ -38,7 +38,7 @@ class QuantumInspiredEvolution:
     Args:
         candidates: What to choose from.
         objectives: What the best is the best in.
-        population: Superpositions; trial n is an observation of number n modulo this.
+        population: Superpositions; proposal n is an observation of number n modulo this.
         angle: Of a rotation, in units of pi (0.01 in the paper).
         epsilon: Probability that is always left to the answers other than the best's.
         migration: Trials after which the best of all becomes that of every individual.
@@ -67,6 +67,7 @@ class QuantumInspiredEvolution:
         self._states: list[dict[Key, State]] = [{} for _ in range(population)]
         self._best: list[Trial | None] = [None] * population
         self._front: Front[Trial] = Front()
+        self._told = 0
 
     def ask(self, rng: Random) -> Proposal:
         individual = len(self._candidates.taken) % len(self._states)
@@ -81,16 +82,17 @@ class QuantumInspiredEvolution:
         return self._candidates.mutate(proposal, rng)
 
     def tell(self, trial: Trial) -> None:
+        individual = self._told % len(self._states)  # a schedule leaves gaps in the numbers
+        self._told += 1
         if not trial.completed:
             return
-        individual = trial.number % len(self._states)
         best = self._best[individual]
         if best is None or self._as_good(trial, best):
             self._best[individual] = trial
         else:
             self._rotate(self._states[individual], trial, best)
         self._front.add(self._vector(trial), trial)
-        if (trial.number + 1) % self._migration == 0:
+        if self._told % self._migration == 0:
             front = self._front.items
             self._best = [front[i % len(front)] for i in range(len(self._states))]
 

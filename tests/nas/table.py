@@ -2,6 +2,7 @@
 
 from contextlib import closing
 
+from nas import schedules
 from nas.candidates import Candidates
 from nas.evaluators import Outcome
 from nas.executors.in_process import InProcess
@@ -52,14 +53,17 @@ def search(
     limits=None,
     hyperparameters=None,
     space=None,
+    schedule="none",
+    epochs=9,
 ):
     """Run a search on the table; returns the texts of all its trials."""
     objectives = Objectives(objectives)
     candidates = Candidates(space or get("nasbench201"), TASK, limits, hyperparameters)
+    strategy = make(strategy, candidates, objectives)
     journal = Journal(path)
     with closing(journal):
         for _ in run_trials(
-            make(strategy, candidates, objectives),
+            schedules.make(schedule, strategy, candidates, objectives, epochs),
             candidates,
             executor(evaluator or Convolutions()),
             journal,

@@ -55,6 +55,8 @@ def no_images(path):
 BAD = [
     (["--space", "nothing"], "want a search space (nasbench201, "),
     (["--strategy", "annealed"], "want a strategy (random, evolution, nsga2), got 'annealed'"),
+    (["--schedule", "ahsa"], "want a schedule (none, halving, asha, hyperband), got 'ahsa'"),
+    (["--schedule", "asha", "--epochs", "2"], "want a recipe of at least 3 epochs"),
     (["--data", "no_such_data"], "no_such_data"),
     (["--device", "tpu"], "device: want auto, cpu, cuda or cuda:N, got 'tpu'"),
     (["--trials", "0"], "--trials: want at least 1, got 0"),
@@ -149,14 +151,14 @@ def test_show_as_json(nas, run):
     document = json.loads(out)
     assert (status, err) == (0, "")
     assert set(document) == {
-        *("run", "space", "data", "strategy", "seed", "trials", "completed", "failed"),
-        *("hypervolume", "front", "failures"),
+        *("run", "space", "data", "strategy", "schedule", "seed", "trials", "completed"),
+        *("stopped_early", "failed", "hypervolume", "front", "failures"),
     }
     assert document["trials"] == document["completed"] == 12
     for trial in document["front"]:
         assert set(trial) == {
             *("number", "architecture", "notation", "recipe", "hyperparameters", "scores"),
-            *("seconds", "weights"),
+            *("epochs", "continues", "seconds", "weights"),
         }
         assert set(trial["hyperparameters"]) == {"learning_rate", "batch_size"}
     status, out, _ = nas("show", run)

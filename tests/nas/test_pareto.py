@@ -1,7 +1,9 @@
 """Fronts, ranks, crowding and hypervolume against brute force and hand-made cases."""
 
 from math import inf, isclose
+from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +74,15 @@ def test_area_under_the_step_line():
     assert isclose(accuracy_size_area([(0.8, 100)], 10_000), 0.8 * 2 / 4)
     assert isclose(accuracy_size_area([(0.8, 100), (0.9, 1000)], 10_000), (0.8 * 2 + 0.1) / 4)
     assert accuracy_size_area([(1.0, 100_000)], 10_000) == 0
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_the_best_few_are_the_first_of_all(width):
+    rng = Random(width)
+    vectors = [tuple(rng.randrange(6) for _ in range(width)) for _ in range(60)]
+    order = best_first(vectors)
+    assert sorted(order) == list(range(60))
+    rank = ranks(vectors)
+    assert [rank[i] for i in order] == sorted(rank)
+    for count in (0, 1, 7, 20, 59, 60, 99):
+        assert best_first(vectors, count) == order[:count]

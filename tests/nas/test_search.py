@@ -144,6 +144,7 @@ def test_another_setting_is_refused_by_name(run, tmp_path):
         ({"epochs": 3}, r"recipe was .*'epochs': 1.*, is .*'epochs': 3"),
         ({"seed": 4}, "seed was 3, is 4"),
         ({"strategy": "random"}, "strategy was 'evolution', is 'random'"),
+        ({"schedule": "asha", "epochs": 3}, "schedule was 'none', is 'asha'"),
     ):
         with pytest.raises(ValueError, match=message):
             nas.search(**(SMALL | change), trials=50, out=run.path)
@@ -290,8 +291,8 @@ def test_a_space_file_that_has_changed_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace('"schema": 1', '"schema": 2'), "made by a newer version"),
-        (lambda text: text.replace('"schema": 1', '"schema": "x"'), "no schema number"),
+        (lambda text: text.replace('"schema": 2', '"schema": 3'), "made by a newer version"),
+        (lambda text: text.replace('"schema": 2', '"schema": "x"'), "no schema number"),
         (lambda text: text.replace('"seed": 3', '"seed": 3, "seed": 3'), "twice"),
         (lambda text: text.replace('"window": 1', '"window": 0'), "window: want at least 1"),
         (lambda text: text.replace('"window"', '"windows"'), "settings: "),

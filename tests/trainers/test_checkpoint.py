@@ -140,3 +140,28 @@ def test_a_full_disk_keeps_the_old_file_and_leaves_no_other(tmp_path):
     assert caught.value.errno == errno.EFBIG
     assert torch.equal(checkpoint.load(path, digest)["weight"], weights(1.0)["weight"])
     assert [file.name for file in tmp_path.iterdir()] == ["w"]
+
+
+def test_a_sealed_file_holds_its_own_digest_and_is_plain_safetensors(tmp_path):
+    path = tmp_path / "w"
+    state = weights(1.0) | {"count": torch.tensor(7)}
+    checkpoint.save_sealed(path, state)
+    for found in (checkpoint.load_sealed(path), checkpoint.load(path)):
+        assert found.keys() == state.keys()
+        assert all(torch.equal(found[name], state[name]) for name in state)
+
+
+def test_a_sealed_file_notices_every_flipped_bit_and_every_cut(tmp_path):
+    path = tmp_path / "w"
+    checkpoint.save_sealed(path, weights(1.0, size=8))
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << position % 8
+        for content in (bytes(damaged), whole[:position]):
+            path.write_bytes(content)
+            with pytest.raises(ValueError, match=rf"^checkpoint {path}: damaged "):
+                checkpoint.load_sealed(path)
+    path.unlink()
+    with pytest.raises(ValueError, match=rf"^checkpoint {path}: cannot be read"):
+        checkpoint.load_sealed(path)

@@ -1,0 +1,51 @@
+"""Hyperband.
+
+Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar, "Hyperband: A Novel Bandit-Based Approach to
+Hyperparameter Optimization", JMLR 18(185), 2018, Algorithm 1. https://arxiv.org/abs/1603.06560.
+Deviations: as in `nas.schedules.asha`; and the loop over s begins again when it ends.
+"""
+
+from __future__ import annotations
+
+from nas.candidates import Candidates
+from nas.objectives import Objectives
+from nas.schedules.brackets import Brackets, Shape
+from nas.schedules.rungs import levels
+from nas.strategies import Strategy
+
+
+class Hyperband(Brackets):
+    """Brackets of successive halving: many newcomers with few epochs, ..., few with all.
+
+    Args:
+        strategy: Proposes the architectures.
+        candidates: What it chooses from.
+        objectives: What promotion is by.
+        epochs: Of the recipe (R in the paper).
+        eta: Of so many trials of a rung, one is promoted.
+        min_epochs: Of the first rung; every other has eta times more, up to `epochs`.
+        rungs: The epochs of all rungs, such as "12+200", instead of `min_epochs`.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        candidates: Candidates,
+        objectives: Objectives,
+        epochs: int,
+        *,
+        eta: int = 3,
+        min_epochs: int = 1,
+        rungs: str = "",
+    ) -> None:
+        found = levels(epochs, eta=eta, min_epochs=min_epochs, rungs=rungs)
+        super().__init__(strategy, candidates, objectives, shapes(found, eta))
+
+
+def shapes(levels: tuple[int, ...], eta: int) -> list[Shape]:
+    """The brackets s = s_max, ..., 0: n = ceil((s_max + 1) eta^s / (s + 1)) newcomers each."""
+    count = len(levels)  # s_max + 1
+    return [
+        Shape(-(-count * eta**s // (s + 1)), levels[count - s - 1 :], eta)
+        for s in reversed(range(count))
+    ]

@@ -1,0 +1,114 @@
+"""Rungs: the epochs at which trainings pause and are compared, and who is the best of each."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Container, Sequence
+from itertools import pairwise
+
+from nas.objectives import Objectives
+from nas.pareto import Vector, best_first
+from nas.trial import Proposal, Trial
+
+
+def levels(epochs: int, *, eta: int, min_epochs: int, rungs: str = "") -> tuple[int, ...]:
+    """The epochs of the rungs, rising; the last are those of the recipe.
+
+    Args:
+        epochs: Of the recipe (R in the papers).
+        eta: The reduction factor: of so many, one goes on; and it goes on to so many times the
+            epochs.
+        min_epochs: Of the first rung (r): the others are at r eta, r eta^2, ..., and the last,
+            floor(log_eta(R/r)) rungs above the first, at R.
+        rungs: The rungs themselves, such as "12+200", instead.
+
+    Raises:
+        ValueError: there are less than two, or a setting is not allowed.
+    """
+    if eta < 2:
+        raise ValueError(f"want eta of at least 2, got {eta}")
+    if rungs:
+        return _parse(rungs, epochs)
+    if min_epochs < 1:
+        raise ValueError(f"want min_epochs of at least 1, got {min_epochs}")
+    if epochs < eta * min_epochs:
+        raise ValueError(
+            f"want a recipe of at least {eta * min_epochs} epochs (eta times min_epochs), "
+            f"got {epochs}"
+        )
+    found = [min_epochs]
+    while found[-1] * eta <= epochs:
+        found.append(found[-1] * eta)
+    return (*found[:-1], epochs)
+
+
+def begin(proposal: Proposal, epochs: int) -> Proposal:
+    """What a strategy proposed, to be stopped after so many epochs."""
+    return Proposal(
+        proposal.architecture, proposal.hyperparameters, proposal.parents, epochs=epochs
+    )
+
+
+class Rung:
+    """The trials that were told at one rung."""
+
+    def __init__(self, objectives: Objectives) -> None:
+        self.size = 0  # failures included: they had their turn
+        self._objectives = objectives
+        self._one = len(objectives.names) == 1
+        self._completed: dict[int, Trial] = {}
+        # With one objective an order that new trials are sorted into, which is quick:
+        self._order: list[tuple[Vector, int]] = []
+        self._waiting: list[tuple[Vector, int]] = []  # of those, the ones not seen in `besides`
+
+    def add(self, trial: Trial) -> None:
+        """Take a trial in."""
+        self.size += 1
+        if trial.completed:
+            self._completed[trial.number] = trial
+            if self._one:
+                entry = (self._objectives.vector(trial.scores), trial.number)
+                insort(self._order, entry)
+                insort(self._waiting, entry)
+
+    def best(self, count: int, *, besides: Container[int]) -> Trial | None:
+        """The best trial not in `besides`, if it is among the best `count`; of equals, the first.
+
+        Args:
+            count: Of the best.
+            besides: Numbers of trials; must hold all that it ever held.
+        """
+        if not self._one:
+            top = self._ranked(count) if count else []
+            return next((trial for trial in top if trial.number not in besides), None)
+        while self._waiting and self._waiting[0][1] in besides:
+            self._waiting.pop(0)
+        if self._waiting and bisect_left(self._order, self._waiting[0]) < count:
+            return self._completed[self._waiting[0][1]]
+        return None
+
+    def ranked(self) -> list[Trial]:
+        """The completed ones, the best first."""
+        return self._ranked(None)
+
+    def _ranked(self, count: int | None) -> list[Trial]:
+        return ranked(list(self._completed.values()), self._objectives, count)
+
+
+def ranked(trials: Sequence[Trial], objectives: Objectives, count: int | None) -> list[Trial]:
+    """The best `count`, the best first: by Pareto rank, then crowding; or by the one objective."""
+    if not trials:
+        return []
+    order = best_first([objectives.vector(t.scores) for t in trials], count)
+    return [trials[i] for i in order]
+
+
+def _parse(rungs: str, epochs: int) -> tuple[int, ...]:
+    wanted = f"want rungs as rising numbers of epochs up to the recipe's {epochs}, such as"
+    example = "+".join(str(n) for n in (max(1, epochs // 10), epochs))
+    parts = rungs.split("+")
+    found = tuple(int(part) for part in parts if part.isdecimal())
+    rising = all(a < b for a, b in pairwise(found))
+    if len(found) < max(2, len(parts)) or not rising or found[0] < 1 or found[-1] != epochs:
+        raise ValueError(f"{wanted} {example}, got {rungs}")
+    return found

@@ -1,0 +1,32 @@
+"""No schedule: every trial is trained by the whole recipe."""
+
+from __future__ import annotations
+
+from random import Random
+
+from nas.candidates import Candidates
+from nas.objectives import Objectives
+from nas.strategies import Strategy
+from nas.trial import Proposal, Trial
+
+
+class WholeTraining:
+    """The strategy as it is."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        candidates: Candidates,  # noqa: ARG002
+        objectives: Objectives,  # noqa: ARG002
+        epochs: int,  # noqa: ARG002
+    ) -> None:
+        self._strategy = strategy
+
+    def ask(self, rng: Random) -> Proposal:
+        return self._strategy.ask(rng)
+
+    def tell(self, trial: Trial) -> None:
+        self._strategy.tell(trial)
+
+    def kept(self) -> set[int]:
+        return set()
