@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from random import Random
 
 from nas.trial import Proposal
@@ -42,7 +43,9 @@ class Candidates:
         self.task = task
         self._hyperparameters = hyperparameters or Struct()
         self._feasible = Feasible(_joint(space, self._hyperparameters), task, limits)
+        self._canonical = lru_cache(maxsize=1 << 16)(space.canonical)
         self._taken: set[Hashable] = set()
+        self.taken: list[Proposal] = []  # in the order of the trials' numbers
         self._left: list[Architecture] | None = None
 
     # -- drawing: always feasible, never taken -------------------------------------------------
@@ -82,6 +85,13 @@ class Candidates:
         child = self._feasible.crossover(_join(a), _join(b), rng)
         return replace(_split(child, self.space.name), parents=a.parents + b.parents)
 
+    def vary(self, parent: Proposal, rng: Random) -> Proposal:
+        """Draw a proposal one decision from `parent`: it may be taken already."""
+        if self._feasible.space.size == 1:
+            return parent
+        point = self._feasible.mutate(_join(parent), rng)
+        return replace(_split(point, self.space.name), parents=parent.parents)
+
     def neighbours(self, proposal: Proposal) -> Iterator[Proposal]:
         """All candidates one decision from `proposal` (ordinal decisions: one step)."""
         for point in self._feasible.neighbours(_join(proposal)):
@@ -104,11 +114,12 @@ class Candidates:
 
     def take(self, proposal: Proposal) -> None:
         """Never draw `proposal`, or one that computes the same, again."""
-        self._taken.add(self._key(proposal))
+        self._taken.add(self.key(proposal))
+        self.taken.append(proposal)
 
     def is_new(self, proposal: Proposal) -> bool:
         """Whether neither `proposal` nor one that computes the same is taken."""
-        return self._key(proposal) not in self._taken
+        return self.key(proposal) not in self._taken
 
     def admits(self, proposal: Proposal) -> bool:
         """Whether `proposal` is within the limits."""
@@ -123,8 +134,9 @@ class Candidates:
         flat = self._feasible.space.flat(_join(proposal))
         return {path.removeprefix("architecture."): option for path, option in flat.items()}
 
-    def _key(self, proposal: Proposal) -> Hashable:
-        return self.space.canonical(proposal.architecture), proposal.hyperparameters
+    def key(self, proposal: Proposal) -> Hashable:
+        """Equal for proposals that compute the same function and are trained the same way."""
+        return self._canonical(proposal.architecture), proposal.hyperparameters
 
     def _any_left(self, rng: Random) -> Proposal:
         """One of what is left, found by looking through all that there is, if that can be done."""

@@ -72,6 +72,8 @@ def crowding(vectors: Sequence[Vector]) -> list[float]:
 
 def best_first(vectors: Sequence[Vector]) -> list[int]:
     """Indices by Pareto rank, then by crowding distance within the rank, the largest first."""
+    if vectors and len(vectors[0]) == 1:  # every front is a point
+        return sorted(range(len(vectors)), key=lambda i: vectors[i])
     rank = ranks(vectors)
     distance = [0.0] * len(vectors)
     for front in sorted(set(rank)):

@@ -7,13 +7,13 @@ from collections.abc import Hashable
 from math import gcd
 from typing import TypeAlias
 
-from search_spaces.dag import Edge, canonical_dag, prune_dag
+from search_spaces.dag import Dag, Edge, canonical_dag, prune_dag
 from search_spaces.darts_genotype import CellGenotype
 
 Terms: TypeAlias = Counter[tuple[int, int]]  # (vertex, times averaged): how many times it is added
 
 
-def canonical_cell(cell: CellGenotype, *, stride: int) -> Hashable:
+def canonical_cell(cell: CellGenotype, *, stride: int) -> Dag:
     """Equal for cells that compute the same function, up to the order of the output's channels.
 
     Every node is a sum of terms, each an operation's output (or a cell's input) averaged some

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from search_spaces import strict_json
 from search_spaces.architecture import Architecture
 from search_spaces.cost import FLOAT_BYTES, Cost, Walk
-from search_spaces.dag import Edge, canonical_dag
+from search_spaces.dag import Dag, Edge, canonical_dag
 from search_spaces.lifetimes import Lifetimes
 from search_spaces.nasbench101_cells import OPERATIONS, labels_of, module_hash, vertex_channels
 from search_spaces.nasbench101_tree import Cell, Cells, parsed
@@ -65,6 +65,7 @@ def space(channels: int = 128, cells: int = 3) -> SearchSpace:
         source="Ying et al., ICML 2019",
         settings={"channels": channels, "cells": cells},
         canonical_form=lambda architecture: canonical_form(architecture, channels),
+        graph=lambda architecture: canonical_form(architecture, channels),
         read=read,
         write=write,
         published=PUBLISHED,
@@ -113,7 +114,7 @@ PUBLISHED = {
 }
 
 
-def canonical_form(architecture: Architecture, channels: int) -> Hashable:
+def canonical_form(architecture: Architecture, channels: int) -> Dag:
     """Equal for cells that compute the same function, whatever the weights.
 
     Weights belong to vertices with a convolution, and to the projections of the input. Where
