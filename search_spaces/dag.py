@@ -38,10 +38,12 @@ def prune_dag(edges: Collection[Edge], source: int, sink: int) -> tuple[int, ...
 
 
 def _reachable(start: int, arrows: Collection[tuple[int, int]]) -> set[int]:
+    heads: dict[int, set[int]] = {}
+    for i, j in arrows:
+        heads.setdefault(i, set()).add(j)
     found, frontier = {start}, [start]
     while frontier:
-        vertex = frontier.pop()
-        ahead = {j for i, j in arrows if i == vertex} - found
+        ahead = heads.get(frontier.pop(), set()) - found
         found |= ahead
         frontier += ahead
     return found

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from search_spaces.architecture import Architecture
 from search_spaces.cost import Cost
 from search_spaces.dag import Dag
-from search_spaces.darts_canonical import canonical_cell
+from search_spaces.darts_canonical import canonical_cell, function_graph
 from search_spaces.darts_cost import network_cost
 from search_spaces.darts_genotype import CellGenotype, read_genotype, write_genotype
 from search_spaces.guests import Guests
@@ -29,6 +29,8 @@ from search_spaces.tree import Choice, Struct
 from search_spaces.values import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from torch import nn
 
 OPERATIONS = (
@@ -75,13 +77,14 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
     def count(architecture: Architecture, task: Task) -> Cost:
         return network_cost(*genotype(architecture), task, channels, layers, auxiliary)
 
-    def canonical_form(architecture: Architecture) -> tuple[Dag | None, Dag]:
+    def canonical_form(architecture: Architecture) -> Hashable:
         normal, reduce = genotype(architecture)
         used = canonical_cell(normal, stride=1) if layers > 2 else None  # else all reduce
         return used, canonical_cell(reduce, stride=2)
 
     def graph(architecture: Architecture) -> Dag:
-        return Dag.union(*(cell for cell in canonical_form(architecture) if cell is not None))
+        normal, reduce = genotype(architecture)
+        return Dag.union(function_graph(normal, stride=1), function_graph(reduce, stride=2))
 
     return SearchSpace(
         name="darts",

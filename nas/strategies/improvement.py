@@ -13,6 +13,7 @@ Halton sequence. A score without uncertainty, as an exact cost is, dominates a l
 
 from __future__ import annotations
 
+from functools import cache
 from math import log, pi, sqrt
 
 import numpy as np
@@ -53,8 +54,7 @@ def log_hypervolume_improvement(mean: Array, deviation: Array, found: Array) -> 
     others = found[:, 1:]
     low = np.minimum(others.min(axis=0), np.where(deviation == 0, mean, np.inf)[:, 1:].min(axis=0))
     high = others.max(axis=0)
-    unit = Halton(others.shape[1], scramble=False).random(_LEVELS)
-    levels = low + unit * (high - low)  # (levels, scores - 1)
+    levels = low + _unit_levels(others.shape[1]) * (high - low)  # (levels, scores - 1)
     within = (others[None] <= levels[:, None]).all(axis=2)  # (levels, n)
     best = np.where(within, found[:, 0], found[:, 0].max()).min(axis=1)
     gain = log_expected_improvement(mean[:, :1], deviation[:, :1], best[None])
@@ -67,3 +67,9 @@ def log_hypervolume_improvement(mean: Array, deviation: Array, found: Array) -> 
     with np.errstate(divide="ignore"):
         total: Array = logsumexp(gain, axis=1)
     return total
+
+
+@cache
+def _unit_levels(scores: int) -> Array:
+    levels: Array = Halton(scores, scramble=False).random(_LEVELS)
+    return levels
