@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from nas.cli import main
+from nas.strategies import STRATEGIES
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def no_images(path):
 
 BAD = [
     (["--space", "nothing"], "want a search space (nasbench201, "),
-    (["--strategy", "annealed"], "want a strategy (random, evolution, nsga2), got 'annealed'"),
+    (["--strategy", "annealed"], f"want a strategy ({', '.join(STRATEGIES)}), got 'annealed'"),
     (["--data", "no_such_data"], "no_such_data"),
     (["--device", "tpu"], "device: want auto, cpu, cuda or cuda:N, got 'tpu'"),
     (["--trials", "0"], "--trials: want at least 1, got 0"),
