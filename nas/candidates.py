@@ -56,7 +56,7 @@ class Candidates:
         self.task = task
         self._hyperparameters = hyperparameters or Struct()
         self._feasible = Feasible(_joint(space, self._hyperparameters), task, limits)
-        self._canonical = lru_cache(maxsize=1 << 12)(space.canonical)  # asked for several times
+        self._canonical = lru_cache(maxsize=1 << 16)(space.canonical)  # asked for several times
         self.begun: list[Proposal] = []  # what was taken, by the number of its trial
         self._taken: dict[Hashable, Proposal] = {}
         self._left: list[Architecture] | None = None
@@ -97,6 +97,13 @@ class Candidates:
         """Draw a proposal that takes each decision from `a` or `b`: it may be taken already."""
         child = self._feasible.crossover(_join(a), _join(b), rng)
         return replace(_split(child, self.space.name), parents=a.parents + b.parents)
+
+    def vary(self, parent: Proposal, rng: Random) -> Proposal:
+        """Draw a proposal one decision from `parent`: it may be taken already."""
+        if self._feasible.space.size == 1:
+            return parent
+        point = self._feasible.mutate(_join(parent), rng)
+        return replace(_split(point, self.space.name), parents=parent.parents)
 
     def neighbours(self, proposal: Proposal) -> Iterator[Proposal]:
         """All candidates one decision from `proposal` (ordinal decisions: one step)."""
@@ -176,11 +183,11 @@ class Candidates:
         """Never draw `proposal`, or one that computes the same, again."""
         self.begun.append(proposal)
         if proposal.continues is None:
-            self._taken.setdefault(self._key(proposal), proposal)
+            self._taken.setdefault(self.key(proposal), proposal)
 
     def is_new(self, proposal: Proposal) -> bool:
         """Whether neither `proposal` nor one that computes the same is taken."""
-        return self._key(proposal) not in self._taken
+        return self.key(proposal) not in self._taken
 
     @property
     def taken(self) -> Collection[Proposal]:
@@ -209,7 +216,8 @@ class Candidates:
     def _proposal(self, value: Value) -> Proposal:
         return _split(Architecture(self.space.name, value), self.space.name)
 
-    def _key(self, proposal: Proposal) -> Hashable:
+    def key(self, proposal: Proposal) -> Hashable:
+        """Equal for proposals that compute the same function and are trained the same way."""
         return self._canonical(proposal.architecture), proposal.hyperparameters
 
     def _any_left(self, rng: Random) -> Proposal:

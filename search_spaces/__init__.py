@@ -12,6 +12,7 @@ To add a space: write a module with a factory called `space` and name it in `SPA
 from search_spaces.architecture import Architecture as Architecture
 from search_spaces.cost import Cost as Cost
 from search_spaces.cost import Walk as Walk
+from search_spaces.dag import Dag as Dag
 from search_spaces.dag import canonical_dag as canonical_dag
 from search_spaces.dag import prune_dag as prune_dag
 from search_spaces.feasible import Feasible as Feasible

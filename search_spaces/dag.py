@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 Edge = tuple[int, int, str]  # from, to, label
+
+
+class Dag(NamedTuple):
+    """A directed graph without cycles; several edges between two vertices are allowed."""
+
+    labels: tuple[str, ...]  # one for each vertex
+    edges: tuple[Edge, ...]
+
+    @classmethod
+    def union(cls, *parts: Dag) -> Dag:
+        """All of `parts` side by side, each label marked with the part it comes from."""
+        labels: list[str] = []
+        edges: list[Edge] = []
+        for number, part in enumerate(parts):
+            first = len(labels)
+            labels += [f"{number}:{label}" for label in part.labels]
+            edges += [(first + i, first + j, label) for i, j, label in part.edges]
+        return cls(tuple(labels), tuple(edges))
 
 
 def prune_dag(edges: Collection[Edge], source: int, sink: int) -> tuple[int, ...]:
@@ -20,16 +38,18 @@ def prune_dag(edges: Collection[Edge], source: int, sink: int) -> tuple[int, ...
 
 
 def _reachable(start: int, arrows: Collection[tuple[int, int]]) -> set[int]:
+    heads: dict[int, set[int]] = {}
+    for i, j in arrows:
+        heads.setdefault(i, set()).add(j)
     found, frontier = {start}, [start]
     while frontier:
-        vertex = frontier.pop()
-        ahead = {j for i, j in arrows if i == vertex} - found
+        ahead = heads.get(frontier.pop(), set()) - found
         found |= ahead
         frontier += ahead
     return found
 
 
-def canonical_dag(labels: Sequence[str], edges: Collection[Edge]) -> Hashable:
+def canonical_dag(labels: Sequence[str], edges: Collection[Edge]) -> Dag:
     """A value that two graphs share if and only if one is the other with vertices renumbered.
 
     Colours are refined by the neighbours' colours; ties that remain are broken in every way and
@@ -66,7 +86,7 @@ def canonical_dag(labels: Sequence[str], edges: Collection[Edge]) -> Hashable:
         if tied is None:
             order = sorted(range(len(labels)), key=colours.__getitem__)
             renumbered = sorted((colours[i], colours[j], label) for i, j, label in edges)
-            return tuple(labels[vertex] for vertex in order), tuple(renumbered)
+            return Dag(tuple(labels[vertex] for vertex in order), tuple(renumbered))
         first = min(c for c in colours if colours.count(c) > 1)
         return min(
             least([2 * c - (v == vertex) for v, c in enumerate(colours)])

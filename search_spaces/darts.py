@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost import Cost
-from search_spaces.darts_canonical import canonical_cell
+from search_spaces.dag import Dag
+from search_spaces.darts_canonical import canonical_cell, function_graph
 from search_spaces.darts_cost import network_cost
 from search_spaces.darts_genotype import (
     GUEST_OPERATIONS,
@@ -78,6 +79,10 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         used = canonical_cell(normal, stride=1) if layers > 2 else None  # else all reduce
         return used, canonical_cell(reduce, stride=2)
 
+    def graph(architecture: Architecture) -> Dag:
+        normal, reduce = genotype(architecture)
+        return Dag.union(function_graph(normal, stride=1), function_graph(reduce, stride=2))
+
     return SearchSpace(
         name="darts",
         tree=TREE,
@@ -85,6 +90,7 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         source="Liu et al., ICLR 2019",
         settings={"channels": channels, "layers": layers, "auxiliary": auxiliary},
         canonical_form=canonical_form,
+        graph=graph,
         read=read,
         write=lambda architecture: write_genotype(*genotype(architecture)),
         published=PUBLISHED,

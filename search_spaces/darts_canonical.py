@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
+from functools import lru_cache
 from math import gcd
 from typing import TypeAlias
 
-from search_spaces.dag import Edge, canonical_dag, prune_dag
+from search_spaces.dag import Dag, Edge, canonical_dag, prune_dag
 from search_spaces.darts_genotype import CellGenotype
 
 Terms: TypeAlias = Counter[tuple[int, int]]  # (vertex, times averaged): how many times it is added
 
 
-def canonical_cell(cell: CellGenotype, *, stride: int) -> Hashable:
-    """Equal for cells that compute the same function, up to the order of the output's channels.
+@lru_cache(maxsize=4096)  # a mutation leaves one of the two cells as it was
+def canonical_cell(cell: CellGenotype, *, stride: int) -> Dag:
+    """Equal for cells that compute the same function, up to the order of the output's channels."""
+    return canonical_dag(*function_graph(cell, stride=stride))
+
+
+@lru_cache(maxsize=4096)
+def function_graph(cell: CellGenotype, *, stride: int) -> Dag:
+    """What a cell computes: isomorphic for cells that compute the same function.
 
     Every node is a sum of terms, each an operation's output (or a cell's input) averaged some
     number of times: skipping and adding keep the terms, averaging is linear and applies to
@@ -60,7 +68,9 @@ def canonical_cell(cell: CellGenotype, *, stride: int) -> Hashable:
     edges += [(node, len(labels) - 1, "") for node in joined]
     kept = prune_dag(edges, 0, len(labels) - 1)
     number = {v: n for n, v in enumerate(kept)}
-    return canonical_dag(
-        [labels[v] for v in kept],
-        [(number[i], number[j], label) for i, j, label in edges if i in number and j in number],
+    return Dag(
+        tuple(labels[v] for v in kept),
+        tuple(
+            (number[i], number[j], label) for i, j, label in edges if i in number and j in number
+        ),
     )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from search_spaces import strict_json
 from search_spaces.architecture import Architecture
 from search_spaces.cost import Cost
-from search_spaces.dag import Edge, canonical_dag
+from search_spaces.dag import Dag, Edge, canonical_dag
 from search_spaces.nasbench101_cells import (
     OPERATIONS,
     STACKS,
@@ -68,6 +68,7 @@ def space(channels: int = 128, cells: int = 3) -> SearchSpace:
         source="Ying et al., ICML 2019",
         settings={"channels": channels, "cells": cells},
         canonical_form=lambda architecture: canonical_form(architecture, channels),
+        graph=lambda architecture: function_graph(architecture, channels),
         read=read,
         write=write,
         published=PUBLISHED,
@@ -116,8 +117,13 @@ PUBLISHED = {
 }
 
 
-def canonical_form(architecture: Architecture, channels: int) -> Hashable:
-    """Equal for cells that compute the same function, whatever the weights.
+def canonical_form(architecture: Architecture, channels: int) -> Dag:
+    """Equal for cells that compute the same function, whatever the weights."""
+    return canonical_dag(*function_graph(architecture, channels))
+
+
+def function_graph(architecture: Architecture, channels: int) -> Dag:
+    """What a cell computes: isomorphic for cells that compute the same function.
 
     Weights belong to vertices with a convolution, and to the projections of the input. Where
     the output's channels cannot be divided equally, the first vertices are wider, so vertices
@@ -162,7 +168,7 @@ def canonical_form(architecture: Architecture, channels: int) -> Hashable:
             edges.append((node, len(labels), f"{times} x {widths[source]}"))
     if matrix[0][last]:
         edges.append((0, len(labels), "project"))
-    return canonical_dag([*labels, "output"], edges)
+    return Dag((*labels, "output"), tuple(edges))
 
 
 def modules(

@@ -11,14 +11,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Hashable
 from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost import Cost, Symbol, Walk
-from search_spaces.dag import canonical_dag
+from search_spaces.dag import Dag, canonical_dag
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Struct
@@ -57,6 +56,7 @@ def space(channels: int = 16, cells: int = 5) -> SearchSpace:
         source="Dong & Yang, ICLR 2020",
         settings={"channels": channels, "cells": cells},
         canonical_form=canonical_form,
+        graph=function_graph,
         read=read,
         write=write,
         published=PUBLISHED,
@@ -104,8 +104,13 @@ PUBLISHED = {
 }
 
 
-def canonical_form(architecture: Architecture) -> Hashable:
-    """Equal for cells that compute the same function, whatever the weights.
+def canonical_form(architecture: Architecture) -> Dag:
+    """Equal for cells that compute the same function, whatever the weights."""
+    return canonical_dag(*function_graph(architecture))
+
+
+def function_graph(architecture: Architecture) -> Dag:
+    """What a cell computes: isomorphic for cells that compute the same function.
 
     Every node is a sum of terms, each a convolution's output (or the cell's input) pooled some
     number of times: skipping and adding keep the terms, pooling is linear and applies to each,
@@ -146,13 +151,13 @@ def canonical_form(architecture: Architecture) -> Hashable:
         if vertex in alive:
             alive |= {source for source, _ in reads[vertex]}
     number = {vertex: n for n, vertex in enumerate(sorted(alive))}
-    return canonical_dag(
-        [labels[vertex] for vertex in number],
-        [
+    return Dag(
+        tuple(labels[vertex] for vertex in number),
+        tuple(
             (number[source], number[vertex], f"{count} x pool^{pooled}")
             for vertex in number
             for (source, pooled), count in reads[vertex].items()
-        ],
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.architecture import NAME, Architecture
 from search_spaces.cost import Cost
+from search_spaces.dag import Dag
 from search_spaces.task import KINDS, Task
 from search_spaces.tree import Node
 from search_spaces.values import Scalar, Value
@@ -38,6 +39,9 @@ class SearchSpace:
             space, in one line, or None for a member. Every operation stays among the members.
         canonical_form: Equal for architectures that compute the same function, whatever the
             weights; without it, every architecture is its own.
+        graph: For a space of graphs, such as cells: what an architecture computes, as vertices
+            and edges with labels, whatever the numbering. A model of the scores sees by it what
+            architectures have in common that differ in all their decisions.
         read: The literature's notation -> a value of the tree; ValueError if it is not one.
         write: The inverse of `read`.
         published: Values of published architectures by name.
@@ -52,6 +56,7 @@ class SearchSpace:
     settings: Mapping[str, Any] = field(default_factory=dict)
     objection: Callable[[Architecture], str | None] | None = None
     canonical_form: Callable[[Architecture], Hashable] | None = None
+    graph: Callable[[Architecture], Dag] | None = None
     read: Callable[[str], object] | None = None
     write: Callable[[Architecture], str] | None = None
     published: Mapping[str, object] = field(default_factory=dict)

@@ -1,10 +1,11 @@
-"""Who takes part in a benchmark: any strategy, and the samplers of other toolkits."""
+"""Who takes part in a benchmark: any strategy, in any schedule, and the samplers of a peer."""
 
 from __future__ import annotations
 
 import re
 
-from nas import strategies
+from nas import schedules, strategies
+from nas.benchmark import peers
 from nas.candidates import Candidates
 from nas.objectives import Objectives
 from nas.strategies import Strategy
@@ -13,7 +14,7 @@ _COMMA = re.compile(r",(?![A-Za-z_]\w*=)")  # one that no setting follows
 
 
 def split(text: str) -> tuple[str, ...]:
-    """The contestants in `random,evolution:population=64,tournament=10,nsga2`.
+    """The contestants in `random,evolution:population=64,tournament=10,random/asha:eta=8`.
 
     Raises:
         ValueError: one is unknown, or named twice.
@@ -30,11 +31,26 @@ def check(name: str) -> None:
     """Refuse a contestant that there is not.
 
     Raises:
-        ValueError: it is neither a strategy nor a peer; lists those there are.
+        ValueError: it is neither STRATEGY nor STRATEGY/SCHEDULE; lists those there are.
     """
-    strategies.check_name(name)
+    strategy, _, schedule = name.partition("/")
+    if strategy not in peers.PEERS:
+        strategies.check_name(strategy)
+    if schedule:
+        schedules.check_name(schedule)
 
 
-def make(name: str, candidates: Candidates, objectives: Objectives) -> Strategy:
-    """A new contestant."""
-    return strategies.make(name, candidates, objectives)
+def make(name: str, candidates: Candidates, objectives: Objectives, epochs: int) -> Strategy:
+    """A new contestant.
+
+    Raises:
+        ValueError: a setting is not allowed.
+    """
+    text, _, schedule = name.partition("/")
+    if text in peers.PEERS:
+        strategy: Strategy = peers.Peer(candidates, objectives, peers.PEERS[text])
+    else:
+        strategy = strategies.make(text, candidates, objectives)
+    if not schedule:
+        return strategy
+    return schedules.make(schedule, strategy, candidates, objectives, epochs)

@@ -175,7 +175,8 @@ def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Sear
     """One search on the table, with a journal on disk as any search has."""
     table = benchmark.open_table()
     candidates = Candidates(table.space, benchmark.task)
-    strategy = contestants.make(name, candidates, Objectives(benchmark.objectives))
+    epochs = max(benchmark.accuracy)
+    strategy = contestants.make(name, candidates, Objectives(benchmark.objectives), epochs)
     lookup = Lookup(table, benchmark.accuracy, seconds=benchmark.seconds)
     done: list[Trial] = []
     start = perf_counter()
@@ -193,14 +194,13 @@ def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Sear
                 )
             )
         seconds = perf_counter() - start
-    epochs = [_epochs(trial) for trial in done]
     return Search(
         contestant=name,
         seed=seed,
         trials=trials,
         rows=tuple(_row(table, trial) for trial in done),
-        epochs=tuple(epochs),
-        spent=tuple(epochs),
+        epochs=tuple(trial.proposal.epochs or epochs for trial in done),
+        spent=tuple((trial.proposal.epochs or epochs) - trial.proposal.done for trial in done),
         seconds=seconds,
     )
 
@@ -208,10 +208,6 @@ def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Sear
 def _row(table: Table, trial: Trial) -> int:
     row = table.row(trial.architecture) if trial.completed else None
     return -1 if row is None else row
-
-
-def _epochs(trial: Trial) -> int:
-    return int(trial.recipe["epochs"])
 
 
 @cache

@@ -95,6 +95,9 @@ class Table:
 class Lookup:
     """Scores proposals by what a table says.
 
+    A proposal to be trained for fewer epochs than the recipe has the accuracy after those, and
+    takes that share of the time.
+
     Args:
         table: The table.
         accuracy: The column of accuracies after so many epochs of training.
@@ -118,11 +121,17 @@ class Lookup:
         row = self._table.row(proposal.architecture)
         if row is None:
             return Outcome(recipe=self._recipe, failure=Failure("invalid", "not in the table"))
+        last = proposal.epochs or self._recipe["epochs"]
+        if last not in self._accuracy:
+            failure = Failure("invalid", f"the table has no accuracy after {last} epochs")
+            return Outcome(recipe=self._recipe, failure=failure)
         curve = tuple(
             {"number": epochs, "accuracy": float(column[row])}
             for epochs, column in self._accuracy.items()
+            if epochs <= last
         )
-        measured = {} if self._seconds is None else {"seconds": float(self._seconds[row])}
+        share = (last - proposal.done) / self._recipe["epochs"]
+        measured = {} if self._seconds is None else {"seconds": float(self._seconds[row]) * share}
         return Outcome(
             recipe=self._recipe,
             scores={"accuracy": curve[-1]["accuracy"]},

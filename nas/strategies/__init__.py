@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nas.candidates import Candidates
 from nas.objectives import Objectives
@@ -38,6 +38,20 @@ class Strategy(Protocol):
 
     def tell(self, trial: Trial) -> None:
         """Learn how a proposal did; trials come in the order of their numbers."""
+
+
+@runtime_checkable
+class Recommends(Protocol):
+    """A strategy with a model, which says who is best where scores are noisy."""
+
+    def recommend(self) -> Trial:
+        """Of the completed trials told, the one whose first objective is best without its noise.
+
+        The best of many noisy scores is too good to be true; a model also sees how alike ones did.
+
+        Raises:
+            ValueError: no completed trial has been told.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,12 @@ STRATEGIES: dict[str, Entry] = {
         "BayesianOptimization",
         "Optuna's Parzen estimator, or Gaussian process",
         "Bergstra et al., NeurIPS 2011",
+    ),
+    "predictor": Entry(
+        "nas.strategies.predictor",
+        "Predictor",
+        "evolve candidates, evaluate the one that a Gaussian process expects to improve most",
+        "ours, after White et al., AAAI 2021; Ru et al., ICLR 2021",
     ),
 }
 

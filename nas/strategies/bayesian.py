@@ -60,7 +60,7 @@ class BayesianOptimization:
         self._sampler = sampler
         self._draws = draws
         self._told = 0
-        self._study = _quiet_study(len(objectives.names))
+        self._study = quiet_study(len(objectives.names))
 
     def ask(self, rng: Random) -> Proposal:
         if self._told < self._draws:
@@ -75,7 +75,7 @@ class BayesianOptimization:
         if not trial.completed:
             return
         self._told += 1
-        answers = [(_Parameter(q), a) for q, a in self._candidates.answers(trial.proposal)]
+        answers = [(Parameter(q), a) for q, a in self._candidates.answers(trial.proposal)]
         self._study.add_trial(
             create_trial(
                 params={p.name: answer for p, answer in answers},
@@ -87,7 +87,7 @@ class BayesianOptimization:
     def _suggest(self, rng: Random) -> Proposal:
         self._study.sampler = self._seeded(rng.getrandbits(32))
         asked = self._study.ask()
-        proposal = self._candidates.decide(lambda question: _Parameter(question).suggest(asked))
+        proposal = self._candidates.decide(lambda question: Parameter(question).suggest(asked))
         # Optuna learns of a proposal when its trial is told, and of nothing else: after a resume
         # it would not know what was asked before.
         self._study.tell(asked, state=TrialState.FAIL)
@@ -105,7 +105,7 @@ class BayesianOptimization:
             )
 
 
-class _Parameter:
+class Parameter:
     """A decision as Optuna knows it: under a name that stands for one distribution only."""
 
     def __init__(self, question: Question) -> None:
@@ -132,7 +132,7 @@ class _Parameter:
                 return index
 
 
-def _quiet_study(objectives: int) -> optuna.Study:
+def quiet_study(objectives: int) -> optuna.Study:
     """A study in memory, made without a line in the log."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from nas.cli import main
+from nas.strategies import STRATEGIES
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def no_images(path):
 
 BAD = [
     (["--space", "nothing"], "want a search space (nasbench201, "),
-    (["--strategy", "annealed"], "want a strategy (random, evolution, nsga2), got 'annealed'"),
+    (["--strategy", "annealed"], f"want a strategy ({', '.join(STRATEGIES)}), got 'annealed'"),
     (["--schedule", "ahsa"], "want a schedule (none, halving, asha, hyperband), got 'ahsa'"),
     (["--schedule", "asha", "--epochs", "2"], "want a recipe of at least 3 epochs"),
     (["--data", "no_such_data"], "no_such_data"),

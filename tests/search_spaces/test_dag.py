@@ -3,10 +3,11 @@
 import itertools
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces import canonical_dag, prune_dag
+from search_spaces import Dag, canonical_dag, get, prune_dag
 
 
 @st.composite
@@ -96,3 +97,19 @@ def test_pruning_keeps_what_is_on_a_path(graph):
             on_a_path |= set(path)
         paths += [[*path, j] for j in ahead[path[-1]]]
     assert prune_dag(edges, 0, last) == tuple(sorted(on_a_path))
+
+
+@pytest.mark.parametrize("name", ["nasbench201", "nasbench101"])
+def test_the_graph_of_a_space_is_canonical_but_for_its_numbering(name):
+    space, rng = get(name), Random(0)
+    for _ in range(30):
+        architecture = space.sample(rng)
+        assert canonical_dag(*space.graph(architecture)) == space.canonical(architecture)
+
+
+def test_the_graph_of_darts_is_both_of_its_cells():
+    space, rng = get("darts"), Random(0)
+    for _ in range(10):
+        architecture = space.sample(rng)
+        together = Dag.union(*space.canonical(architecture))
+        assert canonical_dag(*space.graph(architecture)) == canonical_dag(*together)

@@ -1,0 +1,56 @@
+"""Optuna's samplers as Optuna's users run them: on the same decisions, and nothing of ours.
+
+They propose what they like, functions that have been evaluated already included. Unlike a
+strategy, a peer has a state that its trials do not restore: it is for benchmarks only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from nas.candidates import Candidates
+from nas.objectives import Objectives
+from nas.strategies.bayesian import Parameter, quiet_study
+from nas.trial import Proposal, Trial
+
+PEERS: Mapping[str, Callable[..., BaseSampler]] = {
+    "optuna-random": optuna.samplers.RandomSampler,
+    "optuna-tpe": optuna.samplers.TPESampler,
+    "optuna-gp": optuna.samplers.GPSampler,
+    "optuna-nsga2": optuna.samplers.NSGAIISampler,
+}
+
+
+class Peer:
+    """A study in memory with one of Optuna's samplers, at its defaults."""
+
+    def __init__(
+        self, candidates: Candidates, objectives: Objectives, sampler: Callable[..., BaseSampler]
+    ) -> None:
+        self._candidates = candidates
+        self._objectives = objectives
+        self._make: Any = sampler
+        self._study = quiet_study(len(objectives.names))
+        self._asked: deque[optuna.Trial] = deque()
+        self._begun = False
+
+    def ask(self, rng: Random) -> Proposal:
+        if not self._begun:
+            self._begun = True
+            self._study.sampler = self._make(seed=rng.getrandbits(32))
+        trial = self._study.ask()
+        self._asked.append(trial)
+        return self._candidates.decide(lambda question: Parameter(question).suggest(trial))
+
+    def tell(self, trial: Trial) -> None:
+        asked = self._asked.popleft()  # trials are told in the order they were asked for
+        if trial.completed:
+            self._study.tell(asked, self._objectives.vector(trial.scores))
+        else:
+            self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
