@@ -24,6 +24,7 @@ from search_spaces.node import Answer, Choose, Question
 from search_spaces.values import Scalar, Value
 
 _TRIES = 100  # draws that turn out to be taken before looking harder
+_NEAR = 2  # of these, one decision away; each further one starts at the one before
 _ENUMERABLE = 100_000  # proposals in a space that is looked through for what is left
 _NEARBY = 1_000  # alternatives of one decision that are looked through
 
@@ -76,21 +77,19 @@ class Candidates:
         return self._any_left(rng)
 
     def mutate(self, parent: Proposal, rng: Random) -> Proposal:
-        """Draw a candidate one decision from `parent`; more decisions where those are taken.
+        """Draw a candidate one decision from `parent`.
+
+        Where what is drawn is taken, it is the end of a walk that leads away from there.
 
         Raises:
             Exhausted: all are taken.
         """
-        for distance in range(1, 11):
-            for _ in range(_TRIES // 10):
-                point = _join(parent)
-                if self._feasible.space.size == 1:
-                    break
-                for _ in range(distance):
-                    point = self._feasible.mutate(point, rng)
-                proposal = replace(_split(point, self.space.name), parents=parent.parents)
-                if self.is_new(proposal):
-                    return proposal
+        point = start = _join(parent)
+        for attempt in range(_TRIES if self._feasible.space.size > 1 else 0):
+            point = self._feasible.mutate(start if attempt < _NEAR else point, rng)
+            proposal = replace(_split(point, self.space.name), parents=parent.parents)
+            if self.is_new(proposal):
+                return proposal
         return self.sample(rng)
 
     def crossover(self, a: Proposal, b: Proposal, rng: Random) -> Proposal:

@@ -17,7 +17,7 @@ from rich.text import Text
 from nas.benchmark import summary
 from nas.benchmark.curves import Curve, Measure, checkpoints
 from nas.benchmark.searches import Benchmark, Search
-from nas.benchmark.summary import Effort, Row
+from nas.benchmark.summary import Effort, Point, Row
 from nas.whole_file import write_whole
 from search_spaces import strict_json
 
@@ -53,14 +53,21 @@ class Report:
         efforts = summary.efforts(measure, self.searches)
         exact = None if measure.is_area else measure.uniform(self.at)
         document = self._document(measure, rows, efforts, exact)
+        equal = summary.at_equal_cost(measure, self.searches, self.at) if self._staged else None
+        document["at_equal_cost"] = equal
         write_whole(out / "summary.csv", summary.as_csv(rows))
         write_whole(out / "summary.json", strict_json.dumps(document, indent=2) + "\n")
         self._draw(measure, out)
-        return Group(
-            self._means(measure, rows, exact),
-            Text(),
-            self._finals(rows, efforts, measure),
-        )
+        tables = [self._means(measure, rows, exact), self._finals(rows, efforts, measure)]
+        if equal is not None:
+            tables.insert(1, self._equal(equal))
+        return Group(*(part for table in tables for part in (table, Text())))
+
+    @property
+    def _staged(self) -> bool:
+        """Whether some trials were trained for less than the whole."""
+        runs = [search for group in self.searches.values() for search in group]
+        return len({epochs for search in runs for epochs in search.spent}) > 1
 
     def _document(
         self, measure: Measure, rows: Sequence[Row], efforts: Sequence[Effort], exact: Curve | None
@@ -80,27 +87,32 @@ class Report:
         for n in self.at:
             table.add_column(f"{n:,}", justify="right", no_wrap=True)
         for name in self.searches:
-            mine = [row for row in rows if row.contestant == name]
-            table.add_row(
-                name,
-                *(f"{row.mean:.2%}"[:-1] + f" ±{50 * (row.high - row.low):.2f}" for row in mine),
-            )
+            mine = [_cell(row) for row in rows if row.contestant == name]
+            table.add_row(name, *mine)
         if exact is not None:
-            table.add_row(UNIFORM, *(f"{value:.2%}"[:-1] for value in exact))
+            table.add_row(UNIFORM, *(f"{100 * value:.2f}" for value in exact))
+        return table
+
+    def _equal(self, found: Mapping[str, Sequence[Point | None]]) -> Table:
+        table = _table("the same, after the epochs of so many whole trainings")
+        for n in self.at:
+            table.add_column(f"{n:,}", justify="right", no_wrap=True)
+        for name, points in found.items():
+            table.add_row(name, *("-" if point is None else _cell(point) for point in points))
         return table
 
     def _finals(self, rows: Sequence[Row], efforts: Sequence[Effort], measure: Measure) -> Table:
         last = {row.contestant: row for row in rows if row.trials == self.at[-1]}
-        table = _table(f"after {self.at[-1]:,} trials")
-        for name in ("seeds", "sd", "p, random", "p, best", "ms per trial"):
+        seeds = max(row.seeds for row in rows)
+        table = _table(f"after {self.at[-1]:,} trials, {seeds} seeds")
+        for name in ("sd", "p random", "p best", "ms/trial"):
             table.add_column(name, justify="right", no_wrap=True)
         if not measure.is_area:
             table.add_column("optimum", justify="right", no_wrap=True)
-            table.add_column("at trial (worst)", justify="right", no_wrap=True)
+            table.add_column("at (worst)", justify="right", no_wrap=True)
         for effort in efforts:
             row = last[effort.contestant]
             cells = [
-                str(row.seeds),
                 f"{100 * row.sd:.2f}",
                 _p(row.p_random),
                 _p(row.p_best),
@@ -158,8 +170,12 @@ def _write_board(
 
 def _table(title: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("strategy", overflow="fold")
+    table.add_column("strategy", overflow="fold", min_width=18)
     return table
+
+
+def _cell(found: Row | Point) -> str:
+    return f"{100 * found.mean:.2f} ±{50 * (found.high - found.low):.2f}"
 
 
 def _p(value: float | None) -> str:

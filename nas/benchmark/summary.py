@@ -7,12 +7,13 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from nas.benchmark.curves import Curve, Measure
+from nas.benchmark.curves import Curve, Measure, trials_within
 from nas.benchmark.searches import Search
 
 CONFIDENCE = 0.95
@@ -43,6 +44,14 @@ class Row:
     high: float
     p_random: float | None
     p_best: float | None
+
+
+class Point(NamedTuple):
+    """A mean, and the ends of its confidence interval."""
+
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,26 @@ def matrix(
 ) -> NDArray[np.float64]:
     """The measure of every search (rows) after each of `trials` (columns)."""
     return np.array([measure.curve(search, trials) for search in searches])
+
+
+def at_equal_cost(
+    measure: Measure, searches: Mapping[str, Sequence[Search]], trainings: Sequence[int]
+) -> dict[str, list[Point | None]]:
+    """Every contestant when it has spent the epochs of so many whole trainings.
+
+    None where a search had ended before.
+    """
+    longest = max(max(search.epochs) for runs in searches.values() for search in runs)
+    budgets = [n * longest for n in trainings]
+    found: dict[str, list[Point | None]] = {}
+    for name, runs in searches.items():
+        values = np.array([measure.curve(s, trials_within(s, budgets)) for s in runs])
+        least = min(sum(search.spent) for search in runs)
+        found[name] = [
+            Point(float(column.mean()), *interval(column)) if budget <= least else None
+            for column, budget in zip(values.T, budgets, strict=True)
+        ]
+    return found
 
 
 def interval(sample: Curve) -> tuple[float, float]:

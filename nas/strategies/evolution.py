@@ -3,7 +3,8 @@
 Real, Aggarwal, Huang & Le, "Regularized Evolution for Image Classifier Architecture Search",
 AAAI 2019, Algorithm 1. https://arxiv.org/abs/1802.01548. Deviation: the paper's tournament is won
 by accuracy; here by Pareto rank among the living, then by crowding distance (Deb et al. 2002), so
-that the population spreads along accuracy versus size. With one objective it is the paper's.
+that the population spreads along accuracy versus size. With one objective it is the paper's, but
+for its size: for hundreds of trials, not thousands, 20 individuals and 10 in a tournament.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class RegularizedEvolution:
         objectives: Objectives,
         *,
         population: int = 20,
-        tournament: int = 5,
+        tournament: int = 10,
     ) -> None:
         if not 1 <= tournament <= population:
             raise ValueError(f"want 1 <= tournament <= population: {tournament=}, {population=}")
