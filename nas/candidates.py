@@ -24,7 +24,7 @@ from search_spaces.node import Answer, Choose, Question
 from search_spaces.values import Scalar, Value
 
 _TRIES = 100  # draws that turn out to be taken before looking harder
-_NEAR = 2  # of these, one decision away; each further one starts at the one before
+_NEAR = 3  # of these, one decision away; each further one starts at the one before
 _ENUMERABLE = 100_000  # proposals in a space that is looked through for what is left
 _NEARBY = 1_000  # alternatives of one decision that are looked through
 
