@@ -12,6 +12,7 @@ All here is a function of its arguments, the same bit for bit on one machine and
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from math import log
 from typing import TypeAlias
 
@@ -19,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
+from threadpoolctl import ThreadpoolController
 
 Array: TypeAlias = NDArray[np.float64]
 
+_BLAS = ThreadpoolController()  # of the libraries that numpy and scipy have loaded by now
 _JITTER = 1e-6  # of variance: what makes any kernel matrix one that can be factorised
 _STEPS = 20  # of the optimiser in one fit; the next fit goes on from where it ends
 
@@ -118,3 +121,13 @@ def _factorise(covariance: Array, noise: float) -> Array:
     lifted[np.diag_indices_from(lifted)] += noise + _JITTER
     lower: Array = cholesky(lifted, lower=True, check_finite=False)
     return lower
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Let matrices be computed by one thread inside the block.
+
+    These are small: two threads on a busy machine take twice as long, and another number of
+    threads may give another result in the last bit, hence another search.
+    """
+    context: AbstractContextManager[object] = _BLAS.limit(limits=1, user_api="blas")
+    return context

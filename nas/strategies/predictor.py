@@ -26,7 +26,7 @@ from nas.candidates import Candidates
 from nas.objectives import MAXIMISE, Objectives
 from nas.pareto import Vector, best_first
 from nas.strategies.features import COSTS, Encoder
-from nas.strategies.gaussian_process import Array
+from nas.strategies.gaussian_process import Array, one_thread
 from nas.strategies.improvement import log_hypervolume_improvement
 from nas.strategies.score_model import Belief, ScoreModel
 from nas.trial import Proposal, Trial
@@ -77,19 +77,8 @@ class Predictor:
         pending = self._in_flight()
         if len(self._completed) < 2 or len(self._told) + len(pending) < self._initial:
             return self._candidates.sample(rng)
-        belief = self._believe(pending)
-        found, best = self._found(belief)
-        pool = self._pool(best, rng)
-        gain = self._gain(pool, belief, found)
-        for _ in range(self._rounds):
-            promising = [pool[i] for i in np.argsort(-gain, kind="stable")[:_PROMISING]]
-            more = _distinct(self._mutants(promising, _CLIMBERS, rng), pool)
-            if more:
-                pool += more
-                gain = np.concatenate([gain, self._gain(more, belief, found)])
-        ranked = (pool[i] for i in np.argsort(-gain, kind="stable"))
-        new = next(filter(self._candidates.is_new, ranked), None)
-        return self._candidates.sample(rng) if new is None else new
+        with one_thread():
+            return self._most_promising(pending, rng)
 
     def tell(self, trial: Trial) -> None:
         key = self._candidates.key(trial.proposal)
@@ -111,9 +100,25 @@ class Predictor:
             return min(
                 (self._told[i] for i in self._completed), key=lambda t: t.scores[self._first]
             )
-        belief = self._believe([])
+        with one_thread():
+            belief = self._believe([])
         means = dict(zip(belief.rows, belief.told[:, 0].tolist(), strict=True))
         return self._told[min(self._completed, key=lambda i: means.get(i, inf))]
+
+    def _most_promising(self, pending: list[Proposal], rng: Random) -> Proposal:
+        belief = self._believe(pending)
+        found, best = self._found(belief)
+        pool = self._pool(best, rng)
+        gain = self._gain(pool, belief, found)
+        for _ in range(self._rounds):
+            promising = [pool[i] for i in np.argsort(-gain, kind="stable")[:_PROMISING]]
+            more = _distinct(self._mutants(promising, _CLIMBERS, rng), pool)
+            if more:
+                pool += more
+                gain = np.concatenate([gain, self._gain(more, belief, found)])
+        ranked = (pool[i] for i in np.argsort(-gain, kind="stable"))
+        new = next(filter(self._candidates.is_new, ranked), None)
+        return self._candidates.sample(rng) if new is None else new
 
     @cached_property
     def _encoder(self) -> Encoder:

@@ -290,3 +290,15 @@ def test_many_trials_are_learnt_from_in_bounded_time(monkeypatch):
 def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="initial=1"):
         predictor.Predictor(Candidates(SPACE, TASK), Objectives(), initial=1)
+
+
+def test_one_thread_computes_the_matrices():
+    """Another number of threads may give other last bits, hence another search."""
+    from threadpoolctl import threadpool_info
+
+    from nas.strategies.gaussian_process import one_thread
+
+    with one_thread():
+        threads = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert threads
+    assert set(threads) == {1}
