@@ -117,11 +117,19 @@ def _run(
     )
     with bar:
         task = bar.add_task("searches", total=len(names) * seeds)
-        for ended in searches.run(
-            spec, names, trials=trials, seeds=seeds, out=out, workers=workers
-        ):
-            described = "searches" if ended is None else ended.contestant
-            bar.update(task, advance=1, description=described)
+        try:
+            for ended in searches.run(
+                spec, names, trials=trials, seeds=seeds, out=out, workers=workers
+            ):
+                described = "searches" if ended is None else ended.contestant
+                bar.update(task, advance=1, description=described)
+        except Exception:  # says itself what went wrong
+            raise
+        except BaseException:  # Ctrl-C and SIGTERM
+            bar.console.print(
+                f"stopped; what has ended is in {out}, the same command continues", soft_wrap=True
+            )
+            raise
 
 
 def _columns(text: str) -> dict[int, str]:
