@@ -84,10 +84,9 @@ class Candidates:
         Raises:
             Exhausted: all are taken.
         """
-        point = start = _join(parent)
-        for attempt in range(_TRIES if self._feasible.space.size > 1 else 0):
-            point = self._feasible.mutate(start if attempt < _NEAR else point, rng)
-            proposal = replace(_split(point, self.space.name), parents=parent.parents)
+        proposal = parent
+        for attempt in range(_TRIES):
+            proposal = self.vary(parent if attempt < _NEAR else proposal, rng)
             if self.is_new(proposal):
                 return proposal
         return self.sample(rng)
@@ -104,15 +103,10 @@ class Candidates:
         point = self._feasible.mutate(_join(parent), rng)
         return replace(_split(point, self.space.name), parents=parent.parents)
 
-    def neighbours(self, proposal: Proposal) -> Iterator[Proposal]:
-        """All candidates one decision from `proposal` (ordinal decisions: one step)."""
-        for point in self._feasible.neighbours(_join(proposal)):
-            neighbour = _split(point, self.space.name)
-            if self.is_new(neighbour):
-                yield neighbour
-
     def neighbour(self, proposal: Proposal, rng: Random) -> Proposal | None:
-        """Draw one of the `neighbours`, the decision first; None if all are taken.
+        """Draw a candidate one decision from `proposal`, the decision first (ordinal ones: one step).
+
+        None if all are taken.
 
         Where a decision has thousands of alternatives, only the first are looked at.
         """
@@ -212,12 +206,12 @@ class Candidates:
         flat = self._feasible.space.flat(_join(proposal))
         return {path.removeprefix("architecture."): option for path, option in flat.items()}
 
-    def _proposal(self, value: Value) -> Proposal:
-        return _split(Architecture(self.space.name, value), self.space.name)
-
     def key(self, proposal: Proposal) -> Hashable:
         """Equal for proposals that compute the same function and are trained the same way."""
         return self._canonical(proposal.architecture), proposal.hyperparameters
+
+    def _proposal(self, value: Value) -> Proposal:
+        return _split(Architecture(self.space.name, value), self.space.name)
 
     def _any_left(self, rng: Random) -> Proposal:
         """One of what is left, found by looking through all that there is, if that can be done."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -18,6 +19,8 @@ from nas.benchmark import command
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from nas.registry import Entry
 
 app = typer.Typer(
     name="nas",
@@ -346,22 +349,34 @@ def _report_space(
 @app.command()
 def strategies(json: Json = False) -> None:
     """The search strategies there are."""
-    from rich.table import Table
-
     from nas.strategies import STRATEGIES
 
-    if json:
+    _list("strategy", STRATEGIES, as_json=json)
+
+
+@app.command()
+def schedules(json: Json = False) -> None:
+    """The fidelity schedules there are: how long what a strategy proposes is trained."""
+    from nas.schedules import SCHEDULES
+
+    _list("schedule", SCHEDULES, as_json=json)
+
+
+def _list(kind: str, entries: Mapping[str, Entry], *, as_json: bool) -> None:
+    from rich.table import Table
+
+    if as_json:
         _print_json(
             [
                 {"name": name, "summary": entry.summary, "source": entry.source}
-                for name, entry in STRATEGIES.items()
+                for name, entry in entries.items()
             ]
         )
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("strategy", "what it does", "source"):
+    for column in (kind, "what it does", "source"):
         table.add_column(column, overflow="fold")
-    for name, entry in STRATEGIES.items():
+    for name, entry in entries.items():
         table.add_row(name, entry.summary, entry.source)
     _results().print(table)
 
@@ -376,16 +391,6 @@ def default_out(settings: Any) -> Path:
     return Path("runs") / f"{name}-{settings.seed}"
 
 
-def _searcher(settings: Any) -> str:
-    schedule = "" if settings.schedule == "none" else f" with {settings.schedule}"
-    return f"{settings.strategy}{schedule}"
-
-
-def _early(trials: Any) -> str:
-    stopped = sum(trial.stopped_early for trial in trials)
-    return f"{stopped} stopped early, " if stopped else ""
-
-
 def _choose(run: Any, trial: int | None, select: str, max_params: int | None) -> Any:
     if trial is not None:
         return run.trial(trial)
@@ -393,7 +398,7 @@ def _choose(run: Any, trial: int | None, select: str, max_params: int | None) ->
 
 
 def _show(path: Path, *, as_json: bool) -> None:
-    from nas.results.tables import document, failure_lines, front_table
+    from nas.results.tables import document, overview
     from nas.run import Run
 
     run = Run(path)
@@ -406,27 +411,8 @@ def _show(path: Path, *, as_json: bool) -> None:
         _print_json(document(run, space))
         return
     results = _results()
-    settings = run.settings
-    results.print(
-        f"{path}: {_searcher(settings)} on {settings.space}, {settings.data}, seed {settings.seed}: "
-        f"{len(run.trials)} trials, {_early(run.trials)}{len(run.failures)} failed; "
-        f"hypervolume {run.hypervolume():.4f}",
-        soft_wrap=True,
-    )
-    if run.front:
-        results.print(front_table(run.front, space, title=f"front ({len(run.front)})"))
-    for line in failure_lines(run.failures):
-        results.print(f"failed: {line}", soft_wrap=True)
-    results.print("next:")
-    if run.front:
-        results.print(
-            f"  nas retrain {path}                  # train the best one properly", soft_wrap=True
-        )
-        results.print(
-            f"  nas export {path} --to winner       # take its weights away as they are",
-            soft_wrap=True,
-        )
-    results.print(f"  tensorboard --logdir {path.parent}             # look", soft_wrap=True)
+    for part in overview(run, space):
+        results.print(part, soft_wrap=isinstance(part, str))
 
 
 def _print_json(document: Any) -> None:

@@ -42,4 +42,4 @@ def parse_shape(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise ValueError(f"--input: want a shape such as 3x32x32, got {text!r}") from None
+        raise ValueError(f"input shape: want one such as 3x32x32, got {text!r}") from None

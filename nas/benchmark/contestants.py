@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 
 from nas import schedules, strategies
-from nas.benchmark import peers
 from nas.candidates import Candidates
 from nas.objectives import Objectives
 from nas.strategies import Strategy
 
+PEERS = {  # samplers of Optuna, which is imported for one that takes part
+    "optuna-random": "RandomSampler",
+    "optuna-tpe": "TPESampler",
+    "optuna-gp": "GPSampler",
+    "optuna-nsga2": "NSGAIISampler",
+}
 _COMMA = re.compile(r",(?![A-Za-z_]\w*=)")  # one that no setting follows
 
 
@@ -34,7 +39,7 @@ def check(name: str) -> None:
         ValueError: it is neither STRATEGY nor STRATEGY/SCHEDULE; lists those there are.
     """
     strategy, _, schedule = name.partition("/")
-    if strategy not in peers.PEERS:
+    if strategy not in PEERS:
         strategies.check_name(strategy)
     if schedule:
         schedules.check_name(schedule)
@@ -47,8 +52,10 @@ def make(name: str, candidates: Candidates, objectives: Objectives, epochs: int)
         ValueError: a setting is not allowed.
     """
     text, _, schedule = name.partition("/")
-    if text in peers.PEERS:
-        strategy: Strategy = peers.Peer(candidates, objectives, peers.PEERS[text])
+    if text in PEERS:
+        from nas.benchmark.peers import Peer
+
+        strategy: Strategy = Peer(candidates, objectives, PEERS[text])
     else:
         strategy = strategies.make(text, candidates, objectives)
     if not schedule:

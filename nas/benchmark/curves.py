@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,13 +80,13 @@ class Measure:
 
     def _areas(self, search: Search, trials: Sequence[int]) -> Curve:
         front: Front[int] = Front()
-        areas, done = [], 0
-        for n in trials:
-            for row, epochs in list(zip(search.rows, search.epochs, strict=True))[done:n]:
+        areas = []
+        ended = iter(zip(search.rows, search.epochs, strict=True))
+        for more in np.diff(trials, prepend=0):
+            for row, epochs in islice(ended, int(more)):
                 if row >= 0:
                     accuracy = self._searched[epochs][row]
                     front.add((-float(accuracy), float(self._sizes[row])), row)
-            done = n
             areas.append(self._area(front.items, self._reported) / self._whole)
         return np.array(areas)
 
@@ -102,10 +103,10 @@ def checkpoints(trials: int) -> tuple[int, ...]:
     return tuple(sorted({n for n in [*round_ones, *extra] if n < trials} | {trials}))
 
 
-def trials_within(search: Search, epochs: Sequence[float]) -> list[int]:
-    """How many trials had ended when so many epochs had been trained; at least one."""
+def trials_within(search: Search, budgets: Sequence[float]) -> list[int]:
+    """How many trials had ended when so much had been spent; at least one."""
     total = np.cumsum(search.spent)
-    return [max(1, int(np.searchsorted(total, e, side="right"))) for e in epochs]
+    return [max(1, int(np.searchsorted(total, e, side="right"))) for e in budgets]
 
 
 def _expected_best(rising: Curve, draws: int) -> float:

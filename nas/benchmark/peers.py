@@ -7,35 +7,24 @@ strategy, a peer has a state that its trials do not restore: it is for benchmark
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler
 
 from nas.candidates import Candidates
 from nas.objectives import Objectives
 from nas.strategies.bayesian import Parameter, quiet_study
 from nas.trial import Proposal, Trial
 
-PEERS: Mapping[str, Callable[..., BaseSampler]] = {
-    "optuna-random": optuna.samplers.RandomSampler,
-    "optuna-tpe": optuna.samplers.TPESampler,
-    "optuna-gp": optuna.samplers.GPSampler,
-    "optuna-nsga2": optuna.samplers.NSGAIISampler,
-}
-
 
 class Peer:
     """A study in memory with one of Optuna's samplers, at its defaults."""
 
-    def __init__(
-        self, candidates: Candidates, objectives: Objectives, sampler: Callable[..., BaseSampler]
-    ) -> None:
+    def __init__(self, candidates: Candidates, objectives: Objectives, sampler: str) -> None:
         self._candidates = candidates
         self._objectives = objectives
-        self._make: Any = sampler
+        self._make: Any = getattr(optuna.samplers, sampler)
         self._study = quiet_study(len(objectives.names))
         self._asked: deque[optuna.Trial] = deque()
         self._begun = False

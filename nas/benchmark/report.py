@@ -53,7 +53,10 @@ class Report:
         efforts = summary.efforts(measure, self.searches)
         exact = None if measure.is_area else measure.uniform(self.at)
         document = self._document(measure, rows, efforts, exact)
-        equal = summary.at_equal_cost(measure, self.searches, self.at) if self._staged else None
+        equal = None
+        if self._staged:
+            training = self.benchmark.training()
+            equal = summary.at_equal_cost(measure, self.searches, self.at, training)
         document["at_equal_cost"] = equal
         write_whole(out / "summary.csv", summary.as_csv(rows))
         write_whole(out / "summary.json", strict_json.dumps(document, indent=2) + "\n")
@@ -65,9 +68,9 @@ class Report:
 
     @property
     def _staged(self) -> bool:
-        """Whether some trials were trained for less than the whole."""
+        """Whether some trials cost more than others."""
         runs = [search for group in self.searches.values() for search in group]
-        return len({epochs for search in runs for epochs in search.spent}) > 1
+        return len({spent for search in runs for spent in search.spent}) > 1
 
     def _document(
         self, measure: Measure, rows: Sequence[Row], efforts: Sequence[Effort], exact: Curve | None
@@ -94,7 +97,7 @@ class Report:
         return table
 
     def _equal(self, found: Mapping[str, Sequence[Point | None]]) -> Table:
-        table = _table("the same, after the epochs of so many whole trainings")
+        table = _table("the same, at the cost of so many whole trainings")
         for n in self.at:
             table.add_column(f"{n:,}", justify="right", no_wrap=True)
         for name, points in found.items():

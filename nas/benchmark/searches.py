@@ -83,6 +83,12 @@ class Benchmark:
             wanted = " or ".join(",".join(names) for names in OBJECTIVES)
             raise ValueError(f"objectives: want {wanted}, got {','.join(self.objectives)}")
 
+    def training(self) -> float:
+        """What a whole training costs: its epochs, or its seconds in the mean of the table."""
+        if self.seconds is None:
+            return max(self.accuracy)
+        return float(self.open_table().column(self.seconds).mean())
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data that two benchmarks share if their searches are the same."""
         return {
@@ -105,7 +111,7 @@ class Search:
         trials: How many were asked for; there are fewer where everything had been tried.
         rows: Of the table; -1 where the trial failed.
         epochs: Trained in all, by each trial.
-        spent: Epochs that each trial trained itself.
+        spent: What each trial cost: the epochs it trained itself, or its seconds by the table.
         seconds: Wall time of the whole search: strategy, loop and journal.
     """
 
@@ -114,7 +120,7 @@ class Search:
     trials: int
     rows: tuple[int, ...]
     epochs: tuple[int, ...]
-    spent: tuple[int, ...]
+    spent: tuple[float, ...]
     seconds: float
 
 
@@ -200,9 +206,15 @@ def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Sear
         trials=trials,
         rows=tuple(_row(table, trial) for trial in done),
         epochs=tuple(trial.proposal.epochs or epochs for trial in done),
-        spent=tuple((trial.proposal.epochs or epochs) - trial.proposal.done for trial in done),
+        spent=tuple(_spent(benchmark, trial) for trial in done),
         seconds=seconds,
     )
+
+
+def _spent(benchmark: Benchmark, trial: Trial) -> float:
+    if benchmark.seconds is not None:
+        return trial.seconds
+    return (trial.proposal.epochs or max(benchmark.accuracy)) - trial.proposal.done
 
 
 def _row(table: Table, trial: Trial) -> int:

@@ -110,14 +110,16 @@ def matrix(
 
 
 def at_equal_cost(
-    measure: Measure, searches: Mapping[str, Sequence[Search]], trainings: Sequence[int]
+    measure: Measure,
+    searches: Mapping[str, Sequence[Search]],
+    trainings: Sequence[int],
+    training: float,
 ) -> dict[str, list[Point | None]]:
-    """Every contestant when it has spent the epochs of so many whole trainings.
+    """Every contestant when it has spent what so many whole trainings cost, `training` each.
 
     None where a search had ended before.
     """
-    longest = max(max(search.epochs) for runs in searches.values() for search in runs)
-    budgets = [n * longest for n in trainings]
+    budgets = [n * training for n in trainings]
     found: dict[str, list[Point | None]] = {}
     for name, runs in searches.items():
         values = np.array([measure.curve(s, trials_within(s, budgets)) for s in runs])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -39,6 +39,27 @@ def front_table(
             notation(trial, space) + (f"\n{recipe}" if recipe else ""),
         )
     return table
+
+
+def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table]:
+    """What `nas show` prints, a line or a table at a time: the search, its front, what to do next."""
+    settings, path = run.settings, run.path
+    schedule = "" if settings.schedule == "none" else f" with {settings.schedule}"
+    stopped = sum(trial.stopped_early for trial in run.trials)
+    early = f"{stopped} stopped early, " if stopped else ""
+    yield (
+        f"{path}: {settings.strategy}{schedule} on {settings.space}, {settings.data}, "
+        f"seed {settings.seed}: {len(run.trials)} trials, {early}{len(run.failures)} failed; "
+        f"hypervolume {run.hypervolume():.4f}"
+    )
+    if run.front:
+        yield front_table(run.front, space, title=f"front ({len(run.front)})")
+    yield from (f"failed: {line}" for line in failure_lines(run.failures))
+    yield "next:"
+    if run.front:
+        yield f"  nas retrain {path}                  # train the best one properly"
+        yield f"  nas export {path} --to winner       # take its weights away as they are"
+    yield f"  tensorboard --logdir {path.parent}             # look"
 
 
 def failure_lines(failures: Sequence[Trial]) -> list[str]:

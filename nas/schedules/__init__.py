@@ -11,15 +11,12 @@ curve has them, however long the first stage was. What is continued competes wit
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from typing import Protocol
 
 from nas.candidates import Candidates
 from nas.objectives import Objectives
-from nas.strategies import Entry, Strategy
-from search_spaces import named
-from search_spaces.values import Scalar
+from nas.registry import Entry, look_up
+from nas.strategies import Strategy
 
 
 class Schedule(Strategy, Protocol):
@@ -77,7 +74,7 @@ def check_name(text: str) -> str:
     Raises:
         ValueError: it does not; lists those there are.
     """
-    _class_of(text)
+    look_up("schedule", SCHEDULES, text)
     return text
 
 
@@ -96,18 +93,9 @@ def make(
     Raises:
         ValueError: there is no such schedule, it has no such setting, or does not allow the value.
     """
-    cls, settings = _class_of(text)
+    cls, settings = look_up("schedule", SCHEDULES, text)
     try:
-        return cls(strategy, candidates, objectives, epochs, **settings)
+        schedule: Schedule = cls(strategy, candidates, objectives, epochs, **settings)
     except ValueError as error:
         raise ValueError(f"schedule {text}: {error}") from None
-
-
-def _class_of(text: str) -> tuple[Callable[..., Schedule], dict[str, Scalar]]:
-    name, settings = named.parse(text)
-    if name not in SCHEDULES:
-        raise ValueError(f"want a schedule ({', '.join(SCHEDULES)}), got {name!r}")
-    entry = SCHEDULES[name]
-    cls: Callable[..., Schedule] = getattr(importlib.import_module(entry.module), entry.cls)
-    named.check(name, cls, settings)
-    return cls, settings
+    return schedule

@@ -5,17 +5,13 @@ To add one: write a module with a class that has `ask` and `tell`, and name it i
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import Protocol, runtime_checkable
 
 from nas.candidates import Candidates
 from nas.objectives import Objectives
+from nas.registry import Entry, look_up
 from nas.trial import Proposal, Trial
-from search_spaces import named
-from search_spaces.values import Scalar
 
 
 class Strategy(Protocol):
@@ -52,16 +48,6 @@ class Recommends(Protocol):
         Raises:
             ValueError: no completed trial has been told.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Where a strategy is, and what it is."""
-
-    module: str
-    cls: str
-    summary: str
-    source: str
 
 
 STRATEGIES: dict[str, Entry] = {
@@ -128,7 +114,7 @@ def check_name(text: str) -> str:
     Raises:
         ValueError: it does not; lists those there are.
     """
-    _class_of(text)
+    look_up("strategy", STRATEGIES, text)
     return text
 
 
@@ -143,15 +129,6 @@ def make(text: str, candidates: Candidates, objectives: Objectives) -> Strategy:
     Raises:
         ValueError: there is no such strategy, it has no such setting, or does not allow the value.
     """
-    cls, settings = _class_of(text)
-    return cls(candidates, objectives, **settings)
-
-
-def _class_of(text: str) -> tuple[Callable[..., Strategy], dict[str, Scalar]]:
-    name, settings = named.parse(text)
-    if name not in STRATEGIES:
-        raise ValueError(f"want a strategy ({', '.join(STRATEGIES)}), got {name!r}")
-    entry = STRATEGIES[name]
-    cls: Callable[..., Strategy] = getattr(importlib.import_module(entry.module), entry.cls)
-    named.check(name, cls, settings)
-    return cls, settings
+    cls, settings = look_up("strategy", STRATEGIES, text)
+    strategy: Strategy = cls(candidates, objectives, **settings)
+    return strategy

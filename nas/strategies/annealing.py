@@ -5,14 +5,14 @@ something worse is taken with the probability of Metropolis et al., which falls 
 temperature. The energy is that of Smith, Everson, Fieldsend, Murphy & Misra, "Dominance-Based
 Multiobjective Simulated Annealing", IEEE Transactions on Evolutionary Computation 12(3), 2008:
 the share of others that dominate it. Deviations: their others are the front found so far, which
-with one objective is a single point; here, all trials so far. So energies lie in 0..1 whatever
+with one objective is a single point; here, the last thousand trials. So energies lie in 0..1 whatever
 the units of the scores, and the temperature needs no tuning to them. Nor does it need to know
 when the search will end: it falls geometrically, as Kirkpatrick's, and rises again after a while.
 """
 
 from __future__ import annotations
 
-from array import array
+from collections import deque
 from dataclasses import replace
 from math import exp
 from random import Random
@@ -24,6 +24,8 @@ from nas.candidates import Candidates
 from nas.objectives import Objectives
 from nas.pareto import Vector
 from nas.trial import Proposal, Trial
+
+_RECENT = 1_000  # trials that an energy is measured by: this bounds the time of a trial
 
 
 class SimulatedAnnealing:
@@ -55,7 +57,8 @@ class SimulatedAnnealing:
         self._candidates = candidates
         self._objectives = objectives
         self._hot, self._cold, self._cycle = hot, cold, cycle
-        self._told = array("d")  # the vectors of all trials, one after the other
+        self._told: deque[Vector] = deque(maxlen=_RECENT)
+        self._count = 0  # of trials told: a schedule leaves gaps in their numbers
         self._current: Trial | None = None
 
     def ask(self, rng: Random) -> Proposal:
@@ -65,22 +68,24 @@ class SimulatedAnnealing:
         return self._candidates.mutate(here, rng)
 
     def tell(self, trial: Trial) -> None:
+        self._count += 1
         if not trial.completed:
             return
-        self._told.extend(self._objectives.vector(trial.scores))
+        self._told.append(self._objectives.vector(trial.scores))
         if self._current is None or self._accepts(trial, self._current):
             self._current = trial
 
     def _accepts(self, trial: Trial, current: Trial) -> bool:
         """The rule of Metropolis, by dice that are the trial's own: a replay throws the same."""
         vectors = [self._objectives.vector(t.scores) for t in (trial, current)]
-        told: NDArray[np.float64] = np.frombuffer(self._told).reshape(-1, len(vectors[0]))
+        told = np.array(self._told)
         rise = energy(vectors[0], told) - energy(vectors[1], told)
         dice = Random(f"{trial.number} {trial.architecture}")
-        return rise <= 0 or dice.random() < exp(-rise / self._temperature(trial.number))
+        return rise <= 0 or dice.random() < exp(-rise / self._temperature())
 
-    def _temperature(self, number: int) -> float:
-        cooled: float = (self._cold / self._hot) ** (number % self._cycle / self._cycle)
+    def _temperature(self) -> float:
+        done = (self._count - 1) % self._cycle / self._cycle
+        cooled: float = (self._cold / self._hot) ** done
         return self._hot * cooled
 
 

@@ -184,13 +184,17 @@ class Predictor:
     def _gain(self, pool: list[Proposal], belief: Belief, found: Array) -> Array:
         """The logarithm of the expected improvement of each."""
         mean, deviation = belief.predict([self._encoder.encode(p) for p in pool])
-        if self._exact:
-            costs = np.array(
-                [[log(1 + getattr(self._candidates.cost(p), n)) for n in self._exact] for p in pool]
-            )
-            mean = np.hstack([mean, costs])
+        if not self._exact:
+            return log_hypervolume_improvement(mean, deviation, found)
+        counted = [self._encoder.costs(p) for p in pool]
+        built = np.array([bool(costs) for costs in counted])  # the others cannot be run
+        gain = np.full(len(pool), -inf)
+        if built.any():
+            costs = np.array([[log(1 + c[n]) for n in self._exact] for c in counted if c])
+            mean, deviation = np.hstack([mean[built], costs]), deviation[built]
             deviation = np.hstack([deviation, np.zeros_like(costs)])
-        return log_hypervolume_improvement(mean, deviation, found)
+            gain[built] = log_hypervolume_improvement(mean, deviation, found)
+        return gain
 
 
 def _distinct(drawn: Iterable[Proposal], before: Iterable[Proposal]) -> list[Proposal]:

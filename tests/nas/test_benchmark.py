@@ -178,6 +178,32 @@ def test_a_schedule_spends_less_on_most(benchmark, tmp_path):
         } == {2}
 
 
+def test_the_same_cost_is_that_of_epochs_or_of_seconds(benchmark, path, tmp_path):
+    names = ("random", "random/asha:rungs=1+3")
+    _, results = run(benchmark, tmp_path / "a", names=names, trials=30)
+    measure = Measure(benchmark)
+    by_epochs = summary.at_equal_cost(measure, results, (10, 500), benchmark.training())
+    staged = results["random/asha:rungs=1+3"]
+    means = [measure.curve(s, trials_within(s, [30]))[0] for s in staged]
+    assert by_epochs["random/asha:rungs=1+3"] == [
+        pytest.approx((np.mean(means), *summary.interval(np.array(means)))),
+        None,
+    ]
+    assert by_epochs["random"][0].mean == np.mean(
+        [measure.curve(s, [10])[0] for s in results["random"]]
+    )
+
+    header, *rows = path.read_text().splitlines()
+    timed = tmp_path / "timed.csv"
+    timed.write_text("\n".join([f"{header},took", *(f"{row},30" for row in rows)]))
+    clocked = replace(benchmark, table=str(timed), seconds="took")
+    assert clocked.training() == 30
+    _, results = run(clocked, tmp_path / "b", names=names, trials=30)
+    for search in results["random/asha:rungs=1+3"]:
+        assert set(search.spent) == {10, 20}  # a third of the epochs, and the rest
+    assert summary.at_equal_cost(Measure(clocked), results, (10, 500), 30) == by_epochs
+
+
 def test_the_command_prints_and_writes(path, tmp_path):
     out = tmp_path / "b"
     command = [

@@ -112,7 +112,10 @@ def test_bad_runs_bundles_and_architectures(nas, tmp_path):
         (["export", "absent"], "Missing option '--to'"),
         (["retrain", "empty"], "want the folder of a run"),
         (["profile", "mlp", "{}"], "want the fields hidden, activation, norm"),
-        (["profile", "nasbench201", "resnet", "--input", "3x"], "--input: want a shape"),
+        (
+            ["profile", "nasbench201", "resnet", "--input", "3x"],
+            "input shape: want one such as 3x32x32",
+        ),
         (["profile", "nasbench201", "resnet", "--input", "7"], "nasbench201 is for images"),
         (["profile", "nasbench201", "resnet", "--classes", "0"], "classes: want a positive"),
         (["profile", "nasbench201"], "Missing argument"),
@@ -211,14 +214,23 @@ def test_listings(nas):
 
     assert [s["name"] for s in json.loads(nas("spaces", "--json")[1])] == list(SPACES)
     assert [s["name"] for s in json.loads(nas("strategies", "--json")[1])] == list(STRATEGIES)
-    for command in ("spaces", "strategies"):
+    for command in ("spaces", "strategies", "schedules"):
         status, out, _ = nas(command)
         assert status == 0
         assert max(map(len, out.splitlines())) <= 80
 
 
 def test_every_command_has_help_and_every_option_a_text(nas):
-    commands = ["search", "show", "export", "retrain", "profile", "spaces", "strategies"]
+    commands = [
+        "search",
+        "show",
+        "export",
+        "retrain",
+        "profile",
+        "spaces",
+        "strategies",
+        "schedules",
+    ]
     out = nas("--help")[1]
     assert all(f"  {command}" in out for command in commands)
     for command in commands:

@@ -20,7 +20,7 @@ from nas.strategies.features import Encoder, Reference
 from nas.strategies.gaussian_process import Posterior, fit, kernel, prior
 from nas.strategies.improvement import log_expected_improvement, log_hypervolume_improvement
 from nas.trial import Failure, Proposal, Trial
-from search_spaces import Choice, Real, SearchSpace, Struct, get
+from search_spaces import Choice, Cost, Integer, Real, SearchSpace, Struct, get
 from search_spaces.dag import Dag
 from tests.nas.table import TASK, search
 
@@ -290,6 +290,38 @@ def test_many_trials_are_learnt_from_in_bounded_time(monkeypatch):
 def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="initial=1"):
         predictor.Predictor(Candidates(SPACE, TASK), Objectives(), initial=1)
+
+
+def test_what_cannot_be_built_does_not_end_the_search(tmp_path):
+    """A space of the user's own may have members whose networks cannot be run, nor counted."""
+
+    def cost(architecture, _):
+        if architecture["width"] > 40:
+            raise RuntimeError("too wide for its input")
+        return Cost(parameters=architecture["width"], macs=1, peak_activation_bytes=1)
+
+    space = SearchSpace(
+        name="narrow",
+        tree=Struct(width=Integer(1, 60), kind=Choice(*range(5))),
+        build=None,
+        count=cost,
+    )
+
+    class Wide:
+        def evaluate(self, _, proposal):
+            return Outcome(recipe={}, scores={"accuracy": proposal.architecture["width"] / 60})
+
+    trials = search(
+        "predictor",
+        tmp_path / "j",
+        trials=40,
+        space=space,
+        evaluator=Wide(),
+        objectives=("accuracy", "parameters"),
+    )
+    failed = ["parameters" not in scores for _, _, scores in trials]
+    assert any(failed)
+    assert not all(failed)
 
 
 def test_one_thread_computes_the_matrices():

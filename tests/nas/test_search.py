@@ -1,6 +1,5 @@
 """Real searches on digits: run, stopped, resumed, shown, taken away."""
 
-import json
 import os
 import shutil
 import signal
@@ -17,6 +16,7 @@ import trainers
 from nas.evaluators import training
 from nas.session import Session
 from nas.settings import Settings
+from tests.nas.decided import decided
 
 SMALL = {"space": "mlp", "data": "digits", "epochs": 1, "batch_size": 256, "seed": 3}
 TRIALS = 42  # evolution starts to mutate after 20
@@ -25,14 +25,6 @@ TRIALS = 42  # evolution starts to mutate after 20
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return nas.search(**SMALL, trials=TRIALS, out=tmp_path_factory.mktemp("runs") / "whole")
-
-
-def lines(path):
-    """The journal, line for line, but for what is measured."""
-    return [
-        {k: v for k, v in json.loads(line)["trial"].items() if k != "measured"}
-        for line in (path / "trials.jsonl").read_text().splitlines()
-    ]
 
 
 def test_a_search_learns_and_has_a_front(run):
@@ -50,14 +42,14 @@ def test_a_search_learns_and_has_a_front(run):
 
 def test_the_same_seed_gives_the_same_journal(run, tmp_path):
     again = nas.search(**SMALL, trials=TRIALS, out=tmp_path / "again")
-    assert lines(again.path) == lines(run.path)
+    assert decided(again.path) == decided(run.path)
 
 
 @pytest.mark.parametrize("stop", [7, 20, 39])
 def test_a_stopped_search_continues_as_if_it_had_not(run, tmp_path, stop):
     nas.search(**SMALL, trials=stop, out=tmp_path / "parts")
     parts = nas.search(**SMALL, trials=TRIALS, out=tmp_path / "parts")
-    assert lines(parts.path) == lines(run.path)
+    assert decided(parts.path) == decided(run.path)
     assert checkpoints(parts) == checkpoints(run)
 
 
@@ -91,7 +83,7 @@ def test_a_signal_in_the_middle_loses_nothing(run, tmp_path, sent, status):
     recorded = len(nas.open_run(out).trials)
     assert 4 <= recorded < TRIALS
     resumed = nas.search(**SMALL, trials=TRIALS, out=out)
-    assert lines(resumed.path) == lines(run.path)
+    assert decided(resumed.path) == decided(run.path)
     assert checkpoints(resumed) == checkpoints(run)
 
 

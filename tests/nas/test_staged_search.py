@@ -19,6 +19,7 @@ from nas.session import Session
 from nas.settings import Settings
 from nas.trial import Failure, Proposal, Trial, checkpoint_name, paused_name
 from search_spaces import Record, get
+from tests.nas.decided import decided
 
 SETTINGS = {
     "space": "mlp",
@@ -37,14 +38,6 @@ TRIALS = 18
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return nas.search(**SETTINGS, trials=TRIALS, out=tmp_path_factory.mktemp("runs") / "whole")
-
-
-def lines(path):
-    """The journal, line for line, but for what is measured."""
-    return [
-        {k: v for k, v in json.loads(line)["trial"].items() if k != "measured"}
-        for line in (path / "trials.jsonl").read_text().splitlines()
-    ]
 
 
 def files(run):
@@ -85,7 +78,7 @@ def test_a_killed_search_continues_to_the_same_journal_and_files(run, tmp_path):
         child.send_signal(signal.SIGKILL)
     assert 5 <= len(nas.open_run(out).trials) < TRIALS
     resumed = nas.search(**SETTINGS, trials=TRIALS, out=out)
-    assert lines(out) == lines(run.path)
+    assert decided(out) == decided(run.path)
     assert files(resumed) == files(run)
     assert not any("restarted" in t.measured for t in resumed.trials)
 
@@ -108,7 +101,7 @@ def test_without_its_paused_state_a_trial_starts_over_to_the_same_end(run, tmp_p
         max_parameters=SETTINGS["max_params"],
     )
     list(Session(settings, stopped.path, notify=said.append).run(TRIALS))
-    assert lines(stopped.path) == lines(run.path)
+    assert decided(stopped.path) == decided(run.path)
     (told,) = said
     assert re.match(rf"trial {promoted.number} was trained from the beginning: checkpoint .*", told)
     assert "\n" not in told
