@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nas.commands.console import messages, results
+from nas.commands.options import Json
+
 if TYPE_CHECKING:
     from nas.benchmark.searches import Benchmark
 
@@ -55,11 +58,9 @@ def search(
     out: Annotated[Path, typer.Option(help="Results; searches there are not run again.")] = Path(
         "benchmarks/search"
     ),
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: Json = False,
 ) -> None:
     """Run strategies side by side on a table; run the same command again to continue."""
-    from rich.console import Console
-
     from nas.benchmark import searches
     from nas.benchmark.contestants import split
     from nas.benchmark.report import report as report_on
@@ -89,15 +90,14 @@ def search(
     if json:
         print((out / "summary.json").read_text(), end="")
         return
-    results = Console(markup=False, highlight=False)
-    results.print(shown)
-    results.print(f"written to {out}: summary.csv, summary.json, curves.png, tensorboard/")
+    console = results()
+    console.print(shown)
+    console.print(f"written to {out}: summary.csv, summary.json, curves.png, tensorboard/")
 
 
 def _run(
     spec: Benchmark, names: tuple[str, ...], *, trials: int, seeds: int, out: Path, workers: int
 ) -> None:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -113,7 +113,7 @@ def _run(
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True, markup=False, highlight=False),
+        console=messages(),
     )
     with bar:
         task = bar.add_task("searches", total=len(names) * seeds)
@@ -126,9 +126,7 @@ def _run(
         except Exception:  # says itself what went wrong
             raise
         except BaseException:  # Ctrl-C and SIGTERM
-            bar.console.print(
-                f"stopped; what has ended is in {out}, the same command continues", soft_wrap=True
-            )
+            bar.console.print(f"stopped; what has ended is in {out}, the same command continues")
             raise
 
 

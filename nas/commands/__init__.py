@@ -1,0 +1,1 @@
+"""The commands of `nas`: each parses, calls the library, prints. No logic of their own."""

@@ -1,0 +1,145 @@
+"""`nas search` and `nas show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.commands.console import messages, print_json, results
+from nas.commands.options import Device, Json, MaxParams, RunPath
+
+if TYPE_CHECKING:
+    from nas.settings import Settings
+
+
+def search(
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="A name (`nas spaces` lists them), name:setting=value,..., path/to/file.py:variable "
+            "or fixed:SPACE:ARCHITECTURE. Default: nasbench201:channels=8,cells=1."
+        ),
+    ] = None,
+    data: Annotated[
+        str,
+        typer.Option(help="digits, a torchvision data set, an image folder, or an .npz file."),
+    ] = "digits",
+    strategy: Annotated[
+        str, typer.Option(help="`nas strategies` lists them; name:setting=value,... too.")
+    ] = "evolution",
+    schedule: Annotated[
+        str,
+        typer.Option(
+            help="Who is trained on: none (all to the end), halving, asha or hyperband; "
+            "asha:eta=3,min_epochs=1 or asha:rungs=2+5 too. Whatever is continued is a trial too."
+        ),
+    ] = "none",
+    trials: Annotated[int, typer.Option(help="In all, those already recorded included.")] = 40,
+    epochs: Annotated[int | None, typer.Option(help="Of each trial. Default: 5.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same trials.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run; resumed if it is there. Default: a name under runs/."),
+    ] = None,
+    device: Device = "auto",
+    max_params: MaxParams = None,
+    max_macs: Annotated[int | None, typer.Option(help="At most so many MACs per input.")] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Known architectures of the space go first.")
+    ] = False,
+    objectives: Annotated[
+        str, typer.Option(help="Scores with commas between them, the most important first.")
+    ] = "accuracy,parameters",
+    tune: Annotated[
+        str,
+        typer.Option(help="Hyperparameters to search too: all, or names with commas between them."),
+    ] = "",
+    learning_rate: Annotated[float | None, typer.Option(help="Peak. Default: 0.2.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Default: 64.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd (default) or adamw.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Default: 0.9.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Default: 0.0005.")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="Default: 0.1.")] = None,
+    augmentation: Annotated[float | None, typer.Option(help="0 to 1. Default: 0.5.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Default: 0.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Resize a folder's images.")] = None,
+    data_seed: Annotated[int, typer.Option(help="Decides which data are for validation.")] = 0,
+    json: Json = False,
+) -> None:
+    """Search for architectures; run the same command again to continue."""
+    from nas import hyperparameters
+    from nas.api import DEFAULT_SPACE
+
+    if trials < 1:
+        raise ValueError(f"--trials: want at least 1, got {trials}")
+    recipe = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "momentum": momentum,
+        "weight_decay": weight_decay,
+        "label_smoothing": label_smoothing,
+        "augmentation": augmentation,
+        "dropout": dropout,
+    }
+    from nas.settings import Settings
+
+    settings = Settings(
+        space=space or DEFAULT_SPACE,
+        data=data,
+        data_seed=data_seed,
+        image_size=image_size,
+        strategy=strategy,
+        schedule=schedule,
+        seed=seed,
+        objectives=tuple(name.strip() for name in objectives.split(",")),
+        max_parameters=max_params,
+        max_macs=max_macs,
+        recipe={name: value for name, value in recipe.items() if value is not None},
+        tune=hyperparameters.parse_names(tune),
+        baselines=baselines,
+        device=device,
+    )
+    from nas.results.live import watch
+    from nas.session import Session
+
+    console = messages()
+    session = Session(settings, out or default_out(settings), notify=console.print)
+    watch(session, trials, console)
+    _show(session.path, as_json=json)
+
+
+def show(run: RunPath, json: Json = False) -> None:
+    """The front and the failures of a run, and what to do next."""
+    _show(run, as_json=json)
+
+
+def _show(path: Path, *, as_json: bool) -> None:
+    from nas.results.tables import document, overview
+    from nas.run import Run
+
+    run = Run(path)
+    try:
+        space = run.space
+    except ValueError as error:  # a space file that is gone: the text of architectures will do
+        messages().print(str(error), markup=False, highlight=False)
+        space = None
+    if as_json:
+        print_json(document(run, space))
+        return
+    console = results()
+    for part in overview(run, space):
+        console.print(part, soft_wrap=isinstance(part, str))
+
+
+def default_out(settings: Settings) -> Path:
+    """A folder under runs/ that says what is searched, and on what."""
+    space, data = settings.space, settings.data
+    parts = [Path(space.rpartition("/")[2]).name, Path(data).stem, settings.strategy]
+    if settings.schedule != "none":
+        parts.append(settings.schedule)
+    name = "-".join("".join(c if c.isalnum() else "-" for c in part)[:40] for part in parts)
+    return Path("runs") / f"{name}-{settings.seed}"
