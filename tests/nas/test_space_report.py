@@ -156,7 +156,7 @@ def test_a_decision_that_changes_nothing():
 def test_bad_input_is_one_line(capsys):
     for arguments, message in (
         (("nothing",), "want a search space"),
-        (("mobile", "--input", "3x"), "--input: want a shape such as 3x32x32, got '3x'"),
+        (("mobile", "--input", "3x"), "input shape: want one such as 3x32x32, got '3x'"),
         (("mobile", "--input", "64"), "mobile is for images"),
         (("mobile", "--classes", "0"), "classes: want a positive integer"),
     ):

@@ -1,0 +1,17 @@
+"""Faults that are really injected, a module for each kind: `python scripts/torture.py` runs them.
+
+Every module has a function `run(quick, folder)` that injects its faults in the empty folder it is
+given, says what came of them, and never raises for what the toolkit did wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What came of one kind of fault: whether the toolkit held, and the figures, a line each."""
+
+    held: bool
+    lines: tuple[str, ...]
