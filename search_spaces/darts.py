@@ -57,19 +57,14 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         raise ValueError(f"want channels >= 2 and layers >= 1, got {channels=}, {layers=}")
 
     def build(architecture: Architecture, task: Task) -> nn.Module:
-        from search_spaces.networks.darts import Darts
+        from search_spaces.networks.darts import Darts, DartsWithAuxiliary
 
-        normal, reduce = genotype(architecture)
-        return Darts(
-            normal,
-            reduce,
-            inputs=task.input_shape[0],
-            channels=channels,
-            layers=layers,
-            small_images=bool(task.small_images),
-            classes=task.classes,
-            auxiliary_size=auxiliary_size(task) if auxiliary else None,
-        )
+        cells = genotype(architecture)
+        sizes = {"channels": channels, "layers": layers, "small_images": bool(task.small_images)}
+        ends = {"inputs": task.input_shape[0], "classes": task.classes}
+        if auxiliary:
+            return DartsWithAuxiliary(*cells, **sizes, **ends, size=auxiliary_size(task))
+        return Darts(*cells, **sizes, **ends)
 
     def count(architecture: Architecture, task: Task) -> Cost:
         return network_cost(*genotype(architecture), task, channels, layers, auxiliary)
