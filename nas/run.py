@@ -175,10 +175,13 @@ class Run:
     def export(self, trial: Trial, to: str | Path, *, force: bool = False) -> Bundle:
         """Write a bundle with the architecture, weights and metrics of a trial; see `nas.bundle`.
 
+        It is proved in a process of its own before it is there, which takes seconds.
+
         Raises:
             ValueError: its weights were not kept, or `to` is there already and not `force`.
+            nas.bundles.verify.Unproved: what was written does not do what the network does.
         """
-        from nas.bundle import export_trial
+        from nas.bundles.exporting import export_trial
 
         return export_trial(self, trial, Path(to), force=force)
 
@@ -218,8 +221,9 @@ def read_header(path: Path) -> Header:
             )
         if fields.keys() != {"schema", "settings", "data", "space_sha256", "largest", "made"}:
             raise ValueError("its fields are not those of a run")
-        if fields.pop("schema") == 1 and isinstance(fields["settings"], dict):
+        if fields.pop("schema") <= SCHEMA and isinstance(fields["settings"], dict):
             fields["settings"].setdefault("schedule", "none")
+            fields["settings"].setdefault("first", [])
         return Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise ValueError(f"{file}: {error}") from None

@@ -32,6 +32,7 @@ class Settings:
         recipe: Fields of the recipe that are not searched; defaults for those not named.
         tune: Hyperparameters that are searched with the architecture.
         baselines: Whether the known architectures of the space go first.
+        first: Architectures, as text, that go before all others.
         device: Kind of device, "cpu" or "cuda".
         threads: Torch threads of each trial.
         window: Proposals in flight at most.
@@ -53,6 +54,7 @@ class Settings:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     tune: tuple[str, ...] = ()
     baselines: bool = False
+    first: tuple[str, ...] = ()
     device: str = "cpu"
     threads: int = 1
     window: int = 1

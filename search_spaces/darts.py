@@ -12,6 +12,7 @@ a node, NASNet's and AmoebaNet's operations, and some nodes joined: see `Guests`
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ from search_spaces.tree import Choice, Struct
 from search_spaces.values import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from torch import nn
 
@@ -59,12 +60,17 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
     def build(architecture: Architecture, task: Task) -> nn.Module:
         from search_spaces.networks.darts import Darts, DartsWithAuxiliary
 
-        cells = genotype(architecture)
-        sizes = {"channels": channels, "layers": layers, "small_images": bool(task.small_images)}
-        ends = {"inputs": task.input_shape[0], "classes": task.classes}
+        make: Callable[..., nn.Module] = Darts
         if auxiliary:
-            return DartsWithAuxiliary(*cells, **sizes, **ends, size=auxiliary_size(task))
-        return Darts(*cells, **sizes, **ends)
+            make = partial(DartsWithAuxiliary, size=auxiliary_size(task))
+        return make(
+            *genotype(architecture),
+            inputs=task.input_shape[0],
+            channels=channels,
+            layers=layers,
+            small_images=bool(task.small_images),
+            classes=task.classes,
+        )
 
     def count(architecture: Architecture, task: Task) -> Cost:
         return network_cost(*genotype(architecture), task, channels, layers, auxiliary)

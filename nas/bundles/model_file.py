@@ -38,7 +38,7 @@ def model_file(contents: Contents) -> str:
     parts = [
         *source.parts,
         _LOAD,
-        _image(preprocessing, shape) if preprocessing["kind"] == "image" else _values(preprocessing),
+        _image(shape) if preprocessing["kind"] == "image" else _values(),
     ]
     head = _head(contents, source, reads_json=_is_long(preprocessing))
     lines = [*head, *_numbers(preprocessing)]
@@ -105,7 +105,7 @@ def load(weights: str | Path) -> Model:
     return model.eval()'''.splitlines()
 
 
-def _image(preprocessing: Mapping[str, Any], shape: tuple[int, ...]) -> list[str]:
+def _image(shape: tuple[int, ...]) -> list[str]:
     channels, height, width = shape
     mode = "L" if channels == 1 else "RGB"
     return f'''\
@@ -125,7 +125,7 @@ def preprocess(image: str | Path) -> Tensor:
     return (x_BCHW - mean) / std'''.splitlines()
 
 
-def _values(preprocessing: Mapping[str, Any]) -> list[str]:
+def _values() -> list[str]:
     return '''\
 def preprocess(values: Tensor) -> Tensor:
     """Inputs, one in a row, as `Model` wants them: less the mean, over the standard deviation."""

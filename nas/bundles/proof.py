@@ -4,12 +4,20 @@ Prints a line of JSON for every check: its name, whether it held, and what was f
 standard library, torch and safetensors; onnxruntime where it is there.
 """
 
+from __future__ import annotations
+
 import hashlib
 import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Run = Callable[[Tensor], Tensor]
 
 FORBIDDEN = ("nas", "search_spaces", "trainers")
 TOLERANCE = 1e-4  # of the largest logit, or of 1
@@ -20,7 +28,7 @@ SCALE = 16  # the stored inputs are whole multiples of 1/16
 class Refuse:
     """Lets nobody import the toolkit."""
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+    def find_spec(self, name: str, *_: object) -> None:
         """Refuse what is the toolkit's."""
         if name.split(".")[0] in FORBIDDEN:
             raise ImportError(f"{name} is not to be imported here")
@@ -30,7 +38,9 @@ def manifest_text(digests: dict[str, str]) -> str:
     """The only text of a manifest of files with those digests."""
     lines = json.dumps(digests, sort_keys=True)
     seal = hashlib.sha256(lines.encode()).hexdigest()
-    return json.dumps({"schema": 2, "seal": seal, "sha256": digests}, indent=2, sort_keys=True) + "\n"
+    return (
+        json.dumps({"schema": 2, "seal": seal, "sha256": digests}, indent=2, sort_keys=True) + "\n"
+    )
 
 
 def check_files(folder: Path) -> str:
@@ -61,7 +71,7 @@ def checks(folder: Path) -> Iterator[tuple[str, Callable[[], str]]]:
     stored = load_file(folder / "check.safetensors")
     inputs, logits = stored["inputs"].float() / SCALE, stored["logits"]
 
-    def compare(run: Callable[[torch.Tensor], torch.Tensor]) -> str:
+    def compare(run: Run) -> str:
         worst = 0.0
         for batch in BATCHES:
             with torch.inference_mode():
@@ -84,7 +94,7 @@ def checks(folder: Path) -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def model_checks(
-    folder: Path, compare: Callable[[Callable[..., object]], str]
+    folder: Path, compare: Callable[[Run], str]
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     """The checks of `model.py` and of `hubconf.py`, which uses it."""
     import torch
@@ -93,10 +103,10 @@ def model_checks(
     spec = importlib.util.spec_from_file_location("proved_model", folder / "model.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module, loader = importlib.util.module_from_spec(spec), spec.loader
 
     def run_it() -> str:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
         return compare(module.load(folder / "weights.safetensors"))
 
     def count() -> str:
@@ -107,14 +117,15 @@ def model_checks(
         return f"{got:,} parameters"
 
     def hub() -> str:
-        return compare(torch.hub.load(str(folder), "model", source="local"))
+        load: Any = torch.hub.load
+        return compare(load(str(folder), "model", source="local"))
 
     yield "model.py", run_it
     yield "parameters", count
     yield "hubconf.py", hub
 
 
-def compare_onnx(folder: Path, compare: Callable[[Callable[..., object]], str]) -> str:
+def compare_onnx(folder: Path, compare: Callable[[Run], str]) -> str:
     """The logits of ONNX Runtime."""
     import torch
 
@@ -146,7 +157,7 @@ def main(folder: Path) -> None:
             found, held = check(), True
         except Exception as error:
             found, held = " ".join(f"{error}".split())[:300] or type(error).__name__, False
-        print(json.dumps({"check": name, "held": held, "found": found}), flush=True)
+        sys.stdout.write(json.dumps({"check": name, "held": held, "found": found}) + "\n")
         if not held:
             return
 

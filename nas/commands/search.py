@@ -49,6 +49,10 @@ def search(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Known architectures of the space go first.")
     ] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="A bundle or a run, whose winners go first."),
+    ] = None,
     objectives: Annotated[
         str, typer.Option(help="Scores with commas between them, the most important first.")
     ] = "accuracy,parameters",
@@ -86,6 +90,7 @@ def search(
         "dropout": dropout,
     }
     from nas.settings import Settings
+    from nas.starts import winners_of
 
     settings = Settings(
         space=space or DEFAULT_SPACE,
@@ -101,6 +106,7 @@ def search(
         recipe={name: value for name, value in recipe.items() if value is not None},
         tune=hyperparameters.parse_names(tune),
         baselines=baselines,
+        first=() if start is None else winners_of(start),
         device=device,
     )
     from nas.results.live import watch

@@ -62,7 +62,7 @@ def constant_attributes(methods: list[ast.FunctionDef]) -> dict[str, ast.expr]:
     assigned: dict[str, list[ast.expr | None]] = {}
     for node in (child for method in methods for child in ast.walk(method)):
         for target in _targets(node):
-            if _is_own(target):
+            if isinstance(target, ast.Attribute) and _is_own(target):
                 assigned.setdefault(target.attr, []).append(getattr(node, "value", None))
     return {
         attribute: values[0]
@@ -74,7 +74,12 @@ def constant_attributes(methods: list[ast.FunctionDef]) -> dict[str, ast.expr]:
 def without_attributes(node: ast.FunctionDef, names: Mapping[str, ast.expr]) -> None:
     """Drop the assignments of those attributes from a method."""
     node.body = [
-        s for s in node.body if not any(_is_own(t) and t.attr in names for t in _targets(s))
+        statement
+        for statement in node.body
+        if not any(
+            isinstance(t, ast.Attribute) and _is_own(t) and t.attr in names
+            for t in _targets(statement)
+        )
     ]
 
 

@@ -30,7 +30,7 @@ def method(cls: type, attribute: str) -> ast.FunctionDef:
     Raises:
         Unrenderable: there is no source to read.
     """
-    function = getattr(cls, attribute)
+    function: Any = getattr(cls, attribute)
     function = function.fget if isinstance(function, property) else function
     try:
         source = textwrap.dedent(inspect.getsource(function))

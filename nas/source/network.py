@@ -11,6 +11,7 @@ import ast
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -71,7 +72,7 @@ def network_source(
         Unrenderable: it is made of what cannot be written down; says of what, in one line.
     """
     with torch.device("meta"):
-        nets = [build_recorded(lambda n=n: build(n)) for n in (classes, classes + 1)]
+        nets = [build_recorded(partial(build, n)) for n in (classes, classes + 1)]
         shapes = shapes_of(nets[0].net, input_shape)
     writer = _Writer(nets, shapes)
     writer.add_root(nets, classes, about)

@@ -30,8 +30,8 @@ def comment(node: N, text: str) -> N:
 def flat(node: ast.AST) -> str:
     """The text of an expression on one line."""
     match node:
-        case ast.Constant(value=str(text)) if "\\" not in repr(text) and '"' not in text:
-            return f'"{text}"'
+        case ast.Constant(value=str(word)) if "\\" not in repr(word) and '"' not in word:
+            return f'"{word}"'
         case ast.Constant(value=float(number)):
             return repr(number).replace("e-0", "e-")
         case ast.Call():
@@ -73,8 +73,8 @@ def statement(node: ast.stmt, indent: int) -> list[str]:
         case ast.Assign(targets=[target]):
             return _layout(node.value, indent, f"{_target(target)} = ", "")
         case ast.AnnAssign(value=ast.expr() as value):
-            target, kind = flat(node.target), flat(node.annotation)
-            return _layout(value, indent, f"{target}: {kind} = ", "")
+            before = f"{flat(node.target)}: {flat(node.annotation)} = "
+            return _layout(value, indent, before, "")
         case ast.AugAssign():
             operator = _operator(node.op)
             return _layout(node.value, indent, f"{flat(node.target)} {operator}= ", "")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -149,7 +149,7 @@ def _is_plain_call(node: ast.Call) -> bool:
     )
 
 
-def _drop_parameters(node: ast.FunctionDef, names: object) -> None:
+def _drop_parameters(node: ast.FunctionDef, names: Collection[str]) -> None:
     args = node.args
     padded = [None] * (len(args.args) - len(args.defaults)) + list(args.defaults)
     kept = [(a, d) for a, d in zip(args.args, padded, strict=True) if a.arg not in names]

@@ -66,7 +66,7 @@ def _unify_field(
     if isinstance(value, ast.expr):
         return unify(values, differences, suggestion)  # type: ignore[arg-type]
     if isinstance(value, list):
-        columns = zip(*values, strict=True)  # type: ignore[call-overload]
+        columns = zip(*values, strict=True)
         return [_unify_field(c[0], list(c), differences, suggestion) for c in columns]
     return value
 
