@@ -66,7 +66,7 @@ def compare_bundles(paths: Sequence[Path], baselines: Sequence[str] = ()) -> lis
         ]
         task = bundles[0].task
         for name in baselines:
-            net = _baseline(name, task.classes)
+            net = _baseline(name, task.classes, task.input_shape[0])
             rows.append(_row(name, net, task.input_shape))
     finally:
         torch.set_num_threads(threads)
@@ -97,10 +97,23 @@ def _accuracy(measured: dict[str, float] | None) -> float | None:
     return None if measured is None else measured["accuracy"]
 
 
-def _baseline(name: str, classes: int) -> nn.Module:
+def _baseline(name: str, classes: int, channels: int) -> nn.Module:
+    """A network of torchvision, its first convolution for so many channels."""
     from torchvision import models
 
     if name not in models.list_models(module=models):
         raise ValueError(f"torchvision has no classifier called {name!r}; resnet18 is one")
     net: nn.Module = models.get_model(name, weights=None, num_classes=classes)
+    path, first = next((p, m) for p, m in net.named_modules() if isinstance(m, nn.Conv2d))
+    if first.in_channels != channels:
+        new = type(first)(
+            channels,
+            first.out_channels,
+            first.kernel_size,  # type: ignore[arg-type]
+            first.stride,  # type: ignore[arg-type]
+            first.padding,  # type: ignore[arg-type]
+            bias=first.bias is not None,
+        )
+        parent, _, child = path.rpartition(".")
+        setattr(net.get_submodule(parent), child, new)
     return net.eval()

@@ -218,6 +218,10 @@ class Darts(nn.Module):
         logits_BK: Tensor = self.head(last_BCHW)
         return logits_BK
 
+    def logits_and_auxiliary(self, x_BCHW: Tensor) -> tuple[Tensor, None]:
+        """Logits, and None, as there is no auxiliary head."""
+        return self(x_BCHW), None
+
 
 class DartsWithAuxiliary(nn.Module):
     """Likewise, with a second classifier at two thirds of the depth.
