@@ -12,8 +12,9 @@ from nas.bundles.proof import manifest_text
 from search_spaces import Architecture, SearchSpace, Task, load, strict_json
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
+BYTES = 2  # of a weight, at least
 SCHEMAS = (1, 2)  # 1 had the first three files only
 FILES = ("architecture.json", "metrics.json", "weights.safetensors")
 MORE_FILES = (
@@ -51,12 +52,21 @@ class Bundle:
         Raises:
             ValueError: the weights are damaged, or do not fit.
         """
+        from safetensors.torch import load as parse
+
         from nas.bundles.transfer import with_features
 
         space = space or self.space()
+        content = _read(self.path / "weights.safetensors", _read_manifest(self.path))
+        parameters = space.cost(self.architecture, self.task).parameters
+        if BYTES * parameters > len(content):  # said before memory is taken for them
+            raise ValueError(
+                f"{self.path}: its weights do not fit its network: want {parameters:,} of them in "
+                f"a file of {len(content):,} bytes"
+            )
         net = space.compile(self.architecture, self.task)
         try:
-            net.load_state_dict(self._weights())
+            net.load_state_dict(parse(content))
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"{self.path}: its weights do not fit its network: {reason}") from None
@@ -68,12 +78,6 @@ class Bundle:
         """The task with another number of classes, and other inputs if they are given."""
         small = self.task.small_images  # the same stem, whatever the size
         return Task(input_shape or self.task.input_shape, classes, small)
-
-    def _weights(self) -> dict[str, Tensor]:
-        from safetensors.torch import load as parse
-
-        content = _read(self.path / "weights.safetensors", _read_manifest(self.path))
-        return parse(content)
 
 
 def load_bundle(path: str | Path, space: SearchSpace | None = None) -> nn.Module:
