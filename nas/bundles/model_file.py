@@ -13,7 +13,7 @@ from nas.source.network import Source, network_source
 from nas.source.printing import WIDTH, flat
 from search_spaces import Task
 
-MOST_NUMBERS = 32  # of mean and std that stand in the source; more are read from architecture.json
+MOST_NUMBERS = 5  # of mean and std that stand in the source; more are read from architecture.json
 
 
 def model_file(contents: Contents) -> str:
@@ -29,10 +29,7 @@ def model_file(contents: Contents) -> str:
         return contents.space.compile(contents.architecture, task)
 
     inputs = f"(B, {', '.join(map(str, shape))})"
-    about = (
-        f"From inputs {inputs}, as `preprocess` makes them, to logits (B, classes).\n\n"
-        f"{contents.metrics['parameters']:,} parameters for {contents.task.classes} classes."
-    )
+    about = f"From inputs {inputs} to logits (B, classes); {contents.metrics['parameters']:,} parameters."
     source = network_source(build, shape, contents.task.classes, about=about)
     preprocessing = contents.described["preprocessing"]
     parts = [
@@ -53,7 +50,7 @@ def _head(contents: Contents, source: Source, *, reads_json: bool) -> list[str]:
     imports = [*source.imports, *(ast.parse(line).body[0] for line in wanted)]
     text = contents.described["notation"]
     space = contents.architecture.space
-    shown = text if len(text) <= 3 * WIDTH else f"{text[: 3 * WIDTH]} ..."
+    shown = text if len(text) <= 2 * WIDTH else f"{text[: 2 * WIDTH - 4]} ..."
     summary = [f'"""A network of the space {space}, in plain PyTorch.', "", *_wrapped(shown), '"""']
     return [*summary, "", *import_lines(imports), ""]
 
@@ -74,18 +71,15 @@ def _numbers(preprocessing: Mapping[str, Any]) -> list[str]:
             'NUMBERS = json.loads(Path(__file__).with_name("architecture.json").read_text())',
             'MEAN, STD = (NUMBERS["preprocessing"][name] for name in ("mean", "std"))',
         ]
-    return [
-        line
-        for name in ("MEAN", "STD")
-        for line in _tuple(f"{name} = ", preprocessing[name.lower()])
-    ]
+    short = _tuple("MEAN, STD = ", [preprocessing[name] for name in ("mean", "std")])
+    if len(short) <= WIDTH:
+        return [short]
+    return [_tuple(f"{name} = ", [preprocessing[name.lower()]]) for name in ("MEAN", "STD")]
 
 
-def _tuple(before: str, values: Sequence[float]) -> list[str]:
-    items = [flat(literal(_short(value))) for value in values]
-    comma = "," if len(items) == 1 else ""
-    line = f"{before}({', '.join(items)}{comma})"
-    return [line] if len(line) <= WIDTH else [f"{before}(", *(f"    {i}," for i in items), ")"]
+def _tuple(before: str, rows: Sequence[Sequence[float]]) -> str:
+    written = [flat(literal(tuple(_short(value) for value in row))) for row in rows]
+    return before + ", ".join(written)
 
 
 def _short(value: float) -> float:
@@ -116,8 +110,6 @@ def preprocess(image: str | Path) -> Tensor:
     with Image.open(image) as picture:
         if picture.mode.startswith("I"):  # of sixteen bits the upper eight
             picture = picture.point(lambda value: value * (1 / 256)).convert("L")
-        if picture.mode in ("P", "PA"):
-            picture = picture.convert("RGBA")
         pixels = picture.convert("{mode}").resize(({width}, {height}), Image.Resampling.BILINEAR)
     x_HWC = torch.frombuffer(bytearray(pixels.tobytes()), dtype=torch.uint8)
     x_BCHW = x_HWC.view(1, {height}, {width}, {channels}).permute(0, 3, 1, 2)

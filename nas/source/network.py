@@ -180,7 +180,8 @@ class _Writer:
             return call(name("nn.ModuleDict"), [ast.Dict([*keys], values)])
         if not all(key == str(n) for n, key in enumerate(children)):
             raise Unrenderable("an nn.Sequential in it has names for its modules")
-        items = self._items(module, commented=commented)
+        is_sequence = isinstance(module, nn.Sequential)
+        items = self._items(module, commented=commented and is_sequence)
         if isinstance(module, nn.ModuleList):
             return call(name("nn.ModuleList"), [ast.List(items, ast.Load())] if items else [])
         return call(name("nn.Sequential"), items)

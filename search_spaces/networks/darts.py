@@ -34,39 +34,28 @@ class FactorizedReduce(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         x_BCHW = self.relu(x_BCHW)
         even_BCHW = self.even(x_BCHW)
-        height, width = x_BCHW.shape[2:]
-        if height % 2 or width % 2:  # a row or column of zeros, so that both halves fit
-            x_BCHW = F.pad(x_BCHW, (0, width % 2, 0, height % 2))
-        y_BCHW = torch.cat([even_BCHW, self.odd(x_BCHW[:, :, 1:, 1:])], dim=1)
-        normed_BCHW: Tensor = self.norm(y_BCHW)
-        return normed_BCHW
+        if any(side % 2 for side in x_BCHW.shape[2:]):  # zeros, so that both halves fit
+            x_BCHW = F.pad(x_BCHW, (0, x_BCHW.shape[3] % 2, 0, x_BCHW.shape[2] % 2))
+        y_BCHW: Tensor = self.norm(torch.cat([even_BCHW, self.odd(x_BCHW[:, :, 1:, 1:])], dim=1))
+        return y_BCHW
 
 
-def depthwise(channels: int, kernel: int, stride: int, dilation: int = 1) -> list[nn.Module]:
-    """ReLU, a convolution of each channel by itself, a 1x1 convolution, batch norm."""
-    padding = dilation * (kernel - 1) // 2
-    return [
-        nn.ReLU(),
-        nn.Conv2d(
-            channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
-        ),
-        nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels),
-    ]
+class DepthwiseConv(nn.Sequential):
+    """`times` over: ReLU, a convolution of each channel alone, a 1x1 convolution, batch norm."""
 
-
-class SeparableConv(nn.Sequential):
-    """Two depthwise separable convolutions, the first with the stride."""
-
-    def __init__(self, channels: int, kernel: int, *, stride: int = 1) -> None:
-        super().__init__(*depthwise(channels, kernel, stride), *depthwise(channels, kernel, 1))
-
-
-class DilatedConv(nn.Sequential):
-    """A depthwise separable convolution that looks at every second pixel."""
-
-    def __init__(self, channels: int, kernel: int, *, stride: int = 1) -> None:
-        super().__init__(*depthwise(channels, kernel, stride, dilation=2))
+    def __init__(
+        self, channels: int, kernel: int, *, stride: int = 1, dilation: int = 1, times: int = 1
+    ) -> None:
+        padding, groups = dilation * (kernel - 1) // 2, channels
+        layers: list[nn.Module] = []
+        for step in (stride, *[1] * (times - 1)):
+            layers += [
+                nn.ReLU(),
+                nn.Conv2d(channels, channels, kernel, step, padding, dilation, groups, bias=False),
+                nn.Conv2d(channels, channels, 1, bias=False),
+                nn.BatchNorm2d(channels),
+            ]
+        super().__init__(*layers)
 
 
 class FactorizedConv(nn.Sequential):
@@ -91,9 +80,9 @@ def operation(name: str, channels: int, stride: int) -> nn.Module:
         case "avg_pool_3x3":
             return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
         case "sep_conv_3x3" | "sep_conv_5x5" | "sep_conv_7x7":
-            return SeparableConv(channels, int(name[-1]), stride=stride)
+            return DepthwiseConv(channels, int(name[-1]), stride=stride, times=2)
         case "dil_conv_3x3" | "dil_conv_5x5":
-            return DilatedConv(channels, int(name[-1]), stride=stride)
+            return DepthwiseConv(channels, int(name[-1]), stride=stride, dilation=2)
         case "conv_7x1_1x7":
             return FactorizedConv(channels, stride=stride)
     raise AssertionError(name)

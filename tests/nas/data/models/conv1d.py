@@ -1,8 +1,7 @@
 """A network of the space conv1d, in plain PyTorch.
 
 conv1d:{"stage1":{"depth":4,"dilation":4,"kernels":[3],"residual":true,"stride":4,"width":128},"stag
-e2":{"depth":4,"dilation":4,"kernels":[3,3],"residual":false,"stride":4,"width":64},"stage3":{"depth
-":2,"dilation":1,"kernels":[5],"residual":true,"stride":4,"width":64}}
+e2":{"depth":4,"dilation":4,"kernels":[3,3],"residual":false,"stride":4,"width":64},"stage3":{"d ...
 """
 
 from collections.abc import Sequence
@@ -11,8 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-MEAN = (0.0, 1.0, 2.0)
-STD = (64.5, 64.5, 64.5)
+MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
 
 
 def conv_norm(
@@ -70,10 +68,7 @@ class TemporalBlock(nn.Module):
 
 
 class Model(nn.Module):
-    """From inputs (B, 3, 64), as `preprocess` makes them, to logits (B, classes).
-
-    309,322 parameters for 10 classes.
-    """
+    """From inputs (B, 3, 64) to logits (B, classes); 309,322 parameters."""
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()

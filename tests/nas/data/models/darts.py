@@ -1,9 +1,7 @@
 """A network of the space darts, in plain PyTorch.
 
 Genotype(normal=[('skip_connect', 0), ('max_pool_3x3', 1), ('max_pool_3x3', 1), ('dil_conv_5x5', 2),
- ('skip_connect', 2), ('sep_conv_3x3', 3), ('max_pool_3x3', 2), ('skip_connect', 4)], normal_concat=
-range(2, 6), reduce=[('skip_connect', 0), ('sep_conv_5x5', 1), ('avg_pool_3x3', 1), ('sep_conv_5x5',
- ...
+ ('skip_connect', 2), ('sep_conv_3x3', 3), ('max_pool_3x3', 2), ('skip_connect', 4)], normal_con ...
 """
 
 from pathlib import Path
@@ -12,21 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MEAN = (0.0, 1.0, 2.0)
-STD = (64.5, 64.5, 64.5)
-
-
-def depthwise(channels: int, kernel: int, stride: int, dilation: int = 1) -> list[nn.Module]:
-    """ReLU, a convolution of each channel by itself, a 1x1 convolution, batch norm."""
-    padding = dilation * (kernel - 1) // 2
-    return [
-        nn.ReLU(),
-        nn.Conv2d(
-            channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
-        ),
-        nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels),
-    ]
+MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
 
 
 class ReLUConvNorm(nn.Sequential):
@@ -38,18 +22,22 @@ class ReLUConvNorm(nn.Sequential):
         )
 
 
-class DilatedConv(nn.Sequential):
-    """A depthwise separable convolution that looks at every second pixel."""
+class DepthwiseConv(nn.Sequential):
+    """`times` over: ReLU, a convolution of each channel alone, a 1x1 convolution, batch norm."""
 
-    def __init__(self, channels: int, kernel: int) -> None:
-        super().__init__(*depthwise(channels, kernel, 1, dilation=2))
-
-
-class SeparableConv(nn.Sequential):
-    """Two depthwise separable convolutions, the first with the stride."""
-
-    def __init__(self, channels: int, kernel: int, *, stride: int = 1) -> None:
-        super().__init__(*depthwise(channels, kernel, stride), *depthwise(channels, kernel, 1))
+    def __init__(
+        self, channels: int, kernel: int, *, stride: int = 1, dilation: int = 1, times: int = 1
+    ) -> None:
+        padding, groups = dilation * (kernel - 1) // 2, channels
+        layers: list[nn.Module] = []
+        for step in (stride, *[1] * (times - 1)):
+            layers += [
+                nn.ReLU(),
+                nn.Conv2d(channels, channels, kernel, step, padding, dilation, groups, bias=False),
+                nn.Conv2d(channels, channels, 1, bias=False),
+                nn.BatchNorm2d(channels),
+            ]
+        super().__init__(*layers)
 
 
 class FactorizedReduce(nn.Module):
@@ -65,12 +53,10 @@ class FactorizedReduce(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         x_BCHW = self.relu(x_BCHW)
         even_BCHW = self.even(x_BCHW)
-        height, width = x_BCHW.shape[2:]
-        if height % 2 or width % 2:  # a row or column of zeros, so that both halves fit
-            x_BCHW = F.pad(x_BCHW, (0, width % 2, 0, height % 2))
-        y_BCHW = torch.cat([even_BCHW, self.odd(x_BCHW[:, :, 1:, 1:])], dim=1)
-        normed_BCHW: Tensor = self.norm(y_BCHW)
-        return normed_BCHW
+        if any(side % 2 for side in x_BCHW.shape[2:]):  # zeros, so that both halves fit
+            x_BCHW = F.pad(x_BCHW, (0, x_BCHW.shape[3] % 2, 0, x_BCHW.shape[2] % 2))
+        y_BCHW: Tensor = self.norm(torch.cat([even_BCHW, self.odd(x_BCHW[:, :, 1:, 1:])], dim=1))
+        return y_BCHW
 
 
 class GenotypeCellA(nn.Module):
@@ -85,9 +71,9 @@ class GenotypeCellA(nn.Module):
                 nn.Identity(),
                 nn.MaxPool2d(3, stride=1, padding=1),
                 nn.MaxPool2d(3, stride=1, padding=1),
-                DilatedConv(channels, 5),
+                DepthwiseConv(channels, 5, dilation=2),
                 nn.Identity(),
-                SeparableConv(channels, 3),
+                DepthwiseConv(channels, 3, times=2),
                 nn.MaxPool2d(3, stride=1, padding=1),
                 nn.Identity(),
             ]
@@ -113,11 +99,11 @@ class GenotypeCellB(nn.Module):
         self.operations = nn.ModuleList(
             [
                 FactorizedReduce(channels, channels),
-                SeparableConv(channels, 5, stride=2),
+                DepthwiseConv(channels, 5, stride=2, times=2),
                 nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False),
-                SeparableConv(channels, 5),
-                SeparableConv(channels, 3, stride=2),
-                DilatedConv(channels, 5),
+                DepthwiseConv(channels, 5, times=2),
+                DepthwiseConv(channels, 3, stride=2, times=2),
+                DepthwiseConv(channels, 5, dilation=2),
                 nn.Identity(),
                 nn.MaxPool2d(3, stride=1, padding=1),
             ]
@@ -134,10 +120,7 @@ class GenotypeCellB(nn.Module):
 
 
 class Model(nn.Module):
-    """From inputs (B, 3, 32, 32), as `preprocess` makes them, to logits (B, classes).
-
-    2,175,814 parameters for 10 classes.
-    """
+    """From inputs (B, 3, 32, 32) to logits (B, classes); 2,175,814 parameters."""
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
@@ -147,15 +130,12 @@ class Model(nn.Module):
         self.stem1 = nn.Identity()
         self.cells = nn.ModuleList(
             [
-                # to (B, 144, 32, 32)
                 GenotypeCellA(108, 36, ReLUConvNorm(108, 36)),
                 GenotypeCellA(144, 36, ReLUConvNorm(108, 36)),
                 *(GenotypeCellA(144, 36, ReLUConvNorm(144, 36)) for _ in range(4)),
-                # to (B, 288, 16, 16)
                 GenotypeCellB(144, 72),
                 GenotypeCellA(288, 72, FactorizedReduce(144, 72)),
                 *(GenotypeCellA(288, 72, ReLUConvNorm(288, 72)) for _ in range(5)),
-                # to (B, 576, 8, 8)
                 GenotypeCellB(288, 144),
                 GenotypeCellA(576, 144, FactorizedReduce(288, 144)),
                 *(GenotypeCellA(576, 144, ReLUConvNorm(576, 144)) for _ in range(5)),
@@ -189,8 +169,6 @@ def preprocess(image: str | Path) -> Tensor:
     with Image.open(image) as picture:
         if picture.mode.startswith("I"):  # of sixteen bits the upper eight
             picture = picture.point(lambda value: value * (1 / 256)).convert("L")
-        if picture.mode in ("P", "PA"):
-            picture = picture.convert("RGBA")
         pixels = picture.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
     x_HWC = torch.frombuffer(bytearray(pixels.tobytes()), dtype=torch.uint8)
     x_BCHW = x_HWC.view(1, 32, 32, 3).permute(0, 3, 1, 2)

@@ -1,9 +1,7 @@
 """A network of the space mobile, in plain PyTorch.
 
 mobile:{"head":320,"stage1":{"activation":"relu6","depth":4,"expansion":4,"kernel":5,"squeeze_excite
-":true,"width":16},"stage2":{"activation":"relu6","depth":2,"expansion":1,"kernel":3,"squeeze_excite
-":true,"width":24},"stage3":{"activation":"hardswish","depth":3,"expansion":1,"kernel":7,"squeeze_ex
- ...
+":true,"width":16},"stage2":{"activation":"relu6","depth":2,"expansion":1,"kernel":3,"squeeze_ex ...
 """
 
 from pathlib import Path
@@ -11,8 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-MEAN = (0.0, 1.0, 2.0)
-STD = (64.5, 64.5, 64.5)
+MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
 
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -106,10 +103,7 @@ class InvertedResidual(nn.Module):
 
 
 class Model(nn.Module):
-    """From inputs (B, 3, 32, 32), as `preprocess` makes them, to logits (B, classes).
-
-    1,802,962 parameters for 10 classes.
-    """
+    """From inputs (B, 3, 32, 32) to logits (B, classes); 1,802,962 parameters."""
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
@@ -180,8 +174,6 @@ def preprocess(image: str | Path) -> Tensor:
     with Image.open(image) as picture:
         if picture.mode.startswith("I"):  # of sixteen bits the upper eight
             picture = picture.point(lambda value: value * (1 / 256)).convert("L")
-        if picture.mode in ("P", "PA"):
-            picture = picture.convert("RGBA")
         pixels = picture.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
     x_HWC = torch.frombuffer(bytearray(pixels.tobytes()), dtype=torch.uint8)
     x_BCHW = x_HWC.view(1, 32, 32, 3).permute(0, 3, 1, 2)

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-MEAN = (0.0, 1.0, 2.0)
-STD = (64.5, 64.5, 64.5)
+MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
 
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU}
@@ -79,10 +78,7 @@ class ResidualBlock(nn.Module):
 
 
 class Model(nn.Module):
-    """From inputs (B, 3, 32, 32), as `preprocess` makes them, to logits (B, classes).
-
-    2,214,746 parameters for 10 classes.
-    """
+    """From inputs (B, 3, 32, 32) to logits (B, classes); 2,214,746 parameters."""
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
@@ -127,8 +123,6 @@ def preprocess(image: str | Path) -> Tensor:
     with Image.open(image) as picture:
         if picture.mode.startswith("I"):  # of sixteen bits the upper eight
             picture = picture.point(lambda value: value * (1 / 256)).convert("L")
-        if picture.mode in ("P", "PA"):
-            picture = picture.convert("RGBA")
         pixels = picture.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
     x_HWC = torch.frombuffer(bytearray(pixels.tobytes()), dtype=torch.uint8)
     x_BCHW = x_HWC.view(1, 32, 32, 3).permute(0, 3, 1, 2)
