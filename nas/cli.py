@@ -7,13 +7,12 @@ Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 fa
 from __future__ import annotations
 
 import errno
-import signal
 import sys
 from typing import NoReturn
 
 import typer
 
-from nas.commands import benchmark, listings, search, winners
+from nas.commands import benchmark, listings, search, stopping, winners
 
 app = typer.Typer(
     name="nas",
@@ -41,18 +40,12 @@ app.add_typer(benchmark.app, name="benchmark")
 CommandError: type[Exception] = typer.BadParameter.__mro__[2]
 
 
-class Terminated(BaseException):
-    """SIGTERM came."""
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise Terminated
-
-
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command; turn what users and systems do wrong into one line and a status."""
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_status(arguments))
+    stopping.listen()
+    status = _status(arguments)
+    stopping.leave_if_asked(status)
+    sys.exit(status)
 
 
 def _status(arguments: list[str] | None) -> int:
@@ -74,7 +67,7 @@ def _status(arguments: list[str] | None) -> int:
         return _say(f"{where}{error.strerror or error}{advice}", 74 if full else 1)
     except KeyboardInterrupt:
         return 130
-    except Terminated:
+    except stopping.Terminated:
         return 143
     except Exception as error:
         from nas.session import SearchFailed

@@ -29,7 +29,7 @@ from search_spaces import Feasible, SearchSpace, Task, strict_json
 if TYPE_CHECKING:
     from nas.bundle import Bundle
 
-SCHEMA = 2  # 1 had no schedules
+SCHEMA = 3  # 1 had no schedules, 2 told all trials in order
 _BEGINNING = ".run.json."  # of the name of a run.json that is not whole yet
 SELECTIONS = ("best", "knee", "smallest")
 
@@ -78,11 +78,11 @@ class Run:
     @property
     def journal(self) -> Journal:
         """The record of its trials."""
-        return Journal(self.path / "trials.jsonl")
+        return Journal(self.path / "trials.jsonl", ordered=self.settings.ordered)
 
     @cached_property
     def trials(self) -> list[Trial]:
-        """All trials recorded so far, in order."""
+        """All trials recorded so far, in the order they were told."""
         return list(self.journal)
 
     @cached_property
@@ -151,11 +151,11 @@ class Run:
         Raises:
             ValueError: there is none.
         """
-        if not 0 <= number < len(self.trials):
-            raise ValueError(
-                f"{self.path}: want a trial from 0 to {len(self.trials) - 1}, got {number}"
-            )
-        return self.trials[number]
+        for trial in self.trials:
+            if trial.number == number:
+                return trial
+        last = max((trial.number for trial in self.trials), default=-1)
+        raise ValueError(f"{self.path}: want a trial from 0 to {last}, got {number}")
 
     def weights_path(self, trial: Trial) -> Path:
         """Where the weights of a trial on the front are.
@@ -218,8 +218,12 @@ def read_header(path: Path) -> Header:
             )
         if fields.keys() != {"schema", "settings", "data", "space_sha256", "largest", "made"}:
             raise ValueError("its fields are not those of a run")
-        if fields.pop("schema") == 1 and isinstance(fields["settings"], dict):
-            fields["settings"].setdefault("schedule", "none")
+        schema = fields.pop("schema")
+        if isinstance(fields["settings"], dict):
+            if schema < 2:
+                fields["settings"].setdefault("schedule", "none")
+            if schema < 3:
+                fields["settings"].setdefault("ordered", True)
         return Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise ValueError(f"{file}: {error}") from None

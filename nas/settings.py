@@ -13,6 +13,8 @@ from nas.objectives import Objectives
 from nas.strategies import check_name
 from search_spaces import Limits, SearchSpace, load
 
+DEFAULT_WINDOW = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -34,7 +36,10 @@ class Settings:
         baselines: Whether the known architectures of the space go first.
         device: Kind of device, "cpu" or "cuda".
         threads: Torch threads of each trial.
-        window: Proposals in flight at most.
+        window: Proposals in flight at most: a proposal knows of all trials but the last so many.
+            The same search for any number of workers, up to so many at a time.
+        ordered: Whether trials are told in order. If not, they are told as they end, and which
+            are proposed depends on which were quick.
 
     Raises:
         ValueError: a value is not allowed, or two contradict each other.
@@ -55,7 +60,8 @@ class Settings:
     baselines: bool = False
     device: str = "cpu"
     threads: int = 1
-    window: int = 1
+    window: int = DEFAULT_WINDOW
+    ordered: bool = True
 
     def __post_init__(self) -> None:
         check_name(self.strategy)

@@ -283,10 +283,10 @@ def test_a_space_file_that_has_changed_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace('"schema": 2', '"schema": 3'), "made by a newer version"),
-        (lambda text: text.replace('"schema": 2', '"schema": "x"'), "no schema number"),
+        (lambda text: text.replace('"schema": 3', '"schema": 4'), "made by a newer version"),
+        (lambda text: text.replace('"schema": 3', '"schema": "x"'), "no schema number"),
         (lambda text: text.replace('"seed": 3', '"seed": 3, "seed": 3'), "twice"),
-        (lambda text: text.replace('"window": 1', '"window": 0'), "window: want at least 1"),
+        (lambda text: text.replace('"window": 8', '"window": 0'), "window: want at least 1"),
         (lambda text: text.replace('"window"', '"windows"'), "settings: "),
         (lambda text: text[: len(text) // 2], "want JSON"),
         (lambda _: "[" * 100_000, "nesting"),
