@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +46,10 @@ def training_from(
     *, place: int, settings: Mapping[str, Any], checkpoints: str, device: str
 ) -> Training:
     """The evaluator of a search, in a process of its own; reads the data."""
-    import torch._dynamo  # the first optimiser would: seconds, in the time of the first trial
-
     import trainers
     from nas.evaluators.training import load_data
 
+    import_module("torch._dynamo")  # the first optimiser would: seconds of the first trial's time
     chosen = Settings.from_dict(settings)
     trainers.set_threads(chosen.threads)
     data = load_data(

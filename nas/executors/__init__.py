@@ -64,6 +64,7 @@ EXECUTORS: dict[str, Entry] = {
     "workers": Entry(
         "nas.executors.workers", "Workers", "processes on this machine that trials cannot hurt", ""
     ),
+    "ray": Entry("nas.executors.on_ray", "OnRay", "a Ray cluster: many machines", "ray.io"),
 }
 
 
