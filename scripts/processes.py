@@ -10,13 +10,16 @@ from pathlib import Path
 
 def children(pid: int) -> list[int]:
     """The processes that `pid` has started and not waited for yet."""
-    found: list[int] = []
+    everything = (int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal())
+    return [child for child in everything if parent(child) == pid]
+
+
+def parent(pid: int) -> int:
+    """The process that `pid` belongs to; 0 if it is gone."""
     try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
-        return []
-    return found
+        return 0
 
 
 def workers(pid: int) -> list[int]:

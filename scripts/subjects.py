@@ -58,7 +58,7 @@ def slow_lookup(*, place: int, folder: str) -> SlowLookup:  # noqa: ARG001 - all
 
 
 def search_table(
-    folder: Path, strategy: str, trials: int, seed: int, executor: str, workers: int
+    folder: Path, strategy: str, trials: int, seed: int, executor: str, terms: Terms
 ) -> Iterator[int]:
     """A search on the table; yields the number of each trial that is recorded."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def search_table(
     blueprint = Blueprint("subjects:slow_lookup", {"folder": str(folder)})
     with (
         closing(Journal(folder / "trials.jsonl")) as journal,
-        closing(executors.make(executor, blueprint, Terms(workers=workers))) as place,
+        closing(executors.make(executor, blueprint, terms)) as place,
     ):
         for trial in run_trials(
             schedules.make(STRATEGIES[strategy], inner, candidates, objectives, max(COLUMNS)),
@@ -83,7 +83,7 @@ def search_table(
 
 
 def search_training(
-    folder: Path, strategy: str, trials: int, seed: int, executor: str, workers: int
+    folder: Path, strategy: str, trials: int, seed: int, executor: str, terms: Terms
 ) -> Iterator[int]:
     """A search that trains; yields the number of each trial that is recorded."""
     from nas.session import Session
@@ -96,9 +96,7 @@ def search_training(
         recipe={"epochs": 4 if strategy == "halving" else 1, "batch_size": 256},
         seed=seed,
     )
-    for trial in Session(settings, folder, terms=Terms(workers=workers), executor=executor).run(
-        trials
-    ):
+    for trial in Session(settings, folder, terms=terms, executor=executor).run(trials):
         yield trial.number
 
 
@@ -118,7 +116,12 @@ def run_to_the_end(
     folder: Path, kind: str, strategy: str, trials: int, **options: Any
 ) -> list[dict[str, Any]]:
     """Run a subject that nothing happens to; what was decided, as `decided` gives it."""
-    subprocess.run(command(folder, kind, strategy, trials, **options), check=True, timeout=1200)  # noqa: S603 - our own command
+    subprocess.run(  # noqa: S603 - our own command
+        command(folder, kind, strategy, trials, **options),
+        check=True,
+        timeout=1200,
+        stdout=subprocess.DEVNULL,
+    )
     return decided(folder)
 
 
@@ -150,8 +153,9 @@ def main() -> None:
     if a.kind == "training":
         import nas.session  # noqa: F401 - so that all importing is behind it
     print(f"imported {time.time()}", flush=True)
-    executor = executors.choose(a.executor, Terms(workers=a.workers))
-    for number in SEARCHES[a.kind](a.folder, a.strategy, a.trials, a.seed, executor, a.workers):
+    terms = Terms(workers=a.workers)
+    executor = executors.choose(a.executor, terms)
+    for number in SEARCHES[a.kind](a.folder, a.strategy, a.trials, a.seed, executor, terms):
         print(f"trial {number} {time.time()}", flush=True)
 
 

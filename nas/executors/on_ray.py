@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import suppress
+from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -23,6 +24,7 @@ from nas.trial import Failure, Proposal, proposal_from_dict, proposal_to_dict
 
 NODES = 3  # that may die under one trial
 _INTERRUPTIBLE = 0.5  # seconds after which a wait lets signals in
+_PATIENCE = 10.0  # seconds for Ray to shut down
 
 
 class OnRay:
@@ -77,7 +79,9 @@ class OnRay:
         self._task = None
         if self._mine:
             self._mine = False
-            self._ray.shutdown()
+            ending = Thread(target=self._ray.shutdown, daemon=True)
+            ending.start()
+            ending.join(_PATIENCE)  # it was seen to wait for ever; what it started ends with us
 
     def _connect(self) -> None:
         ray, terms = self._ray, self._terms
@@ -86,6 +90,7 @@ class OnRay:
             if terms.address is None:
                 options |= {"num_cpus": terms.workers, "include_dashboard": False}
                 options |= {"_node_ip_address": "127.0.0.1"}
+                options |= {"_system_config": {"worker_niceness": 0}}  # else behind all others
             try:
                 ray.init(address=terms.address or "local", **options)
             except ConnectionError as error:

@@ -106,9 +106,8 @@ def _one_life(
         time.sleep(rng.uniform(0, 0.6 if kind == "table" else 2.0))
         family = processes.children(search.pid)
         for victim in victims:  # some lives see both
-            pid = search.pid
-            if victim == "worker":
-                pid = rng.choice(processes.workers(search.pid) or [0])
+            there = processes.workers(search.pid) if victim == "worker" else [search.pid]
+            pid = rng.choice(there or [0])
             if pid and processes.alive(pid) and processes.kill(pid, signal.SIGKILL):
                 count.kills[victim] += 1
             if rng.random() < 0.7:

@@ -53,7 +53,12 @@ COMMAND += ["--trials", str(TRIALS), "--workers", "2"]
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+    ("sent", "status"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long),
+        pytest.param(signal.SIGKILL, -9, marks=pytest.mark.long),
+    ],
 )
 def test_two_workers_stopped_and_continued_find_what_one_finds(run, tmp_path, sent, status):
     out = tmp_path / "out"
@@ -74,7 +79,7 @@ def test_two_workers_stopped_and_continued_find_what_one_finds(run, tmp_path, se
     assert time.monotonic() - asked < 5
     assert "Traceback" not in rest
     until(lambda: not any(map(alive, workers)), 2)
-    resumed = nas.search(**SETTINGS, trials=TRIALS, out=out, workers=2)
+    resumed = nas.search(**SETTINGS, trials=TRIALS, out=out)
     assert decided(out) == decided(run.path)
     assert files(resumed) == files(run)
 
@@ -111,9 +116,9 @@ from search_spaces import *
 class Net(torch.nn.Sequential):
     def forward(self, x):
         if self.training:
-            print("training", flush=True)
             while True:
                 try:
+                    print("training", flush=True)
                     time.sleep(60)
                 except BaseException:
                     pass
@@ -137,18 +142,32 @@ def test_more_workers_than_the_window_admits_is_said_and_idle_time_too(tmp_path)
     assert {t.measured["worker"] for t in nas.open_run(tmp_path / "run").trials} == {0}
 
 
-def test_the_api_asks_nothing_of_the_program_that_calls_it(tmp_path):
+def test_workers_ask_nothing_of_the_program_that_starts_them(tmp_path):
     """No `if __name__ == "__main__"` is wanted, as it is with multiprocessing."""
     program = tmp_path / "program.py"
-    program.write_text(
-        f"import nas\nprint('run once')\n"
-        f"run = nas.search(space='mlp', epochs=1, trials=2, workers=2, out={str(tmp_path / 'o')!r})\n"
-        f"print(len(run.trials))\n"
-    )
+    program.write_text(PROGRAM.format(folder=str(tmp_path)))
     said = subprocess.run(
-        [sys.executable, str(program)], capture_output=True, text=True, check=True
+        [sys.executable, str(program)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert said.stdout == "run once\n2\n"
+    assert said.stdout == "run once\n[0, 1]\n"
+    gone(tmp_path)
+
+
+PROGRAM = """
+from pathlib import Path
+from nas import executors
+from nas.executors import Terms
+from tests.nas.saboteur import blueprint, proposal
+print("run once")
+executor = executors.make("workers", blueprint(Path({folder!r})), Terms(workers=2))
+for number in range(2):
+    executor.submit(number, proposal())
+print(sorted(executor.wait()[0] for _ in range(2)))
+"""
 
 
 # -- told as they end --------------------------------------------------------------------------
@@ -208,7 +227,7 @@ def test_unordered_trials_are_told_as_they_end_and_none_is_lost_or_repeated(tmp_
 
 def test_an_unordered_search_is_recorded_as_such(tmp_path):
     settings = {"space": "mlp", "epochs": 1, "batch_size": 512, "out": tmp_path / "run"}
-    run = nas.search(**settings, trials=4, workers=2, ordered=False)
+    run = nas.search(**settings, trials=4, ordered=False)
     assert json.loads((run.path / "run.json").read_text())["settings"]["ordered"] is False
     assert sorted(t.number for t in run.trials) == list(range(4))
     assert run.trial(3).number == 3
