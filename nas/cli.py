@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from nas.commands import benchmark, listings, search, winners
+from nas.commands import benchmark, listings, look, search, winners
 
 app = typer.Typer(
     name="nas",
@@ -26,7 +26,9 @@ app = typer.Typer(
 
 for command in (
     search.search,
-    search.show,
+    look.show,
+    look.plot,
+    look.tensorboard,
     winners.export,
     winners.retrain,
     listings.profile,

@@ -1,0 +1,196 @@
+"""What is written as a search runs, and the same from its journal.
+
+`search/` has the curves of the whole search, pictures, text and the projector's points; `trials/`
+a directory for each trial with its row of HParams and its curves. TensorBoard is made for some
+hundred directories: beyond `CURVES` trials those not on the front have their final values only,
+and beyond `ROWS` nothing of their own.
+
+Pictures take tenths of seconds where all else takes milliseconds. While a search runs they are
+drawn only as far as `SHARE` of its time allows; `complete` draws the rest when somebody looks.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from math import inf
+from time import perf_counter
+
+from nas.results.lineage import Lineage
+from nas.results.progress import Point, Progress
+from nas.results.tensorboard import gallery, hparams, projector
+from nas.results.tensorboard.events import Events
+from nas.results.tensorboard.pages import pages
+from nas.results.tensorboard.subject import Subject
+from nas.run import Run, writing
+from nas.trial import Trial
+from nas.whole_file import write_whole
+
+CURVES = 500
+ROWS = 2_000
+SHARE = 0.008  # of the seconds of training that a board may take while a search runs
+VERSION = 2  # of what a board holds
+_MARK = "complete.txt"
+
+
+class Board:
+    """Writes the `tensorboard/` of a run; what was there is replaced.
+
+    Args:
+        subject: The search.
+        share: Of the seconds of training, as much as pictures may take; `math.inf` for all.
+    """
+
+    def __init__(self, subject: Subject, *, share: float = SHARE) -> None:
+        start = perf_counter()
+        self._subject = subject
+        self._share = share
+        self._folder = subject.path / "tensorboard"
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._progress = Progress(subject.objectives, subject.header.largest)
+        self._points: list[Point] = []
+        self._trials: list[Trial] = []
+        self._skipped = False
+        self._search = Events(self._folder / "search")
+        self._search.add(hparams.experiment(subject.decisions), 0, 0.0)
+        self._spent = perf_counter() - start
+
+    def add(self, trial: Trial) -> None:
+        """Write one trial.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        start = perf_counter()
+        self._trials.append(trial)
+        point = self._progress.add(trial)
+        self._points.append(point)
+        for tag, value in _scalars(point):
+            self._search.scalar(tag, value, point.trials, ended(trial))
+        on_front = any(trial is member for member in self._progress.front.items)
+        if trial.number < ROWS or on_front:
+            self._write_trial(trial, curve=trial.number < CURVES or on_front)
+        if _is_stretch(point.trials):
+            self._draw_stretch()
+        self._search.flush()
+        self._spent += perf_counter() - start
+
+    def close(self, *, finish: bool = True) -> None:
+        """Write what there is to say at the end if `finish`, and close the files."""
+        try:
+            if finish and self._trials:
+                self._finish()
+        finally:
+            self._search.close()
+
+    def _finish(self) -> None:
+        trials, front = self._trials, self._progress.front.items
+        if not _is_stretch(len(trials)):
+            self._draw_stretch()
+        lineage = Lineage(trials, self._subject.decisions)
+        self._write_texts(lineage)
+        for make in gallery.at_the_end(self._subject, trials, front, lineage, self._points):
+            self._picture(make)
+        if not self._skipped:
+            self._search.flush()
+            write_whole(self._folder / _MARK, _mark(len(trials)))
+
+    def _write_texts(self, lineage: Lineage) -> None:
+        front, last = self._progress.front.items, self._trials[-1]
+        for name, text in pages(self._subject, self._trials, front, lineage):
+            self._search.text(name, text, len(self._trials), ended(last))
+        rows = [t for t in self._trials if t.completed]
+        numbers = {trial.number for trial in front}
+        if rows:
+            projector.write(self._folder / "search", rows, self._subject.decisions, numbers)
+
+    def _draw_stretch(self) -> None:
+        baselines = self._subject.baselines(self._trials)
+        front = self._progress.front.items
+        self._picture(gallery.front(self._trials, front, baselines))
+
+    def _picture(self, drawn: gallery.Later) -> None:
+        if self._spent > self._share * self._points[-1].seconds:
+            self._skipped = True
+            return
+        start = perf_counter()
+        self._search.add(drawn(), len(self._trials), ended(self._trials[-1]))
+        self._spent += perf_counter() - start
+
+    def _write_trial(self, trial: Trial, *, curve: bool) -> None:
+        when, final = ended(trial), hparams.metrics(trial)
+        decisions = self._subject.decisions
+        with Events(self._folder / "trials" / f"{trial.number:05d}") as events:
+            events.add(hparams.start(trial, decisions, when - trial.seconds), 0, when)
+            drawn = trial.curve if curve else ()
+            for epoch in drawn:
+                for tag in ("accuracy", "loss", "train_loss", "learning_rate"):
+                    if tag in epoch:
+                        events.scalar(tag, epoch[tag], int(epoch["number"]), when)
+            for tag, value in final.items():
+                if not (drawn and tag in drawn[-1]):
+                    events.scalar(tag, value, len(trial.curve), when)
+            events.add(hparams.end(trial, when), len(trial.curve), when)
+
+
+def complete(run: Run, *, rebuild: bool = False) -> bool:
+    """See to it that the board of a run has all there is to see; whether anything was written.
+
+    Raises:
+        ValueError: its space is not there any more, or has changed; or the run is being written
+            to, which writes the board too.
+        OSError: the folder cannot be written to.
+    """
+    if is_complete(run) and not rebuild:
+        return False
+    subject = Subject.of(run)
+    with writing(run.path):
+        board = Board(subject, share=inf)
+        try:
+            for trial in run.trials:
+                board.add(trial)
+        except BaseException:
+            board.close(finish=False)
+            raise
+        board.close()
+    return True
+
+
+def is_complete(run: Run) -> bool:
+    """Whether the board of a run has all there is to see."""
+    mark = run.path / "tensorboard" / _MARK
+    return mark.is_file() and mark.read_text() == _mark(len(run.trials))
+
+
+def ended(trial: Trial) -> float:
+    """When a trial ended, in seconds since 1970; 0 where nobody says."""
+    text = trial.measured.get("ended")
+    return datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0.0
+
+
+def _mark(trials: int) -> str:
+    return f"version {VERSION}, {trials} trials\n"
+
+
+def _is_stretch(trials: int) -> bool:
+    """10, 15, 20, 30, 50, 70, 100, 150, ...: pictures that grow with the logarithm of the search."""
+    digits = str(trials).rstrip("0")
+    return trials >= 10 and (digits in ("1", "2", "3", "5", "7", "15"))
+
+
+def _scalars(point: Point) -> Iterator[tuple[str, float]]:
+    """Everything that is drawn against the trials and, by the times of the events, the clock."""
+    if point.best is not None:
+        yield "best_accuracy", point.best
+    for size, accuracy in point.best_under.items():
+        yield f"best_accuracy_within/{size:_}_parameters", accuracy
+    yield "hypervolume", point.hypervolume
+    yield "front_size", point.front_size
+    yield "trials/evaluated", point.completed
+    yield "trials/failed", sum(point.failed.values())
+    for cause, count in point.failed.items():
+        yield f"trials/failed_{cause}", count
+    yield "seconds/training", point.seconds
+    if point.idle is not None:
+        yield "seconds/idle_share_of_workers", point.idle
