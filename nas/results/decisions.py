@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from random import Random
 
 import numpy as np
@@ -49,13 +49,14 @@ class Decisions:
     def __init__(self, space: SearchSpace, recipe: Struct | None = None) -> None:
         self.space = space
         self._recipe = recipe or Struct()
+        self.flat = lru_cache(maxsize=1 << 14)(self._flat)  # asked for at every stretch of a search
 
     @classmethod
     def of(cls, settings: Settings, space: SearchSpace) -> Decisions:
         """Those of a search with such settings."""
         return cls(space, hyperparameters.tree(settings.tune, settings.recipe))
 
-    def flat(self, proposal: Proposal) -> dict[str, Scalar]:
+    def _flat(self, proposal: Proposal) -> dict[str, Scalar]:
         """The active decisions, `path -> option`: the recipe's first."""
         recipe = self._recipe.flat(proposal.hyperparameters)
         return {RECIPE + path: option for path, option in recipe.items()} | self.space.flat(

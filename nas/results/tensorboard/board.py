@@ -45,7 +45,6 @@ class Board:
     def __init__(self, subject: Subject, *, share: float = SHARE) -> None:
         start = perf_counter()
         self._subject = subject
-        self._share = share
         self._folder = subject.path / "tensorboard"
         shutil.rmtree(self._folder, ignore_errors=True)
         self._progress = Progress(subject.objectives, subject.header.largest)
@@ -54,7 +53,8 @@ class Board:
         self._skipped = False
         self._search = Events(self._folder / "search")
         self._search.add(hparams.experiment(subject.decisions), 0, 0.0)
-        self._spent = perf_counter() - start
+        self._allowance = _Allowance(share)
+        self._allowance.spend(perf_counter() - start)
 
     def add(self, trial: Trial) -> None:
         """Write one trial.
@@ -71,10 +71,10 @@ class Board:
         on_front = any(trial is member for member in self._progress.front.items)
         if trial.number < ROWS or on_front:
             self._write_trial(trial, curve=trial.number < CURVES or on_front)
+        self._allowance.spend(perf_counter() - start)
         if _is_stretch(point.trials):
-            self._draw_stretch()
+            self._end_stretch()
         self._search.flush()
-        self._spent += perf_counter() - start
 
     def close(self, *, finish: bool = True) -> None:
         """Write what there is to say at the end if `finish`, and close the files."""
@@ -87,36 +87,34 @@ class Board:
     def _finish(self) -> None:
         trials, front = self._trials, self._progress.front.items
         if not _is_stretch(len(trials)):
-            self._draw_stretch()
+            self._end_stretch()
         lineage = Lineage(trials, self._subject.decisions)
-        self._write_texts(lineage)
-        for make in gallery.at_the_end(self._subject, trials, front, lineage, self._points):
-            self._picture(make)
+        for kind, make in gallery.at_the_end(self._subject, trials, front, lineage, self._points):
+            self._picture(kind, make)
         if not self._skipped:
             self._search.flush()
             write_whole(self._folder / _MARK, _mark(len(trials)))
 
-    def _write_texts(self, lineage: Lineage) -> None:
-        front, last = self._progress.front.items, self._trials[-1]
-        for name, text in pages(self._subject, self._trials, front, lineage):
-            self._search.text(name, text, len(self._trials), ended(last))
-        rows = [t for t in self._trials if t.completed]
-        numbers = {trial.number for trial in front}
-        if rows:
-            projector.write(self._folder / "search", rows, self._subject.decisions, numbers)
+    def _end_stretch(self) -> None:
+        """What there is to say of the search so far: text, points, the front."""
+        start = perf_counter()
+        subject, trials, front = self._subject, self._trials, self._progress.front.items
+        lineage = Lineage(trials, subject.decisions)
+        for name, text in pages(subject, trials, front, lineage):
+            self._search.text(name, text, len(trials), ended(trials[-1]))
+        if done := [trial for trial in trials if trial.completed]:
+            members = {trial.number for trial in front}
+            projector.write(self._folder / "search", done, subject.decisions, members)
+        self._allowance.spend(perf_counter() - start)
+        self._picture("plot", gallery.front(trials, front, subject.baselines(trials)))
 
-    def _draw_stretch(self) -> None:
-        baselines = self._subject.baselines(self._trials)
-        front = self._progress.front.items
-        self._picture(gallery.front(self._trials, front, baselines))
-
-    def _picture(self, drawn: gallery.Later) -> None:
-        if self._spent > self._share * self._points[-1].seconds:
+    def _picture(self, kind: str, drawn: gallery.Later) -> None:
+        if not self._allowance.allows(kind, self._points[-1].seconds):
             self._skipped = True
             return
         start = perf_counter()
         self._search.add(drawn(), len(self._trials), ended(self._trials[-1]))
-        self._spent += perf_counter() - start
+        self._allowance.spend(perf_counter() - start, kind)
 
     def _write_trial(self, trial: Trial, *, curve: bool) -> None:
         when, final = ended(trial), hparams.metrics(trial)
@@ -132,6 +130,29 @@ class Board:
                 if not (drawn and tag in drawn[-1]):
                     events.scalar(tag, value, len(trial.curve), when)
             events.add(hparams.end(trial, when), len(trial.curve), when)
+
+
+class _Allowance:
+    """Whether another picture may be drawn.
+
+    Args:
+        share: Of the seconds of training.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._spent = 0.0
+        self._last = {"plot": 1.0, "architecture": 3.0}  # the first of a kind has imports to do
+
+    def spend(self, seconds: float, kind: str | None = None) -> None:
+        """Count what was spent, on a picture of a kind or on all else."""
+        self._spent += seconds
+        if kind is not None:
+            self._last[kind] = seconds
+
+    def allows(self, kind: str, trained: float) -> bool:
+        """Whether a picture as dear as the last of its kind is within the share."""
+        return self._spent + self._last[kind] <= self._share * trained
 
 
 def complete(run: Run, *, rebuild: bool = False) -> bool:

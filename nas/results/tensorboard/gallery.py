@@ -34,8 +34,11 @@ def at_the_end(
     members: Sequence[Trial],
     lineage: Lineage,
     points: Sequence[Point],
-) -> Iterator[Later]:
-    """The architectures of the best and of the front, the lineage, the progress."""
+) -> Iterator[tuple[str, Later]]:
+    """The architectures of the best and of the front, the lineage, the progress: each with its kind.
+
+    Kinds are "plot" and "architecture", which take different times.
+    """
 
     def drawn_lineage() -> Any:
         from nas.results.plots import lineage_figure
@@ -51,13 +54,16 @@ def at_the_end(
 
     if members:
         best = max(members, key=lambda t: t.scores["accuracy"])
-        yield architecture(f"architectures/best_trial_{best.number:05d}", subject, best, lineage)
-    yield drawn_progress
+        yield (
+            "architecture",
+            architecture(f"architectures/best_trial_{best.number:05d}", subject, best, lineage),
+        )
+    yield "plot", drawn_progress
     if any(lineage.parents(trial.number) for trial in trials):
-        yield drawn_lineage
+        yield "plot", drawn_lineage
     for place, trial in enumerate(_spread(members)):
         tag = f"architectures/front_{place:02d}_trial_{trial.number:05d}"
-        yield architecture(tag, subject, trial, lineage)
+        yield "architecture", architecture(tag, subject, trial, lineage)
 
 
 def architecture(tag: str, subject: Subject, trial: Trial, lineage: Lineage) -> Later:
