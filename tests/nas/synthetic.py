@@ -28,8 +28,13 @@ def write_run(path, trials, *, space="mlp", epochs=3):
     header = Header(
         settings=settings,
         data={
-            **{"name": "digits", "fingerprint": "-", "classes": list("0123456789")},
-            **{"input_shape": [1, 8, 8], "examples": {"train": 1}, "mean": [0.0], "std": [1.0]},
+            "name": "digits",
+            "fingerprint": "-",
+            "classes": list("0123456789"),
+            "input_shape": [1, 8, 8],
+            "examples": {"train": 1},
+            "mean": [0.0],
+            "std": [1.0],
             "flip": False,
         },
         space_sha256=None,
@@ -65,7 +70,9 @@ def _trial(number, proposal, candidates, epochs):
     accuracy = min(0.999, max(0.1, good + rng.gauss(0, 0.03)))
     curve = tuple(
         {
-            **{"number": epoch, "train_loss": 2.0 / epoch, "loss": 2.1 / epoch},
+            "number": epoch,
+            "train_loss": 2.0 / epoch,
+            "loss": 2.1 / epoch,
             "accuracy": accuracy * epoch / epochs,
             "learning_rate": rate / epoch,
         }
@@ -81,7 +88,9 @@ def _trial(number, proposal, candidates, epochs):
         scores=scores | {"accuracy": accuracy, "loss": 2.1 / epochs},
         curve=curve,
         measured={
-            **{"seconds": 2.0, "worker": number % 2, "idle": 0.1},
+            "seconds": 2.0,
+            "worker": number % 2,
+            "idle": 0.1,
             "ended": (BEGAN + timedelta(seconds=number)).isoformat(timespec="milliseconds"),
         },
     )

@@ -19,20 +19,17 @@ from nas.results.tensorboard import complete, is_complete
 from nas.run import writing
 from nas.session import Session
 from nas.settings import Settings
+from tests.nas.synthetic import write_run
 
 SETTINGS = Settings(
-    space="mlp",
-    tune=("learning_rate", "batch_size"),
-    recipe={"epochs": 2},
-    strategy="evolution:population=4,tournament=2",
+    space="mlp", strategy="random", recipe={"epochs": 1, "batch_size": 256}, max_parameters=10_000
 )
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    path = tmp_path_factory.mktemp("runs") / "first"
-    assert len(list(Session(SETTINGS, path).run(12))) == 12
-    opened = nas.open_run(path)
+    """Forty trials of evolution with invented scores, of which number 24 failed."""
+    opened = write_run(tmp_path_factory.mktemp("runs") / "first", 40)
     complete(opened)
     return opened
 
@@ -76,28 +73,38 @@ def content(board):
 
 def test_the_search_has_curves(run):
     found = scalars(run.path / "tensorboard" / "search")
-    assert [step for step, _ in found["best_accuracy"]] == list(range(1, 13))
-    best = [value for _, value in found["best_accuracy"]]
+    assert [step for step, _ in found["search/best_accuracy"]] == list(range(1, 41))
+    best = [value for _, value in found["search/best_accuracy"]]
     assert best == sorted(best)
     assert best[-1] == pytest.approx(run.best().scores["accuracy"])
-    assert found["hypervolume"][-1][1] == pytest.approx(run.hypervolume())
-    assert found["front_size"][-1][1] == len(run.front)
-    assert found["trials/evaluated"][-1][1] == 12
-    assert found["seconds/training"][-1][1] == pytest.approx(sum(t.seconds for t in run.trials))
+    assert found["search/hypervolume"][-1][1] == pytest.approx(run.hypervolume())
+    assert found["search/front_size"][-1][1] == len(run.front)
+    assert found["search_trials/evaluated"][-1][1] == 39
+    assert found["search_trials/failed_diverged"][-1][1] == 1
+    assert found["search_spent/idle_share_of_workers"][-1][1] == pytest.approx(0.1 / 2.1)
+    assert found["search_spent/seconds_of_training"][-1][1] == pytest.approx(
+        sum(t.seconds for t in run.trials)
+    )
+    done = [trial for trial in run.trials if trial.completed]
     for tag, points in found.items():
-        if tag.startswith("best_accuracy_within/"):
-            size = int(tag.split("/")[1].removesuffix("_parameters"))
-            small = [t.scores for t in run.trials if t.scores["parameters"] <= size]
+        if tag.startswith("search/best_accuracy_within_"):
+            size = int(tag.partition("within_")[2].removesuffix("_parameters"))
+            small = [t.scores for t in done if t.scores["parameters"] <= size]
             assert points[-1][1] == pytest.approx(max(s["accuracy"] for s in small))
 
 
 def test_pictures_a_tag_for_each_stretch_and_architecture(run):
     found = events(run.path / "tensorboard" / "search")
     tags = found.Tags()["images"]
-    assert {"front/after_00010_trials", "front/after_00012_trials", "progress", "lineage"} < {*tags}
-    drawn = [tag for tag in tags if tag.startswith("architectures/front")]
+    assert {
+        "search_front/after_00015_trials",
+        "search_front/after_00040_trials",
+        "search_progress",
+        "search_lineage",
+    } < {*tags}
+    drawn = [tag for tag in tags if tag.startswith("search_architectures/front")]
     assert [int(tag[-5:]) for tag in drawn] == [t.number for t in run.front]
-    assert f"architectures/best_trial_{run.best().number:05d}" in tags
+    assert f"search_architectures/best_trial_{run.best().number:05d}" in tags
     for tag in tags:
         (image,) = found.Images(tag)
         assert image.encoded_image_string.startswith(b"\x89PNG")
@@ -111,22 +118,23 @@ def test_text_says_what_is_best_how_to_load_it_and_what_it_was_made_with(run):
     for trial in run.front:
         command = f"nas export {run.path} --trial {trial.number} --to trial-{trial.number:05d}"
         assert command in found["2_how_to_load"]
-    assert "| strategy | evolution:" in found["3_settings"]
+    assert "| strategy | evolution:population=20,tournament=5 |" in found["3_settings"]
     assert "'torch': " in found["3_settings"]
-    assert found["5_failures"] == "No trial failed."
+    assert found["5_failures"] == "1 failed: 24\n\n- 1 x diverged: as it was invented"
+    assert f"How trial {run.best().number}, the best, came about" in found["4_lineage"]
 
 
 def test_the_projector_has_a_point_a_trial(run):
     folder = run.path / "tensorboard" / "search"
     points = np.loadtxt(folder / "points.tsv", delimiter="\t")
     head, *rows = (folder / "points_metadata.tsv").read_text().splitlines()
-    assert len(points) == len(rows) == 12
-    assert len({tuple(point) for point in points}) == 12
+    assert len(points) == len(rows) == 39
+    assert len({tuple(point) for point in points}) == 39
     assert points.min() >= 0
     assert points.max() <= 1
     assert head.startswith("trial\taccuracy\tparameters\tseconds\tfront\trecipe.learning_rate\t")
     assert [float(row.split("\t")[1]) for row in rows] == [
-        pytest.approx(t.scores["accuracy"], abs=1e-4) for t in run.trials
+        pytest.approx(t.scores["accuracy"], abs=1e-4) for t in run.trials if t.completed
     ]
 
 
@@ -135,10 +143,10 @@ def test_every_trial_has_its_curve(run):
     assert [f.name for f in folders] == [f"{t.number:05d}" for t in run.trials]
     for folder, trial in zip(folders, run.trials, strict=True):
         found = scalars(folder)
-        assert found["accuracy"] == [
+        assert found.get("trial/accuracy", []) == [
             (e["number"], pytest.approx(e["accuracy"])) for e in trial.curve
         ]
-        assert found["parameters"] == [(2, trial.scores["parameters"])]
+        assert found["trial/parameters"] == [(len(trial.curve), trial.scores["parameters"])]
         assert len(list(folder.iterdir())) == 1
 
 
@@ -159,14 +167,20 @@ def test_deleting_and_rebuilding_give_the_same_content(run, tmp_path):
     assert after == before
 
 
-def test_resuming_writes_the_same_curves(run, tmp_path):
-    shutil.copytree(run.path, tmp_path / "run")
+def test_resuming_and_completing_write_the_curves_that_the_search_wrote(tmp_path):
+    assert len(list(Session(SETTINGS, tmp_path / "run").run(3))) == 3
     board = tmp_path / "run" / "tensorboard"
-    before = {f.name: scalars(f) for f in [*(board / "trials").iterdir(), board / "search"]}
+
+    def curves():
+        return {f.name: scalars(f) for f in [*(board / "trials").iterdir(), board / "search"]}
+
+    before = curves()
+    assert len(before) == 4
     shutil.rmtree(board)
-    assert list(Session(SETTINGS, tmp_path / "run").run(12)) == []
-    after = {f.name: scalars(f) for f in [*(board / "trials").iterdir(), board / "search"]}
-    assert after == before
+    assert list(Session(SETTINGS, tmp_path / "run").run(3)) == []
+    assert curves() == before
+    assert complete(nas.open_run(tmp_path / "run"))
+    assert curves() == before
 
 
 def test_a_run_that_is_being_written_to_is_left_alone(run):
@@ -198,7 +212,7 @@ def test_a_picture_that_cannot_be_drawn_only_stops_the_logging(tmp_path, monkeyp
     monkeypatch.setattr(gallery, "front", refuse)
     lines = []
     session = Session(SETTINGS, tmp_path / "run", notify=lines.append)
-    assert len(list(session.run(11))) == 11
+    assert len(list(session.run(2))) == 2
     assert lines == ["TensorBoard is no longer written: no ink; the search goes on"]
 
 
@@ -212,8 +226,9 @@ def server(run):
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
     ) as process:
-        assert f"http://127.0.0.1:{port}/" in process.stdout.readline()
-        assert f"ssh -N -L {port}:127.0.0.1:{port} " in process.stdout.readline()
+        said = [process.stdout.readline() for _ in range(7)]
+        assert said[0] == f"curves      http://127.0.0.1:{port}/#timeseries\n"
+        assert said[6].startswith(f"  ssh -N -L {port}:127.0.0.1:{port} ")
         yield f"http://127.0.0.1:{port}"
         process.terminate()
         assert process.wait(60) == 143
@@ -241,7 +256,7 @@ def test_a_real_tensorboard_serves_curves_and_hparams(server, run):
             runs = ask(f"{server}/data/runs")
         except OSError:
             runs = []
-        if len(runs) == 13:
+        if len(runs) == 41:
             break
         assert time.monotonic() < deadline, runs
         time.sleep(0.5)
@@ -253,7 +268,7 @@ def test_a_real_tensorboard_serves_curves_and_hparams(server, run):
     assert {"recipe.batch_size", "recipe.learning_rate"} < {*first}
     assert columns[:5] == first
     metrics = [info["name"]["tag"] for info in experiment["metricInfos"]]
-    assert metrics[:5] == ["accuracy", "parameters", "macs", "seconds", "loss"]
+    assert metrics[:3] == ["trial/accuracy", "trial/parameters", "trial/macs"]
     rows = ask(
         f"{server}/data/plugin/hparams/session_groups",
         {
@@ -264,14 +279,17 @@ def test_a_real_tensorboard_serves_curves_and_hparams(server, run):
             "sliceSize": 100,
         },
     )["sessionGroups"]
-    assert len(rows) == 12
+    assert len(rows) == 40
     served = {
         row["name"]: {m["name"]["tag"]: m["value"] for m in row["metricValues"]} for row in rows
     }
     hparams = {row["name"]: row["hparams"] for row in rows}
     for trial in run.trials:
         name = f"trial {trial.number:05d}"
-        assert served[name]["accuracy"] == pytest.approx(trial.scores["accuracy"])
-        assert served[name]["parameters"] == trial.scores["parameters"]
-        assert hparams[name]["recipe.batch_size"] == trial.recipe["batch_size"]
         assert hparams[name]["activation"] == trial.architecture["activation"]
+        if not trial.completed:
+            assert "trial/accuracy" not in served[name]
+            continue
+        assert served[name]["trial/accuracy"] == pytest.approx(trial.scores["accuracy"])
+        assert served[name]["trial/parameters"] == trial.scores["parameters"]
+        assert hparams[name]["recipe.batch_size"] == trial.recipe["batch_size"]

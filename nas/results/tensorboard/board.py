@@ -5,6 +5,9 @@ a directory for each trial with its row of HParams and its curves. TensorBoard i
 hundred directories: beyond `CURVES` trials those not on the front have their final values only,
 and beyond `ROWS` nothing of their own.
 
+TensorBoard shows tags by name: those of the search begin with `search`, those of trials with
+`trial`, so that the search comes first.
+
 Pictures take tenths of seconds where all else takes milliseconds. While a search runs they are
 drawn only as far as `SHARE` of its time allows; `complete` draws the rest when somebody looks.
 """
@@ -125,10 +128,10 @@ class Board:
             for epoch in drawn:
                 for tag in ("accuracy", "loss", "train_loss", "learning_rate"):
                     if tag in epoch:
-                        events.scalar(tag, epoch[tag], int(epoch["number"]), when)
+                        events.scalar(f"trial/{tag}", epoch[tag], int(epoch["number"]), when)
             for tag, value in final.items():
                 if not (drawn and tag in drawn[-1]):
-                    events.scalar(tag, value, len(trial.curve), when)
+                    events.scalar(f"trial/{tag}", value, len(trial.curve), when)
             events.add(hparams.end(trial, when), len(trial.curve), when)
 
 
@@ -203,15 +206,15 @@ def _is_stretch(trials: int) -> bool:
 def _scalars(point: Point) -> Iterator[tuple[str, float]]:
     """Everything that is drawn against the trials and, by the times of the events, the clock."""
     if point.best is not None:
-        yield "best_accuracy", point.best
+        yield "search/best_accuracy", point.best
     for size, accuracy in point.best_under.items():
-        yield f"best_accuracy_within/{size:_}_parameters", accuracy
-    yield "hypervolume", point.hypervolume
-    yield "front_size", point.front_size
-    yield "trials/evaluated", point.completed
-    yield "trials/failed", sum(point.failed.values())
+        yield f"search/best_accuracy_within_{size:_}_parameters", accuracy
+    yield "search/hypervolume", point.hypervolume
+    yield "search/front_size", point.front_size
+    yield "search_trials/evaluated", point.completed
+    yield "search_trials/failed", sum(point.failed.values())
     for cause, count in point.failed.items():
-        yield f"trials/failed_{cause}", count
-    yield "seconds/training", point.seconds
+        yield f"search_trials/failed_{cause}", count
+    yield "search_spent/seconds_of_training", point.seconds
     if point.idle is not None:
-        yield "seconds/idle_share_of_workers", point.idle
+        yield "search_spent/idle_share_of_workers", point.idle

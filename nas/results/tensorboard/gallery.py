@@ -22,7 +22,7 @@ def front(trials: Sequence[Trial], members: Sequence[Trial], baselines: Mapping[
         from nas.results.plots import front_figure
         from nas.results.tensorboard.events import figure_picture
 
-        tag = f"front/after_{len(trials):05d}_trials"
+        tag = f"search_front/after_{len(trials):05d}_trials"
         return figure_picture(tag, front_figure(trials, members, baselines=baselines))
 
     return make
@@ -44,25 +44,27 @@ def at_the_end(
         from nas.results.plots import lineage_figure
         from nas.results.tensorboard.events import figure_picture
 
-        return figure_picture("lineage", lineage_figure(trials, members, lineage))
+        return figure_picture("search_lineage", lineage_figure(trials, members, lineage))
 
     def drawn_progress() -> Any:
         from nas.results.plots import progress_figure
         from nas.results.tensorboard.events import figure_picture
 
-        return figure_picture("progress", progress_figure(points))
+        return figure_picture("search_progress", progress_figure(points))
 
     if members:
         best = max(members, key=lambda t: t.scores["accuracy"])
         yield (
             "architecture",
-            architecture(f"architectures/best_trial_{best.number:05d}", subject, best, lineage),
+            architecture(
+                f"search_architectures/best_trial_{best.number:05d}", subject, best, lineage
+            ),
         )
     yield "plot", drawn_progress
     if any(lineage.parents(trial.number) for trial in trials):
         yield "plot", drawn_lineage
     for place, trial in enumerate(_spread(members)):
-        tag = f"architectures/front_{place:02d}_trial_{trial.number:05d}"
+        tag = f"search_architectures/front_{place:02d}_trial_{trial.number:05d}"
         yield "architecture", architecture(tag, subject, trial, lineage)
 
 

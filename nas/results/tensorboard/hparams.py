@@ -25,7 +25,10 @@ def experiment(decisions: Decisions) -> Any:
     """A summary that says which columns there are: without it every run is looked through."""
     first = set(decisions.first(FIRST))
     columns = [_info(column, differs=column.path in first) for column in decisions.columns]
-    measured = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in METRICS]
+    measured = [
+        api_pb2.MetricInfo(name=api_pb2.MetricName(tag=f"trial/{tag}"), display_name=tag)
+        for tag in METRICS
+    ]
     content = api_pb2.Experiment(hparam_infos=columns, metric_infos=measured)
     return _summary(metadata.EXPERIMENT_TAG, experiment=content)
 

@@ -16,7 +16,7 @@ from nas.results.tensorboard.board import complete, is_complete
 from nas.run import Run
 
 _SAMPLES = "images=1000,text=1000"  # ten of each tag by default; 0 would keep none
-_SELECTED = 500  # runs: with more of them, TensorBoard selects none by itself
+_SELECTED = 500  # runs at most that Time Series selects by itself; the older pages: 40
 
 
 @contextmanager
@@ -64,17 +64,21 @@ def free_port(wanted: int | None) -> int:
 
 
 def welcome(port: int, trials: int) -> Iterator[str]:
-    """Where to look, from here and from elsewhere."""
-    yield f"http://127.0.0.1:{port}/#timeseries"
-    yield (
-        f"from another machine: ssh -N -L {port}:127.0.0.1:{port} "
-        f"{getpass.getuser()}@{platform.node()}, then the same address there"
-    )
-    if trials > _SELECTED:
-        yield (
-            f"with over {_SELECTED} runs none is selected: tick `search` in the list of runs, or open "
-            f"http://127.0.0.1:{port}/?runFilter=search#timeseries and tick all"
-        )
+    """Where to look, from here and from elsewhere.
+
+    With many runs TensorBoard selects none by itself; a filter in the address makes them few.
+    """
+    here = f"http://127.0.0.1:{port}/"
+    few = trials < _SELECTED
+    yield f"curves      {here}{'' if few else '?runFilter=search'}#timeseries"
+    yield f"pictures    {here}#images&regexInput=search"
+    yield f"text        {here}#text&regexInput=search"
+    yield f"trials      {here}#hparams"
+    yield f"encodings   {here}#projector"
+    if not few:
+        yield f"with over {_SELECTED} trials, tick the box above the runs to see the curves"
+    yield "from another machine, the same addresses after:"
+    yield f"  ssh -N -L {port}:127.0.0.1:{port} {getpass.getuser()}@{platform.node()}"
     yield "stop with Ctrl-C"
 
 
