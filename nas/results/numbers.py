@@ -15,7 +15,7 @@ def short(number: float) -> str:
 
 def duration(seconds: float) -> str:
     """3725 as 1 h 2 min, 75 as 1 min 15 s, 7.46 as 7.5 s."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
