@@ -1,7 +1,6 @@
 """What a person sees: a real TensorBoard in a real browser, page by page, by its own content."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -99,87 +98,102 @@ def sees(page, text, **how):
 
 
 def look_at_time_series(visitor, address="#timeseries"):
+    """Returns the seconds until the first curve is there."""
+    start = time.monotonic()
     with visitor.page(address, "timeseries") as page:
-        sees(page, "search/best_accuracy", exact=True)
-        sees(page, "search/front_size", exact=True)
-        sees(page, "search/hypervolume", exact=True)
-        first = page.locator("card-group-view, metrics-card-group, .group-text").first
-        first.wait_for()
-        assert page.locator("card-view").count() > 2
-        lines = page.locator("card-view line-chart").first
-        lines.wait_for(state="visible")
+        if address != "#timeseries":  # with over 500 runs none is selected
+            sees(page, "search", exact=True)
+            page.locator("runs-data-table input[type=checkbox]").first.click()
+        page.locator("scalar-card line-chart").first.wait_for(state="visible")
+        took = time.monotonic() - start
+        for tag in ("best_accuracy", "front_size", "hypervolume"):
+            page.locator(f"scalar-card [title='search/{tag}']").wait_for()
+    return took
 
 
 def look_at_images(visitor, run):
     with visitor.page("#images&regexInput=search", "images") as page:
         best = f"search_architectures/best_trial_{run.best().number:05d}"
         sees(page, best)
-        sees(page, f"search_front/after_{len(run.trials):05d}_trials")
         picture = page.locator("tf-image-loader img").first
         picture.wait_for(state="visible")
-        page.wait_for_function(
-            "image => image.complete && image.naturalWidth > 500", arg=picture.element_handle()
-        )
+        shown = "image => image.complete && image.naturalWidth > 700"
+        page.wait_for_function(shown, arg=picture.element_handle())
+        for tag in ("search_front", "search_lineage", "search_progress"):
+            sees(page, tag, exact=True)
 
 
 def look_at_hparams(visitor, run):
+    """Returns the seconds until the table is there."""
+    start = time.monotonic()
     with visitor.page("#hparams", "hparams") as page:
-        start = time.monotonic()
         sees(page, "trial 00000", exact=True)
         took = time.monotonic() - start
-        heads = page.locator("vaadin-grid-cell-content, th").all_inner_texts()
-        assert "recipe.learning_rate" in " ".join(heads)
-        for name in ("accuracy", "parameters", "macs", "seconds"):
+        for name in ("recipe.learning_rate", "accuracy", "parameters", "macs", "seconds"):
             sees(page, name, exact=True)
         sees(page, "PARALLEL COORDINATES VIEW").click()
-        page.locator("tf-hparams-parallel-coords-view svg g.axis").first.wait_for()
-        page.wait_for_function(
-            "count => {"
-            "  const find = node => [...node.querySelectorAll('*')].flatMap(e => ["
-            "    ...(e.matches('path') && e.closest('g.foreground') ? [e] : []),"
-            "    ...(e.shadowRoot ? find(e.shadowRoot) : [])]);"
-            "  return find(document).length >= count; }",
-            arg=sum(trial.completed for trial in run.trials) // 2,
-        )
+        lines = page.locator("tf-hparams-parallel-coords-plot svg path")
+        _until(lambda: lines.count() >= len(run.trials))
         if SHOTS:
+            page.wait_for_timeout(1000)
             page.screenshot(path=f"{SHOTS}/parallel.png")
         sees(page, "SCATTER PLOT MATRIX VIEW").click()
-        page.locator("tf-hparams-scatter-plot-matrix-plot svg").first.wait_for()
+        points = page.locator("tf-hparams-scatter-plot-matrix-plot svg circle")
+        _until(lambda: points.count() >= 10 * len(run.trials))
     return took
+
+
+def _until(holds):
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def look_at_text(visitor, run):
     with visitor.page("#text&regexInput=search", "text") as page:
-        sees(page, "1_best")
-        notation = run.space.format(run.best().architecture)
-        assert notation[:40] in sees(page, "trials, ", exact=False).inner_text() or sees(
-            page, notation[:30]
-        )
-        sees(page, f"nas export {run.path}")
+        sees(page, "1_best", exact=True)
+        sees(page, f"{len(run.trials)} trials, ")
+        sees(page, run.space.format(run.best().architecture))
+        sees(page, f"nas export {run.path} --trial ")
 
 
 def look_at_projector(visitor, run):
     done = sum(trial.completed for trial in run.trials)
     with visitor.page("#projector", "projector") as page:
-        sees(page, re.compile(rf"Points: {done}\b"))
-        assert page.get_by_text("does not have WebGL enabled").count() == 0
-        sees(page, "proposals")
+        sees(page, f"Points: {done}")
+        sees(page, "points_metadata.tsv")
+        assert page.get_by_text("WebGL").count() == 0
 
 
 def look_at_all(browser, run):
     with serving(run.path) as url:
         visitor = Visitor(browser, url)
-        look_at_time_series(visitor)
+        many = len(run.trials) >= 500
+        times = {
+            "time series": look_at_time_series(
+                visitor, "?runFilter=search#timeseries" if many else "#timeseries"
+            ),
+            "hparams": look_at_hparams(visitor, run),
+        }
         look_at_images(visitor, run)
-        look_at_hparams(visitor, run)
         look_at_text(visitor, run)
         look_at_projector(visitor, run)
+    return times
 
 
 def test_every_page_shows_a_search_of_60_trials(browser, tmp_path):
     run = write_run(tmp_path / "sixty", 60)
     complete(run)
     look_at_all(browser, run)
+
+
+@pytest.mark.long
+def test_every_page_shows_a_search_of_1000_trials(browser, tmp_path):
+    run = write_run(tmp_path / "thousand", 1000)
+    complete(run)
+    times = look_at_all(browser, run)
+    print(f"seconds until it is there: {times}; load {os.getloadavg()[0]:.1f}")  # noqa: T201
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -67,7 +68,7 @@ def test_progress_ends_where_the_run_is(run):
     assert last.front_size == len(run.front)
     assert last.best == run.best().scores["accuracy"]
     assert last.seconds == pytest.approx(120)
-    for earlier, later in zip(points, points[1:], strict=False):
+    for earlier, later in pairwise(points):
         assert later.hypervolume >= earlier.hypervolume
         assert all(later.best_under[size] >= best for size, best in earlier.best_under.items())
 

@@ -41,7 +41,8 @@ def _best(subject: Subject, trials: Sequence[Trial], front: Sequence[Trial]) -> 
     done = sorted(
         (t for t in trials if t.completed), key=lambda t: (-t.scores["accuracy"], t.number)
     )
-    head = ("trial", "accuracy", "parameters", "MACs", "seconds", "on the front", "architecture")
+    top = done[:_TOP]
+    head = ("trial", "accuracy", "parameters", "MACs", "seconds", "on the front")
     rows = [
         (
             t.number,
@@ -50,15 +51,18 @@ def _best(subject: Subject, trials: Sequence[Trial], front: Sequence[Trial]) -> 
             short(t.scores["macs"]),
             f"{t.seconds:.1f}",
             "yes" if t.number in members else "no",
-            f"{known[t.number] + ': ' if t.number in known else ''}"
-            f"`{subject.space.format(t.architecture)}`",
         )
-        for t in done[:_TOP]
+        for t in top
+    ]
+    architectures = [
+        f"    {t.number:>5}  {known[t.number] + ': ' if t.number in known else ''}"
+        f"{subject.space.format(t.architecture)}"
+        for t in top
     ]
     spent = duration(sum(t.seconds for t in trials))
     return (
         f"{len(trials)} trials, {len(done)} completed, {spent} of training; "
-        f"{len(front)} on the front.\n\n{_table(head, rows)}"
+        f"{len(front)} on the front.\n\n{_table(head, rows)}\n\n" + "\n".join(architectures)
     )
 
 
