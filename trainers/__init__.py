@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from trainers.determinism import seeded as seeded
     from trainers.determinism import set_threads as set_threads
     from trainers.devices import resolve as resolve
+    from trainers.optimizers import make_optimizer as make_optimizer
     from trainers.recipe import Recipe as Recipe
     from trainers.supervised import Diverged as Diverged
     from trainers.supervised import Epoch as Epoch
     from trainers.supervised import Evaluation as Evaluation
     from trainers.supervised import accuracy as accuracy
     from trainers.supervised import evaluate as evaluate
-    from trainers.supervised import make_optimizer as make_optimizer
     from trainers.supervised import train as train
 
 MODULE_OF = {
@@ -43,7 +43,7 @@ MODULE_OF = {
     "derive_seed": "determinism",
     "evaluate": "supervised",
     "load": "data",
-    "make_optimizer": "supervised",
+    "make_optimizer": "optimizers",
     "normalise": "augment",
     "resolve": "devices",
     "seeded": "determinism",

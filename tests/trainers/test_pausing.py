@@ -14,6 +14,8 @@ SPACES = {"mlp": {}, "nasbench201": {"channels": 4, "cells": 1}, "mobile": {}}
 RECIPES = {
     "sgd": Recipe(epochs=3, batch_size=32, dropout=0.2),
     "sgd without momentum": Recipe(epochs=3, batch_size=32, momentum=0.0),
+    "averaging often": Recipe(epochs=3, batch_size=10, averaging=0.99),
+    "bfloat16": Recipe(epochs=3, batch_size=32, precision="bfloat16", averaging=0),
     "adamw": Recipe(epochs=3, batch_size=32, optimizer="adamw", dropout=0.2),
 }
 

@@ -18,7 +18,8 @@ from trainers import (
     seeded,
     train,
 )
-from trainers.supervised import batches, learning_rates, make_optimizer, steps_per_epoch
+from trainers.batches import batches, steps_per_epoch
+from trainers.optimizers import learning_rates, make_optimizer
 
 QUICK = Recipe(epochs=2, batch_size=128)
 
@@ -237,7 +238,7 @@ def test_epochs_differ_in_order_and_blocks_do_not_show(digits, monkeypatch):
     recipe = Recipe(augmentation=0)
     first, second = (list(batches(digits, recipe, epoch=e, seed=0)) for e in (1, 2))
     assert not torch.equal(first[0][1], second[0][1])
-    monkeypatch.setattr("trainers.supervised.BLOCK_BYTES", 1)
+    monkeypatch.setattr("trainers.batches.BLOCK_BYTES", 1)
     for (x, y), (x_small, y_small) in zip(
         first, batches(digits, recipe, epoch=1, seed=0), strict=True
     ):
