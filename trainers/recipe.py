@@ -58,7 +58,7 @@ class Recipe:
     label_smoothing: float = 0.1
     augmentation: float = 0.5
     mirror: Mirror = "alternating"
-    averaging: float = 0.95
+    averaging: float = 0.0
     dropout: float = 0.0
     precision: Precision = "auto"
 

@@ -65,6 +65,19 @@ class EagerStep:
             )
 
 
+def make_step(eager: EagerStep, device: torch.device) -> Step:
+    """The fastest way to make the step on `device`: on a GPU a CUDA graph.
+
+    Not for batches in parts: memory is short then, and a graph keeps its own.
+    """
+    if device.type != "cuda" or eager.micro_batches > 1:
+        return eager
+    from trainers.cuda_graph import GraphStep
+
+    with torch.cuda.device(device):
+        return GraphStep(eager)
+
+
 @contextmanager
 def dropout(net: nn.Module, rate: float) -> Iterator[None]:
     """Drop the input of the last `nn.Linear` of `net`, if it has one, inside the block."""
