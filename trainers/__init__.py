@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trainers import checkpoint as checkpoint
+    from trainers import memory as memory
     from trainers import pausing as pausing
     from trainers.augment import augment as augment
     from trainers.augment import normalise as normalise
@@ -49,7 +50,7 @@ MODULE_OF = {
     "set_threads": "determinism",
     "train": "supervised",
 }
-SUBMODULES = ("checkpoint", "pausing")
+SUBMODULES = ("checkpoint", "memory", "pausing")
 
 
 def __getattr__(name: str) -> object:

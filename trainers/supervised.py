@@ -23,7 +23,7 @@ from trainers.data import Dataset, Split
 from trainers.determinism import derive_seed, seeded
 from trainers.recipe import Recipe
 
-# Shape letters: N examples, B batch, K classes.
+# Shape letters: N examples, B batch, M micro-batch, K classes.
 
 WARM_UP = 0.2  # share of the steps in which the learning rate rises
 BLOCK_BYTES = 64 * 2**20  # float32 examples that are augmented at once
@@ -71,6 +71,7 @@ def train(
     amp: bool = True,
     optimizer: torch.optim.Optimizer | None = None,
     done: int = 0,
+    micro_batches: int = 1,
 ) -> Iterator[Epoch]:
     """Train `net` in place on `data.train`; yield an `Epoch` after every pass.
 
@@ -89,6 +90,9 @@ def train(
         amp: On a GPU, compute in bfloat16 where that is safe. No effect on the CPU.
         optimizer: What `make_optimizer` made of `net` and `recipe`; None for a new one.
         done: Passes behind `net` and `optimizer`.
+        micro_batches: Take every batch in so many parts and add their gradients up, which needs
+            that much less memory: same steps, same loss, averaged over the whole batch. Only what
+            looks at a batch as a whole sees the parts: batch normalisation.
 
     Raises:
         Diverged: A loss was NaN or infinite; told at the end of its epoch.
@@ -107,18 +111,22 @@ def train(
         with seeded(derive_seed(seed, "network", number), device), _dropout(net, recipe.dropout):
             for x_B, labels_B in batches(data, recipe, epoch=number, seed=seed):
                 set_learning_rate(optimizer, next(schedule))
-                with _autocast(device, amp):
-                    logits_BK = net(x_B)
-                    loss = F.cross_entropy(
-                        logits_BK, labels_B, label_smoothing=recipe.label_smoothing
-                    )
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                for x_M, labels_M in _parts(x_B, labels_B, micro_batches):
+                    with _autocast(device, amp):
+                        loss = F.cross_entropy(
+                            net(x_M),
+                            labels_M,
+                            label_smoothing=recipe.label_smoothing,
+                            reduction="sum",
+                        )
+                    (loss / len(labels_B)).backward()  # type: ignore[no-untyped-call]
+                    total_loss += loss.detach()
                 optimizer.step()
-                total_loss += loss.detach() * len(labels_B)
         train_loss = total_loss.item() / len(data.train)  # the device is waited for here
         _check_finite(train_loss, "training", number)
-        found = evaluate(net, data.validation, data, batch_size=4 * recipe.batch_size, amp=amp)
+        at_once = max(1, 4 * recipe.batch_size // micro_batches)
+        found = evaluate(net, data.validation, data, batch_size=at_once, amp=amp)
         if len(data.validation):
             _check_finite(found.loss, "validation", number)
         yield Epoch(
@@ -233,6 +241,12 @@ def _blocks(chunks: tuple[Tensor, ...], example_bytes: int) -> Iterator[tuple[Te
     run = max(1, BLOCK_BYTES // (example_bytes * len(chunks[0])))
     for start in range(0, len(chunks), run):
         yield chunks[start : start + run]
+
+
+def _parts(x_B: Tensor, labels_B: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """A batch in `count` parts, or in fewer where one would have a single example."""
+    count = max(1, min(count, len(labels_B) // 2))
+    return zip(x_B.tensor_split(count), labels_B.tensor_split(count), strict=True)
 
 
 def _laid_out(x: Tensor) -> Tensor:
