@@ -19,6 +19,7 @@ import trainers
 from nas.evaluators import Outcome
 from nas.hyperparameters import recipe_fields
 from nas.trial import Cause, Failure, Proposal, checkpoint_name, paused_name
+from nas.whole_file import is_full
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Diverged, Epoch, Recipe, checkpoint, pausing
 
@@ -118,6 +119,8 @@ class Training:
                 weights = checkpoint.save(path, work.net.state_dict())
             scores = {"accuracy": work.curve[-1].accuracy, "loss": work.curve[-1].loss}
         except Exception as error:  # whatever it is, it is this trial's and not the search's
+            if isinstance(error, OSError) and is_full(error):
+                raise  # but for a full disk: nothing could be recorded
             failure = _failure(error)
             del error
             gc.collect()  # a kept exception keeps its tensors
