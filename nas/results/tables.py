@@ -58,7 +58,8 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
     yield "next:"
     if run.front:
-        yield f"  nas retrain {path}                  # train the best one properly"
+        space_file = f" --space {settings.space}" if settings.space_in_file else ""
+        yield f"  nas retrain {path}{space_file}                  # train the best one properly"
         yield f"  nas export {path} --to winner       # take its weights away as they are"
     yield f"  tensorboard --logdir {path.parent}             # look"
 
@@ -121,7 +122,9 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
 
 def notation(trial: Trial, space: SearchSpace | None) -> str:
     """The architecture in the shortest text that the space can read back."""
-    return str(trial.architecture) if space is None else space.format(trial.architecture)
+    if space is None or trial.architecture not in space:
+        return str(trial.architecture)
+    return space.format(trial.architecture)
 
 
 def _text(value: object) -> str:
