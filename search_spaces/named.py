@@ -8,6 +8,8 @@ from typing import Any
 
 from search_spaces.values import Scalar
 
+MOST = 1_000_000_000  # of a setting that is a whole number
+
 
 def parse(text: str) -> tuple[str, dict[str, Scalar]]:
     """The name and the settings that a text gives.
@@ -42,6 +44,8 @@ def check(name: str, factory: Callable[..., Any], settings: Mapping[str, object]
                 f"{name}: want one of its settings ({_list(defaults)}), got {setting!r}"
             )
         kind = type(defaults[setting])
+        if isinstance(value, int) and abs(value) > MOST:
+            raise ValueError(f"{name}: want {setting} of at most {MOST:,}, got {str(value)[:40]}")
         if kind in (int, float, bool, str) and not _fits(value, kind):
             raise ValueError(f"{name}: want {setting} as {kind.__name__}, got {value!r}")
 

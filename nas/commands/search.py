@@ -12,6 +12,7 @@ from nas.commands.options import Device, Json, MaxParams, RunPath
 
 if TYPE_CHECKING:
     from nas.settings import Settings
+    from search_spaces import SearchSpace
 
 
 def search(
@@ -109,7 +110,7 @@ def search(
     console = messages()
     session = Session(settings, out or default_out(settings), notify=console.print)
     watch(session, trials, console)
-    _show(session.path, as_json=json)
+    _show(session.path, as_json=json, space=session.space)
 
 
 def show(run: RunPath, json: Json = False) -> None:
@@ -117,16 +118,13 @@ def show(run: RunPath, json: Json = False) -> None:
     _show(run, as_json=json)
 
 
-def _show(path: Path, *, as_json: bool) -> None:
+def _show(path: Path, *, as_json: bool, space: SearchSpace | None = None) -> None:
     from nas.results.tables import document, overview
     from nas.run import Run
 
-    run = Run(path)
-    try:
+    run = Run(path, space)
+    if space is None and not run.settings.space_in_file:  # else the text of architectures will do
         space = run.space
-    except ValueError as error:  # a space file that is gone: the text of architectures will do
-        messages().print(str(error), markup=False, highlight=False)
-        space = None
     if as_json:
         print_json(document(run, space))
         return

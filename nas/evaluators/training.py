@@ -19,6 +19,7 @@ import trainers
 from nas.evaluators import Outcome
 from nas.hyperparameters import recipe_fields
 from nas.trial import Cause, Failure, Proposal, checkpoint_name, paused_name
+from nas.whole_file import is_full
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Diverged, Epoch, Recipe, checkpoint, memory, pausing
 
@@ -151,6 +152,8 @@ class Training:
             path = self._checkpoints / checkpoint_name(number)
             return None, checkpoint.save(path, work.net.state_dict())
         except Exception as error:  # whatever it is, it is this trial's and not the search's
+            if isinstance(error, OSError) and is_full(error):
+                raise  # but for a full disk: nothing could be recorded
             failure = _failure(error, work.micro_batches)
             del error
             gc.collect()  # a kept exception keeps its tensors

@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from nas.hyperparameters import recipe_fields
+from nas.results.numbers import short as short
 from nas.run import Run
 from nas.trial import Trial
 from search_spaces import SearchSpace
@@ -57,7 +58,8 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
     yield "next:"
     if run.front:
-        yield f"  nas retrain {path}                  # train the best one properly"
+        space_file = f" --space {settings.space}" if settings.space_in_file else ""
+        yield f"  nas retrain {path}{space_file}                  # train the best one properly"
         yield f"  nas export {path} --to winner       # take its weights away as they are"
     yield f"  tensorboard --logdir {path.parent}             # look"
 
@@ -120,15 +122,9 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
 
 def notation(trial: Trial, space: SearchSpace | None) -> str:
     """The architecture in the shortest text that the space can read back."""
-    return str(trial.architecture) if space is None else space.format(trial.architecture)
-
-
-def short(number: float) -> str:
-    """1234567 as 1.23 M."""
-    for factor, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= factor:
-            return f"{number / factor:.2f}{unit}"
-    return f"{number:.0f}"
+    if space is None or trial.architecture not in space:
+        return str(trial.architecture)
+    return space.format(trial.architecture)
 
 
 def _text(value: object) -> str:
