@@ -284,9 +284,15 @@ def test_a_space_file_that_has_changed_is_refused(tmp_path):
     ("change", "message"),
     [
         (lambda text: text.replace('"schema": 2', '"schema": 3'), "made by a newer version"),
-        (lambda text: text.replace('"schema": 2', '"schema": "x"'), "run.schema: want a whole number"),
+        (
+            lambda text: text.replace('"schema": 2', '"schema": "x"'),
+            "run.schema: want a whole number",
+        ),
         (lambda text: text.replace('"seed": 3', '"seed": 3, "seed": 3'), "twice"),
-        (lambda text: text.replace('"window": 1', '"window": 0'), "settings.window: want a whole number from 1 "),
+        (
+            lambda text: text.replace('"window": 1', '"window": 0'),
+            "settings.window: want a whole number from 1 ",
+        ),
         (lambda text: text.replace('"window"', '"windows"'), "settings: "),
         (lambda text: text[: len(text) // 2], "want JSON"),
         (lambda _: "[" * 10_000, "nesting"),
