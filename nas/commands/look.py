@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.commands.console import messages, print_json, results
-from nas.commands.options import Json, RunPath
+from nas.commands.options import Json, RunPath, SpaceFile
 
 if TYPE_CHECKING:
-    from nas.run import Run
     from search_spaces import SearchSpace
 
 
@@ -22,38 +21,40 @@ def show(
     ] = None,
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print all trials, one a row.")] = False,
+    space: SpaceFile = None,
 ) -> None:
     """The front and the failures of a run, or one trial; and what to do next."""
     if csv and (json or trial is not None):
         raise ValueError("--csv prints all trials: drop --json and TRIAL")
     if csv:
-        _show_csv(run)
+        _show_csv(run, space)
     elif trial is None:
-        show_run(run, as_json=json)
+        show_run(run, as_json=json, space=space)
     else:
-        _show_trial(run, trial, as_json=json)
+        _show_trial(run, trial, space, as_json=json)
 
 
-def show_run(path: Path, *, as_json: bool) -> None:
+def show_run(path: Path, *, as_json: bool, space: SearchSpace | str | None = None) -> None:
     """Print the front, the failures, and what to do next."""
     from nas.results.tables import document, overview
     from nas.run import Run
 
-    run = Run(path)
-    space = _space(run)
+    run = Run(path, space)
+    known = space is not None or not run.settings.space_in_file
+    opened = run.space if known else None  # else the text of architectures will do
     if as_json:
-        print_json(document(run, space))
+        print_json(document(run, opened))
         return
     console = results()
-    for part in overview(run, space):
+    for part in overview(run, opened):
         console.print(part, soft_wrap=isinstance(part, str))
 
 
-def _show_trial(path: Path, number: int, *, as_json: bool) -> None:
+def _show_trial(path: Path, number: int, space: str | None, *, as_json: bool) -> None:
     from nas.results.trial_view import trial_document, trial_lines
     from nas.run import Run
 
-    run = Run(path)
+    run = Run(path, space)
     trial = run.trial(number)
     if as_json:
         print_json(trial_document(run, trial, run.space))
@@ -64,22 +65,14 @@ def _show_trial(path: Path, number: int, *, as_json: bool) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _show_csv(path: Path) -> None:
+def _show_csv(path: Path, space: str | None) -> None:
     import sys
 
     from nas.results.trials_csv import write_csv
     from nas.run import Run
 
-    run = Run(path)
+    run = Run(path, space)
     write_csv(run, run.space, sys.stdout)
-
-
-def _space(run: Run) -> SearchSpace | None:
-    try:
-        return run.space
-    except ValueError as error:  # a space file that is gone: the text of architectures will do
-        messages().print(str(error))
-        return None
 
 
 def plot(
@@ -94,11 +87,13 @@ def plot(
     trial: Annotated[
         int | None, typer.Option("--trial", help="Whose architecture. Default: the best one's.")
     ] = None,
+    space: SpaceFile = None,
 ) -> None:
     """Pictures of a search: its front, its progress, its lineage, an architecture."""
     from nas.results.pictures import save
+    from nas.run import Run
 
-    for path in save(run, to, what=what, theme=theme, trial=trial):
+    for path in save(Run(run, space), to, what=what, theme=theme, trial=trial):
         print(path)
 
 
@@ -111,13 +106,14 @@ def tensorboard(
         int | None, typer.Option(help="Default: the first that is free from 6006 on.")
     ] = None,
     serve: Annotated[bool, typer.Option(help="Start it; else it is only written.")] = True,
+    space: SpaceFile = None,
 ) -> None:
     """Look at runs in TensorBoard, on this machine's own address."""
     from nas.results.tensorboard.serving import free_port, prepare, serve_folder, welcome
     from nas.run import Run
 
     console = messages()
-    opened = [Run(path) for path in runs]
+    opened = [Run(path, space) for path in runs]
     with prepare(opened, rebuild=rebuild, notify=console.print) as folder:
         if not serve:
             print(folder)

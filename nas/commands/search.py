@@ -110,7 +110,7 @@ def search(
     console = messages()
     session = Session(settings, out or default_out(settings), notify=console.print)
     watch(session, trials, console)
-    show_run(session.path, as_json=json)
+    show_run(session.path, as_json=json, space=session.space)
 
 
 def default_out(settings: Settings) -> Path:

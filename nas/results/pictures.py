@@ -18,13 +18,13 @@ NAMES = ("front", "progress", "lineage", "architecture")
 
 
 def save(
-    run: str | Path, to: str | Path, *, what: str = "front", theme: str = "light",
+    opened: Run, to: str | Path, *, what: str = "front", theme: str = "light",
     trial: int | None = None,
 ) -> Iterator[Path]:  # fmt: skip
     """Write pictures of a run; yields each file once it is there.
 
     Args:
-        run: The folder of a run.
+        opened: A run.
         to: A file whose ending is one of `FORMATS`, or a folder for all pictures as PNG and SVG.
         what: For a file, one of `NAMES`.
         theme: "light" or "dark".
@@ -35,7 +35,7 @@ def save(
     """
     from nas.results.theme import THEMES
 
-    path, opened = Path(to), Run(run)
+    path = Path(to)
     if what not in NAMES:
         raise ValueError(f"--what: want one of {', '.join(NAMES)}, got {what!r}")
     if theme not in THEMES:

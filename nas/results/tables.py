@@ -60,13 +60,14 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     if run.front:
         yield front_table(run.front, space, title=f"front ({len(run.front)})")
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
+    space_file = f" --space {settings.space}" if settings.space_in_file else ""
     yield "next:"
     if run.front:
         best = run.best()
-        yield f"  nas show {path} {best.number}                # the best one drawn, layer by layer"
-        yield f"  nas retrain {path}                  # train the best one properly"
+        yield f"  nas show {path} {best.number}{space_file}                # the best one drawn"
+        yield f"  nas retrain {path}{space_file}                  # train the best one properly"
         yield f"  nas export {path} --to winner       # take its weights away as they are"
-    yield f"  nas tensorboard {path}              # look"
+    yield f"  nas tensorboard {path}{space_file}              # look"
 
 
 def budget_line(run: Run) -> str:
@@ -141,7 +142,9 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
 
 def notation(trial: Trial, space: SearchSpace | None) -> str:
     """The architecture in the shortest text that the space can read back."""
-    return str(trial.architecture) if space is None else space.format(trial.architecture)
+    if space is None or trial.architecture not in space:
+        return str(trial.architecture)
+    return space.format(trial.architecture)
 
 
 def cut(text: str, length: int) -> str:
