@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from nas.commands import benchmark, listings, search, winners
+from nas.commands import benchmark, explain, listings, search, winners
 
 app = typer.Typer(
     name="nas",
@@ -29,6 +29,7 @@ for command in (
     search.show,
     winners.export,
     winners.retrain,
+    explain.explain,
     listings.profile,
     listings.spaces,
     listings.strategies,
