@@ -30,6 +30,7 @@ for command in (
     winners.export,
     winners.retrain,
     explain.explain,
+    explain.trust,
     listings.profile,
     listings.spaces,
     listings.strategies,

@@ -71,6 +71,37 @@ def explain(
     _show(document, shown, as_json=json)
 
 
+def trust(
+    run: RunPath,
+    networks: Annotated[int, typer.Option(help="Of the front, evenly along it.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Trainings of each, at each length.")] = 3,
+    longer: Annotated[int, typer.Option(help="Times as many epochs as in the search.")] = 4,
+    seed: FirstSeed = 0,
+    json: Json = False,
+) -> None:
+    """How far the front can be trusted: some of it trained again, with other seeds and longer.
+
+    The trainings are kept in the run, and continue when the command is run again.
+    """
+    from nas.explanations.ablation import first_of
+    from nas.explanations.trust import trust as trust_run
+    from nas.explanations.trust_tables import trust_document, trust_tables
+    from nas.run import Run
+
+    opened = Run(run)
+    with trainings_bar() as (begin, progress):
+        found = trust_run(
+            opened,
+            networks=networks,
+            seeds=seeds,
+            longer=longer,
+            first=first_of(seed),
+            begin=begin,
+            progress=progress,
+        )
+    _show({"run": str(run), **trust_document(found)}, trust_tables(found), as_json=json)
+
+
 def _show(document: Any, parts: Iterable[str | Table], *, as_json: bool) -> None:
     if as_json:
         print_json(document)

@@ -1,23 +1,22 @@
 """What every choice of a network is worth: its decisions changed one at a time, and trained.
 
-All are trained by the recipe of the run with the same seeds, so that a difference is taken seed by
-seed. Its interval is Student's t for the mean of these differences, with a deviation pooled over
-the changes of the network: as if all changes were equally noisy. Few seeds leave no other way to
-know it well; where a change is much noisier than the others, its interval is too narrow.
+All are trained by the recipe of the run with the same seeds, so that what a seed does to all of them
+cancels in a difference. Its interval is Student's t, with one deviation for all networks: few seeds
+leave no other way to know it well. Where a network is much noisier than the others, its interval is
+too narrow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
-from scipy import stats
 
 from nas.candidates import Candidates
 from nas.explanations.evidence import Array, candidates_of
 from nas.explanations.further import FurtherTrainings, Wanted
+from nas.explanations.noise import Noise, of_differences
 from nas.run import Run
 from nas.trial import Proposal, Trial
 
@@ -84,7 +83,7 @@ class Ablation:
         epochs: Of every training.
         seeds: Trainings of every network.
         accuracy: Mean of the network's own.
-        deviation: Of a difference of two networks at one seed, pooled; None of one seed.
+        deviation: Of one training, without what a seed does to all networks; None of one seed.
         options: Worth against every other option.
         decisions: Worth of each decision, the most first.
     """
@@ -172,67 +171,41 @@ def ablate(
     own = accuracies(trial.proposal)
     if np.isnan(own).any():
         raise ValueError(f"trial {trial.number}: its network failed when it was trained again")
-    differences = {c: own - accuracies(c.proposal) for c in changes if not c.same}
-    size = {c: candidates.cost(c.proposal).parameters for c in changes}
+    trained = {c: accuracies(c.proposal) for c in changes if not c.same}
+    whole = [a for a in trained.values() if not np.isnan(a).any()]
+    noise = of_differences(np.array([own, *whole]))
     mine = candidates.cost(trial.proposal).parameters
-    deviation, freedom = pooled([d for d in differences.values() if not np.isnan(d).any()])
+    losses = {c: own.mean() - trained[c].mean() if c in trained else 0.0 for c in changes}
     options = [
-        _worth(change, differences.get(change), deviation, freedom, mine - size[change])
+        Worth(
+            change,
+            None if np.isnan(losses[change]) else float(losses[change]),
+            _half(noise, [change], seeds),
+            mine - candidates.cost(change.proposal).parameters,
+        )
         for change in changes
     ]
-    return Ablation(
-        trial,
-        epochs,
-        seeds,
-        float(own.mean()),
-        deviation,
-        options,
-        _decisions(changes, differences),
-    )
+    decisions = _decisions(options, noise, seeds)
+    return Ablation(trial, epochs, seeds, float(own.mean()), noise.deviation, options, decisions)
 
 
-def pooled(samples: Sequence[Array]) -> tuple[float | None, int]:
-    """The standard deviation within samples, over all of them, and its degrees of freedom."""
-    freedom = sum(len(sample) - 1 for sample in samples)
-    if not freedom:
-        return None, 0
-    squares = sum(float(((sample - sample.mean()) ** 2).sum()) for sample in samples)
-    return sqrt(squares / freedom), freedom
+def _half(noise: Noise, changes: Sequence[Change], seeds: int) -> float | None:
+    """Half of the interval of the mean worth against `changes`: what is the same has no noise."""
+    others = sum(not change.same for change in changes)
+    if not others:
+        return 0.0
+    own = (others / len(changes)) ** 2
+    return noise.half((own + others / len(changes) ** 2) / seeds)
 
 
-def half_of(deviation: float | None, freedom: int, count: int) -> float | None:
-    """Half of the 95 % interval of a mean of `count`, by Student's t."""
-    if deviation is None:
-        return None
-    return float(stats.t.ppf(0.975, freedom)) * deviation / sqrt(count)
-
-
-def _worth(
-    change: Change, found: Array | None, deviation: float | None, freedom: int, parameters: int
-) -> Worth:
-    if found is None:  # the same function
-        return Worth(change, 0.0, 0.0, parameters)
-    if np.isnan(found).any():
-        return Worth(change, None, None, parameters)
-    half = half_of(deviation, freedom, len(found))
-    return Worth(change, float(found.mean()), half, parameters)
-
-
-def _decisions(changes: Sequence[Change], differences: dict[Change, Array]) -> list[DecisionWorth]:
-    """Each decision by the mean over its options, seed by seed, options of the same function at 0."""
-    samples: dict[str, Array] = {}
-    taken = {change.path: change.taken for change in changes}
-    count = {path: sum(c.path == path for c in changes) for path in taken}
-    seeds = len(next(iter(differences.values()))) if differences else 1
-    for path in taken:
-        rows = [differences.get(c, np.zeros(seeds)) for c in changes if c.path == path]
-        samples[path] = np.mean(rows, axis=0)
-    whole = {path: s for path, s in samples.items() if not np.isnan(s).any()}
-    deviation, freedom = pooled(list(whole.values()))
-    found = [
-        DecisionWorth(
-            path, taken[path], float(s.mean()), half_of(deviation, freedom, len(s)), count[path]
-        )
-        for path, s in whole.items()
-    ]
+def _decisions(options: Sequence[Worth], noise: Noise, seeds: int) -> list[DecisionWorth]:
+    """Each decision against the mean of its options, those of the same function at 0."""
+    found = []
+    for path in dict.fromkeys(worth.change.path for worth in options):
+        known = [w for w in options if w.change.path == path and w.accuracy is not None]
+        if known:
+            mean = float(np.mean([w.accuracy for w in known]))
+            changes = [w.change for w in known]
+            half = _half(noise, changes, seeds)
+            found.append(DecisionWorth(path, changes[0].taken, mean, half, len(changes)))
     return sorted(found, key=lambda d: -d.accuracy)
