@@ -31,6 +31,7 @@ for command in (
     winners.retrain,
     explain.explain,
     explain.trust,
+    explain.compare,
     listings.profile,
     listings.spaces,
     listings.strategies,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -100,6 +101,19 @@ def trust(
             progress=progress,
         )
     _show({"run": str(run), **trust_document(found)}, trust_tables(found), as_json=json)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs.")],
+    json: Json = False,
+) -> None:
+    """Runs side by side: best networks by size, and hypervolume, with confidence over seeds."""
+    from nas.explanations.comparison import compare_runs
+    from nas.explanations.comparison_tables import comparison_document, comparison_tables
+    from nas.run import Run
+
+    found = compare_runs([Run(path) for path in runs])
+    _show(comparison_document(found), comparison_tables(found), as_json=json)
 
 
 def _show(document: Any, parts: Iterable[str | Table], *, as_json: bool) -> None:
