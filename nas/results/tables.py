@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from nas.hyperparameters import recipe_fields
+from nas.results.numbers import short as short
 from nas.run import Run
 from nas.trial import Trial
 from search_spaces import SearchSpace
@@ -121,14 +122,6 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
 def notation(trial: Trial, space: SearchSpace | None) -> str:
     """The architecture in the shortest text that the space can read back."""
     return str(trial.architecture) if space is None else space.format(trial.architecture)
-
-
-def short(number: float) -> str:
-    """1234567 as 1.23 M."""
-    for factor, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= factor:
-            return f"{number / factor:.2f}{unit}"
-    return f"{number:.0f}"
 
 
 def _text(value: object) -> str:
