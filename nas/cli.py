@@ -32,6 +32,7 @@ for command in (
     explain.explain,
     explain.trust,
     explain.compare,
+    explain.report,
     listings.profile,
     listings.spaces,
     listings.strategies,

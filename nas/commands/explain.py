@@ -116,6 +116,21 @@ def compare(
     _show(comparison_document(found), comparison_tables(found), as_json=json)
 
 
+def report(
+    run: RunPath,
+    to: Annotated[Path, typer.Option(help="The file.")] = Path("report.html"),
+) -> None:
+    """One self-contained page to send: pictures, importance, lineage, how to reproduce.
+
+    What nas explain --ablate and nas trust have trained is in it; nothing is trained for it.
+    """
+    from nas.explanations.page.report import write_report
+    from nas.run import Run
+
+    write_report(Run(run), to)
+    print(f"written to {to}: {to.stat().st_size / 1e6:.2f} MB, open it in a browser")
+
+
 def _show(document: Any, parts: Iterable[str | Table], *, as_json: bool) -> None:
     if as_json:
         print_json(document)

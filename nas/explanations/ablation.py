@@ -127,6 +127,12 @@ def plan(
     return [Wanted(p, epochs, first + seed) for seed in range(seeds) for p in networks]
 
 
+def wanted_of(run: Run, trial: Trial, seeds: int = 3) -> list[Wanted]:
+    """What `ablate` trains when it is not told otherwise."""
+    changes = changes_of(candidates_of(run), trial.proposal)
+    return plan(changes, trial.proposal, int(trial.recipe["epochs"]), seeds) if changes else []
+
+
 def ablate(
     run: Run,
     trial: Trial,

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from nas.explanations.comparison import Comparison, Group, Mean
-from nas.results.tables import short
+from nas.results.numbers import short
 
 WIDE = 4  # groups beside each other in 80 columns
 

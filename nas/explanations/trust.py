@@ -147,14 +147,8 @@ def trust(
     chosen = spread(run.front, networks)
     if not chosen:
         raise ValueError(f"{run.path}: no completed trial among {len(run.trials)}")
-    brief = int(chosen[0].recipe["epochs"])
-    lengths = (brief, brief * longer)
-    wanted = [
-        Wanted(trial.proposal, epochs, first + seed)
-        for epochs in lengths
-        for seed in range(seeds)
-        for trial in chosen
-    ]
+    lengths = _lengths(chosen, longer)
+    wanted = _plan(chosen, lengths, seeds, first)
     further = FurtherTrainings(run)
     if begin is not None:
         begin(len(wanted), len(further.missing(wanted)))
@@ -177,6 +171,28 @@ def trust(
         for n in lengths
     ]
     return assess(chosen, scores[0], scores[1], lengths, len(run.front))
+
+
+def wanted_of(run: Run, networks: int = 5, seeds: int = 3, longer: int = 4) -> list[Wanted]:
+    """What `trust` trains when it is not told otherwise."""
+    chosen = spread(run.front, networks)
+    return _plan(chosen, _lengths(chosen, longer), seeds, 0) if chosen else []
+
+
+def _lengths(chosen: Sequence[Trial], longer: int) -> tuple[int, int]:
+    brief = int(chosen[0].recipe["epochs"])
+    return brief, brief * longer
+
+
+def _plan(
+    chosen: Sequence[Trial], lengths: tuple[int, int], seeds: int, first: int
+) -> list[Wanted]:
+    return [
+        Wanted(trial.proposal, epochs, first + seed)
+        for epochs in lengths
+        for seed in range(seeds)
+        for trial in chosen
+    ]
 
 
 def spread(front: Sequence[Trial], count: int) -> list[Trial]:
