@@ -38,7 +38,7 @@ def _side_by_side(found: Comparison, groups: Sequence[Group]) -> Table:
         ("trials", [_few(g.trials) for g in groups]),
         ("failed", [_few(g.failed) for g in groups]),
         ("seconds", [f"{g.seconds:,.0f}" for g in groups]),
-        ("networks on the front", [f"{g.front:g}" for g in groups]),
+        ("networks on the front", [f"{g.front:.3g}" for g in groups]),
         ("best accuracy, %", [_cell(g.best) for g in groups]),
     ]
     for i, size in enumerate(found.sizes):

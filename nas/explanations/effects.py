@@ -51,6 +51,7 @@ def effects(evidence: Evidence) -> dict[str, list[Effect]]:
                 continue
             lift = scores[:, drawn].mean(axis=1) - scores.mean(axis=1)
             low, high = np.quantile(lift, (0.025, 0.975))
+            sized = sizes[evidence.levels[:, column] == level]
             seen = evidence.scores("accuracy")[evidence.told[:, column] == level]
             found[path].append(
                 Effect(
@@ -61,15 +62,15 @@ def effects(evidence: Evidence) -> dict[str, list[Effect]]:
                     accuracy=float(lift.mean()),
                     low=float(low),
                     high=float(high),
-                    parameters=float(10 ** (sizes[drawn].mean() - sizes.mean())),
+                    parameters=float(10 ** (sized.mean() - sizes.mean())),
                 )
             )
     return found
 
 
 def half_interval(sample: Array) -> float | None:
-    """Half of the 95 % confidence interval of a mean, by Student's t; None of fewer than two."""
+    """Half of the 95 % confidence interval of a mean, by Student's t; None of fewer than three."""
     n = len(sample)
-    if n < 2:
+    if n < 3:
         return None
     return float(stats.t.ppf(0.975, n - 1) * sample.std(ddof=1) / np.sqrt(n))

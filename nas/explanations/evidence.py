@@ -18,7 +18,8 @@ from nas.trial import Proposal, Trial
 from search_spaces.values import Scalar
 
 LEAST = 10  # trials
-DRAWS = 1024
+DRAWS = 1024  # whose accuracy is modelled
+COUNTED = 4096  # whose parameters are counted, where that can be done without building them
 
 Array = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ class Evidence:
     Attributes:
         candidates: What the trials were chosen from; nothing of it is taken.
         trials: Completed, one for each network, all after equally many epochs.
-        draws: Uniform in the space within the limits of the run.
+        counted: Draws, uniform in the space within the limits of the run.
 
     Raises:
         ValueError: there are too few trials to say anything.
@@ -38,7 +39,7 @@ class Evidence:
 
     candidates: Candidates
     trials: Sequence[Trial]
-    draws: Sequence[Proposal]
+    counted: Sequence[Proposal]
 
     def __post_init__(self) -> None:
         if len(self.trials) < LEAST:
@@ -60,8 +61,14 @@ class Evidence:
     def of_trials(cls, candidates: Candidates, trials: Sequence[Trial]) -> Evidence:
         """What trials say that were chosen from `candidates`."""
         rng = Random("draws to explain by")
-        draws = [candidates.sample(rng) for _ in range(DRAWS)]
+        count = DRAWS if candidates.space.count is None else COUNTED
+        draws = [candidates.sample(rng) for _ in range(count)]
         return cls(candidates, comparable(trials), draws)
+
+    @property
+    def draws(self) -> Sequence[Proposal]:
+        """The first of the draws: those whose accuracy is modelled."""
+        return self.counted[:DRAWS]
 
     @cached_property
     def decisions(self) -> Decisions:
@@ -74,9 +81,14 @@ class Evidence:
         return self.decisions.codes(self._told)
 
     @cached_property
-    def drawn(self) -> Codes:
-        """The levels of the draws, (draws, decisions)."""
+    def levels(self) -> Codes:
+        """The levels of all draws, (counted, decisions)."""
         return self.decisions.codes(self._drawn)
+
+    @property
+    def drawn(self) -> Codes:
+        """The levels of the draws whose accuracy is modelled, (draws, decisions)."""
+        return self.levels[:DRAWS]
 
     def scores(self, name: str) -> Array:
         """A score of every trial."""
@@ -84,8 +96,8 @@ class Evidence:
 
     @cached_property
     def sizes(self) -> Array:
-        """The parameters of the draws: exact, so that nothing has to be learnt about them."""
-        return np.array([self.candidates.cost(p).parameters for p in self.draws], dtype=float)
+        """The parameters of all draws: exact, so that nothing has to be learnt about them."""
+        return np.array([self.candidates.cost(p).parameters for p in self.counted], dtype=float)
 
     @cached_property
     def _told(self) -> list[dict[str, Scalar]]:
@@ -93,7 +105,7 @@ class Evidence:
 
     @cached_property
     def _drawn(self) -> list[dict[str, Scalar]]:
-        return [self.candidates.flat(proposal) for proposal in self.draws]
+        return [self.candidates.flat(proposal) for proposal in self.counted]
 
 
 def candidates_of(run: Run) -> Candidates:

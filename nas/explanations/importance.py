@@ -34,7 +34,7 @@ class Importance:
     Attributes:
         share: Of the variance, 0..1. Those of ped-anova have no scale: they are made to add up
             to 1.
-        low: Where the 95 % credible interval under the model begins; None where nothing says.
+        low: Where the 95 % interval under the model begins; None where nothing says.
         high: Where it ends.
     """
 
@@ -63,13 +63,23 @@ def importance(
 
 
 def by_model(evidence: Evidence, score: str) -> dict[str, Importance]:
-    """Shares over uniform draws; parameters are counted, so that theirs are without doubt."""
+    """Shares over uniform draws; parameters are counted, so that only the draws are left to chance.
+
+    The intervals have what the model does not know, and the chance of the draws: the variance of a
+    share s over n draws is about 4 s (1 - s)^2 / n (Kendall & Stuart, "The Advanced Theory of
+    Statistics", volume 2, on the squared multiple correlation).
+    """
     known = score == "parameters"
     values = np.log10(evidence.sizes)[None] if known else plausible_scores(evidence, score)
-    found = shares(values, evidence.drawn)
-    low, high = np.quantile(found, (0.025, 0.975), axis=0)
+    levels = evidence.levels if known else evidence.drawn
+    found = shares(values, levels)
+    mean = found.mean(axis=0)
+    chance = 1.96 * 2 * np.sqrt(mean) * (1 - mean) / np.sqrt(len(levels))
+    below, above = np.quantile(found, (0.025, 0.975), axis=0)
+    low = np.clip(mean - np.hypot(mean - below, chance), 0, 1)
+    high = np.clip(mean + np.hypot(above - mean, chance), 0, 1)
     return {
-        path: Importance(float(found[:, i].mean()), float(low[i]), float(high[i]))
+        path: Importance(float(mean[i]), float(low[i]), float(high[i]))
         for i, path in enumerate(evidence.decisions.paths)
     }
 
@@ -139,7 +149,6 @@ def _targets(evidence: Evidence, score: str) -> Array:
 
 def _evaluated(evaluator: object, evidence: Evidence, targets: Array) -> dict[str, Importance]:
     from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-    from optuna.exceptions import ExperimentalWarning
     from optuna.trial import create_trial
 
     from nas.strategies.bayesian import quiet_study
@@ -156,6 +165,6 @@ def _evaluated(evaluator: object, evidence: Evidence, targets: Array) -> dict[st
         params = dict(zip(decisions.paths, row, strict=True))
         study.add_trial(create_trial(params=params, distributions=distributions, value=target))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.simplefilter("ignore")  # that it is experimental; that many scores are equal
         found = evaluator.evaluate(study)  # type: ignore[attr-defined]
     return {path: Importance(float(found.get(path, 0.0))) for path in decisions.paths}

@@ -24,6 +24,10 @@ def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
         if len(shares) > top:
             yield f"  {len(shares) - top} more: --top {len(shares)}"
     yield _BASIS[found.by]
+    if found.by == "model" and all(
+        effect.low < 0 < effect.high for options in found.effects.values() for effect in options
+    ):
+        yield "no option is surely better or worse than another: noise hides them, or they are equal"
     paths = list(found.importance["accuracy"])[:top]
     yield effects_table({path: found.effects[path] for path in paths})
     yield (
@@ -156,8 +160,8 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
 
 _BASIS = {
     "model": (
-        "share: of the variance over uniform draws that a decision explains by itself, 95 % credible "
-        "interval of a Gaussian process; parameters are counted. The rest is explained together"
+        "share: of the variance over uniform draws that a decision explains by itself, 95 % interval under "
+        "a Gaussian process; parameters are counted (their logarithm). The rest is explained together"
     ),
     "fanova": "share: of the variance that a decision explains by itself in a random forest (Optuna)",
     "ped-anova": "share: of what sets the better half of the trials apart from all (Optuna)",

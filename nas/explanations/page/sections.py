@@ -79,8 +79,8 @@ def importance(facts: Facts) -> Iterator[Html]:
         yield bars(shares, TOP)
     yield _note(
         f"Share of the variance over {found.draws:,} uniform draws that a decision explains by itself; "
-        f"the line is its 95 % credible interval under a Gaussian process over {found.trials} trials. "
-        f"Parameters are counted (their logarithm), so that theirs has no doubt."
+        f"the line is its 95 % interval under a Gaussian process over {found.trials} trials. "
+        f"Parameters are counted (their logarithm)."
     )
     rows = [
         (
