@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from nas.commands import benchmark, listings, look, search, winners
+from nas.commands import benchmark, explain, listings, look, search, winners
 from nas.fields import visible
 from nas.whole_file import is_full
 
@@ -33,6 +33,10 @@ for command in (
     look.tensorboard,
     winners.export,
     winners.retrain,
+    explain.explain,
+    explain.trust,
+    explain.compare,
+    explain.report,
     listings.profile,
     listings.spaces,
     listings.strategies,
