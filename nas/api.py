@@ -11,6 +11,7 @@ from nas.executors.terms import Terms
 from nas.run import Run
 from nas.session import Session
 from nas.settings import DEFAULT_WINDOW, Settings
+from search_spaces import SearchSpace
 
 DEFAULT_SPACE = "nasbench201:channels=8,cells=1"
 
@@ -106,15 +107,20 @@ def search(
         address=address,
         resources=resources or {"CPU": 1.0},
     )
-    for _ in Session(settings, Path(out), terms=terms, executor=executor).run(trials):
+    session = Session(settings, Path(out), terms=terms, executor=executor)
+    for _ in session.run(trials):
         pass
-    return Run(out)
+    return Run(out, session.space)
 
 
-def open_run(path: str | Path) -> Run:
-    """Read the run in a folder.
+def open_run(path: str | Path, space: str | SearchSpace | None = None) -> Run:
+    """Read the run in a folder; nothing that it names is run.
+
+    Args:
+        path: The folder.
+        space: Where its search space is to be had from, if that is a file of your own.
 
     Raises:
         ValueError: the folder is not a run, is damaged, or was made by a newer version.
     """
-    return Run(path)
+    return Run(path, space)

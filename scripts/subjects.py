@@ -116,7 +116,7 @@ def run_to_the_end(
     folder: Path, kind: str, strategy: str, trials: int, **options: Any
 ) -> list[dict[str, Any]]:
     """Run a subject that nothing happens to; what was decided, as `decided` gives it."""
-    subprocess.run(  # noqa: S603 - our own command
+    subprocess.run(
         command(folder, kind, strategy, trials, **options),
         check=True,
         timeout=1200,

@@ -59,7 +59,9 @@ class Report:
             equal = summary.at_equal_cost(measure, self.searches, self.at, training)
         document["at_equal_cost"] = equal
         write_whole(out / "summary.csv", summary.as_csv(rows))
-        write_whole(out / "summary.json", strict_json.dumps(document, indent=2) + "\n")
+        write_whole(
+            out / "summary.json", strict_json.dumps(document, strict_json.OWN, indent=2) + "\n"
+        )
         self._draw(measure, out)
         tables = [self._means(measure, rows, exact), self._finals(rows, efforts, measure)]
         if equal is not None:

@@ -165,7 +165,9 @@ def run(
         }
         for future in as_completed(running):
             search = future.result()
-            write_whole(_file(out, *running[future]), strict_json.dumps(asdict(search)))
+            write_whole(
+                _file(out, *running[future]), strict_json.dumps(asdict(search), strict_json.OWN)
+            )
             yield search
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
@@ -266,7 +268,7 @@ def _is_there(file: Path, trials: int) -> bool:
 
 def _read(file: Path) -> Search:
     try:
-        values = strict_json.loads(file.read_text())
+        values = strict_json.loads(file.read_text(), strict_json.OWN)
         if not isinstance(values, dict) or values.keys() != {f.name for f in fields(Search)}:
             raise ValueError("its fields are not those of a search")
         kept: dict[str, Any] = {

@@ -97,7 +97,7 @@ def _one_life(
 ) -> bool:
     """Run a search until it is killed; whether it came to its end instead."""
     command = subjects.command(folder, kind, strategy, TRIALS[kind], workers=workers)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as search:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as search:
         assert search.stdout is not None
         imported, first = search.stdout.readline(), ""
         if rng.random() < 0.7:  # else it is killed while it reads what there is, and starts workers

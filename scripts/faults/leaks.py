@@ -27,7 +27,7 @@ def run(*, quick: bool, folder: Path) -> Finding:
             folder / str(workers), "training", "random", 300 if quick else 5000, workers=workers
         )
         looks: dict[str, list[tuple[int, int, int, int]]] = {}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as search:  # noqa: S603
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as search:
             assert search.stdout is not None
             for line in search.stdout:
                 word, number, *_ = line.split()
