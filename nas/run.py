@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 2  # 1 had no schedules
 _BEGINNING = ".run.json."  # of the name of a run.json that is not whole yet
-SELECTIONS = ("best", "knee", "smallest")
+SELECTIONS = ("best", "knee", "smallest", "recommended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,12 @@ class Run:
         return area_of(self.front, self.header.largest)
 
     def best(self, select: str = "best", *, max_parameters: int | None = None) -> Trial:
-        """A trial of the front.
+        """A trial of the front; the recommended one may lie behind it.
 
         Args:
-            select: "best" in the first objective; "smallest"; or "knee", the one farthest from
-                the line between those two.
+            select: "best" in the first objective; "smallest"; "knee", the one farthest from the
+                line between those two; or "recommended", which a model expects to be the best in
+                the first objective without the noise of its score: see `nas.recommendation`.
             max_parameters: Only among trials with at most so many.
 
         Raises:
@@ -165,6 +166,10 @@ class Run:
         if not allowed:
             limit = "" if max_parameters is None else f" with at most {max_parameters:,} parameters"
             raise ValueError(f"{self.path}: no completed trial{limit} among {len(self.trials)}")
+        if select == "recommended":
+            from nas.recommendation import recommend
+
+            return recommend(self, allowed)
         front = front_of(allowed, self._objectives)
         if select == "best":
             return min(front, key=lambda t: self._objectives.vector(t.scores))

@@ -25,6 +25,7 @@ from search_spaces.darts_genotype import (
     OPERATIONS,
     CellGenotype,
     Entry,
+    drawn,
     read_genotype,
     write_genotype,
 )
@@ -91,6 +92,10 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         settings={"channels": channels, "layers": layers, "auxiliary": auxiliary},
         canonical_form=canonical_form,
         graph=graph,
+        cells=lambda architecture: {
+            name: drawn(cell)
+            for name, cell in zip(("normal", "reduce"), genotype(architecture), strict=True)
+        },
         read=read,
         write=lambda architecture: write_genotype(*genotype(architecture)),
         published=PUBLISHED,

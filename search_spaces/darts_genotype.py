@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from search_spaces import strict_json
+from search_spaces.dag import Dag
 
 Entry: TypeAlias = tuple[str, int]  # operation, state
 
@@ -37,6 +38,14 @@ class CellGenotype(NamedTuple):
 
     entries: tuple[Entry, ...]
     concat: tuple[int, ...]
+
+
+def drawn(cell: CellGenotype) -> Dag:
+    """A cell as Figure 4 of the paper has it: two cells before, sums, and their concatenation."""
+    last = 1 + len(cell.entries) // 2
+    edges = [(state, 2 + index // 2, op) for index, (op, state) in enumerate(cell.entries)]
+    edges += [(node, last + 1, "") for node in cell.concat]
+    return Dag(("input 0", "input 1", *map(str, range(2, last + 1)), "output"), tuple(edges))
 
 
 def read_genotype(text: str) -> tuple[CellGenotype, CellGenotype]:

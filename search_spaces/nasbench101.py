@@ -71,6 +71,7 @@ def space(channels: int = 128, cells: int = 3) -> SearchSpace:
         settings={"channels": channels, "cells": cells},
         canonical_form=lambda architecture: canonical_form(architecture, channels),
         graph=lambda architecture: function_graph(architecture, channels),
+        cells=lambda architecture: {"cell": drawn(architecture)},
         read=read,
         write=write,
         published=PUBLISHED,
@@ -171,6 +172,13 @@ def function_graph(architecture: Architecture, channels: int) -> Dag:
     if matrix[0][last]:
         edges.append((0, len(labels), "project"))
     return Dag((*labels, "output"), tuple(edges))
+
+
+def drawn(architecture: Architecture) -> Dag:
+    """The cell as Figure 1 of the paper has it: operations on vertices."""
+    matrix = architecture["matrix"]
+    pairs = ((i, j) for i, row in enumerate(matrix) for j, connected in enumerate(row) if connected)
+    return Dag(tuple(architecture["ops"]), tuple((i, j, "") for i, j in pairs))
 
 
 def modules(

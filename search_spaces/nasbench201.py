@@ -57,6 +57,7 @@ def space(channels: int = 16, cells: int = 5) -> SearchSpace:
         settings={"channels": channels, "cells": cells},
         canonical_form=canonical_form,
         graph=function_graph,
+        cells=lambda architecture: {"cell": drawn(architecture)},
         read=read,
         write=write,
         published=PUBLISHED,
@@ -158,6 +159,14 @@ def function_graph(architecture: Architecture) -> Dag:
             for vertex in number
             for (source, pooled), count in reads[vertex].items()
         ),
+    )
+
+
+def drawn(architecture: Architecture) -> Dag:
+    """The cell as Figure 1 of the paper has it, without the edges that carry nothing."""
+    edges = operations(architecture).items()
+    return Dag(
+        ("input", "1", "2", "output"), tuple((i, j, op) for (i, j), op in edges if op != "none")
     )
 
 

@@ -54,6 +54,8 @@ class SearchSpace:
         graph: For a space of graphs, such as cells: what an architecture computes, as vertices
             and edges with labels, whatever the numbering. A model of the scores sees by it what
             architectures have in common that differ in all their decisions.
+        cells: For a space of cells: each by its name, as the literature draws it, from the inputs
+            (first vertices) to the output (the last). For pictures; without it, `graph` is drawn.
         read: The literature's notation -> a value of the tree; ValueError if it is not one.
         write: The inverse of `read`.
         published: Values of published architectures by name.
@@ -69,6 +71,7 @@ class SearchSpace:
     objection: Callable[[Architecture], str | None] | None = None
     canonical_form: Callable[[Architecture], Hashable] | None = None
     graph: Callable[[Architecture], Dag] | None = None
+    cells: Callable[[Architecture], Mapping[str, Dag]] | None = None
     read: Callable[[str], object] | None = None
     write: Callable[[Architecture], str] | None = None
     published: Mapping[str, object] = field(default_factory=dict)

@@ -115,6 +115,9 @@ class Report:
         if not measure.is_area:
             table.add_column("optimum", justify="right", no_wrap=True)
             table.add_column("at (worst)", justify="right", no_wrap=True)
+        advised = any(effort.recommended for effort in efforts)
+        if advised:
+            table.add_column("by its model", justify="right", no_wrap=True)
         for effort in efforts:
             row = last[effort.contestant]
             cells = [
@@ -125,6 +128,8 @@ class Report:
             ]
             if not measure.is_area:
                 cells += [f"{effort.reached} of {row.seeds}", _needed(effort)]
+            if advised:
+                cells.append(_cell(effort.recommended) if effort.recommended else "-")
             table.add_row(effort.contestant, *cells)
         return table
 
