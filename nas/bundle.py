@@ -51,9 +51,10 @@ class Bundle:
             ValueError: the weights are damaged, or do not fit.
         """
         space = space or open_space(self.described["space"], None, self.path)
+        weights = self._weights()  # first: what is damaged is refused before anything is built
         net = space.compile(self.architecture, self.task)
         try:
-            net.load_state_dict(self._weights())
+            net.load_state_dict(weights)
         except (RuntimeError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"{self.path}: its weights do not fit its network: {reason}") from None

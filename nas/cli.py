@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from nas.commands import benchmark, listings, search, winners
+from nas.commands import benchmark, explain, listings, look, search, winners
 from nas.fields import visible
 from nas.whole_file import is_full
 
@@ -28,9 +28,15 @@ app = typer.Typer(
 
 for command in (
     search.search,
-    search.show,
+    look.show,
+    look.plot,
+    look.tensorboard,
     winners.export,
     winners.retrain,
+    explain.explain,
+    explain.trust,
+    explain.compare,
+    explain.report,
     listings.profile,
     listings.spaces,
     listings.strategies,

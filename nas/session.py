@@ -123,7 +123,7 @@ class Session:
         for trial in run.trials:
             front.add(trial)
         schedule = self._schedule()
-        log = _Log(self, run, objectives)
+        log = _Log(self, run)
         evaluator = training.Training(
             self.space,
             self.data,
@@ -231,21 +231,15 @@ class Session:
 class _Log:
     """Writes the TensorBoard folder; a disk that does not let it only stops the logging."""
 
-    def __init__(self, session: Session, run: Run, objectives: Objectives) -> None:
+    def __init__(self, session: Session, run: Run) -> None:
         from nas.results import tensorboard
 
         self._session = session
-        flat = session.candidates.flat
-        rows = [*session.candidates.examples(64), *(flat(t.proposal) for t in run.trials)]
         self._board: tensorboard.Board | None = None
         try:
-            self._board = tensorboard.Board(
-                session.path / "tensorboard",
-                tensorboard.columns_of(rows),
-                objectives,
-                session.header.largest,
-            )
-        except OSError as error:
+            subject = tensorboard.Subject.of_header(session.path, session.header, session.space)
+            self._board = tensorboard.Board(subject)
+        except Exception as error:  # whatever it is, the search goes on
             self._give_up(error)
         for trial in run.trials:
             self.add(trial)
@@ -253,16 +247,18 @@ class _Log:
     def add(self, trial: Trial) -> None:
         if self._board is not None:
             try:
-                self._board.add(trial, self._session.candidates.flat(trial.proposal))
-            except OSError as error:
+                self._board.add(trial)
+            except Exception as error:
                 self._give_up(error)
 
     def close(self) -> None:
         if self._board is not None:
-            with suppress(OSError):
+            try:
                 self._board.close()
+            except Exception as error:
+                self._give_up(error)
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, error: Exception) -> None:
         if self._board is not None:
             with suppress(OSError):
                 self._board.close(finish=False)

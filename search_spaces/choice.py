@@ -87,7 +87,7 @@ class Choice(Node):
         inner: list[tuple[Node, str]] = []
         for option in self.options:
             if isinstance(option, Record | tuple):
-                if isinstance(value, Mapping | list | tuple) and freeze(value) == option:
+                if _same_parts(option, value):
                     return option
             elif isinstance(option, Node):
                 try:
@@ -200,6 +200,24 @@ def _field_label(field: tuple[str, Node]) -> str:
 
 def _same(a: object, b: object) -> bool:
     return type(a) is type(b) and a == b  # True is not 1, and 1.0 is not 1
+
+
+def _same_parts(option: Value, value: object) -> bool:
+    """Whether plain data of any depth, frozen or not, is the option."""
+    match option:
+        case Record():
+            return (
+                isinstance(value, Mapping)
+                and value.keys() == option.keys()
+                and all(_same_parts(part, value[name]) for name, part in option.items())
+            )
+        case tuple():
+            return (
+                isinstance(value, list | tuple)
+                and len(value) == len(option)
+                and all(map(_same_parts, option, value))
+            )
+    return _same(option, value)
 
 
 def _resembles(option: Node, value: object) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors import torch as safetensors
 from torch import Tensor
 
@@ -57,7 +57,10 @@ def load_sealed(path: str | Path) -> dict[str, Tensor]:
     Raises:
         ValueError: The file is missing or damaged, in one line that names it.
     """
-    content = _read(Path(path))
+    try:
+        content = _read(Path(path))
+    except _IncompleteError:
+        content = b""
     before, found, rest = content.partition(_SEAL)
     seal, rest = rest[: len(_OPEN_SEAL)], rest[len(_OPEN_SEAL) :]
     unsealed = before + found + _OPEN_SEAL + rest
@@ -93,10 +96,12 @@ _SEAL = b'"sha256":"'
 _OPEN_SEAL = b"0" * 64  # what stands in for the digest while it is computed
 
 
-def _read(path: Path, sha256: str | None = None) -> bytes:
-    """The contents, or nothing where the header says that they are no safetensors file.
+class _IncompleteError(ValueError):
+    """Not a safetensors file from its beginning to its end."""
 
-    They are held in memory only once the digest is what it must be.
+
+def _read(path: Path, sha256: str | None = None) -> bytes:
+    """The contents, which are held in memory only once header, size and digest are right.
 
     Raises:
         ValueError: The file is not one, or damaged; names it.
@@ -105,28 +110,36 @@ def _read(path: Path, sha256: str | None = None) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | _CAREFUL)
     except OSError as error:
         raise ValueError(f"checkpoint {path}: cannot be read ({error.strerror})") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"checkpoint {path}: cannot be read (it is not a file)")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"checkpoint {path}: cannot be read (it is not a file)")
+        header = int.from_bytes(file.read(8), "little")
+        try:
+            if header > MOST_HEADER:
+                raise ValueError(f"a header of {header:,} bytes")
+            with safe_open(path, framework="numpy"):  # maps the file: sizes are compared
+                file.seek(0)
+        except (SafetensorError, ValueError, OSError) as error:
+            raise _IncompleteError(_incomplete(path, error)) from error
         if sha256 is not None and (got := file_digest(file, "sha256").hexdigest()) != sha256:
             raise ValueError(
                 f"checkpoint {path}: damaged (want SHA-256 {sha256}, got {got}); train it again"
             )
         file.seek(0)
-        header = int.from_bytes(file.read(8), "little")
-        file.seek(0)
-        return file.read() if header <= min(MOST_HEADER, status.st_size) else b""
+        return file.read()
 
 
 def _unpack(path: str | Path, content: bytes) -> dict[str, Tensor]:
     try:
         return safetensors.load(content)
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(
-            f"checkpoint {path}: not a complete safetensors file ({reason})"
-        ) from error
+        raise _IncompleteError(_incomplete(path, error)) from error
+
+
+def _incomplete(path: str | Path, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:200]
+    return f"checkpoint {path}: not a complete safetensors file ({reason})"
 
 
 def _plain(name: str, tensor: Tensor) -> Tensor:

@@ -18,6 +18,13 @@ Select = Annotated[
 ]
 TrialNumber = Annotated[int | None, typer.Option("--trial", help="The number of a trial.")]
 MaxParams = Annotated[int | None, typer.Option(help="At most so many parameters.")]
+SpaceFile = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        help="FILE:VARIABLE, if the search space is in a file of your own: it is run.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the bundle that is there.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Classes = Annotated[int, typer.Option(help="Logits.")]
