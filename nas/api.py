@@ -10,6 +10,7 @@ from nas import hyperparameters
 from nas.run import Run
 from nas.session import Session
 from nas.settings import Settings
+from search_spaces import SearchSpace
 
 DEFAULT_SPACE = "nasbench201:channels=8,cells=1"
 
@@ -78,15 +79,20 @@ def search(
         baselines=baselines,
         device=device,
     )
-    for _ in Session(settings, Path(out)).run(trials):
+    session = Session(settings, Path(out))
+    for _ in session.run(trials):
         pass
-    return Run(out)
+    return Run(out, session.space)
 
 
-def open_run(path: str | Path) -> Run:
-    """Read the run in a folder.
+def open_run(path: str | Path, space: str | SearchSpace | None = None) -> Run:
+    """Read the run in a folder; nothing that it names is run.
+
+    Args:
+        path: The folder.
+        space: Where its search space is to be had from, if that is a file of your own.
 
     Raises:
         ValueError: the folder is not a run, is damaged, or was made by a newer version.
     """
-    return Run(path)
+    return Run(path, space)

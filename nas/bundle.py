@@ -11,7 +11,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search_spaces import Architecture, SearchSpace, Task, load, strict_json
+from nas import fields as wanted
+from nas.space_files import open_space
+from nas.whole_file import read_whole
+from search_spaces import Architecture, SearchSpace, Task, strict_json
+from search_spaces.architecture import NAME
 from search_spaces.values import thaw
 
 if TYPE_CHECKING:
@@ -46,11 +50,12 @@ class Bundle:
         Raises:
             ValueError: the weights are damaged, or do not fit.
         """
-        space = space or load(self.described["space"])
+        space = space or open_space(self.described["space"], None, self.path)
+        weights = self._weights()  # first: what is damaged is refused before anything is built
         net = space.compile(self.architecture, self.task)
         try:
-            net.load_state_dict(self._weights())
-        except RuntimeError as error:
+            net.load_state_dict(weights)
+        except (RuntimeError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"{self.path}: its weights do not fit its network: {reason}") from None
         return net.eval()
@@ -59,7 +64,11 @@ class Bundle:
         from safetensors.torch import load as parse
 
         content = _read(self.path / "weights.safetensors", _read_manifest(self.path))
-        return parse(content)
+        try:
+            return parse(content)
+        except Exception as error:  # safetensors has its own
+            file = self.path / "weights.safetensors"
+            raise ValueError(f"{file}: not safetensors ({' '.join(str(error).split())})") from None
 
 
 def load_bundle(path: str | Path, space: SearchSpace | None = None) -> nn.Module:
@@ -83,22 +92,21 @@ def open_bundle(path: str | Path) -> Bundle:
     """
     path = Path(path)
     manifest = _read_manifest(path)
+    file = path / "architecture.json"
     described = _fields(path, "architecture.json", manifest, _DESCRIBED)
-    metrics = _fields(path, "metrics.json", manifest, {})
+    metrics = _fields(path, "metrics.json", manifest, wanted.mapping(wanted.anything))
     try:
-        architecture = Architecture(
-            described["architecture"]["space"], described["architecture"]["value"]
-        )
+        architecture = Architecture(**described["architecture"])
         task = Task(tuple(described["input_shape"]), described["classes"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path / 'architecture.json'}: wrong field {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
     return Bundle(path, described, architecture, task, metrics)
 
 
 def export_trial(run: Run, trial: Trial, to: Path, *, force: bool = False) -> Bundle:
     """Write the bundle of a trial, with the weights it had when it was scored."""
     file = run.weights_path(trial)
-    content = file.read_bytes()
+    content = read_whole(file, MOST_WEIGHTS)
     if sha256(content).hexdigest() != trial.weights_sha256:
         raise ValueError(f"{file} is damaged: nas retrain trains it again")
     metrics = {
@@ -194,13 +202,19 @@ def check_target(to: Path, *, force: bool) -> None:
         raise ValueError(f"{to} is there already: choose another folder, or --force")
 
 
-_DESCRIBED: dict[str, type] = {
-    "space": str,
-    "architecture": dict,
-    "input_shape": list,
-    "classes": int,
-    "class_names": list,
-}
+MOST_WEIGHTS = 100 * 10**9  # bytes
+_DESCRIBED = wanted.record(
+    {
+        "space": wanted.text(100_000),
+        "architecture": wanted.record(
+            {"space": wanted.text(pattern=NAME.pattern), "value": wanted.anything}
+        ),
+        "input_shape": wanted.items(wanted.whole(1), 1, 3),
+        "classes": wanted.whole(1),
+        "class_names": wanted.items(wanted.text()),
+    },
+    others=True,
+)
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
@@ -212,39 +226,36 @@ def _read_manifest(path: Path) -> dict[str, str]:
     if not file.is_file():
         raise ValueError(f"want the folder of a bundle, got {path}: it has no manifest.json")
     try:
-        manifest = strict_json.loads(file.read_text())
-    except (ValueError, OSError) as error:
+        content = read_whole(file, strict_json.STRANGERS.characters)
+        manifest = strict_json.loads(content.decode())
+    except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise ValueError(f"{file}: want schema {SCHEMA}; another version made this bundle")
-    digests = manifest.get("sha256")
-    if not isinstance(digests, dict) or digests.keys() != set(FILES):
-        raise ValueError(f"{file}: want the digests of {', '.join(FILES)}")
-    return digests
+    digest = wanted.text(pattern="[0-9a-f]{64}")
+    try:
+        wanted.record(dict.fromkeys(FILES, digest))(manifest.get("sha256"), "sha256")
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    return dict(manifest["sha256"])
 
 
 def _read(file: Path, manifest: Mapping[str, str]) -> bytes:
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{file}: {error.strerror}") from None
+    json = file.suffix == ".json"
+    content = read_whole(file, strict_json.STRANGERS.characters if json else MOST_WEIGHTS)
     if sha256(content).hexdigest() != manifest[file.name]:
         raise ValueError(f"{file} is damaged: it is not what the manifest says")
     return content
 
 
 def _fields(
-    path: Path, name: str, manifest: Mapping[str, str], kinds: Mapping[str, type]
+    path: Path, name: str, manifest: Mapping[str, str], check: wanted.Check
 ) -> dict[str, Any]:
     file = path / name
     content = _read(file, manifest)
     try:
-        fields = strict_json.loads(content.decode())
+        fields: dict[str, Any] = strict_json.loads(content.decode())
+        check(fields, name.removesuffix(".json"))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    if not isinstance(fields, dict):
-        raise ValueError(f"{file}: want a JSON object")
-    for field, kind in kinds.items():
-        if not isinstance(fields.get(field), kind):
-            raise ValueError(f"{file}: want {field} as {kind.__name__}")
     return fields

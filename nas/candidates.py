@@ -199,6 +199,19 @@ class Candidates:
         """What is taken, in that order: told to a strategy or still in flight."""
         return self._taken.values()
 
+    def check(self, proposal: Proposal, where: str) -> None:
+        """Refuse a proposal from elsewhere that is none of this search.
+
+        Raises:
+            ValueError: it is not a member of the space, or does not decide what is searched; says
+                where, what was wanted and got.
+        """
+        try:
+            self.space.check(proposal.architecture)
+            self._hyperparameters.check(proposal.hyperparameters, "hyperparameters")
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+
     def admits(self, proposal: Proposal) -> bool:
         """Whether `proposal` is a member of the space, within the limits."""
         point = _join(proposal)

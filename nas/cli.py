@@ -6,14 +6,16 @@ Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 fa
 
 from __future__ import annotations
 
-import errno
 import signal
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 import typer
 
-from nas.commands import benchmark, explain, listings, search, winners
+from nas.commands import benchmark, explain, listings, look, search, winners
+from nas.fields import visible
+from nas.whole_file import is_full
 
 app = typer.Typer(
     name="nas",
@@ -26,7 +28,9 @@ app = typer.Typer(
 
 for command in (
     search.search,
-    search.show,
+    look.show,
+    look.plot,
+    look.tensorboard,
     winners.export,
     winners.retrain,
     explain.explain,
@@ -56,6 +60,9 @@ def _terminate(*_: object) -> NoReturn:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command; turn what users and systems do wrong into one line and a status."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name of a file may be no text
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_status(arguments))
 
 
@@ -73,7 +80,7 @@ def _status(arguments: list[str] | None) -> int:
         return 130
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        full = error.errno == errno.ENOSPC
+        full = is_full(error)
         advice = "; free some space, then run the same command again" if full else ""
         return _say(f"{where}{error.strerror or error}{advice}", 74 if full else 1)
     except KeyboardInterrupt:
@@ -89,5 +96,5 @@ def _status(arguments: list[str] | None) -> int:
 
 
 def _say(message: str, status: int) -> int:
-    print(f"nas: {' '.join(message.split())}", file=sys.stderr)
+    print(f"nas: {visible(' '.join(message.split()))}", file=sys.stderr)
     return status

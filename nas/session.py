@@ -20,7 +20,6 @@ from nas.objectives import Objectives
 from nas.run import (
     Header,
     Run,
-    check_space_file,
     is_begun,
     largest_of,
     made_here,
@@ -30,6 +29,7 @@ from nas.run import (
 )
 from nas.schedules import Schedule
 from nas.settings import Settings
+from nas.space_files import changed, same_but_for_place
 from nas.strategies import make
 from nas.trial import Proposal, Trial, checkpoint_name, paused_name
 
@@ -91,7 +91,12 @@ class Session:
         self.recorded = 0
         if is_begun(out):
             self._check_same(read_header(out))
-            self.recorded = len(Run(out).trials)
+            run = Run(out, self.space)
+            self.recorded = len(run.trials)
+            for trial in run.trials:
+                self.candidates.check(
+                    trial.proposal, f"{run.journal.path}, line {trial.number + 1}"
+                )
 
     def run(self, trials: int) -> Iterator[Trial]:
         """Run until there are `trials`; yield each new one.
@@ -108,7 +113,7 @@ class Session:
             yield from self._run(trials)
 
     def _run(self, trials: int) -> Iterator[Trial]:
-        settings, run = self.settings, Run(self.path)
+        settings, run = self.settings, Run(self.path, self.space)
         checkpoints = self.path / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
         for torn in checkpoints.glob(".*.tmp"):  # a kill left it
@@ -118,7 +123,7 @@ class Session:
         for trial in run.trials:
             front.add(trial)
         schedule = self._schedule()
-        log = _Log(self, run, objectives)
+        log = _Log(self, run)
         evaluator = training.Training(
             self.space,
             self.data,
@@ -204,9 +209,17 @@ class Session:
         )
 
     def _check_same(self, before: Header) -> None:
-        check_space_file(before, self.path)
-        differences = before.settings.differences(self.settings)
-        if not differences and before.data["fingerprint"] != self.header.data["fingerprint"]:
+        """Refuse to go on with another search; files may have moved, if they are the same."""
+        mine, theirs = self.settings, before.settings
+        if same_but_for_place(mine.space, theirs.space):
+            if before.space_sha256 != self.header.space_sha256:
+                raise ValueError(changed(mine.space, self.path))
+            theirs = replace(theirs, space=mine.space)
+        same_data = before.data["fingerprint"] == self.header.data["fingerprint"]
+        if same_data:
+            theirs = replace(theirs, data=mine.data)
+        differences = theirs.differences(mine)
+        if not differences and not same_data:
             differences = ["the data have changed"]
         if differences:
             raise ValueError(
@@ -218,21 +231,15 @@ class Session:
 class _Log:
     """Writes the TensorBoard folder; a disk that does not let it only stops the logging."""
 
-    def __init__(self, session: Session, run: Run, objectives: Objectives) -> None:
+    def __init__(self, session: Session, run: Run) -> None:
         from nas.results import tensorboard
 
         self._session = session
-        flat = session.candidates.flat
-        rows = [*session.candidates.examples(64), *(flat(t.proposal) for t in run.trials)]
         self._board: tensorboard.Board | None = None
         try:
-            self._board = tensorboard.Board(
-                session.path / "tensorboard",
-                tensorboard.columns_of(rows),
-                objectives,
-                session.header.largest,
-            )
-        except OSError as error:
+            subject = tensorboard.Subject.of_header(session.path, session.header, session.space)
+            self._board = tensorboard.Board(subject)
+        except Exception as error:  # whatever it is, the search goes on
             self._give_up(error)
         for trial in run.trials:
             self.add(trial)
@@ -240,16 +247,18 @@ class _Log:
     def add(self, trial: Trial) -> None:
         if self._board is not None:
             try:
-                self._board.add(trial, self._session.candidates.flat(trial.proposal))
-            except OSError as error:
+                self._board.add(trial)
+            except Exception as error:
                 self._give_up(error)
 
     def close(self) -> None:
         if self._board is not None:
-            with suppress(OSError):
+            try:
                 self._board.close()
+            except Exception as error:
+                self._give_up(error)
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, error: Exception) -> None:
         if self._board is not None:
             with suppress(OSError):
                 self._board.close(finish=False)

@@ -54,8 +54,8 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         auxiliary: Whether there is a second classifier at two thirds of the depth, for training:
             `network.logits_and_auxiliary(x)` gives its logits as well. Its parameters count.
     """
-    if channels < 2 or layers < 1:
-        raise ValueError(f"want channels >= 2 and layers >= 1, got {channels=}, {layers=}")
+    if channels < 2 or not 1 <= layers <= 1_000:
+        raise ValueError(f"want channels >= 2 and 1 <= layers <= 1000, got {channels=}, {layers=}")
 
     def build(architecture: Architecture, task: Task) -> nn.Module:
         from search_spaces.networks.darts import Darts

@@ -56,7 +56,10 @@ def read_genotype(text: str) -> tuple[CellGenotype, CellGenotype]:
     """
     if len(text) > _MAX_CHARACTERS:
         raise ValueError(f"want a genotype of at most {_MAX_CHARACTERS} characters, got more")
-    fields = strict_json.loads(text) if text.lstrip().startswith("{") else _call(text)
+    try:
+        fields = strict_json.loads(text) if text.lstrip().startswith("{") else _call(text)
+    except RecursionError:
+        raise ValueError(f"want a genotype, got one without a bottom: {text[:80]!r}") from None
     if not isinstance(fields, Mapping) or set(fields) != set(KEYS):
         raise ValueError(f"want a genotype with {', '.join(KEYS)}, got {text[:80]!r}")
     return _cell(fields, "normal"), _cell(fields, "reduce")

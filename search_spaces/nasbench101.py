@@ -43,8 +43,10 @@ CONV_3X3, CONV_1X1, MAX_POOL = OPERATIONS
 
 def space(channels: int = 128, cells: int = 3) -> SearchSpace:
     """All cells, stacked `cells` times in each of three stacks, `channels` wide in the first."""
-    if channels < 5 or cells < 1:  # a cell has up to five vertices to divide the channels among
-        raise ValueError(f"want channels >= 5 and cells >= 1, got {channels=}, {cells=}")
+    if (
+        channels < 5 or not 1 <= cells <= 1_000
+    ):  # a cell has up to five vertices to divide the channels among
+        raise ValueError(f"want channels >= 5 and 1 <= cells <= 1000, got {channels=}, {cells=}")
 
     def build(architecture: Architecture, task: Task) -> nn.Module:
         from search_spaces.networks.nasbench101 import NasBench101

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MORE = 0.25  # of the steps of a walk draw one more part
 _DRAWS = 10_000  # before a space with an objection is called empty
+MOST_PARAMETERS = 10**10  # 40 GB: a network with more is counted, but never built
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -214,11 +215,22 @@ class SearchSpace:
             A module from inputs (batch, *task.input_shape) to logits (batch, task.classes).
 
         Raises:
-            ValueError: the architecture is not of this space, or its networks do not take
-                inputs of this kind.
+            ValueError: the architecture is not of this space, its networks do not take inputs of
+                this kind, or it has over 10^10 parameters, which are not allocated.
         """
         self.check_task(task)
-        return self.build(self.check(architecture), task)
+        member = self.check(architecture)
+        try:
+            parameters = self.parameters_of_member(member, task)
+        except (RuntimeError, OverflowError) as error:  # sizes beyond what 64 bits can say
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"the network of {self.name} cannot be built: {reason}") from error
+        if parameters > MOST_PARAMETERS:
+            raise ValueError(
+                f"want a network of at most {MOST_PARAMETERS:,} parameters, got one of "
+                f"{parameters:,}; it is not built"
+            )
+        return self.build(member, task)
 
     def cost(self, architecture: Architecture, task: Task) -> Cost:
         """Parameters, MACs and peak activation memory, without allocating weights.

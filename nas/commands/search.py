@@ -1,4 +1,4 @@
-"""`nas search` and `nas show`."""
+"""`nas search`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.commands.console import messages, print_json, results
-from nas.commands.options import Device, Json, MaxParams, RunPath
+from nas.commands.console import messages
+from nas.commands.look import show_run
+from nas.commands.options import Device, Json, MaxParams
 
 if TYPE_CHECKING:
     from nas.settings import Settings
@@ -109,30 +110,7 @@ def search(
     console = messages()
     session = Session(settings, out or default_out(settings), notify=console.print)
     watch(session, trials, console)
-    _show(session.path, as_json=json)
-
-
-def show(run: RunPath, json: Json = False) -> None:
-    """The front and the failures of a run, and what to do next."""
-    _show(run, as_json=json)
-
-
-def _show(path: Path, *, as_json: bool) -> None:
-    from nas.results.tables import document, overview
-    from nas.run import Run
-
-    run = Run(path)
-    try:
-        space = run.space
-    except ValueError as error:  # a space file that is gone: the text of architectures will do
-        messages().print(str(error), markup=False, highlight=False)
-        space = None
-    if as_json:
-        print_json(document(run, space))
-        return
-    console = results()
-    for part in overview(run, space):
-        console.print(part, soft_wrap=isinstance(part, str))
+    show_run(session.path, as_json=json, space=session.space)
 
 
 def default_out(settings: Settings) -> Path:

@@ -50,6 +50,12 @@ def retrain(
     trial: TrialNumber = None,
     select: Select = "best",
     max_params: MaxParams = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="FILE:VARIABLE, if the search space is in a file of your own: it is run."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     device: Device = "auto",
     force: Force = False,
@@ -68,10 +74,10 @@ def retrain(
             raise ValueError(
                 f"{source} is a bundle, which is one network: drop --trial and --max-params"
             )
-        winner = Winner.of_bundle(open_bundle(source))
+        winner = Winner.of_bundle(open_bundle(source), space)
         target = to or source.with_name(f"{source.name}-retrained")
     else:
-        run = Run(source)
+        run = Run(source, space)
         chosen = _choose(run, trial, select, max_params)
         winner = Winner.of_trial(run, chosen)
         target = to or source / "retrained" / f"trial-{chosen.number:05d}"

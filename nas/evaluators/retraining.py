@@ -8,12 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from nas import bundle
+from nas import fields as wanted
 from nas.bundle import Bundle
 from nas.evaluators import training
 from nas.run import Run
+from nas.settings import CHECKS
+from nas.space_files import open_space
 from nas.trial import Trial
-from search_spaces import Architecture, SearchSpace, load
+from search_spaces import Architecture, SearchSpace
 from trainers import Epoch, Recipe
+
+_USED = ("data", "data_seed", "image_size", "threads")  # of the settings
+_METRICS = wanted.record(
+    {
+        "recipe": wanted.mapping(wanted.anything),
+        "settings": wanted.record({name: CHECKS[name] for name in _USED}, others=True),
+        "data": wanted.record({"fingerprint": wanted.text()}, others=True),
+    },
+    others=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +51,18 @@ class Winner:
         )
 
     @classmethod
-    def of_bundle(cls, winner: Bundle) -> Winner:
-        """A bundle; its weights are not used."""
-        space = load(winner.described["space"])
+    def of_bundle(cls, winner: Bundle, space_file: str | None = None) -> Winner:
+        """A bundle; its weights are not used.
+
+        Args:
+            winner: The bundle.
+            space_file: Where its search space is to be had from, if that is a file.
+
+        Raises:
+            ValueError: it does not say how it was trained, or its space is not to be had.
+        """
+        _METRICS(winner.metrics, f"{winner.path / 'metrics.json'}: metrics")
+        space = open_space(winner.described["space"], space_file, winner.path)
         metrics = dict(winner.metrics)
         for name in ("validation", "test"):
             metrics.pop(name, None)
