@@ -73,9 +73,8 @@ class Facts:
 
     def texts(self) -> dict[str, str]:
         """What is to be read about every completed trial, by its number."""
-        first = [*self.run.front, *self.ancestry]
-        numbers = {t.number for t in first} | self.baselines.keys()
-        drawn = set(sorted(numbers)[-DRAWN:])
+        telling = [t.number for t in (*self.run.front, *self.ancestry)] + list(self.baselines)
+        drawn = set(list(dict.fromkeys(telling))[:DRAWN])
         return {str(t.number): "\n".join(self._lines(t, t.number in drawn)) for t in self.completed}
 
     def _lines(self, trial: Trial, drawn: bool) -> list[str]:
