@@ -6,6 +6,7 @@ Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 fa
 
 from __future__ import annotations
 
+import itertools
 import sys
 from io import TextIOWrapper
 from typing import NoReturn
@@ -92,7 +93,7 @@ def _status(arguments: list[str] | None) -> int:
 def _given(error: Exception, arguments: list[str]) -> str:
     """The value of the option that an error is about, which typer does not say."""
     for option in getattr(getattr(error, "param", None), "opts", ()):
-        for word, value in zip(arguments, arguments[1:], strict=False):
+        for word, value in itertools.pairwise(arguments):
             if word == option:
                 return f", got {value!r}"
     return ""
