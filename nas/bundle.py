@@ -8,13 +8,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas import fields as wanted
 from nas.bundles.proof import manifest_text
-from search_spaces import Architecture, SearchSpace, Task, load, strict_json
+from nas.space_files import open_space
+from nas.whole_file import read_whole
+from search_spaces import Architecture, SearchSpace, Task, strict_json
+from search_spaces.architecture import NAME
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-BYTES = 2  # of a weight, at least
 SCHEMAS = (1, 2)  # 1 had the first three files only
 FILES = ("architecture.json", "metrics.json", "weights.safetensors")
 MORE_FILES = (
@@ -36,9 +39,9 @@ class Bundle:
     task: Task
     metrics: Mapping[str, Any]
 
-    def space(self) -> SearchSpace:
-        """The search space, from where the run had it; a file of the user's own is run."""
-        return load(self.described["space"])
+    def space(self, given: str | None = None) -> SearchSpace:
+        """The search space; one in a file of the user's own must be `given`, and is run."""
+        return open_space(self.described["space"], given, self.path)
 
     def net(self, space: SearchSpace | None = None) -> nn.Module:
         """The trained network, in evaluation mode, on the CPU.
@@ -52,22 +55,21 @@ class Bundle:
         Raises:
             ValueError: the weights are damaged, or do not fit.
         """
-        from safetensors.torch import load as parse
-
         from nas.bundles.transfer import with_features
 
         space = space or self.space()
-        content = _read(self.path / "weights.safetensors", _read_manifest(self.path))
-        parameters = space.cost(self.architecture, self.task).parameters
-        if BYTES * parameters > len(content):  # said before memory is taken for them
+        weights = self._weights()  # first: what is damaged is refused before anything is built
+        stored = sum(tensor.numel() for tensor in weights.values())
+        needed = space.cost(self.architecture, self.task).parameters
+        if stored < needed:
             raise ValueError(
-                f"{self.path}: its weights do not fit its network: want {parameters:,} of them in "
-                f"a file of {len(content):,} bytes"
+                f"{self.path}: its weights do not fit its network: {stored:,} numbers for "
+                f"{needed:,} parameters"
             )
         net = space.compile(self.architecture, self.task)
         try:
-            net.load_state_dict(parse(content))
-        except RuntimeError as error:
+            net.load_state_dict(weights)
+        except (RuntimeError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"{self.path}: its weights do not fit its network: {reason}") from None
         return with_features(
@@ -78,6 +80,16 @@ class Bundle:
         """The task with another number of classes, and other inputs if they are given."""
         small = self.task.small_images  # the same stem, whatever the size
         return Task(input_shape or self.task.input_shape, classes, small)
+
+    def _weights(self) -> dict[str, Tensor]:
+        from safetensors.torch import load as parse
+
+        content = _read(self.path / "weights.safetensors", _read_manifest(self.path))
+        try:
+            return parse(content)
+        except Exception as error:  # safetensors has its own
+            file = self.path / "weights.safetensors"
+            raise ValueError(f"{file}: not safetensors ({' '.join(str(error).split())})") from None
 
 
 def load_bundle(path: str | Path, space: SearchSpace | None = None) -> nn.Module:
@@ -102,15 +114,14 @@ def open_bundle(path: str | Path) -> Bundle:
     path = Path(path)
     manifest = _read_manifest(path)
     _check_files(path, manifest)
+    file = path / "architecture.json"
     described = _fields(path, "architecture.json", manifest, _DESCRIBED)
-    metrics = _fields(path, "metrics.json", manifest, {})
+    metrics = _fields(path, "metrics.json", manifest, wanted.mapping(wanted.anything))
     try:
-        architecture = Architecture(
-            described["architecture"]["space"], described["architecture"]["value"]
-        )
+        architecture = Architecture(**described["architecture"])
         task = Task(tuple(described["input_shape"]), described["classes"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path / 'architecture.json'}: wrong field {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
     return Bundle(path, described, architecture, task, metrics)
 
 
@@ -128,13 +139,19 @@ def check_target(to: Path, *, force: bool) -> None:
         raise ValueError(f"{to} is there already: choose another folder, or --force")
 
 
-_DESCRIBED: dict[str, type] = {
-    "space": str,
-    "architecture": dict,
-    "input_shape": list,
-    "classes": int,
-    "class_names": list,
-}
+MOST_WEIGHTS = 100 * 10**9  # bytes
+_DESCRIBED = wanted.record(
+    {
+        "space": wanted.text(100_000),
+        "architecture": wanted.record(
+            {"space": wanted.text(pattern=NAME.pattern), "value": wanted.anything}
+        ),
+        "input_shape": wanted.items(wanted.whole(1), 1, 3),
+        "classes": wanted.whole(1),
+        "class_names": wanted.items(wanted.text()),
+    },
+    others=True,
+)
 
 
 def _read_manifest(path: Path) -> dict[str, str]:
@@ -142,18 +159,23 @@ def _read_manifest(path: Path) -> dict[str, str]:
     if not file.is_file():
         raise ValueError(f"want the folder of a bundle, got {path}: it has no manifest.json")
     try:
-        text = file.read_text()
-        manifest = strict_json.loads(text)
-    except (ValueError, OSError) as error:
+        content = read_whole(file, strict_json.STRANGERS.characters)
+        manifest = strict_json.loads(content.decode())
+    except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("schema") not in SCHEMAS:
         raise ValueError(f"{file}: want schema {SCHEMAS[-1]}; another version made this bundle")
-    digests = manifest.get("sha256")
-    if not isinstance(digests, dict) or not set(FILES) <= digests.keys() <= {*FILES, *MORE_FILES}:
-        raise ValueError(f"{file}: want the digests of {', '.join(FILES)}")
-    if manifest["schema"] > 1 and text != manifest_text(digests):
+    digests: Any = manifest.get("sha256")
+    more = digests.keys() - set(FILES) if isinstance(digests, dict) else set()
+    digest = wanted.text(pattern="[0-9a-f]{64}")
+    try:
+        names = (*FILES, *(name for name in MORE_FILES if name in more))
+        wanted.record(dict.fromkeys(names, digest))(digests, "sha256")
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    if manifest["schema"] > 1 and content.decode() != manifest_text(dict(digests)):
         raise ValueError(f"{file} is damaged: it was changed after it was written")
-    return digests
+    return dict(digests)
 
 
 def _check_files(path: Path, manifest: Mapping[str, str]) -> None:
@@ -166,27 +188,21 @@ def _check_files(path: Path, manifest: Mapping[str, str]) -> None:
 
 
 def _read(file: Path, manifest: Mapping[str, str]) -> bytes:
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{file}: {error.strerror}") from None
+    json = file.suffix == ".json"
+    content = read_whole(file, strict_json.STRANGERS.characters if json else MOST_WEIGHTS)
     if sha256(content).hexdigest() != manifest[file.name]:
         raise ValueError(f"{file} is damaged: it is not what the manifest says")
     return content
 
 
 def _fields(
-    path: Path, name: str, manifest: Mapping[str, str], kinds: Mapping[str, type]
+    path: Path, name: str, manifest: Mapping[str, str], check: wanted.Check
 ) -> dict[str, Any]:
     file = path / name
     content = _read(file, manifest)
     try:
-        fields = strict_json.loads(content.decode())
+        fields: dict[str, Any] = strict_json.loads(content.decode())
+        check(fields, name.removesuffix(".json"))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    if not isinstance(fields, dict):
-        raise ValueError(f"{file}: want a JSON object")
-    for field, kind in kinds.items():
-        if not isinstance(fields.get(field), kind):
-            raise ValueError(f"{file}: want {field} as {kind.__name__}")
     return fields

@@ -121,6 +121,18 @@ class Candidates:
                     return replace(neighbour, parents=proposal.parents)
         return None
 
+    def changes(self, proposal: Proposal) -> Iterator[tuple[str, Proposal]]:
+        """The proposals within the limits, taken or not, that take one decision differently.
+
+        Each with the path of the decision. Ordinal decisions move one step; where a decision has
+        thousands of alternatives, only the first are looked at.
+        """
+        for decision in self.tree.decisions(_join(proposal).value):
+            for value in islice(decision.nearby(), _NEARBY):
+                other = self._proposal(value)
+                if other != replace(proposal, parents=()) and self.admits(other):
+                    yield decision.path.removeprefix("architecture."), other
+
     # -- one decision after the other ----------------------------------------------------------
 
     def decide(self, choose: Choose) -> Proposal:
@@ -186,6 +198,19 @@ class Candidates:
     def taken(self) -> Collection[Proposal]:
         """What is taken, in that order: told to a strategy or still in flight."""
         return self._taken.values()
+
+    def check(self, proposal: Proposal, where: str) -> None:
+        """Refuse a proposal from elsewhere that is none of this search.
+
+        Raises:
+            ValueError: it is not a member of the space, or does not decide what is searched; says
+                where, what was wanted and got.
+        """
+        try:
+            self.space.check(proposal.architecture)
+            self._hyperparameters.check(proposal.hyperparameters, "hyperparameters")
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
 
     def admits(self, proposal: Proposal) -> bool:
         """Whether `proposal` is a member of the space, within the limits."""

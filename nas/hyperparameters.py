@@ -61,6 +61,8 @@ def tree(names: Sequence[str], fixed: Mapping[str, Any]) -> Struct:
         )
         return Struct(optimizer=Choice(*options), **fields)
     optimizer = fixed.get("optimizer", "sgd")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer: want {' or '.join(OPTIMIZERS)}, got {optimizer!r}")
     own = OPTIMIZERS[optimizer]
     if "momentum" in names and "momentum" not in own:
         raise ValueError(f"tune: momentum is not searched for {optimizer}; it is for sgd")

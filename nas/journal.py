@@ -22,10 +22,16 @@ _LINE = re.compile(r'\{"sha256":"([0-9a-f]{16})","trial":(\{.*\})\}')
 
 
 class Journal:
-    """The trials in `path`, which need not exist yet."""
+    """The trials in `path`, which need not exist yet.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Args:
+        path: The file.
+        ordered: Whether the lines are in the order of the trials' numbers.
+    """
+
+    def __init__(self, path: Path, *, ordered: bool = True) -> None:
+        self.path = path
+        self._ordered = ordered
         self._file: int | None = None
         self._end = 0  # where the next line goes
         self._synced = -SYNC_SECONDS
@@ -36,14 +42,18 @@ class Journal:
         Raises:
             ValueError: a line other than a torn last one is damaged; names it.
         """
+        seen: set[int] = set()
         for number, line in enumerate(self._whole_lines()):
             try:
                 trial = _parse(line)
-                if trial.number != number:
+                if self._ordered and trial.number != number:
                     raise ValueError(f"want trial {number}, got trial {trial.number}")
+                if trial.number in seen:
+                    raise ValueError(f"trial {trial.number} is there already")
+                seen.add(trial.number)
             except ValueError as error:
                 raise ValueError(
-                    f"{self._path}, line {number + 1}: {error}; restore it from a copy, or remove "
+                    f"{self.path}, line {number + 1}: {error}; restore it from a copy, or remove "
                     f"this line and all after it to run their trials again"
                 ) from None
             yield trial
@@ -60,7 +70,7 @@ class Journal:
         text = strict_json.dumps(trial.to_dict())
         line = f'{{"sha256":"{_digest(text)}","trial":{text}}}\n'.encode()
         if self._file is None:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             self._end = _end_of_whole_lines(self._file)
             os.ftruncate(self._file, self._end)
         try:
@@ -69,7 +79,7 @@ class Journal:
                 self._sync()
         except OSError as error:
             os.ftruncate(self._file, self._end)
-            raise OSError(error.errno, error.strerror, str(self._path)) from error
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         self._end += len(line)
 
     def close(self) -> None:
@@ -85,9 +95,9 @@ class Journal:
         self._synced = monotonic()
 
     def _whole_lines(self) -> Iterator[str]:
-        if not self._path.exists():
+        if not self.path.exists():
             return
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             for line in file:
                 if line.endswith(b"\n"):  # else a kill cut it short
                     yield line[:-1].decode(errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from math import inf, log10
 from operator import itemgetter
@@ -83,17 +84,18 @@ def best_first(vectors: Sequence[Vector], count: int | None = None) -> list[int]
     """
     if vectors and len(vectors[0]) == 1:  # the same, sooner
         return sorted(range(len(vectors)), key=vectors.__getitem__)[:count]
-    rank = np.asarray(ranks(vectors))
-    by_rank = np.argsort(rank, kind="stable")
-    fronts = np.split(by_rank, np.flatnonzero(np.diff(rank[by_rank])) + 1)
+    fronts: dict[int, list[int]] = defaultdict(list)
+    for i, rank in enumerate(ranks(vectors)):
+        fronts[rank].append(i)
     order: list[int] = []
-    for members in fronts:
+    for rank in range(len(fronts)):
         if count is not None and len(order) >= count:
             break
+        members = fronts[rank]
         if len(members) > 1:
-            distance = np.asarray(crowding([vectors[i] for i in members]))
-            members = members[np.argsort(-distance, kind="stable")]
-        order += members.tolist()
+            distance = dict(zip(members, crowding([vectors[i] for i in members]), strict=True))
+            members.sort(key=distance.__getitem__, reverse=True)
+        order += members
     return order[:count]
 
 

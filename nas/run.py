@@ -17,21 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from nas import fields as wanted
 from nas.front import TrialFront
 from nas.journal import Journal
 from nas.objectives import Objectives
 from nas.pareto import accuracy_size_area
 from nas.settings import Settings
+from nas.space_files import open_space
 from nas.trial import Trial, checkpoint_name
-from nas.whole_file import write_whole
+from nas.whole_file import read_whole, write_whole
 from search_spaces import Feasible, SearchSpace, Task, strict_json
 
 if TYPE_CHECKING:
     from nas.bundle import Bundle
 
-SCHEMA = 2  # 1 had no schedules
+SCHEMA = 3  # 1 had no schedules, 2 told all trials in order
 _BEGINNING = ".run.json."  # of the name of a run.json that is not whole yet
-SELECTIONS = ("best", "knee", "smallest")
+SELECTIONS = ("best", "knee", "smallest", "recommended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,22 @@ class Header:
 
 
 class Run:
-    """A search as its folder tells it. Reading one never writes, and never runs its contents.
+    """A search as its folder tells it. Reading one never writes, and runs nothing that it names.
+
+    Args:
+        path: The folder.
+        space: Where its search space is to be had from, if that is a file of the user's own: as
+            for `search_spaces.load`, or the space itself.
 
     Raises:
         ValueError: the folder is not a run, is damaged, or was made by a newer version.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, space: str | SearchSpace | None = None) -> None:
         self.path = Path(path)
         self.header = read_header(self.path)
         self._objectives = Objectives(self.settings.objectives)
+        self._given = space
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {len(self.trials)} trials)"
@@ -78,27 +86,46 @@ class Run:
     @property
     def journal(self) -> Journal:
         """The record of its trials."""
-        return Journal(self.path / "trials.jsonl")
+        return Journal(self.path / "trials.jsonl", ordered=self.settings.ordered)
 
     @cached_property
     def trials(self) -> list[Trial]:
-        """All trials recorded so far, in order."""
-        return list(self.journal)
+        """All trials recorded so far, in the order they were told.
+
+        Raises:
+            ValueError: one is damaged, or is none of a search such as this; names its line.
+        """
+        trials = list(self.journal)
+        for line, trial in enumerate(trials, start=1):
+            self._check(trial, line)
+        return trials
+
+    def _check(self, trial: Trial, line: int) -> None:
+        """Refuse what is well formed, but no trial of a run."""
+        where, proposal = f"{self.journal.path}, line {line}: trial", trial.proposal
+        for name in (*SCORED, *self._objectives.names):
+            if trial.completed and name not in trial.scores:
+                raise ValueError(f"{where}.scores: want {name!r} of a completed trial, got none")
+        for other in (*proposal.parents, proposal.continues, proposal.root):
+            if other is not None and other >= trial.number:
+                raise ValueError(f"{where}: want numbers of trials before it, got {other}")
 
     @cached_property
     def space(self) -> SearchSpace:
-        """The search space (a file of the user's own is run to get it).
+        """The search space.
 
         Raises:
-            ValueError: it is not there any more, or has changed since.
+            ValueError: it is in a file, which is code: it is run only where the user names it.
         """
-        check_space_file(self.header, self.path)
-        return self.settings.load_space()
+        if isinstance(self._given, SearchSpace):
+            return self._given
+        return open_space(self.settings.space, self._given, self.path, self.header.space_sha256)
 
     @property
     def task(self) -> Task:
         """What the networks were for."""
-        return Task(tuple(self.header.data["input_shape"]), len(self.header.data["classes"]))
+        data = self.header.data
+        return Task(tuple(data["input_shape"]), len(data["classes"]))
 
     @cached_property
     def front(self) -> list[Trial]:
@@ -118,11 +145,12 @@ class Run:
         return area_of(self.front, self.header.largest)
 
     def best(self, select: str = "best", *, max_parameters: int | None = None) -> Trial:
-        """A trial of the front.
+        """A trial of the front; the recommended one may lie behind it.
 
         Args:
-            select: "best" in the first objective; "smallest"; or "knee", the one farthest from
-                the line between those two.
+            select: "best" in the first objective; "smallest"; "knee", the one farthest from the
+                line between those two; or "recommended", which a model expects to be the best in
+                the first objective without the noise of its score: see `nas.recommendation`.
             max_parameters: Only among trials with at most so many.
 
         Raises:
@@ -138,6 +166,10 @@ class Run:
         if not allowed:
             limit = "" if max_parameters is None else f" with at most {max_parameters:,} parameters"
             raise ValueError(f"{self.path}: no completed trial{limit} among {len(self.trials)}")
+        if select == "recommended":
+            from nas.recommendation import recommend
+
+            return recommend(self, allowed)
         front = front_of(allowed, self._objectives)
         if select == "best":
             return min(front, key=lambda t: self._objectives.vector(t.scores))
@@ -151,11 +183,11 @@ class Run:
         Raises:
             ValueError: there is none.
         """
-        if not 0 <= number < len(self.trials):
-            raise ValueError(
-                f"{self.path}: want a trial from 0 to {len(self.trials) - 1}, got {number}"
-            )
-        return self.trials[number]
+        for trial in self.trials:
+            if trial.number == number:
+                return trial
+        last = max((trial.number for trial in self.trials), default=-1)
+        raise ValueError(f"{self.path}: want a trial from 0 to {last}, got {number}")
 
     def weights_path(self, trial: Trial) -> Path:
         """Where the weights of a trial on the front are.
@@ -207,25 +239,29 @@ def read_header(path: Path) -> Header:
         ValueError: there is none, it is damaged, or a newer version made it.
     """
     file = path / "run.json"
-    if not file.is_file():
+    if not file.exists():
         what = "no such folder" if not path.exists() else "it has no run.json"
         raise ValueError(f"want the folder of a run, got {path}: {what}")
+    content = read_whole(file, strict_json.STRANGERS.characters)
     try:
-        fields = strict_json.loads(file.read_text())
-        if not isinstance(fields, dict) or not isinstance(fields.get("schema"), int):
-            raise ValueError("it has no schema number")
-        if fields["schema"] > SCHEMA:
+        fields = strict_json.loads(content.decode())
+        wanted.mapping(wanted.anything, schema=wanted.whole(1))(fields, "run")
+        if fields.get("schema", 1) > SCHEMA:
             raise ValueError(
                 f"it was made by a newer version (schema {fields['schema']}, this one reads up to "
                 f"{SCHEMA}): upgrade nas-toolkit"
             )
-        if fields.keys() != {"schema", "settings", "data", "space_sha256", "largest", "made"}:
-            raise ValueError("its fields are not those of a run")
-        if fields.pop("schema") <= SCHEMA and isinstance(fields["settings"], dict):
+        _HEADER(fields, "run")
+        schema = fields.pop("schema")
+        if schema < 2:
             fields["settings"].setdefault("schedule", "none")
-            fields["settings"].setdefault("first", [])
-        return Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
-    except (ValueError, UnicodeDecodeError, OSError) as error:
+        if schema < 3:
+            fields["settings"].setdefault("ordered", True)
+        fields["settings"].setdefault("first", [])
+        header = Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
+        Task(tuple(header.data["input_shape"]), len(header.data["classes"]))
+        return header
+    except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
 
 
@@ -277,43 +313,41 @@ def is_begun(path: Path) -> bool:
     return any(not file.name.startswith(_BEGINNING) for file in path.iterdir())
 
 
-def check_space_file(header: Header, path: Path) -> None:
-    """Refuse a space file that is not what the run was made with.
-
-    Raises:
-        ValueError: it is missing or has changed.
-    """
-    try:
-        digest = header.settings.space_sha256()
-    except OSError as error:
-        raise ValueError(f"{path}: its space {header.settings.space}: {error.strerror}") from None
-    if digest != header.space_sha256:
-        raise ValueError(
-            f"{path}: its space {header.settings.space} has changed since the run began; restore "
-            f"the file, or start another run with --out"
-        )
-
-
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Be the only one who writes to a run.
 
     Raises:
-        ValueError: another process is writing to it.
+        ValueError: another process is writing to it, or something in it is a link.
     """
+    for name in ("run.json", "trials.jsonl", "lock", "writer.txt", "checkpoints", "tensorboard"):
+        if (path / name).is_symlink():
+            raise ValueError(
+                f"{path / name} is a link: what is written there would end up elsewhere; "
+                f"put the real one in its place"
+            )
     writer = path / "writer.txt"
     lock = FileLock(path / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        who = writer.read_text().strip() if writer.exists() else "another process"
-        raise ValueError(f"{path} is being written to by {who}; wait for it, or stop it") from None
+        raise ValueError(
+            f"{path} is being written to by {_holder(writer)}; wait for it, or stop it"
+        ) from None
     try:
         writer.write_text(f"process {os.getpid()} on {platform.node()}\n")
         yield
     finally:
         writer.unlink(missing_ok=True)
         lock.release()
+
+
+def _holder(writer: Path) -> str:
+    """Who holds the lock, as far as it has said so."""
+    try:
+        return wanted.visible(read_whole(writer, 1_000).decode(errors="replace").strip())
+    except ValueError:
+        return "another process"
 
 
 def _knee(front: list[Trial], objectives: Objectives) -> Trial:
@@ -325,3 +359,29 @@ def _knee(front: list[Trial], objectives: Objectives) -> Trial:
     span = [max(v[i] for v in vectors) - low[i] or 1.0 for i in (0, 1)]
     below = [1 - sum((v[i] - low[i]) / span[i] for i in (0, 1)) for v in vectors]
     return front[max(range(len(front)), key=below.__getitem__)]
+
+
+SCORED = ("accuracy", "parameters", "macs")  # what every completed trial of a run has
+_COUNTS = wanted.mapping(wanted.whole())
+_HEADER = wanted.record(
+    {
+        "schema": wanted.whole(1),
+        "settings": wanted.mapping(wanted.anything),
+        "data": wanted.record(
+            {
+                "name": wanted.text(4_096),
+                "fingerprint": wanted.text(),
+                "classes": wanted.items(wanted.text(), 1),
+                "input_shape": wanted.items(wanted.whole(1), 1, 3),
+                "examples": _COUNTS,
+                "mean": wanted.items(wanted.number(-1e300, 1e300)),
+                "std": wanted.items(wanted.number(0, 1e300)),
+                "flip": wanted.flag,
+            },
+            others=True,
+        ),
+        "space_sha256": wanted.maybe(wanted.text(pattern="[0-9a-f]{64}")),
+        "largest": wanted.whole(1, 10**300),
+        "made": wanted.mapping(wanted.anything),
+    }
+)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from nas import hyperparameters, schedules
+from nas import executors, hyperparameters, schedules
 from nas.candidates import Candidates, Exhausted
-from nas.evaluators import training
-from nas.executors.in_process import InProcess
+from nas.evaluators import factories, training
+from nas.executors import Executor
+from nas.executors.terms import Terms
 from nas.front import TrialFront
+from nas.in_flight import InFlight
 from nas.loop import run_trials
 from nas.objectives import Objectives
 from nas.run import (
     Header,
     Run,
-    check_space_file,
     is_begun,
     largest_of,
     made_here,
@@ -30,6 +31,7 @@ from nas.run import (
 )
 from nas.schedules import Schedule
 from nas.settings import Settings
+from nas.space_files import changed, same_but_for_place
 from nas.strategies import make
 from nas.trial import Proposal, Trial, checkpoint_name, paused_name
 
@@ -49,6 +51,8 @@ class Session:
     Args:
         settings: What decides the outcome. Paths in it are made absolute, the device resolved.
         out: The folder of the run; it is resumed if it is there.
+        terms: How many trials run at a time, and what each may take.
+        executor: A name of `nas.executors.EXECUTORS`; by default the simplest for the terms.
         notify: Told, in a line each, what the user should know.
 
     Raises:
@@ -61,9 +65,13 @@ class Session:
         settings: Settings,
         out: Path,
         *,
+        terms: Terms | None = None,
+        executor: str | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         self.path = out
+        self.terms = terms or Terms()
+        self.executor = executors.choose(executor, self.terms)
         self._notify = notify or (lambda _: None)
         settings = replace(
             settings, space=_absolute_space(settings.space), data=_absolute_data(settings.data)
@@ -75,6 +83,8 @@ class Session:
             image_size=settings.image_size,
             device=settings.device,
         )
+        any_of_its_kind = settings.device in ("auto", data.device.type)
+        self._device = data.device.type if any_of_its_kind else str(data.device)
         self.settings = settings = replace(settings, device=data.device.type)
         self.space = space
         self.data = data
@@ -93,7 +103,12 @@ class Session:
         self.recorded = 0
         if is_begun(out):
             self._check_same(read_header(out))
-            self.recorded = len(Run(out).trials)
+            run = Run(out, self.space)
+            self.recorded = len(run.trials)
+            for trial in run.trials:
+                self.candidates.check(
+                    trial.proposal, f"{run.journal.path}, line {trial.number + 1}"
+                )
 
     def run(self, trials: int) -> Iterator[Trial]:
         """Run until there are `trials`; yield each new one.
@@ -103,6 +118,7 @@ class Session:
         Raises:
             SearchFailed: the first ten trials all failed.
             ValueError: another process is writing to the folder.
+            ChildProcessError: worker processes do not stay alive.
         """
         if not (self.path / "run.json").exists():
             write_header(self.path, self.header)
@@ -110,7 +126,7 @@ class Session:
             yield from self._run(trials)
 
     def _run(self, trials: int) -> Iterator[Trial]:
-        settings, run = self.settings, Run(self.path)
+        settings, run = self.settings, Run(self.path, self.space)
         checkpoints = self.path / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
         for torn in checkpoints.glob(".*.tmp"):  # a kill left it
@@ -120,30 +136,27 @@ class Session:
         for trial in run.trials:
             front.add(trial)
         schedule = self._schedule()
-        log = _Log(self, run, objectives)
-        evaluator = training.Training(
-            self.space,
-            self.data,
-            fixed=settings.recipe,
-            seed=settings.seed,
-            checkpoints=checkpoints,
-        )
+        log = _Log(self, run)
+        executor = self._executor(checkpoints)
         journal = run.journal
+        told = {trial.number for trial in run.trials}
         failed: Counter[str] = Counter(str(t.failure) for t in run.failures)
         completed = len(run.trials) - failed.total()
         try:
             for trial in run_trials(
                 schedule,
                 self.candidates,
-                InProcess(evaluator),
+                executor,
                 journal,
                 trials=trials,
                 seed=settings.seed,
                 window=settings.window,
                 first=self._baselines(),
+                in_flight=None if settings.ordered else InFlight(self.path / "in_flight.json"),
             ):
                 front.add(trial)
-                _prune(checkpoints, front, schedule, trial.number)
+                told.add(trial.number)
+                _prune(checkpoints, front, schedule, told)
                 if trial.completed:
                     completed += 1
                 else:
@@ -158,8 +171,29 @@ class Session:
         except Exhausted as end:
             self._notify(f"{end}; the search ends here")
         finally:
+            spent = executor.spent()
+            executor.close()
             journal.close()
             log.close()
+        if self.executor != "in-process" and spent.busy:
+            self._notify(
+                f"{self.terms.workers} workers; {spent.idle_share:.1%} of their time was idle"
+            )
+
+    def _executor(self, checkpoints: Path) -> Executor:
+        """Where the trials run, new."""
+        settings, terms = self.settings, self.terms
+        if terms.workers > settings.window:
+            self._notify(
+                f"{terms.workers} workers, but at most {settings.window} trials at a time: that is "
+                f"the window of the run; a larger --window is another search"
+            )
+        return executors.make(
+            self.executor,
+            factories.training_blueprint(settings, checkpoints, self._device),
+            terms,
+            here=factories.training(settings, self.space, self.data, checkpoints),
+        )
 
     def _schedule(self) -> Schedule:
         """What proposes, new: the strategy inside its schedule."""
@@ -211,9 +245,17 @@ class Session:
         )
 
     def _check_same(self, before: Header) -> None:
-        check_space_file(before, self.path)
-        differences = before.settings.differences(self.settings)
-        if not differences and before.data["fingerprint"] != self.header.data["fingerprint"]:
+        """Refuse to go on with another search; files may have moved, if they are the same."""
+        mine, theirs = self.settings, before.settings
+        if same_but_for_place(mine.space, theirs.space):
+            if before.space_sha256 != self.header.space_sha256:
+                raise ValueError(changed(mine.space, self.path))
+            theirs = replace(theirs, space=mine.space)
+        same_data = before.data["fingerprint"] == self.header.data["fingerprint"]
+        if same_data:
+            theirs = replace(theirs, data=mine.data)
+        differences = theirs.differences(mine)
+        if not differences and not same_data:
             differences = ["the data have changed"]
         if differences:
             raise ValueError(
@@ -225,21 +267,15 @@ class Session:
 class _Log:
     """Writes the TensorBoard folder; a disk that does not let it only stops the logging."""
 
-    def __init__(self, session: Session, run: Run, objectives: Objectives) -> None:
+    def __init__(self, session: Session, run: Run) -> None:
         from nas.results import tensorboard
 
         self._session = session
-        flat = session.candidates.flat
-        rows = [*session.candidates.examples(64), *(flat(t.proposal) for t in run.trials)]
         self._board: tensorboard.Board | None = None
         try:
-            self._board = tensorboard.Board(
-                session.path / "tensorboard",
-                tensorboard.columns_of(rows),
-                objectives,
-                session.header.largest,
-            )
-        except OSError as error:
+            subject = tensorboard.Subject.of_header(session.path, session.header, session.space)
+            self._board = tensorboard.Board(subject)
+        except Exception as error:  # whatever it is, the search goes on
             self._give_up(error)
         for trial in run.trials:
             self.add(trial)
@@ -247,16 +283,18 @@ class _Log:
     def add(self, trial: Trial) -> None:
         if self._board is not None:
             try:
-                self._board.add(trial, self._session.candidates.flat(trial.proposal))
-            except OSError as error:
+                self._board.add(trial)
+            except Exception as error:
                 self._give_up(error)
 
     def close(self) -> None:
         if self._board is not None:
-            with suppress(OSError):
+            try:
                 self._board.close()
+            except Exception as error:
+                self._give_up(error)
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, error: Exception) -> None:
         if self._board is not None:
             with suppress(OSError):
                 self._board.close(finish=False)
@@ -264,16 +302,16 @@ class _Log:
         self._session._notify(f"TensorBoard is no longer written: {error}; the search goes on")
 
 
-def _prune(checkpoints: Path, front: TrialFront, schedule: Schedule, told: int) -> None:
+def _prune(checkpoints: Path, front: TrialFront, schedule: Schedule, told: Collection[int]) -> None:
     """Keep the weights of the front and the trainings that may be continued.
 
-    What trials after `told` have written is theirs until they are told.
+    What trials not in `told` have written is theirs until they are told.
     """
     kept = {checkpoint_name(trial.number) for trial in front.items}
     kept |= {paused_name(number) for number in schedule.kept()}
     for file in checkpoints.iterdir():
         found = re.match(r"trial-(\d+)\.", file.name)
-        if found and int(found[1]) <= told and file.name not in kept:
+        if found and int(found[1]) in told and file.name not in kept:
             file.unlink(missing_ok=True)
 
 

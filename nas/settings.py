@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-from nas import hyperparameters, schedules
+from nas import fields as wanted
+from nas import hyperparameters, schedules, space_files
 from nas.objectives import Objectives
 from nas.strategies import check_name
 from search_spaces import Limits, SearchSpace, load
+from search_spaces.architecture import BOUNDS
+
+MOST_EPOCHS = 5_000  # of one trial: its curve is one line of the journal
+
+DEFAULT_WINDOW = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +39,10 @@ class Settings:
         first: Architectures, as text, that go before all others.
         device: Kind of device, "cpu" or "cuda".
         threads: Torch threads of each trial.
-        window: Proposals in flight at most.
+        window: Proposals in flight at most: a proposal knows of all trials but the last so many.
+            The same search for any number of workers, up to so many at a time.
+        ordered: Whether trials are told in order. If not, they are told as they end, and which
+            are proposed depends on which were quick.
 
     Raises:
         ValueError: a value is not allowed, or two contradict each other.
@@ -57,9 +64,12 @@ class Settings:
     first: tuple[str, ...] = ()
     device: str = "cpu"
     threads: int = 1
-    window: int = 1
+    window: int = DEFAULT_WINDOW
+    ordered: bool = True
 
     def __post_init__(self) -> None:
+        for name, check in CHECKS.items():
+            check(getattr(self, name), name)
         check_name(self.strategy)
         schedules.check_name(self.schedule)
         Objectives(self.objectives)
@@ -67,9 +77,6 @@ class Settings:
             hyperparameters.parse_names(name)
         hyperparameters.tree(self.tune, self.recipe)
         _ = self.limits
-        for name in ("threads", "window"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: want at least 1, got {getattr(self, name)}")
 
     @property
     def limits(self) -> Limits:
@@ -84,10 +91,15 @@ class Settings:
         """
         return load(self.space)
 
+    @property
+    def space_in_file(self) -> bool:
+        """Whether the space is in a file of the user's own, which is code."""
+        return space_files.file_of(self.space) is not None
+
     def space_sha256(self) -> str | None:
         """The digest of the file the space is from, if it is a file of the user's own."""
-        path, colon, _ = self.space.removeprefix("fixed:").partition(".py:")
-        return sha256(Path(path + ".py").read_bytes()).hexdigest() if colon else None
+        file = space_files.file_of(self.space)
+        return None if file is None else space_files.digest(file)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""
@@ -101,17 +113,15 @@ class Settings:
         Raises:
             ValueError: a field is missing, unknown or has a wrong value.
         """
-        names = {f.name for f in fields(cls)}
-        if values.keys() != names:
-            wrong = min(values.keys() ^ names)
-            raise ValueError(f"settings: {'missing' if wrong in names else 'unknown'} {wrong!r}")
+        checks = {f.name: CHECKS.get(f.name, wanted.anything) for f in fields(cls)}
+        wanted.record(checks)(values, "settings")
         kept: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
         try:
             return cls(**kept)
-        except (TypeError, AttributeError) as error:
-            raise ValueError(f"settings: a value has the wrong type ({error})") from None
+        except ValueError as error:
+            raise ValueError(f"settings: {error}") from None
 
     def differences(self, other: Settings) -> list[str]:
         """How `other` differs, for a message: `seed was 0, is 1`."""
@@ -121,3 +131,26 @@ class Settings:
             for name in mine
             if mine[name] != others[name]
         ]
+
+
+_NAMES = wanted.items(wanted.text(100), most=100)
+CHECKS: dict[str, wanted.Check] = {
+    "space": wanted.text(BOUNDS.characters),  # fixed:SPACE:ARCHITECTURE may be long
+    "data": wanted.text(4_096),
+    "data_seed": wanted.whole(-wanted.LARGE),
+    "image_size": wanted.maybe(wanted.whole(1)),
+    "strategy": wanted.text(),
+    "schedule": wanted.text(),
+    "seed": wanted.whole(-wanted.LARGE),
+    "objectives": _NAMES,
+    "max_parameters": wanted.maybe(wanted.whole(-wanted.LARGE)),
+    "max_macs": wanted.maybe(wanted.whole(-wanted.LARGE)),
+    "recipe": wanted.mapping(wanted.scalar, epochs=wanted.whole(1, MOST_EPOCHS)),
+    "tune": _NAMES,
+    "first": wanted.items(wanted.text(BOUNDS.characters), most=10_000),
+    "baselines": wanted.flag,
+    "device": wanted.text(40),
+    "threads": wanted.whole(1, 1_024),
+    "window": wanted.whole(1, 1_000_000),
+    "ordered": wanted.flag,
+}

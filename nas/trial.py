@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from nas import fields as wanted
 from search_spaces import Architecture, Record
+from search_spaces.architecture import NAME
 from search_spaces.values import freeze, thaw
 
 Cause = Literal["out-of-memory", "diverged", "timeout", "crashed", "invalid", "error"]
@@ -14,11 +16,18 @@ Cause = Literal["out-of-memory", "diverged", "timeout", "crashed", "invalid", "e
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a trial has no scores."""
+    """Why a trial has no scores.
+
+    What is too long for a journal is cut, and what a terminal would obey stands as its code.
+    """
 
     cause: Cause
     message: str  # one line
     traceback: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", wanted.visible(_whole(self.message[:_MESSAGE])))
+        object.__setattr__(self, "traceback", _whole(self.traceback[-_TRACEBACK:]))
 
     def __str__(self) -> str:
         return f"{self.cause}: {self.message}"
@@ -128,11 +137,7 @@ class Trial:
         failure = self.failure
         return {
             "number": self.number,
-            "space": self.architecture.space,
-            "architecture": thaw(self.architecture.value),
-            "hyperparameters": thaw(self.proposal.hyperparameters),
-            "parents": list(self.proposal.parents),
-            **{name: getattr(self.proposal, name) for name in _STAGE},
+            **proposal_to_dict(self.proposal),
             "recipe": dict(self.recipe),
             "scores": dict(self.scores),
             "failure": failure
@@ -153,39 +158,42 @@ class Trial:
         Raises:
             ValueError: it is something else; names the field.
         """
+        if not isinstance(fields, Mapping):
+            raise wanted.refuse("trial", "an object", fields)
         fields = {**_STAGE, **fields}
-        for name, kinds in _KINDS.items():
-            if name not in fields:
-                raise ValueError(f"trial: want the field {name}, got none")
-            if not isinstance(fields[name], kinds) or isinstance(fields[name], bool):
-                raise ValueError(
-                    f"trial: {name} has the wrong type ({type(fields[name]).__name__})"
-                )
-        if unknown := fields.keys() - _KINDS.keys():
-            raise ValueError(f"trial: unknown field {min(unknown)!r}")
+        _TRIAL(fields, "trial")
         failure = fields["failure"]
-        if failure is not None:
-            if failure.keys() != {"cause", "message", "traceback"}:
-                raise ValueError("trial: failure wants the fields cause, message, traceback")
-            if failure["cause"] not in get_args(Cause):
-                raise ValueError(f"trial: unknown cause of failure {failure['cause']!r}")
-            failure = Failure(**failure)
-        proposal = Proposal(
-            Architecture(fields["space"], fields["architecture"]),
-            freeze(fields["hyperparameters"]),
-            tuple(fields["parents"]),
-            **{name: fields[name] for name in _STAGE},
-        )
         return cls(
             number=fields["number"],
-            proposal=proposal,
+            proposal=proposal_from_dict(fields),
             recipe=fields["recipe"],
             scores=fields["scores"],
-            failure=failure,
+            failure=failure and Failure(**failure),
             curve=tuple(fields["curve"]),
             weights_sha256=fields["weights_sha256"],
             measured=fields["measured"],
         )
+
+
+def proposal_to_dict(proposal: Proposal) -> dict[str, Any]:
+    """Plain data of a proposal."""
+    return {
+        "space": proposal.architecture.space,
+        "architecture": thaw(proposal.architecture.value),
+        "hyperparameters": thaw(proposal.hyperparameters),
+        "parents": list(proposal.parents),
+        **{name: getattr(proposal, name) for name in _STAGE},
+    }
+
+
+def proposal_from_dict(fields: Mapping[str, Any]) -> Proposal:
+    """The proposal that `proposal_to_dict` took apart; other fields are left alone."""
+    return Proposal(
+        Architecture(fields["space"], fields["architecture"]),
+        freeze(fields["hyperparameters"]),
+        tuple(fields["parents"]),
+        **{name: fields[name] for name in _STAGE},
+    )
 
 
 def checkpoint_name(number: int) -> str:
@@ -201,20 +209,53 @@ def paused_name(number: int) -> str:
 # What a trial of a run without a schedule says; journals of schema 1 do not say it.
 _STAGE: dict[str, int | None] = {"epochs": None, "continues": None, "root": None, "done": 0}
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "number": (int,),
-    "space": (str,),
-    "architecture": (dict, list, str, int, float, type(None)),
-    "hyperparameters": (dict,),
-    "parents": (list,),
-    "epochs": (int, type(None)),
-    "continues": (int, type(None)),
-    "root": (int, type(None)),
-    "done": (int,),
-    "recipe": (dict,),
-    "scores": (dict,),
-    "failure": (dict, type(None)),
-    "curve": (list,),
-    "weights_sha256": (str, type(None)),
-    "measured": (dict,),
-}
+_MESSAGE, _TRACEBACK = 1_000, 20_000  # characters
+
+
+def _whole(text: str) -> str:
+    """`text` without halves of characters, which no file can hold."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _hyperparameter(value: object, path: str) -> None:
+    (wanted.mapping(wanted.scalar) if isinstance(value, Mapping) else wanted.scalar)(value, path)
+
+
+_NUMBER = wanted.number(-1e300, 1e300)
+_SCORES = wanted.mapping(
+    _NUMBER,
+    accuracy=wanted.number(0, 1),
+    parameters=wanted.whole(),
+    macs=wanted.whole(),
+    peak_activation_bytes=wanted.whole(),
+)
+_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*([+-]\d\d:\d\d)?"
+_TRIAL = wanted.record(
+    {
+        "number": wanted.whole(),
+        "space": wanted.text(pattern=NAME.pattern),
+        "architecture": wanted.anything,  # its space knows what it must be
+        "hyperparameters": wanted.mapping(_hyperparameter),
+        "parents": wanted.items(wanted.whole()),
+        "epochs": wanted.maybe(wanted.whole(1)),
+        "continues": wanted.maybe(wanted.whole()),
+        "root": wanted.maybe(wanted.whole()),
+        "done": wanted.whole(),
+        "recipe": wanted.mapping(wanted.anything, epochs=wanted.whole(1)),
+        "scores": _SCORES,
+        "failure": wanted.maybe(
+            wanted.record(
+                {
+                    "cause": wanted.one_of(get_args(Cause)),
+                    "message": wanted.lines(100_000),
+                    "traceback": wanted.lines(1_000_000),
+                }
+            )
+        ),
+        "curve": wanted.items(wanted.mapping(_NUMBER)),
+        "weights_sha256": wanted.maybe(wanted.text(pattern="[0-9a-f]{64}")),
+        "measured": wanted.mapping(
+            wanted.anything, seconds=wanted.number(0, 1e12), ended=wanted.text(40, _TIME)
+        ),
+    }
+)

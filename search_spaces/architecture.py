@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from search_spaces import strict_json
 from search_spaces.values import Value, freeze, thaw
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+BOUNDS = strict_json.Bounds(characters=100_000, values=10_000)  # of an architecture's text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,12 @@ class Architecture:
         Raises:
             ValueError: the text is not `space:JSON`.
         """
-        space, colon, value = text.strip().partition(":")
+        space, colon, value = text.partition(":")
+        space = space.strip()
         if not colon or not NAME.fullmatch(space):
             raise ValueError(f"want an architecture such as mlp:{{...}}, got {text[:60]!r}")
         try:
-            return cls(space, strict_json.loads(value))
+            return cls(space, strict_json.loads(value, BOUNDS))
         except ValueError as error:
             raise ValueError(f"architecture of {space}: {error}") from None
 
@@ -60,12 +62,12 @@ class Architecture:
         Raises:
             ValueError: it is something else.
         """
-        document = strict_json.loads(text)
+        document = strict_json.loads(text, BOUNDS)
         if not isinstance(document, dict) or document.keys() != {"space", "value"}:
             raise ValueError('want an architecture as {"space": ..., "value": ...}')
         space = document["space"]
         if not isinstance(space, str) or not NAME.fullmatch(space):
-            raise ValueError(f"want the name of a search space, got {str(space)[:40]!r}")
+            raise ValueError(f"space: want the name of a search space, got {str(space)[:40]!r}")
         return cls(space, document["value"])
 
     @property

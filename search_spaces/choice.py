@@ -12,7 +12,7 @@ from random import Random
 from search_spaces.compositions import Repeat, Struct
 from search_spaces.node import Choose, Decision, Node, Place, Question, unwanted, whole
 from search_spaces.ranges import Integer, Real
-from search_spaces.values import Record, Scalar, Value, freeze
+from search_spaces.values import SCALARS, Record, Value, freeze
 
 _NEAR = 1_000  # values: more is nothing to go through one by one
 
@@ -39,11 +39,12 @@ class Choice(Node):
                 )
         self.options = options
         self._plain = not any(isinstance(option, Node) for option in options)
-        self._position = {  # of the scalars, which most options are: 1 is not True, nor 1.0
+        self._position = {  # of those that are values: 1 is not True, nor 1.0
             (type(option), option): index
             for index, option in enumerate(options)
-            if isinstance(option, Scalar)
+            if not isinstance(option, Node)
         }
+        self._shown = [o if isinstance(o, SCALARS) else label(o) for o in options]
         self._shares = [o.weight if isinstance(o, Node) else 1 for o in options]
         self._weights = list(itertools.accumulate(self._shares))
 
@@ -79,14 +80,14 @@ class Choice(Node):
         return option.vary(value, rng) if isinstance(option, Node) else value
 
     def check(self, value: object, path: str = "") -> Value:
-        if isinstance(value, Scalar):
+        if isinstance(value, SCALARS):
             index = self._position.get((type(value), value))
             if index is not None:
                 return self.options[index]
         inner: list[tuple[Node, str]] = []
         for option in self.options:
             if isinstance(option, Record | tuple):
-                if isinstance(value, Mapping | list | tuple) and freeze(value) == option:
+                if _same_parts(option, value):
                     return option
             elif isinstance(option, Node):
                 try:
@@ -130,9 +131,8 @@ class Choice(Node):
                     elif other.weight <= _NEAR:
                         yield from other.points()
 
-            shown = option if isinstance(option, Scalar) else label(option)
             redraw = partial(self.retake, value, 0)
-            yield Decision(path, shown, index, self, redraw, nearby, place)
+            yield Decision(path, self._shown[index], index, self, redraw, nearby, place)
         if isinstance(option, Node):
             yield from option.decisions(value, path, place)
 
@@ -160,13 +160,10 @@ class Choice(Node):
         return self.options[:index] + self.options[index + 1 :]
 
     def _index(self, value: Value) -> int:
-        if isinstance(value, Scalar):
+        if self._position:
             position = self._position.get((type(value), value))
             if position is not None:
                 return position
-        for index, option in enumerate(self.options):
-            if not isinstance(option, Node) and _same(option, value):
-                return index
         nodes = [
             index
             for index, option in enumerate(self.options)
@@ -205,13 +202,31 @@ def _same(a: object, b: object) -> bool:
     return type(a) is type(b) and a == b  # True is not 1, and 1.0 is not 1
 
 
+def _same_parts(option: Value, value: object) -> bool:
+    """Whether plain data of any depth, frozen or not, is the option."""
+    match option:
+        case Record():
+            return (
+                isinstance(value, Mapping)
+                and value.keys() == option.keys()
+                and all(_same_parts(part, value[name]) for name, part in option.items())
+            )
+        case tuple():
+            return (
+                isinstance(value, list | tuple)
+                and len(value) == len(option)
+                and all(map(_same_parts, option, value))
+            )
+    return _same(option, value)
+
+
 def _resembles(option: Node, value: object) -> bool:
     """A quick look whether `value` can have been meant for `option`: its kind, its constants."""
     match option:
         case Struct():
             fields = value._fields if isinstance(value, Record) else value  # a dict is faster
             return (
-                isinstance(fields, Mapping)
+                isinstance(fields, dict | Mapping)
                 and fields.keys() == option.fields.keys()
                 and all(_same(only, fields[name]) for name, only in option.constants.items())
             )

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from random import Random
 
 from search_spaces.node import Choose, Decision, Node, Place, Question, unwanted, whole
-from search_spaces.values import Record, Scalar, Value
+from search_spaces.values import Record, Scalar, Value, printable
 
 
 class Struct(Node):
@@ -65,8 +65,8 @@ class Struct(Node):
             raise unwanted(path, self._wanted(), value)
         if given.keys() != self.fields.keys():
             missing = [name for name in self.fields if name not in given]
-            unknown = [str(name)[:40] for name in itertools.islice(given, 1000)]
-            unknown = [name for name in unknown if name not in self.fields]
+            names = itertools.islice(map(str, given), 1000)
+            unknown = [printable(name[:40]) for name in names if name not in self.fields]
             got = "; ".join(
                 f"{what} {', '.join(names[:5])}"
                 for what, names in (("missing", missing), ("unknown", unknown))

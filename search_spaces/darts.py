@@ -26,6 +26,7 @@ from search_spaces.darts_genotype import (
     OPERATIONS,
     CellGenotype,
     Entry,
+    drawn,
     read_genotype,
     write_genotype,
 )
@@ -54,8 +55,8 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         auxiliary: Whether there is a second classifier at two thirds of the depth, for training:
             `network.logits_and_auxiliary(x)` gives its logits as well. Its parameters count.
     """
-    if channels < 2 or layers < 1:
-        raise ValueError(f"want channels >= 2 and layers >= 1, got {channels=}, {layers=}")
+    if channels < 2 or not 1 <= layers <= 1_000:
+        raise ValueError(f"want channels >= 2 and 1 <= layers <= 1000, got {channels=}, {layers=}")
 
     def build(architecture: Architecture, task: Task) -> nn.Module:
         from search_spaces.networks.darts import Darts, DartsWithAuxiliary
@@ -92,6 +93,10 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         settings={"channels": channels, "layers": layers, "auxiliary": auxiliary},
         canonical_form=canonical_form,
         graph=graph,
+        cells=lambda architecture: {
+            name: drawn(cell)
+            for name, cell in zip(("normal", "reduce"), genotype(architecture), strict=True)
+        },
         read=read,
         write=lambda architecture: write_genotype(*genotype(architecture)),
         published=PUBLISHED,

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from search_spaces import strict_json
+from search_spaces.dag import Dag
 
 Entry: TypeAlias = tuple[str, int]  # operation, state
 
@@ -39,6 +40,14 @@ class CellGenotype(NamedTuple):
     concat: tuple[int, ...]
 
 
+def drawn(cell: CellGenotype) -> Dag:
+    """A cell as Figure 4 of the paper has it: two cells before, sums, and their concatenation."""
+    last = 1 + len(cell.entries) // 2
+    edges = [(state, 2 + index // 2, op) for index, (op, state) in enumerate(cell.entries)]
+    edges += [(node, last + 1, "") for node in cell.concat]
+    return Dag(("input 0", "input 1", *map(str, range(2, last + 1)), "output"), tuple(edges))
+
+
 def read_genotype(text: str) -> tuple[CellGenotype, CellGenotype]:
     """The normal and the reduction cell of a genotype, in either notation.
 
@@ -47,7 +56,10 @@ def read_genotype(text: str) -> tuple[CellGenotype, CellGenotype]:
     """
     if len(text) > _MAX_CHARACTERS:
         raise ValueError(f"want a genotype of at most {_MAX_CHARACTERS} characters, got more")
-    fields = strict_json.loads(text) if text.lstrip().startswith("{") else _call(text)
+    try:
+        fields = strict_json.loads(text) if text.lstrip().startswith("{") else _call(text)
+    except RecursionError:
+        raise ValueError(f"want a genotype, got one without a bottom: {text[:80]!r}") from None
     if not isinstance(fields, Mapping) or set(fields) != set(KEYS):
         raise ValueError(f"want a genotype with {', '.join(KEYS)}, got {text[:80]!r}")
     return _cell(fields, "normal"), _cell(fields, "reduce")

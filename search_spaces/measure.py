@@ -29,14 +29,34 @@ def measure(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Cos
         build: Makes the network.
         input_shape: Of one input, without the batch.
     """
-    with torch.device("meta"):
-        net = build().eval()
-        x = torch.empty(1, *input_shape)
-    watch = _Watch(x)
-    with torch.no_grad(), _no_encoder_shortcut(), _AttentionInOneKernel(), watch:
-        net(x)
+    net = on_meta(build)
+    watch = watch_pass(net, input_shape)
     parameters = sum(p.numel() for p in net.parameters())
     return Cost(parameters, watch.macs, watch.lifetimes.peak())
+
+
+def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
+    """The network without weights, in evaluation mode."""
+    with torch.device("meta"):
+        return build().eval()
+
+
+def watch_pass(
+    net: nn.Module, input_shape: tuple[int, ...], before: Callable[[Watch], None] = lambda _: None
+) -> Watch:
+    """Watch one forward pass of a network on the meta device.
+
+    Args:
+        net: Made by `on_meta`.
+        input_shape: Of one input, without the batch.
+        before: Is given the watch before the pass, for hooks that read it.
+    """
+    x = torch.empty(1, *input_shape, device="meta")
+    watch = Watch(x)
+    before(watch)
+    with torch.no_grad(), _no_encoder_shortcut(), _AttentionInOneKernel(), watch:
+        net(x)
+    return watch
 
 
 def count_parameters(build: Callable[[], nn.Module]) -> int:
@@ -86,7 +106,7 @@ def _attention(
     )
 
 
-class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the MACs and follows the storages of every operation that torch dispatches."""
 
     def __init__(self, x: Tensor) -> None:

@@ -31,8 +31,8 @@ def space(max_layers: int = 4) -> SearchSpace:
     `hidden` is the list of widths of a plain perceptron; or the width outside of residual blocks,
     their number (`depth`), and how many times wider they are inside (`expansion`).
     """
-    if max_layers < 1:
-        raise ValueError(f"want max_layers >= 1, got {max_layers}")
+    if not 1 <= max_layers <= 256:
+        raise ValueError(f"want 1 <= max_layers <= 256, got {max_layers}")
     plain = Repeat(Choice(*WIDTHS), 1, max_layers)
     residual = Struct(
         width=Integer(8, 512, step=8), depth=Integer(1, 2 * max_layers), expansion=Integer(1, 4)

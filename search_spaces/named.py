@@ -8,6 +8,8 @@ from typing import Any
 
 from search_spaces.values import Scalar
 
+MOST = 1_000_000_000  # of a setting that is a whole number
+
 
 def parse(text: str) -> tuple[str, dict[str, Scalar]]:
     """The name and the settings that a text gives.
@@ -20,7 +22,7 @@ def parse(text: str) -> tuple[str, dict[str, Scalar]]:
     for part in rest.split(",") if colon else []:
         setting, equals, value = part.partition("=")
         if not equals or not setting.isidentifier():
-            raise ValueError(f"want {name}:setting=value,setting=value, got {text}")
+            raise ValueError(f"want {name}:setting=value,setting=value, got {text[:200]!r}")
         settings[setting] = _scalar(value)
     return name, settings
 
@@ -39,11 +41,13 @@ def check(name: str, factory: Callable[..., Any], settings: Mapping[str, object]
     for setting, value in settings.items():
         if setting not in defaults:
             raise ValueError(
-                f"{name}: want one of its settings ({_list(defaults)}), got {setting!r}"
+                f"{name}: want one of its settings ({_list(defaults)}), got {setting[:80]!r}"
             )
         kind = type(defaults[setting])
+        if isinstance(value, int) and abs(value) > MOST:
+            raise ValueError(f"{name}: want {setting} of at most {MOST:,}, got {str(value)[:40]}")
         if kind in (int, float, bool, str) and not _fits(value, kind):
-            raise ValueError(f"{name}: want {setting} as {kind.__name__}, got {value!r}")
+            raise ValueError(f"{name}: want {setting} as {kind.__name__}, got {str(value)[:80]!r}")
 
 
 def _list(names: Iterable[str]) -> str:

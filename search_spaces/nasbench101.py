@@ -43,8 +43,10 @@ CONV_3X3, CONV_1X1, MAX_POOL = OPERATIONS
 
 def space(channels: int = 128, cells: int = 3) -> SearchSpace:
     """All cells, stacked `cells` times in each of three stacks, `channels` wide in the first."""
-    if channels < 5 or cells < 1:  # a cell has up to five vertices to divide the channels among
-        raise ValueError(f"want channels >= 5 and cells >= 1, got {channels=}, {cells=}")
+    if (
+        channels < 5 or not 1 <= cells <= 1_000
+    ):  # a cell has up to five vertices to divide the channels among
+        raise ValueError(f"want channels >= 5 and 1 <= cells <= 1000, got {channels=}, {cells=}")
 
     def build(architecture: Architecture, task: Task) -> nn.Module:
         from search_spaces.networks.nasbench101 import NasBench101
@@ -69,6 +71,7 @@ def space(channels: int = 128, cells: int = 3) -> SearchSpace:
         settings={"channels": channels, "cells": cells},
         canonical_form=lambda architecture: canonical_form(architecture, channels),
         graph=lambda architecture: function_graph(architecture, channels),
+        cells=lambda architecture: {"cell": drawn(architecture)},
         read=read,
         write=write,
         published=PUBLISHED,
@@ -169,6 +172,13 @@ def function_graph(architecture: Architecture, channels: int) -> Dag:
     if matrix[0][last]:
         edges.append((0, len(labels), "project"))
     return Dag((*labels, "output"), tuple(edges))
+
+
+def drawn(architecture: Architecture) -> Dag:
+    """The cell as Figure 1 of the paper has it: operations on vertices."""
+    matrix = architecture["matrix"]
+    pairs = ((i, j) for i, row in enumerate(matrix) for j, connected in enumerate(row) if connected)
+    return Dag(tuple(architecture["ops"]), tuple((i, j, "") for i, j in pairs))
 
 
 def modules(

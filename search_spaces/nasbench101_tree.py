@@ -22,6 +22,7 @@ from search_spaces.nasbench101_graphs import (
     reads_of,
     ways,
 )
+from search_spaces.node import unwanted
 from search_spaces.tree import Choice, Choose, Decision, Integer, Node, Place, Question
 from search_spaces.values import Record, Scalar, Value
 
@@ -218,7 +219,7 @@ def parsed(value: object, path: str = "") -> Cell:
     """
 
     def refuse(wanted: str, got: object) -> ValueError:
-        return ValueError(f"{path or 'value'}: want {wanted}, got {str(got)[:80]}")
+        return unwanted(path, wanted, got)
 
     if not isinstance(value, Mapping) or value.keys() != {"matrix", "ops"}:
         raise refuse('a cell as {"matrix": [[0, 1], ...], "ops": ["input", ...]}', value)

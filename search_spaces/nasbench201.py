@@ -32,8 +32,8 @@ EDGES = {(i, j): f"{i}->{j}" for j in range(1, 4) for i in range(j)}  # 0->1, 0-
 
 def space(channels: int = 16, cells: int = 5) -> SearchSpace:
     """The 15,625 cells, stacked `cells` times in each stage, `channels` wide in the first."""
-    if channels < 1 or cells < 0:
-        raise ValueError(f"want channels >= 1 and cells >= 0, got {channels=}, {cells=}")
+    if channels < 1 or not 0 <= cells <= 1_000:
+        raise ValueError(f"want channels >= 1 and 0 <= cells <= 1000, got {channels=}, {cells=}")
 
     def build(architecture: Architecture, task: Task) -> nn.Module:
         from search_spaces.networks.nasbench201 import NasBench201
@@ -57,6 +57,7 @@ def space(channels: int = 16, cells: int = 5) -> SearchSpace:
         settings={"channels": channels, "cells": cells},
         canonical_form=canonical_form,
         graph=function_graph,
+        cells=lambda architecture: {"cell": drawn(architecture)},
         read=read,
         write=write,
         published=PUBLISHED,
@@ -158,6 +159,14 @@ def function_graph(architecture: Architecture) -> Dag:
             for vertex in number
             for (source, pooled), count in reads[vertex].items()
         ),
+    )
+
+
+def drawn(architecture: Architecture) -> Dag:
+    """The cell as Figure 1 of the paper has it, without the edges that carry nothing."""
+    edges = operations(architecture).items()
+    return Dag(
+        ("input", "1", "2", "output"), tuple((i, j, op) for (i, j), op in edges if op != "none")
     )
 
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from random import Random
+from reprlib import Repr
 from typing import NamedTuple, TypeAlias
 
 from search_spaces.values import Scalar, Value
@@ -155,8 +156,13 @@ class Node(ABC):
         return {d.path or "value": d.option for d in self.decisions(value)}
 
 
+_SHORT = Repr()
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
 def unwanted(path: str, wanted: str, got: object) -> ValueError:
     """The error of a value that is not what a node wants."""
-    text = repr(got)
+    text = _SHORT.repr(got)
     text = text if len(text) <= 80 else f"{text[:77]}..."
     return ValueError(f"{path or 'value'}: want {wanted}, got {text}")

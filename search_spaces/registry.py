@@ -42,7 +42,7 @@ def get(name: str, **settings: Any) -> SearchSpace:
     """
     if name not in SPACES:
         raise ValueError(
-            f"want a search space ({', '.join(SPACES)}, or path/to/file.py:space), got {name!r}"
+            f"want a search space ({', '.join(SPACES)}, or path/to/file.py:space), got {name[:80]!r}"
         )
     factory = importlib.import_module(SPACES[name]).space
     named.check(name, factory, settings)

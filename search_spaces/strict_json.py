@@ -1,25 +1,46 @@
-"""JSON from strangers: nothing ambiguous, nothing infinite, nothing bottomless."""
+"""JSON from strangers: nothing ambiguous, nothing infinite, nothing bottomless.
+
+What is wrong is refused before memory is spent on it, and nothing is written here that would be
+refused when it is read.
+"""
 
 import json
 import math
-from typing import Any
+import re
+from collections import Counter
+from typing import Any, NamedTuple
 
-MAX_CHARACTERS = 10_000_000
+
+class Bounds(NamedTuple):
+    """How large a document may be."""
+
+    characters: int
+    values: int  # all together
+
+
+STRANGERS = Bounds(1_000_000, 50_000)  # refused or read in milliseconds
+OWN = Bounds(1_000_000_000, 100_000_000)  # for what this toolkit wrote for itself
 MAX_DEPTH = 64
+MAX_DIGITS = 300
+
+# Possessive: a text without its closing quote is given up at once, and nothing is remembered.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NOT_BRACKETS = re.compile(r"[^][{}]+")
+_TO_SQUARE = str.maketrans("{}", "[]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def loads(text: str) -> Any:
+def loads(text: str, bounds: Bounds = STRANGERS) -> Any:
     """Parse one JSON document.
 
     Raises:
-        ValueError: in one line: not JSON, a repeated key, NaN or infinity (`1e400` too),
-            an integer of over 300 digits, over 64 levels of nesting, over 10 million characters.
+        ValueError: in one line: not JSON, a repeated key, NaN or infinity (`1e400` too), an
+            integer of over 300 digits, half of a character (a lone surrogate), over 64 levels of
+            nesting, or too large.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise ValueError(f"want JSON of at most {MAX_CHARACTERS} characters, got {len(text)}")
-    _check_depth(text)
+    _check_size(text, bounds)
     try:
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=_unique,
             parse_constant=_refuse_constant,
@@ -29,41 +50,62 @@ def loads(text: str) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"want JSON, got something else at {where}: {error.msg}") from None
+    if "\\u" in text or _SURROGATE.search(text):
+        _check_characters(value)
+    return value
 
 
-def dumps(value: Any, *, indent: int | None = None) -> str:
-    """Write one JSON document: sorted keys, so that equal values are equal texts; no NaN."""
+def dumps(value: Any, bounds: Bounds = STRANGERS, *, indent: int | None = None) -> str:
+    """Write one JSON document: sorted keys, so that equal values are equal texts.
+
+    Raises:
+        ValueError: `loads` would refuse it.
+    """
     separators = (",", ":") if indent is None else (",", ": ")
-    return json.dumps(value, sort_keys=True, indent=indent, separators=separators, allow_nan=False)
+    text = json.dumps(value, sort_keys=True, indent=indent, separators=separators, allow_nan=False)
+    _check_size(text, bounds)
+    if "\\ud" in text:
+        _check_characters(value)
+    return text
 
 
-def _check_depth(text: str) -> None:
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+def _check_size(text: str, bounds: Bounds) -> None:
+    if len(text) > bounds.characters:
+        raise ValueError(
+            f"want JSON of at most {bounds.characters:,} characters, got {len(text):,}"
+        )
+    opened = text.count("[") + text.count("{")
+    if text.count(",") + opened <= min(bounds.values, MAX_DEPTH):
         return
-    depth, quoted, escaped = 0, False, False
-    for character in text:
-        if quoted:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                quoted = False
-        elif character == '"':
-            quoted = True
-        elif character in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ValueError(f"want JSON of at most {MAX_DEPTH} levels of nesting, got more")
-        elif character in "]}":
-            depth -= 1
+    bare = _STRING.sub("", text)
+    if bare.count(",") + bare.count("[") + bare.count("{") > bounds.values:
+        raise ValueError(f"want JSON of at most {bounds.values:,} values, got more")
+    if opened > MAX_DEPTH:
+        _check_depth(_NOT_BRACKETS.sub("", bare).translate(_TO_SQUARE))
+
+
+def _check_depth(brackets: str) -> None:
+    """Take the innermost pairs away, all at once, as often as there may be levels."""
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace("[]", "")
+    if brackets:
+        raise ValueError(
+            f"want JSON of at most {MAX_DEPTH} levels of nesting, all of them closed, got more"
+        )
+
+
+def _check_characters(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("want whole characters, got a lone surrogate in a text") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
+        times = Counter(name for name, _ in pairs)
+        repeated = next(name for name, count in times.items() if count > 1)
         raise ValueError(f"want each key once, got {repeated[:40]!r} twice")
     return fields
 
@@ -80,6 +122,6 @@ def _finite(text: str) -> float:
 
 
 def _integer(text: str) -> int:
-    if len(text) > 300:
-        raise ValueError(f"want integers of at most 300 digits, got {len(text)}")
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"want integers of at most {MAX_DIGITS} digits, got {len(text)}")
     return int(text)

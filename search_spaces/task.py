@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
+MOST_VALUES, MOST_CLASSES = 10**8, 10**6  # of one input: 400 MB; of one task
 KINDS = {1: "vectors (features)", 2: "sequences (channels, length)", 3: "images (C, H, W)"}
 
 
@@ -24,10 +26,14 @@ class Task:
 
     def __post_init__(self) -> None:
         shape = tuple(self.input_shape)
-        if len(shape) not in KINDS or not all(isinstance(n, int) and n > 0 for n in shape):
+        if len(shape) not in KINDS or not all(type(n) is int and n > 0 for n in shape):
             raise ValueError(f"input shape: want 1 to 3 positive integers, got {shape}")
-        if not isinstance(self.classes, int) or self.classes < 1:
-            raise ValueError(f"classes: want a positive integer, got {self.classes!r}")
+        if prod(shape) > MOST_VALUES:
+            raise ValueError(f"input shape: want at most {MOST_VALUES:,} values, got {shape}")
+        if type(self.classes) is not int or not 1 <= self.classes <= MOST_CLASSES:
+            raise ValueError(
+                f"classes: want a positive integer up to {MOST_CLASSES:,}, got {self.classes!r}"
+            )
         object.__setattr__(self, "input_shape", shape)
         if self.small_images is None:
             object.__setattr__(self, "small_images", len(shape) == 3 and min(shape[1:]) < 96)

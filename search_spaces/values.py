@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 Scalar: TypeAlias = bool | int | float | str | None
+SCALARS = (bool, int, float, str, type(None))  # the same, as `isinstance` takes it fastest
 Value: TypeAlias = Any  # Scalar | tuple[Value, ...] | Record, but for mypy's sake: it cannot index
 
 
@@ -39,11 +40,17 @@ class Record(Mapping[str, Value]):
         return Record, (self._fields,)  # string hashes differ between processes: do not carry one
 
     def __repr__(self) -> str:
-        return "{" + ", ".join(f"{k}: {v!r}" for k, v in self._fields.items()) + "}"
+        fields = (f"{printable(name)}: {value!r}" for name, value in self._fields.items())
+        return "{" + ", ".join(fields) + "}"
 
     def replace(self, name: str, value: Value) -> Record:
         """The same record with another value for one field."""
         return Record({**self._fields, name: value})
+
+
+def printable(name: str) -> str:
+    """`name` as it can be shown on a terminal."""
+    return name if name.isprintable() else ascii(name)
 
 
 def freeze(value: object) -> Value:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trainers import checkpoint as checkpoint
+    from trainers import memory as memory
     from trainers import pausing as pausing
     from trainers.augment import augment as augment
     from trainers.augment import normalise as normalise
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from trainers.determinism import seeded as seeded
     from trainers.determinism import set_threads as set_threads
     from trainers.devices import resolve as resolve
+    from trainers.optimizers import Optimizer as Optimizer
+    from trainers.optimizers import make_optimizer as make_optimizer
     from trainers.recipe import Recipe as Recipe
     from trainers.supervised import Diverged as Diverged
     from trainers.supervised import Epoch as Epoch
     from trainers.supervised import Evaluation as Evaluation
     from trainers.supervised import accuracy as accuracy
     from trainers.supervised import evaluate as evaluate
-    from trainers.supervised import make_optimizer as make_optimizer
     from trainers.supervised import train as train
 
 MODULE_OF = {
@@ -34,6 +36,7 @@ MODULE_OF = {
     "Diverged": "supervised",
     "Epoch": "supervised",
     "Evaluation": "supervised",
+    "Optimizer": "optimizers",
     "Recipe": "recipe",
     "Split": "data",
     "accuracy": "supervised",
@@ -42,14 +45,14 @@ MODULE_OF = {
     "derive_seed": "determinism",
     "evaluate": "supervised",
     "load": "data",
-    "make_optimizer": "supervised",
+    "make_optimizer": "optimizers",
     "normalise": "augment",
     "resolve": "devices",
     "seeded": "determinism",
     "set_threads": "determinism",
     "train": "supervised",
 }
-SUBMODULES = ("checkpoint", "pausing")
+SUBMODULES = ("checkpoint", "memory", "pausing")
 
 
 def __getattr__(name: str) -> object:

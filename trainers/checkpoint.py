@@ -6,15 +6,21 @@ does not notice a flipped bit). Nothing is ever pickled.
 """
 
 import os
+import stat
 from collections.abc import Mapping
+from hashlib import file_digest
 from hashlib import sha256 as sha256_of
 from pathlib import Path
 from secrets import token_hex
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors import torch as safetensors
 from torch import Tensor
+
+MOST_HEADER = 20_000_000  # bytes: the names of some 100,000 tensors
+# A link may lead anywhere, and a pipe never ends.
+_CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def save(path: str | Path, state_dict: Mapping[str, Tensor]) -> str:
@@ -51,13 +57,16 @@ def load_sealed(path: str | Path) -> dict[str, Tensor]:
     Raises:
         ValueError: The file is missing or damaged, in one line that names it.
     """
-    content = _read(Path(path))
+    try:
+        content = _read(Path(path))
+    except _IncompleteError:
+        content = b""
     before, found, rest = content.partition(_SEAL)
     seal, rest = rest[: len(_OPEN_SEAL)], rest[len(_OPEN_SEAL) :]
     unsealed = before + found + _OPEN_SEAL + rest
     if not found or sha256_of(unsealed).hexdigest().encode() != seal:
         raise ValueError(f"checkpoint {path}: damaged (it does not have the SHA-256 it holds)")
-    return safetensors.load(content)
+    return _unpack(path, content)
 
 
 def pack(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
@@ -80,26 +89,57 @@ def load(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:
     Raises:
         ValueError: The file is missing or damaged, in one line that names it.
     """
-    content = _read(Path(path))
-    if sha256 is not None and (got := sha256_of(content).hexdigest()) != sha256:
-        raise ValueError(
-            f"checkpoint {path}: damaged (want SHA-256 {sha256}, got {got}); train it again"
-        )
-    try:
-        return safetensors.load(content)
-    except SafetensorError as error:
-        raise ValueError(f"checkpoint {path}: not a complete safetensors file ({error})") from error
+    return _unpack(path, _read(Path(path), sha256))
 
 
 _SEAL = b'"sha256":"'
 _OPEN_SEAL = b"0" * 64  # what stands in for the digest while it is computed
 
 
-def _read(path: Path) -> bytes:
+class _IncompleteError(ValueError):
+    """Not a safetensors file from its beginning to its end."""
+
+
+def _read(path: Path, sha256: str | None = None) -> bytes:
+    """The contents, which are held in memory only once header, size and digest are right.
+
+    Raises:
+        ValueError: The file is not one, or damaged; names it.
+    """
     try:
-        return path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | _CAREFUL)
     except OSError as error:
         raise ValueError(f"checkpoint {path}: cannot be read ({error.strerror})") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"checkpoint {path}: cannot be read (it is not a file)")
+    with os.fdopen(descriptor, "rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+        try:
+            if header > MOST_HEADER:
+                raise ValueError(f"a header of {header:,} bytes")
+            with safe_open(path, framework="numpy"):  # maps the file: sizes are compared
+                file.seek(0)
+        except (SafetensorError, ValueError, OSError, MemoryError) as error:
+            raise _IncompleteError(_incomplete(path, error)) from error
+        if sha256 is not None and (got := file_digest(file, "sha256").hexdigest()) != sha256:
+            raise ValueError(
+                f"checkpoint {path}: damaged (want SHA-256 {sha256}, got {got}); train it again"
+            )
+        file.seek(0)
+        return file.read()
+
+
+def _unpack(path: str | Path, content: bytes) -> dict[str, Tensor]:
+    try:
+        return safetensors.load(content)
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise _IncompleteError(_incomplete(path, error)) from error
+
+
+def _incomplete(path: str | Path, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:200]
+    return f"checkpoint {path}: not a complete safetensors file ({reason})"
 
 
 def _plain(name: str, tensor: Tensor) -> Tensor:

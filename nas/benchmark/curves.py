@@ -54,6 +54,12 @@ class Measure:
         hits = np.flatnonzero(self._found(search) >= self.optimum)
         return int(hits[0]) + 1 if len(hits) else None
 
+    def recommended(self, search: Search) -> float | None:
+        """What is reported of the trial that the strategy's model recommends, where it has one."""
+        if self.is_area or search.recommended is None:
+            return None
+        return float(self._reported[search.recommended])
+
     def uniform(self, trials: Sequence[int]) -> Curve:
         """The exact expectation of uniform draws from the table, without replacement.
 

@@ -59,7 +59,9 @@ class Report:
             equal = summary.at_equal_cost(measure, self.searches, self.at, training)
         document["at_equal_cost"] = equal
         write_whole(out / "summary.csv", summary.as_csv(rows))
-        write_whole(out / "summary.json", strict_json.dumps(document, indent=2) + "\n")
+        write_whole(
+            out / "summary.json", strict_json.dumps(document, strict_json.OWN, indent=2) + "\n"
+        )
         self._draw(measure, out)
         tables = [self._means(measure, rows, exact), self._finals(rows, efforts, measure)]
         if equal is not None:
@@ -113,6 +115,9 @@ class Report:
         if not measure.is_area:
             table.add_column("optimum", justify="right", no_wrap=True)
             table.add_column("at (worst)", justify="right", no_wrap=True)
+        advised = any(effort.recommended for effort in efforts)
+        if advised:
+            table.add_column("by its model", justify="right", no_wrap=True)
         for effort in efforts:
             row = last[effort.contestant]
             cells = [
@@ -123,6 +128,8 @@ class Report:
             ]
             if not measure.is_area:
                 cells += [f"{effort.reached} of {row.seeds}", _needed(effort)]
+            if advised:
+                cells.append(_cell(effort.recommended) if effort.recommended else "-")
             table.add_row(effort.contestant, *cells)
         return table
 

@@ -23,11 +23,12 @@ from nas.executors.in_process import InProcess
 from nas.journal import Journal
 from nas.loop import run_trials
 from nas.objectives import Objectives
+from nas.strategies import Recommends, Strategy
 from nas.trial import Trial
 from nas.whole_file import write_whole
 from search_spaces import Task, load, strict_json
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no recommendations
 OBJECTIVES = (("accuracy",), ("accuracy", "parameters"))
 
 
@@ -113,6 +114,7 @@ class Search:
         epochs: Trained in all, by each trial.
         spent: What each trial cost: the epochs it trained itself, or its seconds by the table.
         seconds: Wall time of the whole search: strategy, loop and journal.
+        recommended: The row that the model of the strategy recommends at the end, where it has one.
     """
 
     contestant: str
@@ -122,6 +124,7 @@ class Search:
     epochs: tuple[int, ...]
     spent: tuple[float, ...]
     seconds: float
+    recommended: int | None = None
 
 
 def run(
@@ -162,7 +165,9 @@ def run(
         }
         for future in as_completed(running):
             search = future.result()
-            write_whole(_file(out, *running[future]), strict_json.dumps(asdict(search)))
+            write_whole(
+                _file(out, *running[future]), strict_json.dumps(asdict(search), strict_json.OWN)
+            )
             yield search
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
@@ -208,7 +213,16 @@ def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Sear
         epochs=tuple(trial.proposal.epochs or epochs for trial in done),
         spent=tuple(_spent(benchmark, trial) for trial in done),
         seconds=seconds,
+        recommended=_recommended(table, strategy),
     )
+
+
+def _recommended(table: Table, strategy: Strategy) -> int | None:
+    if not isinstance(strategy, Recommends):
+        return None
+    with suppress(ValueError):  # nothing was completed
+        return table.row(strategy.recommend().architecture)
+    return None
 
 
 def _spent(benchmark: Benchmark, trial: Trial) -> float:
@@ -254,7 +268,7 @@ def _is_there(file: Path, trials: int) -> bool:
 
 def _read(file: Path) -> Search:
     try:
-        values = strict_json.loads(file.read_text())
+        values = strict_json.loads(file.read_text(), strict_json.OWN)
         if not isinstance(values, dict) or values.keys() != {f.name for f in fields(Search)}:
             raise ValueError("its fields are not those of a search")
         kept: dict[str, Any] = {
@@ -275,4 +289,5 @@ def _cut(search: Search, trials: int) -> Search:
         epochs=search.epochs[:trials],
         spent=search.spent[:trials],
         seconds=search.seconds * share,
+        recommended=search.recommended if trials >= search.trials else None,
     )

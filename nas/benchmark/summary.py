@@ -64,6 +64,8 @@ class Effort:
         mean_trials: Mean number of trials they needed; None if none did.
         worst_trials: The most that any seed needed; None unless all did.
         milliseconds: Wall time of a trial: strategy, loop and journal, mean.
+        recommended: The measure of what the strategy's model recommends at the end, instead of the
+            best score; None where no search has such a model.
     """
 
     contestant: str
@@ -71,6 +73,7 @@ class Effort:
     mean_trials: float | None
     worst_trials: int | None
     milliseconds: float
+    recommended: Point | None
 
 
 def rows(
@@ -125,7 +128,7 @@ def at_equal_cost(
         values = np.array([measure.curve(s, trials_within(s, budgets)) for s in runs])
         least = min(sum(search.spent) for search in runs)
         found[name] = [
-            Point(float(column.mean()), *interval(column)) if budget <= least else None
+            _point(column) if budget <= least else None
             for column, budget in zip(values.T, budgets, strict=True)
         ]
     return found
@@ -145,6 +148,7 @@ def efforts(measure: Measure, searches: Mapping[str, Sequence[Search]]) -> list[
     found = []
     for name, runs in searches.items():
         hits = [n for n in map(measure.trials_to_optimum, runs) if n is not None]
+        advised = [v for v in map(measure.recommended, runs) if v is not None]
         total = sum(len(search.rows) for search in runs)
         found.append(
             Effort(
@@ -153,6 +157,7 @@ def efforts(measure: Measure, searches: Mapping[str, Sequence[Search]]) -> list[
                 mean_trials=mean(hits) if hits else None,
                 worst_trials=max(hits) if len(hits) == len(runs) else None,
                 milliseconds=1000 * sum(search.seconds for search in runs) / max(1, total),
+                recommended=_point(np.array(advised)) if advised else None,
             )
         )
     return found
@@ -165,6 +170,10 @@ def as_csv(found: Sequence[Row]) -> str:
     writer.writeheader()
     writer.writerows(asdict(row) for row in found)
     return text.getvalue()
+
+
+def _point(sample: Curve) -> Point:
+    return Point(float(sample.mean()), *interval(sample))
 
 
 def _other(name: str, than: str, there: Mapping[str, object]) -> bool:

@@ -1,21 +1,24 @@
-"""`nas benchmark`: search strategies side by side on a table."""
+"""`nas benchmark`: search strategies side by side on a table, and training speed."""
 
 from __future__ import annotations
 
 import os
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.commands.console import messages, results
-from nas.commands.options import Json
+from nas.commands.options import Device, Json
 
 if TYPE_CHECKING:
     from nas.benchmark.searches import Benchmark
+    from nas.benchmark.training import Candidate
+    from nas.evaluators.throughput import Bench
 
 app = typer.Typer(
-    help="Search strategies on a table of published scores.",
+    help="Search strategies on a table of published scores; training speed.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -93,6 +96,85 @@ def search(
     console = results()
     console.print(shown)
     console.print(f"written to {out}: summary.csv, summary.json, curves.png, tensorboard/")
+
+
+@app.command()
+def training(
+    spaces: Annotated[
+        str, typer.Option(help="SPACE*HOW_MANY with + between them; spaces as for nas search.")
+    ] = "nasbench201:channels=8,cells=1*8+mobile*4",
+    data: Annotated[str, typer.Option(help="Images, as for nas search.")] = "digits",
+    epochs: Annotated[int, typer.Option(help="Of each training.")] = 2,
+    batch_size: Annotated[int, typer.Option(help="Examples a step.")] = 64,
+    seeds: Annotated[int, typer.Option(help="Rounds over the architectures.")] = 3,
+    recipe: Annotated[
+        str, typer.Option(help="Other fields of the recipe: averaging=0,precision=float32.")
+    ] = "",
+    loader_workers: Annotated[
+        int, typer.Option(help="Processes of the plain loop's DataLoader.")
+    ] = 2,
+    threads: Annotated[int, typer.Option(help="Torch threads.")] = 1,
+    device: Device = "auto",
+    out: Annotated[Path | None, typer.Option(help="A file for the JSON document too.")] = None,
+    json: Json = False,
+) -> None:
+    """Train architectures by our loop and the plain one, in turns, and say what each took."""
+    from nas.benchmark import training as speed
+    from nas.benchmark.training_report import tables
+    from nas.evaluators import training as trained
+    from nas.evaluators.throughput import Bench
+    from nas.whole_file import write_whole
+    from search_spaces import named
+
+    for name, value in (("seeds", seeds), ("threads", threads)):
+        if value < 1:
+            raise ValueError(f"--{name}: want at least 1, got {value}")
+    if loader_workers < 0:
+        raise ValueError(f"--loader-workers: want at least 0, got {loader_workers}")
+    candidates = speed.sample(_counted(spaces))
+    _, others = named.parse(f"recipe:{recipe}" if recipe else "recipe")
+    fields = {"epochs": epochs, "batch_size": batch_size, **others}
+    with trained.threads(threads):
+        bench = Bench(data, fields, device=device, loader_workers=loader_workers)
+        document = _measured(bench, candidates, seeds)
+    text = dumps(document, indent=2, allow_nan=False) + "\n"
+    if out is not None:
+        write_whole(out, text)
+    if json:
+        print(text, end="")
+    else:
+        results().print(tables(document))
+
+
+def _measured(bench: Bench, candidates: list[Candidate], seeds: int) -> dict[str, object]:
+    from rich.progress import track
+
+    from nas.benchmark import training as speed
+
+    total = len(speed.LOOPS) * seeds * len(candidates)
+    rounds = speed.run(bench, candidates, seeds=seeds)
+    console = messages()
+    measured = list(track(rounds, "trainings", total=total, console=console))
+    apart = [
+        bench.taken_apart(c.space, c.architecture)
+        for c in track(candidates, "taken apart", console=console)
+    ]
+    return {
+        "machine": speed.machine(str(bench.data.device)),
+        **bench.described(),
+        **speed.summary(candidates, measured, apart),
+    }
+
+
+def _counted(text: str) -> list[tuple[str, int]]:
+    """`nasbench201:channels=8*8+mobile*4`."""
+    counted = []
+    for part in text.split("+"):
+        space, star, count = part.rpartition("*")
+        if not star or not count.isdecimal():
+            raise ValueError(f"--spaces: want SPACE*HOW_MANY+..., got {text!r}")
+        counted.append((space, int(count)))
+    return counted
 
 
 def _run(

@@ -1,4 +1,4 @@
-"""`nas verify`, `nas predict`, `nas latency` and `nas compare`."""
+"""`nas verify`, `nas predict`, `nas latency` and `nas compare-bundles`."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def latency(
         print(f"batch {item.batch:>4}  {item.way:<13}  {middle:>8} ({low} to {high})")
 
 
-def compare(
+def compare_bundles(
     bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Their folders.")],
     baselines: Annotated[
         str, typer.Option(help="Networks of torchvision, with commas between them: resnet18.")
@@ -109,9 +109,9 @@ def compare(
     json: Json = False,
 ) -> None:
     """Bundles, and networks of torchvision for the same inputs, in one table."""
-    from nas.bundles.compare import compare_bundles
+    from nas.bundles.compare import compare_bundles as side_by_side
 
-    rows = compare_bundles(bundles, [name for name in baselines.split(",") if name])
+    rows = side_by_side(bundles, [name for name in baselines.split(",") if name])
     if json:
         print_json([asdict(row) for row in rows])
         return

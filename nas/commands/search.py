@@ -1,4 +1,4 @@
-"""`nas search` and `nas show`."""
+"""`nas search`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.commands.console import messages, print_json, results
-from nas.commands.options import Device, Json, MaxParams, RunPath
+from nas.commands.console import messages
+from nas.commands.look import show_run
+from nas.commands.options import Device, Json, MaxParams, parse_bytes, parse_resources
 
 if TYPE_CHECKING:
     from nas.settings import Settings
@@ -70,6 +71,37 @@ def search(
     dropout: Annotated[float | None, typer.Option(help="Default: 0.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Resize a folder's images.")] = None,
     data_seed: Annotated[int, typer.Option(help="Decides which data are for validation.")] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Trials at a time. The search is the same for any number.")
+    ] = 1,
+    window: Annotated[
+        int,
+        typer.Option(help="Proposals in flight at most: belongs to the run, as the seed does."),
+    ] = 4,
+    unordered: Annotated[
+        bool,
+        typer.Option(
+            "--unordered",
+            help="Learn from trials as they end: nothing waits for a slow one, but the same seed "
+            "need not give the same search.",
+        ),
+    ] = False,
+    trial_timeout: Annotated[
+        float | None, typer.Option(help="Seconds that a trial may take.")
+    ] = None,
+    trial_memory: Annotated[
+        str | None, typer.Option(help="That a trial may take, such as 2GB (Linux).")
+    ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(help="Where trials run: in-process, workers or ray. Default: what will do."),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster; auto for the one on this machine.")
+    ] = None,
+    resources: Annotated[
+        str, typer.Option(help="Of a Ray cluster, for each trial: CPU=1,GPU=0.5.")
+    ] = "CPU=1",
     json: Json = False,
 ) -> None:
     """Search for architectures; run the same command again to continue."""
@@ -89,6 +121,7 @@ def search(
         "augmentation": augmentation,
         "dropout": dropout,
     }
+    from nas.executors.terms import Terms
     from nas.settings import Settings
     from nas.starts import winners_of
 
@@ -108,37 +141,29 @@ def search(
         baselines=baselines,
         first=() if start is None else winners_of(start),
         device=device,
+        window=window,
+        ordered=not unordered,
+    )
+    terms = Terms(
+        workers=workers,
+        timeout=trial_timeout,
+        memory=parse_bytes("trial-memory", trial_memory),
+        address=address,
+        resources=parse_resources(resources),
     )
     from nas.results.live import watch
     from nas.session import Session
 
     console = messages()
-    session = Session(settings, out or default_out(settings), notify=console.print)
+    session = Session(
+        settings,
+        out or default_out(settings),
+        terms=terms,
+        executor=executor,
+        notify=console.print,
+    )
     watch(session, trials, console)
-    _show(session.path, as_json=json)
-
-
-def show(run: RunPath, json: Json = False) -> None:
-    """The front and the failures of a run, and what to do next."""
-    _show(run, as_json=json)
-
-
-def _show(path: Path, *, as_json: bool) -> None:
-    from nas.results.tables import document, overview
-    from nas.run import Run
-
-    run = Run(path)
-    try:
-        space = run.space
-    except ValueError as error:  # a space file that is gone: the text of architectures will do
-        messages().print(str(error), markup=False, highlight=False)
-        space = None
-    if as_json:
-        print_json(document(run, space))
-        return
-    console = results()
-    for part in overview(run, space):
-        console.print(part, soft_wrap=isinstance(part, str))
+    show_run(session.path, as_json=json, space=session.space)
 
 
 def default_out(settings: Settings) -> Path:

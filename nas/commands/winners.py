@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from nas.run import Run
     from nas.trial import Trial
 
+SpaceFile = Annotated[
+    str | None,
+    typer.Option(help="FILE:VARIABLE, if the search space is in a file of your own: it is run."),
+]
+
 
 def export(
     run: RunPath,
@@ -25,6 +30,7 @@ def export(
     retrain: Annotated[
         int | None, typer.Option(help="Train it from scratch for so many epochs first.")
     ] = None,
+    space: SpaceFile = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -32,10 +38,10 @@ def export(
     from nas.bundles.exporting import export_trial
     from nas.run import Run
 
-    opened = Run(run)
+    opened = Run(run, space)
     chosen = _choose(opened, trial, select, max_params)
     if retrain is not None:
-        _retrain(run, retrain, to, chosen.number, "best", None, force=force, json=json)
+        _retrain(run, retrain, to, chosen.number, "best", None, space=space, force=force, json=json)
         return
     bundle = export_trial(opened, chosen, to, force=force, notify=messages().print)
     if json:
@@ -65,6 +71,7 @@ def retrain(
     trial: TrialNumber = None,
     select: Select = "best",
     max_params: MaxParams = None,
+    space: SpaceFile = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     device: Device = "auto",
     force: Force = False,
@@ -85,6 +92,7 @@ def retrain(
             trial,
             select,
             max_params,
+            space=space,
             seed=seed,
             device=device,
             force=force,
@@ -108,6 +116,7 @@ def retrain(
             epochs=epochs,
             patience=patience,
             image_size=image_size,
+            space_file=space,
             seed=seed,
             device=device,
             force=force,
@@ -124,6 +133,7 @@ def _retrain(
     select: str,
     max_params: int | None,
     *,
+    space: str | None,
     seed: int = 0,
     device: str = "auto",
     force: bool,
@@ -141,10 +151,10 @@ def _retrain(
             raise ValueError(
                 f"{source} is a bundle, which is one network: drop --trial and --max-params"
             )
-        winner = Winner.of_bundle(open_bundle(source))
+        winner = Winner.of_bundle(open_bundle(source), space)
         target = to or source.with_name(f"{source.name}-retrained")
     else:
-        run = Run(source)
+        run = Run(source, space)
         chosen = _choose(run, trial, select, max_params)
         winner = Winner.of_trial(run, chosen)
         target = to or source / "retrained" / f"trial-{chosen.number:05d}"

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 import trainers
+from nas import fields as wanted
 from nas.bundle import Bundle, check_target
 from nas.bundles import contents as known
 from nas.bundles.card import front_picture
@@ -19,12 +20,24 @@ from nas.bundles.transfer import adapted
 from nas.bundles.writing import write_bundle
 from nas.evaluators import training
 from nas.run import Run
+from nas.settings import CHECKS
+from nas.space_files import open_space
 from nas.trial import Trial
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Epoch, Recipe
 
 Progress = Callable[[Epoch], None]
 FINE_TUNING = 0.1  # of the learning rate that the network was trained with
+
+_USED = ("data", "data_seed", "image_size", "threads")  # of the settings
+_METRICS = wanted.record(
+    {
+        "recipe": wanted.mapping(wanted.anything),
+        "settings": wanted.record({name: CHECKS[name] for name in _USED}, others=True),
+        "data": wanted.record({"fingerprint": wanted.text()}, others=True),
+    },
+    others=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +64,18 @@ class Winner:
         )
 
     @classmethod
-    def of_bundle(cls, winner: Bundle) -> Winner:
-        """A bundle; its weights are not used."""
-        space = winner.space()
+    def of_bundle(cls, winner: Bundle, space_file: str | None = None) -> Winner:
+        """A bundle; its weights are not used.
+
+        Args:
+            winner: The bundle.
+            space_file: Where its search space is to be had from, if that is a file.
+
+        Raises:
+            ValueError: it does not say how it was trained, or its space is not to be had.
+        """
+        _METRICS(winner.metrics, f"{winner.path / 'metrics.json'}: metrics")
+        space = open_space(winner.described["space"], space_file, winner.path)
         architecture = space.check(winner.architecture)
         metrics = dict(winner.metrics)
         for name in ("validation", "test"):
@@ -139,6 +161,7 @@ def fine_tune(
     epochs: int,
     patience: int | None = None,
     image_size: int | None = None,
+    space_file: str | None = None,
     seed: int = 0,
     device: str = "auto",
     force: bool = False,
@@ -155,6 +178,7 @@ def fine_tune(
         epochs: Passes over the data.
         patience: Stop after so many epochs without a better validation accuracy; None never.
         image_size: Resize images to it; None means the side that the network was made for.
+        space_file: Where its search space is to be had from, if that is a file.
         seed: Of the classifier, order and augmentation, and of which data are for validation.
         device: "auto", "cpu", "cuda" or "cuda:N".
         force: Replace the bundle that is there.
@@ -166,7 +190,7 @@ def fine_tune(
         nas.bundles.verify.Unproved: what was written does not do what the network does.
     """
     check_target(to, force=force)
-    winner, shape = Winner.of_bundle(bundle), bundle.task.input_shape
+    winner, shape = Winner.of_bundle(bundle, space_file), bundle.task.input_shape
     side = shape[1] if len(shape) == 3 and shape[1] == shape[2] else None
     data = training.load_data(data_name, seed=seed, image_size=image_size or side, device=device)
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
@@ -177,7 +201,12 @@ def fine_tune(
     recipe = replace(before, epochs=epochs, learning_rate=FINE_TUNING * before.learning_rate)
     with training.threads(settings["threads"]):
         with trainers.seeded(trainers.derive_seed(seed, "weights")):
-            net = adapted(bundle, classes=len(data.classes), input_shape=data.input_shape)
+            net = adapted(
+                bundle,
+                classes=len(data.classes),
+                input_shape=data.input_shape,
+                space=winner.space,
+            )
         best = _train_to_best(net, data, recipe, seed, patience, progress)
         accuracy = training.test_accuracy(net, data)
     task = bundle.task_for(len(data.classes), data.input_shape)

@@ -19,8 +19,11 @@ import trainers
 from nas.evaluators import Outcome
 from nas.hyperparameters import recipe_fields
 from nas.trial import Cause, Failure, Proposal, checkpoint_name, paused_name
+from nas.whole_file import is_full
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Dataset, Diverged, Epoch, Recipe, checkpoint, pausing
+from trainers import Dataset, Diverged, Epoch, Recipe, checkpoint, memory, pausing
+
+MOST_PARTS = 4  # of a batch that does not fit in memory
 
 
 def load_data(
@@ -76,8 +79,9 @@ class _Work:
 
     recipe: Recipe
     seed: int
+    micro_batches: int = 1
     net: nn.Module = field(init=False)
-    optimizer: torch.optim.Optimizer = field(init=False)
+    optimizer: trainers.Optimizer = field(init=False)
     curve: list[Epoch] = field(default_factory=list)
     behind: int = 0  # epochs that were not trained now
     restarted: str = ""  # why, if it could not go on from where it was
@@ -89,6 +93,10 @@ class Training:
     What is needed to go on from a trial that stops early is written beside its weights. Where that
     file is missing or damaged, the training starts over, which takes longer and has the same end;
     `measured["restarted"]` says why.
+
+    A training that runs out of memory begins again with batches in two parts, then in four, whose
+    gradients are added up (`measured["micro_batches"]` says it): the recipe keeps its meaning, but
+    batch normalisation sees the parts. Only then it has failed.
 
     Args:
         space: What architectures are compiled by.
@@ -119,17 +127,14 @@ class Training:
         start = perf_counter()
         recipe = make_recipe(self._fixed, proposal)
         work = _Work(recipe, self._seed_of(number, proposal))
-        weights, failure, scores = None, None, {}
-        try:
-            self._train(work, number, proposal)
-            if self._checkpoints is not None:
-                path = self._checkpoints / checkpoint_name(number)
-                weights = checkpoint.save(path, work.net.state_dict())
+        failure, weights = self._attempt(work, number, proposal)
+        while failure and failure.cause == "out-of-memory" and (parts := _more_parts(work)):
+            work = _Work(recipe, work.seed, parts)
+            memory.release()
+            failure, weights = self._attempt(work, number, proposal)
+        scores = {}
+        if failure is None:
             scores = {"accuracy": work.curve[-1].accuracy, "loss": work.curve[-1].loss}
-        except Exception as error:  # whatever it is, it is this trial's and not the search's
-            failure = _failure(error)
-            del error
-            gc.collect()  # a kept exception keeps its tensors
         return Outcome(
             recipe=asdict(recipe),
             scores=scores,
@@ -141,8 +146,27 @@ class Training:
                 "epoch_seconds": [round(e.seconds, 4) for e in work.curve[work.behind :]],
                 "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 **({"restarted": work.restarted} if work.restarted else {}),
+                **({"micro_batches": work.micro_batches} if work.micro_batches > 1 else {}),
             },
         )
+
+    def _attempt(
+        self, work: _Work, number: int, proposal: Proposal
+    ) -> tuple[Failure | None, str | None]:
+        """Train and save: what went wrong, or the SHA-256 of the weights, if they are kept."""
+        try:
+            self._train(work, number, proposal)
+            if self._checkpoints is None:
+                return None, None
+            path = self._checkpoints / checkpoint_name(number)
+            return None, checkpoint.save(path, work.net.state_dict())
+        except Exception as error:  # whatever it is, it is this trial's and not the search's
+            if isinstance(error, OSError) and is_full(error):
+                raise  # but for a full disk: nothing could be recorded
+            failure = _failure(error, work.micro_batches)
+            del error
+            gc.collect()  # a kept exception keeps its tensors
+            return failure, None
 
     def _seed_of(self, number: int, proposal: Proposal) -> int:
         root = number if proposal.root is None else proposal.root
@@ -160,13 +184,15 @@ class Training:
             seed=work.seed,
             optimizer=work.optimizer,
             done=work.behind,
+            micro_batches=work.micro_batches,
         ):
             work.curve.append(epoch)
             if epoch.number == last:
                 break
         if last < work.recipe.epochs and self._checkpoints is not None:
             path = self._checkpoints / paused_name(number)
-            checkpoint.save_sealed(path, pausing.state(work.net, work.optimizer, work.curve))
+            kept = pausing.state(work.net, work.optimizer, work.curve, work.micro_batches)
+            checkpoint.save_sealed(path, kept)
 
     def _begin(self, work: _Work, architecture: Architecture) -> None:
         net = build(self._space, architecture, self._task, work.seed)
@@ -179,10 +205,11 @@ class Training:
             if self._checkpoints is None:
                 raise ValueError("no checkpoints are kept")
             kept = checkpoint.load_sealed(self._checkpoints / paused_name(proposal.continues))
-            curve = pausing.restore(work.net, work.optimizer, kept)
+            curve, parts = pausing.restore(work.net, work.optimizer, kept)
             if len(curve) != proposal.done:
                 raise ValueError(f"want {proposal.done} epochs done, got {len(curve)}")
             work.curve, work.behind = curve, len(curve)
+            work.micro_batches = max(work.micro_batches, parts)  # as it was before the pause
         except ValueError as error:
             work.restarted = str(error)
             self._begin(work, proposal.architecture)
@@ -218,20 +245,23 @@ def _record(epoch: Epoch) -> dict[str, float]:
     return fields
 
 
-def _failure(error: Exception) -> Failure:
+def _more_parts(work: _Work) -> int:
+    """Parts of a batch to try next, 0 if there is nothing left to try."""
+    parts = 2 * work.micro_batches
+    enough = work.recipe.batch_size >= 2 * parts  # a part of one example has no variance
+    return parts if parts <= MOST_PARTS and enough else 0
+
+
+def _failure(error: Exception, parts: int) -> Failure:
     cause: Cause = "error"
     if isinstance(error, Diverged):
         cause = "diverged"
-    elif _is_out_of_memory(error):
+    elif memory.is_out_of_memory(error):
         cause = "out-of-memory"
     lines = str(error).strip().splitlines() or [""]
     message = lines[0][:300]
     if cause == "error":
         message = f"{type(error).__name__}: {message}"
+    if cause == "out-of-memory" and parts > 1:
+        message = f"even with batches in {parts} parts: {message}"
     return Failure(cause, message, "" if cause == "diverged" else traceback.format_exc(limit=-8))
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -6,47 +6,132 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from nas.results.lineage import Lineage
+from nas.results.progress import Point
+from nas.results.theme import LIGHT, Theme
 from nas.trial import Trial
 
+_AREA = (0.1, 0.13, 0.74, 0.8)  # of the axes, where a bar of colours is beside them
+_WIDE = (0.1, 0.13, 0.86, 0.8)
 
-def front_figure(trials: Sequence[Trial], front: Sequence[Trial]) -> Figure:
+
+def front_figure(
+    trials: Sequence[Trial],
+    front: Sequence[Trial],
+    *,
+    baselines: Mapping[int, str] | None = None,
+    theme: Theme = LIGHT,
+) -> Figure:
     """Accuracy versus parameters of the completed trials; the front as a step line.
 
-    Older trials are lighter, so that one sees where the search went.
+    Args:
+        trials: All; their colour is their number, so that one sees where the search went.
+        front: Those that no other dominates.
+        baselines: Names of published networks among the trials, by number; drawn as squares.
+        theme: Of the page it is for.
     """
-    figure = Figure(figsize=(7, 4.5), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
+    figure = theme.figure(7.4, 4.6)
+    axes = theme.dress(figure.add_axes(_AREA))
     done = [t for t in trials if t.completed]
+    sizes, accuracies = _places(done)
     points = axes.scatter(
-        [t.scores["parameters"] for t in done],
-        [t.scores["accuracy"] for t in done],
-        c=[t.number for t in done],
-        cmap="viridis_r",
-        s=22,
-        alpha=0.8,
-        linewidths=0,
-        label=f"trials ({len(done)} of {len(trials)} completed)",
-    )
-    ordered = sorted(front, key=lambda t: t.scores["parameters"])
-    axes.step(
-        [t.scores["parameters"] for t in ordered],
-        [t.scores["accuracy"] for t in ordered],
-        where="post",
-        color="crimson",
-        marker="o",
-        markerfacecolor="none",
-        markersize=8,
-        label=f"front ({len(ordered)})",
-    )
+        sizes, accuracies, c=[t.number for t in done], cmap=theme.colours, s=22, alpha=0.85,
+        linewidths=0, label=f"trials ({len(done)} of {len(trials)} completed)",
+    )  # fmt: skip
+    _front_line(axes, front, theme)
+    for number, name in (baselines or {}).items():
+        if trials[number].completed:
+            x, y = _places([trials[number]])
+            axes.plot(x, y, "s", color=theme.second, markersize=8, markerfacecolor="none",
+                      markeredgewidth=1.8)  # fmt: skip
+            axes.annotate(name, (x[0], y[0]), xytext=(6, -10), textcoords="offset points",
+                          fontsize=7, color=theme.second, parse_math=False)  # fmt: skip
+    if baselines:
+        axes.plot([], [], "s", color=theme.second, markerfacecolor="none", label="published")
     axes.set(xscale="log", xlabel="parameters", ylabel="validation accuracy")
-    axes.grid(alpha=0.3, which="both")
-    axes.legend(loc="lower right")
+    _legend(axes, theme)
     if done:
-        figure.colorbar(points, ax=axes, label="trial number")
+        bar = figure.colorbar(points, cax=figure.add_axes((0.87, 0.13, 0.02, 0.8)))
+        bar.set_label("trial number", color=theme.ink)
+        bar.ax.tick_params(colors=theme.ink)
+    return figure
+
+
+def progress_figure(points: Sequence[Point], *, theme: Theme = LIGHT) -> Figure:
+    """The best accuracy, within several sizes, and the hypervolume, against trials and hours."""
+    figure = theme.figure(9.2, 4.2)
+    sizes = points[-1].best_under if points else {}
+    axes_of_time: tuple[tuple[str, list[float]], ...] = (
+        ("trials", [float(point.trials) for point in points]),
+        ("hours of training", [point.seconds / 3600 for point in points]),
+    )
+    for place, (label, x) in enumerate(axes_of_time):
+        axes = theme.dress(figure.add_axes((0.075 + 0.45 * place, 0.13, 0.37, 0.8)))
+        lines = [("any size", [point.best for point in points])]
+        for size in sizes:
+            label_size = f"at most {size:,} parameters"
+            lines.append((label_size, [point.best_under.get(size) for point in points]))
+        styles = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+        for (name, values), style in zip(lines, itertools.cycle(styles), strict=False):
+            known = [(a, v) for a, v in zip(x, values, strict=True) if v is not None]
+            axes.step(
+                [a for a, _ in known], [v for _, v in known], where="post", linestyle=style,
+                color=theme.ink if name == "any size" else theme.second, label=name, linewidth=1.4,
+            )  # fmt: skip
+        right = axes.twinx()
+        right.plot(x, [p.hypervolume for p in points], color=theme.accent, marker="o",
+                   markevery=max(1, len(x) // 8), markersize=4, linewidth=1,
+                   label="hypervolume (right)")  # fmt: skip
+        right.tick_params(colors=theme.ink)
+        axes.set(xlabel=label, ylabel="" if place else "best validation accuracy")
+        if place == 0:
+            right.set_yticklabels([])
+            axes.plot([], [], color=theme.accent, marker="o", label="hypervolume (right)")
+            _legend(axes, theme)
+        else:
+            right.set_ylabel("hypervolume", color=theme.ink)
+    return figure
+
+
+def lineage_figure(
+    trials: Sequence[Trial], front: Sequence[Trial], lineage: Lineage, *, theme: Theme = LIGHT
+) -> Figure:
+    """Who descends from whom: accuracy against the number of the trial.
+
+    A thin line leads from every parent to its child; the ancestors of the best trial are joined by
+    a thick one and numbered.
+    """
+    figure = theme.figure(8.2, 4.6)
+    axes = theme.dress(figure.add_axes(_WIDE))
+    done = {t.number: t.scores["accuracy"] for t in trials if t.completed}
+    lines = [
+        ((parent, done[parent]), (child, done[child]))
+        for child in done
+        for parent in lineage.parents(child)
+        if parent in done
+    ]
+    axes.add_collection(LineCollection(lines, colors=theme.muted, linewidths=0.7, zorder=1))
+    axes.scatter(list(done), list(done.values()), s=14, color=theme.second, linewidths=0,
+                 label="trials", zorder=2)  # fmt: skip
+    on_front = [t.number for t in front]
+    axes.plot(on_front, [done[n] for n in on_front], "o", color=theme.accent, markersize=8,
+              markerfacecolor="none", label=f"front ({len(front)})", zorder=3)  # fmt: skip
+    if front:
+        best = max(front, key=lambda t: t.scores["accuracy"])
+        way = [n for n in lineage.ancestry(best.number) if n in done]
+        axes.plot(way, [done[n] for n in way], color=theme.ink, linewidth=2,
+                  label=f"ancestors of {best.number}, the best", zorder=4)  # fmt: skip
+        for number in way[-12:]:
+            axes.annotate(str(number), (number, done[number]), xytext=(0, 6), ha="center",
+                          textcoords="offset points", fontsize=7, color=theme.ink)  # fmt: skip
+    axes.set(xlabel="trial", ylabel="validation accuracy")
+    _legend(axes, theme)
     return figure
 
 
@@ -86,3 +171,22 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
     canvas.draw()  # type: ignore[no-untyped-call]
     rgba = np.asarray(canvas.buffer_rgba(), dtype=np.uint8)  # type: ignore[no-untyped-call]
     return rgba[..., :3].copy()
+
+
+def _places(trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
+    return [t.scores["parameters"] for t in trials], [t.scores["accuracy"] for t in trials]
+
+
+def _front_line(axes: Axes, front: Sequence[Trial], theme: Theme) -> None:
+    sizes, accuracies = _places(sorted(front, key=lambda t: t.scores["parameters"]))
+    axes.step(
+        sizes, accuracies, where="post", color=theme.accent, marker="o", markerfacecolor="none",
+        markersize=8, label=f"front ({len(front)})",
+    )  # fmt: skip
+
+
+def _legend(axes: Axes, theme: Theme) -> None:
+    axes.legend(
+        loc="lower right", fontsize=8, facecolor=theme.background, edgecolor=theme.muted,
+        labelcolor=theme.ink, framealpha=0.85,
+    )  # fmt: skip

@@ -9,10 +9,14 @@ from typing import Any
 from rich.table import Table
 
 from nas.hyperparameters import recipe_fields
+from nas.results.numbers import duration
+from nas.results.numbers import short as short
 from nas.run import Run
 from nas.trial import Trial
 from search_spaces import SearchSpace
 from search_spaces.values import thaw
+
+_CUT = 108  # characters of an architecture in a table; nas show RUN TRIAL has all of it
 
 
 def front_table(
@@ -36,7 +40,7 @@ def front_table(
             short(trial.scores["macs"]),
             f"{trial.seconds:.1f}",
             *([f"{trial.epochs}/{trial.recipe.get('epochs', trial.epochs)}"] if staged else []),
-            notation(trial, space) + (f"\n{recipe}" if recipe else ""),
+            cut(notation(trial, space), _CUT) + (f"\n{recipe}" if recipe else ""),
         )
     return table
 
@@ -52,14 +56,32 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
         f"seed {settings.seed}: {len(run.trials)} trials, {early}{len(run.failures)} failed; "
         f"hypervolume {run.hypervolume():.4f}"
     )
+    yield budget_line(run)
     if run.front:
         yield front_table(run.front, space, title=f"front ({len(run.front)})")
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
+    space_file = f" --space {settings.space}" if settings.space_in_file else ""
     yield "next:"
     if run.front:
-        yield f"  nas retrain {path}                  # train the best one properly"
+        best = run.best()
+        yield f"  nas show {path} {best.number}{space_file}                # the best one drawn"
+        yield f"  nas retrain {path}{space_file}                  # train the best one properly"
         yield f"  nas export {path} --to winner       # take its weights away as they are"
-    yield f"  tensorboard --logdir {path.parent}             # look"
+    yield f"  nas tensorboard {path}{space_file}              # look"
+
+
+def budget_line(run: Run) -> str:
+    """What the search has spent, and within which limits."""
+    seconds = sum(trial.seconds for trial in run.trials)
+    epochs = sum(len(trial.curve) - trial.proposal.done for trial in run.trials)
+    each = f", {seconds / len(run.trials):.1f} s a trial" if run.trials else ""
+    told = f"spent: {duration(seconds)} of training, {epochs:,} epochs{each}"
+    limits = run.settings.limits
+    if limits.max_parameters is not None:
+        told += f"; at most {limits.max_parameters:,} parameters"
+    if limits.max_macs is not None:
+        told += f"; at most {short(limits.max_macs)} MACs"
+    return told
 
 
 def failure_lines(failures: Sequence[Trial]) -> list[str]:
@@ -120,15 +142,14 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
 
 def notation(trial: Trial, space: SearchSpace | None) -> str:
     """The architecture in the shortest text that the space can read back."""
-    return str(trial.architecture) if space is None else space.format(trial.architecture)
+    if space is None or trial.architecture not in space:
+        return str(trial.architecture)
+    return space.format(trial.architecture)
 
 
-def short(number: float) -> str:
-    """1234567 as 1.23 M."""
-    for factor, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= factor:
-            return f"{number / factor:.2f}{unit}"
-    return f"{number:.0f}"
+def cut(text: str, length: int) -> str:
+    """The beginning of a text that is too long."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def _text(value: object) -> str:

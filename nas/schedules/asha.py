@@ -80,7 +80,8 @@ class AsynchronousHalving:
     def kept(self) -> set[int]:
         kept = set(self._waited_for)
         for rung in self._rungs.values():
-            waiting = (t.number for t in rung.ranked() if t.number not in self._promoted)
+            best = rung.ranked(len(self._promoted) + KEPT)  # of which some are promoted
+            waiting = (t.number for t in best if t.number not in self._promoted)
             kept.update(islice(waiting, KEPT))
         return kept
 

@@ -57,6 +57,7 @@ class Rung:
         self._objectives = objectives
         self._one = len(objectives.names) == 1
         self._completed: dict[int, Trial] = {}
+        self._vectors: list[Vector] = []  # of their scores
         # With one objective an order that new trials are sorted into, which is quick:
         self._order: list[tuple[Vector, int]] = []
         self._waiting: list[tuple[Vector, int]] = []  # of those, the ones not seen in `besides`
@@ -66,8 +67,9 @@ class Rung:
         self.size += 1
         if trial.completed:
             self._completed[trial.number] = trial
+            self._vectors.append(self._objectives.vector(trial.scores))
             if self._one:
-                entry = (self._objectives.vector(trial.scores), trial.number)
+                entry = (self._vectors[-1], trial.number)
                 insort(self._order, entry)
                 insort(self._waiting, entry)
 
@@ -79,7 +81,7 @@ class Rung:
             besides: Numbers of trials; must hold all that it ever held.
         """
         if not self._one:
-            top = self._ranked(count) if count else []
+            top = self.ranked(count) if count else []
             return next((trial for trial in top if trial.number not in besides), None)
         while self._waiting and self._waiting[0][1] in besides:
             self._waiting.pop(0)
@@ -87,15 +89,13 @@ class Rung:
             return self._completed[self._waiting[0][1]]
         return None
 
-    def ranked(self) -> list[Trial]:
-        """The completed ones, the best first."""
-        return self._ranked(None)
-
-    def _ranked(self, count: int | None) -> list[Trial]:
-        return ranked(list(self._completed.values()), self._objectives, count)
+    def ranked(self, count: int) -> list[Trial]:
+        """The best `count` of the completed ones, the best first."""
+        trials = list(self._completed.values())
+        return [trials[i] for i in best_first(self._vectors, count)] if trials else []
 
 
-def ranked(trials: Sequence[Trial], objectives: Objectives, count: int | None) -> list[Trial]:
+def ranked(trials: Sequence[Trial], objectives: Objectives, count: int) -> list[Trial]:
     """The best `count`, the best first: by Pareto rank, then crowding; or by the one objective."""
     if not trials:
         return []

@@ -15,7 +15,7 @@ from random import Random
 
 from nas.candidates import Candidates
 from nas.objectives import Objectives
-from nas.pareto import best_first
+from nas.pareto import Vector, best_first
 from nas.trial import Proposal, Trial
 
 
@@ -44,6 +44,7 @@ class RegularizedEvolution:
         self._size = population
         self._tournament = tournament
         self._alive: deque[Trial] = deque(maxlen=population)
+        self._vectors: deque[Vector] = deque(maxlen=population)  # of their scores
         self._place: list[int] | None = None  # of each individual, 0 for the best
 
     def ask(self, rng: Random) -> Proposal:
@@ -57,11 +58,12 @@ class RegularizedEvolution:
     def tell(self, trial: Trial) -> None:
         if trial.completed:
             self._alive.append(trial)  # a full deque drops its oldest entry
+            self._vectors.append(self._objectives.vector(trial.scores))
             self._place = None
 
     def _places(self) -> list[int]:
         if self._place is None:
-            order = best_first([self._objectives.vector(t.scores) for t in self._alive])
+            order = best_first(self._vectors)
             self._place = [0] * len(order)
             for place, index in enumerate(order):
                 self._place[index] = place

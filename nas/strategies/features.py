@@ -18,10 +18,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import fields
 from functools import lru_cache
-from itertools import islice
 from math import log, sqrt
 from typing import NamedTuple, TypeAlias
 
@@ -172,12 +171,14 @@ def _paths(graph: Dag) -> Counter[tuple[str, ...]]:
         ahead[i].append((label, j))
     starts = set(range(len(graph.labels))) - {j for _, j, _ in graph.edges}
 
-    def walk(vertex: int, labels: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
-        labels = (*labels, graph.labels[vertex])
+    begun: list[tuple[int, tuple[str, ...]]] = [
+        (start, (graph.labels[start],)) for start in sorted(starts, reverse=True)
+    ]
+    whole: list[tuple[str, ...]] = []
+    while begun and len(whole) < _PATHS:
+        vertex, labels = begun.pop()
         if vertex not in ahead:
-            yield labels
-        for label, other in ahead.get(vertex, ()):
-            yield from walk(other, (*labels, label))
-
-    found = (path for start in sorted(starts) for path in walk(start, ()))
-    return Counter(islice(found, _PATHS))
+            whole.append(labels)
+        for label, other in reversed(ahead.get(vertex, ())):
+            begun.append((other, (*labels, label, graph.labels[other])))
+    return Counter(whole)

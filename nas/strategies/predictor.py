@@ -13,7 +13,7 @@ improvement, where costs are known exactly and only the other scores are modelle
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Container, Hashable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -88,22 +88,24 @@ class Predictor:
             self._completed.append(len(self._told))
         self._told.append(trial)
 
-    def recommend(self) -> Trial:
+    def recommend(self, among: Container[int] | None = None) -> Trial:
         """Of the completed trials told, the one whose first objective is best without its noise.
 
+        Args:
+            among: Only of trials with these numbers.
+
         Raises:
-            ValueError: no completed trial has been told.
+            ValueError: no such trial has been told.
         """
-        if not self._completed:
+        completed = (self._told[i] for i in self._completed)
+        trials = [t for t in completed if among is None or t.number in among]
+        if not trials:
             raise ValueError("want a completed trial to recommend, got none")
         if self._first in self._exact:
-            return min(
-                (self._told[i] for i in self._completed), key=lambda t: t.scores[self._first]
-            )
+            return min(trials, key=lambda t: t.scores[self._first])
         with one_thread():
-            belief = self._believe([])
-        means = dict(zip(belief.rows, belief.told[:, 0].tolist(), strict=True))
-        return self._told[min(self._completed, key=lambda i: means.get(i, inf))]
+            mean, _ = self._believe([]).predict([self._encoder.encode(t.proposal) for t in trials])
+        return trials[int(mean[:, 0].argmin())]
 
     def _most_promising(self, pending: list[Proposal], rng: Random) -> Proposal:
         belief = self._believe(pending)

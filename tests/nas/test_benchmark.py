@@ -204,6 +204,31 @@ def test_the_same_cost_is_that_of_epochs_or_of_seconds(benchmark, path, tmp_path
     assert summary.at_equal_cost(Measure(clocked), results, (10, 500), 30) == by_epochs
 
 
+def test_what_a_model_recommends_is_judged_beside_the_best_score(path, tmp_path):
+    """One cell's score is a lie, the best of all; the model knows what cells like it are worth."""
+    header, *rows = path.read_text().splitlines()
+    rng = Random(0)
+    noisy = tmp_path / "noisy.csv"
+    noisy.write_text(
+        "\n".join(
+            [f"{header},noisy"]
+            + [f"{row},{float(row.split(',')[-1]) * 0.5 + rng.uniform(0, 0.3)}" for row in rows]
+        )
+    )
+    benchmark = Benchmark(
+        table=str(noisy), space="nasbench201", accuracy={1: "noisy"}, report="late"
+    )
+    _, results = run(benchmark, tmp_path / "b", names=("random", "predictor"), trials=40)
+    measure = Measure(benchmark)
+    random, predictor = summary.efforts(measure, results)
+    assert random.recommended is None
+    advised = [measure._reported[search.recommended] for search in results["predictor"]]
+    assert predictor.recommended.mean == np.mean(advised)
+    assert all(search.recommended in search.rows for search in results["predictor"])
+    fewer = searches.read(tmp_path / "b", ["predictor"], trials=39, seeds=2)["predictor"]
+    assert [search.recommended for search in fewer] == [None, None]  # another one, after fewer
+
+
 def test_the_command_prints_and_writes(path, tmp_path):
     out = tmp_path / "b"
     command = [

@@ -133,11 +133,14 @@ def test_a_kill_while_writing_loses_nothing_that_was_recorded(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"number": True}, "wrong type"),
-        ({"scores": []}, "wrong type"),
-        ({"extra": 1}, "unknown field"),
-        ({"failure": {"cause": "boredom", "message": "", "traceback": ""}}, "unknown cause"),
-        ({"failure": {"cause": "error"}}, "failure wants"),
+        ({"number": True}, "trial.number: want a whole number from 0, got True"),
+        ({"scores": []}, "trial.scores: want an object, got list"),
+        ({"extra": 1}, "trial: want the fields number, .* got 'extra' too"),
+        ({"failure": {"cause": "no"}}, "trial.failure: want the field 'message', got none"),
+        (
+            {"failure": {"cause": "boredom", "message": "", "traceback": ""}},
+            "trial.failure.cause: want one of out-of-memory, .* got 'boredom'",
+        ),
     ],
 )
 def test_fields_that_are_not_a_trials(change, message):

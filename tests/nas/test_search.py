@@ -40,6 +40,18 @@ def test_a_search_learns_and_has_a_front(run):
     assert run.best("knee") in run.front
 
 
+def test_the_recommended_trial_is_among_the_best_of_those_allowed(run):
+    recommended = run.best("recommended")
+    accuracies = sorted(t.scores["accuracy"] for t in run.trials)
+    assert recommended.scores["accuracy"] >= accuracies[-10]  # noise is no more than that here
+    limit = 30_000
+    smaller = run.best("recommended", max_parameters=limit)
+    assert smaller.scores["parameters"] <= limit
+    assert smaller == run.best("recommended", max_parameters=limit)
+    one = min(t.scores["parameters"] for t in run.trials)
+    assert run.best("recommended", max_parameters=one).scores["parameters"] == one
+
+
 def test_the_same_seed_gives_the_same_journal(run, tmp_path):
     again = nas.search(**SMALL, trials=TRIALS, out=tmp_path / "again")
     assert decided(again.path) == decided(run.path)
@@ -269,13 +281,19 @@ def test_a_space_file_that_has_changed_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace('"schema": 2', '"schema": 3'), "made by a newer version"),
-        (lambda text: text.replace('"schema": 2', '"schema": "x"'), "no schema number"),
+        (lambda text: text.replace('"schema": 3', '"schema": 4'), "made by a newer version"),
+        (
+            lambda text: text.replace('"schema": 3', '"schema": "x"'),
+            "run.schema: want a whole number",
+        ),
         (lambda text: text.replace('"seed": 3', '"seed": 3, "seed": 3'), "twice"),
-        (lambda text: text.replace('"window": 1', '"window": 0'), "window: want at least 1"),
+        (
+            lambda text: text.replace('"window": 4', '"window": 0'),
+            "settings.window: want a whole number from 1 ",
+        ),
         (lambda text: text.replace('"window"', '"windows"'), "settings: "),
         (lambda text: text[: len(text) // 2], "want JSON"),
-        (lambda _: "[" * 100_000, "nesting"),
+        (lambda _: "[" * 10_000, "nesting"),
     ],
 )
 def test_a_run_file_that_is_not_one(run, tmp_path, change, message):

@@ -125,6 +125,7 @@ def test_the_front_and_the_best_are_of_last_stages(run):
     assert superseded - {None}
     assert not superseded & {t.number for t in run.front}
     assert run.best().proposal.epochs == 4
+    assert run.best("recommended").proposal.epochs == 4
 
 
 def test_a_paused_trial_of_the_front_is_taken_away_as_it_was_scored(tmp_path):

@@ -14,6 +14,8 @@ SPACES = {"mlp": {}, "nasbench201": {"channels": 4, "cells": 1}, "mobile": {}}
 RECIPES = {
     "sgd": Recipe(epochs=3, batch_size=32, dropout=0.2),
     "sgd without momentum": Recipe(epochs=3, batch_size=32, momentum=0.0),
+    "averaging often": Recipe(epochs=3, batch_size=10, averaging=0.99),
+    "bfloat16": Recipe(epochs=3, batch_size=32, precision="bfloat16", averaging=0),
     "adamw": Recipe(epochs=3, batch_size=32, optimizer="adamw", dropout=0.2),
 }
 
@@ -61,7 +63,7 @@ def test_pausing_changes_no_bit(data, tmp_path, space, recipe):
         net = build(space, data)
         mine = make_optimizer(net, recipe)
         if curve:
-            curve = pausing.restore(net, mine, checkpoint.load_sealed(tmp_path / "paused"))
+            curve = pausing.restore(net, mine, checkpoint.load_sealed(tmp_path / "paused")).epochs
         for epoch in train(net, data, recipe, seed=7, optimizer=mine, done=len(curve)):
             curve.append(replace(epoch, seconds=0.0))
             if epoch.number == stop:
@@ -77,6 +79,15 @@ def test_pausing_changes_no_bit(data, tmp_path, space, recipe):
     )
     for name, tensor in wanted.items():
         assert torch.equal(found[name], tensor), name
+
+
+def test_a_training_in_parts_is_continued_in_parts(data):
+    net = build("mlp", data)
+    optimizer, epochs = whole(net, data, RECIPES["sgd"])
+    kept = pausing.state(net, optimizer, epochs, 2)
+    other = build("mlp", data)
+    found = pausing.restore(other, make_optimizer(other, RECIPES["sgd"]), kept)
+    assert found == (epochs, 2)
 
 
 def test_equal_trainings_leave_equal_files(data, tmp_path):

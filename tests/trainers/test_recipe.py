@@ -38,6 +38,11 @@ def test_learning_rate_is_the_optimisers_unless_given():
         ("label_smoothing", 1),
         ("augmentation", 1.01),
         ("dropout", 1.0),
+        ("averaging", 1),
+        ("schedule", "linear"),
+        ("mirror", True),
+        ("precision", "float16"),
+        ("nesterov", 1),
         ("dropout", None),
     ],
 )
@@ -52,7 +57,7 @@ def test_says_what_was_wanted_and_got():
 
 
 def test_refuses_unknown_fields():
-    with pytest.raises(ValueError, match=r"^recipe: want only epochs, .*dropout, got 'lr'$"):
+    with pytest.raises(ValueError, match=r"^recipe: want only epochs, .*precision, got 'lr'$"):
         Recipe.from_dict({"lr": 0.1})
 
 

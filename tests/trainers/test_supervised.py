@@ -18,7 +18,8 @@ from trainers import (
     seeded,
     train,
 )
-from trainers.supervised import batches, learning_rates, make_optimizer, steps_per_epoch
+from trainers.batches import batches, steps_per_epoch
+from trainers.optimizers import learning_rates, make_optimizer
 
 QUICK = Recipe(epochs=2, batch_size=128)
 
@@ -103,6 +104,38 @@ def test_global_randomness_is_neither_used_nor_disturbed(few):
     assert same(*nets)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("parts", [2, 3, 4])
+def test_batches_in_parts_make_the_same_steps_where_no_norm_looks_at_a_batch(few, optimizer, parts):
+    """In float64, so that only the order of additions is left to differ."""
+    recipe = Recipe(epochs=3, batch_size=64, optimizer=optimizer)
+    few = replace(few, train=Split(few.train.images[:131], few.train.labels[:131]))
+    found = []
+    for micro_batches in (1, parts):
+        with seeded(0):
+            net = nn.Sequential(Double(), nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 10))
+        net.double()
+        epochs = list(train(net, few, recipe, seed=0, micro_batches=micro_batches))
+        found.append((net, epochs))
+    (whole, expected), (in_parts, epochs) = found
+    for a, b in zip(whole.parameters(), in_parts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-9)
+    for a, b in zip(expected, epochs, strict=True):
+        assert a.train_loss == pytest.approx(b.train_loss, rel=1e-6)
+        assert (a.accuracy, a.learning_rate) == (b.accuracy, b.learning_rate)
+
+
+def test_no_part_of_a_batch_is_a_single_example(few):
+    few = replace(few, train=Split(few.train.images[:7], few.train.labels[:7]))
+    recipe = Recipe(epochs=1, batch_size=3)
+    assert list(train(network(), few, recipe, seed=0, micro_batches=4))  # batch norm would refuse
+
+
+class Double(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.double()
+
+
 def test_dropout_acts_while_training_and_leaves_a_plain_network(few):
     net = network()
     for _ in train(net, few, replace(QUICK, dropout=0.5), seed=0):
@@ -121,8 +154,8 @@ def test_dropout_is_gone_after_an_error_too(few):
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_norms_and_biases_do_not_decay(optimizer):
     net = network()
-    groups = make_optimizer(net, Recipe(optimizer=optimizer, weight_decay=0.1)).param_groups
-    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    groups = make_optimizer(net, Recipe(optimizer=optimizer, weight_decay=0.1)).groups
+    decay = {id(p): group.weight_decay for group in groups for p in group.parameters}
     for name, parameter in net.named_parameters():
         assert decay[id(parameter)] == (
             0.1 if name.endswith("weight") and parameter.dim() > 1 else 0
@@ -205,7 +238,7 @@ def test_epochs_differ_in_order_and_blocks_do_not_show(digits, monkeypatch):
     recipe = Recipe(augmentation=0)
     first, second = (list(batches(digits, recipe, epoch=e, seed=0)) for e in (1, 2))
     assert not torch.equal(first[0][1], second[0][1])
-    monkeypatch.setattr("trainers.supervised.BLOCK_BYTES", 1)
+    monkeypatch.setattr("trainers.batches.BLOCK_BYTES", 1)
     for (x, y), (x_small, y_small) in zip(
         first, batches(digits, recipe, epoch=1, seed=0), strict=True
     ):

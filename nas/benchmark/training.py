@@ -1,0 +1,192 @@
+"""Training speed: a fixed sample of architectures by our loop and the plain one, in one run.
+
+The two take turns, architecture by architecture, and which goes first changes with the seed, so
+that a machine that is shared slows both alike. What is compared are ratios within the run.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nas.run import made_here
+from search_spaces import Architecture, SearchSpace, load
+
+if TYPE_CHECKING:
+    from nas.evaluators.throughput import Bench, Training
+
+LOOPS = ("ours", "plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An architecture of the sample."""
+
+    space: SearchSpace
+    architecture: Architecture
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One candidate trained by one loop with one seed."""
+
+    candidate: int  # number in the sample
+    seed: int
+    loop: str
+    training: Training
+
+
+def sample(spaces: Sequence[tuple[str, int]]) -> list[Candidate]:
+    """So many architectures of each space, always the same ones.
+
+    Raises:
+        ValueError: there is no such space, or it has not so many members.
+    """
+    candidates = []
+    for name, count in spaces:
+        space = load(name)
+        if count < 1 or space.size < count:
+            raise ValueError(f"{name}: want 1 to {space.size:,} architectures, got {count}")
+        rng = Random(f"benchmark/{name}")
+        drawn: dict[Architecture, None] = {}
+        while len(drawn) < count:
+            drawn[space.sample(rng)] = None
+        candidates += [Candidate(space, architecture) for architecture in drawn]
+    return candidates
+
+
+def run(bench: Bench, candidates: Sequence[Candidate], *, seeds: int) -> Iterator[Measurement]:
+    """Train every candidate with every seed by both loops, in turns.
+
+    The first candidate is trained by both before that, which is not counted: much is loaded then.
+    """
+    for loop in LOOPS:
+        _measure(bench, candidates, 0, 0, loop)
+    for seed in range(seeds):
+        for number in range(len(candidates)):
+            for loop in LOOPS if (seed + number) % 2 == 0 else LOOPS[::-1]:
+                yield _measure(bench, candidates, number, seed, loop)
+
+
+def _measure(
+    bench: Bench, candidates: Sequence[Candidate], number: int, seed: int, loop: str
+) -> Measurement:
+    candidate = candidates[number]
+    train = bench.ours if loop == "ours" else bench.plain
+    trained = train(candidate.space, candidate.architecture, seed)
+    return Measurement(number, seed, loop, trained)
+
+
+def summary(
+    candidates: Sequence[Candidate], measured: Sequence[Measurement], apart: Sequence[Any]
+) -> dict[str, Any]:
+    """The document of a benchmark: rates of each loop, their ratio, and every candidate.
+
+    Keys: `loops` (for each: candidates_per_hour, images_per_second, accuracy, peak_bytes), `ratio`
+    (candidates an hour, ours to plain), `ratio_by_space`, `cpu_ratio` (likewise, of the processor's
+    seconds, all processes together), `accuracy_difference` (ours less plain), each of these with `mean` and `half_width` of its 95 % confidence interval over the seeds
+    (Student's t; None with one seed), and `candidates`.
+    """
+    names = ("seconds", "cpu_seconds", "accuracy")
+    seconds, cpu_seconds, accuracy = (_table(measured, name) for name in names)
+    spaces = [c.space.name for c in candidates]
+    everyone = [True] * len(spaces)
+    return {
+        "loops": {loop: _rates(measured, loop) for loop in LOOPS},
+        "ratio": _interval(_ratios(seconds, everyone)),
+        "ratio_by_space": {
+            name: _interval(_ratios(seconds, [space == name for space in spaces]))
+            for name in dict.fromkeys(spaces)
+        },
+        "cpu_ratio": _interval(_ratios(cpu_seconds, everyone)),
+        "accuracy_difference": _interval((accuracy["ours"] - accuracy["plain"]).mean(axis=1)),
+        "candidates": [
+            {
+                "space": c.space.name,
+                "architecture": str(c.architecture),
+                **{
+                    loop: {
+                        "seconds": seconds[loop][:, number].tolist(),
+                        "cpu_seconds": cpu_seconds[loop][:, number].tolist(),
+                        "accuracy": accuracy[loop][:, number].tolist(),
+                    }
+                    for loop in LOOPS
+                },
+                **parts,
+            }
+            for number, (c, parts) in enumerate(zip(candidates, apart, strict=True))
+        ],
+    }
+
+
+def _table(measured: Sequence[Measurement], name: str) -> dict[str, Any]:
+    """Loop -> [seeds, candidates]."""
+    seeds = 1 + max(m.seed for m in measured)
+    count = 1 + max(m.candidate for m in measured)
+    tables = {loop: np.full((seeds, count), np.nan) for loop in LOOPS}
+    for m in measured:
+        tables[m.loop][m.seed, m.candidate] = getattr(m.training, name)
+    return tables
+
+
+def _rates(measured: Sequence[Measurement], loop: str) -> dict[str, Any]:
+    mine = [m.training for m in measured if m.loop == loop]
+    seconds = sum(t.seconds for t in mine)
+    peaks = [t.peak_bytes for t in mine if t.peak_bytes is not None]
+    return {
+        "candidates_per_hour": 3600 * len(mine) / seconds,
+        "images_per_second": sum(t.images for t in mine) / seconds,
+        "accuracy": float(np.mean([t.accuracy for t in mine])),
+        "peak_bytes": max(peaks) if peaks else None,
+    }
+
+
+def _ratios(seconds: dict[str, Any], chosen: Sequence[bool]) -> Any:
+    """[seeds]: how many times the candidates an hour of the plain loop ours has."""
+    return seconds["plain"][:, chosen].sum(axis=1) / seconds["ours"][:, chosen].sum(axis=1)
+
+
+def _interval(values: Any) -> dict[str, float | None]:
+    from scipy.stats import t  # late: it takes a while
+
+    count = len(values)
+    half = None
+    if count > 1:
+        half = float(t.ppf(0.975, count - 1) * values.std(ddof=1) / sqrt(count))
+    return {"mean": float(values.mean()), "half_width": half}
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Device, processor, versions and commit."""
+    return {**made_here(device), "processor": _processor(), "commit": _commit()}
+
+
+def _processor() -> str:
+    """What the system calls the processor."""
+    info = Path("/proc/cpuinfo")  # Linux
+    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def _commit() -> str | None:
+    """The commit of this checkout, if it is one."""
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return told.stdout.strip()

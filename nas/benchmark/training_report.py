@@ -1,0 +1,70 @@
+"""The document of a training benchmark as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Column, Table
+from rich.text import Text
+
+PHASES = ("data", "forward", "backward", "optimiser", "idle")
+
+
+def tables(document: Mapping[str, Any]) -> Group:
+    """What `nas.benchmark.training` found, to print."""
+    made = document["machine"]
+    described = (
+        f"{document['data']} on {made['device']} ({made['processor']}), "
+        f"{document['threads']} threads, torch {made['versions']['torch']}, "
+        f"commit {made['commit'] or 'unknown'}"
+    )
+    return Group(Text(described), _loops(document), _ratios(document), _candidates(document))
+
+
+def _loops(document: Mapping[str, Any]) -> Table:
+    table = Table("loop", *_right("candidates/h", "images/s", "accuracy", "peak memory"))
+    for loop, found in document["loops"].items():
+        table.add_row(
+            loop,
+            f"{found['candidates_per_hour']:,.1f}",
+            f"{found['images_per_second']:,.0f}",
+            f"{found['accuracy']:.4f}",
+            "unknown" if found["peak_bytes"] is None else f"{found['peak_bytes'] / 2**20:,.0f} MiB",
+        )
+    return table
+
+
+def _ratios(document: Mapping[str, Any]) -> Table:
+    table = Table("ours to plain", *_right("mean over the seeds", "95 % confidence"))
+    rows = {
+        "candidates an hour": document["ratio"],
+        **{f"  {space}": found for space, found in document["ratio_by_space"].items()},
+        "candidates a processor hour": document["cpu_ratio"],
+        "accuracy, difference": document["accuracy_difference"],
+    }
+    for name, found in rows.items():
+        half = found["half_width"]
+        table.add_row(name, f"{found['mean']:.4g}", "one seed" if half is None else f"± {half:.2g}")
+    return table
+
+
+def _candidates(document: Mapping[str, Any]) -> Table:
+    columns = ("ms a step", *(f"% {name}" for name in PHASES), "% roofline")
+    table = Table("candidate", "type", *_right(*columns))
+    for number, candidate in enumerate(document["candidates"]):
+        phases = candidate["step_seconds"]
+        whole = sum(phases.values())
+        table.add_row(
+            f"{candidate['space']} {number}",
+            candidate["computed"],
+            f"{1000 * whole:.1f}",
+            *(f"{100 * phases[name] / whole:.0f}" for name in PHASES),
+            f"{100 * candidate['roofline_share']:.1f}",
+        )
+    return table
+
+
+def _right(*names: str) -> list[Column]:
+    return [Column(name, justify="right") for name in names]

@@ -1,0 +1,40 @@
+"""Which trial of a run is best when its noise is taken off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nas import hyperparameters
+from nas.candidates import Candidates
+from nas.objectives import Objectives
+from nas.strategies.predictor import Predictor
+from nas.trial import Trial
+
+if TYPE_CHECKING:
+    from nas.run import Run
+
+
+def recommend(run: Run, among: Sequence[Trial]) -> Trial:
+    """Of `among`, the trial whose first objective the model of `predictor` expects to be the best.
+
+    The best of many brief, noisy scores is too good to be true. The model also sees how
+    architectures like it did, whichever strategy proposed them. Where trials were trained for
+    different numbers of epochs, only those trained longest count.
+
+    Args:
+        run: Its completed trials are what the model learns from.
+        among: Completed trials of it.
+
+    Raises:
+        ValueError: `among` is empty, or the space of the run is not there any more.
+    """
+    settings = run.settings
+    tree = hyperparameters.tree(settings.tune, settings.recipe)
+    candidates = Candidates(run.space, run.task, settings.limits, tree)
+    model = Predictor(candidates, Objectives(settings.objectives))
+    longest = max((trial.epochs for trial in among), default=0)
+    for trial in run.trials:
+        if trial.epochs == longest or not trial.completed:
+            model.tell(trial)
+    return model.recommend([t.number for t in among if t.epochs == longest])

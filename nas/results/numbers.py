@@ -1,0 +1,37 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def short(number: float) -> str:
+    """1234567 as 1.23 M."""
+    for factor, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= factor:
+            return f"{number / factor:.2f}{unit}"
+    return f"{number:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """3725 as 1 h 2 min, 75 as 1 min 15 s, 7.46 as 7.5 s."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def sparkline(values: Sequence[float], *, plain: bool = False) -> str:
+    """A curve as one line of blocks, from its lowest value to its highest; `plain`: in ASCII."""
+    if not values:
+        return ""
+    blocks = _PLAIN if plain else _BLOCKS
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return "".join(blocks[round((value - low) / span * (len(blocks) - 1))] for value in values)
+
+
+_BLOCKS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
+_PLAIN = "_.-=+*#"

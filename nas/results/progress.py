@@ -1,0 +1,89 @@
+"""How far a search has come, trial by trial: what is drawn against trials and against time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nas.front import TrialFront
+from nas.objectives import Objectives
+from nas.run import area_of
+from nas.trial import Trial
+
+_SHARES = (0.003, 0.01, 0.03, 0.1, 0.3)  # of the size at which the hypervolume ends
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A search after so many trials."""
+
+    trials: int
+    completed: int
+    failed: Mapping[str, int]  # by cause
+    best: float | None  # accuracy, 0..1
+    best_under: Mapping[int, float]  # accuracy of the best with at most so many parameters
+    hypervolume: float
+    front_size: int
+    seconds: float  # of training, summed over workers
+    idle: float | None  # share of the workers' time, where it was measured
+
+
+class Progress:
+    """Takes trials in, in order.
+
+    Args:
+        objectives: What the front is of.
+        largest: Parameters at which the hypervolume ends.
+    """
+
+    def __init__(self, objectives: Objectives, largest: int) -> None:
+        self.front = TrialFront(objectives)
+        self._largest = largest
+        self._sizes = [int(share * largest) for share in _SHARES]
+        self._trials = self._completed = 0
+        self._failed: Counter[str] = Counter()
+        self._best: float | None = None
+        self._under: dict[int, float] = {}
+        self._area = 0.0
+        self._seconds = self._busy = self._idle = 0.0
+
+    def add(self, trial: Trial) -> Point:
+        """Take one trial in; how far the search is then."""
+        self._trials += 1
+        self._seconds += trial.seconds
+        if "idle" in trial.measured:
+            self._busy += trial.seconds
+            self._idle += float(trial.measured["idle"])
+        if trial.failure is not None:
+            self._failed[trial.failure.cause] += 1
+        else:
+            self._complete(trial)
+        told = self._busy + self._idle
+        return Point(
+            trials=self._trials,
+            completed=self._completed,
+            failed=dict(self._failed),
+            best=self._best,
+            best_under=dict(self._under),
+            hypervolume=self._area,
+            front_size=len(self.front.items),
+            seconds=self._seconds,
+            idle=self._idle / told if told else None,
+        )
+
+    def _complete(self, trial: Trial) -> None:
+        self._completed += 1
+        accuracy, size = trial.scores["accuracy"], trial.scores["parameters"]
+        self._best = accuracy if self._best is None else max(self._best, accuracy)
+        for limit in self._sizes:
+            if size <= limit:
+                self._under[limit] = max(self._under.get(limit, 0.0), accuracy)
+        self.front.add(trial)  # which may also take an earlier stage of it away
+        self._area = area_of(self.front.items, self._largest)
+
+
+def points_of(trials: Iterable[Trial], objectives: Objectives, largest: int) -> list[Point]:
+    """Every point of a search."""
+    progress = Progress(objectives, largest)
+    return [progress.add(trial) for trial in trials]

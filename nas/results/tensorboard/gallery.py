@@ -1,0 +1,99 @@
+"""The pictures of a board, each made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from nas.results.lineage import Lineage
+from nas.results.progress import Point
+from nas.results.tensorboard.subject import Subject
+from nas.trial import Trial
+
+Later: TypeAlias = Callable[[], Any]  # makes a summary
+_ARCHITECTURES = 12  # of the front, spread from the smallest to the largest
+
+
+def front(trials: Sequence[Trial], members: Sequence[Trial], baselines: Mapping[int, str]) -> Later:
+    """The front as it is now, under a tag of its own: only ten pictures of each are kept."""
+    trials, members = list(trials), list(members)
+
+    def make() -> Any:
+        from nas.results.plots import front_figure
+        from nas.results.tensorboard.events import figure_picture
+
+        tag = f"search_front/after_{len(trials):05d}_trials"
+        return figure_picture(tag, front_figure(trials, members, baselines=baselines))
+
+    return make
+
+
+def at_the_end(
+    subject: Subject,
+    trials: Sequence[Trial],
+    members: Sequence[Trial],
+    lineage: Lineage,
+    points: Sequence[Point],
+) -> Iterator[tuple[str, Later]]:
+    """The architectures of the best and of the front, the lineage, the progress: each with its kind.
+
+    Kinds are "plot" and "architecture", which take different times.
+    """
+
+    def drawn_lineage() -> Any:
+        from nas.results.plots import lineage_figure
+        from nas.results.tensorboard.events import figure_picture
+
+        return figure_picture("search_lineage", lineage_figure(trials, members, lineage))
+
+    def drawn_progress() -> Any:
+        from nas.results.plots import progress_figure
+        from nas.results.tensorboard.events import figure_picture
+
+        return figure_picture("search_progress", progress_figure(points))
+
+    if members:
+        best = max(members, key=lambda t: t.scores["accuracy"])
+        yield (
+            "architecture",
+            architecture(
+                f"search_architectures/best_trial_{best.number:05d}", subject, best, lineage
+            ),
+        )
+    yield "plot", drawn_progress
+    if any(lineage.parents(trial.number) for trial in trials):
+        yield "plot", drawn_lineage
+    for place, trial in enumerate(_spread(members)):
+        tag = f"search_architectures/front_{place:02d}_trial_{trial.number:05d}"
+        yield "architecture", architecture(tag, subject, trial, lineage)
+
+
+def architecture(tag: str, subject: Subject, trial: Trial, lineage: Lineage) -> Later:
+    """An architecture, with the difference to its parent marked."""
+
+    def make() -> Any:
+        from nas.results.drawings import describe
+        from nas.results.drawings.figure import architecture_figure
+        from nas.results.tensorboard.events import figure_picture
+
+        step = lineage.step(trial.number)
+        title = f"trial {trial.number}, {trial.scores['accuracy']:.2%}"
+        if step is not None:
+            title += f" ({step.gain:+.2%} to its parent, trial {step.parent.number})"
+        drawing = describe(
+            subject.space,
+            trial.architecture,
+            subject.task,
+            title=f"{title}: {subject.space.format(trial.architecture)}",
+            parent=None if step is None else step.parent.architecture,
+        )
+        return figure_picture(tag, architecture_figure(drawing))
+
+    return make
+
+
+def _spread(members: Sequence[Trial]) -> list[Trial]:
+    if len(members) <= _ARCHITECTURES:
+        return list(members)
+    last = len(members) - 1
+    return [members[round(i * last / (_ARCHITECTURES - 1))] for i in range(_ARCHITECTURES)]

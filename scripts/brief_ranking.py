@@ -1,0 +1,111 @@
+"""How well does brief training rank cells? Spearman correlation with published accuracy.
+
+    python scripts/brief_ranking.py --table nasbench201.csv.gz --data cifar10.npz --out ranking.jsonl
+        --recipe averaging=0 --recipe averaging=0.95 --cells 24 --epochs 2 --channels 4
+
+Every recipe trains the same random cells of NAS-Bench-201, from the same initial weights, one after
+the other in one thread; what counts is the correlation for the CPU (or GPU) seconds it takes. What
+has been trained is in `--out` and is not trained again.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from scipy.stats import spearmanr
+
+import search_spaces
+import trainers
+from nas.evaluators.table import Table
+from search_spaces import Task, named
+
+RESAMPLES = 1000  # of the cells, for the confidence interval
+
+
+def main(
+    table: Annotated[Path, typer.Option(help="Published accuracies, CSV or CSV.gz.")],
+    data: Annotated[str, typer.Option(help="As for nas search.")],
+    out: Annotated[Path, typer.Option(help="Results, one line each; continued if it is there.")],
+    recipe: Annotated[list[str], typer.Option(help="Fields, as averaging=0,mirror=random.")],
+    column: str = "cifar10_test_200ep",
+    cells: int = 24,
+    epochs: int = 2,
+    channels: int = 4,
+    stacked: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """Train the cells by each recipe and print the correlations."""
+    trainers.set_threads(1)
+    published = Table(table, search_spaces.get("nasbench201"))
+    accuracy = published.accuracy(column)
+    space = search_spaces.get("nasbench201", channels=channels, cells=stacked)
+    dataset = trainers.load(data).to(trainers.resolve(device))
+    task = Task(dataset.input_shape, len(dataset.classes))
+    chosen = random.Random(seed).sample(published.architectures, cells)
+    known = {json.dumps(line["key"]): line for line in _lines(out)}
+    for fields in recipe:
+        lines = []
+        for architecture in chosen:
+            key = [str(architecture), fields, epochs, channels, stacked, seed, data]
+            if json.dumps(key) not in known:
+                brief = trainers.Recipe.from_dict(
+                    {"epochs": epochs, **named.parse(f"recipe:{fields}")[1]}
+                )
+                line = {"key": key, **_trained(space.compile, architecture, task, dataset, brief)}
+                known[json.dumps(key)] = line
+                with out.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+            lines.append(known[json.dumps(key)])
+        _print(fields, lines, [accuracy[published.row(a)] for a in chosen])
+
+
+def _trained(
+    compiled: Any, architecture: Any, task: Task, data: Any, recipe: trainers.Recipe
+) -> dict[str, Any]:
+    with trainers.seeded(0):
+        net = compiled(architecture, task).to(data.device)
+    start, cpu = perf_counter(), process_time()
+    try:
+        epochs = [epoch.accuracy for epoch in trainers.train(net, data, recipe, seed=0)]
+    except trainers.Diverged:
+        epochs = [0.0]
+    return {
+        "accuracy": epochs,
+        "seconds": perf_counter() - start,
+        "cpu_seconds": process_time() - cpu,
+    }
+
+
+def _print(fields: str, lines: list[dict[str, Any]], published: list[float]) -> None:
+    found, wanted = np.array([line["accuracy"][-1] for line in lines]), np.array(published)
+    rng = np.random.default_rng(0)
+    draws = rng.integers(len(found), size=(RESAMPLES, len(found)))
+    low, high = np.quantile([spearmanr(found[i], wanted[i])[0] for i in draws], [0.025, 0.975])
+    seconds = np.mean([line["cpu_seconds"] for line in lines])
+    print(
+        f"{fields:45} Spearman {spearmanr(found, wanted)[0]:.3f} ({low:.2f} to {high:.2f})  "
+        f"mean accuracy {found.mean():.4f}  {seconds:.1f} CPU s a cell",
+        flush=True,
+    )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """What is there already; a line that a kill has torn is left out."""
+    lines = []
+    for text in path.read_text().splitlines() if path.exists() else ():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,76 @@
+"""The batches of an epoch: every example once, in random order, augmented a block at a time."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Generator, Tensor
+
+from trainers.augment import alternating_mirrors, augment
+from trainers.data import Dataset
+from trainers.determinism import derive_seed
+from trainers.recipe import Recipe
+
+# Shape letters: N examples, B batch.
+
+BLOCK_BYTES = 64 * 2**20  # float32 examples that are augmented at once
+
+
+def batches(
+    data: Dataset, recipe: Recipe, *, epoch: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every training example once, in random order and augmented.
+
+    Yields images, float32 [B,...], and labels, int64 [B].
+    Batches are of equal size, give or take one: nothing is dropped and none has a single example.
+    """
+    images, device = data.train.images, data.device
+    rng = Generator(device).manual_seed(derive_seed(seed, "data", epoch))
+    order_N = torch.randperm(len(images), generator=rng, device=device)
+    steps = steps_per_epoch(len(images), recipe.batch_size)
+    mirrored_N = _mirrored(data, recipe, epoch, seed)
+    for block in _blocks(order_N.tensor_split(steps), 4 * images[0].numel()):
+        index = torch.cat(block)
+        x = augment(
+            images[index],
+            data.mean,
+            data.std,
+            strength=recipe.augmentation,
+            generator=rng,
+            mirrored=None if mirrored_N is None else mirrored_N[index],
+        )
+        sizes = [len(batch) for batch in block]
+        yield from zip(
+            torch.split(laid_out(x), sizes),
+            torch.split(data.train.labels[index], sizes),
+            strict=True,
+        )
+
+
+def steps_per_epoch(examples: int, batch_size: int) -> int:
+    """Batches of at most `batch_size`, or one more where a single example would be left."""
+    return max(1, min(-(-examples // batch_size), examples // 2))
+
+
+def _mirrored(data: Dataset, recipe: Recipe, epoch: int, seed: int) -> Tensor | None:
+    """Whom to mirror in this epoch, bool [N]; None for nobody."""
+    if not data.flip or recipe.mirror == "never":
+        return None
+    sides = Generator(data.device)
+    if recipe.mirror == "random":
+        return alternating_mirrors(
+            len(data.train), epoch, sides.manual_seed(derive_seed(seed, "sides", epoch))
+        )
+    sides.manual_seed(derive_seed(seed, "sides"))
+    return alternating_mirrors(len(data.train), epoch, sides)
+
+
+def _blocks(chunks: tuple[Tensor, ...], example_bytes: int) -> Iterator[tuple[Tensor, ...]]:
+    """Runs of batches that together hold about `BLOCK_BYTES`."""
+    run = max(1, BLOCK_BYTES // (example_bytes * len(chunks[0])))
+    for start in range(0, len(chunks), run):
+        yield chunks[start : start + run]
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """Images are channels last, which is what convolutions are fast in."""
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x

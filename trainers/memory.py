@@ -1,0 +1,22 @@
+"""Out of memory: how it is told from other errors, and what gives the memory back."""
+
+import gc
+
+import torch
+
+# What torch and the libraries below it say, where the type of the error does not.
+_SAYINGS = ("can't allocate memory", "std::bad_alloc", "ALLOC_FAILED", "out of memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory, of a GPU or of the machine, was not enough."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAYINGS)
+
+
+def release() -> None:
+    """Free what nobody holds any more, the GPU memory that torch keeps for later included."""
+    gc.collect()
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
