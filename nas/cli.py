@@ -6,6 +6,7 @@ Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 fa
 
 from __future__ import annotations
 
+import itertools
 import sys
 from io import TextIOWrapper
 from typing import NoReturn
@@ -64,7 +65,8 @@ def _status(arguments: list[str] | None) -> int:
         result = app(arguments, standalone_mode=False)
         return result if isinstance(result, int) else 0
     except CommandError as error:
-        return _say(error.format_message(), 2)  # type: ignore[attr-defined]
+        given = _given(error, sys.argv[1:] if arguments is None else arguments)
+        return _say(f"{error.format_message()}{given}", 2)  # type: ignore[attr-defined]
     except ValueError as error:
         return _say(str(error), 2)
     except ArithmeticError as error:
@@ -86,6 +88,15 @@ def _status(arguments: list[str] | None) -> int:
         if isinstance(error, SearchFailed):
             return _say(str(error), 1)
         raise
+
+
+def _given(error: Exception, arguments: list[str]) -> str:
+    """The value of the option that an error is about, which typer does not say."""
+    for option in getattr(getattr(error, "param", None), "opts", ()):
+        for word, value in itertools.pairwise(arguments):
+            if word == option:
+                return f", got {value!r}"
+    return ""
 
 
 def _say(message: str, status: int) -> int:
