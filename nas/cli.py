@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from io import TextIOWrapper
+from itertools import pairwise
 from typing import NoReturn
 
 import typer
@@ -99,7 +100,7 @@ def _status(arguments: list[str] | None) -> int:
 def _given(error: Exception, arguments: list[str]) -> str:
     """The value of the option that an error is about, which typer does not say."""
     for option in getattr(getattr(error, "param", None), "opts", ()):
-        for word, value in zip(arguments, arguments[1:], strict=False):
+        for word, value in pairwise(arguments):
             if word == option:
                 return f", got {value!r}"
     return ""

@@ -34,7 +34,7 @@ def run(quick: bool, folder: Path) -> Finding:
     here = [sys.executable, "-m", "faults.disk", str(disk), str(points)]
     scripts = Path(__file__).parents[1]
     path = os.pathsep.join([str(scripts), str(scripts.parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [*NAMESPACE, "sh", "-c", mount, str(disk), *here],
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,

@@ -99,7 +99,7 @@ def _resumes(good: Path, count: int, broken: list[str]) -> str:
 def _two_at_once(out: Path, broken: list[str]) -> str:
     """The second is told who the first is; and a killed one stands in nobody's way."""
     long = [*SEARCH[:-1], "100000", "--out", str(out)]
-    first = subprocess.Popen(  # noqa: S603
+    first = subprocess.Popen(
         [sys.executable, "-m", "nas", "search", *long], stderr=subprocess.PIPE, text=True
     )
     try:

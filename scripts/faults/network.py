@@ -85,7 +85,7 @@ def _executors() -> list[str]:
 
 def _help() -> str:
     command = [sys.executable, "-m", "nas", "search", "--help"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout
 
 
@@ -95,15 +95,13 @@ def watched(words: list[str], folder: Path) -> tuple[Seen, int | None]:
     program = "tensorboard.main" if serves else "nas"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     seen, end = Seen(), monotonic() + 120
-    with (
-        subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", program, *words[1:]],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process
-    ):
+    with subprocess.Popen(
+        [sys.executable, "-m", program, *words[1:]],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
         try:
             while process.poll() is None and monotonic() < end:
                 _look(process.pid, seen)
