@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.commands.console import messages, print_json, results
-from nas.commands.options import Json, RunPath, TrialNumber
+from nas.commands.options import Json, RunPath, SpaceFile, TrialNumber
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +37,7 @@ def explain(
     ] = False,
     seeds: Annotated[int, typer.Option(help="With --ablate: trainings of each network.")] = 3,
     seed: FirstSeed = 0,
+    space: SpaceFile = None,
     json: Json = False,
 ) -> None:
     """Why the winner won: what matters, and what each option and choice is worth.
@@ -51,7 +52,7 @@ def explain(
         raise ValueError("--trial and --one say what to ablate: add --ablate")
     if top < 1:
         raise ValueError(f"--top: want at least 1, got {top}")
-    opened = Run(run)
+    opened = Run(run, space)
     found = explain_run(opened, by)
     document: dict[str, Any] = {"run": str(run), **tables.explanation_document(found)}
     shown = list(tables.explanation_tables(found, top))
@@ -78,6 +79,7 @@ def trust(
     seeds: Annotated[int, typer.Option(help="Trainings of each, at each length.")] = 3,
     longer: Annotated[int, typer.Option(help="Times as many epochs as in the search.")] = 4,
     seed: FirstSeed = 0,
+    space: SpaceFile = None,
     json: Json = False,
 ) -> None:
     """How far the front can be trusted: some of it trained again, with other seeds and longer.
@@ -89,7 +91,7 @@ def trust(
     from nas.explanations.trust_tables import trust_document, trust_tables
     from nas.run import Run
 
-    opened = Run(run)
+    opened = Run(run, space)
     with trainings_bar() as (begin, progress):
         found = trust_run(
             opened,
@@ -119,6 +121,7 @@ def compare(
 def report(
     run: RunPath,
     to: Annotated[Path, typer.Option(help="The file.")] = Path("report.html"),
+    space: SpaceFile = None,
 ) -> None:
     """One self-contained page to send: pictures, importance, lineage, how to reproduce.
 
@@ -127,7 +130,7 @@ def report(
     from nas.explanations.page.report import write_report
     from nas.run import Run
 
-    write_report(Run(run), to)
+    write_report(Run(run, space), to)
     print(f"written to {to}: {to.stat().st_size / 1e6:.2f} MB, open it in a browser")
 
 

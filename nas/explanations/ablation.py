@@ -8,7 +8,7 @@ too narrow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -178,21 +178,41 @@ def ablate(
     if np.isnan(own).any():
         raise ValueError(f"trial {trial.number}: its network failed when it was trained again")
     trained = {c: accuracies(c.proposal) for c in changes if not c.same}
-    whole = [a for a in trained.values() if not np.isnan(a).any()]
-    noise = of_differences(np.array([own, *whole]))
-    mine = candidates.cost(trial.proposal).parameters
-    losses = {c: own.mean() - trained[c].mean() if c in trained else 0.0 for c in changes}
-    options = [
-        Worth(
-            change,
-            None if np.isnan(losses[change]) else float(losses[change]),
-            _half(noise, [change], seeds),
-            mine - candidates.cost(change.proposal).parameters,
-        )
-        for change in changes
+    saved = [
+        candidates.cost(trial.proposal).parameters - candidates.cost(c.proposal).parameters
+        for c in changes
     ]
+    noise, options = assess(own, trained, changes, saved)
     decisions = _decisions(options, noise, seeds)
     return Ablation(trial, epochs, seeds, float(own.mean()), noise.deviation, options, decisions)
+
+
+def assess(
+    own: Array,
+    trained: Mapping[Change, Array],
+    changes: Sequence[Change],
+    parameters: Sequence[int],
+) -> tuple[Noise, list[Worth]]:
+    """What accuracies say of the worth against each change, and how noisy they are.
+
+    Args:
+        own: Of the network that is explained, by seed.
+        trained: Of each change that computes another function; NaN where it failed.
+        changes: All.
+        parameters: That the network has more than each.
+    """
+    whole = [accuracies for accuracies in trained.values() if not np.isnan(accuracies).any()]
+    noise = of_differences(np.array([own, *whole]))
+    losses = [own.mean() - trained[c].mean() if c in trained else 0.0 for c in changes]
+    return noise, [
+        Worth(
+            change,
+            None if np.isnan(loss) else float(loss),
+            None if np.isnan(loss) else _half(noise, [change], len(own)),
+            more,
+        )
+        for change, loss, more in zip(changes, losses, parameters, strict=True)
+    ]
 
 
 def _half(noise: Noise, changes: Sequence[Change], seeds: int) -> float | None:

@@ -62,8 +62,8 @@ class Evidence:
         """What trials say that were chosen from `candidates`."""
         rng = Random("draws to explain by")
         count = DRAWS if candidates.space.count is None else COUNTED
-        draws = [candidates.sample(rng) for _ in range(count)]
-        return cls(candidates, comparable(trials), draws)
+        drawn = (candidates.sample(rng) for _ in range(count))
+        return cls(candidates, comparable(trials), [p for p in drawn if _runs(candidates, p)])
 
     @property
     def draws(self) -> Sequence[Proposal]:
@@ -106,6 +106,15 @@ class Evidence:
     @cached_property
     def _drawn(self) -> list[dict[str, Scalar]]:
         return [self.candidates.flat(proposal) for proposal in self.counted]
+
+
+def _runs(candidates: Candidates, proposal: Proposal) -> bool:
+    """Whether a network can be run, as far as its cost can be counted."""
+    try:
+        candidates.cost(proposal)
+    except Exception:  # a space of the user's own may build what cannot be run
+        return False
+    return True
 
 
 def candidates_of(run: Run) -> Candidates:

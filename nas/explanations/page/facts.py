@@ -11,8 +11,10 @@ from nas.explanations.explanation import Explanation, explain
 from nas.explanations.further import FurtherTrainings
 from nas.explanations.trust import Trust, trust
 from nas.explanations.trust import wanted_of as trust_wants
+from nas.results.decisions import Decisions
 from nas.results.drawings.description import Drawing, describe
 from nas.results.drawings.text import lines
+from nas.results.lineage import Lineage
 from nas.run import Run
 from nas.trial import Trial
 from search_spaces import SearchSpace
@@ -28,7 +30,7 @@ class Facts:
         run: The run.
         space: None where its file is gone: then there are no drawings.
         best: The winner; None where nothing completed.
-        ancestry: From the winner's first ancestor to itself, one parent each.
+        lineage: Who was made from whom; None where the space is gone.
         baselines: Name of the published architecture, by the number of its trial.
         drawn: Trials drawn from the space without a model or a parent: what random search finds.
         explanation: None where there is not enough to explain.
@@ -40,7 +42,7 @@ class Facts:
     run: Run
     space: SearchSpace | None
     best: Trial | None
-    ancestry: Sequence[Trial]
+    lineage: Lineage | None
     baselines: dict[int, str]
     drawn: Sequence[Trial]
     explanation: Explanation | None
@@ -53,20 +55,26 @@ class Facts:
         """The trials with scores."""
         return [trial for trial in self.run.trials if trial.completed]
 
+    @property
+    def ancestry(self) -> list[Trial]:
+        """From the winner's first ancestor to itself, one parent each."""
+        if self.best is None or self.lineage is None:
+            return []
+        return [self.run.trials[number] for number in self.lineage.ancestry(self.best.number)]
+
     def drawing(self, trial: Trial) -> Drawing | None:
         """What its network looks like, with the difference to its parent marked."""
         if self.space is None:
             return None
-        parent = _parent(self.run, trial)
-        before = None if parent is None else parent.architecture
+        parent = None if self.lineage is None else self.lineage.parent(trial.number)
+        before = None if parent is None else self.run.trials[parent].architecture
         task = self.run.task
         return describe(self.space, trial.architecture, task, parent=before)
 
     def texts(self) -> dict[str, str]:
         """What is to be read about every completed trial, by its number."""
-        first = [*self.run.front, *self.ancestry]
-        numbers = {t.number for t in first} | self.baselines.keys()
-        drawn = set(sorted(numbers)[-DRAWN:])
+        telling = [t.number for t in (*self.run.front, *self.ancestry)] + list(self.baselines)
+        drawn = set(list(dict.fromkeys(telling))[:DRAWN])
         return {str(t.number): "\n".join(self._lines(t, t.number in drawn)) for t in self.completed}
 
     def _lines(self, trial: Trial, drawn: bool) -> list[str]:
@@ -111,7 +119,7 @@ def gather(run: Run) -> Facts:
         run=run,
         space=space,
         best=best,
-        ancestry=[] if best is None else _ancestry(run, best),
+        lineage=None if space is None else Lineage(run.trials, Decisions.of(run.settings, space)),
         baselines=baselines,
         drawn=_drawn(run, baselines),
         explanation=explanation,
@@ -119,21 +127,6 @@ def gather(run: Run) -> Facts:
         ablation=None if space is None or best is None else _known_ablation(run, best),
         trust=None if space is None or best is None else _known_trust(run),
     )
-
-
-def _ancestry(run: Run, trial: Trial) -> list[Trial]:
-    """From the first ancestor to the trial, by the first parent of each."""
-    way = [trial]
-    while (parent := _parent(run, way[-1])) is not None:
-        way.append(parent)
-    return way[::-1]
-
-
-def _parent(run: Run, trial: Trial) -> Trial | None:
-    proposal = trial.proposal
-    parents = proposal.parents if proposal.continues is None else (proposal.continues,)
-    earlier = [number for number in parents if 0 <= number < trial.number]
-    return run.trials[earlier[0]] if earlier else None
 
 
 def _drawn(run: Run, baselines: dict[int, str]) -> list[Trial]:

@@ -55,12 +55,15 @@ def winner(facts: Facts) -> Iterator[Html]:
     if drawing is not None:
         yield _picture(facts, best)
     rows = []
-    for before, trial in zip([None, *facts.ancestry], facts.ancestry, strict=False):
-        gain = ""
-        if before is not None and before.completed and trial.completed:
-            gain = points_text(trial.scores["accuracy"] - before.scores["accuracy"], None)
+    for trial in facts.ancestry:
+        assert facts.lineage is not None, "else there is no ancestry"
+        step, parent = facts.lineage.step(trial.number), facts.lineage.parent(trial.number)
+        first = "published" if trial.number in facts.baselines else "drawn"
+        first = first if parent is None else f"made from {parent}"
+        changes = first if step is None else "; ".join(map(str, step.changes)) or "trained on"
         accuracy = f"{trial.scores['accuracy']:.2%}" if trial.completed else "failed"
-        rows.append((trial.number, _changes(facts, before, trial), accuracy, gain))
+        gain = "" if step is None else points_text(step.gain, None)
+        rows.append((trial.number, changes, accuracy, gain))
     yield element("h3", text("Lineage"))
     yield table(
         ("trial", "what is different from its parent", "accuracy", "points gained"), rows, 2
@@ -209,21 +212,6 @@ def _progress(facts: Facts) -> tuple[list[int], list[float], list[float]]:
             best.append(highest)
             areas.append(area_of(kept.items, run.header.largest))
     return steps, best, areas
-
-
-def _changes(facts: Facts, before: Trial | None, trial: Trial) -> str:
-    if before is None:
-        return "drawn" if trial.number not in facts.baselines else "published"
-    if facts.space is None:
-        return ""
-    old, new = (facts.space.flat(t.architecture) for t in (before, trial))
-    changed = [
-        f"{path}: {old.get(path, '(not there)')} → {new.get(path, '(not there)')}"
-        for path in dict.fromkeys([*new, *old])
-        if old.get(path) != new.get(path)
-    ]
-    recipe = before.proposal.hyperparameters != trial.proposal.hyperparameters
-    return "; ".join([*changed, *(["the recipe"] if recipe else [])]) or "trained on"
 
 
 def _picture(facts: Facts, trial: Trial) -> Html:
