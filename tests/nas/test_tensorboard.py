@@ -87,8 +87,8 @@ def test_the_search_has_curves(run):
     )
     done = [trial for trial in run.trials if trial.completed]
     for tag, points in found.items():
-        if tag.startswith("search/best_accuracy_within_"):
-            size = int(tag.partition("within_")[2].removesuffix("_parameters"))
+        if tag.startswith("search_best_within/"):
+            size = int(tag.partition("within/")[2].removesuffix("_parameters"))
             small = [t.scores for t in done if t.scores["parameters"] <= size]
             assert points[-1][1] == pytest.approx(max(s["accuracy"] for s in small))
 
