@@ -170,7 +170,6 @@ def look_at_projector(visitor, run):
         inside = page.frame_locator("iframe").frame_locator("iframe")
         count = inside.locator("span.numDataPoints")
         _until(lambda: count.count() == 1 and count.inner_text() == str(done))
-        sees(inside, "points_metadata.tsv")
         assert inside.get_by_text("WebGL").count() == 0
 
 
