@@ -121,6 +121,18 @@ class Candidates:
                     return replace(neighbour, parents=proposal.parents)
         return None
 
+    def changes(self, proposal: Proposal) -> Iterator[tuple[str, Proposal]]:
+        """The proposals within the limits, taken or not, that take one decision differently.
+
+        Each with the path of the decision. Ordinal decisions move one step; where a decision has
+        thousands of alternatives, only the first are looked at.
+        """
+        for decision in self.tree.decisions(_join(proposal).value):
+            for value in islice(decision.nearby(), _NEARBY):
+                other = self._proposal(value)
+                if other != replace(proposal, parents=()) and self.admits(other):
+                    yield decision.path.removeprefix("architecture."), other
+
     # -- one decision after the other ----------------------------------------------------------
 
     def decide(self, choose: Choose) -> Proposal:

@@ -1,0 +1,49 @@
+"""What the trials of a run say about the decisions of its space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nas.explanations.effects import Effect, effects
+from nas.explanations.evidence import Evidence
+from nas.explanations.importance import Importance, importance
+from nas.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What matters, and what each option is worth.
+
+    Attributes:
+        trials: Networks it is made from.
+        epochs: After which they are compared.
+        draws: Uniform draws that it speaks about.
+        by: How importance was estimated.
+        importance: For accuracy and for parameters: by decision, the most important first.
+        effects: By decision.
+    """
+
+    trials: int
+    epochs: int
+    draws: int
+    by: str
+    importance: Mapping[str, Mapping[str, Importance]]
+    effects: Mapping[str, Sequence[Effect]]
+
+
+def explain(run: Run, by: str = "model") -> Explanation:
+    """Explain a run; nothing is trained.
+
+    Raises:
+        ValueError: it has too few trials, its space is gone, or `by` is no estimate.
+    """
+    evidence = Evidence.of_run(run)
+    return Explanation(
+        trials=len(evidence.trials),
+        epochs=min(trial.epochs for trial in evidence.trials),
+        draws=len(evidence.draws),
+        by=by,
+        importance={score: importance(evidence, score, by) for score in ("accuracy", "parameters")},
+        effects=effects(evidence),
+    )

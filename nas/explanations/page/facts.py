@@ -1,0 +1,154 @@
+"""What a report says of a run, gathered once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nas.explanations.ablation import Ablation, ablate
+from nas.explanations.ablation import wanted_of as ablation_wants
+from nas.explanations.explanation import Explanation, explain
+from nas.explanations.further import FurtherTrainings
+from nas.explanations.trust import Trust, trust
+from nas.explanations.trust import wanted_of as trust_wants
+from nas.results.decisions import Decisions
+from nas.results.drawings.description import Drawing, describe
+from nas.results.drawings.text import lines
+from nas.results.lineage import Lineage
+from nas.run import Run
+from nas.trial import Trial
+from search_spaces import SearchSpace
+
+DRAWN = 60  # networks of which the page has a drawing
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run, and what is known of it beyond its trials.
+
+    Attributes:
+        run: The run.
+        space: None where its file is gone: then there are no drawings.
+        best: The winner; None where nothing completed.
+        lineage: Who was made from whom; None where the space is gone.
+        baselines: Name of the published architecture, by the number of its trial.
+        drawn: Trials drawn from the space without a model or a parent: what random search finds.
+        explanation: None where there is not enough to explain.
+        why_not: The reason.
+        ablation: What `nas explain --ablate` has trained, if all of it is there.
+        trust: What `nas trust` has trained, likewise.
+    """
+
+    run: Run
+    space: SearchSpace | None
+    best: Trial | None
+    lineage: Lineage | None
+    baselines: dict[int, str]
+    drawn: Sequence[Trial]
+    explanation: Explanation | None
+    why_not: str
+    ablation: Ablation | None
+    trust: Trust | None
+
+    @property
+    def completed(self) -> list[Trial]:
+        """The trials with scores."""
+        return [trial for trial in self.run.trials if trial.completed]
+
+    @property
+    def ancestry(self) -> list[Trial]:
+        """From the winner's first ancestor to itself, one parent each."""
+        if self.best is None or self.lineage is None:
+            return []
+        return [self.run.trials[number] for number in self.lineage.ancestry(self.best.number)]
+
+    def drawing(self, trial: Trial) -> Drawing | None:
+        """What its network looks like, with the difference to its parent marked."""
+        if self.space is None:
+            return None
+        parent = None if self.lineage is None else self.lineage.parent(trial.number)
+        before = None if parent is None else self.run.trials[parent].architecture
+        task = self.run.task
+        return describe(self.space, trial.architecture, task, parent=before)
+
+    def texts(self) -> dict[str, str]:
+        """What is to be read about every completed trial, by its number."""
+        telling = [t.number for t in (*self.run.front, *self.ancestry)] + list(self.baselines)
+        drawn = set(list(dict.fromkeys(telling))[:DRAWN])
+        return {str(t.number): "\n".join(self._lines(t, t.number in drawn)) for t in self.completed}
+
+    def _lines(self, trial: Trial, drawn: bool) -> list[str]:
+        scores = trial.scores
+        found = [
+            f"trial {trial.number}: {scores['accuracy']:.2%} validation accuracy",
+            f"{scores['parameters']:,} parameters, {scores['macs']:,} MACs, {trial.seconds:.1f} s",
+        ]
+        if trial.number in self.baselines:
+            found.append(f"the published {self.baselines[trial.number]}")
+        if trial.proposal.parents:
+            found.append(f"made from {', '.join(map(str, trial.proposal.parents))}")
+        searched = dict(trial.proposal.hyperparameters)
+        found += [f"{name} {value}" for name, value in searched.items()]
+        drawing = self.drawing(trial) if drawn else None
+        if drawing is not None:
+            return [*found, "", *lines(drawing)]
+        space = self.space
+        return [
+            *found,
+            str(trial.architecture) if space is None else space.format(trial.architecture),
+        ]
+
+
+def gather(run: Run) -> Facts:
+    """All that is known of a run; nothing is trained, and nothing is written."""
+    try:
+        space: SearchSpace | None = run.space
+    except ValueError:
+        space = None
+    best = run.best() if run.front else None
+    explanation, why_not = None, "its space is not there any more"
+    if space is not None:
+        try:
+            explanation, why_not = explain(run), ""
+        except ValueError as error:
+            why_not = str(error)
+    known = {} if space is None else {a: name for name, a in space.known.items()}
+    first = run.trials[: len(known)] if run.settings.baselines else []
+    baselines = {t.number: known[t.architecture] for t in first if t.architecture in known}
+    return Facts(
+        run=run,
+        space=space,
+        best=best,
+        lineage=None if space is None else Lineage(run.trials, Decisions.of(run.settings, space)),
+        baselines=baselines,
+        drawn=_drawn(run, baselines),
+        explanation=explanation,
+        why_not=why_not,
+        ablation=None if space is None or best is None else _known_ablation(run, best),
+        trust=None if space is None or best is None else _known_trust(run),
+    )
+
+
+def _drawn(run: Run, baselines: dict[int, str]) -> list[Trial]:
+    """The trials before the first that was made from another, without published ones."""
+    found: list[Trial] = []
+    for trial in run.trials:
+        if trial.proposal.parents or trial.proposal.continues is not None:
+            break
+        if trial.completed and trial.number not in baselines:
+            found.append(trial)
+    return found if run.settings.strategy.partition(":")[0] in _DRAWS_FIRST else []
+
+
+# Strategies whose trials without parents are uniform draws.
+_DRAWS_FIRST = ("random", "evolution", "nsga2", "local", "annealing", "predictor")
+
+
+def _known_ablation(run: Run, best: Trial) -> Ablation | None:
+    wants = ablation_wants(run, best)
+    return None if not wants or FurtherTrainings(run).missing(wants) else ablate(run, best)
+
+
+def _known_trust(run: Run) -> Trust | None:
+    wants = trust_wants(run)
+    return None if not wants or FurtherTrainings(run).missing(wants) else trust(run)

@@ -1,0 +1,179 @@
+"""Explanations as tables of 80 columns, and as documents for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from nas.explanations.ablation import Ablation
+from nas.explanations.effects import Effect
+from nas.explanations.explanation import Explanation
+from nas.explanations.importance import Importance
+
+WIDTH = 10  # characters of a bar
+
+
+def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
+    """What `nas explain` prints, a line or a table at a time: the `top` decisions of each kind."""
+    yield f"{found.trials} networks after {found.epochs} epochs each; {found.draws:,} uniform draws"
+    for score, shares in found.importance.items():
+        yield importance_table(score, shares, top)
+        if len(shares) > top:
+            yield f"  {len(shares) - top} more: --top {len(shares)}"
+    yield _BASIS[found.by]
+    if found.by == "model" and all(
+        effect.low < 0 < effect.high for options in found.effects.values() for effect in options
+    ):
+        yield "no option is surely better or worse than another: noise hides them, or they are equal"
+    paths = list(found.importance["accuracy"])[:top]
+    yield effects_table({path: found.effects[path] for path in paths})
+    yield (
+        "seen: mean of the trials, 95 % t-interval as if they had been drawn independently; a search "
+        "draws what does well, so that trials share more than one option. effect: against the mean of "
+        "uniform draws, 95 % credible interval of the model. size: parameters against that of all draws"
+    )
+
+
+def importance_table(score: str, shares: Mapping[str, Importance], top: int) -> Table:
+    """The decisions that matter most for a score."""
+    table = _table(f"what decides {score}")
+    table.add_column("decision", overflow="fold")
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("95 %", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for path, item in list(shares.items())[:top]:
+        between = "" if item.low is None else f"{item.low:.1%} to {item.high:.1%}"
+        table.add_row(path, f"{item.share:.1%}", between, "#" * round(WIDTH * item.share))
+    return table
+
+
+def effects_table(effects: Mapping[str, Sequence[Effect]]) -> Table:
+    """What each option is worth on average, in points of accuracy."""
+    table = _table("what each option is worth on average, points of accuracy")
+    for name in ("decision", "option"):
+        table.add_column(name, overflow="fold")
+    for name in ("trials", "seen, %", "effect", "size"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for path, options in effects.items():
+        ordered = sorted(options, key=lambda e: -e.accuracy)
+        for row, effect in enumerate(ordered):
+            table.add_row(
+                "" if row else path,
+                effect.option,
+                str(effect.trials),
+                _seen(effect),
+                f"{100 * effect.accuracy:+.1f} ({100 * effect.low:+.1f} to {100 * effect.high:+.1f})",
+                f"x{effect.parameters:.2f}",
+                end_section=row == len(options) - 1,
+            )
+    return table
+
+
+def ablation_tables(found: Ablation) -> Iterator[str | Table]:
+    """What every choice of a network is worth, from trainings."""
+    yield (
+        f"trial {found.trial.number} and {len(found.options)} networks one decision from it, each "
+        f"trained with {found.seeds} seeds for {found.epochs} epochs: accuracy {found.accuracy:.2%}"
+    )
+    table = _table("what its decisions are worth, against the mean of their other options")
+    for name in ("decision", "taken"):
+        table.add_column(name, overflow="fold")
+    for name in ("others", "points of accuracy"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for decision in found.decisions:
+        points = points_text(decision.accuracy, decision.half)
+        table.add_row(decision.path, decision.taken, str(decision.options), points)
+    yield table
+    table = _table("against each other option")
+    for name in ("decision", "taken", "instead of"):
+        table.add_column(name, overflow="fold")
+    for name in ("points of accuracy", "parameters"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for worth in sorted(found.options, key=lambda w: -(w.accuracy or 0.0)):
+        change = worth.change
+        said = "the same function" if change.same else points_text(worth.accuracy, worth.half)
+        table.add_row(change.path, change.taken, change.instead, said, f"{worth.parameters:+,}")
+    yield table
+    yield (
+        "positive: the choice is better. ± is the 95 % t-interval of the mean of differences seed by "
+        "seed, with one deviation for all changes"
+    )
+
+
+def points_text(share: float | None, half: float | None) -> str:
+    """A difference of accuracies in points: `+1.2 ± 0.4`."""
+    if share is None:
+        return "a training failed"
+    return f"{100 * share:+.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
+
+
+def explanation_document(found: Explanation) -> dict[str, Any]:
+    """What `nas explain --json` prints.
+
+    Keys: trials, epochs, draws, by, importance (by score, then decision: share, low, high) and
+    effects (by decision, a list: option, trials, seen, seen_half, accuracy, low, high, parameters).
+    """
+    return {
+        "trials": found.trials,
+        "epochs": found.epochs,
+        "draws": found.draws,
+        "by": found.by,
+        "importance": {
+            score: {path: asdict(item) for path, item in shares.items()}
+            for score, shares in found.importance.items()
+        },
+        "effects": {path: [asdict(e) for e in items] for path, items in found.effects.items()},
+    }
+
+
+def ablation_document(found: Ablation) -> dict[str, Any]:
+    """What `nas explain --ablate --json` adds under `ablation`.
+
+    Keys: trial, epochs, seeds, accuracy, deviation, decisions (path, taken, accuracy, half, options)
+    and options (path, taken, instead, architecture, same, accuracy, half, parameters).
+    """
+    return {
+        "trial": found.trial.number,
+        "epochs": found.epochs,
+        "seeds": found.seeds,
+        "accuracy": found.accuracy,
+        "deviation": found.deviation,
+        "decisions": [asdict(decision) for decision in found.decisions],
+        "options": [
+            {
+                "path": worth.change.path,
+                "taken": worth.change.taken,
+                "instead": worth.change.instead,
+                "architecture": str(worth.change.proposal.architecture),
+                "same": worth.change.same,
+                "accuracy": worth.accuracy,
+                "half": worth.half,
+                "parameters": worth.parameters,
+            }
+            for worth in found.options
+        ],
+    }
+
+
+_BASIS = {
+    "model": (
+        "share: of the variance over uniform draws that a decision explains by itself, 95 % interval under "
+        "a Gaussian process; parameters are counted (their logarithm). The rest is explained together"
+    ),
+    "fanova": "share: of the variance that a decision explains by itself in a random forest (Optuna)",
+    "ped-anova": "share: of what sets the better half of the trials apart from all (Optuna)",
+}
+
+
+def _seen(effect: Effect) -> str:
+    if effect.seen is None:
+        return "-"
+    half = "" if effect.seen_half is None else f" ± {100 * effect.seen_half:.1f}"
+    return f"{100 * effect.seen:.1f}{half}"
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=None, pad_edge=False)

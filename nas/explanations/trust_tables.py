@@ -1,0 +1,108 @@
+"""How far a front can be trusted, as tables of 80 columns and as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from nas.explanations.tables import points_text
+from nas.explanations.trust import Estimate, Trust
+
+
+def trust_tables(found: Trust) -> Iterator[str | Table]:
+    """What `nas trust` prints, a line or a table at a time."""
+    brief, long = found.epochs
+    yield (
+        f"{len(found.members)} of the {found.front} networks of the front, {found.seeds} seeds each, "
+        f"for {brief} epochs as in the search and for {long}"
+    )
+    table = _table("the front, drawn again (accuracy in %, ± 95 %)")
+    for name in ("trial", "parameters", "found", f"{brief} epochs", f"{long} epochs", "on front"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for member in found.members:
+        table.add_row(
+            str(member.trial.number),
+            f"{member.trial.scores['parameters']:,}",
+            f"{member.found:.2%}",
+            _percent(member.brief),
+            _percent(member.long),
+            f"{member.on_front:.0%}",
+        )
+    yield table
+    if found.pairs:
+        yield _pairs(found)
+    yield from _lines(found)
+
+
+def _pairs(found: Trust) -> Table:
+    table = _table(f"which of them are different after {found.epochs[1]} epochs")
+    for name in ("better", "worse", "points of accuracy", "p (Holm)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for pair in found.pairs:
+        table.add_row(
+            str(pair.better),
+            str(pair.worse),
+            points_text(pair.difference.mean, pair.difference.half),
+            "-" if pair.p is None else f"{pair.p:.3f}",
+            "different" if pair.different else "may be equal",
+        )
+    return table
+
+
+def _lines(found: Trust) -> Iterator[str]:
+    brief, long = found.epochs
+    for epochs, noise in zip(found.epochs, found.noise, strict=True):
+        if noise is not None:
+            yield f"noise of a seed after {epochs} epochs: {100 * noise:.2f} points (standard deviation)"
+    luck = points_text(found.luck.mean, found.luck.half)
+    yield f"luck of what was picked: {luck} points above what other seeds give after {brief} epochs"
+    if found.correlation is not None:
+        c = found.correlation
+        yield (
+            f"rank correlation of the search's scores with {long} epochs: {c.value:.2f} "
+            f"(within the noise {c.low:.2f} to {c.high:.2f})"
+        )
+    if found.seeds == 1:
+        yield "one seed says nothing of noise: --seeds 3"
+
+
+def trust_document(found: Trust) -> dict[str, Any]:
+    """What `nas trust --json` prints.
+
+    Keys: epochs (brief, long), seeds, front, members (number, parameters, found, brief, long: mean
+    and half; on_front), noise (brief, long), luck, correlation (value, low, high, or null) and
+    pairs (better, worse, difference, p, different).
+    """
+    return {
+        "epochs": list(found.epochs),
+        "seeds": found.seeds,
+        "front": found.front,
+        "members": [
+            {
+                "number": member.trial.number,
+                "parameters": member.trial.scores["parameters"],
+                "found": member.found,
+                "brief": asdict(member.brief),
+                "long": asdict(member.long),
+                "on_front": member.on_front,
+            }
+            for member in found.members
+        ],
+        "noise": list(found.noise),
+        "luck": asdict(found.luck),
+        "correlation": found.correlation and asdict(found.correlation),
+        "pairs": [{**asdict(pair), "different": pair.different} for pair in found.pairs],
+    }
+
+
+def _percent(estimate: Estimate) -> str:
+    half = "" if estimate.half is None else f" ± {100 * estimate.half:.2f}"
+    return f"{100 * estimate.mean:.2f}{half}"
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=None, pad_edge=False)

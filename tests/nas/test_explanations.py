@@ -1,0 +1,331 @@
+"""Ablations, trust, comparisons and the report, on a small run that is really trained."""
+
+import json
+import re
+import shutil
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nas
+from nas.explanations import ablation, comparison, trust
+from nas.explanations.evidence import candidates_of
+from nas.explanations.further import FurtherTrainings, Wanted
+from nas.explanations.page.report import write_report
+from nas.explanations.page.reproduction import command
+from nas.run import Run
+from nas.trial import Proposal
+from search_spaces import Architecture
+from tests.nas.explained import SOURCE
+
+SPACE = str(Path(__file__).parents[2] / SOURCE)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two seeds of evolution, and a random search, of 12 trials each."""
+    folder = tmp_path_factory.mktemp("runs")
+    settings = {"space": SPACE, "trials": 12, "epochs": 1, "learning_rate": 0.05, "augmentation": 0}
+    return {
+        name: nas.search(**settings, strategy=strategy, seed=seed, out=folder / name)
+        for name, strategy, seed in [
+            ("a", "evolution:population=6,tournament=2", 0),
+            ("b", "evolution:population=6,tournament=2", 1),
+            ("c", "random", 0),
+        ]
+    }
+
+
+@pytest.fixture
+def run(runs, tmp_path):
+    """A copy to spoil."""
+    shutil.copytree(runs["a"].path, tmp_path / "run")
+    return Run(tmp_path / "run", SPACE)
+
+
+def chosen(run):
+    """A trial that can see, so that there is something to lose."""
+    return next(t for t in run.trials if t.architecture["sight"] != "none")
+
+
+def test_changes_take_one_decision_to_every_other_option(run):
+    proposal = Proposal(Architecture("explained", {"sight": "full", "depth": 2, "width": 16}))
+    changes = ablation.changes_of(candidates_of(run), proposal)
+    assert {(c.path, c.instead, c.same) for c in changes} == {
+        ("sight", "whole", True),
+        ("sight", "none", False),
+        ("depth", "1", False),
+        ("depth", "3", False),
+        ("width", "8", False),
+        ("width", "32", False),
+    }
+    one = ablation.changes_of(candidates_of(run), proposal, one=True)
+    assert [c.path for c in one if not c.same] == ["sight", "depth", "width"]
+
+
+def test_an_ablation_knows_what_sight_is_worth_and_is_not_trained_twice(run):
+    made = []
+    found = ablation.ablate(run, chosen(run), seeds=2, progress=made.append)
+    assert made
+    worth = {(w.change.path, w.change.instead): w for w in found.options}
+    blind = worth["sight", "none"]
+    assert blind.accuracy > 0.2
+    assert blind.accuracy - blind.half > 0
+    assert blind.parameters == 0
+    same = next(w for w in found.options if w.change.same)
+    assert (same.accuracy, same.half) == (0, 0)
+    sight = next(d for d in found.decisions if d.path == "sight")
+    assert sight.accuracy == pytest.approx((blind.accuracy + same.accuracy) / 2)
+    assert sight.accuracy - sight.half > 0
+    again = ablation.ablate(Run(run.path, SPACE), chosen(run), seeds=2, progress=pytest.fail)
+    assert again.options == found.options
+    more = []
+    ablation.ablate(Run(run.path, SPACE), chosen(run), seeds=3, progress=more.append)
+    assert len(more) == len(made) // 2  # only the third seed
+    others = ablation.ablate(run, chosen(run), seeds=2, first=ablation.first_of(1))
+    for before, after in zip(
+        found.decisions, sorted(others.decisions, key=_place(found)), strict=True
+    ):
+        assert abs(before.accuracy - after.accuracy) <= np.hypot(before.half, after.half)
+
+
+def _place(found):
+    order = [d.path for d in found.decisions]
+    return lambda decision: order.index(decision.path)
+
+
+def wants(run, count=2):
+    return [Wanted(chosen(run).proposal, 1, seed) for seed in range(count)]
+
+
+def test_a_further_training_that_a_kill_cut_short_is_made_again(run):
+    first = FurtherTrainings(run).trials(wants(run))
+    journal = run.path / "further" / "epochs-0001-seed-0001.jsonl"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-40])
+    assert [w.seed for w in FurtherTrainings(run).missing(wants(run))] == [1]
+    again = FurtherTrainings(run).trials(wants(run))
+    assert {k: t.scores for k, t in again.items()} == {k: t.scores for k, t in first.items()}
+    journal.write_bytes(whole.replace(b'"accuracy"', b'"acuracy"'))
+    with pytest.raises(ValueError, match="line 1: damaged: its checksum does not match"):
+        FurtherTrainings(run).trials(wants(run))
+
+
+def test_other_data_are_refused(run):
+    header = json.loads((run.path / "run.json").read_text())
+    header["data"]["fingerprint"] = "0" * 16
+    (run.path / "run.json").write_text(json.dumps(header))
+    with pytest.raises(ValueError, match="the data have changed since the search"):
+        FurtherTrainings(Run(run.path, SPACE)).trials(wants(run))
+
+
+def test_trust_of_a_run_is_kept(run):
+    made = []
+    found = trust.trust(run, networks=3, seeds=2, longer=2, progress=made.append)
+    assert len(made) == 2 * 2 * len(found.members)
+    again = trust.trust(Run(run.path, SPACE), networks=3, seeds=2, longer=2, progress=pytest.fail)
+    assert again == found
+    assert found.epochs == (1, 2)
+    if len(run.front) > 1:
+        ends = [m.trial.number for m in found.members]
+        assert (ends[0], ends[-1]) == (run.front[0].number, run.front[-1].number)
+
+
+class Picked:
+    """As much of a trial as an assessment looks at."""
+
+    def __init__(self, number, accuracy, parameters):
+        self.number, self.scores = number, {"accuracy": accuracy, "parameters": parameters}
+
+
+def test_trust_measures_noise_luck_and_differences_that_are_known():
+    rng = np.random.default_rng(0)
+    true, seeds, noise = np.array([0.80, 0.80, 0.90]), 200, 0.01
+    brief = true[:, None] + rng.normal(0, noise, (3, seeds))
+    long = 0.05 + true[:, None] + rng.normal(0, noise, (3, seeds))
+    picked = [Picked(n, true[n] + 0.02, 100 * (n + 1)) for n in range(3)]
+    found = trust.assess(picked, brief, long, (1, 4), 3)
+    assert found.noise == pytest.approx((noise, noise), rel=0.1)
+    assert found.luck.mean == pytest.approx(0.02, abs=0.002)
+    different = {(p.better, p.worse): p.different for p in found.pairs}
+    assert different[2, 0]
+    assert different[2, 1]
+    assert sum(different.values()) == 2  # the first two are equal
+    shares = [m.on_front for m in found.members]
+    assert shares[0] == shares[2] == 1  # the smallest, and the best
+    assert 0 < shares[1] < 1
+
+
+def test_what_a_seed_does_to_all_is_no_noise_between_them():
+    seeds = np.array([0.0, 0.1, 0.2, 0.05])
+    rng = np.random.default_rng(1)
+    long = 0.7 + seeds + rng.normal(0, 0.001, (2, 4)) + np.array([[0.0], [0.02]])
+    found = trust.assess([Picked(0, 0.7, 10), Picked(1, 0.72, 20)], long, long, (1, 2), 2)
+    assert found.pairs[0].different
+    assert found.noise[1] > 0.05
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_equal_networks_are_called_different_in_one_of_twenty_at_most(same):
+    """The error of all pairs together, by Holm's method."""
+    rng = np.random.default_rng(2)
+    called = 0
+    for _ in range(200):
+        true = np.full(4, 0.8) if same else np.array([0.6, 0.7, 0.8, 0.9])
+        long = true[:, None] + rng.normal(0, 0.01, (4, 3))
+        picked = [Picked(n, true[n], n + 1) for n in range(4)]
+        called += any(p.different for p in trust._pairs(picked, long))
+    assert called <= 20 if same else called == 200  # 10 are expected
+
+
+def test_seeds_are_one_group_with_an_interval_and_other_settings_another(runs):
+    found = comparison.compare_runs(list(runs.values()))
+    assert [group.seeds for group in found.groups] == [(0, 1), (0,)]
+    assert found.groups[0].differs == {}
+    assert found.groups[1].differs == {"strategy": "random"}
+    areas = [run.hypervolume() for run in (runs["a"], runs["b"])]
+    assert found.groups[0].areas[-1].mean == pytest.approx(np.mean(areas))
+    assert found.groups[0].areas[-1].half is not None
+    assert found.groups[1].areas[-1].half is None
+    assert found.groups[1].areas[-1].mean == pytest.approx(runs["c"].hypervolume())
+    for group in found.groups:
+        known = [mean.mean for mean in group.sizes if mean is not None]
+        assert known == sorted(known)  # more is allowed
+        assert known[-1] == pytest.approx(group.best.mean)
+
+
+def test_one_run_is_no_comparison(runs):
+    with pytest.raises(ValueError, match="want at least two runs to compare, got 1"):
+        comparison.compare_runs([runs["a"]])
+
+
+@pytest.fixture
+def page(run, tmp_path):
+    """The report of a run whose folder and failure come from a stranger."""
+    hostile = run.path.with_name("<img src=x onerror=alert(1)>")
+    run.path.rename(hostile)
+    run = Run(hostile, SPACE)
+    ablation.ablate(run, run.best(), seeds=3)
+    write_report(run, tmp_path / "report.html")
+    return tmp_path / "report.html"
+
+
+def test_a_report_is_one_small_file_that_lets_nothing_in(page):
+    html = page.read_text()
+    assert page.stat().st_size < 5e6
+    assert "<img src=x" not in html
+    assert "&lt;img src=x" in html
+    policy = re.search('http-equiv="Content-Security-Policy" content="([^"]*)"', html)[1]
+    assert policy.startswith("default-src 'none';")
+    for tag in ("style", "script"):
+        inside = re.search(f"<{tag}>(.*?)</{tag}>", html, re.DOTALL)[1]
+        assert f"'sha256-{b64encode(sha256(inside.encode()).digest()).decode()}'" in policy
+    assert not re.findall(r'(?:src|href)="(?!data:image/svg)[^"]*"', html)
+    for heading in (
+        "Accuracy versus parameters",
+        "The winner",
+        "What matters",
+        "Lineage",
+        "Budget",
+    ):
+        assert heading in html
+    assert "Not trained yet: nas trust" in html
+    assert "± " in html.partition("What every choice of the winner is worth")[2]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this system")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_report_opens_from_disk_without_network_and_shows_what_is_pointed_at(page, scheme):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = browser.new_context(color_scheme=scheme, offline=True)
+        opened, said, asked = context.new_page(), [], []
+        opened.on("console", lambda message: said.append(message.text))
+        opened.on("pageerror", lambda error: said.append(str(error)))
+        opened.on("request", lambda request: asked.append(request.url))
+        opened.goto(page.as_uri())
+        mark = opened.locator("#front .on-front").first
+        mark.hover()
+        shown = opened.locator("#details").text_content()
+        assert f"trial {mark.get_attribute('data-trial')}: " in shown
+        assert "parameters" in shown
+        opened.locator("#front .trial").first.focus()
+        assert opened.locator("#details").text_content() != shown
+        assert opened.locator("picture img").evaluate("image => image.naturalWidth") > 100
+        wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        assert opened.evaluate(wide)
+        assert said == []
+        assert all(url.startswith(("file:", "data:")) for url in asked)
+        browser.close()
+
+
+def test_the_command_of_a_report_makes_the_same_trials(runs, tmp_path, monkeypatch, capfd):
+    import shlex
+
+    from nas.cli import main
+
+    words = shlex.split(command(runs["a"]))
+    words[words.index("--trials") + 1] = "3"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(words[1:])
+    assert end.value.code == 0, capfd.readouterr().err
+    again = Run(tmp_path / words[-1])
+    assert [t.scores for t in again.trials] == [t.scores for t in runs["a"].trials[:3]]
+    assert again.settings == runs["a"].settings
+
+
+def nas_command(capfd, *arguments):
+    from nas.cli import main
+
+    with pytest.raises(SystemExit) as end:
+        main([str(a) for a in arguments])
+    said = capfd.readouterr()
+    return end.value.code, said.out, said.err
+
+
+def test_commands_print_80_columns_and_one_document(run, runs, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for arguments in (
+        ["explain", run.path, "--ablate", "--seeds", 2, "--space", SPACE],
+        ["trust", run.path, "--seeds", 2, "--networks", 2, "--longer", 2, "--space", SPACE],
+        ["compare", runs["a"].path, runs["c"].path],
+    ):
+        status, out, err = nas_command(capfd, *arguments)
+        assert status == 0, err
+        assert max(map(len, out.splitlines())) <= 80
+        assert "…" not in out
+        status, out, _ = nas_command(capfd, *arguments, "--json")
+        assert status == 0
+        assert isinstance(json.loads(out), dict)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["explain", "absent"], "want the folder of a run, got absent"),
+        (["explain", None, "--by", "shap"], "--by: want one of model, fanova, ped-anova"),
+        (["explain", None, "--top", "0"], "--top: want at least 1, got 0"),
+        (["explain", None, "--one"], "--trial and --one say what to ablate: add --ablate"),
+        (["explain", None, "--ablate", "--seeds", "0"], "--seeds: want 1 to 1000, got 0"),
+        (["explain", None, "--ablate", "--seed", "-1"], "--seed: want 0 to 999, got -1"),
+        (["trust", None, "--networks", "1"], "--networks: want 2 to 1000, got 1"),
+        (["trust", None, "--longer", "1"], "--longer: want 2 to 1000, got 1"),
+        (["compare", None], "want at least two runs to compare, got 1"),
+        (["report", "absent"], "want the folder of a run, got absent"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(runs, capfd, arguments, message):
+    named = ["--space", SPACE] if arguments[0] in ("explain", "trust") else []
+    arguments = [runs["a"].path if a is None else a for a in arguments]
+    arguments += named
+    status, out, err = nas_command(capfd, *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
