@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nas import hyperparameters
+from nas.executors.terms import Terms
 from nas.run import Run
 from nas.session import Session
-from nas.settings import Settings
+from nas.settings import DEFAULT_WINDOW, Settings
 from search_spaces import SearchSpace
 
 DEFAULT_SPACE = "nasbench201:channels=8,cells=1"
@@ -32,6 +33,14 @@ def search(
     image_size: int | None = None,
     data_seed: int = 0,
     device: str = "auto",
+    workers: int = 1,
+    executor: str | None = None,
+    window: int = DEFAULT_WINDOW,
+    ordered: bool = True,
+    trial_timeout: float | None = None,
+    trial_memory: int | None = None,
+    address: str | None = None,
+    resources: Mapping[str, float] | None = None,
     **recipe: Any,
 ) -> Run:
     """Search, and return the run; resume it if `out` is there.
@@ -54,11 +63,21 @@ def search(
         image_size: Resize the images of a folder to this side.
         data_seed: Decides which examples are for validation.
         device: "auto", "cpu", "cuda" or "cuda:N".
+        workers: Trials at a time; more than one run in processes of their own.
+        executor: A name of `nas.executors.EXECUTORS`; by default the simplest that will do.
+        window: Proposals in flight at most; it decides the search, the number of workers does not.
+        ordered: False to tell trials as they end: nothing waits for a slow one, and the same seed
+            need not give the same trials.
+        trial_timeout: Seconds that a trial may take.
+        trial_memory: Bytes that a trial may take (Linux).
+        address: Of a Ray cluster.
+        resources: Of a Ray cluster, for each trial: {"CPU": 1.0} by default.
         recipe: Fields of `trainers.Recipe`: epochs, learning_rate, batch_size, ...
 
     Raises:
         ValueError: a setting is not allowed; one line that says what was wanted and got.
         SearchFailed: the first ten trials all failed.
+        ChildProcessError: worker processes do not stay alive.
     """
     if trials < 1:
         raise ValueError(f"trials: want at least 1, got {trials}")
@@ -78,8 +97,17 @@ def search(
         tune=names,
         baselines=baselines,
         device=device,
+        window=window,
+        ordered=ordered,
     )
-    session = Session(settings, Path(out))
+    terms = Terms(
+        workers=workers,
+        timeout=trial_timeout,
+        memory=trial_memory,
+        address=address,
+        resources=resources or {"CPU": 1.0},
+    )
+    session = Session(settings, Path(out), terms=terms, executor=executor)
     for _ in session.run(trials):
         pass
     return Run(out, session.space)

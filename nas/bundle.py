@@ -52,6 +52,13 @@ class Bundle:
         """
         space = space or open_space(self.described["space"], None, self.path)
         weights = self._weights()  # first: what is damaged is refused before anything is built
+        stored = sum(tensor.numel() for tensor in weights.values())
+        needed = space.cost(self.architecture, self.task).parameters
+        if stored < needed:
+            raise ValueError(
+                f"{self.path}: its weights do not fit its network: {stored:,} numbers for "
+                f"{needed:,} parameters"
+            )
         net = space.compile(self.architecture, self.task)
         try:
             net.load_state_dict(weights)

@@ -6,14 +6,14 @@ Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 fa
 
 from __future__ import annotations
 
-import signal
+import itertools
 import sys
 from io import TextIOWrapper
 from typing import NoReturn
 
 import typer
 
-from nas.commands import benchmark, explain, listings, look, search, winners
+from nas.commands import benchmark, explain, listings, look, search, stopping, winners
 from nas.fields import visible
 from nas.whole_file import is_full
 
@@ -49,21 +49,15 @@ app.add_typer(benchmark.app, name="benchmark")
 CommandError: type[Exception] = typer.BadParameter.__mro__[2]
 
 
-class Terminated(BaseException):
-    """SIGTERM came."""
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise Terminated
-
-
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command; turn what users and systems do wrong into one line and a status."""
-    signal.signal(signal.SIGTERM, _terminate)
+    stopping.listen()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a name of a file may be no text
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_status(arguments))
+    status = _status(arguments)
+    stopping.leave_if_asked(status)
+    sys.exit(status)
 
 
 def _status(arguments: list[str] | None) -> int:
@@ -71,7 +65,8 @@ def _status(arguments: list[str] | None) -> int:
         result = app(arguments, standalone_mode=False)
         return result if isinstance(result, int) else 0
     except CommandError as error:
-        return _say(error.format_message(), 2)  # type: ignore[attr-defined]
+        given = _given(error, sys.argv[1:] if arguments is None else arguments)
+        return _say(f"{error.format_message()}{given}", 2)  # type: ignore[attr-defined]
     except ValueError as error:
         return _say(str(error), 2)
     except ArithmeticError as error:
@@ -85,7 +80,7 @@ def _status(arguments: list[str] | None) -> int:
         return _say(f"{where}{error.strerror or error}{advice}", 74 if full else 1)
     except KeyboardInterrupt:
         return 130
-    except Terminated:
+    except stopping.Terminated:
         return 143
     except Exception as error:
         from nas.session import SearchFailed
@@ -93,6 +88,15 @@ def _status(arguments: list[str] | None) -> int:
         if isinstance(error, SearchFailed):
             return _say(str(error), 1)
         raise
+
+
+def _given(error: Exception, arguments: list[str]) -> str:
+    """The value of the option that an error is about, which typer does not say."""
+    for option in getattr(getattr(error, "param", None), "opts", ()):
+        for word, value in itertools.pairwise(arguments):
+            if word == option:
+                return f", got {value!r}"
+    return ""
 
 
 def _say(message: str, status: int) -> int:

@@ -22,10 +22,16 @@ _LINE = re.compile(r'\{"sha256":"([0-9a-f]{16})","trial":(\{.*\})\}')
 
 
 class Journal:
-    """The trials in `path`, which need not exist yet."""
+    """The trials in `path`, which need not exist yet.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The file.
+        ordered: Whether the lines are in the order of the trials' numbers.
+    """
+
+    def __init__(self, path: Path, *, ordered: bool = True) -> None:
         self.path = path
+        self._ordered = ordered
         self._file: int | None = None
         self._end = 0  # where the next line goes
         self._synced = -SYNC_SECONDS
@@ -36,11 +42,15 @@ class Journal:
         Raises:
             ValueError: a line other than a torn last one is damaged; names it.
         """
+        seen: set[int] = set()
         for number, line in enumerate(self._whole_lines()):
             try:
                 trial = _parse(line)
-                if trial.number != number:
+                if self._ordered and trial.number != number:
                     raise ValueError(f"want trial {number}, got trial {trial.number}")
+                if trial.number in seen:
+                    raise ValueError(f"trial {trial.number} is there already")
+                seen.add(trial.number)
             except ValueError as error:
                 raise ValueError(
                     f"{self.path}, line {number + 1}: {error}; restore it from a copy, or remove "

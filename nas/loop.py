@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from random import Random
 
 from nas.candidates import Candidates, Exhausted
 from nas.evaluators import Outcome
 from nas.executors import Executor
+from nas.in_flight import InFlight
 from nas.journal import Journal
 from nas.strategies import Strategy
 from nas.trial import Failure, Proposal, Trial
@@ -24,6 +25,7 @@ def run_trials(
     seed: int,
     window: int = 1,
     first: Sequence[Proposal] = (),
+    in_flight: InFlight | None = None,
 ) -> Iterator[Trial]:
     """Run trials until there are `trials`; yield each new one once it is recorded and told.
 
@@ -32,7 +34,7 @@ def run_trials(
     time. Trials already in the journal are told, not run again: a resumed search continues
     exactly as if it had never stopped.
 
-    The journal is left open: whoever made it closes it.
+    The journal and the executor are left open: whoever made them closes them.
 
     Args:
         strategy: Proposes, once the proposals in `first` are used up.
@@ -43,19 +45,25 @@ def run_trials(
         seed: Of the search.
         window: Proposals in flight at most.
         first: Proposals to begin with.
+        in_flight: Where proposals are written down before they are evaluated. Given, trials are
+            told as they end, not in order: nothing waits for a slow one, and what is proposed
+            depends on which were quick.
 
     Raises:
         Exhausted: there is nothing left to try; all trials begun have been recorded.
     """
     recorded = list(journal)
+    known = {} if in_flight is None else in_flight.read()
+    known.update((trial.number, trial.proposal) for trial in recorded)
+    done = {trial.number for trial in recorded}
     proposals: dict[int, Proposal] = {}
     outcomes: dict[int, Outcome] = {}
     exhausted: Exhausted | None = None
     for told in range(trials):
         while len(proposals) < min(trials, told + window):
             number = len(proposals)
-            if number < len(recorded):
-                proposal = recorded[number].proposal
+            if number in known:
+                proposal = known[number]
             elif number < len(first):
                 proposal = first[number]
             else:
@@ -66,21 +74,32 @@ def run_trials(
                     break
             candidates.take(proposal)
             proposals[number] = proposal
-            if number >= len(recorded):
+            if number not in done:
+                if in_flight is not None:
+                    in_flight.add(number, proposal)
                 executor.submit(number, proposal)
-        if told not in proposals:
-            assert exhausted is not None
-            raise exhausted
         if told < len(recorded):
             strategy.tell(recorded[told])
             continue
-        while told not in outcomes:
+        if told == len(proposals):
+            assert exhausted is not None
+            raise exhausted
+        while (ended := _next(outcomes, told, ordered=in_flight is None)) is None:
             number, outcome = executor.wait()
             outcomes[number] = outcome
-        trial = _trial(told, proposals[told], outcomes.pop(told), candidates)
+        trial = _trial(ended, proposals[ended], outcomes.pop(ended), candidates)
         journal.append(trial)
+        if in_flight is not None:
+            in_flight.discard(ended)
         strategy.tell(trial)
         yield trial
+
+
+def _next(outcomes: Mapping[int, Outcome], told: int, *, ordered: bool) -> int | None:
+    """The number of the trial to tell, if it has ended."""
+    if ordered:
+        return told if told in outcomes else None
+    return next(iter(outcomes), None)
 
 
 def _trial(number: int, proposal: Proposal, outcome: Outcome, candidates: Candidates) -> Trial:

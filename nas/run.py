@@ -31,7 +31,7 @@ from search_spaces import Feasible, SearchSpace, Task, strict_json
 if TYPE_CHECKING:
     from nas.bundle import Bundle
 
-SCHEMA = 2  # 1 had no schedules
+SCHEMA = 3  # 1 had no schedules, 2 told all trials in order
 _BEGINNING = ".run.json."  # of the name of a run.json that is not whole yet
 SELECTIONS = ("best", "knee", "smallest", "recommended")
 
@@ -86,23 +86,23 @@ class Run:
     @property
     def journal(self) -> Journal:
         """The record of its trials."""
-        return Journal(self.path / "trials.jsonl")
+        return Journal(self.path / "trials.jsonl", ordered=self.settings.ordered)
 
     @cached_property
     def trials(self) -> list[Trial]:
-        """All trials recorded so far, in order.
+        """All trials recorded so far, in the order they were told.
 
         Raises:
             ValueError: one is damaged, or is none of a search such as this; names its line.
         """
         trials = list(self.journal)
-        for trial in trials:
-            self._check(trial)
+        for line, trial in enumerate(trials, start=1):
+            self._check(trial, line)
         return trials
 
-    def _check(self, trial: Trial) -> None:
+    def _check(self, trial: Trial, line: int) -> None:
         """Refuse what is well formed, but no trial of a run."""
-        where, proposal = f"{self.journal.path}, line {trial.number + 1}: trial", trial.proposal
+        where, proposal = f"{self.journal.path}, line {line}: trial", trial.proposal
         for name in (*SCORED, *self._objectives.names):
             if trial.completed and name not in trial.scores:
                 raise ValueError(f"{where}.scores: want {name!r} of a completed trial, got none")
@@ -183,11 +183,11 @@ class Run:
         Raises:
             ValueError: there is none.
         """
-        if not 0 <= number < len(self.trials):
-            raise ValueError(
-                f"{self.path}: want a trial from 0 to {len(self.trials) - 1}, got {number}"
-            )
-        return self.trials[number]
+        for trial in self.trials:
+            if trial.number == number:
+                return trial
+        last = max((trial.number for trial in self.trials), default=-1)
+        raise ValueError(f"{self.path}: want a trial from 0 to {last}, got {number}")
 
     def weights_path(self, trial: Trial) -> Path:
         """Where the weights of a trial on the front are.
@@ -249,8 +249,11 @@ def read_header(path: Path) -> Header:
                 f"{SCHEMA}): upgrade nas-toolkit"
             )
         _HEADER(fields, "run")
-        if fields.pop("schema") == 1:
+        schema = fields.pop("schema")
+        if schema < 2:
             fields["settings"].setdefault("schedule", "none")
+        if schema < 3:
+            fields["settings"].setdefault("ordered", True)
         header = Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
         Task(tuple(header.data["input_shape"]), len(header.data["classes"]))
         return header

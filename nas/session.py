@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from nas import hyperparameters, schedules
+from nas import executors, hyperparameters, schedules
 from nas.candidates import Candidates, Exhausted
-from nas.evaluators import training
-from nas.executors.in_process import InProcess
+from nas.evaluators import factories, training
+from nas.executors import Executor
+from nas.executors.terms import Terms
 from nas.front import TrialFront
+from nas.in_flight import InFlight
 from nas.loop import run_trials
 from nas.objectives import Objectives
 from nas.run import (
@@ -49,6 +51,8 @@ class Session:
     Args:
         settings: What decides the outcome. Paths in it are made absolute, the device resolved.
         out: The folder of the run; it is resumed if it is there.
+        terms: How many trials run at a time, and what each may take.
+        executor: A name of `nas.executors.EXECUTORS`; by default the simplest for the terms.
         notify: Told, in a line each, what the user should know.
 
     Raises:
@@ -61,9 +65,13 @@ class Session:
         settings: Settings,
         out: Path,
         *,
+        terms: Terms | None = None,
+        executor: str | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         self.path = out
+        self.terms = terms or Terms()
+        self.executor = executors.choose(executor, self.terms)
         self._notify = notify or (lambda _: None)
         settings = replace(
             settings, space=_absolute_space(settings.space), data=_absolute_data(settings.data)
@@ -75,6 +83,8 @@ class Session:
             image_size=settings.image_size,
             device=settings.device,
         )
+        any_of_its_kind = settings.device in ("auto", data.device.type)
+        self._device = data.device.type if any_of_its_kind else str(data.device)
         self.settings = settings = replace(settings, device=data.device.type)
         self.space = space
         self.data = data
@@ -106,6 +116,7 @@ class Session:
         Raises:
             SearchFailed: the first ten trials all failed.
             ValueError: another process is writing to the folder.
+            ChildProcessError: worker processes do not stay alive.
         """
         if not (self.path / "run.json").exists():
             write_header(self.path, self.header)
@@ -124,29 +135,26 @@ class Session:
             front.add(trial)
         schedule = self._schedule()
         log = _Log(self, run)
-        evaluator = training.Training(
-            self.space,
-            self.data,
-            fixed=settings.recipe,
-            seed=settings.seed,
-            checkpoints=checkpoints,
-        )
+        executor = self._executor(checkpoints)
         journal = run.journal
+        told = {trial.number for trial in run.trials}
         failed: Counter[str] = Counter(str(t.failure) for t in run.failures)
         completed = len(run.trials) - failed.total()
         try:
             for trial in run_trials(
                 schedule,
                 self.candidates,
-                InProcess(evaluator),
+                executor,
                 journal,
                 trials=trials,
                 seed=settings.seed,
                 window=settings.window,
                 first=self._baselines() if settings.baselines else (),
+                in_flight=None if settings.ordered else InFlight(self.path / "in_flight.json"),
             ):
                 front.add(trial)
-                _prune(checkpoints, front, schedule, trial.number)
+                told.add(trial.number)
+                _prune(checkpoints, front, schedule, told)
                 if trial.completed:
                     completed += 1
                 else:
@@ -161,8 +169,29 @@ class Session:
         except Exhausted as end:
             self._notify(f"{end}; the search ends here")
         finally:
+            spent = executor.spent()
+            executor.close()
             journal.close()
             log.close()
+        if self.executor != "in-process" and spent.busy:
+            self._notify(
+                f"{self.terms.workers} workers; {spent.idle_share:.1%} of their time was idle"
+            )
+
+    def _executor(self, checkpoints: Path) -> Executor:
+        """Where the trials run, new."""
+        settings, terms = self.settings, self.terms
+        if terms.workers > settings.window:
+            self._notify(
+                f"{terms.workers} workers, but at most {settings.window} trials at a time: that is "
+                f"the window of the run; a larger --window is another search"
+            )
+        return executors.make(
+            self.executor,
+            factories.training_blueprint(settings, checkpoints, self._device),
+            terms,
+            here=factories.training(settings, self.space, self.data, checkpoints),
+        )
 
     def _schedule(self) -> Schedule:
         """What proposes, new: the strategy inside its schedule."""
@@ -266,16 +295,16 @@ class _Log:
         self._session._notify(f"TensorBoard is no longer written: {error}; the search goes on")
 
 
-def _prune(checkpoints: Path, front: TrialFront, schedule: Schedule, told: int) -> None:
+def _prune(checkpoints: Path, front: TrialFront, schedule: Schedule, told: Collection[int]) -> None:
     """Keep the weights of the front and the trainings that may be continued.
 
-    What trials after `told` have written is theirs until they are told.
+    What trials not in `told` have written is theirs until they are told.
     """
     kept = {checkpoint_name(trial.number) for trial in front.items}
     kept |= {paused_name(number) for number in schedule.kept()}
     for file in checkpoints.iterdir():
         found = re.match(r"trial-(\d+)\.", file.name)
-        if found and int(found[1]) <= told and file.name not in kept:
+        if found and int(found[1]) in told and file.name not in kept:
             file.unlink(missing_ok=True)
 
 

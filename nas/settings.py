@@ -15,6 +15,8 @@ from search_spaces.architecture import BOUNDS
 
 MOST_EPOCHS = 5_000  # of one trial: its curve is one line of the journal
 
+DEFAULT_WINDOW = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -36,7 +38,10 @@ class Settings:
         baselines: Whether the known architectures of the space go first.
         device: Kind of device, "cpu" or "cuda".
         threads: Torch threads of each trial.
-        window: Proposals in flight at most.
+        window: Proposals in flight at most: a proposal knows of all trials but the last so many.
+            The same search for any number of workers, up to so many at a time.
+        ordered: Whether trials are told in order. If not, they are told as they end, and which
+            are proposed depends on which were quick.
 
     Raises:
         ValueError: a value is not allowed, or two contradict each other.
@@ -57,7 +62,8 @@ class Settings:
     baselines: bool = False
     device: str = "cpu"
     threads: int = 1
-    window: int = 1
+    window: int = DEFAULT_WINDOW
+    ordered: bool = True
 
     def __post_init__(self) -> None:
         for name, check in CHECKS.items():
@@ -143,4 +149,5 @@ CHECKS: dict[str, wanted.Check] = {
     "device": wanted.text(40),
     "threads": wanted.whole(1, 1_024),
     "window": wanted.whole(1, 1_000_000),
+    "ordered": wanted.flag,
 }

@@ -137,11 +137,7 @@ class Trial:
         failure = self.failure
         return {
             "number": self.number,
-            "space": self.architecture.space,
-            "architecture": thaw(self.architecture.value),
-            "hyperparameters": thaw(self.proposal.hyperparameters),
-            "parents": list(self.proposal.parents),
-            **{name: getattr(self.proposal, name) for name in _STAGE},
+            **proposal_to_dict(self.proposal),
             "recipe": dict(self.recipe),
             "scores": dict(self.scores),
             "failure": failure
@@ -167,15 +163,9 @@ class Trial:
         fields = {**_STAGE, **fields}
         _TRIAL(fields, "trial")
         failure = fields["failure"]
-        proposal = Proposal(
-            Architecture(fields["space"], fields["architecture"]),
-            freeze(fields["hyperparameters"]),
-            tuple(fields["parents"]),
-            **{name: fields[name] for name in _STAGE},
-        )
         return cls(
             number=fields["number"],
-            proposal=proposal,
+            proposal=proposal_from_dict(fields),
             recipe=fields["recipe"],
             scores=fields["scores"],
             failure=failure and Failure(**failure),
@@ -183,6 +173,27 @@ class Trial:
             weights_sha256=fields["weights_sha256"],
             measured=fields["measured"],
         )
+
+
+def proposal_to_dict(proposal: Proposal) -> dict[str, Any]:
+    """Plain data of a proposal."""
+    return {
+        "space": proposal.architecture.space,
+        "architecture": thaw(proposal.architecture.value),
+        "hyperparameters": thaw(proposal.hyperparameters),
+        "parents": list(proposal.parents),
+        **{name: getattr(proposal, name) for name in _STAGE},
+    }
+
+
+def proposal_from_dict(fields: Mapping[str, Any]) -> Proposal:
+    """The proposal that `proposal_to_dict` took apart; other fields are left alone."""
+    return Proposal(
+        Architecture(fields["space"], fields["architecture"]),
+        freeze(fields["hyperparameters"]),
+        tuple(fields["parents"]),
+        **{name: fields[name] for name in _STAGE},
+    )
 
 
 def checkpoint_name(number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.architecture import NAME, Architecture
-from search_spaces.cost import Cost
+from search_spaces.cost import FLOAT_BYTES, Cost
 from search_spaces.dag import Dag
 from search_spaces.task import KINDS, Task
 from search_spaces.tree import Node
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 _MORE = 0.25  # of the steps of a walk draw one more part
 _DRAWS = 10_000  # before a space with an objection is called empty
 MOST_PARAMETERS = 10**10  # 40 GB: a network with more is counted, but never built
+_MEMORY_SHARE = 0.5  # of the machine's: nor one whose weights take more
+
+
+def _most_parameters() -> int:
+    """What `compile` builds on this machine."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # a system that does not say
+        return MOST_PARAMETERS
+    return min(MOST_PARAMETERS, int(_MEMORY_SHARE * memory) // FLOAT_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,7 +227,8 @@ class SearchSpace:
 
         Raises:
             ValueError: the architecture is not of this space, its networks do not take inputs of
-                this kind, or it has over 10^10 parameters, which are not allocated.
+                this kind, or it has over 10^10 parameters or more than half of this machine's
+                memory can hold, which are not allocated.
         """
         self.check_task(task)
         member = self.check(architecture)
@@ -225,9 +237,9 @@ class SearchSpace:
         except (RuntimeError, OverflowError) as error:  # sizes beyond what 64 bits can say
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"the network of {self.name} cannot be built: {reason}") from error
-        if parameters > MOST_PARAMETERS:
+        if parameters > (most := _most_parameters()):
             raise ValueError(
-                f"want a network of at most {MOST_PARAMETERS:,} parameters, got one of "
+                f"want a network of at most {most:,} parameters on this machine, got one of "
                 f"{parameters:,}; it is not built"
             )
         return self.build(member, task)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trainers.determinism import seeded as seeded
     from trainers.determinism import set_threads as set_threads
     from trainers.devices import resolve as resolve
+    from trainers.optimizers import Optimizer as Optimizer
     from trainers.optimizers import make_optimizer as make_optimizer
     from trainers.recipe import Recipe as Recipe
     from trainers.supervised import Diverged as Diverged
@@ -35,6 +36,7 @@ MODULE_OF = {
     "Diverged": "supervised",
     "Epoch": "supervised",
     "Evaluation": "supervised",
+    "Optimizer": "optimizers",
     "Recipe": "recipe",
     "Split": "data",
     "accuracy": "supervised",

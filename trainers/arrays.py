@@ -1,5 +1,8 @@
 """Arrays in an .npz file: images, sequences or vectors, and their labels."""
 
+import os
+from collections.abc import Collection
+from math import prod
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -75,12 +78,35 @@ def _read(path: Path) -> dict[str, Array]:
         )
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            _check_sizes(file, known)
             return {name: file[name] for name in file.files if name in known}
     except Exception as error:  # numpy, zipfile and zlib each have their own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
             f"data: {path} is not an .npz file of undamaged plain arrays: {reason}"
         ) from error
+
+
+def _check_sizes(file: Any, known: Collection[str]) -> None:
+    """Refuse what does not fit in memory before any is taken: a few bytes can stand for many."""
+    total = 0
+    for entry in file.zip.infolist():
+        name = entry.filename.removesuffix(".npy")
+        if name in known:
+            with file.zip.open(entry) as member:
+                version = np.lib.format.read_magic(member)
+                read = np.lib.format.read_array_header_1_0
+                if version != (1, 0):
+                    read = np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(member)
+                size = prod(shape) * dtype.itemsize
+                plain = not dtype.hasobject  # else reading it refuses it
+                if plain and (min(shape, default=0) < 0 or size + member.tell() != entry.file_size):
+                    raise ValueError(f"{name} is to have {size:,} bytes, which are not there")
+            total += size
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if total > memory:
+        raise ValueError(f"its arrays have {total:,} bytes, this machine has {memory:,}")
 
 
 def _labels(name: str, labels: Array) -> Array:

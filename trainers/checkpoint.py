@@ -120,7 +120,7 @@ def _read(path: Path, sha256: str | None = None) -> bytes:
                 raise ValueError(f"a header of {header:,} bytes")
             with safe_open(path, framework="numpy"):  # maps the file: sizes are compared
                 file.seek(0)
-        except (SafetensorError, ValueError, OSError) as error:
+        except (SafetensorError, ValueError, OSError, MemoryError) as error:
             raise _IncompleteError(_incomplete(path, error)) from error
         if sha256 is not None and (got := file_digest(file, "sha256").hexdigest()) != sha256:
             raise ValueError(

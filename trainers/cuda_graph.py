@@ -85,7 +85,6 @@ class GraphStep:
 
     def _capture(self, x_B: Tensor, labels_B: Tensor) -> _Captured | None:
         """Record the step for batches of this size; None, and the reason, where it cannot be."""
-        self._announce(capture=True)
         held_x_B, held_labels_B = x_B.clone(), labels_B.clone()
         graph = torch.cuda.CUDAGraph()
         try:
@@ -97,12 +96,5 @@ class GraphStep:
             self.fallback = " ".join(str(error).split())[:200] or type(error).__name__
             LOG.warning("steps are launched one by one: no CUDA graph (%s)", self.fallback)
             self._captured.clear()
-            self._announce(capture=False)
             return None
         return _Captured(graph, held_x_B, held_labels_B, loss)
-
-    def _announce(self, *, capture: bool) -> None:
-        """AdamW wants to be told; its counters are on the device either way."""
-        for group in self.eager.optimizer.param_groups:
-            if "capturable" in group:
-                group["capturable"] = capture

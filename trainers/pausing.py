@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from trainers.optimizers import Optimizer
 from trainers.supervised import Epoch
-
-Optimizer = torch.optim.Optimizer
 
 _RECORDED = tuple(field.name for field in fields(Epoch) if field.name != "seconds")
 
@@ -36,8 +35,7 @@ def state(
     kept = {f"weights.{name}": tensor for name, tensor in net.state_dict().items()}
     for name, parameter in net.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
-            if isinstance(value, Tensor):  # an SGD without momentum has None
-                kept[f"optimizer.{name}.{key}"] = value
+            kept[f"optimizer.{name}.{key}"] = value
     for name in _RECORDED:
         values = [float(getattr(epoch, name)) for epoch in epochs]
         kept[f"epochs.{name}"] = torch.tensor(values, dtype=torch.float64)

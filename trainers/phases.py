@@ -66,7 +66,7 @@ def split_pass(net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int) -> P
         for x_B, labels_B in batches(data, recipe, epoch=1, seed=seed):
             clock.lap("data")
             set_learning_rate(optimizer, next(rates))
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             loss = step.loss(x_B, labels_B)
             clock.lap("forward")
             (loss / len(labels_B)).backward()  # type: ignore[no-untyped-call]

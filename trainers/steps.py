@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainers.optimizers import Optimizer
 from trainers.precision import Computed, autocast
 
 # Shape letters: B batch, M micro-batch.
@@ -38,13 +39,13 @@ class EagerStep:
     """
 
     net: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     label_smoothing: float
     computed: Computed
     micro_batches: int = 1
 
     def __call__(self, x_B: Tensor, labels_B: Tensor) -> Tensor:
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         count = max(1, min(self.micro_batches, len(labels_B) // 2))
         total: Tensor | None = None
         for x_M, labels_M in zip(

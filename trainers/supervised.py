@@ -22,7 +22,7 @@ from trainers.averaging import Average
 from trainers.batches import batches, laid_out, steps_per_epoch
 from trainers.data import Dataset, Split
 from trainers.determinism import derive_seed, seeded
-from trainers.optimizers import learning_rates, make_optimizer, set_learning_rate
+from trainers.optimizers import Optimizer, learning_rates, make_optimizer, set_learning_rate
 from trainers.precision import Computed, autocast, choose
 from trainers.recipe import Recipe
 from trainers.steps import EagerStep, dropout, make_step
@@ -69,7 +69,7 @@ def train(
     recipe: Recipe,
     *,
     seed: int,
-    optimizer: torch.optim.Optimizer | None = None,
+    optimizer: Optimizer | None = None,
     done: int = 0,
     micro_batches: int = 1,
 ) -> Iterator[Epoch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -28,3 +29,34 @@ SpaceFile = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace the bundle that is there.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Classes = Annotated[int, typer.Option(help="Logits.")]
+
+_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def parse_bytes(name: str, text: str | None) -> int | None:
+    """The bytes that a text such as 500MB or 2GB says; None for none.
+
+    Raises:
+        ValueError: it says something else; names the option.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([KMGT]B|)", text.strip().upper())
+    if found is None:
+        raise ValueError(f"--{name}: want a size such as 500MB or 2GB, got {text!r}")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+def parse_resources(text: str) -> dict[str, float]:
+    """The amounts that a text such as CPU=1,GPU=0.5 says.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    amounts = {}
+    for part in text.split(","):
+        name, _, amount = part.partition("=")
+        if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", amount) or not name:
+            raise ValueError(f"--resources: want amounts such as CPU=1,GPU=0.5, got {text!r}")
+        amounts[name.strip()] = float(amount)
+    return amounts

@@ -9,7 +9,7 @@ import typer
 
 from nas.commands.console import messages
 from nas.commands.look import show_run
-from nas.commands.options import Device, Json, MaxParams
+from nas.commands.options import Device, Json, MaxParams, parse_bytes, parse_resources
 
 if TYPE_CHECKING:
     from nas.settings import Settings
@@ -67,6 +67,37 @@ def search(
     dropout: Annotated[float | None, typer.Option(help="Default: 0.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Resize a folder's images.")] = None,
     data_seed: Annotated[int, typer.Option(help="Decides which data are for validation.")] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Trials at a time. The search is the same for any number.")
+    ] = 1,
+    window: Annotated[
+        int,
+        typer.Option(help="Proposals in flight at most: belongs to the run, as the seed does."),
+    ] = 4,
+    unordered: Annotated[
+        bool,
+        typer.Option(
+            "--unordered",
+            help="Learn from trials as they end: nothing waits for a slow one, but the same seed "
+            "need not give the same search.",
+        ),
+    ] = False,
+    trial_timeout: Annotated[
+        float | None, typer.Option(help="Seconds that a trial may take.")
+    ] = None,
+    trial_memory: Annotated[
+        str | None, typer.Option(help="That a trial may take, such as 2GB (Linux).")
+    ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(help="Where trials run: in-process, workers or ray. Default: what will do."),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster; auto for the one on this machine.")
+    ] = None,
+    resources: Annotated[
+        str, typer.Option(help="Of a Ray cluster, for each trial: CPU=1,GPU=0.5.")
+    ] = "CPU=1",
     json: Json = False,
 ) -> None:
     """Search for architectures; run the same command again to continue."""
@@ -86,6 +117,7 @@ def search(
         "augmentation": augmentation,
         "dropout": dropout,
     }
+    from nas.executors.terms import Terms
     from nas.settings import Settings
 
     settings = Settings(
@@ -103,12 +135,27 @@ def search(
         tune=hyperparameters.parse_names(tune),
         baselines=baselines,
         device=device,
+        window=window,
+        ordered=not unordered,
+    )
+    terms = Terms(
+        workers=workers,
+        timeout=trial_timeout,
+        memory=parse_bytes("trial-memory", trial_memory),
+        address=address,
+        resources=parse_resources(resources),
     )
     from nas.results.live import watch
     from nas.session import Session
 
     console = messages()
-    session = Session(settings, out or default_out(settings), notify=console.print)
+    session = Session(
+        settings,
+        out or default_out(settings),
+        terms=terms,
+        executor=executor,
+        notify=console.print,
+    )
     watch(session, trials, console)
     show_run(session.path, as_json=json, space=session.space)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import isfinite
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from nas.evaluators import Outcome
 from nas.trial import Failure, Proposal
 from search_spaces import Architecture, SearchSpace
 from search_spaces.values import Value
+
+MOST_IN_LINE, MOST_CHARACTERS = 1_000_000, 2_000_000_000
 
 
 class Table:
@@ -142,10 +146,12 @@ class Lookup:
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     opened = gzip.open if path.suffix == ".gz" else open
+    if path.exists() and not path.is_file():
+        raise ValueError(f"want a table, a CSV file, got {path}: it is not a file")
     try:
         with opened(path, "rt", encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file, strict=True)
-    except (OSError, EOFError) as error:
+            header, *rows = csv.reader(_lines(file), strict=True)
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"want a table, a CSV file, got {path}: {reason}") from None
     except (ValueError, csv.Error, UnicodeDecodeError) as error:
@@ -162,6 +168,22 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     if not rows:
         raise ValueError(f"{path}: want rows below the column names, got none")
     return header, rows
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """The lines of a file, none without end, and not more than a table can have.
+
+    Raises:
+        ValueError: there are more; a few bytes of gzip can stand for any number.
+    """
+    total = 0
+    while line := file.readline(MOST_IN_LINE + 1):
+        total += len(line)
+        if len(line) > MOST_IN_LINE or total > MOST_CHARACTERS:
+            raise ValueError(
+                f"want lines of at most {MOST_IN_LINE:,} characters, {MOST_CHARACTERS:,} in all"
+            )
+        yield line
 
 
 def _first_parsed(path: Path, header: Sequence[str], row: Sequence[str], space: SearchSpace) -> str:

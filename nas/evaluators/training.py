@@ -72,7 +72,7 @@ class _Work:
     seed: int
     micro_batches: int = 1
     net: nn.Module = field(init=False)
-    optimizer: torch.optim.Optimizer = field(init=False)
+    optimizer: trainers.Optimizer = field(init=False)
     curve: list[Epoch] = field(default_factory=list)
     behind: int = 0  # epochs that were not trained now
     restarted: str = ""  # why, if it could not go on from where it was

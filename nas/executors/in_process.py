@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections import deque
+from time import perf_counter
 
 from nas.evaluators import Evaluator, Outcome
+from nas.executors import Spent, contained
 from nas.trial import Proposal
 
 
 class InProcess:
-    """Evaluates when waited for, in the order of submission."""
+    """Evaluates when waited for, in the order of submission.
+
+    What a trial raises is its failure; what ends the process ends the search, which can be resumed.
+    """
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
         self._waiting: deque[tuple[int, Proposal]] = deque()
+        self._busy = 0.0
 
     def submit(self, number: int, proposal: Proposal) -> None:
         self._waiting.append((number, proposal))
 
     def wait(self) -> tuple[int, Outcome]:
         number, proposal = self._waiting.popleft()
-        return number, self._evaluator.evaluate(number, proposal)
+        start = perf_counter()
+        outcome = contained.evaluate(self._evaluator, number, proposal)
+        self._busy += perf_counter() - start
+        return number, outcome
+
+    def spent(self) -> Spent:
+        return Spent(busy=self._busy)
+
+    def close(self) -> None:
+        self._waiting.clear()

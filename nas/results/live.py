@@ -76,7 +76,7 @@ class _Lines:
     def add(self, trial: Trial) -> None:
         """Show one trial."""
         self._seconds.append(trial.seconds)
-        left = _left(self._seconds, self._trials - trial.number - 1)
+        left = _left(self._seconds, self._trials - trial.number - 1, self._session.terms.workers)
         what = (
             f"{trial.scores['accuracy']:7.2%} {trial.scores['parameters']:>11,} parameters"
             if trial.completed
@@ -126,7 +126,7 @@ class _Live:
         """Show one trial."""
         self._all.append(trial)
         self._seconds.append(trial.seconds)
-        left = _left(self._seconds, self._trials - trial.number - 1)
+        left = _left(self._seconds, self._trials - trial.number - 1, self._session.terms.workers)
         self._bar.update(self._task, advance=1, left=f"about {left} left")
 
     def _render(self) -> Group:
@@ -156,6 +156,6 @@ def epochs_bar(epochs: int, console: Console) -> Iterator[Callable[[Epoch], None
         yield show
 
 
-def _left(seconds: list[float], trials: int) -> str:
+def _left(seconds: list[float], trials: int, workers: int) -> str:
     """The time that `trials` more would take, from the ones seen so far."""
-    return str(timedelta(seconds=round(trials * sum(seconds) / len(seconds))))
+    return str(timedelta(seconds=round(trials * sum(seconds) / len(seconds) / workers)))

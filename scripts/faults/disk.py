@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from faults import Finding
 
-POINTS = {"quick": 3, "full": 20}
-MEGABYTES = 8
-SEARCH = ("--space", "mlp", "--strategy", "evolution", "--epochs", "2", "--trials", "8")
-STAGED = (*SEARCH, "--schedule", "asha:rungs=1")
+POINTS = {"quick": 2, "full": 20}
+MEGABYTES = 16
+NAMESPACE = ("unshare", "--map-root-user", "--mount")
+SEARCH = (
+    *("--space", "mlp", "--strategy", "evolution", "--schedule", "asha:rungs=1+2"),
+    *("--epochs", "2", "--trials", "8", "--max-params", "50000"),
+)
 
 
 def run(quick: bool, folder: Path) -> Finding:
@@ -26,17 +30,12 @@ def run(quick: bool, folder: Path) -> Finding:
     disk = folder / "disk"
     disk.mkdir()
     mount = f'mount -t tmpfs -o size={MEGABYTES}m tmpfs "$0" && exec "$@"'
-    here = [
-        sys.executable,
-        "-m",
-        "faults.disk",
-        str(disk),
-        str(POINTS["quick" if quick else "full"]),
-    ]
+    points = POINTS["quick" if quick else "full"]
+    here = [sys.executable, "-m", "faults.disk", str(disk), str(points)]
     scripts = Path(__file__).parents[1]
     path = os.pathsep.join([str(scripts), str(scripts.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, str(disk), *here],
+        [*NAMESPACE, "sh", "-c", mount, str(disk), *here],
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -53,8 +52,7 @@ def _inside(disk: Path, points: int) -> tuple[list[str], list[str]]:
 
     broken: list[str] = []
     stopped, logged, resumed = 0, 0, 0
-    options = STAGED
-    status, _, said = command("search", *options, "--out", str(disk / "undisturbed"))
+    status, _, said = command("search", *SEARCH, "--out", str(disk / "undisturbed"))
     assert status == 0, said
     wanted, size = decided(disk / "undisturbed"), _size(disk / "undisturbed")
     _clear(disk)
@@ -62,7 +60,7 @@ def _inside(disk: Path, points: int) -> tuple[list[str], list[str]]:
         room = int(size * (point + 0.5) / points)
         ballast, out = disk / "ballast", disk / "run"
         _fill(disk, ballast, room)
-        status, _, said = command("search", *options, "--out", str(out))
+        status, _, said = command("search", *SEARCH, "--out", str(out))
         last = said.strip().splitlines()[-1]
         before = decided(out) if (out / "run.json").exists() else []
         logged += "TensorBoard is no longer written" in said
@@ -72,7 +70,7 @@ def _inside(disk: Path, points: int) -> tuple[list[str], list[str]]:
         if before != wanted[: len(before)]:
             broken.append(f"room for {room:,} bytes: what was recorded differs")
         ballast.unlink()
-        status, _, said = command("search", *options, "--out", str(out))
+        status, _, said = command("search", *SEARCH, "--out", str(out))
         if status == 0 and decided(out) == wanted:
             resumed += 1
         else:
@@ -98,8 +96,6 @@ def _size(folder: Path) -> int:
 
 
 def _clear(disk: Path) -> None:
-    import shutil
-
     for path in disk.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 

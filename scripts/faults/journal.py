@@ -23,9 +23,9 @@ from nas.cli import main
 from nas.journal import Journal
 
 SEARCH = ("--space", "mlp", "--strategy", "evolution", "--epochs", "1", "--trials", "6")
-FLIPS = {"quick": 60, "full": 1_000}
-EVERY = {"quick": 211, "full": 1}  # bytes between two cuts
-RESUMED = {"quick": 2, "full": 40}  # cuts after which the search goes on
+FLIPS = {"quick": 30, "full": 1_000}
+EVERY = {"quick": 401, "full": 1}  # bytes between two cuts
+RESUMED = {"quick": 1, "full": 40}  # cuts after which the search goes on
 
 
 def run(quick: bool, folder: Path) -> Finding:
@@ -107,7 +107,7 @@ def _two_at_once(out: Path, broken: list[str]) -> str:
         begun = any(line.startswith("trial    1") for line in first.stderr)
         status, _, said = command("search", *long)
         holder = f"process {first.pid} on {os.uname().nodename}"
-        if not begun or status != 2 or holder not in said or said.count("\n") != 1:
+        if not begun or status != 2 or holder not in said.splitlines()[-1]:
             broken.append(f"the second search was not told of {holder}: {status}, {said!r}")
     finally:
         first.kill()

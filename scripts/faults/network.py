@@ -59,11 +59,10 @@ def commands(folder: Path, quick: bool) -> Iterator[list[str]]:
     if quick:
         return
     for executor in _executors():
-        yield ["nas", "search", *SEARCH, "--trials", "3", "--out", f"{run}-{executor}"] + [
-            "--executor",
-            executor,
-        ]
-    yield ["nas", "benchmark", "search", "--table", str(TABLE), "--space", "nasbench201"] + [
+        out = ["--out", f"{run}-{executor}", "--executor", executor]
+        yield ["nas", "search", *SEARCH, "--trials", "3", *out]
+    yield [
+        *("nas", "benchmark", "search", "--table", str(TABLE), "--space", "nasbench201"),
         *("--accuracy", "cifar100_test_200ep", "--classes", "100", "--strategies", "random,local"),
         *("--trials", "20", "--seeds", "2", "--workers", "2", "--out", str(folder / "benchmark")),
     ]
@@ -86,7 +85,8 @@ def _executors() -> list[str]:
 
 def _help() -> str:
     command = [sys.executable, "-m", "nas", "search", "--help"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 def watched(words: list[str], folder: Path) -> tuple[Seen, int | None]:
@@ -107,7 +107,7 @@ def watched(words: list[str], folder: Path) -> tuple[Seen, int | None]:
                 _look(process.pid, seen)
                 if serves and seen.listening:
                     break
-                sleep(0.02)
+                sleep(0.1)
         finally:
             for child in tree(process.pid):
                 os.kill(child, 9)
@@ -144,7 +144,7 @@ def _sockets(pid: int) -> Iterator[str]:
     """The inodes of its sockets."""
     try:
         for descriptor in os.scandir(f"/proc/{pid}/fd"):
-            target = os.readlink(descriptor.path)
+            target = str(Path(descriptor.path).readlink())
             if target.startswith("socket:["):
                 yield target[8:-1]
     except OSError:  # it has ended, or closed that one

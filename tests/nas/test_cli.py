@@ -61,7 +61,10 @@ BAD = [
     (["--data", "no_such_data"], "no_such_data"),
     (["--device", "tpu"], "device: want auto, cpu, cuda or cuda:N, got 'tpu'"),
     (["--trials", "0"], "--trials: want at least 1, got 0"),
-    (["--trials", "many"], "Invalid value for '--trials'"),
+    (
+        ["--trials", "many"],
+        "got 'many'",
+    ),
     (["--epochs", "0"], "recipe.epochs: want a whole number from 1 to 5000, got 0"),
     (["--learning-rate", "-1"], "learning_rate: want a number above 0, got -1"),
     (

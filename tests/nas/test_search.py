@@ -295,14 +295,14 @@ def test_a_space_file_that_has_changed_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace('"schema": 2', '"schema": 3'), "made by a newer version"),
+        (lambda text: text.replace('"schema": 3', '"schema": 4'), "made by a newer version"),
         (
-            lambda text: text.replace('"schema": 2', '"schema": "x"'),
+            lambda text: text.replace('"schema": 3', '"schema": "x"'),
             "run.schema: want a whole number",
         ),
         (lambda text: text.replace('"seed": 3', '"seed": 3, "seed": 3'), "twice"),
         (
-            lambda text: text.replace('"window": 1', '"window": 0'),
+            lambda text: text.replace('"window": 4', '"window": 0'),
             "settings.window: want a whole number from 1 ",
         ),
         (lambda text: text.replace('"window"', '"windows"'), "settings: "),

@@ -105,3 +105,21 @@ def test_what_is_no_table_is_refused(tmp_path):
     (tmp_path / "bad.csv.gz").write_bytes(b"not gzip")
     with pytest.raises(ValueError, match="want a table, a CSV file"):
         Table(tmp_path / "bad.csv.gz", SPACE)
+
+
+def test_tables_that_mean_harm(tmp_path):
+    space = get("nasbench201")
+    endless = tmp_path / "endless.csv.gz"
+    with gzip.open(endless, "wb", compresslevel=1) as file:
+        file.write(bytes(3_000_000))
+    damaged = tmp_path / "damaged.csv.gz"
+    whole = gzip.compress(b"architecture,score\n" * 1_000)
+    damaged.write_bytes(whole[:20] + b"\xff" * 10 + whole[30:])
+    for path, message in (
+        (endless, "want lines of at most 1,000,000 characters"),
+        (damaged, "want a table, a CSV file, got"),
+        (tmp_path, "it is not a file"),
+    ):
+        with pytest.raises(ValueError, match=message) as error:
+            Table(path, space)
+        assert "\n" not in str(error.value)

@@ -1,4 +1,6 @@
+import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +144,16 @@ def test_other_files_are_refused(tmp_path):
 def test_vectors_cannot_be_resized(tmp_path):
     path = saved(tmp_path, x=pixels(40, 9), y=LABELS)
     refused(path, r"^image_size: want images, got vectors of shape \(9,\)$", image_size=8)
+
+
+def test_an_array_that_claims_more_than_there_is_is_refused_before_memory_is_taken(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": (10**13,)}
+    )
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("images", "labels"):
+            archive.writestr(f"{name}.npy", header.getvalue() + bytes(8))
+    with pytest.raises(ValueError, match=r"images is to have 10,000,000,000,000 bytes"):
+        load(path)

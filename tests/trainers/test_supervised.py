@@ -154,8 +154,8 @@ def test_dropout_is_gone_after_an_error_too(few):
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_norms_and_biases_do_not_decay(optimizer):
     net = network()
-    groups = make_optimizer(net, Recipe(optimizer=optimizer, weight_decay=0.1)).param_groups
-    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    groups = make_optimizer(net, Recipe(optimizer=optimizer, weight_decay=0.1)).groups
+    decay = {id(p): group.weight_decay for group in groups for p in group.parameters}
     for name, parameter in net.named_parameters():
         assert decay[id(parameter)] == (
             0.1 if name.endswith("weight") and parameter.dim() > 1 else 0

@@ -1,0 +1,83 @@
+"""Evaluators from plain data, as a `Blueprint` names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.evaluators.blueprint import Blueprint
+from nas.evaluators.table import Lookup, Table
+from nas.settings import Settings
+from search_spaces import SearchSpace, load
+
+if TYPE_CHECKING:
+    from nas.evaluators.training import Training
+    from trainers import Dataset
+
+# torch is imported late: a worker that looks scores up need not wait for it.
+
+
+def training_blueprint(settings: Settings, checkpoints: Path, device: str) -> Blueprint:
+    """For a process of its own: what `training` makes in this one.
+
+    Args:
+        settings: Of the search.
+        checkpoints: The folder for weights.
+        device: "cuda" for all GPUs in turn, or one device.
+    """
+    arguments = {
+        "settings": settings.to_dict(),
+        "checkpoints": str(checkpoints.absolute()),
+        "device": device,
+    }
+    return Blueprint("nas.evaluators.factories:training_from", arguments)
+
+
+def training(settings: Settings, space: SearchSpace, data: Dataset, checkpoints: Path) -> Training:
+    """The evaluator of a search: trains what it is given by the recipe of the settings."""
+    from nas.evaluators.training import Training
+
+    return Training(space, data, fixed=settings.recipe, seed=settings.seed, checkpoints=checkpoints)
+
+
+def training_from(
+    *, place: int, settings: Mapping[str, Any], checkpoints: str, device: str
+) -> Training:
+    """The evaluator of a search, in a process of its own; reads the data."""
+    import trainers
+    from nas.evaluators.training import load_data
+
+    import_module("torch._dynamo")  # the first optimiser would: seconds of the first trial's time
+    chosen = Settings.from_dict(settings)
+    trainers.set_threads(chosen.threads)
+    data = load_data(
+        chosen.data,
+        seed=chosen.data_seed,
+        image_size=chosen.image_size,
+        device=_device_of(place, device),
+    )
+    return training(chosen, chosen.load_space(), data, Path(checkpoints))
+
+
+def table_from(*, place: int, table: str, space: str, accuracy: Mapping[str, str]) -> Lookup:  # noqa: ARG001 - every table is alike
+    """Scores looked up in a table; see `nas.evaluators.table.Lookup`.
+
+    Args:
+        place: Makes no difference.
+        table: The file.
+        space: As for `search_spaces.load`.
+        accuracy: Columns by the number of epochs (as text: the keys of JSON are).
+    """
+    columns = {int(epochs): column for epochs, column in accuracy.items()}
+    return Lookup(Table(Path(table), load(space)), columns)
+
+
+def _device_of(place: int, device: str) -> str:
+    """Evaluators side by side take the GPUs in turn, unless one is named."""
+    if device == "cuda":
+        import torch
+
+        return f"cuda:{place % torch.cuda.device_count()}"
+    return device

@@ -1,0 +1,37 @@
+"""An evaluation that nothing escapes from, whatever the network or the evaluator does."""
+
+from __future__ import annotations
+
+import traceback
+from math import isfinite
+
+from nas.evaluators import Evaluator, Outcome
+from nas.trial import Cause, Failure, Proposal
+
+LONGEST = 10_000  # characters of a traceback: a message in it may be of any length
+
+
+def evaluate(evaluator: Evaluator, number: int, proposal: Proposal) -> Outcome:
+    """The outcome of one evaluation; what is raised in it, `SystemExit` included, is a failure."""
+    try:
+        outcome = evaluator.evaluate(number, proposal)
+    except MemoryError as error:
+        return _failed("out-of-memory", error)
+    except Exception as error:
+        return _failed("error", error)
+    except SystemExit as error:
+        return _failed("crashed", error)
+    wrong = [name for name, score in outcome.scores.items() if not isfinite(score)]
+    if wrong:
+        message = f"{wrong[0]} is {outcome.scores[wrong[0]]}"
+        return Outcome(recipe=outcome.recipe, failure=Failure("diverged", message))
+    return outcome
+
+
+def _failed(cause: Cause, error: BaseException) -> Outcome:
+    first = (str(error).strip().splitlines() or [""])[0][:300]
+    message = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return Outcome(
+        recipe={},
+        failure=Failure(cause, message, traceback.format_exc(limit=-8)[-LONGEST:]),
+    )

@@ -1,0 +1,67 @@
+"""Thousands of short trials: memory, threads and open files must not grow with them.
+
+Measured from outside, for the search and for its workers, after a part in which all are warmed up.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import processes
+import subjects
+
+from faults import Finding
+
+SLOPE = 2_000  # bytes of resident memory that a trial may leave behind
+EVERY = 20  # trials between two looks
+
+
+def run(*, quick: bool, folder: Path) -> Finding:
+    """Watch a search in one process, and one with two workers."""
+    lines: list[str] = []
+    held = True
+    for workers in (2,) if quick else (1, 2):
+        command = subjects.command(
+            folder / str(workers), "training", "random", 300 if quick else 5000, workers=workers
+        )
+        looks: dict[str, list[tuple[int, int, int, int]]] = {}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as search:
+            assert search.stdout is not None
+            for line in search.stdout:
+                word, number, *_ = line.split()
+                if word == "trial" and int(number) % EVERY == 0:
+                    who = {"search": search.pid}
+                    who |= {f"worker {pid}": pid for pid in processes.workers(search.pid)}
+                    for name, pid in who.items():
+                        looks.setdefault(name, []).append((int(number), *_look(pid)))
+        if search.returncode:
+            return Finding(held=False, lines=(f"exit status {search.returncode}",))
+        for name, seen in looks.items():
+            line, flat = _judge(np.array(seen), strict=not quick)
+            lines.append(f"{workers} at a time, {name.split()[0]}: {line}")
+            held = held and flat
+    return Finding(held=held, lines=tuple(lines))
+
+
+def _look(pid: int) -> tuple[int, int, int]:
+    try:
+        return processes.resident(pid), processes.threads(pid), processes.descriptors(pid)
+    except OSError:  # it ends just now
+        return 0, 0, 0
+
+
+def _judge(seen: np.ndarray, *, strict: bool) -> tuple[str, bool]:
+    """What the later two thirds of the looks say, and whether it is as it should be."""
+    seen = seen[seen[:, 1] > 0]
+    late = seen[len(seen) // 3 :]
+    slope = float(np.polyfit(late[:, 0], late[:, 1], 1)[0])
+    threads, files = late[:, 2], late[:, 3]
+    flat = threads.max() <= threads.min() + 1 and files.max() <= files.min() + 2
+    line = (
+        f"{slope / 1000:+.2f} kB a trial over trials {late[0, 0]} to {late[-1, 0]}, "
+        f"{late[-1, 1] / 1e6:.0f} MB; {threads.min()} to {threads.max()} threads, "
+        f"{files.min()} to {files.max()} open files"
+    )
+    return line, bool(flat and (slope <= SLOPE or not strict))

@@ -1,0 +1,163 @@
+"""The searches that faults are injected into, each run as a program of its own.
+
+    python scripts/subjects.py FOLDER --kind table --strategy evolution --trials 60 [--workers 2]
+
+`table` looks scores up in a table and takes a moment for each, `training` trains small networks on
+digits. Prints `imported` when it begins, and `trial N` when that is recorded. Run it again and it
+continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from nas import executors, schedules
+from nas.candidates import Candidates
+from nas.evaluators import Outcome
+from nas.evaluators.blueprint import Blueprint
+from nas.evaluators.table import Lookup, Table
+from nas.executors import Terms
+from nas.journal import Journal
+from nas.loop import run_trials
+from nas.objectives import Objectives
+from nas.strategies import make
+from nas.trial import Proposal
+from search_spaces import Task, load
+
+TABLE = Path(__file__).parent.parent / "tests/nas/data/nasbench201_cifar100.csv.gz"
+COLUMNS = {3: "cifar100_valid_12ep", 9: "cifar100_test_200ep"}  # for rungs, whatever they are
+STRATEGIES = {"random": "none", "evolution": "none", "halving": "halving:rungs=3+9"}
+DELAY = 0.02  # seconds that looking up takes: as much as a moment to be killed in
+
+
+class SlowLookup:
+    """A table that takes its time and writes down what it was asked for."""
+
+    def __init__(self, lookup: Lookup, folder: Path) -> None:
+        self._lookup = lookup
+        self._log = folder / "evaluated.txt"
+
+    def evaluate(self, number: int, proposal: Proposal) -> Outcome:
+        with self._log.open("a") as file:
+            file.write(f"{number}\n")
+        time.sleep(DELAY)
+        return self._lookup.evaluate(number, proposal)
+
+
+def slow_lookup(*, place: int, folder: str) -> SlowLookup:  # noqa: ARG001 - all are alike
+    """What the blueprint of a `table` search names."""
+    return SlowLookup(Lookup(Table(TABLE, load("nasbench201")), COLUMNS), Path(folder))
+
+
+def search_table(
+    folder: Path, strategy: str, trials: int, seed: int, executor: str, terms: Terms
+) -> Iterator[int]:
+    """A search on the table; yields the number of each trial that is recorded."""
+    folder.mkdir(parents=True, exist_ok=True)
+    candidates = Candidates(load("nasbench201"), Task((3, 32, 32), 100))
+    objectives = Objectives(("accuracy",))
+    inner = make("random" if strategy == "halving" else strategy, candidates, objectives)
+    blueprint = Blueprint("subjects:slow_lookup", {"folder": str(folder)})
+    with (
+        closing(Journal(folder / "trials.jsonl")) as journal,
+        closing(executors.make(executor, blueprint, terms)) as place,
+    ):
+        for trial in run_trials(
+            schedules.make(STRATEGIES[strategy], inner, candidates, objectives, max(COLUMNS)),
+            candidates,
+            place,
+            journal,
+            trials=trials,
+            seed=seed,
+            window=8,
+        ):
+            yield trial.number
+
+
+def search_training(
+    folder: Path, strategy: str, trials: int, seed: int, executor: str, terms: Terms
+) -> Iterator[int]:
+    """A search that trains; yields the number of each trial that is recorded."""
+    from nas.session import Session
+    from nas.settings import Settings
+
+    settings = Settings(
+        space="mlp",
+        strategy="random" if strategy == "halving" else strategy,
+        schedule="halving:eta=2" if strategy == "halving" else "none",
+        recipe={"epochs": 4 if strategy == "halving" else 1, "batch_size": 256},
+        seed=seed,
+    )
+    for trial in Session(settings, folder, terms=terms, executor=executor).run(trials):
+        yield trial.number
+
+
+SEARCHES = {"table": search_table, "training": search_training}
+
+
+def command(folder: Path, kind: str, strategy: str, trials: int, **options: Any) -> list[str]:
+    """The command that runs a subject."""
+    words = [sys.executable, __file__, str(folder), "--kind", kind, "--strategy", strategy]
+    words += ["--trials", str(trials)]
+    for name, value in options.items():
+        words += [f"--{name}", str(value)]
+    return words
+
+
+def run_to_the_end(
+    folder: Path, kind: str, strategy: str, trials: int, **options: Any
+) -> list[dict[str, Any]]:
+    """Run a subject that nothing happens to; what was decided, as `decided` gives it."""
+    subprocess.run(
+        command(folder, kind, strategy, trials, **options),
+        check=True,
+        timeout=1200,
+        stdout=subprocess.DEVNULL,
+    )
+    return decided(folder)
+
+
+def decided(folder: Path) -> list[dict[str, Any]]:
+    """The journal, line for line, but for what is measured."""
+    lines = (folder / "trials.jsonl").read_text().splitlines()
+    return [
+        {k: v for k, v in json.loads(line)["trial"].items() if k != "measured"} for line in lines
+    ]
+
+
+def seconds(folder: Path, number: int) -> float:
+    """How long a trial took."""
+    line = (folder / "trials.jsonl").read_text().splitlines()[number]
+    return float(json.loads(line)["trial"]["measured"].get("seconds", DELAY))
+
+
+def main() -> None:
+    """Run one search."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--kind", choices=SEARCHES, default="table")
+    parser.add_argument("--strategy", choices=STRATEGIES, default="random")
+    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--executor", choices=executors.EXECUTORS)
+    a = parser.parse_args()
+    if a.kind == "training":
+        import nas.session  # noqa: F401 - so that all importing is behind it
+    print(f"imported {time.time()}", flush=True)
+    terms = Terms(workers=a.workers)
+    executor = executors.choose(a.executor, terms)
+    for number in SEARCHES[a.kind](a.folder, a.strategy, a.trials, a.seed, executor, terms):
+        print(f"trial {number} {time.time()}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
