@@ -151,17 +151,24 @@ def trainings_bar() -> Iterator[tuple[Callable[[int, int], None], Callable[[Tria
 
     console = messages()
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("training", visible=False)
+    bar = Progress(*columns, console=console)
+    task, started = bar.add_task("training"), False
 
-        def begin(wanted: int, missing: int) -> None:
-            console.print(f"{wanted} trainings, of which {wanted - missing} are there already")
-            bar.update(task, total=missing, visible=missing > 0)
+    def begin(wanted: int, missing: int) -> None:
+        nonlocal started
+        console.print(f"{wanted} trainings, of which {wanted - missing} are there already")
+        if missing:
+            bar.update(task, total=missing)
+            bar.start()
+            started = True
 
-        try:
-            yield begin, lambda _: bar.advance(task)
-        except Exception:  # says itself what went wrong
-            raise
-        except BaseException:  # Ctrl-C and SIGTERM
-            console.print("stopped; what was trained is kept, the same command continues")
-            raise
+    try:
+        yield begin, lambda _: bar.advance(task)
+    except Exception:  # says itself what went wrong
+        raise
+    except BaseException:  # Ctrl-C and SIGTERM
+        console.print("stopped; what was trained is kept, the same command continues")
+        raise
+    finally:
+        if started:  # else it would leave an empty line
+            bar.stop()
