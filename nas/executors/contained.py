@@ -7,17 +7,24 @@ from math import isfinite
 
 from nas.evaluators import Evaluator, Outcome
 from nas.trial import Cause, Failure, Proposal
+from nas.whole_file import is_full
 
 LONGEST = 10_000  # characters of a traceback: a message in it may be of any length
 
 
 def evaluate(evaluator: Evaluator, number: int, proposal: Proposal) -> Outcome:
-    """The outcome of one evaluation; what is raised in it, `SystemExit` included, is a failure."""
+    """The outcome of one evaluation; what is raised in it, `SystemExit` included, is a failure.
+
+    Raises:
+        OSError: the disk is full, which is no fault of this trial: it is to run again.
+    """
     try:
         outcome = evaluator.evaluate(number, proposal)
     except MemoryError as error:
         return _failed("out-of-memory", error)
     except Exception as error:
+        if isinstance(error, OSError) and is_full(error):
+            raise
         return _failed("error", error)
     except SystemExit as error:
         return _failed("crashed", error)

@@ -56,7 +56,10 @@ def main(link: int, crash_file: int, parent: int) -> None:
 
 def _answer(evaluator: Evaluator, order: dict[str, Any]) -> bytes:
     number = order["number"]
-    outcome = contained.evaluate(evaluator, number, proposal_from_dict(order["proposal"]))
+    try:
+        outcome = contained.evaluate(evaluator, number, proposal_from_dict(order["proposal"]))
+    except OSError as full:
+        return pack({"full": [full.errno, full.strerror, full.filename]})
     try:
         return pack({"number": number, "outcome": outcome_to_dict(outcome)})
     except (TypeError, ValueError) as error:

@@ -140,6 +140,8 @@ class Workers:
             return
         if "unable" in message:
             raise ValueError(f"a worker cannot begin: {message['unable']}")
+        if "full" in message:
+            raise OSError(*message["full"])
         if place.job is not None:
             self._finish(place, outcome_from_dict(message["outcome"]))
         place.since = monotonic()
