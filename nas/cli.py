@@ -13,7 +13,17 @@ from typing import NoReturn
 
 import typer
 
-from nas.commands import benchmark, bundles, explain, listings, look, search, stopping, winners
+from nas.commands import (
+    benchmark,
+    bundles,
+    compare,
+    explain,
+    listings,
+    look,
+    search,
+    stopping,
+    winners,
+)
 from nas.fields import visible
 from nas.whole_file import is_full
 
@@ -36,10 +46,9 @@ for command in (
     bundles.verify,
     bundles.predict,
     bundles.latency,
-    bundles.compare_bundles,
     explain.explain,
     explain.trust,
-    explain.compare,
+    compare.compare,
     explain.report,
     listings.profile,
     listings.spaces,

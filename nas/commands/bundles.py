@@ -1,4 +1,4 @@
-"""`nas verify`, `nas predict`, `nas latency` and `nas compare-bundles`."""
+"""`nas verify`, `nas predict` and `nas latency`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nas.commands.console import print_json, results
+from nas.commands.console import print_json
 from nas.commands.options import Device, Json
 
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of a bundle.")]
@@ -99,39 +99,3 @@ def latency(
     for item in found:
         low, middle, high = (f"{1000 * s:.2f}" for s in (item.low, item.median, item.high))
         print(f"batch {item.batch:>4}  {item.way:<13}  {middle:>8} ({low} to {high})")
-
-
-def compare_bundles(
-    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Their folders.")],
-    baselines: Annotated[
-        str, typer.Option(help="Networks of torchvision, with commas between them: resnet18.")
-    ] = "",
-    json: Json = False,
-) -> None:
-    """Bundles, and networks of torchvision for the same inputs, in one table."""
-    from nas.bundles.compare import compare_bundles as side_by_side
-
-    rows = side_by_side(bundles, [name for name in baselines.split(",") if name])
-    if json:
-        print_json([asdict(row) for row in rows])
-        return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("network", "data", "test", "validation", "parameters", "MACs", "ms (quartiles)"):
-        table.add_column(title, justify="left" if title in ("network", "data") else "right")
-    for row in rows:
-        low, high = row.spread
-        shares = [
-            "-" if share is None else f"{share:.2%}"
-            for share in (row.test_accuracy, row.validation_accuracy)
-        ]
-        table.add_row(
-            row.name,
-            row.data or "not trained",
-            *shares,
-            f"{row.parameters:,}",
-            f"{row.macs:,}",
-            f"{row.milliseconds:.2f} ({low:.2f} to {high:.2f})",
-        )
-    results().print(table)

@@ -1,4 +1,4 @@
-"""`nas explain`, `nas trust`, `nas compare` and `nas report`: why, how sure, and a page to send."""
+"""`nas explain`, `nas trust` and `nas report`: why, how sure, and a page to send."""
 
 from __future__ import annotations
 
@@ -103,19 +103,6 @@ def trust(
             progress=progress,
         )
     _show({"run": str(run), **trust_document(found)}, trust_tables(found), as_json=json)
-
-
-def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs.")],
-    json: Json = False,
-) -> None:
-    """Runs side by side: best networks by size, and hypervolume, with confidence over seeds."""
-    from nas.explanations.comparison import compare_runs
-    from nas.explanations.comparison_tables import comparison_document, comparison_tables
-    from nas.run import Run
-
-    found = compare_runs([Run(path) for path in runs])
-    _show(comparison_document(found), comparison_tables(found), as_json=json)
 
 
 def report(
