@@ -3,7 +3,7 @@
     python scripts/subjects.py FOLDER --kind table --strategy evolution --trials 60 [--workers 2]
 
 `table` looks scores up in a table and takes a moment for each, `training` trains small networks on
-digits. Prints `imported` when it begins, and `trial N` when that is recorded. Run it again and it
+digits, `brief` the smallest, thousands of which differ. Prints `imported` when it begins, and `trial N` when that is recorded. Run it again and it
 continues.
 """
 
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from search_spaces import Task, load
 TABLE = Path(__file__).parent.parent / "tests/nas/data/nasbench201_cifar100.csv.gz"
 COLUMNS = {3: "cifar100_valid_12ep", 9: "cifar100_test_200ep"}  # for rungs, whatever they are
 STRATEGIES = {"random": "none", "evolution": "none", "halving": "halving:rungs=3+9"}
+BRIEF = {"space": "mlp:max_layers=1", "max_parameters": 5_000, "tune": ("learning_rate",)}
 DELAY = 0.02  # seconds that looking up takes: as much as a moment to be killed in
 
 
@@ -83,24 +85,35 @@ def search_table(
 
 
 def search_training(
-    folder: Path, strategy: str, trials: int, seed: int, executor: str, terms: Terms
+    folder: Path,
+    strategy: str,
+    trials: int,
+    seed: int,
+    executor: str,
+    terms: Terms,
+    **others: Any,
 ) -> Iterator[int]:
     """A search that trains; yields the number of each trial that is recorded."""
     from nas.session import Session
     from nas.settings import Settings
 
-    settings = Settings(
-        space="mlp",
-        strategy="random" if strategy == "halving" else strategy,
-        schedule="halving:eta=2" if strategy == "halving" else "none",
-        recipe={"epochs": 4 if strategy == "halving" else 1, "batch_size": 256},
-        seed=seed,
-    )
+    plain = {
+        "space": "mlp",
+        "strategy": "random" if strategy == "halving" else strategy,
+        "schedule": "halving:eta=2" if strategy == "halving" else "none",
+        "recipe": {"epochs": 4 if strategy == "halving" else 1, "batch_size": 256},
+        "seed": seed,
+    }
+    settings = Settings(**{**plain, **others})
     for trial in Session(settings, folder, terms=terms, executor=executor).run(trials):
         yield trial.number
 
 
-SEARCHES = {"table": search_table, "training": search_training}
+SEARCHES = {
+    "table": search_table,
+    "training": search_training,
+    "brief": partial(search_training, **BRIEF),
+}
 
 
 def command(folder: Path, kind: str, strategy: str, trials: int, **options: Any) -> list[str]:
@@ -150,7 +163,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--executor", choices=executors.EXECUTORS)
     a = parser.parse_args()
-    if a.kind == "training":
+    if a.kind != "table":
         import nas.session  # noqa: F401 - so that all importing is behind it
     print(f"imported {time.time()}", flush=True)
     terms = Terms(workers=a.workers)

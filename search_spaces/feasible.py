@@ -14,6 +14,7 @@ from search_spaces.cost import Cost
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 
+_REMEMBERED = 1 << 14  # costs: under 1 kB each, and drawing in a narrow band asks for many
 _CROWD = 64  # architectures that move into the budget together
 _FREQUENT = 8  # members among so many uniform draws: drawing until one fits is quick
 _KEPT = 16  # of the crowd, the best, from which it goes on in each round
@@ -59,8 +60,8 @@ class Feasible:
         self.task = task
         self.limits = limits or Limits()
         self._bounded = self.limits != Limits()
-        self._cost = lru_cache(maxsize=1 << 16)(lambda a: space.cost_of_member(a, task))
-        self._alone = lru_cache(maxsize=1 << 16)(lambda a: space.parameters_of_member(a, task))
+        self._cost = lru_cache(maxsize=_REMEMBERED)(lambda a: space.cost_of_member(a, task))
+        self._alone = lru_cache(maxsize=_REMEMBERED)(lambda a: space.parameters_of_member(a, task))
         self._crowd = self._find_crowd() if self._bounded else []
         self._steps = _STEPS if len(set(self._crowd)) == _CROWD else _LONG
 

@@ -124,6 +124,11 @@ class Training:
         self._checkpoints = checkpoints
 
     def evaluate(self, number: int, proposal: Proposal) -> Outcome:
+        outcome = self._evaluate(number, proposal)
+        memory.trim()
+        return outcome
+
+    def _evaluate(self, number: int, proposal: Proposal) -> Outcome:
         start = perf_counter()
         recipe = make_recipe(self._fixed, proposal)
         work = _Work(recipe, self._seed_of(number, proposal))

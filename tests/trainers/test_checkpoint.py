@@ -1,4 +1,5 @@
 import errno
+import gc
 import resource
 import signal
 import subprocess
@@ -6,6 +7,7 @@ import sys
 import time
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -35,6 +37,22 @@ def test_round_trip_of_every_kind_of_tensor(tmp_path):
     for name, tensor in state.items():
         assert found[name].dtype == tensor.dtype
         assert torch.equal(found[name], tensor)
+
+
+def test_files_are_those_of_safetensors_and_making_them_leaves_nothing_in_memory():
+    def pack(sizes):
+        for size in sizes:
+            tensors = {"b": torch.ones(size), "a": torch.tensor(size), "c": torch.ones(2) > 0}
+            packed = checkpoint.pack(tensors, {"k": "v"})
+        return packed, tensors
+
+    packed, tensors = pack(range(1, 20))
+    assert packed == safetensors.torch.save(tensors, {"k": "v"})
+    gc.collect()
+    before = len(gc.get_objects())
+    pack(range(100, 300))  # safetensors.torch leaves a ctypes type for each: 2,800 objects
+    gc.collect()
+    assert len(gc.get_objects()) - before < 50
 
 
 def test_tied_network_round_trips(tmp_path):
