@@ -41,6 +41,8 @@ MODULE_OF = {
 
 def __getattr__(name: str) -> object:
     """Import `name` from the module that has it (PEP 562)."""
+    if name == "timm":
+        return import_module("nas.timm")
     if name not in MODULE_OF:
         raise AttributeError(f"module 'nas' has no attribute {name!r}")
     return getattr(import_module(f"nas.{MODULE_OF[name]}"), name)

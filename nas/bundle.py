@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,20 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import fields as wanted
+from nas.bundles.proof import manifest_text
 from nas.space_files import open_space
 from nas.whole_file import read_whole
 from search_spaces import Architecture, SearchSpace, Task, strict_json
 from search_spaces.architecture import NAME
-from search_spaces.values import thaw
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from nas.run import Run
-    from nas.trial import Trial
-
-SCHEMA = 1
+SCHEMAS = (1, 2)  # 1 had the first three files only
 FILES = ("architecture.json", "metrics.json", "weights.safetensors")
+MORE_FILES = (
+    *("model.py", "model.pt2", "model.onnx", "hubconf.py", "check.safetensors"),
+    *("README.md", "pareto.png", "architecture.png"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,15 @@ class Bundle:
     task: Task
     metrics: Mapping[str, Any]
 
+    def space(self, given: str | None = None) -> SearchSpace:
+        """The search space; one in a file of the user's own must be `given`, and is run."""
+        return open_space(self.described["space"], given, self.path)
+
     def net(self, space: SearchSpace | None = None) -> nn.Module:
         """The trained network, in evaluation mode, on the CPU.
+
+        Its `features` is the same network without the classifier: what the classifier reads,
+        (B, features). The two share their weights.
 
         Args:
             space: The search space, where it is not to be had from where the run had it.
@@ -50,7 +55,9 @@ class Bundle:
         Raises:
             ValueError: the weights are damaged, or do not fit.
         """
-        space = space or open_space(self.described["space"], None, self.path)
+        from nas.bundles.transfer import with_features
+
+        space = space or self.space()
         weights = self._weights()  # first: what is damaged is refused before anything is built
         stored = sum(tensor.numel() for tensor in weights.values())
         needed = space.cost(self.architecture, self.task).parameters
@@ -65,7 +72,14 @@ class Bundle:
         except (RuntimeError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"{self.path}: its weights do not fit its network: {reason}") from None
-        return net.eval()
+        return with_features(
+            net.eval(), lambda n: space.compile(self.architecture, self.task_for(n))
+        )
+
+    def task_for(self, classes: int, input_shape: tuple[int, ...] | None = None) -> Task:
+        """The task with another number of classes, and other inputs if they are given."""
+        small = self.task.small_images  # the same stem, whatever the size
+        return Task(input_shape or self.task.input_shape, classes, small)
 
     def _weights(self) -> dict[str, Tensor]:
         from safetensors.torch import load as parse
@@ -99,6 +113,7 @@ def open_bundle(path: str | Path) -> Bundle:
     """
     path = Path(path)
     manifest = _read_manifest(path)
+    _check_files(path, manifest)
     file = path / "architecture.json"
     described = _fields(path, "architecture.json", manifest, _DESCRIBED)
     metrics = _fields(path, "metrics.json", manifest, wanted.mapping(wanted.anything))
@@ -108,91 +123,6 @@ def open_bundle(path: str | Path) -> Bundle:
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     return Bundle(path, described, architecture, task, metrics)
-
-
-def export_trial(run: Run, trial: Trial, to: Path, *, force: bool = False) -> Bundle:
-    """Write the bundle of a trial, with the weights it had when it was scored."""
-    file = run.weights_path(trial)
-    content = read_whole(file, MOST_WEIGHTS)
-    if sha256(content).hexdigest() != trial.weights_sha256:
-        raise ValueError(f"{file} is damaged: nas retrain trains it again")
-    metrics = {
-        "validation": {
-            "accuracy": trial.scores["accuracy"],
-            "loss": trial.scores["loss"],
-            "epochs": trial.epochs,  # fewer than the recipe's if it stopped early
-        },
-        "test": None,
-        "recipe": dict(trial.recipe),
-        **origin(run, trial),
-    }
-    return write_bundle(describe(run, trial.architecture), metrics, content, to, force=force)
-
-
-def describe(run: Run, architecture: Architecture) -> dict[str, Any]:
-    """The contents of `architecture.json`."""
-    return {
-        "space": run.settings.space,
-        "architecture": {"space": architecture.space, "value": thaw(architecture.value)},
-        "input_shape": list(run.task.input_shape),
-        "classes": run.task.classes,
-        "class_names": list(run.header.data["classes"]),
-    }
-
-
-def origin(run: Run, trial: Trial) -> dict[str, Any]:
-    """Where a network comes from and what it costs, for `metrics.json`."""
-    return {
-        **{name: trial.scores[name] for name in ("parameters", "macs", "peak_activation_bytes")},
-        "trial": trial.number,
-        "settings": run.settings.to_dict(),
-        "data": dict(run.header.data),
-        "made": dict(run.header.made),
-    }
-
-
-def write_bundle(
-    described: Mapping[str, Any],
-    metrics: Mapping[str, Any],
-    weights: bytes,
-    to: Path,
-    *,
-    force: bool = False,
-) -> Bundle:
-    """Write a bundle, whole or not at all.
-
-    Args:
-        described: What `describe` returns.
-        metrics: What is known about the network.
-        weights: A safetensors file.
-        to: A folder that is not there yet.
-        force: Replace the bundle that is there.
-
-    Raises:
-        ValueError: the folder is there, and not `force`; or it is there and is not a bundle.
-    """
-    check_target(to, force=force)
-    contents = {
-        "architecture.json": _json(described),
-        "metrics.json": _json(metrics),
-        "weights.safetensors": weights,
-    }
-    digests = {name: sha256(content).hexdigest() for name, content in contents.items()}
-    contents["manifest.json"] = _json({"schema": SCHEMA, "sha256": digests})
-    temporary = to.with_name(f".{to.name}.{secrets.token_hex(4)}.tmp")
-    temporary.mkdir(parents=True)
-    try:
-        for name, content in contents.items():
-            with (temporary / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        if to.exists():
-            shutil.rmtree(to)
-        temporary.rename(to)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return open_bundle(to)
 
 
 def check_target(to: Path, *, force: bool) -> None:
@@ -224,10 +154,6 @@ _DESCRIBED = wanted.record(
 )
 
 
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (strict_json.dumps(value, indent=2) + "\n").encode()
-
-
 def _read_manifest(path: Path) -> dict[str, str]:
     file = path / "manifest.json"
     if not file.is_file():
@@ -237,14 +163,28 @@ def _read_manifest(path: Path) -> dict[str, str]:
         manifest = strict_json.loads(content.decode())
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-        raise ValueError(f"{file}: want schema {SCHEMA}; another version made this bundle")
+    if not isinstance(manifest, dict) or manifest.get("schema") not in SCHEMAS:
+        raise ValueError(f"{file}: want schema {SCHEMAS[-1]}; another version made this bundle")
+    digests: Any = manifest.get("sha256")
+    more = digests.keys() - set(FILES) if isinstance(digests, dict) else set()
     digest = wanted.text(pattern="[0-9a-f]{64}")
     try:
-        wanted.record(dict.fromkeys(FILES, digest))(manifest.get("sha256"), "sha256")
+        names = (*FILES, *(name for name in MORE_FILES if name in more))
+        wanted.record(dict.fromkeys(names, digest))(digests, "sha256")
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    return dict(manifest["sha256"])
+    if manifest["schema"] > 1 and content.decode() != manifest_text(dict(digests)):
+        raise ValueError(f"{file} is damaged: it was changed after it was written")
+    return dict(digests)
+
+
+def _check_files(path: Path, manifest: Mapping[str, str]) -> None:
+    """Refuse a folder with a file damaged, missing or added, before anything of it is used."""
+    for name in manifest:
+        _read(path / name, manifest)
+    for file in path.iterdir():
+        if file.name not in {*manifest, "manifest.json", "__pycache__"}:
+            raise ValueError(f"{file} was added: it is not in the manifest; remove it")
 
 
 def _read(file: Path, manifest: Mapping[str, str]) -> bytes:

@@ -13,7 +13,17 @@ from typing import NoReturn
 
 import typer
 
-from nas.commands import benchmark, explain, listings, look, search, stopping, winners
+from nas.commands import (
+    benchmark,
+    bundles,
+    compare,
+    explain,
+    listings,
+    look,
+    search,
+    stopping,
+    winners,
+)
 from nas.fields import visible
 from nas.whole_file import is_full
 
@@ -33,9 +43,12 @@ for command in (
     look.tensorboard,
     winners.export,
     winners.retrain,
+    bundles.verify,
+    bundles.predict,
+    bundles.latency,
     explain.explain,
     explain.trust,
-    explain.compare,
+    compare.compare,
     explain.report,
     listings.profile,
     listings.spaces,

@@ -207,10 +207,13 @@ class Run:
     def export(self, trial: Trial, to: str | Path, *, force: bool = False) -> Bundle:
         """Write a bundle with the architecture, weights and metrics of a trial; see `nas.bundle`.
 
+        It is proved in a process of its own before it is there, which takes seconds.
+
         Raises:
             ValueError: its weights were not kept, or `to` is there already and not `force`.
+            nas.bundles.verify.Unproved: what was written does not do what the network does.
         """
-        from nas.bundle import export_trial
+        from nas.bundles.exporting import export_trial
 
         return export_trial(self, trial, Path(to), force=force)
 
@@ -254,6 +257,7 @@ def read_header(path: Path) -> Header:
             fields["settings"].setdefault("schedule", "none")
         if schema < 3:
             fields["settings"].setdefault("ordered", True)
+        fields["settings"].setdefault("first", [])
         header = Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
         Task(tuple(header.data["input_shape"]), len(header.data["classes"]))
         return header

@@ -96,6 +96,8 @@ class Session:
             settings.limits,
             hyperparameters.tree(settings.tune, settings.recipe),
         )
+        for text in settings.first:
+            space.parse(text)
         self._schedule()  # refuses settings that it does not allow
         self.header = self._header()
         self.recorded = 0
@@ -149,7 +151,7 @@ class Session:
                 trials=trials,
                 seed=settings.seed,
                 window=settings.window,
-                first=self._baselines() if settings.baselines else (),
+                first=self._baselines(),
                 in_flight=None if settings.ordered else InFlight(self.path / "in_flight.json"),
             ):
                 front.add(trial)
@@ -202,10 +204,15 @@ class Session:
         )
 
     def _baselines(self) -> list[Proposal]:
-        """The known architectures that the limits admit, one for each function."""
+        """What goes first and the limits admit, one for each function.
+
+        Those that were asked for, then, if they were, the known architectures of the space.
+        """
         proposals: list[Proposal] = []
         keys = set()
-        for name, architecture in self.space.known.items():
+        first = {text: self.space.parse(text) for text in self.settings.first}
+        known = self.space.known if self.settings.baselines else {}
+        for name, architecture in {**first, **known}.items():
             key = self.space.canonical(architecture)
             rng = Random(f"{self.settings.seed}/baseline/{name}")
             proposal = Proposal(architecture, self.candidates.draw_hyperparameters(rng))

@@ -36,6 +36,7 @@ class Settings:
         recipe: Fields of the recipe that are not searched; defaults for those not named.
         tune: Hyperparameters that are searched with the architecture.
         baselines: Whether the known architectures of the space go first.
+        first: Architectures, as text, that go before all others.
         device: Kind of device, "cpu" or "cuda".
         threads: Torch threads of each trial.
         window: Proposals in flight at most: a proposal knows of all trials but the last so many.
@@ -60,6 +61,7 @@ class Settings:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     tune: tuple[str, ...] = ()
     baselines: bool = False
+    first: tuple[str, ...] = ()
     device: str = "cpu"
     threads: int = 1
     window: int = DEFAULT_WINDOW
@@ -145,6 +147,7 @@ CHECKS: dict[str, wanted.Check] = {
     "max_macs": wanted.maybe(wanted.whole(-wanted.LARGE)),
     "recipe": wanted.mapping(wanted.scalar, epochs=wanted.whole(1, MOST_EPOCHS)),
     "tune": _NAMES,
+    "first": wanted.items(wanted.text(BOUNDS.characters), most=10_000),
     "baselines": wanted.flag,
     "device": wanted.text(40),
     "threads": wanted.whole(1, 1_024),

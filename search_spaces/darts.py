@@ -12,6 +12,7 @@ a node, NASNet's and AmoebaNet's operations, and some nodes joined: see `Guests`
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ from search_spaces.tree import Choice, Struct
 from search_spaces.values import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from torch import nn
 
@@ -58,18 +59,18 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         raise ValueError(f"want channels >= 2 and 1 <= layers <= 1000, got {channels=}, {layers=}")
 
     def build(architecture: Architecture, task: Task) -> nn.Module:
-        from search_spaces.networks.darts import Darts
+        from search_spaces.networks.darts import Darts, DartsWithAuxiliary
 
-        normal, reduce = genotype(architecture)
-        return Darts(
-            normal,
-            reduce,
+        make: Callable[..., nn.Module] = Darts
+        if auxiliary:
+            make = partial(DartsWithAuxiliary, size=auxiliary_size(task))
+        return make(
+            *genotype(architecture),
             inputs=task.input_shape[0],
             channels=channels,
             layers=layers,
             small_images=bool(task.small_images),
             classes=task.classes,
-            auxiliary_size=auxiliary_size(task) if auxiliary else None,
         )
 
     def count(architecture: Architecture, task: Task) -> Cost:

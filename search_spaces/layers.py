@@ -5,8 +5,6 @@ Shape suffixes: B batch, C channels, H height, W width.
 
 from __future__ import annotations
 
-from functools import partial
-
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -75,9 +73,9 @@ class InvertedResidual(nn.Module):
         outputs: Channels of the output.
         hidden: Channels in between; no expansion when it equals `inputs`.
         kernel: Of the convolution in between.
-        stride: Likewise.
-        squeezed: Channels inside the gate; 0 for none. Fused blocks have none.
         activation: A name of `ACTIVATIONS`; the gate of a "silu" block is smooth.
+        stride: Of the convolution in between.
+        squeezed: Channels inside the gate; 0 for none. Fused blocks have none.
         fused: Whether one full convolution expands and looks around; without an expansion it
             is all there is.
         eps: What batch norm adds to the variance.
@@ -90,9 +88,9 @@ class InvertedResidual(nn.Module):
         *,
         hidden: int,
         kernel: int,
-        stride: int,
-        squeezed: int,
         activation: str,
+        stride: int = 1,
+        squeezed: int = 0,
         fused: bool = False,
         eps: float = 1e-5,
     ) -> None:
@@ -100,14 +98,25 @@ class InvertedResidual(nn.Module):
         assert not (fused and squeezed)
         expands = hidden != inputs
         layers: list[nn.Module] = []
-        convolve = partial(ConvNorm, activation=activation, eps=eps)
         if fused:
             middle = hidden if expands else outputs
-            layers.append(convolve(inputs, middle, kernel, stride=stride))
+            layers.append(
+                ConvNorm(inputs, middle, kernel, stride=stride, activation=activation, eps=eps)
+            )
         else:
             if expands:
-                layers.append(convolve(inputs, hidden, 1))
-            layers.append(convolve(hidden, hidden, kernel, stride=stride, groups=hidden))
+                layers.append(ConvNorm(inputs, hidden, 1, activation=activation, eps=eps))
+            layers.append(
+                ConvNorm(
+                    hidden,
+                    hidden,
+                    kernel,
+                    stride=stride,
+                    groups=hidden,
+                    activation=activation,
+                    eps=eps,
+                )
+            )
         if squeezed:
             layers.append(SqueezeExcite(hidden, squeezed, smooth=activation == "silu"))
         if expands or not fused:

@@ -1,7 +1,8 @@
 """Image files to one uint8 array, by a pool of threads, each picture straight into its place."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TypeVar
@@ -58,18 +59,30 @@ def decode(
         array = np.asarray(_eight_bit(picture, grey)).reshape(height, width, -1)
         pixels[number] = array.transpose(2, 0, 1)
 
-    in_threads(put, count)
+    in_threads(put, count, "decoding")
     return pixels
 
 
-def in_threads(work: Callable[[int], T], count: int) -> list[T]:
-    """`work(0)` to `work(count - 1)`, in order; the first error in that order is raised."""
+def in_threads(work: Callable[[int], T], count: int, doing: str = "") -> list[T]:
+    """`work(0)` to `work(count - 1)`, in order; the first error in that order is raised.
+
+    Somebody who looks at stderr sees how far it is, if it is said what is being done.
+    """
 
     def chunk(start: int) -> list[T]:
         return [work(number) for number in range(start, min(start + CHUNK, count))]
 
+    starts = range(0, count, CHUNK)
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(chain.from_iterable(pool.map(chunk, range(0, count, CHUNK))))
+        chunks: Iterable[list[T]] = pool.map(chunk, starts)
+        if doing and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import track
+
+            said = f"{doing} {count:,} images"
+            console = Console(stderr=True)
+            chunks = track(chunks, said, len(starts), console=console, transient=True)
+        return list(chain.from_iterable(chunks))
 
 
 def named(

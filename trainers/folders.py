@@ -1,15 +1,19 @@
 """A folder of image files with one subfolder per class."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import PIL
 
-from trainers.decoding import GREY_MODES, decode, in_threads, loaded, named, opened
+from trainers import cache
+from trainers.decoding import GREY_MODES, Pixels, decode, in_threads, loaded, named, opened
 from trainers.sources import Half, Source
 
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
+FEWEST_KEPT = 1000  # images; fewer are decoded in less than a second
 
 
 def image_folder(path: Path, image_size: int | None) -> Source:
@@ -32,19 +36,7 @@ def image_folder(path: Path, image_size: int | None) -> Source:
         odd = sorted(halves[0].keys() ^ halves[-1].keys())
         raise ValueError(f"data: {path}: train and test differ in their classes: {', '.join(odd)}")
     files = [str(file) for half in halves for images in half.values() for file in images]
-    headers = named(lambda number: opened(files[number]), files.__getitem__)
-
-    def is_grey(number: int) -> bool:
-        with headers(number) as picture:
-            return picture.mode in GREY_MODES
-
-    pixels = decode(
-        len(files),
-        lambda number: loaded(files[number]),
-        files.__getitem__,
-        grey=all(in_threads(is_grey, len(files))),
-        image_size=image_size,
-    )
+    pixels = _pixels(path, files, image_size)
     labels = [label for half in halves for label, name in enumerate(classes) for _ in half[name]]
     everything = Half(pixels, np.array(labels, np.int64))
     if len(halves) == 1:
@@ -53,6 +45,36 @@ def image_folder(path: Path, image_size: int | None) -> Source:
     train = Half(everything.images[:middle], everything.labels[:middle])
     test = Half(everything.images[middle:], everything.labels[middle:])
     return Source(train, test, classes, flip=True)
+
+
+def _pixels(path: Path, files: list[str], image_size: int | None) -> Pixels:
+    """The pictures in `files`, uint8 [N,1 or 3,H,W]; many are decoded but once, see `cache`."""
+    if len(files) < FEWEST_KEPT:
+        return _decoded(files, image_size)
+
+    def digest(number: int) -> bytes:
+        return sha256(Path(files[number]).read_bytes()).digest()
+
+    content = sha256(f"1 {image_size} {PIL.__version__}".encode())
+    for file, its_digest in zip(files, in_threads(digest, len(files), "reading"), strict=True):
+        content.update(Path(file).relative_to(path).as_posix().encode() + its_digest)
+    return cache.kept(content.hexdigest(), lambda: _decoded(files, image_size))
+
+
+def _decoded(files: list[str], image_size: int | None) -> Pixels:
+    headers = named(lambda number: opened(files[number]), files.__getitem__)
+
+    def is_grey(number: int) -> bool:
+        with headers(number) as picture:
+            return picture.mode in GREY_MODES
+
+    return decode(
+        len(files),
+        lambda number: loaded(files[number]),
+        files.__getitem__,
+        grey=all(in_threads(is_grey, len(files))),
+        image_size=image_size,
+    )
 
 
 def _images_by_class(folder: Path) -> dict[str, list[Path]]:

@@ -51,14 +51,14 @@ def _ratios(document: Mapping[str, Any]) -> Table:
 
 
 def _candidates(document: Mapping[str, Any]) -> Table:
-    columns = ("ms a step", *(f"% {name}" for name in PHASES), "% roofline")
-    table = Table("candidate", "type", *_right(*columns))
+    """A step of each: milliseconds, the share of each phase and of the roofline's speed, in %."""
+    columns = _right("ms", *PHASES, "roofline")
+    table = Table(Column("a step of, in %", no_wrap=True), *columns, box=None)
     for number, candidate in enumerate(document["candidates"]):
         phases = candidate["step_seconds"]
         whole = sum(phases.values())
         table.add_row(
             f"{candidate['space']} {number}",
-            candidate["computed"],
             f"{1000 * whole:.1f}",
             *(f"{100 * phases[name] / whole:.0f}" for name in PHASES),
             f"{100 * candidate['roofline_share']:.1f}",

@@ -1,4 +1,4 @@
-"""`nas explain`, `nas trust`, `nas compare` and `nas report`: why, how sure, and a page to send."""
+"""`nas explain`, `nas trust` and `nas report`: why, how sure, and a page to send."""
 
 from __future__ import annotations
 
@@ -105,19 +105,6 @@ def trust(
     _show({"run": str(run), **trust_document(found)}, trust_tables(found), as_json=json)
 
 
-def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs.")],
-    json: Json = False,
-) -> None:
-    """Runs side by side: best networks by size, and hypervolume, with confidence over seeds."""
-    from nas.explanations.comparison import compare_runs
-    from nas.explanations.comparison_tables import comparison_document, comparison_tables
-    from nas.run import Run
-
-    found = compare_runs([Run(path) for path in runs])
-    _show(comparison_document(found), comparison_tables(found), as_json=json)
-
-
 def report(
     run: RunPath,
     to: Annotated[Path, typer.Option(help="The file.")] = Path("report.html"),
@@ -151,17 +138,24 @@ def trainings_bar() -> Iterator[tuple[Callable[[int, int], None], Callable[[Tria
 
     console = messages()
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("training", visible=False)
+    bar = Progress(*columns, console=console)
+    task, started = bar.add_task("training"), False
 
-        def begin(wanted: int, missing: int) -> None:
-            console.print(f"{wanted} trainings, of which {wanted - missing} are there already")
-            bar.update(task, total=missing, visible=missing > 0)
+    def begin(wanted: int, missing: int) -> None:
+        nonlocal started
+        console.print(f"{wanted} trainings, of which {wanted - missing} are there already")
+        if missing:
+            bar.update(task, total=missing)
+            bar.start()
+            started = True
 
-        try:
-            yield begin, lambda _: bar.advance(task)
-        except Exception:  # says itself what went wrong
-            raise
-        except BaseException:  # Ctrl-C and SIGTERM
-            console.print("stopped; what was trained is kept, the same command continues")
-            raise
+    try:
+        yield begin, lambda _: bar.advance(task)
+    except Exception:  # says itself what went wrong
+        raise
+    except BaseException:  # Ctrl-C and SIGTERM
+        console.print("stopped; what was trained is kept, the same command continues")
+        raise
+    finally:
+        if started:  # else it would leave an empty line
+            bar.stop()

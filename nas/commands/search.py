@@ -50,6 +50,10 @@ def search(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Known architectures of the space go first.")
     ] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="A bundle or a run, whose winners go first."),
+    ] = None,
     objectives: Annotated[
         str, typer.Option(help="Scores with commas between them, the most important first.")
     ] = "accuracy,parameters",
@@ -119,6 +123,7 @@ def search(
     }
     from nas.executors.terms import Terms
     from nas.settings import Settings
+    from nas.starts import winners_of
 
     settings = Settings(
         space=space or DEFAULT_SPACE,
@@ -134,6 +139,7 @@ def search(
         recipe={name: value for name, value in recipe.items() if value is not None},
         tune=hyperparameters.parse_names(tune),
         baselines=baselines,
+        first=() if start is None else winners_of(start),
         device=device,
         window=window,
         ordered=not unordered,

@@ -11,8 +11,14 @@ from nas.commands.console import messages, print_json
 from nas.commands.options import Device, Force, Json, MaxParams, RunPath, Select, TrialNumber
 
 if TYPE_CHECKING:
+    from nas.bundle import Bundle
     from nas.run import Run
     from nas.trial import Trial
+
+SpaceFile = Annotated[
+    str | None,
+    typer.Option(help="FILE:VARIABLE, if the search space is in a file of your own: it is run."),
+]
 
 
 def export(
@@ -21,15 +27,23 @@ def export(
     trial: TrialNumber = None,
     select: Select = "best",
     max_params: MaxParams = None,
+    retrain: Annotated[
+        int | None, typer.Option(help="Train it from scratch for so many epochs first.")
+    ] = None,
+    space: SpaceFile = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Take a trained network away: a bundle that `nas.load_bundle` reads."""
+    """Take a trained network away: a folder that anyone can run with PyTorch alone, proved."""
+    from nas.bundles.exporting import export_trial
     from nas.run import Run
 
-    opened = Run(run)
+    opened = Run(run, space)
     chosen = _choose(opened, trial, select, max_params)
-    bundle = opened.export(chosen, to, force=force)
+    if retrain is not None:
+        _retrain(run, retrain, to, chosen.number, "best", None, space=space, force=force, json=json)
+        return
+    bundle = export_trial(opened, chosen, to, force=force, notify=messages().print)
     if json:
         print_json({"bundle": str(to), "trial": chosen.number, "scores": dict(chosen.scores)})
     else:
@@ -38,37 +52,100 @@ def export(
             f"{chosen.scores['accuracy']:.2%} validation accuracy, "
             f"{chosen.scores['parameters']:,} parameters"
         )
-        print(f"load it with nas.load_bundle({str(to)!r})")
+        print(f"proved; {to / 'README.md'} says how to run it")
 
 
 def retrain(
     source: Annotated[Path, typer.Argument(metavar="RUN|BUNDLE", help="A run or a bundle.")],
-    epochs: Annotated[int, typer.Option(help="Passes over training and validation data.")] = 100,
+    epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 100,
+    data: Annotated[
+        str | None, typer.Option(help="Other data, to fine-tune a bundle's weights on.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop fine-tuning after so many epochs without a gain.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Resize those data's images.")] = None,
     to: Annotated[
         Path | None, typer.Option(help="The folder of the bundle. Default: beside the source.")
     ] = None,
     trial: TrialNumber = None,
     select: Select = "best",
     max_params: MaxParams = None,
-    space: Annotated[
-        str | None,
-        typer.Option(
-            help="FILE:VARIABLE, if the search space is in a file of your own: it is run."
-        ),
-    ] = None,
+    space: SpaceFile = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     device: Device = "auto",
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train a winner properly, report its test accuracy once, and write a bundle."""
+    """Train a winner properly, or fine-tune it on other data; report its test accuracy once."""
+    if epochs < 1:
+        raise ValueError(f"--epochs: want at least 1, got {epochs}")
+    if patience is not None and patience < 1:
+        raise ValueError(f"--patience: want at least 1, got {patience}")
+    if data is None:
+        if patience is not None or image_size is not None:
+            raise ValueError("--patience and --image-size are for fine-tuning: --data says on what")
+        _retrain(
+            source,
+            epochs,
+            to,
+            trial,
+            select,
+            max_params,
+            space=space,
+            seed=seed,
+            device=device,
+            force=force,
+            json=json,
+        )
+        return
+    if not (source / "manifest.json").is_file():
+        raise ValueError(f"--data fine-tunes a bundle, got {source}: export one first")
+    from nas.bundle import open_bundle
+    from nas.evaluators.retraining import fine_tune
+    from nas.results.live import epochs_bar
+    from nas.results.training_curves import curves
+
+    target = to or source.with_name(f"{source.name}-{Path(data).stem}")
+    board = target.with_name(f"{target.name}-tensorboard")
+    with epochs_bar(epochs, messages()) as bar, curves(board) as write:
+        bundle = fine_tune(
+            open_bundle(source),
+            data,
+            target,
+            epochs=epochs,
+            patience=patience,
+            image_size=image_size,
+            space_file=space,
+            seed=seed,
+            device=device,
+            force=force,
+            progress=lambda epoch: (bar(epoch), write(epoch))[0],
+        )
+    _report(bundle, epochs, as_json=json)
+
+
+def _retrain(
+    source: Path,
+    epochs: int,
+    to: Path | None,
+    trial: int | None,
+    select: str,
+    max_params: int | None,
+    *,
+    space: str | None,
+    seed: int = 0,
+    device: str = "auto",
+    force: bool,
+    json: bool,
+) -> None:
     from nas.bundle import open_bundle
     from nas.evaluators.retraining import Winner, retrain
     from nas.results.live import epochs_bar
     from nas.run import Run
 
     if epochs < 1:
-        raise ValueError(f"--epochs: want at least 1, got {epochs}")
+        raise ValueError(f"want at least 1 epoch, got {epochs}")
     if (source / "manifest.json").is_file():
         if trial is not None or max_params is not None:
             raise ValueError(
@@ -85,22 +162,26 @@ def retrain(
         bundle = retrain(
             winner, target, epochs=epochs, seed=seed, device=device, force=force, progress=progress
         )
-    accuracy = bundle.metrics["test"]["accuracy"]
-    if json:
+    _report(bundle, epochs, as_json=json)
+
+
+def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
+    test, parameters = bundle.metrics["test"], bundle.metrics["parameters"]
+    if as_json:
         print_json(
             {
-                "bundle": str(target),
+                "bundle": str(bundle.path),
                 "epochs": epochs,
-                "test_accuracy": accuracy,
-                "parameters": bundle.metrics["parameters"],
+                "test_accuracy": test["accuracy"],
+                "parameters": parameters,
             }
         )
     else:
         print(
-            f"test accuracy {accuracy:.2%} ({bundle.metrics['test']['examples']} examples), "
-            f"{bundle.metrics['parameters']:,} parameters, {epochs} epochs"
+            f"test accuracy {test['accuracy']:.2%} ({test['examples']} examples), "
+            f"{parameters:,} parameters, {epochs} epochs"
         )
-        print(f"written to {target}; load it with nas.load_bundle({str(target)!r})")
+        print(f"written to {bundle.path}; load it with nas.load_bundle({str(bundle.path)!r})")
 
 
 def _choose(run: Run, trial: int | None, select: str, max_params: int | None) -> Trial:

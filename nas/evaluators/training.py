@@ -38,6 +38,15 @@ def load_data(
     return trainers.load(data, seed=seed, image_size=image_size).to(where)
 
 
+def resolve(device: str) -> torch.device:
+    """The device that is called "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        ValueError: it is none of these, or is not there.
+    """
+    return trainers.resolve(device)
+
+
 def task_of(data: Dataset) -> Task:
     """What networks for `data` take and give."""
     return Task(data.input_shape, len(data.classes))

@@ -20,6 +20,7 @@ from nas.executors.messages import pack, unpack
 from nas.executors.terms import Terms
 
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
+_LEAVING = 5.0  # seconds for the guardian to end
 _WRITING = 0.1  # seconds for a worker to write down where it is
 
 
@@ -48,7 +49,11 @@ class Guardian:
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(_LEAVING)
+        except subprocess.TimeoutExpired:  # a fork of this process holds the other end
+            self._process.kill()
+            self._process.wait()
 
 
 class WorkerProcess:

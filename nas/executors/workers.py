@@ -55,6 +55,8 @@ class _Account:
 class Workers:
     """Up to `terms.workers` processes, started when there is a trial for them, and kept.
 
+    Use it from one thread, and no longer than that lives: Linux ends the workers with it.
+
     Args:
         blueprint: Of every worker's evaluator: each makes its own, once, data included.
         terms: How many there are, and what a trial may take.

@@ -18,12 +18,8 @@ from nas.pareto import accuracy_size_area
 from nas.run import Run, front_of
 from nas.trial import Trial
 
-MARKS = (
-    0.25,
-    0.5,
-    0.75,
-    1.0,
-)  # shares of the trials of the shortest run, at which areas are compared
+# Shares of the trials of the shortest run, after which areas are compared.
+MARKS = (0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,14 @@ class Lineage:
         self._trials = trials
         self._decisions = decisions
 
+    def _trial(self, number: int) -> Trial:
+        if number < len(self._trials) and self._trials[number].number == number:
+            return self._trials[number]
+        return next(t for t in self._trials if t.number == number)  # told as they ended
+
     def parents(self, number: int) -> tuple[int, ...]:
         """The trials that one was made from: none, one, or two that were crossed."""
-        proposal = self._trials[number].proposal
+        proposal = self._trial(number).proposal
         if proposal.continues is not None:
             return (proposal.continues,)
         return tuple(dict.fromkeys(p for p in proposal.parents if 0 <= p < number))
@@ -64,7 +69,7 @@ class Lineage:
         parent = self.parent(number)
         if parent is None:
             return None
-        before, after = self._trials[parent], self._trials[number]
+        before, after = self._trial(parent), self._trial(number)
         if not (before.completed and after.completed):
             return None
         gain = after.scores["accuracy"] - before.scores["accuracy"]
@@ -74,11 +79,11 @@ class Lineage:
     def best_steps(self, count: int) -> list[Step]:
         """The mutations that gained the most accuracy, the best first; stages do not count."""
         made = [
-            (step.gain, -number, step)
-            for number, trial in enumerate(self._trials)
-            if trial.proposal.continues is None and (step := self.step(number)) is not None
+            (step.gain, -trial.number, step)
+            for trial in self._trials
+            if trial.proposal.continues is None and (step := self.step(trial.number)) is not None
         ]
         return [step for *_, step in sorted(made, key=lambda item: item[:2], reverse=True)[:count]]
 
     def _flat(self, number: int) -> dict[str, Scalar]:
-        return self._decisions.flat(self._trials[number].proposal)
+        return self._decisions.flat(self._trial(number).proposal)

@@ -46,8 +46,8 @@ def front_figure(
     )  # fmt: skip
     _front_line(axes, front, theme)
     for number, name in (baselines or {}).items():
-        if trials[number].completed:
-            x, y = _places([trials[number]])
+        if known := [t for t in done if t.number == number]:
+            x, y = _places(known)
             axes.plot(x, y, "s", color=theme.second, markersize=8, markerfacecolor="none",
                       markeredgewidth=1.8)  # fmt: skip
             axes.annotate(name, (x[0], y[0]), xytext=(6, -10), textcoords="offset points",

@@ -12,11 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def relu_conv_norm(inputs: int, outputs: int) -> nn.Sequential:
+class ReLUConvNorm(nn.Sequential):
     """ReLU, 1x1 convolution, batch norm."""
-    return nn.Sequential(
-        nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
-    )
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(
+            nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        )
 
 
 class FactorizedReduce(nn.Module):
@@ -32,25 +34,40 @@ class FactorizedReduce(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         x_BCHW = self.relu(x_BCHW)
         even_BCHW = self.even(x_BCHW)
-        height, width = x_BCHW.shape[2:]
-        if height % 2 or width % 2:  # a row or column of zeros, so that both halves fit
-            x_BCHW = F.pad(x_BCHW, (0, width % 2, 0, height % 2))
-        y_BCHW = torch.cat([even_BCHW, self.odd(x_BCHW[:, :, 1:, 1:])], dim=1)
-        normed_BCHW: Tensor = self.norm(y_BCHW)
-        return normed_BCHW
+        if any(side % 2 for side in x_BCHW.shape[2:]):  # zeros, so that both halves fit
+            x_BCHW = F.pad(x_BCHW, (0, x_BCHW.shape[3] % 2, 0, x_BCHW.shape[2] % 2))
+        y_BCHW: Tensor = self.norm(torch.cat([even_BCHW, self.odd(x_BCHW[:, :, 1:, 1:])], dim=1))
+        return y_BCHW
 
 
-def depthwise(channels: int, kernel: int, stride: int, dilation: int = 1) -> list[nn.Module]:
-    """ReLU, a convolution of each channel by itself, a 1x1 convolution, batch norm."""
-    padding = dilation * (kernel - 1) // 2
-    return [
-        nn.ReLU(),
-        nn.Conv2d(
-            channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False
-        ),
-        nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels),
-    ]
+class DepthwiseConv(nn.Sequential):
+    """`times` over: ReLU, a convolution of each channel alone, a 1x1 convolution, batch norm."""
+
+    def __init__(
+        self, channels: int, kernel: int, *, stride: int = 1, dilation: int = 1, times: int = 1
+    ) -> None:
+        padding, groups = dilation * (kernel - 1) // 2, channels
+        layers: list[nn.Module] = []
+        for step in (stride, *[1] * (times - 1)):
+            layers += [
+                nn.ReLU(),
+                nn.Conv2d(channels, channels, kernel, step, padding, dilation, groups, bias=False),
+                nn.Conv2d(channels, channels, 1, bias=False),
+                nn.BatchNorm2d(channels),
+            ]
+        super().__init__(*layers)
+
+
+class FactorizedConv(nn.Sequential):
+    """A 1x7 and a 7x1 convolution."""
+
+    def __init__(self, channels: int, *, stride: int = 1) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, (1, 7), (1, stride), (0, 3), bias=False),
+            nn.Conv2d(channels, channels, (7, 1), (stride, 1), (3, 0), bias=False),
+            nn.BatchNorm2d(channels),
+        )
 
 
 def operation(name: str, channels: int, stride: int) -> nn.Module:
@@ -63,19 +80,11 @@ def operation(name: str, channels: int, stride: int) -> nn.Module:
         case "avg_pool_3x3":
             return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
         case "sep_conv_3x3" | "sep_conv_5x5" | "sep_conv_7x7":
-            kernel = int(name[-1])
-            return nn.Sequential(
-                *depthwise(channels, kernel, stride), *depthwise(channels, kernel, 1)
-            )
+            return DepthwiseConv(channels, int(name[-1]), stride=stride, times=2)
         case "dil_conv_3x3" | "dil_conv_5x5":
-            return nn.Sequential(*depthwise(channels, int(name[-1]), stride, dilation=2))
+            return DepthwiseConv(channels, int(name[-1]), stride=stride, dilation=2)
         case "conv_7x1_1x7":
-            return nn.Sequential(
-                nn.ReLU(),
-                nn.Conv2d(channels, channels, (1, 7), (1, stride), (0, 3), bias=False),
-                nn.Conv2d(channels, channels, (7, 1), (stride, 1), (3, 0), bias=False),
-                nn.BatchNorm2d(channels),
-            )
+            return FactorizedConv(channels, stride=stride)
     raise AssertionError(name)
 
 
@@ -102,9 +111,9 @@ class GenotypeCell(nn.Module):
         after_reduction: bool,
     ) -> None:
         super().__init__()
-        adapt = FactorizedReduce if after_reduction else relu_conv_norm
+        adapt = FactorizedReduce if after_reduction else ReLUConvNorm
         self.adapt0 = adapt(before[0], channels)
-        self.adapt1 = relu_conv_norm(before[1], channels)
+        self.adapt1 = ReLUConvNorm(before[1], channels)
         self.operations = nn.ModuleList(
             operation(name, channels, 2 if reduction and state < 2 else 1)
             for name, state in entries
@@ -154,11 +163,13 @@ class AuxiliaryHead(nn.Sequential):
         )
 
 
+Genotype = tuple[Sequence[tuple[str, int]], Sequence[int]]  # entries and concat of a cell
+
+
 class Darts(nn.Module):
     """Stem, cells, classifier; a third and two thirds of the way reduction cells.
 
-    In training, `logits_and_auxiliary` gives the auxiliary head's logits too; `forward` runs
-    the head as well, but gives the logits alone. Dropping paths while training is left out.
+    Dropping paths while training is left out.
 
     Args:
         normal: The entries and the concat of the normal cells, see `GenotypeCell`.
@@ -168,67 +179,129 @@ class Darts(nn.Module):
         layers: Cells.
         small_images: Whether the stem keeps the resolution; else it reduces it by eight.
         classes: Logits.
-        auxiliary_size: Height and width of the features after the second reduction, for an
-            auxiliary head; None for none.
     """
 
     def __init__(
         self,
-        normal: tuple[Sequence[tuple[str, int]], Sequence[int]],
-        reduce: tuple[Sequence[tuple[str, int]], Sequence[int]],
+        normal: Genotype,
+        reduce: Genotype,
         *,
         inputs: int,
         channels: int,
         layers: int,
         small_images: bool,
         classes: int,
-        auxiliary_size: tuple[int, int] | None,
     ) -> None:
         super().__init__()
         self.stem0, self.stem1, width = stem(inputs, channels, small_images)
-        before = (width, width)
-        reductions = (layers // 3, 2 * layers // 3)
-        after_reduction = not small_images  # the second part of the large stem halves too
-        self.cells = nn.ModuleList()
-        self.auxiliary_after = reductions[1]
-        self.auxiliary_head: AuxiliaryHead | None = None
-        for number in range(layers):
-            reduction = number in reductions
-            channels *= 2 if reduction else 1
-            entries, concat = reduce if reduction else normal
-            self.cells.append(
-                GenotypeCell(
-                    entries,
-                    concat,
-                    before,
-                    channels,
-                    reduction=reduction,
-                    after_reduction=after_reduction,
-                )
-            )
-            before = (before[1], len(concat) * channels)
-            after_reduction = reduction
-            if number == self.auxiliary_after and auxiliary_size is not None:
-                self.auxiliary_head = AuxiliaryHead(
-                    before[1], auxiliary_size, classes=classes, small_images=small_images
-                )
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before[1], classes)
+        self.cells, widths = cells(
+            normal, reduce, width=width, channels=channels, layers=layers, small_images=small_images
         )
+        self.head = head(widths[-1], classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        before_BCHW: Tensor = self.stem0(x_BCHW)
+        last_BCHW: Tensor = self.stem1(before_BCHW)
+        for cell in self.cells:
+            before_BCHW, last_BCHW = last_BCHW, cell(before_BCHW, last_BCHW)
+        logits_BK: Tensor = self.head(last_BCHW)
+        return logits_BK
+
+    def logits_and_auxiliary(self, x_BCHW: Tensor) -> tuple[Tensor, None]:
+        """Logits, and None, as there is no auxiliary head."""
+        return self(x_BCHW), None
+
+
+class DartsWithAuxiliary(nn.Module):
+    """Likewise, with a second classifier at two thirds of the depth.
+
+    In training, `logits_and_auxiliary` gives its logits too; `forward` runs it as well, but gives
+    the logits alone.
+
+    Args:
+        normal: As for `Darts`; so are the others.
+        reduce: Of the reduction cells.
+        inputs: Channels of the images.
+        channels: Of the nodes of the first cell.
+        layers: Cells.
+        small_images: Whether the stem keeps the resolution.
+        classes: Logits.
+        size: Height and width of the features after the second reduction.
+    """
+
+    def __init__(
+        self,
+        normal: Genotype,
+        reduce: Genotype,
+        *,
+        inputs: int,
+        channels: int,
+        layers: int,
+        small_images: bool,
+        classes: int,
+        size: tuple[int, int],
+    ) -> None:
+        super().__init__()
+        self.stem0, self.stem1, width = stem(inputs, channels, small_images)
+        self.cells, widths = cells(
+            normal, reduce, width=width, channels=channels, layers=layers, small_images=small_images
+        )
+        self.early = 2 * layers // 3 + 1  # cells before the second classifier
+        self.auxiliary_head = AuxiliaryHead(
+            widths[self.early - 1], size, classes=classes, small_images=small_images
+        )
+        self.head = head(widths[-1], classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return self.logits_and_auxiliary(x_BCHW)[0]
 
     def logits_and_auxiliary(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits, and those of the auxiliary head: None in evaluation, or without one."""
-        auxiliary_BK: Tensor | None = None
+        """Logits, and those of the auxiliary head: None in evaluation."""
         before_BCHW = self.stem0(x_BCHW)
         last_BCHW = self.stem1(before_BCHW)
-        for number, cell in enumerate(self.cells):
+        for cell in self.cells[: self.early]:
             before_BCHW, last_BCHW = last_BCHW, cell(before_BCHW, last_BCHW)
-            if self.training and self.auxiliary_head and number == self.auxiliary_after:
-                auxiliary_BK = self.auxiliary_head(last_BCHW)
+        auxiliary_BK = self.auxiliary_head(last_BCHW) if self.training else None
+        for cell in self.cells[self.early :]:
+            before_BCHW, last_BCHW = last_BCHW, cell(before_BCHW, last_BCHW)
         return self.head(last_BCHW), auxiliary_BK
+
+
+def cells(
+    normal: Genotype,
+    reduce: Genotype,
+    *,
+    width: int,
+    channels: int,
+    layers: int,
+    small_images: bool,
+) -> tuple[nn.ModuleList, list[int]]:
+    """The cells behind a stem that gives `width` channels, and how many each of them gives."""
+    made, widths = nn.ModuleList(), [width, width]
+    reductions = (layers // 3, 2 * layers // 3)
+    after_reduction = not small_images  # the second part of the large stem halves too
+    for number in range(layers):
+        reduction = number in reductions
+        channels *= 2 if reduction else 1
+        entries, concat = reduce if reduction else normal
+        made.append(
+            GenotypeCell(
+                entries,
+                concat,
+                (widths[-2], widths[-1]),
+                channels,
+                reduction=reduction,
+                after_reduction=after_reduction,
+            )
+        )
+        widths.append(len(concat) * channels)
+        after_reduction = reduction
+    return made, widths[2:]
+
+
+def head(channels: int, classes: int) -> nn.Sequential:
+    """What comes after the last cell."""
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
 
 def stem(inputs: int, channels: int, small_images: bool) -> tuple[nn.Module, nn.Module, int]:

@@ -13,6 +13,17 @@ from torch import Tensor, nn
 from search_spaces.layers import ConvNorm
 
 
+class FirstChannels(nn.Module):
+    """Of the channels, the first ones."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return x_BCHW[:, : self.channels]
+
+
 class Module101(nn.Module):
     """A cell. Vertices add what they read; the output puts it side by side.
 
@@ -30,7 +41,6 @@ class Module101(nn.Module):
     ) -> None:
         super().__init__()
         self.last = len(ops) - 1
-        self.channels = list(channels)
         self.sources = [
             [i for i in range(1, j) if matrix[i][j]] for j in range(len(ops))
         ]  # but for the input
@@ -45,12 +55,23 @@ class Module101(nn.Module):
             {str(j): operation(ops[j], channels[j]) for j in range(1, self.last)}
         )
 
+        self.narrowed = nn.ModuleDict(
+            {
+                f"{i}_{j}": FirstChannels(channels[j])
+                for j in range(1, self.last)
+                for i in self.sources[j]
+                if channels[i] > channels[j]
+            }
+        )
+
     def forward(self, x_BCHW: Tensor) -> Tensor:
         values = [x_BCHW]
         for j in range(1, self.last):
             total: Tensor | None = None
             for i in self.sources[j]:
-                y_BCHW = values[i][:, : self.channels[j]]
+                key, y_BCHW = f"{i}_{j}", values[i]
+                if key in self.narrowed:
+                    y_BCHW = self.narrowed[key](y_BCHW)
                 total = y_BCHW if total is None else total + y_BCHW
             if str(j) in self.projections:
                 y_BCHW = self.projections[str(j)](x_BCHW)

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 
 
-def relu_conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+class ReLUConvNorm(nn.Sequential):
     """ReLU, convolution, batch norm: the order of the paper."""
-    return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-    )
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
 
 
 def operation(name: str, channels: int) -> nn.Module:
@@ -26,9 +28,9 @@ def operation(name: str, channels: int) -> nn.Module:
         case "skip_connect":
             return nn.Identity()
         case "nor_conv_1x1":
-            return relu_conv_norm(channels, channels, 1)
+            return ReLUConvNorm(channels, channels, 1)
         case "nor_conv_3x3":
-            return relu_conv_norm(channels, channels, 3)
+            return ReLUConvNorm(channels, channels, 3)
         case "avg_pool_3x3":
             return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
     raise AssertionError(name)
@@ -64,8 +66,8 @@ class Reduction(nn.Module):
             nn.AvgPool2d(2, stride=2, ceil_mode=True),  # ceil: odd sizes match the other branch
             nn.Conv2d(inputs, outputs, 1, bias=False),
         )
-        self.conv_a = relu_conv_norm(inputs, outputs, 3, stride=2)
-        self.conv_b = relu_conv_norm(outputs, outputs, 3)
+        self.conv_a = ReLUConvNorm(inputs, outputs, 3, stride=2)
+        self.conv_b = ReLUConvNorm(outputs, outputs, 3)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         shortcut_BCHW: Tensor = self.shortcut(x_BCHW)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from search_spaces.networks.nasbench201 import Reduction, head, relu_conv_norm, stem
+from search_spaces.networks.nasbench201 import Reduction, ReLUConvNorm, head, stem
 
 
 class SizedCell(nn.Module):
@@ -17,16 +17,16 @@ class SizedCell(nn.Module):
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
-        self.x_to_1 = relu_conv_norm(inputs, channels, 3)
-        self.x_to_2 = relu_conv_norm(inputs, channels, 3)
-        self.from_1_to_2 = relu_conv_norm(channels, channels, 3)
+        self.x_to_1 = ReLUConvNorm(inputs, channels, 3)
+        self.x_to_2 = ReLUConvNorm(inputs, channels, 3)
+        self.from_1_to_2 = ReLUConvNorm(channels, channels, 3)
         self.skip = (
             nn.Identity()
             if inputs == channels
             else nn.Sequential(nn.Conv2d(inputs, channels, 1, bias=False), nn.BatchNorm2d(channels))
         )
-        self.from_1_to_3 = relu_conv_norm(channels, channels, 3)
-        self.from_2_to_3 = relu_conv_norm(channels, channels, 3)
+        self.from_1_to_3 = ReLUConvNorm(channels, channels, 3)
+        self.from_2_to_3 = ReLUConvNorm(channels, channels, 3)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         node1_BCHW = self.x_to_1(x_BCHW)

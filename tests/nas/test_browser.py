@@ -21,7 +21,7 @@ CHROMIUM = next(
 )
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 SECONDS = 120  # that a page may take on a machine with other things to do
-WIDTH, HEIGHT = 1400, 900
+WIDTH, HEIGHT, SHOWN = 1400, 2000, 900  # what is out of sight is not drawn
 SHOTS = os.environ.get("NAS_SCREENSHOTS")  # a folder to keep pictures of the pages in
 
 
@@ -85,9 +85,15 @@ class Visitor:
         yield page
         if SHOTS:
             page.wait_for_timeout(2000)
-            page.screenshot(path=f"{SHOTS}/{name}.png")
+            keep(page, name)
         page.close()
         assert self.errors == []
+
+
+def keep(page, name):
+    page.screenshot(
+        path=f"{SHOTS}/{name}.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": SHOWN}
+    )
 
 
 def sees(page, text, **how):
@@ -136,7 +142,7 @@ def look_at_hparams(visitor, run):
         _until(lambda: lines.count() >= len(run.trials))
         if SHOTS:
             page.wait_for_timeout(1000)
-            page.screenshot(path=f"{SHOTS}/parallel.png")
+            keep(page, "parallel")
         sees(page, "SCATTER PLOT MATRIX VIEW").click()
         points = page.locator("tf-hparams-scatter-plot-matrix-plot svg circle")
         _until(lambda: points.count() >= 10 * len(run.trials))
@@ -161,9 +167,10 @@ def look_at_text(visitor, run):
 def look_at_projector(visitor, run):
     done = sum(trial.completed for trial in run.trials)
     with visitor.page("#projector", "projector") as page:
-        sees(page, f"Points: {done}")
-        sees(page, "points_metadata.tsv")
-        assert page.get_by_text("WebGL").count() == 0
+        inside = page.frame_locator("iframe").frame_locator("iframe")
+        count = inside.locator("span.numDataPoints")
+        _until(lambda: count.count() == 1 and count.inner_text() == str(done))
+        assert inside.get_by_text("WebGL").count() == 0
 
 
 def look_at_all(browser, run):

@@ -15,7 +15,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import nas
-from nas.results.tensorboard import complete, is_complete
+from nas.results.tensorboard import Board, Subject, complete, is_complete
 from nas.run import writing
 from nas.session import Session
 from nas.settings import Settings
@@ -87,8 +87,8 @@ def test_the_search_has_curves(run):
     )
     done = [trial for trial in run.trials if trial.completed]
     for tag, points in found.items():
-        if tag.startswith("search/best_accuracy_within_"):
-            size = int(tag.partition("within_")[2].removesuffix("_parameters"))
+        if tag.startswith("search_best_within/"):
+            size = int(tag.partition("within/")[2].removesuffix("_parameters"))
             small = [t.scores for t in done if t.scores["parameters"] <= size]
             assert points[-1][1] == pytest.approx(max(s["accuracy"] for s in small))
 
@@ -293,3 +293,26 @@ def test_a_real_tensorboard_serves_curves_and_hparams(server, run):
         assert served[name]["trial/accuracy"] == pytest.approx(trial.scores["accuracy"])
         assert served[name]["trial/parameters"] == trial.scores["parameters"]
         assert hparams[name]["recipe.batch_size"] == trial.recipe["batch_size"]
+
+
+def test_without_time_for_pictures_they_wait_until_somebody_looks(tmp_path):
+    run = write_run(tmp_path / "run", 12)
+    board = Board(Subject.of(run), share=0.0)
+    for trial in run.trials:
+        board.add(trial)
+    board.close()
+    found = events(run.path / "tensorboard" / "search").Tags()
+    assert found["images"] == []
+    assert "search/hypervolume" in found["scalars"]
+    assert not is_complete(run)
+    assert complete(run)
+    assert is_complete(run)
+    assert events(run.path / "tensorboard" / "search").Tags()["images"]
+
+
+def test_pictures_of_a_search_are_so_few_that_they_cost_the_logarithm_of_its_trials():
+    from nas.results.tensorboard.board import _is_stretch
+
+    ends = [n for n in range(1, 10_001) if _is_stretch(n)]
+    assert ends[:9] == [10, 15, 20, 30, 50, 70, 100, 150, 200]
+    assert len(ends) == 19

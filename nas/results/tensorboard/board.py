@@ -208,7 +208,7 @@ def _scalars(point: Point) -> Iterator[tuple[str, float]]:
     if point.best is not None:
         yield "search/best_accuracy", point.best
     for size, accuracy in point.best_under.items():
-        yield f"search/best_accuracy_within_{size:_}_parameters", accuracy
+        yield f"search_best_within/{size:_}_parameters", accuracy
     yield "search/hypervolume", point.hypervolume
     yield "search/front_size", point.front_size
     yield "search_trials/evaluated", point.completed

@@ -1,0 +1,82 @@
+"""Other forms of a network: torch.export, and ONNX where its packages are installed."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import nn
+
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+def has_onnx() -> bool:
+    """Whether the packages of the extra `onnx` are installed."""
+    return all(find_spec(package) for package in ONNX_PACKAGES)
+
+
+def write_pt2(net: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
+    """Write `net` as a program of torch.export, for batches of any size.
+
+    Raises:
+        ValueError: torch.export cannot; says why in one line.
+    """
+    dynamic = ({0: torch.export.Dim("batch")},)
+    with _quiet():
+        try:
+            program = torch.export.export(
+                net, (torch.zeros(2, *input_shape),), dynamic_shapes=dynamic
+            )
+        except Exception as error:  # it runs whatever the network does
+            raise ValueError(f"torch.export cannot take it: {_line(error)}") from error
+        torch.export.save(program, path)
+
+
+def write_onnx(net: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
+    """Write `net` for ONNX Runtime and others, for batches of any size; from `x` to `logits`.
+
+    Raises:
+        ValueError: the exporter cannot; says why in one line.
+    """
+    with _quiet():
+        try:
+            torch.onnx.export(
+                net,
+                (torch.zeros(2, *input_shape),),
+                path,
+                input_names=["x"],
+                output_names=["logits"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+        except Exception as error:  # likewise
+            raise ValueError(f"torch.onnx cannot take it: {_line(error)}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Exporters talk: of their own deprecations, of packages that are not there."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with (
+            warnings.catch_warnings(),
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,166 @@
+"""Prove a bundle, knowing nothing of the toolkit that wrote it: `python -I proof.py FOLDER`.
+
+Prints a line of JSON for every check: its name, whether it held, and what was found. Imports the
+standard library, torch and safetensors; onnxruntime where it is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Run = Callable[[Tensor], Tensor]
+
+FORBIDDEN = ("nas", "search_spaces", "trainers")
+TOLERANCE = 1e-4  # of the largest logit, or of 1
+BATCHES = (1, 7)
+SCALE = 16  # the stored inputs are whole multiples of 1/16
+
+
+class Refuse:
+    """Lets nobody import the toolkit."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Refuse what is the toolkit's."""
+        if name.split(".")[0] in FORBIDDEN:
+            raise ImportError(f"{name} is not to be imported here")
+
+
+def manifest_text(digests: dict[str, str]) -> str:
+    """The only text of a manifest of files with those digests."""
+    lines = json.dumps(digests, sort_keys=True)
+    seal = hashlib.sha256(lines.encode()).hexdigest()
+    return (
+        json.dumps({"schema": 2, "seal": seal, "sha256": digests}, indent=2, sort_keys=True) + "\n"
+    )
+
+
+def check_files(folder: Path) -> str:
+    """Every file is what the manifest says, there are no others, and it is whole itself."""
+    text = (folder / "manifest.json").read_text()
+    digests = json.loads(text)["sha256"]
+    if text != manifest_text(digests):
+        raise ValueError("manifest.json was changed")
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name != "manifest.json" and name not in digests:
+            raise ValueError(f"{name} was added")
+    for name, digest in sorted(digests.items()):
+        if not (folder / name).is_file():
+            raise ValueError(f"{name} is missing")
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            raise ValueError(f"{name} is not what it was")
+    return f"{len(digests)} files"
+
+
+def checks(folder: Path) -> Iterator[tuple[str, Callable[[], str]]]:
+    """The checks by name, the files first: nothing of a bundle that was touched is run."""
+    yield "files", lambda: check_files(folder)
+    import torch
+    from safetensors.torch import load_file
+
+    torch.set_num_threads(1)
+    stored = load_file(folder / "check.safetensors")
+    inputs, logits = stored["inputs"].float() / SCALE, stored["logits"]
+
+    def compare(run: Run) -> str:
+        worst = 0.0
+        for batch in BATCHES:
+            with torch.inference_mode():
+                got = run(inputs[:batch])
+            if got.shape != logits[:batch].shape:
+                raise ValueError(f"logits of shape {tuple(got.shape)} for a batch of {batch}")
+            worst = max(worst, (got - logits[:batch]).abs().max().item())
+        allowed = TOLERANCE * max(1.0, logits.abs().max().item())
+        if not worst <= allowed:
+            raise ValueError(f"logits differ by {worst:.1e}, allowed are {allowed:.1e}")
+        return f"batches of {BATCHES[0]} and {BATCHES[1]}: logits differ by at most {worst:.1e}"
+
+    if (folder / "model.py").is_file():
+        yield from model_checks(folder, compare)
+    if (folder / "model.pt2").is_file():
+        yield "model.pt2", lambda: compare(torch.export.load(folder / "model.pt2").module())
+    if (folder / "model.onnx").is_file():
+        yield "model.onnx", lambda: compare_onnx(folder, compare)
+    yield "toolkit", not_imported
+
+
+def model_checks(
+    folder: Path, compare: Callable[[Run], str]
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    """The checks of `model.py` and of `hubconf.py`, which uses it."""
+    import torch
+
+    sys.dont_write_bytecode = True
+    spec = importlib.util.spec_from_file_location("proved_model", folder / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module, loader = importlib.util.module_from_spec(spec), spec.loader
+
+    def run_it() -> str:
+        loader.exec_module(module)
+        return compare(module.load(folder / "weights.safetensors"))
+
+    def count() -> str:
+        wanted = json.loads((folder / "metrics.json").read_text())["parameters"]
+        got = sum(p.numel() for p in module.Model().parameters())
+        if got != wanted:
+            raise ValueError(f"model.py has {got:,} parameters, metrics.json says {wanted:,}")
+        return f"{got:,} parameters"
+
+    def hub() -> str:
+        load: Any = torch.hub.load
+        return compare(load(str(folder), "model", source="local"))
+
+    yield "model.py", run_it
+    yield "parameters", count
+    yield "hubconf.py", hub
+
+
+def compare_onnx(folder: Path, compare: Callable[[Run], str]) -> str:
+    """The logits of ONNX Runtime."""
+    import torch
+
+    try:
+        import onnxruntime
+    except ImportError:
+        return "not checked: onnxruntime is not installed"
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        (folder / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
+    return compare(lambda x: torch.from_numpy(session.run(None, {"x": x.numpy()})[0]))
+
+
+def not_imported() -> str:
+    """Nothing of the toolkit came in."""
+    if found := [name for name in sys.modules if name.split(".")[0] in FORBIDDEN]:
+        raise ValueError(f"{found[0]} was imported")
+    return "not imported"
+
+
+def main(folder: Path) -> None:
+    """Print a line for every check; end at the first that failed."""
+    sys.meta_path.insert(0, Refuse())
+    for name, check in checks(folder):
+        try:
+            found, held = check(), True
+        except Exception as error:
+            found, held = " ".join(f"{error}".split())[:300] or type(error).__name__, False
+        sys.stdout.write(json.dumps({"check": name, "held": held, "found": found}) + "\n")
+        if not held:
+            return
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,94 @@
+"""A trained network for other classes and other inputs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from nas.bundle import Bundle
+
+if TYPE_CHECKING:
+    from search_spaces import SearchSpace
+
+Build = Callable[[int], nn.Module]  # of a number of classes
+
+
+def classifier_paths(build: Build) -> list[str]:
+    """The modules whose weights depend on how many classes there are, in order."""
+    with torch.device("meta"):
+        few, more = build(2), build(3)
+    return [
+        path
+        for (path, a), (_, b) in zip(few.named_modules(), more.named_modules(), strict=True)
+        if any(
+            p.shape != q.shape
+            for p, q in zip(a.parameters(recurse=False), b.parameters(recurse=False), strict=True)
+        )
+    ]
+
+
+def with_features(net: nn.Module, build: Build) -> nn.Module:
+    """Give `net` the attribute `features`: itself, but for the classifier, on the same weights.
+
+    A network without a single `nn.Linear` at its end is left as it is.
+    """
+    paths = classifier_paths(build)
+    if not paths or not isinstance(net.get_submodule(paths[-1]), nn.Linear):
+        return net
+    headless = _without(net, paths[-1].split("."))
+    object.__setattr__(net, "features", headless)  # no child: its weights are not saved twice
+    return net
+
+
+def _without(module: nn.Module, path: list[str]) -> nn.Module:
+    """`module` with the child at `path` left out; all others are the same objects."""
+    if not path:
+        return nn.Identity()
+    other = copy.copy(module)
+    other._modules = dict(module._modules)
+    child = other._modules[path[0]]
+    assert child is not None
+    other._modules[path[0]] = _without(child, path[1:])
+    return other
+
+
+def adapted(
+    bundle: Bundle,
+    *,
+    classes: int,
+    input_shape: tuple[int, ...] | None = None,
+    space: SearchSpace | None = None,
+) -> nn.Module:
+    """The trained network for another number of classes or size of input, ready to fine-tune.
+
+    The classifier is new; everything else has the trained weights.
+
+    Raises:
+        ValueError: weights other than the classifier's depend on the inputs that changed.
+    """
+    from safetensors.torch import load_file
+
+    space = space or bundle.space()
+
+    def build(number: int) -> nn.Module:
+        return space.compile(bundle.architecture, bundle.task_for(number, input_shape))
+
+    net = build(classes)
+    trained = load_file(bundle.path / "weights.safetensors")
+    new = classifier_paths(build) if classes != bundle.task.classes else []
+    own = net.state_dict()
+    for name, tensor in own.items():
+        if name.rpartition(".")[0] in new:
+            trained[name] = tensor
+        elif trained[name].shape != tensor.shape:
+            raise ValueError(
+                f"{bundle.path}: {name} is {tuple(trained[name].shape)} in it, and for inputs "
+                f"{input_shape} it would be {tuple(tensor.shape)}; use inputs of "
+                f"{bundle.task.input_shape}"
+            )
+    net.load_state_dict(trained)
+    return with_features(net, build)

@@ -1,0 +1,76 @@
+"""What every module of a network was made with, noted while it is built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from torch import nn
+
+PLAIN = (bool, int, float, str, type(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A network, and the arguments of those of its modules that are not torch's own."""
+
+    net: nn.Module
+    arguments: Mapping[nn.Module, Mapping[str, Any]]
+
+    def made_of_plain_values(self, module: nn.Module) -> bool:
+        """Whether numbers, names and flat sequences of them are all that `module` was made with."""
+        return module in self.arguments and all(
+            is_plain(value) for value in self.arguments[module].values()
+        )
+
+
+def is_plain(value: object) -> bool:
+    """Whether `value` can stand in a call as it is: a scalar, or a flat sequence of scalars."""
+    if type(value) in (tuple, list):  # a record with names is more than its values
+        return all(isinstance(item, PLAIN) for item in value)  # type: ignore[attr-defined]
+    return isinstance(value, PLAIN)
+
+
+def is_torchs(cls: type) -> bool:
+    """Whether a class is part of torch."""
+    return cls.__module__.split(".")[0] == "torch"
+
+
+def build_recorded(build: Callable[[], nn.Module]) -> Built:
+    """Build a network twice: to see of which classes it is, and with an eye on their arguments."""
+    classes = {type(module) for module in build().modules() if not is_torchs(type(module))}
+    arguments: dict[nn.Module, Mapping[str, Any]] = {}
+    with ExitStack() as stack:
+        for cls in classes:
+            stack.enter_context(_noting(cls, arguments))
+        net = build()
+    return Built(net, arguments)
+
+
+@contextmanager
+def _noting(cls: type[nn.Module], arguments: dict[nn.Module, Mapping[str, Any]]) -> Iterator[None]:
+    """Note with which arguments instances of exactly `cls` are made, inside the block."""
+    own = "__init__" in vars(cls)
+    original = cls.__init__
+    signature = inspect.signature(original)
+
+    @wraps(original)
+    def init(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        if type(self) is cls:
+            bound = signature.bind(self, *args, **kwargs)
+            bound.apply_defaults()
+            arguments[self] = dict(list(bound.arguments.items())[1:])
+        original(self, *args, **kwargs)
+
+    cls.__init__ = init  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        if own:
+            cls.__init__ = original  # type: ignore[method-assign]
+        else:
+            del cls.__init__

@@ -1,0 +1,62 @@
+"""A bridge to timm: `timm.create_model` makes the network of a bundle.
+
+Needs timm, which is no dependency: `pip install timm`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.bundle import open_bundle
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def register(path: str | Path, name: str | None = None) -> str:
+    """Let `timm.create_model(name, pretrained=True)` make the network of a bundle.
+
+    It takes `num_classes`; with another number than the bundle's the classifier is new.
+
+    Args:
+        path: The folder of the bundle.
+        name: What timm is to call it; by default the name of the folder.
+
+    Returns:
+        The name.
+
+    Raises:
+        ValueError: it is not a bundle, or is damaged; or timm is not installed, or has that name.
+    """
+    try:
+        import timm
+    except ImportError:
+        raise ValueError("nas.timm wants timm, which is not installed: pip install timm") from None
+    bundle = open_bundle(path)
+    name = name or re.sub(r"\W+", "_", Path(path).absolute().name)
+    if timm.is_model(name):
+        raise ValueError(f"timm has a model called {name!r} already: choose another name")
+
+    def create(
+        pretrained: bool = False, num_classes: int | None = None, **ignored: Any
+    ) -> nn.Module:
+        if unknown := {key for key, value in ignored.items() if value} - _OF_TIMM:
+            raise ValueError(f"{name}: want num_classes at most, got {min(unknown)}")
+        from nas.bundles.transfer import adapted
+
+        classes = bundle.task.classes if num_classes is None else num_classes
+        if pretrained:
+            return adapted(bundle, classes=classes).eval()
+        return bundle.space().compile(bundle.architecture, bundle.task_for(classes))
+
+    create.__name__ = create.__qualname__ = name
+    create.__module__ = __name__
+    timm.models.register_model(create)
+    setattr(sys.modules[__name__], name, create)
+    return name
+
+
+_OF_TIMM = frozenset({"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"})

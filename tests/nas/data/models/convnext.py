@@ -1,0 +1,105 @@
+"""A network of the space convnext, in plain PyTorch.
+
+convnext:{"stage1":{"depth":1,"expansion":4,"kernel":7},"stage2":{"depth":2,"expansion":2,"kernel":7
+},"stage3":{"depth":2,"expansion":3,"kernel":7},"stage4":{"depth":1,"expansion":3,"kernel":7},"w ...
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of every pixel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-6)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        x_BHWC = super().forward(x_BCHW.permute(0, 2, 3, 1))
+        return x_BHWC.permute(0, 3, 1, 2)
+
+
+class ConvNeXtBlock(nn.Module):
+    """Depthwise convolution, norm, a perceptron for every pixel, a learned scale; Figure 4."""
+
+    def __init__(self, channels: int, *, kernel: int, hidden: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((channels, 1, 1), 1e-6))
+        self.depthwise = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        self.perceptron = nn.Sequential(
+            nn.LayerNorm(channels, eps=1e-6),
+            nn.Linear(channels, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, channels),
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        y_BHWC: Tensor = self.perceptron(self.depthwise(x_BCHW).permute(0, 2, 3, 1))
+        return x_BCHW + self.scale * y_BHWC.permute(0, 3, 1, 2)
+
+
+class Model(nn.Module):
+    """From inputs (B, 3, 32, 32) to logits (B, classes); 845,962 parameters."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        # (B, 3, 32, 32) -> (B, 256, 4, 4)
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 32, 3, padding=1),
+            # to (B, 32, 32, 32)
+            ChannelNorm(32),
+            ConvNeXtBlock(32, kernel=7, hidden=128),
+            ChannelNorm(32),
+            nn.Conv2d(32, 64, 2, stride=2),
+            # to (B, 64, 16, 16)
+            ConvNeXtBlock(64, kernel=7, hidden=128),
+            ConvNeXtBlock(64, kernel=7, hidden=128),
+            ChannelNorm(64),
+            nn.Conv2d(64, 128, 2, stride=2),
+            # to (B, 128, 8, 8)
+            ConvNeXtBlock(128, kernel=7, hidden=384),
+            ConvNeXtBlock(128, kernel=7, hidden=384),
+            ChannelNorm(128),
+            nn.Conv2d(128, 256, 2, stride=2),
+            # to (B, 256, 4, 4)
+            ConvNeXtBlock(256, kernel=7, hidden=768),
+        )
+        # (B, 256, 4, 4) -> (B, 10)
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            # to (B, 256, 1, 1)
+            ChannelNorm(256),
+            nn.Flatten(),
+            nn.Linear(256, classes),
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        logits_BK: Tensor = self.head(self.layers(x_BCHW))
+        return logits_BK
+
+
+def load(weights: str | Path) -> Model:
+    """The trained network, in evaluation mode, with `weights` from a safetensors file."""
+    from safetensors.torch import load_file
+
+    model = Model()
+    model.load_state_dict(load_file(weights))
+    return model.eval()
+
+
+def preprocess(image: str | Path) -> Tensor:
+    """An image file as `Model` wants it: (1, 3, 32, 32)."""
+    from PIL import Image
+
+    with Image.open(image) as picture:
+        if picture.mode.startswith("I"):  # of sixteen bits the upper eight
+            picture = picture.point(lambda value: value * (1 / 256)).convert("L")
+        pixels = picture.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
+    x_HWC = torch.frombuffer(bytearray(pixels.tobytes()), dtype=torch.uint8)
+    x_BCHW = x_HWC.view(1, 32, 32, 3).permute(0, 3, 1, 2)
+    mean, std = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (MEAN, STD))
+    return (x_BCHW - mean) / std

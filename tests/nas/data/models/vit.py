@@ -1,0 +1,123 @@
+"""A network of the space vit, in plain PyTorch.
+
+vit:{"depth":16,"first":{"heads":11,"ratio":3.5},"fourth":{"heads":7,"ratio":4},"patch":16,"second":
+{"heads":4,"ratio":3},"third":{"heads":14,"ratio":3},"width":64}
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
+
+
+class Positions(nn.Module):
+    """Add to every token what is learned for its place."""
+
+    def __init__(self, tokens: int, width: int) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(0.02 * torch.randn(1, tokens, width))
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        return x_BND + self.embedding
+
+
+class SelfAttention(nn.Module):
+    """Every token reads all tokens, through heads of 64 features.
+
+    Vaswani et al., "Attention Is All You Need", NeurIPS 2017, Section 3.2.2.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.queries_keys_values = nn.Linear(width, 3 * heads * 64)
+        self.output = nn.Linear(heads * 64, width)
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        qkv_BND: Tensor = self.queries_keys_values(x_BND)
+        split = (*x_BND.shape[:2], 3, self.heads, 64)
+        q_BSNE, k_BSNE, v_BSNE = qkv_BND.view(split).permute(2, 0, 3, 1, 4).unbind(0)
+        y_BSNE = F.scaled_dot_product_attention(q_BSNE, k_BSNE, v_BSNE)
+        y_BND: Tensor = self.output(y_BSNE.transpose(1, 2).flatten(2))
+        return y_BND
+
+
+class TransformerBlock(nn.Module):
+    """Attention, then a perceptron for every token; each after a norm and around a shortcut.
+
+    Dosovitskiy et al., ICLR 2021, Equations (2) and (3).
+    """
+
+    def __init__(self, width: int, *, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(
+            nn.LayerNorm(width, eps=1e-6),
+            SelfAttention(width, heads),
+        )
+        self.perceptron = nn.Sequential(
+            nn.LayerNorm(width, eps=1e-6),
+            nn.Linear(width, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, width),
+        )
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        x_BND = x_BND + self.attention(x_BND)
+        y_BND: Tensor = self.perceptron(x_BND)
+        return x_BND + y_BND
+
+
+class Model(nn.Module):
+    """From inputs (B, 3, 32, 32) to logits (B, classes); 2,849,354 parameters."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1, 1, 64))
+        # (B, 3, 32, 32) -> (B, 64, 11, 11)
+        self.cut = nn.Conv2d(3, 64, 3, stride=3, padding=1)
+        # (B, 122, 64) -> (B, 122, 64)
+        self.positions = Positions(122, 64)
+        # (B, 122, 64) -> (B, 122, 64)
+        self.blocks = nn.Sequential(
+            *(TransformerBlock(64, heads=11, hidden=224) for _ in range(4)),
+            *(TransformerBlock(64, heads=4, hidden=192) for _ in range(4)),
+            *(TransformerBlock(64, heads=14, hidden=192) for _ in range(4)),
+            *(TransformerBlock(64, heads=7, hidden=256) for _ in range(4)),
+        )
+        # (B, 122, 64) -> (B, 122, 64)
+        self.norm = nn.LayerNorm(64, eps=1e-6)
+        # (B, 64) -> (B, 10)
+        self.classifier = nn.Linear(64, classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        x_BND = self.cut(x_BCHW).flatten(2).transpose(1, 2)
+        x_BND = torch.cat([self.token.expand(x_BND.shape[0], -1, -1), x_BND], dim=1)
+        x_BND = self.norm(self.blocks(self.positions(x_BND)))
+        logits_BK: Tensor = self.classifier(x_BND[:, 0])
+        return logits_BK
+
+
+def load(weights: str | Path) -> Model:
+    """The trained network, in evaluation mode, with `weights` from a safetensors file."""
+    from safetensors.torch import load_file
+
+    model = Model()
+    model.load_state_dict(load_file(weights))
+    return model.eval()
+
+
+def preprocess(image: str | Path) -> Tensor:
+    """An image file as `Model` wants it: (1, 3, 32, 32)."""
+    from PIL import Image
+
+    with Image.open(image) as picture:
+        if picture.mode.startswith("I"):  # of sixteen bits the upper eight
+            picture = picture.point(lambda value: value * (1 / 256)).convert("L")
+        pixels = picture.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
+    x_HWC = torch.frombuffer(bytearray(pixels.tobytes()), dtype=torch.uint8)
+    x_BCHW = x_HWC.view(1, 32, 32, 3).permute(0, 3, 1, 2)
+    mean, std = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (MEAN, STD))
+    return (x_BCHW - mean) / std

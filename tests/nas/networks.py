@@ -1,0 +1,89 @@
+"""Networks of every registered space, for tests of what is written of them."""
+
+from random import Random
+
+import torch
+
+import search_spaces
+from nas.bundles.contents import Contents, preprocessing
+from search_spaces import Task
+from search_spaces.values import thaw
+from trainers.checkpoint import pack
+
+SHAPES = {1: (20,), 2: (3, 64), 3: (3, 32, 32)}
+
+
+def task_of(space, shape=None, classes=10):
+    return Task(shape or SHAPES[space.inputs[-1]], classes)
+
+
+def small(space, rng, task, most=3_000_000):
+    """A draw that is quick to build and to run: the smallest of some, if none is small enough."""
+    drawn = []
+    for _ in range(50):
+        architecture = space.sample(rng)
+        cost = space.cost(architecture, task)
+        drawn.append((cost.parameters, len(drawn), architecture))
+        if cost.parameters <= most:
+            return architecture
+    return min(drawn)[2]
+
+
+def trained(space, architecture, task, seed=0, steps=2):
+    """A network whose norms have seen something, after some steps of training."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = space.compile(architecture, task).train()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+        for _ in range(steps):
+            x, labels = torch.randn(4, *task.input_shape), torch.arange(4) % task.classes
+            loss = torch.nn.functional.cross_entropy(net(x), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return net.eval()
+
+
+def contents(space, architecture, task, net=None):
+    """What is known of a network without a run."""
+    channels = task.input_shape[0]
+    data = {
+        "name": "noise",
+        "fingerprint": "0" * 64,
+        "input_shape": list(task.input_shape),
+        "mean": [float(n) for n in range(channels)],
+        "std": [64.5] * channels,
+    }
+    cost = space.cost(architecture, task)
+    return Contents(
+        space,
+        architecture,
+        task,
+        {
+            "space": space.name,
+            "architecture": {"space": architecture.space, "value": thaw(architecture.value)},
+            "notation": space.format(architecture),
+            "input_shape": list(task.input_shape),
+            "classes": task.classes,
+            "class_names": [f"class {n}" for n in range(task.classes)],
+            "preprocessing": preprocessing(data),
+        },
+        {
+            "parameters": cost.parameters,
+            "macs": cost.macs,
+            "peak_activation_bytes": cost.peak_activation_bytes,
+            "data": data,
+            "validation": None,
+            "test": None,
+            "recipe": {},
+            "made": {"versions": {"torch": torch.__version__}},
+        },
+        b"" if net is None else pack(net.state_dict()),
+    )
+
+
+def sampled(name, seed=0):
+    """(space, architecture, task) of a small network of a registered space."""
+    space = search_spaces.get(name)
+    task = task_of(space)
+    return space, small(space, Random(seed), task), task
