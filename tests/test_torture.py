@@ -24,7 +24,11 @@ def scripts(monkeypatch):
     "kind", [pytest.param(k, marks=pytest.mark.long) if k in LONG else k for k in KINDS]
 )
 def test_the_toolkit_holds_against(kind, tmp_path):
-    finding = import_module(f"faults.{kind}").run(quick=True, folder=tmp_path)
+    impossible = import_module("faults").Impossible
+    try:
+        finding = import_module(f"faults.{kind}").run(quick=True, folder=tmp_path)
+    except impossible as why:
+        pytest.skip(str(why))
     assert finding.lines
     assert finding.held, "\n".join(finding.lines)
 
