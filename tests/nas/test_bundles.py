@@ -21,7 +21,7 @@ from PIL import Image
 import nas
 import search_spaces
 import trainers
-from nas.bundles import proof
+from nas.bundles import forms, proof
 from nas.bundles.transfer import adapted
 from nas.bundles.verify import Unproved, verify
 from nas.bundles.writing import write_bundle
@@ -37,7 +37,9 @@ FILES = {
     *("manifest.json", "metrics.json", "model.onnx", "model.pt2", "model.py", "pareto.png"),
     "weights.safetensors",
 }
+pytestmark = pytest.mark.xdist_group("bundles")  # one is exported, for all
 SPACE = "nasbench201:channels=4,cells=1"
+REFUSE = "def refuse(*_): raise ValueError('this test wants it so')\n"
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,16 @@ def exported(run, tmp_path_factory):
 @pytest.fixture
 def bundle(exported, tmp_path):
     return Path(shutil.copytree(exported, tmp_path / "winner"))
+
+
+@pytest.fixture
+def source_alone(monkeypatch):
+    """Bundles of `model.py` and no other form, which take seconds: for what is not about them."""
+
+    def refuse(*_):
+        raise ValueError("this test wants it so")
+
+    monkeypatch.setattr(forms, "exported", refuse)
 
 
 def status(*arguments):
@@ -187,7 +199,7 @@ def test_an_architecture_of_another_space_or_size_is_refused(bundle):
             nas.load_bundle(bundle)
 
 
-def test_a_bundle_that_does_not_do_what_it_says_does_not_prove(bundle, capfd):
+def test_a_bundle_that_does_not_do_what_it_says_does_not_prove(bundle, source_alone, capfd):
     text = (bundle / "model.py").read_text()
     resealed(bundle, "model.py", text.replace("nn.ReLU()", "nn.Tanh()"))
     assert status("verify", bundle) == 1
@@ -201,6 +213,38 @@ def test_a_bundle_that_does_not_do_what_it_says_does_not_prove(bundle, capfd):
     assert {path.name for path in bundle.parent.iterdir()} == {"winner"}
 
 
+def test_exporting_over_a_bundle_asks_for_force_and_replaces_it_whole(
+    run, bundle, source_alone, capfd
+):
+    before = contents_of(bundle)
+    arguments = ["export", run.path, "--to", bundle]
+    assert status(*arguments) == 2
+    assert f"{bundle} is there already: choose another folder, or --force" in one_line(capfd)
+    assert contents_of(bundle) == before
+    assert status(*arguments, "--force") == 0
+    assert set(contents_of(bundle)) == FILES - {"model.pt2", "model.onnx"}
+    assert "model.onnx is not here: this test wants it so" in (bundle / "README.md").read_text()
+    assert nas.load_bundle(bundle)(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+    assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
+
+
+def test_a_folder_that_is_no_bundle_is_never_replaced(run, tmp_path, capfd):
+    mine = tmp_path / "thesis" / "chapter.txt"
+    mine.parent.mkdir()
+    mine.write_text("years of work")
+    assert status("export", run.path, "--to", mine.parent, "--force") == 2
+    assert "is there and is not a bundle: choose another folder" in one_line(capfd)
+    assert mine.read_text() == "years of work"
+
+
+def contents_of(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def one_line(capfd):
+    return " ".join(capfd.readouterr().err.split())
+
+
 def test_a_killed_export_leaves_no_half_bundle(run, tmp_path):
     program = (
         "import sys, nas, pathlib, nas.bundles.writing as w\n"
@@ -208,7 +252,7 @@ def test_a_killed_export_leaves_no_half_bundle(run, tmp_path):
         "run = nas.open_run(sys.argv[1]); run.export(run.best(), sys.argv[2])\n"
     )
     target = tmp_path / "out" / "winner"
-    program = "import nas.bundles.forms as f\nf.has_onnx = lambda: False\n" + program
+    program = f"import nas.bundles.forms as f\n{REFUSE}f.exported = refuse\n{program}"
     child = subprocess.Popen(
         [sys.executable, "-c", program, str(run.path), str(target)], stdout=subprocess.PIPE
     )
@@ -319,7 +363,7 @@ def test_preprocess_reads_files_of_every_mode_as_training_does(exported, tmp_pat
     assert theirs == pytest.approx(chances.tolist(), abs=1e-5)
 
 
-def test_fine_tuning_on_other_data(exported, tmp_path, capfd):
+def test_fine_tuning_on_other_data(exported, source_alone, tmp_path, capfd):
     rng = np.random.default_rng(0)
     for name, level in (("dark", 40), ("bright", 200)):
         (tmp_path / "set" / name).mkdir(parents=True)
