@@ -206,11 +206,7 @@ class Candidates:
             ValueError: it is not a member of the space, or does not decide what is searched; says
                 where, what was wanted and got.
         """
-        try:
-            self.space.check(proposal.architecture)
-            self._hyperparameters.check(proposal.hyperparameters, "hyperparameters")
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
+        check_proposal(proposal, self.space, self._hyperparameters, where)
 
     def admits(self, proposal: Proposal) -> bool:
         """Whether `proposal` is a member of the space, within the limits."""
@@ -256,6 +252,17 @@ class Candidates:
             f"all that {self.space.name} holds within the limits has been tried: "
             f"{len(self._taken):,} different candidates"
         )
+
+
+def check_proposal(
+    proposal: Proposal, space: SearchSpace, hyperparameters: Struct, where: str
+) -> None:
+    """Refuse a proposal from elsewhere that is none of a search: see `Candidates.check`."""
+    try:
+        space.check(proposal.architecture)
+        hyperparameters.check(proposal.hyperparameters, "hyperparameters")
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _joint(space: SearchSpace, hyperparameters: Struct) -> SearchSpace:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nas import hyperparameters
-from nas.candidates import Candidates
+from nas.candidates import Candidates, check_proposal
 from nas.objectives import Objectives
 from nas.strategies.predictor import Predictor
 from nas.trial import Trial
@@ -27,10 +27,15 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
         among: Completed trials of it.
 
     Raises:
-        ValueError: `among` is empty, or the space of the run is not there any more.
+        ValueError: `among` is empty, the space of the run is not there any more, or a trial is
+            none of this space; names its line.
     """
     settings = run.settings
     tree = hyperparameters.tree(settings.tune, settings.recipe)
+    for trial in run.trials:  # a run may come from a stranger
+        check_proposal(
+            trial.proposal, run.space, tree, f"{run.journal.path}, line {trial.number + 1}"
+        )
     candidates = Candidates(run.space, run.task, settings.limits, tree)
     model = Predictor(candidates, Objectives(settings.objectives))
     longest = max((trial.epochs for trial in among), default=0)

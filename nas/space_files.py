@@ -1,7 +1,7 @@
 """Search spaces that a run or a bundle names. A file of Python is code, and may be a stranger's.
 
-The rule: opening, showing and exporting run nothing. The file is run only where the user names it
-for this very call: `nas search --space FILE:VARIABLE`, `nas retrain --space FILE:VARIABLE`, or the
+The rule: opening and showing run nothing. The file is run only where the user names it for this
+very call: `nas search --space FILE:VARIABLE`, likewise `nas export` and `nas retrain`, or the
 argument `space` of a function. What stands in `run.json` or in a bundle never is, wherever it
 points: a folder can say whatever it likes, its own digests included.
 

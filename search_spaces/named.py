@@ -55,8 +55,8 @@ def _list(names: Iterable[str]) -> str:
 
 
 def _scalar(text: str) -> Scalar:
-    if text in ("true", "false"):
-        return text == "true"
+    if text.lower() in ("true", "false"):  # as people type it, and as Python shows it
+        return text.lower() == "true"
     for kind in (int, float):
         try:
             return kind(text)

@@ -17,7 +17,11 @@ def scripts(monkeypatch):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_toolkit_holds_against(kind, tmp_path):
-    finding = import_module(f"faults.{kind}").run(quick=True, folder=tmp_path)
+    impossible = import_module("faults").Impossible
+    try:
+        finding = import_module(f"faults.{kind}").run(quick=True, folder=tmp_path)
+    except impossible as why:
+        pytest.skip(str(why))
     assert finding.lines
     assert finding.held, "\n".join(finding.lines)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trainers import checkpoint as checkpoint
     from trainers import memory as memory
     from trainers import pausing as pausing
+    from trainers import precision as precision
     from trainers.augment import augment as augment
     from trainers.augment import normalise as normalise
     from trainers.data import Dataset as Dataset
@@ -52,7 +53,7 @@ MODULE_OF = {
     "set_threads": "determinism",
     "train": "supervised",
 }
-SUBMODULES = ("checkpoint", "memory", "pausing")
+SUBMODULES = ("checkpoint", "memory", "pausing", "precision")
 
 
 def __getattr__(name: str) -> object:

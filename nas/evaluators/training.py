@@ -21,7 +21,7 @@ from nas.hyperparameters import recipe_fields
 from nas.trial import Cause, Failure, Proposal, checkpoint_name, paused_name
 from nas.whole_file import is_full
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Dataset, Diverged, Epoch, Recipe, checkpoint, memory, pausing
+from trainers import Dataset, Diverged, Epoch, Recipe, checkpoint, memory, pausing, precision
 
 MOST_PARTS = 4  # of a batch that does not fit in memory
 
@@ -85,6 +85,7 @@ class _Work:
     curve: list[Epoch] = field(default_factory=list)
     behind: int = 0  # epochs that were not trained now
     restarted: str = ""  # why, if it could not go on from where it was
+    computed: str = ""  # in which type
 
 
 class Training:
@@ -96,7 +97,8 @@ class Training:
 
     A training that runs out of memory begins again with batches in two parts, then in four, whose
     gradients are added up (`measured["micro_batches"]` says it): the recipe keeps its meaning, but
-    batch normalisation sees the parts. Only then it has failed.
+    batch normalisation sees the parts. Only then it has failed. `measured["computed"]` says the type
+    that the recipe's precision came to on this machine.
 
     Args:
         space: What architectures are compiled by.
@@ -147,6 +149,7 @@ class Training:
                 "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 **({"restarted": work.restarted} if work.restarted else {}),
                 **({"micro_batches": work.micro_batches} if work.micro_batches > 1 else {}),
+                **({"computed": work.computed} if work.computed else {}),
             },
         )
 
@@ -198,6 +201,10 @@ class Training:
         net = build(self._space, architecture, self._task, work.seed)
         work.net = net.to(self._data.device)
         work.optimizer = trainers.make_optimizer(work.net, work.recipe)
+        data = self._data
+        work.computed = precision.choose(
+            work.recipe.precision, work.net, data.input_shape, data.device
+        )
 
     def _restore(self, work: _Work, proposal: Proposal) -> None:
         assert proposal.continues is not None

@@ -47,7 +47,7 @@ def build_recorded(build: Callable[[], nn.Module]) -> Built:
     with ExitStack() as stack:
         for cls in classes:
             stack.enter_context(_noting(cls, arguments))
-        net = build()
+        net = build().eval()  # how it is used
     return Built(net, arguments)
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from faults import Finding
+from faults import Finding, Impossible
 
 POINTS = {"quick": 2, "full": 20}
 MEGABYTES = 16
@@ -26,9 +26,14 @@ SEARCH = (
 
 
 def run(quick: bool, folder: Path) -> Finding:
-    """Fill the disk, each time with room for a little more."""
+    """Fill the disk, each time with room for a little more.
+
+    Raises:
+        Impossible: this system has no mount namespaces, or not for this user.
+    """
     disk = folder / "disk"
     disk.mkdir()
+    _check_namespaces(disk)
     mount = f'mount -t tmpfs -o size={MEGABYTES}m tmpfs "$0" && exec "$@"'
     points = POINTS["quick" if quick else "full"]
     here = [sys.executable, "-m", "faults.disk", str(disk), str(points)]
@@ -44,6 +49,18 @@ def run(quick: bool, folder: Path) -> Finding:
         return Finding(held=False, lines=(f"no disk to fill: {done.stderr.strip()[-500:]}",))
     broken, lines = json.loads(done.stdout)
     return Finding(held=not broken, lines=(*lines, *broken[:20]))
+
+
+def _check_namespaces(disk: Path) -> None:
+    mount = f'mount -t tmpfs -o size={MEGABYTES}m tmpfs "$0"'
+    try:
+        tried = subprocess.run(
+            [*NAMESPACE, "sh", "-c", mount, str(disk)], capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        raise Impossible("there is no unshare") from None
+    if tried.returncode != 0:
+        raise Impossible(f"no file system of its own: {tried.stderr.strip()[-200:]}")
 
 
 def _inside(disk: Path, points: int) -> tuple[list[str], list[str]]:

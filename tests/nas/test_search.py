@@ -30,6 +30,7 @@ def run(tmp_path_factory):
 def test_a_search_learns_and_has_a_front(run):
     assert len(run.trials) == TRIALS
     assert all(t.completed for t in run.trials)
+    assert {t.measured["computed"] for t in run.trials} == {"float32"}  # 64 inputs, dense layers
     assert run.best().scores["accuracy"] > 0.5
     sizes = [t.scores["parameters"] for t in run.front]
     accuracies = [t.scores["accuracy"] for t in run.front]

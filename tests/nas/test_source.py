@@ -134,7 +134,7 @@ class Block(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Goes by an encoding."""
+    """Some layers once, some twice."""
 
     def __init__(self, encoding, width):
         super().__init__()

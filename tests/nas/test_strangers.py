@@ -52,11 +52,10 @@ def mark(mine):
     shutil.rmtree(mine / "executed", ignore_errors=True)
 
 
-def test_looking_and_exporting_run_no_file(mine, mark, tmp_path, capsys):
+def test_looking_runs_no_file(mine, mark, capsys):
     assert command("show", mine / "run", "--json") == 0
     assert json.loads(capsys.readouterr().out)["trials"] == 2
-    assert command("export", mine / "run", "--to", tmp_path / "w") == 0
-    nas.open_bundle(tmp_path / "w")
+    nas.open_bundle(mine / "winner")
     assert not mark.exists()
 
 
@@ -70,6 +69,8 @@ def test_what_needs_the_file_says_so_and_runs_it_when_it_is_named(mine, mark, tm
         assert command(*arguments, "--space", space) == 0
         assert mark.exists()
         shutil.rmtree(mark)
+    assert command("export", mine / "run", "--to", tmp_path / "w") == 2
+    assert f"add --space {space}" in capsys.readouterr().err
     for read in (
         lambda: nas.open_run(mine / "run").space,
         lambda: nas.load_bundle(mine / "winner"),
