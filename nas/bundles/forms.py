@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -21,8 +22,8 @@ def has_onnx() -> bool:
     return all(find_spec(package) for package in ONNX_PACKAGES)
 
 
-def write_pt2(net: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
-    """Write `net` as a program of torch.export, for batches of any size.
+def exported(net: nn.Module, input_shape: tuple[int, ...]) -> ExportedProgram:
+    """`net` as a program of torch.export, for batches of any size.
 
     Raises:
         ValueError: torch.export cannot; says why in one line.
@@ -30,16 +31,19 @@ def write_pt2(net: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
     dynamic = ({0: torch.export.Dim("batch")},)
     with _quiet():
         try:
-            program = torch.export.export(
-                net, (torch.zeros(2, *input_shape),), dynamic_shapes=dynamic
-            )
+            return torch.export.export(net, (torch.zeros(2, *input_shape),), dynamic_shapes=dynamic)
         except Exception as error:  # it runs whatever the network does
             raise ValueError(f"torch.export cannot take it: {_line(error)}") from error
+
+
+def write_pt2(program: ExportedProgram, path: Path) -> None:
+    """Write a program for `torch.export.load`."""
+    with _quiet():
         torch.export.save(program, path)
 
 
-def write_onnx(net: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
-    """Write `net` for ONNX Runtime and others, for batches of any size; from `x` to `logits`.
+def write_onnx(program: ExportedProgram, path: Path) -> None:
+    """Write a program for ONNX Runtime and others; from `x` to `logits`.
 
     Raises:
         ValueError: the exporter cannot; says why in one line.
@@ -47,12 +51,11 @@ def write_onnx(net: nn.Module, input_shape: tuple[int, ...], path: Path) -> None
     with _quiet():
         try:
             torch.onnx.export(
-                net,
-                (torch.zeros(2, *input_shape),),
+                program,
+                (),
                 path,
                 input_names=["x"],
                 output_names=["logits"],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
                 dynamo=True,
                 external_data=False,
                 verbose=False,

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from search_spaces import strict_json
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.export import ExportedProgram
 
 Notify = Callable[[str], None]
 
@@ -144,15 +146,19 @@ def _write_forms(contents: Contents, net: nn.Module, folder: Path) -> dict[str, 
         _put(folder / "model.py", model_file(contents))
         _put(folder / "hubconf.py", HUBCONF)
 
+    @cache
+    def program() -> ExportedProgram:
+        return forms.exported(net, shape)  # it takes seconds: once, for both
+
     def onnx() -> None:
         if not forms.has_onnx():
             raise ValueError("its packages are not installed: pip install 'nas-toolkit[onnx]'")
-        forms.write_onnx(net, shape, folder / "model.onnx")
+        forms.write_onnx(program(), folder / "model.onnx")
 
     missing = {}
     for name, write in {
         "model.py": source,
-        "model.pt2": lambda: forms.write_pt2(net, shape, folder / "model.pt2"),
+        "model.pt2": lambda: forms.write_pt2(program(), folder / "model.pt2"),
         "model.onnx": onnx,
     }.items():
         try:

@@ -65,21 +65,19 @@ def _bundles(folders: list[Path], baselines: list[str], *, as_json: bool) -> Non
 def _print_rows(rows: list[Row]) -> None:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("network", "data", "test", "validation", "parameters", "MACs", "ms (quartiles)"):
-        table.add_column(title, justify="left" if title in ("network", "data") else "right")
+    from nas.results.numbers import short
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("network", overflow="fold")
+    table.add_column("data", no_wrap=True)
+    for title in ("test", "valid.", "parameters", "MACs", "ms", "quartiles"):
+        table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
-        low, high = row.spread
         shares = [
             "-" if share is None else f"{share:.2%}"
             for share in (row.test_accuracy, row.validation_accuracy)
         ]
-        table.add_row(
-            row.name,
-            row.data or "not trained",
-            *shares,
-            f"{row.parameters:,}",
-            f"{row.macs:,}",
-            f"{row.milliseconds:.2f} ({low:.2f} to {high:.2f})",
-        )
+        numbers = [f"{row.parameters:,}", short(row.macs), f"{row.milliseconds:.2f}"]
+        spread = " to ".join(f"{end:.2f}" for end in row.spread)
+        table.add_row(row.name, row.data or "-", *shares, *numbers, spread)
     results().print(table)

@@ -189,10 +189,21 @@ def look_at_all(browser, run):
     return times
 
 
-def test_every_page_shows_a_search_of_60_trials(browser, tmp_path):
-    run = write_run(tmp_path / "sixty", 60)
+@pytest.fixture(scope="module")
+def sixty(tmp_path_factory):
+    run = write_run(tmp_path_factory.mktemp("synthetic") / "sixty", 60)
     complete(run)
-    look_at_all(browser, run)
+    return run
+
+
+def test_the_page_of_curves_shows_a_search_of_60_trials(browser, sixty):
+    with serving(sixty.path) as url:
+        look_at_time_series(Visitor(browser, url))
+
+
+@pytest.mark.long
+def test_every_page_shows_a_search_of_60_trials(browser, sixty):
+    look_at_all(browser, sixty)
 
 
 @pytest.mark.long
