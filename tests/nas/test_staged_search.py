@@ -158,8 +158,8 @@ def test_what_is_shown_says_how_far_each_was_trained(run):
     best = run.best()
     board = EventAccumulator(str(run.path / "tensorboard" / "trials" / f"{best.number:05d}"))
     board.Reload()
-    assert [e.step for e in board.Scalars("accuracy")] == list(range(1, 5))
-    assert [e.value for e in board.Scalars("epochs")] == [4]
+    assert [e.step for e in board.Scalars("trial/accuracy")] == list(range(1, 5))
+    assert [e.value for e in board.Scalars("trial/epochs")] == [4]
 
 
 def test_runs_from_before_there_were_schedules_are_read_and_resumed(tmp_path):

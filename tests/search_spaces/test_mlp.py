@@ -66,5 +66,5 @@ def test_errors_name_the_path(hidden):
 def test_max_layers_is_a_setting():
     space = search_spaces.load("mlp:max_layers=1")
     assert space.size == (7 + 64 * 2 * 4) * 9
-    with pytest.raises(ValueError, match="want max_layers >= 1, got 0"):
+    with pytest.raises(ValueError, match="want 1 <= max_layers <= 256, got 0"):
         search_spaces.get("mlp", max_layers=0)
