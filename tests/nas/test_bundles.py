@@ -36,7 +36,6 @@ FILES = {
     *("manifest.json", "metrics.json", "model.onnx", "model.pt2", "model.py", "pareto.png"),
     "weights.safetensors",
 }
-pytestmark = pytest.mark.xdist_group("bundles")  # one is exported, for all
 SPACE = "nasbench201:channels=4,cells=1"
 REFUSE = "def refuse(*_): raise ValueError('this test wants it so')\n"
 
