@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -122,10 +123,16 @@ def _look(pid: int, seen: Seen) -> None:
             continue
         if state == LISTENING:
             seen.listening.add(local.rpartition(":")[0])
-            if not ip_address(local.rpartition(":")[0]).is_loopback:
+            if not _is_loopback(local):
                 seen.elsewhere.add(f"listens on {local}")
-        elif not ip_address(remote.rpartition(":")[0]).is_loopback:
+        elif not _is_loopback(remote):
             seen.elsewhere.add(f"is connected to {remote}")
+
+
+def _is_loopback(address: str) -> bool:
+    host = ip_address(address.rpartition(":")[0])
+    mapped = getattr(host, "ipv4_mapped", None)  # ::ffff:127.0.0.1 is 127.0.0.1
+    return (mapped or host).is_loopback
 
 
 def tree(pid: int) -> list[int]:
@@ -141,14 +148,12 @@ def tree(pid: int) -> list[int]:
 
 
 def _sockets(pid: int) -> Iterator[str]:
-    """The inodes of its sockets."""
-    try:
-        for descriptor in os.scandir(f"/proc/{pid}/fd"):
-            target = str(Path(descriptor.path).readlink())
+    """The inodes of its sockets; those seen before it ended, if it does."""
+    with suppress(OSError):
+        for descriptor in list(Path(f"/proc/{pid}/fd").iterdir()):
+            target = str(descriptor.readlink())
             if target.startswith("socket:["):
                 yield target[8:-1]
-    except OSError:  # it has ended, or closed that one
-        return
 
 
 def _connections() -> Iterator[tuple[str, str, str, str]]:
