@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from nas.bundle import Bundle, check_target
 from nas.bundles.card import front_picture
 from nas.bundles.contents import Contents, describe, origin
+from nas.bundles.reading import Bundle, check_target
 from nas.bundles.writing import write_bundle
 from nas.evaluators import training
 from nas.run import Run
@@ -54,7 +55,7 @@ def export_trial(
         "recipe": dict(trial.recipe),
         **origin(run, trial),
     }
-    return write_bundle(contents.with_metrics(metrics), to, force=force, notify=notify)
+    return write_bundle(replace(contents, metrics=metrics), to, force=force, notify=notify)
 
 
 def _test(run: Run, contents: Contents, notify: Callable[[str], None]) -> dict[str, Any] | None:

@@ -29,7 +29,7 @@ from nas.source.expressions import (
     parameter,
     torch_module,
 )
-from nas.source.printing import block, comment, docstring, flat, statement
+from nas.source.printing import comment, docstring, flat, statement
 from nas.source.recording import Built, build_recorded, is_plain, is_torchs
 from nas.source.shapes import Shapes, shapes_of
 from nas.source.trimming import Dropped, common_arguments, is_only_called, trim
@@ -428,6 +428,3 @@ def _kind(nodes: tuple[ast.expr, ...]) -> str:
 
 def _letters(count: int) -> list[str]:
     return [""] if count == 1 else [chr(ord("A") + n) if n < 26 else str(n) for n in range(count)]
-
-
-__all__ = ["Source", "Unrenderable", "block", "network_source"]
