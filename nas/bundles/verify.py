@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 
 from nas.bundles import proof
 
@@ -56,10 +57,11 @@ def clean_process() -> Iterator[Callable[[Path], list[Check]]]:
     bundle is written; it ends with the block.
     """
     command = [sys.executable, "-I", "-B", proof.__file__]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with (
         tempfile.TemporaryDirectory() as elsewhere,
-        subprocess.Popen(command, cwd=elsewhere, **pipes) as child,  # noqa: S603 - our own program
+        subprocess.Popen(  # noqa: S603 - our own program
+            command, cwd=elsewhere, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        ) as child,
     ):
 
         def checks_of(path: Path) -> list[Check]:

@@ -21,7 +21,7 @@ from PIL import Image
 import nas
 import search_spaces
 import trainers
-from nas.bundles import forms, proof, writing
+from nas.bundles import proof, writing
 from nas.bundles.transfer import adapted
 from nas.bundles.verify import Unproved, verify
 from nas.bundles.writing import write_bundle
@@ -57,16 +57,6 @@ def exported(run, tmp_path_factory):
 @pytest.fixture
 def bundle(exported, tmp_path):
     return Path(shutil.copytree(exported, tmp_path / "winner"))
-
-
-@pytest.fixture
-def source_alone(monkeypatch):
-    """Bundles of `model.py` and no other form, which take seconds: for what is not about them."""
-
-    def refuse(*_):
-        raise ValueError("this test wants it so")
-
-    monkeypatch.setattr(forms, "exported", refuse)
 
 
 def status(*arguments):
@@ -203,6 +193,9 @@ def test_a_bundle_that_does_not_do_what_it_says_does_not_prove(bundle, source_al
     resealed(bundle, "model.py", text.replace("nn.ReLU()", "nn.Tanh()"))
     assert status("verify", bundle) == 1
     assert "FAILED  model.py: logits differ by" in capfd.readouterr().out
+    resealed(bundle, "model.py", "import os\n\nos._exit(0)\n")
+    assert status("verify", bundle) == 1
+    assert "FAILED  process: ended with 0" in capfd.readouterr().out
     space = search_spaces.get("mlp")
     made = contents(space, *(a := (small(space, Random(0), Task((5,), 3)), Task((5,), 3))))
     net = trained(space, *a)
