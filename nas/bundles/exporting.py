@@ -27,6 +27,9 @@ def export_trial(
 ) -> Bundle:
     """Write the bundle of a trial, with its test accuracy if the data are still there.
 
+    Every export uses the test split, to report one number: whoever exports several trials must
+    choose among them by validation accuracy, or the test split has been used to choose.
+
     Raises:
         ValueError: its weights were not kept, or are damaged; or `to` is taken.
         nas.bundles.verify.Unproved: what was written does not do what the network does.

@@ -30,7 +30,7 @@ from nas.evaluators.predicting import predict
 from nas.starts import winners_of
 from search_spaces import SPACES, Task
 from tests.nas.networks import contents, small, trained
-from tests.nas.test_source import module_of
+from tests.nas.test_source import MOST_LINES, module_of
 
 FILES = {
     *("README.md", "architecture.json", "architecture.png", "check.safetensors", "hubconf.py"),
@@ -429,10 +429,12 @@ def test_networks_of_every_space_prove(name, tmp_path, monkeypatch):
     found = {f"drawn {seed}": small(space, Random(seed), task) for seed in range(PROVED)}
     by_size = sorted(space.known, key=lambda k: space.cost(space.known[k], task).parameters)
     found |= {known: space.known[known] for known in by_size[:PROVED]}
+    lines = {}
     for called, architecture in found.items():
         made = contents(space, architecture, task, trained(space, architecture, task))
         write_bundle(made, tmp_path / called)
-        assert contents_of(tmp_path / called).keys() == FILES - {"pareto.png"}, called
+        assert {f.name for f in (tmp_path / called).iterdir()} == FILES - {"pareto.png"}, called
+        lines[called] = (tmp_path / called / "model.py").read_text().count("\n")
     program = (
         f"import sys; sys.path.insert(0, {str(Path(proof.__file__).parent)!r})\n"
         "import proof, pathlib\n"
@@ -445,8 +447,9 @@ def test_networks_of_every_space_prove(name, tmp_path, monkeypatch):
         capture_output=True,
         text=True,
     )
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"check"')]
-    checks = [json.loads(line) for line in lines]
+    said = [line for line in done.stdout.splitlines() if line.startswith('{"check"')]
+    checks = [json.loads(line) for line in said]
     assert [check for check in checks if not check["held"]] == [], done.stdout
     assert len(checks) == 7 * len(found), done.stderr
-    print(name, list(found), "of", len(space.known), "known")  # noqa: T201
+    assert max(lines.values()) <= MOST_LINES, lines
+    print(name, "lines of model.py:", lines, "of", len(space.known), "known")  # noqa: T201
