@@ -1,7 +1,8 @@
 """Prove a bundle, knowing nothing of the toolkit that wrote it: `python -I proof.py`.
 
-Reads the folder from standard input, after its imports. Prints a line of JSON for every check: its name, whether it held, and what was found. Imports the
-standard library, torch and safetensors; onnxruntime where it is there.
+Reads the folder from standard input, after its imports. Prints a line of JSON for every check: its
+name, whether it held, and what was found. Imports the standard library, torch and safetensors;
+onnxruntime where it is there.
 """
 
 from __future__ import annotations
