@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nas.api import open_run as open_run
     from nas.api import search as search
-    from nas.bundle import Bundle as Bundle
-    from nas.bundle import load_bundle as load_bundle
-    from nas.bundle import open_bundle as open_bundle
+    from nas.bundles.reading import Bundle as Bundle
+    from nas.bundles.reading import load_bundle as load_bundle
+    from nas.bundles.reading import open_bundle as open_bundle
     from nas.run import Run as Run
     from nas.schedules import SCHEDULES as SCHEDULES
     from nas.session import SearchFailed as SearchFailed
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from nas.trial import Trial as Trial
 
 MODULE_OF = {
-    "Bundle": "bundle",
+    "Bundle": "bundles.reading",
     "Failure": "trial",
     "Run": "run",
     "SCHEDULES": "schedules",
     "STRATEGIES": "strategies",
     "SearchFailed": "session",
     "Trial": "trial",
-    "load_bundle": "bundle",
-    "open_bundle": "bundle",
+    "load_bundle": "bundles.reading",
+    "open_bundle": "bundles.reading",
     "open_run": "api",
     "search": "api",
 }

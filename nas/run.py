@@ -29,7 +29,7 @@ from nas.whole_file import read_whole, write_whole
 from search_spaces import Feasible, SearchSpace, Task, strict_json
 
 if TYPE_CHECKING:
-    from nas.bundle import Bundle
+    from nas.bundles.reading import Bundle
 
 SCHEMA = 3  # 1 had no schedules, 2 told all trials in order
 _BEGINNING = ".run.json."  # of the name of a run.json that is not whole yet
@@ -205,7 +205,7 @@ class Run:
         return path
 
     def export(self, trial: Trial, to: str | Path, *, force: bool = False) -> Bundle:
-        """Write a bundle with the architecture, weights and metrics of a trial; see `nas.bundle`.
+        """Write a bundle with the architecture, weights and metrics of a trial; see `nas.bundles`.
 
         It is proved in a process of its own before it is there, which takes seconds.
 

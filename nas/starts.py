@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.bundle import open_bundle
+from nas.bundles.reading import open_bundle
 from nas.run import Run
 
 

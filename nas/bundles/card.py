@@ -23,11 +23,18 @@ MOST_STEPS = 40  # in the drawing
 
 
 def card(
-    contents: Contents, metrics: Mapping[str, Any], net: nn.Module, files: Sequence[str]
+    contents: Contents, metrics: Mapping[str, Any], parts: Sequence[Step], files: Sequence[str]
 ) -> str:
-    """The text of the model card."""
+    """The text of the model card.
+
+    Args:
+        contents: The network, and what is known of it.
+        metrics: The contents of `metrics.json`.
+        parts: See `steps`.
+        files: What else is in the bundle.
+    """
     data, task = metrics["data"], contents.task
-    parts = [
+    sections = [
         f"# {contents.architecture.space} for {data['name']}",
         f"A network that was found by architecture search, trained and ready to run: inputs "
         f"{'x'.join(map(str, task.input_shape))}, {task.classes} classes "
@@ -41,7 +48,7 @@ def card(
         "## What it is",
         f"`{contents.described['notation']}`",
         "![the network](architecture.png)",
-        _table(steps(net, task.input_shape)),
+        _table(parts),
         *(["![the search](pareto.png)"] if "pareto.png" in files else []),
         "## Limits",
         _limits(metrics),
@@ -50,7 +57,7 @@ def card(
         "`manifest.json` has the SHA-256 of each. `nas verify` checks them, and that every form "
         "gives the same logits.",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(sections) + "\n"
 
 
 _FILES = {
@@ -162,11 +169,11 @@ def _is_list(module: nn.Module) -> bool:
     return isinstance(module, nn.ModuleList) or type(module) is nn.Sequential
 
 
-def drawing(net: nn.Module, input_shape: tuple[int, ...]) -> bytes:
+def drawing(parts: Sequence[Step]) -> bytes:
     """A network as a PNG: a bar for every part, as long as its parameters are many."""
     from matplotlib.figure import Figure
 
-    found = [step for step in steps(net, input_shape) if len(step[2])][:MOST_STEPS]
+    found = [step for step in parts if len(step[2])][:MOST_STEPS]
     figure = Figure(figsize=(7, 0.6 + 0.22 * len(found)), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     sizes = [step[3] for step in found]

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from nas.bundle import open_bundle
 from nas.bundles.latency import measure
+from nas.bundles.reading import open_bundle
 from search_spaces.measure import measure as measure_cost
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from search_spaces import Architecture, SearchSpace, Task
@@ -37,10 +37,6 @@ class Contents:
     metrics: Mapping[str, Any]
     weights: bytes
     pictures: Mapping[str, bytes] = field(default_factory=dict)
-
-    def with_metrics(self, metrics: Mapping[str, Any]) -> Contents:
-        """The same with other metrics."""
-        return replace(self, metrics=metrics)
 
     def net(self) -> nn.Module:
         """The trained network, in evaluation mode, on the CPU."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from nas.bundle import Bundle, check_target
 from nas.bundles.card import front_picture
 from nas.bundles.contents import Contents, describe, origin
+from nas.bundles.reading import Bundle, check_target
 from nas.bundles.writing import write_bundle
 from nas.evaluators import training
 from nas.run import Run
@@ -25,6 +26,9 @@ def export_trial(
     notify: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Write the bundle of a trial, with its test accuracy if the data are still there.
+
+    Every export uses the test split, to report one number: whoever exports several trials must
+    choose among them by validation accuracy, or the test split has been used to choose.
 
     Raises:
         ValueError: its weights were not kept, or are damaged; or `to` is taken.
@@ -54,7 +58,7 @@ def export_trial(
         "recipe": dict(trial.recipe),
         **origin(run, trial),
     }
-    return write_bundle(contents.with_metrics(metrics), to, force=force, notify=notify)
+    return write_bundle(replace(contents, metrics=metrics), to, force=force, notify=notify)
 
 
 def _test(run: Run, contents: Contents, notify: Callable[[str], None]) -> dict[str, Any] | None:

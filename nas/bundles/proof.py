@@ -1,7 +1,8 @@
-"""Prove a bundle, knowing nothing of the toolkit that wrote it: `python -I proof.py FOLDER`.
+"""Prove a bundle, knowing nothing of the toolkit that wrote it: `python -I proof.py`.
 
-Prints a line of JSON for every check: its name, whether it held, and what was found. Imports the
-standard library, torch and safetensors; onnxruntime where it is there.
+Reads the folder from standard input, after its imports. Prints a line of JSON for every check: its
+name, whether it held, and what was found. Imports the standard library, torch and safetensors;
+onnxruntime where it is there.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     Run = Callable[[Tensor], Tensor]
 
+LAST = "toolkit"  # the check after which nothing is left to be proved
 FORBIDDEN = ("nas", "search_spaces", "trainers")
 TOLERANCE = 1e-4  # of the largest logit, or of 1
 BATCHES = (1, 7)
@@ -90,7 +94,7 @@ def checks(folder: Path) -> Iterator[tuple[str, Callable[[], str]]]:
         yield "model.pt2", lambda: compare(torch.export.load(folder / "model.pt2").module())
     if (folder / "model.onnx").is_file():
         yield "model.onnx", lambda: compare_onnx(folder, compare)
-    yield "toolkit", not_imported
+    yield LAST, not_imported
 
 
 def model_checks(
@@ -151,7 +155,6 @@ def not_imported() -> str:
 
 def main(folder: Path) -> None:
     """Print a line for every check; end at the first that failed."""
-    sys.meta_path.insert(0, Refuse())
     for name, check in checks(folder):
         try:
             found, held = check(), True
@@ -162,5 +165,16 @@ def main(folder: Path) -> None:
             return
 
 
+def import_early() -> None:
+    """Import what the checks need: it takes seconds, and the bundle may still be being written."""
+    import torch.export.pt2_archive  # noqa: F401 - `torch.export.load` does when it is called
+
+    with suppress(ImportError):
+        import onnxruntime  # noqa: F401
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.meta_path.insert(0, Refuse())
+    import_early()
+    if named := sys.stdin.buffer.read():  # nothing if whoever started this is gone
+        main(Path(os.fsdecode(named)))

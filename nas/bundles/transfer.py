@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
-
-from nas.bundle import Bundle
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from nas.bundles.reading import Bundle
     from search_spaces import SearchSpace
 
 Build = Callable[[int], nn.Module]  # of a number of classes
@@ -68,27 +68,38 @@ def adapted(
     The classifier is new; everything else has the trained weights.
 
     Raises:
-        ValueError: weights other than the classifier's depend on the inputs that changed.
+        ValueError: the weights are damaged or do not fit; or some other than the classifier's
+            depend on the inputs that changed.
     """
-    from safetensors.torch import load_file
-
     space = space or bundle.space()
 
     def build(number: int) -> nn.Module:
         return space.compile(bundle.architecture, bundle.task_for(number, input_shape))
 
     net = build(classes)
-    trained = load_file(bundle.path / "weights.safetensors")
+    trained = bundle.weights()
     new = classifier_paths(build) if classes != bundle.task.classes else []
-    own = net.state_dict()
-    for name, tensor in own.items():
+    for name, tensor in net.state_dict().items():
         if name.rpartition(".")[0] in new:
             trained[name] = tensor
-        elif trained[name].shape != tensor.shape:
+        elif name in trained and trained[name].shape != tensor.shape:
             raise ValueError(
                 f"{bundle.path}: {name} is {tuple(trained[name].shape)} in it, and for inputs "
                 f"{input_shape} it would be {tuple(tensor.shape)}; use inputs of "
                 f"{bundle.task.input_shape}"
             )
-    net.load_state_dict(trained)
+    fill(net, trained, bundle.path)
     return with_features(net, build)
+
+
+def fill(net: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
+    """Give `net` the weights of the bundle in `where`.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    try:
+        net.load_state_dict(weights)
+    except (RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{where}: its weights do not fit its network: {reason}") from None

@@ -12,11 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.bundle import Bundle, check_target, open_bundle
 from nas.bundles.contents import Contents
 from nas.bundles.proof import BATCHES, SCALE, manifest_text
-from nas.bundles.verify import prove
-from nas.whole_file import write_whole
+from nas.bundles.reading import Bundle, check_target, open_bundle
+from nas.bundles.verify import clean_process, require
 from search_spaces import strict_json
 
 if TYPE_CHECKING:
@@ -60,9 +59,10 @@ def write_bundle(
         nas.bundles.verify.Unproved: what was written does not do what the network does.
     """
     check_target(to, force=force)
-    with _beside(to) as folder:
+    with clean_process() as checks_of, _beside(to) as folder:
         net = contents.net()
-        _put(folder / "architecture.json", strict_json.dumps(contents.described, indent=2) + "\n")
+        described = strict_json.dumps(contents.described, indent=2)
+        _put(folder / "architecture.json", described + "\n")
         (folder / "weights.safetensors").write_bytes(contents.weights)
         _write_check(net, contents.task.input_shape, folder / "check.safetensors")
         missing = _write_forms(contents, net, folder)
@@ -72,7 +72,7 @@ def write_bundle(
         _put(folder / "metrics.json", strict_json.dumps(metrics, indent=2) + "\n")
         _write_card(contents, metrics, net, folder)
         _seal(folder)
-        prove(folder)
+        require(checks_of(folder))
         for form, why in missing.items():
             notify(f"{form} is not written: {why}")
     return open_bundle(to)
@@ -183,11 +183,12 @@ def _measured(contents: Contents, net: nn.Module) -> dict[str, Any]:
 def _write_card(
     contents: Contents, metrics: Mapping[str, Any], net: nn.Module, folder: Path
 ) -> None:
-    from nas.bundles.card import card, drawing
+    from nas.bundles.card import card, drawing, steps
 
-    (folder / "architecture.png").write_bytes(drawing(net, contents.task.input_shape))
+    parts = steps(net, contents.task.input_shape)
+    (folder / "architecture.png").write_bytes(drawing(parts))
     files = sorted(file.name for file in folder.iterdir())
-    _put(folder / "README.md", card(contents, metrics, net, files))
+    _put(folder / "README.md", card(contents, metrics, parts, files))
 
 
 def _seal(folder: Path) -> None:
@@ -196,7 +197,7 @@ def _seal(folder: Path) -> None:
 
 
 def _put(file: Path, text: str) -> None:
-    write_whole(file, text)
+    file.write_bytes(text.encode())  # whatever the locale; synced with all the others
 
 
 def _sync(path: Path) -> None:

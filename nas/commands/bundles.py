@@ -37,7 +37,7 @@ def predict(
     json: Json = False,
 ) -> None:
     """Classify image files with the network of a bundle."""
-    from nas.bundle import open_bundle
+    from nas.bundles.reading import open_bundle
     from nas.evaluators.predicting import predict as classify
 
     found = classify(open_bundle(bundle), images, device=device)
@@ -70,9 +70,9 @@ def latency(
         )
     import torch
 
-    from nas.bundle import open_bundle
     from nas.bundles.forms import has_onnx
     from nas.bundles.latency import latencies
+    from nas.bundles.reading import open_bundle
     from nas.evaluators.training import resolve
     from nas.evaluators.training import threads as with_threads
 

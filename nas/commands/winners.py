@@ -11,7 +11,7 @@ from nas.commands.console import messages, print_json
 from nas.commands.options import Device, Force, Json, MaxParams, RunPath, Select, TrialNumber
 
 if TYPE_CHECKING:
-    from nas.bundle import Bundle
+    from nas.bundles.reading import Bundle
     from nas.run import Run
     from nas.trial import Trial
 
@@ -101,7 +101,7 @@ def retrain(
         return
     if not (source / "manifest.json").is_file():
         raise ValueError(f"--data fine-tunes a bundle, got {source}: export one first")
-    from nas.bundle import open_bundle
+    from nas.bundles.reading import open_bundle
     from nas.evaluators.retraining import fine_tune
     from nas.results.live import epochs_bar
     from nas.results.training_curves import curves
@@ -139,7 +139,7 @@ def _retrain(
     force: bool,
     json: bool,
 ) -> None:
-    from nas.bundle import open_bundle
+    from nas.bundles.reading import open_bundle
     from nas.evaluators.retraining import Winner, retrain
     from nas.results.live import epochs_bar
     from nas.run import Run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from nas.bundle import Bundle
+from nas.bundles.reading import Bundle
 from nas.evaluators.training import resolve
 from trainers.augment import normalise
 from trainers.decoding import decode, loaded

@@ -12,10 +12,10 @@ from torch import nn
 
 import trainers
 from nas import fields as wanted
-from nas.bundle import Bundle, check_target
 from nas.bundles import contents as known
 from nas.bundles.card import front_picture
 from nas.bundles.contents import Contents
+from nas.bundles.reading import Bundle, check_target
 from nas.bundles.transfer import adapted
 from nas.bundles.writing import write_bundle
 from nas.evaluators import training

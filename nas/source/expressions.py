@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nas.source.recording import is_plain
+from nas.source.recording import VARIADIC, is_plain
 
 IGNORED = ("self", "device", "dtype")
 
@@ -89,10 +89,7 @@ def torch_module(module: nn.Module) -> ast.expr:
     signature = inspect.signature(cls)
     values: dict[str, ast.expr | None] = {}
     for parameter in signature.parameters.values():
-        if parameter.name in IGNORED or parameter.kind in (
-            inspect.Parameter.VAR_POSITIONAL,
-            inspect.Parameter.VAR_KEYWORD,
-        ):
+        if parameter.name in IGNORED or parameter.kind in VARIADIC:
             continue
         value = _shortest(_attribute(module, parameter.name))
         same = type(value) is type(parameter.default) and value == parameter.default

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
@@ -22,18 +21,18 @@ from nas.source.definitions import Needed
 from nas.source.expressions import (
     Unrenderable,
     call,
-    call_with,
     literal,
     name,
     nn_zeros,
     parameter,
     torch_module,
 )
-from nas.source.printing import block, comment, docstring, flat, statement
-from nas.source.recording import Built, build_recorded, is_plain, is_torchs
+from nas.source.holdings import Held, Method, attributes_read, plain_attribute
+from nas.source.own_classes import own_classes
+from nas.source.printing import comment, docstring, statement
+from nas.source.recording import Built, build_recorded, is_torchs
 from nas.source.shapes import Shapes, shapes_of
-from nas.source.trimming import Dropped, common_arguments, is_only_called, trim
-from nas.source.unify import Differences, unify
+from nas.source.unify import Differences
 
 ROOT = "Model"
 REPEATED = 3  # equal children from which on they are one line
@@ -82,67 +81,24 @@ def network_source(
 class _Writer:
     def __init__(self, nets: Sequence[Built], shapes: Shapes) -> None:
         self._shapes = shapes
-        self._arguments = {m: a for built in nets for m, a in built.arguments.items()}
         self._roots = [built.net for built in nets]
         self._modules = [m for built in nets for m in _unshared(built.net)]
-        self._plain = self._plain_classes(nets)
-        self._dropped: Dropped = self._what_is_dropped()
+        given = {m: a for built in nets for m, a in built.arguments.items()}
+        self._arguments = {m: given[m] for m in self._modules if m in given}
+        self._own = own_classes(nets, self._arguments, TAKEN)
         self._parts: dict[str, list[str]] = {}
         self._calls: dict[nn.Module, ast.expr] = {}
-        trimmed = {cls: trim(cls, self._dropped) for cls in self._plain}
+        texts = {v for a in self._arguments.values() for v in a.values() if isinstance(v, str)}
         self._needed = Needed(
-            frozenset(c.__name__ for c in self._plain) | TAKEN,
-            _words(self._arguments.values(), [t.node for t in trimmed.values()]),
+            frozenset(cls.__name__ for cls in self._own.trimmed) | TAKEN,
+            frozenset(texts | self._own.words()),
         )
-        self._trimmed = trimmed
 
     def source(self) -> Source:
-        for cls, trimmed in self._trimmed.items():
+        for cls, trimmed in self._own.trimmed.items():
             self._needed.add(trimmed.node, cls.__module__)
-        own = {cls.__name__: t.lines for cls, t in self._trimmed.items()}
-        parts = [*self._needed.parts.values(), *self._in_order(own), *self._parts.values()]
+        parts = [*self._needed.parts.values(), *self._own.texts(), *self._parts.values()]
         return Source(list(self._needed.imports.values()), parts)
-
-    # -- what there is -----------------------------------------------------------------------
-
-    def _plain_classes(self, nets: Sequence[Built]) -> list[type[nn.Module]]:
-        """The classes whose instances are all made of plain values."""
-        by_class: dict[type[nn.Module], bool] = {}
-        for built in nets:
-            for module in built.net.modules():
-                if module is built.net or is_torchs(type(module)):
-                    continue
-                plain = built.made_of_plain_values(module)
-                by_class[type(module)] = by_class.get(type(module), True) and plain
-        found = [cls for cls, plain in by_class.items() if plain]
-        if clash := {cls.__name__ for cls in by_class} & TAKEN:
-            raise Unrenderable(
-                f"a class is called {min(clash)}, which model.py calls another thing"
-            )
-        if len({cls.__name__ for cls in by_class}) < len(by_class):
-            raise Unrenderable("two of its classes have the same name")
-        return found
-
-    def _what_is_dropped(self) -> Dropped:
-        dropped = {}
-        bases = {base for cls in self._plain for base in cls.__mro__[1:]}
-        for cls in self._plain:
-            made = [self._arguments[m] for m in self._modules if type(m) is cls]
-            if cls not in bases and is_only_called(cls.__name__, self._plain):
-                dropped[cls.__name__] = common_arguments(cls, made)
-        return dropped
-
-    def _in_order(self, own: Mapping[str, list[str]]) -> list[list[str]]:
-        """The texts of classes, so that what one is made of stands before it."""
-        needs = {
-            cls.__name__: set(definitions.names_read(t.node)) & own.keys() - {cls.__name__}
-            for cls, t in self._trimmed.items()
-        }
-        done: list[str] = []
-        while len(done) < len(own):
-            ready = [n for n in own if n not in done and needs[n] <= set(done)]
-            done.append(ready[0] if ready else next(n for n in own if n not in done))
-        return [own[n] for n in done]
 
     # -- expressions -------------------------------------------------------------------------
 
@@ -152,25 +108,11 @@ class _Writer:
             return self._container(module, commented=commented)
         if is_torchs(cls):
             return torch_module(module)
-        if cls in self._plain:
-            return self._plain_call(module)
+        if cls in self._own.trimmed:
+            return self._own.call(module, self._arguments[module])
         if module not in self._calls:
             self._define(cls)
         return self._calls[module]
-
-    def _plain_call(self, module: nn.Module) -> ast.expr:
-        signature = _signature(type(module))
-        values: dict[str, ast.expr | None] = {}
-        fixed = self._dropped.get(type(module).__name__)
-        for key, value in self._arguments[module].items():
-            default = signature.parameters[key].default
-            gone = fixed is not None and key in fixed.values
-            same = type(value) is type(default) and value == default
-            values[key] = None if gone or same else literal(value)
-        kept = [
-            p for p in signature.parameters.values() if fixed is None or p.name not in fixed.values
-        ]
-        return call_with(name(type(module).__name__), signature.replace(parameters=kept), values)
 
     def _container(self, module: nn.Module, *, commented: bool) -> ast.expr:
         children = module._modules
@@ -209,14 +151,14 @@ class _Writer:
 
     def _define(self, cls: type[nn.Module]) -> None:
         instances = [m for m in self._modules if type(m) is cls and m not in self._roots]
-        groups: dict[str, list[tuple[nn.Module, _Held]]] = {}
+        groups: dict[str, list[tuple[nn.Module, Held]]] = {}
         for module in instances:
             held = self._held(module)
             groups.setdefault(held.form, []).append((module, held))
         for letter, group in zip(_letters(len(groups)), groups.values(), strict=True):
             self._define_one(f"{cls.__name__}{letter}", group)
 
-    def _define_one(self, title: str, group: list[tuple[nn.Module, _Held]]) -> None:
+    def _define_one(self, title: str, group: list[tuple[nn.Module, Held]]) -> None:
         modules, holdings = zip(*group, strict=True)
         known = {
             key: tuple(self._arguments.get(m, {}).get(key) for m in modules)
@@ -247,7 +189,7 @@ class _Writer:
         parameters = [ast.arg("classes", name("int"))]
         self._parts[ROOT] = self._class(ROOT, held, parameters, [literal(classes)], about, roots[0])
 
-    def _held(self, module: nn.Module, *, commented: bool = False) -> _Held:
+    def _held(self, module: nn.Module, *, commented: bool = False) -> Held:
         """What an object holds and what it computes with it."""
         values: dict[str, ast.expr] = {}
         for key, own in module._parameters.items():
@@ -263,13 +205,13 @@ class _Writer:
                 literal(None) if child is None else self._expression(child, commented=commented)
             )
         methods = self._methods(module)
-        for key in _attributes_read(methods) - values.keys() - vars(nn.Module).keys():
+        for key in attributes_read(methods) - values.keys() - vars(nn.Module).keys():
             if key in vars(module) and not key.startswith("_"):
-                values[key] = _plain_attribute(module, key)
-        return _Held(values, items, is_sequence, methods)
+                values[key] = plain_attribute(module, key)
+        return Held(values, items, is_sequence, methods)
 
-    def _methods(self, module: nn.Module) -> list[tuple[ast.FunctionDef, list[str] | None]]:
-        """The methods that compute: syntax, and the text where it is the author's own."""
+    def _methods(self, module: nn.Module) -> list[Method]:
+        """The methods that compute."""
         cls = type(module)
         names = forwards.reached(cls, "forward")
         found = [(forwards.method(cls, n), n) for n in names]
@@ -280,13 +222,13 @@ class _Writer:
     def _class(
         self,
         title: str,
-        held: _Held,
+        held: Held,
         parameters: list[ast.arg],
         defaults: list[ast.expr],
         about: str,
         module: nn.Module,
     ) -> list[str]:
-        init = _init(held, parameters, defaults, self._shapes, module)
+        init = held.init(parameters, defaults, self._shapes, module)
         lines = [f"class {title}({'nn.Sequential' if held.is_sequence else 'nn.Module'}):"]
         lines += docstring(about, 4) if about else []
         lines += [*([""] if about else []), *statement(init, 4)]
@@ -313,66 +255,6 @@ class _Writer:
                 self._needed.imports.setdefault(used, ast.parse(lines[used]).body[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """What one object holds, and the methods that compute with it."""
-
-    values: Mapping[str, ast.expr]
-    items: list[ast.expr]  # of a sequence
-    is_sequence: bool
-    methods: list[tuple[ast.FunctionDef, list[str] | None]]
-
-    @property
-    def form(self) -> str:
-        """Equal for objects that can be of one class."""
-        return repr([list(self.values), [ast.dump(method) for method, _ in self.methods]])
-
-    def unified(self, others: Sequence[_Held], differences: Differences) -> _Held:
-        """What all hold, with names for what differs."""
-        values = {
-            key: unify([other.values[key] for other in others], differences, key)
-            for key in self.values
-        }
-        as_lists = [ast.List(other.items, ast.Load()) for other in others]
-        joined = unify(as_lists, differences, "layers")
-        if not isinstance(joined, ast.List):
-            joined = ast.List([ast.Starred(joined, ast.Load())], ast.Load())
-        return _Held(values, joined.elts, self.is_sequence, self.methods)
-
-
-def _init(
-    held: _Held,
-    parameters: list[ast.arg],
-    defaults: list[ast.expr],
-    shapes: Shapes,
-    module: nn.Module,
-) -> ast.FunctionDef:
-    start = call(ast.Attribute(call(name("super"), []), "__init__", ast.Load()), list(held.items))
-    body: list[ast.stmt] = [ast.Expr(start)]
-    for key, value in held.values.items():
-        if key in module._buffers:
-            body.append(ast.Expr(call(name("self.register_buffer"), [literal(key), value])))
-            continue
-        line = ast.Assign([name(f"self.{key}")], value)
-        child = module._modules.get(key)
-        moved = shapes.through(child) if child is not None and defaults else None
-        body.append(line if moved is None else comment(line, moved))
-    arguments = ast.arguments([], [ast.arg("self"), *parameters], None, [], [], None, defaults)
-    return ast.FunctionDef("__init__", arguments, body, [], literal(None))
-
-
-def _words(arguments: Iterable[Mapping[str, Any]], nodes: Iterable[ast.AST]) -> frozenset[str]:
-    """Every text that the classes of a network are made with, or have in them."""
-    given = {v for values in arguments for v in values.values() if isinstance(v, str)}
-    inside = {
-        child.value
-        for node in nodes
-        for child in ast.walk(node)
-        if isinstance(child, ast.Constant) and isinstance(child.value, str)
-    }
-    return frozenset(given | inside)
-
-
 def _unshared(net: nn.Module) -> list[nn.Module]:
     """All modules, each of which has one place."""
     everywhere = [m for _, m in net.named_modules(remove_duplicate=False)]
@@ -394,33 +276,6 @@ def _copied(node: ast.expr) -> ast.expr:
     return made
 
 
-def _attributes_read(methods: Sequence[tuple[ast.FunctionDef, object]]) -> set[str]:
-    return {
-        node.attr
-        for method, _ in methods
-        for node in ast.walk(method)
-        if isinstance(node, ast.Attribute) and flat(node.value) == "self"
-    }
-
-
-def _plain_attribute(module: nn.Module, key: str) -> ast.expr:
-    value: Any = getattr(module, key)
-    if isinstance(value, torch.Size):
-        value = tuple(value)
-    if not is_plain(value):
-        raise Unrenderable(
-            f"{type(module).__name__}.forward reads {key}, which is more than numbers and names"
-        )
-    return literal(value)
-
-
-def _signature(cls: type[nn.Module]) -> Any:
-    import inspect
-
-    signature = inspect.signature(cls.__init__)
-    return signature.replace(parameters=list(signature.parameters.values())[1:])
-
-
 def _kind(nodes: tuple[ast.expr, ...]) -> str:
     kinds = {type(n.value).__name__ if isinstance(n, ast.Constant) else "" for n in nodes}
     return kinds.pop() if len(kinds) == 1 and "" not in kinds else MODULE
@@ -428,6 +283,3 @@ def _kind(nodes: tuple[ast.expr, ...]) -> str:
 
 def _letters(count: int) -> list[str]:
     return [""] if count == 1 else [chr(ord("A") + n) if n < 26 else str(n) for n in range(count)]
-
-
-__all__ = ["Source", "Unrenderable", "block", "network_source"]

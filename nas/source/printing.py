@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import TypeVar
 
 WIDTH = 100
@@ -304,11 +303,3 @@ def _operator(op: ast.operator) -> str:
 def _double_quoted(text: str) -> str:
     """`ast.unparse` writes single quotes."""
     return text.replace("'", '"') if '"' not in text else text
-
-
-def blank_lines(parts: Sequence[Sequence[str]], lines: int) -> list[str]:
-    """Parts of a file with blank lines between them."""
-    out = list(parts[0]) if parts else []
-    for _, part in pairwise(parts):
-        out += [*[""] * lines, *part]
-    return out

@@ -11,7 +11,11 @@ from typing import Any
 
 from torch import nn
 
+Arguments = Mapping[str, Any]  # by parameter
 PLAIN = (bool, int, float, str, type(None))
+
+
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +23,15 @@ class Built:
     """A network, and the arguments of those of its modules that are not torch's own."""
 
     net: nn.Module
-    arguments: Mapping[nn.Module, Mapping[str, Any]]
+    arguments: Mapping[nn.Module, Arguments]
 
     def made_of_plain_values(self, module: nn.Module) -> bool:
         """Whether numbers, names and flat sequences of them are all that `module` was made with."""
-        return module in self.arguments and all(
-            is_plain(value) for value in self.arguments[module].values()
+        parameters = inspect.signature(type(module).__init__).parameters.values()
+        return (
+            module in self.arguments
+            and all(map(is_plain, self.arguments[module].values()))
+            and not any(parameter.kind in VARIADIC for parameter in parameters)
         )
 
 
@@ -43,7 +50,7 @@ def is_torchs(cls: type) -> bool:
 def build_recorded(build: Callable[[], nn.Module]) -> Built:
     """Build a network twice: to see of which classes it is, and with an eye on their arguments."""
     classes = {type(module) for module in build().modules() if not is_torchs(type(module))}
-    arguments: dict[nn.Module, Mapping[str, Any]] = {}
+    arguments: dict[nn.Module, Arguments] = {}
     with ExitStack() as stack:
         for cls in classes:
             stack.enter_context(_noting(cls, arguments))
@@ -52,7 +59,7 @@ def build_recorded(build: Callable[[], nn.Module]) -> Built:
 
 
 @contextmanager
-def _noting(cls: type[nn.Module], arguments: dict[nn.Module, Mapping[str, Any]]) -> Iterator[None]:
+def _noting(cls: type[nn.Module], arguments: dict[nn.Module, Arguments]) -> Iterator[None]:
     """Note with which arguments instances of exactly `cls` are made, inside the block."""
     own = "__init__" in vars(cls)
     original = cls.__init__

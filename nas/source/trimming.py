@@ -51,9 +51,7 @@ def common_arguments(cls: type[nn.Module], arguments: Sequence[Mapping[str, Any]
         same = all(type(a[name]) is type(value) and a[name] == value for a in arguments)
         is_number = isinstance(value, int) and not isinstance(value, bool)
         is_off = value in (0, parameters[name].default)
-        kind = parameters[name].kind
-        variadic = kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        if same and is_plain(value) and not variadic and (not is_number or is_off):
+        if same and is_plain(value) and (not is_number or is_off):
             common[name] = value
     return Fixed(tuple(parameters)[1:], common)
 

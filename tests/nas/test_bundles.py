@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -20,7 +21,7 @@ from PIL import Image
 import nas
 import search_spaces
 import trainers
-from nas.bundles import forms, proof, writing
+from nas.bundles import proof, writing
 from nas.bundles.transfer import adapted
 from nas.bundles.verify import Unproved, verify
 from nas.bundles.writing import write_bundle
@@ -29,7 +30,7 @@ from nas.evaluators.predicting import predict
 from nas.starts import winners_of
 from search_spaces import SPACES, Task
 from tests.nas.networks import contents, small, trained
-from tests.nas.test_source import module_of
+from tests.nas.test_source import MOST_LINES, module_of
 
 FILES = {
     *("README.md", "architecture.json", "architecture.png", "check.safetensors", "hubconf.py"),
@@ -56,16 +57,6 @@ def exported(run, tmp_path_factory):
 @pytest.fixture
 def bundle(exported, tmp_path):
     return Path(shutil.copytree(exported, tmp_path / "winner"))
-
-
-@pytest.fixture
-def source_alone(monkeypatch):
-    """Bundles of `model.py` and no other form, which take seconds: for what is not about them."""
-
-    def refuse(*_):
-        raise ValueError("this test wants it so")
-
-    monkeypatch.setattr(forms, "exported", refuse)
 
 
 def status(*arguments):
@@ -202,6 +193,9 @@ def test_a_bundle_that_does_not_do_what_it_says_does_not_prove(bundle, source_al
     resealed(bundle, "model.py", text.replace("nn.ReLU()", "nn.Tanh()"))
     assert status("verify", bundle) == 1
     assert "FAILED  model.py: logits differ by" in capfd.readouterr().out
+    resealed(bundle, "model.py", "import os\n\nos._exit(0)\n")
+    assert status("verify", bundle) == 1
+    assert "FAILED  process: ended with 0" in capfd.readouterr().out
     space = search_spaces.get("mlp")
     made = contents(space, *(a := (small(space, Random(0), Task((5,), 3)), Task((5,), 3))))
     net = trained(space, *a)
@@ -246,7 +240,7 @@ def one_line(capfd):
 def test_a_killed_export_leaves_no_half_bundle(run, tmp_path):
     program = (
         "import sys, nas, pathlib, nas.bundles.writing as w\n"
-        "w.prove = lambda folder: (print('written', flush=True), __import__('time').sleep(60))\n"
+        "w._seal = lambda folder: (print('written', flush=True), __import__('time').sleep(60))\n"
         "run = nas.open_run(sys.argv[1]); run.export(run.best(), sys.argv[2])\n"
     )
     target = tmp_path / "out" / "winner"
@@ -430,16 +424,18 @@ PROVED = int(os.environ.get("NAS_BUNDLES", "2"))  # so many drawn, and the small
 @pytest.mark.parametrize("name", SPACES)
 def test_networks_of_every_space_prove(name, tmp_path, monkeypatch):
     """Every form, after training, in one clean process for them all: see issue 7."""
-    monkeypatch.setattr(writing, "prove", lambda _: None)  # it is done below
+    monkeypatch.setattr(writing, "clean_process", lambda: nullcontext(lambda _: []))  # see below
     space = search_spaces.get(name)
     task = Task({1: (20,), 2: (3, 40), 3: (3, 33, 20)}[space.inputs[-1]], 10)
     found = {f"drawn {seed}": small(space, Random(seed), task) for seed in range(PROVED)}
     by_size = sorted(space.known, key=lambda k: space.cost(space.known[k], task).parameters)
     found |= {known: space.known[known] for known in by_size[:PROVED]}
+    lines = {}
     for called, architecture in found.items():
         made = contents(space, architecture, task, trained(space, architecture, task))
         write_bundle(made, tmp_path / called)
-        assert contents_of(tmp_path / called).keys() == FILES - {"pareto.png"}, called
+        assert {f.name for f in (tmp_path / called).iterdir()} == FILES - {"pareto.png"}, called
+        lines[called] = (tmp_path / called / "model.py").read_text().count("\n")
     program = (
         f"import sys; sys.path.insert(0, {str(Path(proof.__file__).parent)!r})\n"
         "import proof, pathlib\n"
@@ -452,8 +448,9 @@ def test_networks_of_every_space_prove(name, tmp_path, monkeypatch):
         capture_output=True,
         text=True,
     )
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"check"')]
-    checks = [json.loads(line) for line in lines]
+    said = [line for line in done.stdout.splitlines() if line.startswith('{"check"')]
+    checks = [json.loads(line) for line in said]
     assert [check for check in checks if not check["held"]] == [], done.stdout
     assert len(checks) == 7 * len(found), done.stderr
-    print(name, list(found), "of", len(space.known), "known")  # noqa: T201
+    assert max(lines.values()) <= MOST_LINES, lines
+    print(name, "lines of model.py:", lines, "of", len(space.known), "known")  # noqa: T201

@@ -176,7 +176,7 @@ def test_show_as_json(nas, run):
     )
 
 
-def test_export_and_retrain(nas, run, tmp_path):
+def test_export_and_retrain(nas, run, source_alone):
     status, out, _ = nas("export", run, "--to", "winner", "--select", "smallest", "--json")
     assert status == 0
     document = json.loads(out)

@@ -55,10 +55,10 @@ class Bundle:
         Raises:
             ValueError: the weights are damaged, or do not fit.
         """
-        from nas.bundles.transfer import with_features
+        from nas.bundles.transfer import fill, with_features
 
         space = space or self.space()
-        weights = self._weights()  # first: what is damaged is refused before anything is built
+        weights = self.weights()  # first: what is damaged is refused before anything is built
         stored = sum(tensor.numel() for tensor in weights.values())
         needed = space.cost(self.architecture, self.task).parameters
         if stored < needed:
@@ -67,11 +67,7 @@ class Bundle:
                 f"{needed:,} parameters"
             )
         net = space.compile(self.architecture, self.task)
-        try:
-            net.load_state_dict(weights)
-        except (RuntimeError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"{self.path}: its weights do not fit its network: {reason}") from None
+        fill(net, weights, self.path)
         return with_features(
             net.eval(), lambda n: space.compile(self.architecture, self.task_for(n))
         )
@@ -81,7 +77,12 @@ class Bundle:
         small = self.task.small_images  # the same stem, whatever the size
         return Task(input_shape or self.task.input_shape, classes, small)
 
-    def _weights(self) -> dict[str, Tensor]:
+    def weights(self) -> dict[str, Tensor]:
+        """The trained weights by name, on the CPU.
+
+        Raises:
+            ValueError: they are damaged.
+        """
         from safetensors.torch import load as parse
 
         content = _read(self.path / "weights.safetensors", _read_manifest(self.path))

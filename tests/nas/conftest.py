@@ -1,0 +1,14 @@
+"""What several tests of bundles use."""
+
+import pytest
+
+
+@pytest.fixture
+def source_alone(monkeypatch):
+    """Bundles of `model.py` and no other form, which take seconds: for what is not about them."""
+    from nas.bundles import forms
+
+    def refuse(*_):
+        raise ValueError("this test wants it so")
+
+    monkeypatch.setattr(forms, "exported", refuse)
