@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nas import hyperparameters
 from nas.candidates import Candidates
-from nas.explanations.decisions import Codes, Decisions
+from nas.explanations.levels import Codes, DecisionLevels
 from nas.run import Run
 from nas.trial import Proposal, Trial
 from search_spaces.values import Scalar
@@ -71,9 +71,9 @@ class Evidence:
         return self.counted[:DRAWS]
 
     @cached_property
-    def decisions(self) -> Decisions:
+    def decisions(self) -> DecisionLevels:
         """Every decision that was taken in more than one way."""
-        return Decisions([*self._drawn, *self._told])
+        return DecisionLevels([*self._drawn, *self._told])
 
     @cached_property
     def told(self) -> Codes:
