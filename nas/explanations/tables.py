@@ -30,7 +30,7 @@ def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
         yield importance_table(score, shares, top)
         if len(shares) > top:
             yield f"  {len(shares) - top} more: --top {len(shares)}"
-    yield _BASIS[found.by]
+    yield BASIS[found.by]
     if found.by == "model" and all(
         effect.low < 0 < effect.high for options in found.effects.values() for effect in options
     ):
@@ -187,7 +187,7 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
     }
 
 
-_BASIS = {
+BASIS = {
     "model": (
         "share: of the variance over uniform draws that a decision explains by itself, 95 % interval under "
         "a Gaussian process; parameters are counted (their logarithm). The rest is explained together"

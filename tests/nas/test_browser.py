@@ -125,7 +125,7 @@ def look_at_images(visitor, run):
         picture.wait_for(state="visible")
         shown = "image => image.complete && image.naturalWidth > 700"
         page.wait_for_function(shown, arg=picture.element_handle())
-        for tag in ("search_front", "search_lineage", "search_progress"):
+        for tag in ("search_front", "search_importance", "search_lineage", "search_progress"):
             sees(page, tag, exact=True)
 
 
@@ -158,7 +158,8 @@ def _until(holds):
 
 def look_at_text(visitor, run):
     with visitor.page("#text&regexInput=search", "text") as page:
-        sees(page, "1_best", exact=True)
+        for name in ("1_best", "6_importance"):
+            sees(page, name, exact=True)
         sees(page, f"{len(run.trials)} trials, ")
         sees(page, run.space.format(run.best().architecture))
         sees(page, f"nas export {run.path} --trial ")

@@ -124,6 +124,31 @@ def test_text_says_what_is_best_how_to_load_it_and_what_it_was_made_with(run):
     assert f"How trial {run.best().number}, the best, came about" in found["4_lineage"]
 
 
+def test_importance_is_drawn_and_told_as_nas_explain_has_it(run):
+    from nas.explanations.explanation import explain
+
+    folder = run.path / "tensorboard" / "search"
+    assert "search_importance" in events(folder).Tags()["images"]
+    told = texts(folder)["6_importance/text_summary"]
+    found = explain(run)
+    for score, shares in found.importance.items():
+        (first, item), *_ = shares.items()
+        rows = told.partition(f"**What decides {score}**")[2].splitlines()
+        assert rows[4].startswith(f"| {first} | {item.share:.1%} | {item.low:.1%} to ")
+    first = next(iter(found.importance["accuracy"]))
+    best = max(found.effects[first], key=lambda effect: effect.accuracy)
+    assert f"| {first} | {best.option} | {best.trials} | " in told
+
+
+def test_too_few_trials_for_importance_say_so(tmp_path):
+    run = write_run(tmp_path / "run", 5)
+    complete(run)
+    told = texts(run.path / "tensorboard" / "search")["6_importance/text_summary"]
+    assert told.startswith(
+        "Nothing can be said: want at least 10 completed trials to explain, got 5"
+    )
+
+
 def test_the_projector_has_a_point_a_trial(run):
     folder = run.path / "tensorboard" / "search"
     points = np.loadtxt(folder / "points.tsv", delimiter="\t")
