@@ -157,8 +157,12 @@ def test_the_projector_has_a_point_a_trial(run):
     assert len({tuple(point) for point in points}) == 39
     assert points.min() >= 0
     assert points.max() <= 1
-    assert head.startswith("trial\taccuracy\tparameters\tseconds\tfront\trecipe.learning_rate\t")
-    assert [float(row.split("\t")[1]) for row in rows] == [
+    assert head.startswith("trial\taccuracy\trank\tparameters\tseconds\tfront\trecipe.learning")
+    told = [row.split("\t") for row in rows]
+    by_rank = sorted(told, key=lambda row: int(row[2]))
+    assert [int(row[2]) for row in by_rank] == list(range(1, 40))
+    assert by_rank == sorted(by_rank, key=lambda row: -float(row[1]))
+    assert [float(row[1]) for row in told] == [
         pytest.approx(t.scores["accuracy"], abs=1e-4) for t in run.trials if t.completed
     ]
 
