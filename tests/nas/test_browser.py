@@ -1,5 +1,6 @@
 """What a person sees: a real TensorBoard in a real browser, page by page, by its own content."""
 
+import json
 import os
 import shutil
 import socket
@@ -49,7 +50,9 @@ def _wait_for(url, runs):
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         try:
-            if opener.open(f"{url}/data/runs", timeout=30).read().count(b'"') == 2 * runs:
+            answer = opener.open(f"{url}/data/plugin/scalars/tags", timeout=30).read()
+            known = json.loads(answer).values()  # a run is listed before it has been read
+            if len(known) == runs and all(known):
                 return
         except OSError:
             pass

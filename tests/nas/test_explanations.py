@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nas
-from nas.explanations import ablation, comparison, trust
+from nas.explanations import ablation, comparison, tables, trust
 from nas.explanations.evidence import candidates_of
 from nas.explanations.further import FurtherTrainings, Wanted
 from nas.explanations.page.report import write_report
@@ -331,6 +331,7 @@ def test_trainings_that_diverge_are_left_out_of_an_ablation_and_told(fragile):
     assert worth["weak"].half == pytest.approx(whole.half * np.sqrt(4 / len(kept)))
     nerve = next(d for d in found.decisions if d.path == "nerve")
     assert (nerve.options, nerve.accuracy) == (1, worth["weak"].accuracy)
+    assert len(tables.ablation_document(found)["failed"]) == len(found.failed)
 
 
 NERVES = ("nerve: weak", "nerve: broken")
@@ -350,12 +351,11 @@ def test_commands_go_on_where_trainings_diverge_and_end_where_all_do(fragile, ca
         assert "diverged: training loss is nan in epoch 1" in out
         assert re.search("[0-9]+ trainings failed and are left out of all means", out)
         assert max(map(len, out.splitlines())) <= 80
-        status, out, _ = nas_command(capfd, *arguments, "--space", FRAGILE_SPACE, "--json")
-        document = json.loads(out)
-        failed = document.get("ablation", document)["failed"]
-        assert status == 0
-        assert {one["cause"] for one in failed} == {"diverged"}
-        assert set(failed[0]) == {"network", "epochs", "seed", "cause", "message"}
+    status, out, _ = nas_command(capfd, *arguments, "--space", FRAGILE_SPACE, "--json")
+    failed = json.loads(out)["failed"]
+    assert status == 0
+    assert {one["cause"] for one in failed} == {"diverged"}
+    assert set(failed[0]) == {"network", "epochs", "seed", "cause", "message"}
     broken = next(t.number for t in fragile.trials if t.architecture["nerve"] == "broken")
     hopeless = ["explain", fragile.path, "--ablate", "--trial", broken, "--one", "--seeds", 2]
     status, out, err = nas_command(capfd, *hopeless, "--space", FRAGILE_SPACE)

@@ -158,4 +158,4 @@ def _known_trust(run: Run) -> Trust:
 
 def _refuse_to_train(run: Run, wants: Sequence[Wanted], command: str) -> None:
     if FurtherTrainings(run).missing(wants):
-        raise ValueError(f"not trained yet: nas {command.replace('RUN', str(run.path))}")
+        raise ValueError(f"Not trained yet: nas {command.replace('RUN', str(run.path))}")
