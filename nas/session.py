@@ -222,26 +222,12 @@ class Session:
         return proposals
 
     def _header(self) -> Header:
-        data = self.data
         return Header(
             settings=self.settings,
-            data={
-                "name": data.name,
-                "fingerprint": data.fingerprint,
-                "classes": list(data.classes),
-                "input_shape": list(data.input_shape),
-                "examples": {
-                    "train": len(data.train),
-                    "validation": len(data.validation),
-                    "test": len(data.test),
-                },
-                "mean": data.mean.tolist(),
-                "std": data.std.tolist(),
-                "flip": data.flip,
-            },
+            data=training.facts_of(self.data),
             space_sha256=self.settings.space_sha256(),
             largest=largest_of(self.space, self.task, self.settings.max_parameters),
-            made=made_here(str(data.device)),
+            made=made_here(str(self.data.device)),
         )
 
     def _check_same(self, before: Header) -> None:

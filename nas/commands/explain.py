@@ -11,6 +11,7 @@ import typer
 
 from nas.commands.console import messages, print_json, results
 from nas.commands.options import Json, RunPath, SpaceFile, TrialNumber
+from nas.commands.stopping import Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -151,9 +152,7 @@ def trainings_bar() -> Iterator[tuple[Callable[[int, int], None], Callable[[Tria
 
     try:
         yield begin, lambda _: bar.advance(task)
-    except Exception:  # says itself what went wrong
-        raise
-    except BaseException:  # Ctrl-C and SIGTERM
+    except (KeyboardInterrupt, Terminated):
         console.print("stopped; what was trained is kept, the same command continues")
         raise
     finally:

@@ -210,7 +210,7 @@ def fine_tune(
         best = _train_to_best(net, data, recipe, seed, patience, progress)
         accuracy = training.test_accuracy(net, data)
     task = bundle.task_for(len(data.classes), data.input_shape)
-    facts = _facts(data)
+    facts = training.facts_of(data)
     metrics = {
         **winner.origin,
         **_costs(winner, task),
@@ -267,24 +267,6 @@ def _costs(winner: Winner, task: Task) -> dict[str, int]:
         "parameters": cost.parameters,
         "macs": cost.macs,
         "peak_activation_bytes": cost.peak_activation_bytes,
-    }
-
-
-def _facts(data: Dataset) -> dict[str, Any]:
-    """What a bundle says of its data."""
-    return {
-        "name": data.name,
-        "fingerprint": data.fingerprint,
-        "classes": list(data.classes),
-        "input_shape": list(data.input_shape),
-        "examples": {
-            "train": len(data.train),
-            "validation": len(data.validation),
-            "test": len(data.test),
-        },
-        "mean": data.mean.tolist(),
-        "std": data.std.tolist(),
-        "flip": data.flip,
     }
 
 

@@ -52,6 +52,24 @@ def task_of(data: Dataset) -> Task:
     return Task(data.input_shape, len(data.classes))
 
 
+def facts_of(data: Dataset) -> dict[str, Any]:
+    """What a run and a bundle say of their data."""
+    return {
+        "name": data.name,
+        "fingerprint": data.fingerprint,
+        "classes": list(data.classes),
+        "input_shape": list(data.input_shape),
+        "examples": {
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(data.test),
+        },
+        "mean": data.mean.tolist(),
+        "std": data.std.tolist(),
+        "flip": data.flip,
+    }
+
+
 def make_recipe(fixed: Mapping[str, Any], proposal: Proposal | None = None) -> Recipe:
     """The recipe with `fixed` fields and those that a proposal decides; defaults for the rest.
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from nas.candidates import Candidates
 from nas.explanations.evidence import Array, candidates_of
-from nas.explanations.further import FurtherTrainings, Wanted
+from nas.explanations.further import Wanted
 from nas.explanations.noise import Noise, of_differences
+from nas.explanations.retrained import Failed, Network, plan, train_again
 from nas.run import Run
 from nas.trial import Proposal, Trial
 
@@ -51,8 +52,8 @@ class Worth:
 
     Attributes:
         change: The other option.
-        accuracy: Mean accuracy with the choice less that without, 0..1; None where a training
-            failed.
+        accuracy: Mean accuracy with the choice less that without, 0..1, over the seeds with which
+            both were trained; None where all trainings of one of them failed.
         half: Half of its 95 % confidence interval; None where it is unknown.
         parameters: That the choice costs.
     """
@@ -86,6 +87,7 @@ class Ablation:
         deviation: Of one training, without what a seed does to all networks; None of one seed.
         options: Worth against every other option.
         decisions: Worth of each decision, the most first.
+        failed: Trainings that are left out of all this.
     """
 
     trial: Trial
@@ -95,6 +97,7 @@ class Ablation:
     deviation: float | None
     options: Sequence[Worth]
     decisions: Sequence[DecisionWorth]
+    failed: Sequence[Failed]
 
 
 def changes_of(candidates: Candidates, proposal: Proposal, *, one: bool = False) -> list[Change]:
@@ -119,18 +122,18 @@ def changes_of(candidates: Candidates, proposal: Proposal, *, one: bool = False)
     return list(found.values())
 
 
-def plan(
-    changes: Sequence[Change], proposal: Proposal, epochs: int, seeds: int, first: int = 0
-) -> list[Wanted]:
-    """The trainings of an ablation, seed by seed, so that what there is can be used early."""
-    networks = [proposal, *(change.proposal for change in changes if not change.same)]
-    return [Wanted(p, epochs, first + seed) for seed in range(seeds) for p in networks]
+def _networks(trial: Trial, changes: Sequence[Change]) -> list[Network]:
+    """What is to be trained: the network of a trial first, then all that compute another function."""
+    others = [(f"{c.path}: {c.instead}", c.proposal) for c in changes if not c.same]
+    return [(f"trial {trial.number}", trial.proposal), *others]
 
 
 def wanted_of(run: Run, trial: Trial, seeds: int = 3) -> list[Wanted]:
     """What `ablate` trains when it is not told otherwise."""
     changes = changes_of(candidates_of(run), trial.proposal)
-    return plan(changes, trial.proposal, int(trial.recipe["epochs"]), seeds) if changes else []
+    if not changes:
+        return []
+    return plan(_networks(trial, changes), [int(trial.recipe["epochs"])], range(seeds))
 
 
 def ablate(
@@ -155,7 +158,8 @@ def ablate(
         progress: Told every training that is made.
 
     Raises:
-        ValueError: the network has no decisions, none of its trainings completed, ...
+        ValueError: nothing is one decision from the network, none of its own trainings completed,
+            ...
     """
     if not 1 <= seeds <= SETS:
         raise ValueError(f"--seeds: want 1 to {SETS}, got {seeds}")
@@ -163,28 +167,26 @@ def ablate(
     changes = changes_of(candidates, trial.proposal, one=one)
     if not changes:
         raise ValueError(f"trial {trial.number}: nothing within the limits is one decision from it")
-    epochs = int(trial.recipe["epochs"])
-    wanted = plan(changes, trial.proposal, epochs, seeds, first)
-    further = FurtherTrainings(run)
-    if begin is not None:
-        begin(len(wanted), len(further.missing(wanted)))
-    made = further.trials(wanted, progress)
-
-    def accuracies(proposal: Proposal) -> Array:
-        each = (made[Wanted(proposal, epochs, first + seed).key] for seed in range(seeds))
-        return np.array([t.scores["accuracy"] if t.completed else np.nan for t in each])
-
-    own = accuracies(trial.proposal)
-    if np.isnan(own).any():
-        raise ValueError(f"trial {trial.number}: its network failed when it was trained again")
-    trained = {c: accuracies(c.proposal) for c in changes if not c.same}
+    epochs, networks = int(trial.recipe["epochs"]), _networks(trial, changes)
+    (accuracies,), failed = train_again(
+        run, networks, [epochs], range(first, first + seeds), begin=begin, progress=progress
+    )
+    own = accuracies[0]
+    if np.isnan(own).all():
+        why = next(one.failure for one in failed if one.network == networks[0][0])
+        raise ValueError(
+            f"trial {trial.number}: all {seeds} trainings of its network failed ({why}): other seeds "
+            f"may not, --seed"
+        )
+    trained = dict(zip((c for c in changes if not c.same), accuracies[1:], strict=True))
     saved = [
         candidates.cost(trial.proposal).parameters - candidates.cost(c.proposal).parameters
         for c in changes
     ]
-    noise, options = assess(own, trained, changes, saved)
-    decisions = _decisions(options, noise, seeds)
-    return Ablation(trial, epochs, seeds, float(own.mean()), noise.deviation, options, decisions)
+    noise, options, decisions = assess(own, trained, changes, saved)
+    return Ablation(
+        trial, epochs, seeds, float(np.nanmean(own)), noise.deviation, options, decisions, failed
+    )
 
 
 def assess(
@@ -192,39 +194,49 @@ def assess(
     trained: Mapping[Change, Array],
     changes: Sequence[Change],
     parameters: Sequence[int],
-) -> tuple[Noise, list[Worth]]:
-    """What accuracies say of the worth against each change, and how noisy they are.
+) -> tuple[Noise, list[Worth], list[DecisionWorth]]:
+    """How noisy accuracies are, and what they say of each change and of each decision.
 
     Args:
-        own: Of the network that is explained, by seed.
-        trained: Of each change that computes another function; NaN where it failed.
+        own: Of the network that is explained, by seed; NaN where it failed.
+        trained: Likewise of each change that computes another function.
         changes: All.
         parameters: That the network has more than each.
     """
-    whole = [accuracies for accuracies in trained.values() if not np.isnan(accuracies).any()]
-    noise = of_differences(np.array([own, *whole]))
-    losses = [own.mean() - trained[c].mean() if c in trained else 0.0 for c in changes]
-    return noise, [
-        Worth(
-            change,
-            None if np.isnan(loss) else float(loss),
-            None if np.isnan(loss) else _half(noise, [change], len(own)),
-            more,
-        )
-        for change, loss, more in zip(changes, losses, parameters, strict=True)
-    ]
+    noise = of_differences(np.array([own, *trained.values()]))
+    weights = {change: _weights(own - accuracies) for change, accuracies in trained.items()}
+    options = []
+    for change, more in zip(changes, parameters, strict=True):
+        worth = 0.0 if change.same else _mean(own - trained[change])
+        half = None if worth is None else _half(noise, [change], weights)
+        options.append(Worth(change, worth, half, more))
+    return noise, options, _decisions(options, noise, weights)
 
 
-def _half(noise: Noise, changes: Sequence[Change], seeds: int) -> float | None:
+def _mean(differences: Array) -> float | None:
+    known = differences[~np.isnan(differences)]
+    return float(known.mean()) if len(known) else None
+
+
+def _weights(differences: Array) -> Array:
+    """By seed, of each in the mean of those there are."""
+    known = ~np.isnan(differences)
+    found: Array = known / max(1, known.sum())
+    return found
+
+
+def _half(noise: Noise, changes: Sequence[Change], weights: Mapping[Change, Array]) -> float | None:
     """Half of the interval of the mean worth against `changes`: what is the same has no noise."""
-    others = sum(not change.same for change in changes)
-    if not others:
+    drawn = [weights[change] for change in changes if not change.same]
+    if not drawn:
         return 0.0
-    own = (others / len(changes)) ** 2
-    return noise.half((own + others / len(changes) ** 2) / seeds)
+    each = np.array(drawn) / len(changes)  # of the trainings of the changes; summed, of its own
+    return noise.half(float((each.sum(axis=0) ** 2).sum() + (each**2).sum()))
 
 
-def _decisions(options: Sequence[Worth], noise: Noise, seeds: int) -> list[DecisionWorth]:
+def _decisions(
+    options: Sequence[Worth], noise: Noise, weights: Mapping[Change, Array]
+) -> list[DecisionWorth]:
     """Each decision against the mean of its options, those of the same function at 0."""
     found = []
     for path in dict.fromkeys(worth.change.path for worth in options):
@@ -232,6 +244,6 @@ def _decisions(options: Sequence[Worth], noise: Noise, seeds: int) -> list[Decis
         if known:
             mean = float(np.mean([w.accuracy for w in known]))
             changes = [w.change for w in known]
-            half = _half(noise, changes, seeds)
+            half = _half(noise, changes, weights)
             found.append(DecisionWorth(path, changes[0].taken, mean, half, len(changes)))
     return sorted(found, key=lambda d: -d.accuracy)

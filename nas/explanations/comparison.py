@@ -14,9 +14,8 @@ import numpy as np
 from scipy import stats
 
 from nas.objectives import Objectives
-from nas.pareto import accuracy_size_area
-from nas.run import Run, front_of
-from nas.trial import Trial
+from nas.results.progress import Point, points_of
+from nas.run import Run
 
 # Shares of the trials of the shortest run, after which areas are compared.
 MARKS = (0.25, 0.5, 0.75, 1.0)
@@ -105,12 +104,21 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
     members: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         members[repr({**run.settings.to_dict(), "seed": None})].append(run)
-    first = _areas(next(iter(members.values())), shortest, largest)
+    courses = {run.path: _course(run, shortest, largest) for run in runs}
+    first = [courses[run.path][-1].hypervolume for run in next(iter(members.values()))]
     groups = tuple(
-        _group(chr(ord("A") + i), group, runs[0], marks, sizes, largest, first if i else None)
+        _group(
+            chr(ord("A") + i), group, runs[0], marks, sizes,
+            [courses[run.path] for run in group], first if i else None,
+        )
         for i, group in enumerate(members.values())
-    )
+    )  # fmt: skip
     return Comparison(groups, marks, sizes, largest)
+
+
+def _course(run: Run, count: int, largest: int) -> list[Point]:
+    """How far a run was after each of its first `count` trials, by accuracy and parameters."""
+    return points_of(run.trials[:count], Objectives(("accuracy", "parameters")), largest)
 
 
 def _group(
@@ -119,11 +127,11 @@ def _group(
     reference: Run,
     marks: Sequence[int],
     sizes: Sequence[int],
-    largest: int,
+    courses: Sequence[Sequence[Point]],
     first: list[float] | None,
 ) -> Group:
-    last = _areas(runs, marks[-1], largest)
-    p = None
+    ends = [course[-1] for course in courses]
+    last, p = [end.hypervolume for end in ends], None
     if first is not None and min(len(first), len(last)) > 1:
         p = float(stats.mannwhitneyu(first, last, alternative="two-sided").pvalue)
     mine, others = runs[0].settings.to_dict(), reference.settings.to_dict()
@@ -135,10 +143,10 @@ def _group(
         trials=tuple(len(run.trials) for run in runs),
         failed=tuple(len(run.failures) for run in runs),
         seconds=float(np.mean([sum(t.seconds for t in run.trials) for run in runs])),
-        front=float(np.mean([len(_front(run, marks[-1])) for run in runs])),
-        best=mean_of([_best(_completed(run, marks[-1])) or 0.0 for run in runs]),
+        front=float(np.mean([end.front_size for end in ends])),
+        best=mean_of([end.best or 0.0 for end in ends]),
         sizes=tuple(_under(runs, size, marks[-1]) for size in sizes),
-        areas=tuple(mean_of(_areas(runs, count, largest)) for count in marks),
+        areas=tuple(mean_of([c[count - 1].hypervolume for c in courses]) for count in marks),
         p=p,
     )
 
@@ -160,29 +168,11 @@ def _sizes(runs: Sequence[Run]) -> tuple[int, ...]:
     return tuple(size for size in rounded if size >= min(found))
 
 
-def _completed(run: Run, count: int) -> list[Trial]:
-    return [trial for trial in run.trials[:count] if trial.completed]
-
-
-def _best(trials: Sequence[Trial]) -> float | None:
-    return max((trial.scores["accuracy"] for trial in trials), default=None)
-
-
 def _under(runs: Sequence[Run], size: int, count: int) -> Mean | None:
-    best = [
-        _best([t for t in _completed(run, count) if t.scores["parameters"] <= size]) for run in runs
-    ]
-    known = [value for value in best if value is not None]
-    return mean_of(known) if len(known) == len(best) else None
-
-
-def _front(run: Run, count: int) -> list[Trial]:
-    return front_of(run.trials[:count], Objectives(("accuracy", "parameters")))
-
-
-def _areas(runs: Sequence[Run], count: int, largest: int) -> list[float]:
-    fronts = [_front(run, count) for run in runs]
-    return [
-        accuracy_size_area([(t.scores["accuracy"], t.scores["parameters"]) for t in front], largest)
-        for front in fronts
-    ]
+    best = []
+    for run in runs:
+        small = [t for t in run.trials[:count] if t.completed and t.scores["parameters"] <= size]
+        if not small:
+            return None
+        best.append(max(trial.scores["accuracy"] for trial in small))
+    return mean_of(best)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from nas import hyperparameters
 from nas.candidates import Candidates
-from nas.explanations.decisions import Codes, Decisions
+from nas.explanations.levels import Codes, DecisionLevels
 from nas.run import Run
+from nas.settings import Settings
 from nas.trial import Proposal, Trial
+from search_spaces import SearchSpace, Task
 from search_spaces.values import Scalar
 
 LEAST = 10  # trials
@@ -32,21 +34,11 @@ class Evidence:
         candidates: What the trials were chosen from; nothing of it is taken.
         trials: Completed, one for each network, all after equally many epochs.
         counted: Draws, uniform in the space within the limits of the run.
-
-    Raises:
-        ValueError: there are too few trials to say anything.
     """
 
     candidates: Candidates
     trials: Sequence[Trial]
     counted: Sequence[Proposal]
-
-    def __post_init__(self) -> None:
-        if len(self.trials) < LEAST:
-            raise ValueError(
-                f"want at least {LEAST} completed trials to explain, got {len(self.trials)}: "
-                f"continue the search"
-            )
 
     @classmethod
     def of_run(cls, run: Run) -> Evidence:
@@ -59,11 +51,21 @@ class Evidence:
 
     @classmethod
     def of_trials(cls, candidates: Candidates, trials: Sequence[Trial]) -> Evidence:
-        """What trials say that were chosen from `candidates`."""
+        """What trials say that were chosen from `candidates`.
+
+        Raises:
+            ValueError: they are too few to say anything.
+        """
+        compared = comparable(trials)
+        if len(compared) < LEAST:
+            raise ValueError(
+                f"want at least {LEAST} completed trials to explain, got {len(compared)}: "
+                f"continue the search"
+            )
         rng = Random("draws to explain by")
         count = DRAWS if candidates.space.count is None else COUNTED
         drawn = (candidates.sample(rng) for _ in range(count))
-        return cls(candidates, comparable(trials), [p for p in drawn if _runs(candidates, p)])
+        return cls(candidates, compared, [p for p in drawn if _runs(candidates, p)])
 
     @property
     def draws(self) -> Sequence[Proposal]:
@@ -71,9 +73,9 @@ class Evidence:
         return self.counted[:DRAWS]
 
     @cached_property
-    def decisions(self) -> Decisions:
+    def decisions(self) -> DecisionLevels:
         """Every decision that was taken in more than one way."""
-        return Decisions([*self._drawn, *self._told])
+        return DecisionLevels([*self._drawn, *self._told])
 
     @cached_property
     def told(self) -> Codes:
@@ -123,9 +125,13 @@ def candidates_of(run: Run) -> Candidates:
     Raises:
         ValueError: its space is not there any more, or has changed.
     """
-    settings = run.settings
+    return candidates_for(run.settings, run.space, run.task)
+
+
+def candidates_for(settings: Settings, space: SearchSpace, task: Task) -> Candidates:
+    """What a search with such settings chooses from, with nothing taken."""
     tree = hyperparameters.tree(settings.tune, settings.recipe)
-    return Candidates(run.space, run.task, settings.limits, tree)
+    return Candidates(space, task, settings.limits, tree)
 
 
 def comparable(trials: Sequence[Trial]) -> list[Trial]:

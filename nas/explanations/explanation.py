@@ -38,7 +38,15 @@ def explain(run: Run, by: str = "model") -> Explanation:
     Raises:
         ValueError: it has too few trials, its space is gone, or `by` is no estimate.
     """
-    evidence = Evidence.of_run(run)
+    return explain_evidence(Evidence.of_run(run), by)
+
+
+def explain_evidence(evidence: Evidence, by: str = "model") -> Explanation:
+    """What trials and draws say.
+
+    Raises:
+        ValueError: `by` is no estimate.
+    """
     return Explanation(
         trials=len(evidence.trials),
         epochs=min(trial.epochs for trial in evidence.trials),

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.explanations.decisions import Codes
 from nas.explanations.evidence import Array, Evidence
+from nas.explanations.levels import Codes
 from nas.explanations.surrogate import plausible_scores
 
 _BETTER = 0.5  # of the trials

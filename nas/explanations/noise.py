@@ -1,4 +1,7 @@
-"""What the accuracies of networks trained with the same seeds say of noise, and of differences."""
+"""What the accuracies of networks trained with the same seeds say of noise, and of differences.
+
+Accuracies are arrays (networks, seeds), NaN where a training failed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from nas.explanations.evidence import Array
@@ -34,31 +38,40 @@ class Noise:
         return float(stats.t.ppf(0.975, self.freedom)) * self.deviation * sqrt(variance)
 
 
-def of_seeds(scores: Array) -> Noise:
-    """The noise of a seed, the same for all networks.
+def counts(scores: Array) -> NDArray[np.intp]:
+    """How many trainings of each network completed."""
+    known: NDArray[np.intp] = (~np.isnan(scores)).sum(axis=1)
+    return known
 
-    Args:
-        scores: (networks, seeds).
-    """
-    residuals = scores - scores.mean(axis=1, keepdims=True)
-    return _noise(residuals, len(scores) * (scores.shape[1] - 1))
+
+def means(scores: Array) -> Array:
+    """Of each network, over the trainings that completed; NaN where none did."""
+    total = np.where(np.isnan(scores), 0.0, scores).sum(axis=1)
+    found: Array = np.where(counts(scores), total / np.maximum(counts(scores), 1), np.nan)
+    return found
+
+
+def of_seeds(scores: Array) -> Noise:
+    """The noise of a seed, the same for all networks."""
+    network, _ = np.nonzero(~np.isnan(scores))
+    return _around(scores, np.eye(len(scores))[network])
 
 
 def of_differences(scores: Array) -> Noise:
     """The noise that is left between networks when what a seed does to all of them is taken out.
 
-    The residual of the two-way analysis of variance of networks and seeds. A difference of two
-    means over s seeds has 2 / s times its variance.
-
-    Args:
-        scores: (networks, seeds).
+    The residual of the two-way analysis of variance of networks and seeds, by least squares. A
+    difference of two means over the same s seeds has 2 / s times its variance.
     """
-    residuals = scores - scores.mean(axis=1, keepdims=True)
-    residuals = residuals - residuals.mean(axis=0)
-    return _noise(residuals, (len(scores) - 1) * (scores.shape[1] - 1))
+    network, seed = np.nonzero(~np.isnan(scores))
+    return _around(scores, np.hstack([np.eye(len(scores))[network], np.eye(scores.shape[1])[seed]]))
 
 
-def _noise(residuals: Array, freedom: int) -> Noise:
+def _around(scores: Array, design: Array) -> Noise:
+    """What a linear model of the trainings that completed does not explain."""
+    known = scores[~np.isnan(scores)]
+    fitted, _, rank, _ = np.linalg.lstsq(design, known)
+    freedom = len(known) - int(rank)
     if freedom < 1:
         return Noise(None, 0)
-    return Noise(sqrt(float(np.sum(residuals**2)) / freedom), freedom)
+    return Noise(sqrt(float(np.sum((known - design @ fitted) ** 2)) / freedom), freedom)

@@ -12,6 +12,13 @@ from nas.explanations.ablation import Ablation
 from nas.explanations.effects import Effect
 from nas.explanations.explanation import Explanation
 from nas.explanations.importance import Importance
+from nas.explanations.retrained import (
+    FAILED_HEAD,
+    Failed,
+    failed_documents,
+    failed_line,
+    failed_rows,
+)
 
 WIDTH = 10  # characters of a bar
 
@@ -23,7 +30,7 @@ def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
         yield importance_table(score, shares, top)
         if len(shares) > top:
             yield f"  {len(shares) - top} more: --top {len(shares)}"
-    yield _BASIS[found.by]
+    yield BASIS[found.by]
     if found.by == "model" and all(
         effect.low < 0 < effect.high for options in found.effects.values() for effect in options
     ):
@@ -58,18 +65,23 @@ def effects_table(effects: Mapping[str, Sequence[Effect]]) -> Table:
     for name in ("trials", "seen, %", "effect", "size"):
         table.add_column(name, justify="right", no_wrap=True)
     for path, options in effects.items():
-        ordered = sorted(options, key=lambda e: -e.accuracy)
-        for row, effect in enumerate(ordered):
-            table.add_row(
-                "" if row else path,
-                effect.option,
-                str(effect.trials),
-                _seen(effect),
-                f"{100 * effect.accuracy:+.1f} ({100 * effect.low:+.1f} to {100 * effect.high:+.1f})",
-                f"x{effect.parameters:.2f}",
-                end_section=row == len(options) - 1,
-            )
+        for row, cells in enumerate(effect_rows(options)):
+            table.add_row("" if row else path, *cells, end_section=row == len(options) - 1)
     return table
+
+
+def effect_rows(options: Sequence[Effect]) -> list[tuple[str, ...]]:
+    """Option, trials, accuracy seen in %, effect in points, size: the best option first."""
+    return [
+        (
+            effect.option,
+            str(effect.trials),
+            _seen(effect),
+            f"{100 * effect.accuracy:+.1f} ({100 * effect.low:+.1f} to {100 * effect.high:+.1f})",
+            f"x{effect.parameters:.2f}",
+        )
+        for effect in sorted(options, key=lambda e: -e.accuracy)
+    ]
 
 
 def ablation_tables(found: Ablation) -> Iterator[str | Table]:
@@ -97,16 +109,31 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
         said = "the same function" if change.same else points_text(worth.accuracy, worth.half)
         table.add_row(change.path, change.taken, change.instead, said, f"{worth.parameters:+,}")
     yield table
+    yield from failed_tables(found.failed)
     yield (
         "positive: the choice is better. ± is the 95 % t-interval of the mean of differences seed by "
         "seed, with one deviation for all changes"
     )
 
 
+def failed_tables(failed: Sequence[Failed]) -> Iterator[str | Table]:
+    """Which trainings failed, and why; nothing where none did."""
+    if not failed:
+        return
+    table = _table("trainings that failed")
+    for name in FAILED_HEAD:
+        number = name in ("epochs", "seeds")
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in failed_rows(failed):
+        table.add_row(*map(str, row))
+    yield table
+    yield failed_line(failed)
+
+
 def points_text(share: float | None, half: float | None) -> str:
     """A difference of accuracies in points: `+1.2 ± 0.4`."""
     if share is None:
-        return "a training failed"
+        return "failed"
     return f"{100 * share:+.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
 
 
@@ -132,8 +159,9 @@ def explanation_document(found: Explanation) -> dict[str, Any]:
 def ablation_document(found: Ablation) -> dict[str, Any]:
     """What `nas explain --ablate --json` adds under `ablation`.
 
-    Keys: trial, epochs, seeds, accuracy, deviation, decisions (path, taken, accuracy, half, options)
-    and options (path, taken, instead, architecture, same, accuracy, half, parameters).
+    Keys: trial, epochs, seeds, accuracy, deviation, decisions (path, taken, accuracy, half, options),
+    options (path, taken, instead, architecture, same, accuracy, half, parameters) and failed
+    (trainings: network, epochs, seed, cause, message).
     """
     return {
         "trial": found.trial.number,
@@ -155,10 +183,11 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
             }
             for worth in found.options
         ],
+        "failed": failed_documents(found.failed),
     }
 
 
-_BASIS = {
+BASIS = {
     "model": (
         "share: of the variance over uniform draws that a decision explains by itself, 95 % interval under "
         "a Gaussian process; parameters are counted (their logarithm). The rest is explained together"

@@ -17,8 +17,9 @@ from scipy import stats
 
 from nas.explanations.ablation import SETS
 from nas.explanations.evidence import Array
-from nas.explanations.further import FurtherTrainings, Wanted
-from nas.explanations.noise import Noise, of_differences, of_seeds
+from nas.explanations.further import Wanted
+from nas.explanations.noise import Noise, counts, means, of_differences, of_seeds
+from nas.explanations.retrained import Failed, Network, plan, train_again
 from nas.pareto import Front
 from nas.run import Run
 from nas.trial import Trial
@@ -42,17 +43,17 @@ class Member:
     Attributes:
         trial: Where the search found it.
         found: Accuracy that it was picked for.
-        brief: Accuracy after as many epochs with other seeds.
-        long: Accuracy after more.
+        brief: Accuracy after as many epochs with other seeds; None where all these failed.
+        long: Accuracy after more, likewise.
         on_front: Share of the fronts that it is on, when the means of `long` are drawn anew within
-            their uncertainty.
+            their uncertainty; None without `long`.
     """
 
     trial: Trial
     found: float
-    brief: Estimate
-    long: Estimate
-    on_front: float
+    brief: Estimate | None
+    long: Estimate | None
+    on_front: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Pair:
     Attributes:
         better: Number of the trial with the better mean.
         worse: Of the other.
-        difference: Of the means, and its interval, seed by seed.
+        difference: Of the means over the seeds with which both were trained, and its interval.
         p: Of the t-test, multiplied for the number of pairs by Holm's method; None of one seed.
     """
 
@@ -97,10 +98,12 @@ class Trust:
         members: Those that were trained, smallest first.
         noise: Standard deviation of the accuracy over seeds, after the brief and the longer
             training; None of one seed.
-        luck: By how much the accuracies that were picked are above those of other seeds, mean.
+        luck: By how much the accuracies that were picked are above those of other seeds, mean;
+            None where no brief training completed.
         correlation: Of the scores of the search with the means after longer training; None of
             fewer than three networks or one seed.
-        pairs: All pairs of members, by the probability of chance.
+        pairs: All pairs of members that have a seed in common, by the probability of chance.
+        failed: Trainings that are left out of all this.
     """
 
     epochs: tuple[int, int]
@@ -108,9 +111,10 @@ class Trust:
     front: int
     members: Sequence[Member]
     noise: tuple[float | None, float | None]
-    luck: Estimate
+    luck: Estimate | None
     correlation: Correlation | None
     pairs: Sequence[Pair]
+    failed: Sequence[Failed]
 
 
 def trust(
@@ -135,7 +139,7 @@ def trust(
         progress: Told every training that is made.
 
     Raises:
-        ValueError: a number is out of range, or a network of the front failed this time.
+        ValueError: a number is out of range, or all trainings failed.
     """
     for name, value, least in (
         ("networks", networks, 2),
@@ -148,51 +152,37 @@ def trust(
     if not chosen:
         raise ValueError(f"{run.path}: no completed trial among {len(run.trials)}")
     lengths = _lengths(chosen, longer)
-    wanted = _plan(chosen, lengths, seeds, first)
-    further = FurtherTrainings(run)
-    if begin is not None:
-        begin(len(wanted), len(further.missing(wanted)))
-    made = further.trials(wanted, progress)
-    failed = [t for t in made.values() if not t.completed]
-    if failed:
+    (brief, long), failed = train_again(
+        run,
+        _networks(chosen),
+        lengths,
+        range(first, first + seeds),
+        begin=begin,
+        progress=progress,
+    )
+    if np.isnan(brief).all() and np.isnan(long).all():
         raise ValueError(
-            f"a network of the front failed when it was trained again: {failed[0].failure}"
+            f"{run.path}: all {len(failed)} trainings failed ({failed[0].failure}): other seeds may "
+            f"not, --seed"
         )
-    scores = [
-        np.array(
-            [
-                [
-                    made[Wanted(t.proposal, n, first + s).key].scores["accuracy"]
-                    for s in range(seeds)
-                ]
-                for t in chosen
-            ]
-        )
-        for n in lengths
-    ]
-    return assess(chosen, scores[0], scores[1], lengths, len(run.front))
+    return assess(chosen, brief, long, lengths, len(run.front), failed)
 
 
 def wanted_of(run: Run, networks: int = 5, seeds: int = 3, longer: int = 4) -> list[Wanted]:
     """What `trust` trains when it is not told otherwise."""
     chosen = spread(run.front, networks)
-    return _plan(chosen, _lengths(chosen, longer), seeds, 0) if chosen else []
+    if not chosen:
+        return []
+    return plan(_networks(chosen), _lengths(chosen, longer), range(seeds))
+
+
+def _networks(chosen: Sequence[Trial]) -> list[Network]:
+    return [(f"trial {trial.number}", trial.proposal) for trial in chosen]
 
 
 def _lengths(chosen: Sequence[Trial], longer: int) -> tuple[int, int]:
     brief = int(chosen[0].recipe["epochs"])
     return brief, brief * longer
-
-
-def _plan(
-    chosen: Sequence[Trial], lengths: tuple[int, int], seeds: int, first: int
-) -> list[Wanted]:
-    return [
-        Wanted(trial.proposal, epochs, first + seed)
-        for epochs in lengths
-        for seed in range(seeds)
-        for trial in chosen
-    ]
 
 
 def spread(front: Sequence[Trial], count: int) -> list[Trial]:
@@ -202,68 +192,78 @@ def spread(front: Sequence[Trial], count: int) -> list[Trial]:
 
 
 def assess(
-    chosen: Sequence[Trial], brief: Array, long: Array, epochs: tuple[int, int], front: int
+    chosen: Sequence[Trial],
+    brief: Array,
+    long: Array,
+    epochs: tuple[int, int],
+    front: int,
+    failed: Sequence[Failed] = (),
 ) -> Trust:
-    """What accuracies after brief and long training say, (networks, seeds) each."""
+    """What accuracies after brief and long training say, (networks, seeds) each, NaN if failed."""
     found = np.array([trial.scores["accuracy"] for trial in chosen])
-    seeds = brief.shape[1]
     noise = [of_seeds(scores) for scores in (brief, long)]
-    halves = [each.half(1 / seeds) for each in noise]
+    there = np.flatnonzero(counts(long)).tolist()  # in what follows, the others are not
+    trained, kept = [chosen[i] for i in there], long[there]
     rng = np.random.default_rng(0)  # of the fronts that are drawn anew
-    redrawn = _redraw(long, noise[1], rng)
-    shares = _on_front(redrawn, [trial.scores["parameters"] for trial in chosen])
-    members = [
-        Member(
-            trial,
-            float(found[i]),
-            Estimate(float(brief[i].mean()), halves[0]),
-            Estimate(float(long[i].mean()), halves[1]),
-            float(shares[i]),
-        )
-        for i, trial in enumerate(chosen)
-    ]
+    redrawn = _redraw(kept, noise[1], rng)
+    shares = _on_front(redrawn, [trial.scores["parameters"] for trial in trained])
+    on_front = dict(zip(there, shares.tolist(), strict=True))
+    briefly, longer = _estimates(brief, noise[0]), _estimates(long, noise[1])
     return Trust(
         epochs=epochs,
-        seeds=seeds,
+        seeds=brief.shape[1],
         front=front,
-        members=members,
+        members=[
+            Member(trial, float(found[i]), briefly[i], longer[i], on_front.get(i))
+            for i, trial in enumerate(chosen)
+        ],
         noise=(noise[0].deviation, noise[1].deviation),
-        luck=_luck(found - brief.mean(axis=1)),
-        correlation=_correlation(found, long, redrawn, noise[0].deviation, rng),
-        pairs=_pairs(chosen, long),
+        luck=_luck(found - means(brief)),
+        correlation=_correlation(found[there], kept, redrawn, noise[0].deviation, rng),
+        pairs=_pairs(trained, kept),
+        failed=failed,
     )
 
 
-def _luck(differences: Array) -> Estimate:
-    noise = of_seeds(differences[None])
-    return Estimate(float(differences.mean()), noise.half(1 / len(differences)))
+def _estimates(scores: Array, noise: Noise) -> list[Estimate | None]:
+    return [
+        Estimate(mean, noise.half(1 / count)) if count else None
+        for mean, count in zip(means(scores).tolist(), counts(scores).tolist(), strict=True)
+    ]
+
+
+def _luck(differences: Array) -> Estimate | None:
+    known = differences[~np.isnan(differences)]
+    if not len(known):
+        return None
+    return Estimate(float(known.mean()), of_seeds(known[None]).half(1 / len(known)))
 
 
 def _redraw(long: Array, noise: Noise, rng: np.random.Generator) -> Array:
     """Means that there may be, (fronts, networks)."""
-    mean = long.mean(axis=1)
+    mean = means(long)
     if noise.deviation is None:
         return np.tile(mean, (REDRAWN, 1))
     error = rng.standard_t(noise.freedom, (REDRAWN, len(mean))) * noise.deviation
-    drawn: Array = mean + error / sqrt(long.shape[1])
+    drawn: Array = mean + error / np.sqrt(counts(long))
     return drawn
 
 
 def _on_front(redrawn: Array, parameters: Sequence[float]) -> Array:
     """The share of fronts that each network is on."""
-    counts = np.zeros(len(parameters))
-    for means in redrawn.tolist():
+    found = np.zeros(len(parameters))
+    for drawn in redrawn.tolist():
         front: Front[int] = Front()
-        for i, (mean, size) in enumerate(zip(means, parameters, strict=True)):
+        for i, (mean, size) in enumerate(zip(drawn, parameters, strict=True)):
             front.add((-mean, size), i)
-        counts[front.items] += 1
-    return counts / len(redrawn)
+        found[front.items] += 1
+    return found / len(redrawn)
 
 
 def _correlation(
     found: Array, long: Array, redrawn: Array, noise: float | None, rng: np.random.Generator
 ) -> Correlation | None:
-    mean = long.mean(axis=1)
+    mean = means(long)
     if len(found) < 3 or noise is None or not np.ptp(found) or not np.ptp(mean):
         return None
     noisy = found + rng.normal(0, noise, redrawn.shape)
@@ -277,21 +277,23 @@ def _correlation(
 
 
 def _pairs(chosen: Sequence[Trial], long: Array) -> list[Pair]:
-    noise, seeds = of_differences(long), long.shape[1]
-    half = noise.half(2 / seeds)
-    found = []
+    noise, found = of_differences(long), []
     for i, j in combinations(range(len(chosen)), 2):
-        mean = float(long[i].mean() - long[j].mean())
+        both = ~np.isnan(long[[i, j]]).any(axis=0)
+        if not both.any():
+            continue
+        mean = float(long[i, both].mean() - long[j, both].mean())
         better, worse = (i, j) if mean >= 0 else (j, i)
-        p = None
+        variance, p = 2 / both.sum(), None
         if noise.deviation is not None:
-            error = noise.deviation * sqrt(2 / seeds)
+            error = noise.deviation * sqrt(variance)
             p = (
                 float(2 * stats.t.sf(abs(mean) / error, noise.freedom))
                 if error
                 else float(not mean)
             )
-        found.append((p, chosen[better].number, chosen[worse].number, Estimate(abs(mean), half)))
+        difference = Estimate(abs(mean), noise.half(variance))
+        found.append((p, chosen[better].number, chosen[worse].number, difference))
     found.sort(key=lambda pair: 0.0 if pair[0] is None else pair[0])
     adjusted, largest = [], 0.0
     for rank, (p, better, worse, estimate) in enumerate(found):

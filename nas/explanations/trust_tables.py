@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.table import Table
 
-from nas.explanations.tables import points_text
-from nas.explanations.trust import Estimate, Trust
+from nas.explanations.retrained import failed_documents
+from nas.explanations.tables import failed_tables, points_text
+from nas.explanations.trust import Estimate, Member, Trust
 
 
 def trust_tables(found: Trust) -> Iterator[str | Table]:
@@ -23,18 +24,24 @@ def trust_tables(found: Trust) -> Iterator[str | Table]:
     for name in ("trial", "parameters", "found", f"{brief} epochs", f"{long} epochs", "on front"):
         table.add_column(name, justify="right", no_wrap=True)
     for member in found.members:
-        table.add_row(
-            str(member.trial.number),
-            f"{member.trial.scores['parameters']:,}",
-            f"{member.found:.2%}",
-            _percent(member.brief),
-            _percent(member.long),
-            f"{member.on_front:.0%}",
-        )
+        table.add_row(*member_cells(member))
     yield table
     if found.pairs:
         yield _pairs(found)
+    yield from failed_tables(found.failed)
     yield from _lines(found)
+
+
+def member_cells(member: Member) -> tuple[str, ...]:
+    """Trial, parameters, accuracy found, after brief and after long training, share of fronts."""
+    return (
+        str(member.trial.number),
+        f"{member.trial.scores['parameters']:,}",
+        f"{member.found:.2%}",
+        _percent(member.brief),
+        _percent(member.long),
+        "-" if member.on_front is None else f"{member.on_front:.0%}",
+    )
 
 
 def _pairs(found: Trust) -> Table:
@@ -58,8 +65,11 @@ def _lines(found: Trust) -> Iterator[str]:
     for epochs, noise in zip(found.epochs, found.noise, strict=True):
         if noise is not None:
             yield f"noise of a seed after {epochs} epochs: {100 * noise:.2f} points (standard deviation)"
-    luck = points_text(found.luck.mean, found.luck.half)
-    yield f"luck of what was picked: {luck} points above what other seeds give after {brief} epochs"
+    if found.luck is not None:
+        yield (
+            f"luck of what was picked: {points_text(found.luck.mean, found.luck.half)} points above "
+            f"what other seeds give after {brief} epochs"
+        )
     if found.correlation is not None:
         c = found.correlation
         yield (
@@ -74,8 +84,9 @@ def trust_document(found: Trust) -> dict[str, Any]:
     """What `nas trust --json` prints.
 
     Keys: epochs (brief, long), seeds, front, members (number, parameters, found, brief, long: mean
-    and half; on_front), noise (brief, long), luck, correlation (value, low, high, or null) and
-    pairs (better, worse, difference, p, different).
+    and half, or null; on_front), noise (brief, long), luck, correlation (value, low, high, or null),
+    pairs (better, worse, difference, p, different) and failed (trainings: network, epochs, seed,
+    cause, message).
     """
     return {
         "epochs": list(found.epochs),
@@ -86,20 +97,23 @@ def trust_document(found: Trust) -> dict[str, Any]:
                 "number": member.trial.number,
                 "parameters": member.trial.scores["parameters"],
                 "found": member.found,
-                "brief": asdict(member.brief),
-                "long": asdict(member.long),
+                "brief": member.brief and asdict(member.brief),
+                "long": member.long and asdict(member.long),
                 "on_front": member.on_front,
             }
             for member in found.members
         ],
         "noise": list(found.noise),
-        "luck": asdict(found.luck),
+        "luck": found.luck and asdict(found.luck),
         "correlation": found.correlation and asdict(found.correlation),
         "pairs": [{**asdict(pair), "different": pair.different} for pair in found.pairs],
+        "failed": failed_documents(found.failed),
     }
 
 
-def _percent(estimate: Estimate) -> str:
+def _percent(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "failed"
     half = "" if estimate.half is None else f" ± {100 * estimate.half:.2f}"
     return f"{100 * estimate.mean:.2f}{half}"
 

@@ -12,9 +12,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from nas.front import TrialFront
 from nas.objectives import Objectives
 from nas.results.tables import front_table, notation
-from nas.run import front_of
 from nas.session import Session
 from nas.trial import Trial
 
@@ -97,9 +97,11 @@ class _Live:
         from nas.run import Run
 
         self._session, self._trials = session, trials
-        self._objectives = Objectives(session.settings.objectives)
+        self._front = TrialFront(Objectives(session.settings.objectives))
+        self._failed = 0
         self._seconds: list[float] = []
-        self._all = Run(session.path).trials if session.recorded else []
+        for trial in Run(session.path).trials if session.recorded else ():
+            self._count(trial)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -124,16 +126,19 @@ class _Live:
 
     def add(self, trial: Trial) -> None:
         """Show one trial."""
-        self._all.append(trial)
+        self._count(trial)
         self._seconds.append(trial.seconds)
         left = _left(self._seconds, self._trials - trial.number - 1, self._session.terms.workers)
         self._bar.update(self._task, advance=1, left=f"about {left} left")
 
+    def _count(self, trial: Trial) -> None:
+        self._front.add(trial)
+        self._failed += not trial.completed
+
     def _render(self) -> Group:
-        front = front_of(self._all, self._objectives)
-        failed = sum(not t.completed for t in self._all)
+        front = self._front.items
         more = f", {len(front) - ROWS} more not shown" if len(front) > ROWS else ""
-        caption = f"front: {len(front)}{more}; failed: {failed}"
+        caption = f"front: {len(front)}{more}; failed: {self._failed}"
         return Group(front_table(front[-ROWS:], self._session.space), Text(caption), self._bar)
 
 

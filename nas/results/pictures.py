@@ -54,7 +54,6 @@ def save(
 
 
 def _figures(run: Run, theme_name: str, number: int | None) -> dict[str, Callable[[], Figure]]:
-    from nas.results.decisions import Decisions
     from nas.results.drawings.figure import architecture_figure
     from nas.results.lineage import Lineage
     from nas.results.plots import front_figure, lineage_figure, progress_figure
@@ -65,9 +64,10 @@ def _figures(run: Run, theme_name: str, number: int | None) -> dict[str, Callabl
 
     theme, trials, front = THEMES[theme_name], run.trials, run.front
     trial = run.best() if number is None else run.trial(number)
-    lineage = Lineage(trials, Decisions.of(run.settings, run.space))
-    points = points_of(trials, Subject.of(run).objectives, run.header.largest)
-    baselines = Subject.of(run).baselines(trials)
+    subject = Subject.of(run)
+    lineage = Lineage(trials, subject.decisions)
+    points = points_of(trials, subject.objectives, run.header.largest)
+    baselines = subject.baselines(trials)
     return {
         "front": lambda: front_figure(trials, front, baselines=baselines, theme=theme),
         "progress": lambda: progress_figure(points, theme=theme),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,8 +18,13 @@ from nas.results.progress import Point
 from nas.results.theme import LIGHT, Theme
 from nas.trial import Trial
 
+if TYPE_CHECKING:
+    from nas.explanations.importance import Importance
+
 _AREA = (0.1, 0.13, 0.74, 0.8)  # of the axes, where a bar of colours is beside them
 _WIDE = (0.1, 0.13, 0.86, 0.8)
+_DECISIONS = 12  # that are drawn
+_NAME = 26  # characters of one's name
 
 
 def front_figure(
@@ -132,6 +138,35 @@ def lineage_figure(
                           textcoords="offset points", fontsize=7, color=theme.ink)  # fmt: skip
     axes.set(xlabel="trial", ylabel="validation accuracy")
     _legend(axes, theme)
+    return figure
+
+
+def importance_figure(
+    importance: Mapping[str, Mapping[str, Importance]], *, theme: Theme = LIGHT
+) -> Figure:
+    """The share of each score that a decision explains: bars with their intervals, side by side.
+
+    Args:
+        importance: By score, then decision, the most important first; so many as fit are drawn.
+        theme: Of the page it is for.
+    """
+    rows = max(len(list(shares)[:_DECISIONS]) for shares in importance.values())
+    figure = theme.figure(9.2, 1.2 + 0.3 * rows)
+    bottom, top = 0.6 / figure.get_figheight(), 0.4 / figure.get_figheight()
+    for place, (score, shares) in enumerate(importance.items()):
+        area = (0.17 + 0.49 * place, bottom, 0.3, 1 - bottom - top)
+        axes = theme.dress(figure.add_axes(area))
+        shown = list(shares.items())[:_DECISIONS]
+        axes.barh(range(len(shown)), [100 * one.share for _, one in shown], 0.6,
+                  color=theme.second)  # fmt: skip
+        for row, (_, one) in enumerate(shown):
+            if one.low is not None and one.high is not None:
+                axes.plot([100 * one.low, 100 * one.high], [row, row], color=theme.ink,
+                          linewidth=1.6, marker="|", markersize=7)  # fmt: skip
+        names = [path if len(path) <= _NAME else f"{path[: _NAME - 1]}…" for path, _ in shown]
+        axes.set_yticks(range(len(shown)), names, fontsize=7, color=theme.ink, parse_math=False)
+        axes.set(xlabel="share of the variance, %", title=f"what decides {score}",
+                 ylim=(rows - 0.4, -0.6), xlim=(0, None))  # fmt: skip
     return figure
 
 

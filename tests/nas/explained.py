@@ -1,10 +1,12 @@
-"""A small space whose choices are worth something, and runs in it."""
+"""Two small spaces: one whose choices are worth something, one whose trainings diverge."""
 
+import torch
 from torch import nn
 
 from search_spaces import Choice, Integer, SearchSpace, Struct
 
 SOURCE = "tests/nas/explained.py:space"
+FRAGILE = "tests/nas/explained.py:fragile"
 
 
 class Blind(nn.Module):
@@ -31,4 +33,36 @@ space = SearchSpace(
     ),
     build=build,
     canonical_form=lambda a: (a["sight"] == "none", a["depth"], a["width"]),  # full is whole
+)
+
+
+class Nerve(nn.Module):
+    """Lets everything through, but for a share of all seeds multiplies it until it overflows."""
+
+    def __init__(self, share):
+        super().__init__()
+        self.share = share
+        self.register_buffer("factor", torch.where(torch.rand(1) < share, 1e38, 1.0))
+
+    def forward(self, x):
+        return x * self.factor * self.factor
+
+
+def build_fragile(architecture, task):
+    pixels = task.input_shape[0] * task.input_shape[1] * task.input_shape[2]
+    share = {"calm": 0.0, "weak": 0.5, "broken": 2.0}[architecture["nerve"]]
+    width = architecture["width"]
+    return nn.Sequential(
+        nn.Flatten(),
+        Nerve(share),
+        nn.Linear(pixels, width),
+        nn.ReLU(),
+        nn.Linear(width, task.classes),
+    )
+
+
+fragile = SearchSpace(
+    name="fragile",
+    tree=Struct(nerve=Choice("calm", "weak", "broken"), width=Integer(4, 64, step=4)),
+    build=build_fragile,
 )

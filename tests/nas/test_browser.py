@@ -77,14 +77,14 @@ class Visitor:
         self._browser, self._url, self.errors = browser, url, []
 
     @contextmanager
-    def page(self, address, name):
-        page = self._browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    def page(self, address, name, height=HEIGHT):
+        page = self._browser.new_page(viewport={"width": WIDTH, "height": height})
         page.set_default_timeout(1000 * SECONDS)
         page.on("pageerror", lambda error: self.errors.append(f"{address}: {error}"))
         page.goto(f"{self._url}/{address}")
         yield page
         if SHOTS:
-            page.wait_for_timeout(2000)
+            page.wait_for_timeout(8000)  # for what moves as it comes
             keep(page, name)
         page.close()
         assert self.errors == []
@@ -125,8 +125,9 @@ def look_at_images(visitor, run):
         picture.wait_for(state="visible")
         shown = "image => image.complete && image.naturalWidth > 700"
         page.wait_for_function(shown, arg=picture.element_handle())
-        for tag in ("search_front", "search_lineage", "search_progress"):
+        for tag in ("search_front", "search_importance", "search_lineage", "search_progress"):
             sees(page, tag, exact=True)
+        sees(page, "Show actual image size").click()  # else the writing in them is small
 
 
 def look_at_hparams(visitor, run):
@@ -158,7 +159,8 @@ def _until(holds):
 
 def look_at_text(visitor, run):
     with visitor.page("#text&regexInput=search", "text") as page:
-        sees(page, "1_best", exact=True)
+        for name in ("1_best", "6_importance"):
+            sees(page, name, exact=True)
         sees(page, f"{len(run.trials)} trials, ")
         sees(page, run.space.format(run.best().architecture))
         sees(page, f"nas export {run.path} --trial ")
@@ -166,11 +168,15 @@ def look_at_text(visitor, run):
 
 def look_at_projector(visitor, run):
     done = sum(trial.completed for trial in run.trials)
-    with visitor.page("#projector", "projector") as page:
+    with visitor.page("#projector", "projector", height=SHOWN) as page:
         inside = page.frame_locator("iframe").frame_locator("iframe")
         count = inside.locator("span.numDataPoints")
         _until(lambda: count.count() == 1 and count.inner_text() == str(done))
         assert inside.get_by_text("WebGL").count() == 0
+        inside.locator("paper-dropdown-menu[label='Color by']").click()
+        inside.locator("paper-item:visible").filter(has_text="rank").click()
+        ends = inside.locator(".gradient-boundaries:visible")
+        _until(lambda: ends.inner_text().split() == ["1", str(done)])
 
 
 def look_at_all(browser, run):

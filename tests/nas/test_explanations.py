@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nas
-from nas.explanations import ablation, comparison, trust
+from nas.explanations import ablation, comparison, tables, trust
 from nas.explanations.evidence import candidates_of
 from nas.explanations.further import FurtherTrainings, Wanted
 from nas.explanations.page.report import write_report
@@ -19,9 +19,10 @@ from nas.explanations.page.reproduction import command
 from nas.run import Run
 from nas.trial import Proposal
 from search_spaces import Architecture
-from tests.nas.explained import SOURCE
+from tests.nas.explained import FRAGILE, SOURCE
 
 SPACE = str(Path(__file__).parents[2] / SOURCE)
+FRAGILE_SPACE = str(Path(__file__).parents[2] / FRAGILE)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -169,6 +170,22 @@ def test_what_a_seed_does_to_all_is_no_noise_between_them():
     assert found.noise[1] > 0.05
 
 
+def test_trust_without_some_trainings_says_what_is_left():
+    brief = np.array([[0.6, 0.7], [np.nan, 0.8], [np.nan, np.nan]])
+    long = np.array([[0.8, 0.9], [np.nan, 0.8], [np.nan, np.nan]])
+    picked = [Picked(n, 0.75, n + 1) for n in range(3)]
+    found = trust.assess(picked, brief, long, (1, 4), 3)
+    assert [m.brief and m.brief.mean for m in found.members] == [pytest.approx(0.65), 0.8, None]
+    assert [m.on_front is None for m in found.members] == [False, False, True]
+    assert [(p.better, p.worse, p.difference.mean) for p in found.pairs] == [
+        (0, 1, pytest.approx(0.1))  # with the seed that both have
+    ]
+    assert found.luck.mean == pytest.approx(0.75 - (0.65 + 0.8) / 2)
+    found = trust.assess(picked, brief, np.full((3, 2), np.nan), (1, 4), 3)
+    assert (found.pairs, found.correlation, found.noise[1]) == ([], None, None)
+    assert [(m.long, m.on_front) for m in found.members] == 3 * [(None, None)]
+
+
 @pytest.mark.parametrize("same", [True, False])
 def test_equal_networks_are_called_different_in_one_of_twenty_at_most(same):
     """The error of all pairs together, by Holm's method."""
@@ -279,6 +296,79 @@ def test_the_command_of_a_report_makes_the_same_trials(runs, tmp_path, monkeypat
     again = Run(tmp_path / words[-1])
     assert [t.scores for t in again.trials] == [t.scores for t in runs["a"].trials[:3]]
     assert again.settings == runs["a"].settings
+
+
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory):
+    """A run in which some networks diverge with every seed, and some with half of them."""
+    settings = {"epochs": 1, "learning_rate": 0.05, "batch_size": 256, "augmentation": 0}
+    out = tmp_path_factory.mktemp("fragile") / "run"
+    run = nas.search(space=FRAGILE_SPACE, strategy="random", trials=24, seed=0, out=out, **settings)
+    assert {str(t.architecture["nerve"]) for t in run.failures} == {"weak", "broken"}
+    return run
+
+
+def weak(run):
+    return next(t for t in run.trials if t.completed and t.architecture["nerve"] == "weak")
+
+
+def test_trainings_that_diverge_are_left_out_of_an_ablation_and_told(fragile):
+    calm = next(t for t in fragile.trials if t.architecture["nerve"] == "calm")
+    found = ablation.ablate(fragile, calm, seeds=4)
+    worth = {w.change.instead: w for w in found.options if w.change.path == "nerve"}
+    assert (worth["broken"].accuracy, worth["broken"].half) == (None, None)
+    failed = {name: [f.seed for f in found.failed if f.network == name] for name in NERVES}
+    assert failed["nerve: broken"] == [0, 1, 2, 3]
+    assert 0 < len(failed["nerve: weak"]) < 4
+    assert {f.failure.cause for f in found.failed} == {"diverged"}
+    kept = [seed for seed in range(4) if seed not in failed["nerve: weak"]]
+    made = FurtherTrainings(fragile).trials(
+        [Wanted(p, 1, s) for p in (calm.proposal, weak_of(found)) for s in kept]
+    )
+    scores = np.reshape([t.scores["accuracy"] for t in made.values()], (2, -1))
+    assert worth["weak"].accuracy == pytest.approx(scores[0].mean() - scores[1].mean())
+    whole = next(w for w in found.options if w.change.path == "width")
+    assert worth["weak"].half == pytest.approx(whole.half * np.sqrt(4 / len(kept)))
+    nerve = next(d for d in found.decisions if d.path == "nerve")
+    assert (nerve.options, nerve.accuracy) == (1, worth["weak"].accuracy)
+    assert len(tables.ablation_document(found)["failed"]) == len(found.failed)
+
+
+NERVES = ("nerve: weak", "nerve: broken")
+
+
+def weak_of(found):
+    return next(w.change.proposal for w in found.options if w.change.instead == "weak")
+
+
+def test_commands_go_on_where_trainings_diverge_and_end_where_all_do(fragile, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    trial = weak(fragile).number
+    ablated = ["explain", fragile.path, "--ablate", "--trial", trial, "--one", "--seeds"]
+    for arguments in ([*ablated, 4], ["trust", fragile.path]):
+        status, out, err = nas_command(capfd, *arguments, "--space", FRAGILE_SPACE)
+        assert status == 0, err
+        assert "diverged: training loss is nan in epoch 1" in out
+        assert re.search("[0-9]+ trainings failed and are left out of all means", out)
+        assert max(map(len, out.splitlines())) <= 80
+    status, out, _ = nas_command(capfd, *arguments, "--space", FRAGILE_SPACE, "--json")
+    failed = json.loads(out)["failed"]
+    assert status == 0
+    assert {one["cause"] for one in failed} == {"diverged"}
+    assert set(failed[0]) == {"network", "epochs", "seed", "cause", "message"}
+    broken = next(t.number for t in fragile.trials if t.architecture["nerve"] == "broken")
+    hopeless = ["explain", fragile.path, "--ablate", "--trial", broken, "--one", "--seeds", 2]
+    status, out, err = nas_command(capfd, *hopeless, "--space", FRAGILE_SPACE)
+    assert (status, out) == (2, "")
+    assert f"nas: trial {broken}: all 2 trainings of its network failed (diverged: training" in err
+
+
+def test_the_page_tells_trainings_that_diverged(fragile, tmp_path):
+    trust.trust(fragile)  # which the command has made, if its test came before
+    write_report(fragile, tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text().partition("How far to trust the front")[2]
+    assert "diverged: training loss is nan in epoch 1" in html
+    assert "failed and are left out of all means and intervals" in html
 
 
 def nas_command(capfd, *arguments):

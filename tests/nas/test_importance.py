@@ -11,10 +11,10 @@ from scipy.stats import spearmanr
 
 from nas.candidates import Candidates
 from nas.evaluators.table import Lookup, Table
-from nas.explanations.decisions import ABSENT, RANGES, Decisions
 from nas.explanations.effects import effects
 from nas.explanations.evidence import Evidence, comparable
 from nas.explanations.importance import ESTIMATES, importance, shares
+from nas.explanations.levels import ABSENT, RANGES, DecisionLevels
 from nas.hyperparameters import tree
 from nas.trial import Proposal, Trial
 from search_spaces import Limits, Task, get
@@ -99,7 +99,7 @@ def test_all_cells_give_the_exact_shares():
     """The estimate has the definition's value where every cell is there, once."""
     share, _ = truth()
     flats, scores = cells()
-    decisions = Decisions(flats)
+    decisions = DecisionLevels(flats)
     found = shares(scores[None], decisions.codes(flats))[0]
     for path, value in zip(decisions.paths, found, strict=True):
         assert value == pytest.approx(share[path], abs=4e-4)  # what chance explains is taken off

@@ -124,6 +124,31 @@ def test_text_says_what_is_best_how_to_load_it_and_what_it_was_made_with(run):
     assert f"How trial {run.best().number}, the best, came about" in found["4_lineage"]
 
 
+def test_importance_is_drawn_and_told_as_nas_explain_has_it(run):
+    from nas.explanations.explanation import explain
+
+    folder = run.path / "tensorboard" / "search"
+    assert "search_importance" in events(folder).Tags()["images"]
+    told = texts(folder)["6_importance/text_summary"]
+    found = explain(run)
+    for score, shares in found.importance.items():
+        (first, item), *_ = shares.items()
+        rows = told.partition(f"**What decides {score}**")[2].splitlines()
+        assert rows[4].startswith(f"| {first} | {item.share:.1%} | {item.low:.1%} to ")
+    first = next(iter(found.importance["accuracy"]))
+    best = max(found.effects[first], key=lambda effect: effect.accuracy)
+    assert f"| {first} | {best.option} | {best.trials} | " in told
+
+
+def test_too_few_trials_for_importance_say_so(tmp_path):
+    run = write_run(tmp_path / "run", 5)
+    complete(run)
+    told = texts(run.path / "tensorboard" / "search")["6_importance/text_summary"]
+    assert told.startswith(
+        "Nothing can be said: want at least 10 completed trials to explain, got 5"
+    )
+
+
 def test_the_projector_has_a_point_a_trial(run):
     folder = run.path / "tensorboard" / "search"
     points = np.loadtxt(folder / "points.tsv", delimiter="\t")
@@ -132,8 +157,12 @@ def test_the_projector_has_a_point_a_trial(run):
     assert len({tuple(point) for point in points}) == 39
     assert points.min() >= 0
     assert points.max() <= 1
-    assert head.startswith("trial\taccuracy\tparameters\tseconds\tfront\trecipe.learning_rate\t")
-    assert [float(row.split("\t")[1]) for row in rows] == [
+    assert head.startswith("trial\taccuracy\trank\tparameters\tseconds\tfront\trecipe.learning")
+    told = [row.split("\t") for row in rows]
+    by_rank = sorted(told, key=lambda row: int(row[2]))
+    assert [int(row[2]) for row in by_rank] == list(range(1, 40))
+    assert by_rank == sorted(by_rank, key=lambda row: -float(row[1]))
+    assert [float(row[1]) for row in told] == [
         pytest.approx(t.scores["accuracy"], abs=1e-4) for t in run.trials if t.completed
     ]
 

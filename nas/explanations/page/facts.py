@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nas.explanations.ablation import Ablation, ablate
 from nas.explanations.ablation import wanted_of as ablation_wants
 from nas.explanations.explanation import Explanation, explain
-from nas.explanations.further import FurtherTrainings
+from nas.explanations.further import FurtherTrainings, Wanted
 from nas.explanations.trust import Trust, trust
 from nas.explanations.trust import wanted_of as trust_wants
 from nas.results.decisions import Decisions
@@ -20,6 +21,8 @@ from nas.trial import Trial
 from search_spaces import SearchSpace
 
 DRAWN = 60  # networks of which the page has a drawing
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,8 @@ class Facts:
         lineage: Who was made from whom; None where the space is gone.
         baselines: Name of the published architecture, by the number of its trial.
         drawn: Trials drawn from the space without a model or a parent: what random search finds.
-        explanation: None where there is not enough to explain.
-        why_not: The reason.
-        ablation: What `nas explain --ablate` has trained, if all of it is there.
+        explanation: What matters; or, in a line, why nothing can be said.
+        ablation: What `nas explain --ablate` has trained; or why it is not there.
         trust: What `nas trust` has trained, likewise.
     """
 
@@ -45,10 +47,9 @@ class Facts:
     lineage: Lineage | None
     baselines: dict[int, str]
     drawn: Sequence[Trial]
-    explanation: Explanation | None
-    why_not: str
-    ablation: Ablation | None
-    trust: Trust | None
+    explanation: Explanation | str
+    ablation: Ablation | str
+    trust: Trust | str
 
     @property
     def completed(self) -> list[Trial]:
@@ -106,12 +107,6 @@ def gather(run: Run) -> Facts:
     except ValueError:
         space = None
     best = run.best() if run.front else None
-    explanation, why_not = None, "its space is not there any more"
-    if space is not None:
-        try:
-            explanation, why_not = explain(run), ""
-        except ValueError as error:
-            why_not = str(error)
     known = {} if space is None else {a: name for name, a in space.known.items()}
     first = run.trials[: len(known)] if run.settings.baselines else []
     baselines = {t.number: known[t.architecture] for t in first if t.architecture in known}
@@ -122,11 +117,17 @@ def gather(run: Run) -> Facts:
         lineage=None if space is None else Lineage(run.trials, Decisions.of(run.settings, space)),
         baselines=baselines,
         drawn=_drawn(run, baselines),
-        explanation=explanation,
-        why_not=why_not,
-        ablation=None if space is None or best is None else _known_ablation(run, best),
-        trust=None if space is None or best is None else _known_trust(run),
+        explanation=_or_why(lambda: explain(run)),
+        ablation=_or_why(lambda: _known_ablation(run)),
+        trust=_or_why(lambda: _known_trust(run)),
     )
+
+
+def _or_why(find: Callable[[], Found]) -> Found | str:
+    try:
+        return find()
+    except ValueError as error:
+        return str(error)
 
 
 def _drawn(run: Run, baselines: dict[int, str]) -> list[Trial]:
@@ -144,11 +145,17 @@ def _drawn(run: Run, baselines: dict[int, str]) -> list[Trial]:
 _DRAWS_FIRST = ("random", "evolution", "nsga2", "local", "annealing", "predictor")
 
 
-def _known_ablation(run: Run, best: Trial) -> Ablation | None:
-    wants = ablation_wants(run, best)
-    return None if not wants or FurtherTrainings(run).missing(wants) else ablate(run, best)
+def _known_ablation(run: Run) -> Ablation:
+    best = run.best()
+    _refuse_to_train(run, ablation_wants(run, best), "explain RUN --ablate")
+    return ablate(run, best)
 
 
-def _known_trust(run: Run) -> Trust | None:
-    wants = trust_wants(run)
-    return None if not wants or FurtherTrainings(run).missing(wants) else trust(run)
+def _known_trust(run: Run) -> Trust:
+    _refuse_to_train(run, trust_wants(run), "trust RUN")
+    return trust(run)
+
+
+def _refuse_to_train(run: Run, wants: Sequence[Wanted], command: str) -> None:
+    if FurtherTrainings(run).missing(wants):
+        raise ValueError(f"Not trained yet: nas {command.replace('RUN', str(run.path))}")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from nas.explanations.ablation import Ablation
+from nas.explanations.explanation import Explanation
 from nas.explanations.page.charts import bars, front_chart, progress_chart
-from nas.explanations.page.facts import Facts
+from nas.explanations.page.facts import Facts, Found
 from nas.explanations.page.markup import Html, element, table, text
 from nas.explanations.page.reproduction import circumstances, command
-from nas.explanations.tables import points_text
-from nas.front import TrialFront
+from nas.explanations.retrained import FAILED_HEAD, Failed, failed_line, failed_rows
+from nas.explanations.tables import effect_rows, points_text
+from nas.explanations.trust import Trust
+from nas.explanations.trust_tables import member_cells
 from nas.objectives import Objectives
+from nas.results.progress import points_of
 from nas.results.tables import failure_lines
-from nas.run import area_of
 from nas.trial import Trial
 
 TOP = 15  # decisions
@@ -72,11 +76,10 @@ def winner(facts: Facts) -> Iterator[Html]:
 
 def importance(facts: Facts) -> Iterator[Html]:
     """What decides accuracy and parameters, and what each option is worth."""
-    yield _heading("What matters")
-    found = facts.explanation
-    if found is None:
-        yield _note(f"Nothing can be said: {facts.why_not}.")
-        return
+    return _found("What matters", facts.explanation, _importance)
+
+
+def _importance(found: Explanation) -> Iterator[Html]:
     for score, shares in found.importance.items():
         yield element("h3", text(f"for {score}"))
         yield bars(shares, TOP)
@@ -86,62 +89,58 @@ def importance(facts: Facts) -> Iterator[Html]:
         f"Parameters are counted (their logarithm)."
     )
     rows = [
-        (
-            path,
-            effect.option,
-            effect.trials,
-            "-" if effect.seen is None else f"{effect.seen:.1%}",
-            f"{100 * effect.accuracy:+.1f} ({100 * effect.low:+.1f} to {100 * effect.high:+.1f})",
-            f"x{effect.parameters:.2f}",
-        )
+        (path, *cells)
         for path in list(found.importance["accuracy"])[:TOP]
-        for effect in sorted(found.effects[path], key=lambda e: -e.accuracy)
+        for cells in effect_rows(found.effects[path])
     ]
-    head = ("decision", "option", "trials", "mean seen", "effect, points (95 %)", "parameters")
+    head = ("decision", "option", "trials", "mean seen, %", "effect, points (95 %)", "parameters")
     yield table(head, rows, numbers=4)
 
 
 def ablation(facts: Facts) -> Iterator[Html]:
     """What every choice of the winner is worth, if that was trained."""
-    yield _heading("What every choice of the winner is worth")
-    found = facts.ablation
-    if found is None:
-        yield _note(f"Not trained yet: nas explain {facts.run.path} --ablate")
-        return
+    return _found("What every choice of the winner is worth", facts.ablation, _ablation)
+
+
+def _ablation(found: Ablation) -> Iterator[Html]:
     rows = [(d.path, d.taken, d.options, points_text(d.accuracy, d.half)) for d in found.decisions]
     yield table(("decision", "taken", "other options", "points of accuracy"), rows, numbers=2)
     yield _note(
         f"Against the mean of its other options, each network trained with {found.seeds} seeds for "
         f"{found.epochs} epochs; ± is a 95 % t-interval."
     )
+    yield from _failed(found.failed)
 
 
 def trust(facts: Facts) -> Iterator[Html]:
     """The front with its uncertainty, if that was trained."""
-    yield _heading("How far to trust the front")
-    found = facts.trust
-    if found is None:
-        yield _note(f"Not trained yet: nas trust {facts.run.path}")
-        return
-    rows = [
-        (
-            m.trial.number,
-            f"{m.trial.scores['parameters']:,}",
-            f"{m.found:.2%}",
-            _estimate(m.brief.mean, m.brief.half),
-            _estimate(m.long.mean, m.long.half),
-            f"{m.on_front:.0%}",
-        )
-        for m in found.members
-    ]
+    return _found("How far to trust the front", facts.trust, _trust)
+
+
+def _trust(found: Trust) -> Iterator[Html]:
     brief, long = found.epochs
-    head = ("trial", "parameters", "found", f"{brief} epochs", f"{long} epochs", "on the front")
-    yield table(head, rows, numbers=6)
-    luck = points_text(found.luck.mean, found.luck.half)
-    yield _note(
-        f"Trained again with {found.seeds} seeds; ± is a 95 % t-interval. What was picked is {luck} points "
-        f"above what other seeds give. 'On the front': the share of fronts drawn within the intervals."
+    head = (
+        "trial",
+        "parameters",
+        "found",
+        f"{brief} epochs, %",
+        f"{long} epochs, %",
+        "on the front",
     )
+    yield table(head, [member_cells(member) for member in found.members], numbers=6)
+    luck = found.luck and points_text(found.luck.mean, found.luck.half)
+    yield _note(
+        f"Trained again with {found.seeds} seeds; ± is a 95 % t-interval. What was picked is "
+        f"{luck or 'of unknown'} points above what other seeds give. 'On the front': the share of fronts "
+        f"drawn within the intervals."
+    )
+    yield from _failed(found.failed)
+
+
+def _failed(failed: Sequence[Failed]) -> Iterator[Html]:
+    if failed:
+        yield table(FAILED_HEAD, failed_rows(failed))
+        yield _note(f"{failed_line(failed)}.")
 
 
 def rivals(facts: Facts) -> Iterator[Html]:
@@ -197,21 +196,14 @@ def reproduce(facts: Facts) -> Iterator[Html]:
 def _progress(facts: Facts) -> tuple[list[int], list[float], list[float]]:
     """After so many trials: best accuracy and hypervolume, from the first that completed on."""
     run = facts.run
-    kept = TrialFront(Objectives(run.settings.objectives))
-    every = max(1, len(run.trials) // STEPS)
-    steps: list[int] = []
-    best: list[float] = []
-    areas: list[float] = []
-    highest = 0.0
-    for trial in run.trials:
-        kept.add(trial)
-        if trial.completed:
-            highest = max(highest, trial.scores["accuracy"])
-        if kept.items and (trial.number % every == 0 or trial.number + 1 == len(run.trials)):
-            steps.append(trial.number + 1)
-            best.append(highest)
-            areas.append(area_of(kept.items, run.header.largest))
-    return steps, best, areas
+    points = points_of(run.trials, Objectives(run.settings.objectives), run.header.largest)
+    every = max(1, len(points) // STEPS)
+    known = [
+        (point.trials, point.best, point.hypervolume)
+        for point in (*points[:-1:every], *points[-1:])
+        if point.best is not None
+    ]
+    return [n for n, _, _ in known], [best for _, best, _ in known], [area for *_, area in known]
 
 
 def _picture(facts: Facts, trial: Trial) -> Html:
@@ -237,8 +229,15 @@ def _rival(name: str, trial: Trial) -> tuple[object, ...]:
     return name, trial.number, f"{scores['accuracy']:.2%}", f"{scores['parameters']:,}"
 
 
-def _estimate(mean: float, half: float | None) -> str:
-    return f"{mean:.2%}" + ("" if half is None else f" ± {100 * half:.2f}")
+def _found(
+    title: str, found: Found | str, say: Callable[[Found], Iterator[Html]]
+) -> Iterator[Html]:
+    """What was found, or why it is not there."""
+    yield _heading(title)
+    if isinstance(found, str):
+        yield _note(found)
+    else:
+        yield from say(found)
 
 
 def _heading(title: str) -> Html:

@@ -23,7 +23,7 @@ from time import perf_counter
 from nas.results.lineage import Lineage
 from nas.results.progress import Point, Progress
 from nas.results.tensorboard import gallery, hparams, projector
-from nas.results.tensorboard.events import Events
+from nas.results.tensorboard.events import Events, text
 from nas.results.tensorboard.pages import pages
 from nas.results.tensorboard.subject import Subject
 from nas.run import Run, writing
@@ -33,7 +33,7 @@ from nas.whole_file import write_whole
 CURVES = 500
 ROWS = 2_000
 SHARE = 0.008  # of the seconds of training that a board may take while a search runs
-VERSION = 2  # of what a board holds
+VERSION = 3  # of what a board holds
 _MARK = "complete.txt"
 
 
@@ -79,6 +79,12 @@ class Board:
             self._end_stretch()
         self._search.flush()
 
+    def __enter__(self) -> Board:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.close(finish=kind is None)
+
     def close(self, *, finish: bool = True) -> None:
         """Write what there is to say at the end if `finish`, and close the files."""
         try:
@@ -103,8 +109,8 @@ class Board:
         start = perf_counter()
         subject, trials, front = self._subject, self._trials, self._progress.front.items
         lineage = Lineage(trials, subject.decisions)
-        for name, text in pages(subject, trials, front, lineage):
-            self._search.text(name, text, len(trials), ended(trials[-1]))
+        for name, content in pages(subject, trials, front, lineage):
+            self._search.add(text(name, content), len(trials), ended(trials[-1]))
         if done := [trial for trial in trials if trial.completed]:
             members = {trial.number for trial in front}
             projector.write(self._folder / "search", done, subject.decisions, members)
@@ -145,7 +151,8 @@ class _Allowance:
     def __init__(self, share: float) -> None:
         self._share = share
         self._spent = 0.0
-        self._last = {"plot": 1.0, "architecture": 3.0}  # the first of a kind has imports to do
+        # The first of a kind has imports to do; importance builds what its costs are not known of.
+        self._last = {"plot": 1.0, "architecture": 3.0, "importance": 30.0}
 
     def spend(self, seconds: float, kind: str | None = None) -> None:
         """Count what was spent, on a picture of a kind or on all else."""
@@ -169,15 +176,9 @@ def complete(run: Run, *, rebuild: bool = False) -> bool:
     if is_complete(run) and not rebuild:
         return False
     subject = Subject.of(run)
-    with writing(run.path):
-        board = Board(subject, share=inf)
-        try:
-            for trial in run.trials:
-                board.add(trial)
-        except BaseException:
-            board.close(finish=False)
-            raise
-        board.close()
+    with writing(run.path), Board(subject, share=inf) as board:
+        for trial in run.trials:
+            board.add(trial)
     return True
 
 

@@ -57,15 +57,6 @@ class Events:
         """Write one point of a curve."""
         self.add(Summary(value=[Summary.Value(tag=tag, simple_value=value)]), step, when)
 
-    def text(self, tag: str, markdown: str, step: int, when: float) -> None:
-        """Write one page of text, as Markdown."""
-        metadata = create_summary_metadata(display_name="", description="")
-        tensor = TensorProto(
-            dtype=DT_STRING, string_val=[markdown.encode()], tensor_shape=TensorShapeProto()
-        )
-        value = Summary.Value(tag=f"{tag}/text_summary", metadata=metadata, tensor=tensor)
-        self.add(Summary(value=[value]), step, when)
-
     def flush(self) -> None:
         """Let readers see what has been written."""
         self._file.flush()
@@ -76,6 +67,16 @@ class Events:
 
     def _write(self, event: Any) -> None:
         self._records.write(event.SerializeToString())
+
+
+def text(tag: str, markdown: str) -> Any:
+    """A summary with a page of text, as Markdown."""
+    metadata = create_summary_metadata(display_name="", description="")
+    tensor = TensorProto(
+        dtype=DT_STRING, string_val=[markdown.encode()], tensor_shape=TensorShapeProto()
+    )
+    value = Summary.Value(tag=f"{tag}/text_summary", metadata=metadata, tensor=tensor)
+    return Summary(value=[value])
 
 
 def figure_picture(tag: str, figure: Figure) -> Any:

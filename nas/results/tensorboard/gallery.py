@@ -11,6 +11,7 @@ from nas.results.tensorboard.subject import Subject
 from nas.trial import Trial
 
 Later: TypeAlias = Callable[[], Any]  # makes a summary
+IMPORTANCE = "6_importance"  # the page of text
 _ARCHITECTURES = 12  # of the front, spread from the smallest to the largest
 
 
@@ -35,9 +36,9 @@ def at_the_end(
     lineage: Lineage,
     points: Sequence[Point],
 ) -> Iterator[tuple[str, Later]]:
-    """The architectures of the best and of the front, the lineage, the progress: each with its kind.
+    """The architectures of the best and of the front, the lineage, the progress, the importance.
 
-    Kinds are "plot" and "architecture", which take different times.
+    Each has its kind: "plot", "architecture" or "importance", which take different times.
     """
 
     def drawn_lineage() -> Any:
@@ -66,6 +67,29 @@ def at_the_end(
     for place, trial in enumerate(_spread(members)):
         tag = f"search_architectures/front_{place:02d}_trial_{trial.number:05d}"
         yield "architecture", architecture(tag, subject, trial, lineage)
+    yield "importance", importance(subject, trials)
+
+
+def importance(subject: Subject, trials: Sequence[Trial]) -> Later:
+    """What every decision matters, drawn and as text; where nothing can be said, why."""
+
+    def make() -> Any:
+        from nas.explanations.evidence import Evidence, candidates_for
+        from nas.explanations.explanation import explain_evidence
+        from nas.results.plots import importance_figure
+        from nas.results.tensorboard.events import figure_picture, text
+        from nas.results.tensorboard.importance_page import importance_page
+
+        candidates = candidates_for(subject.header.settings, subject.space, subject.task)
+        try:
+            found = explain_evidence(Evidence.of_trials(candidates, trials))
+        except ValueError as error:
+            return text(IMPORTANCE, f"Nothing can be said: {error}.")
+        summary = figure_picture("search_importance", importance_figure(found.importance))
+        summary.MergeFrom(text(IMPORTANCE, importance_page(found)))
+        return summary
+
+    return make
 
 
 def architecture(tag: str, subject: Subject, trial: Trial, lineage: Lineage) -> Later:

@@ -25,7 +25,8 @@ def pages(
     yield "5_failures", _failures(trials)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows under a head, with what would end a cell escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
@@ -62,7 +63,7 @@ def _best(subject: Subject, trials: Sequence[Trial], front: Sequence[Trial]) -> 
     spent = duration(sum(t.seconds for t in trials))
     return (
         f"{len(trials)} trials, {len(done)} completed, {spent} of training; "
-        f"{len(front)} on the front.\n\n{_table(head, rows)}\n\n" + "\n".join(architectures)
+        f"{len(front)} on the front.\n\n{markdown_table(head, rows)}\n\n" + "\n".join(architectures)
     )
 
 
@@ -88,7 +89,7 @@ def _settings(subject: Subject) -> str:
     rows = [*settings.items(), ("input", header.data["input_shape"])]
     rows += [("classes", len(header.data["classes"])), ("examples", header.data["examples"])]
     rows += [(f"made: {name}", value) for name, value in made.items()]
-    return _table(("setting", "value"), rows)
+    return markdown_table(("setting", "value"), rows)
 
 
 def _lineage(lineage: Lineage, front: Sequence[Trial]) -> str:
@@ -101,7 +102,7 @@ def _lineage(lineage: Lineage, front: Sequence[Trial]) -> str:
         for step in lineage.best_steps(_TOP)
     ]
     head = ("trial", "accuracy", "what changed")
-    told = ["**Mutations that gained the most**", "", _table(head, steps)]
+    told = ["**Mutations that gained the most**", "", markdown_table(head, steps)]
     if not steps:
         return "No trial was made from another: this strategy draws every proposal anew."
     if front:
@@ -114,7 +115,12 @@ def _lineage(lineage: Lineage, front: Sequence[Trial]) -> str:
             )
             for number in lineage.ancestry(best.number)
         ]
-        told += ["", f"**How trial {best.number}, the best, came about**", "", _table(head, way)]
+        told += [
+            "",
+            f"**How trial {best.number}, the best, came about**",
+            "",
+            markdown_table(head, way),
+        ]
     return "\n".join(told)
 
 

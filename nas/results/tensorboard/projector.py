@@ -17,7 +17,10 @@ _COLUMNS = 12  # of the decisions, beside what came of a trial
 def write(
     folder: Path, trials: Sequence[Trial], decisions: Decisions, front: Collection[int]
 ) -> None:
-    """Write completed trials as points that can be coloured by accuracy, size or decisions.
+    """Write completed trials as points that can be coloured by rank, size or decisions.
+
+    The projector grades colours by a column of more than 50 different numbers only, and else gives
+    each its own: accuracies of few examples are often equal, so that ranks are there too, 1 the best.
 
     Args:
         folder: Of a TensorBoard run that has events.
@@ -31,7 +34,9 @@ def write(
         varied = np.pad(varied, ((0, 0), (0, 3 - varied.shape[1])))
     lines = ["\t".join(f"{x:.4g}" for x in point) for point in varied]
     paths = decisions.first(_COLUMNS)
-    rows = ["\t".join(["trial", "accuracy", "parameters", "seconds", "front", *paths])]
+    rows = ["\t".join(["trial", "accuracy", "rank", "parameters", "seconds", "front", *paths])]
+    best_first = sorted(trials, key=lambda t: (-t.scores["accuracy"], t.number))
+    ranks = {trial.number: rank for rank, trial in enumerate(best_first, start=1)}
     for trial in trials:
         flat = decisions.flat(trial.proposal)
         told = [str(flat.get(path, "-")) for path in paths]
@@ -41,6 +46,7 @@ def write(
                 [
                     str(trial.number),
                     f"{scores['accuracy']:.4f}",
+                    str(ranks[trial.number]),
                     str(scores["parameters"]),
                     f"{trial.seconds:.1f}",
                     "yes" if trial.number in front else "no",

@@ -93,10 +93,8 @@ def serve_folder(folder: Path, port: int) -> None:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603
         try:
             status = process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
+        finally:
+            process.terminate()  # which is nothing once it has ended by itself
     if status:
         raise ChildProcessError(f"TensorBoard ended with status {status}")
 

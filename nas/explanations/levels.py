@@ -20,7 +20,7 @@ Codes = NDArray[np.intp]
 Flat = Mapping[str, Scalar]
 
 
-class Decisions:
+class DecisionLevels:
     """Every decision there can be, in the order of the tree, and what its levels are called.
 
     Args:

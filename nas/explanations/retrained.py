@@ -1,0 +1,111 @@
+"""Networks of a run trained again side by side, with the same seeds: their accuracies.
+
+A training that fails is none of the search's business any more, and ends nothing: it has no
+accuracy, and is told with its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from nas.explanations.evidence import Array
+from nas.explanations.further import FurtherTrainings, Wanted
+from nas.run import Run
+from nas.trial import Failure, Proposal, Trial
+
+Network = tuple[str, Proposal]  # what it is called, and what it is
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A training without an accuracy, and why."""
+
+    network: str  # what it is called
+    epochs: int
+    seed: int
+    failure: Failure
+
+
+def plan(networks: Sequence[Network], lengths: Sequence[int], seeds: range) -> list[Wanted]:
+    """The trainings, seed by seed, so that what there is can be used early."""
+    return [Wanted(p, epochs, seed) for epochs in lengths for seed in seeds for _, p in networks]
+
+
+def train_again(
+    run: Run,
+    networks: Sequence[Network],
+    lengths: Sequence[int],
+    seeds: range,
+    *,
+    begin: Callable[[int, int], None] | None = None,
+    progress: Callable[[Trial], None] | None = None,
+) -> tuple[list[Array], list[Failed]]:
+    """Train networks again; trainings known are not made again.
+
+    Args:
+        run: Where they are from, and where the trainings are kept.
+        networks: Which.
+        lengths: Epochs: each network is trained for each.
+        seeds: Of the trainings, the same for all.
+        begin: Told how many trainings there are, and how many of them are to be made.
+        progress: Told every training that is made.
+
+    Returns:
+        For each length the accuracies, (networks, seeds), NaN where a training failed; and the
+        trainings that did.
+
+    Raises:
+        ValueError: what `FurtherTrainings.trials` refuses.
+    """
+    wanted = plan(networks, lengths, seeds)
+    further = FurtherTrainings(run)
+    if begin is not None:
+        begin(len(wanted), len(further.missing(wanted)))
+    made = further.trials(wanted, progress)
+    accuracies = [np.full((len(networks), len(seeds)), np.nan) for _ in lengths]
+    failed: list[Failed] = []
+    for scores, epochs in zip(accuracies, lengths, strict=True):
+        for row, (name, proposal) in enumerate(networks):
+            for column, seed in enumerate(seeds):
+                trial = made[Wanted(proposal, epochs, seed).key]
+                if trial.failure is None:
+                    scores[row, column] = trial.scores["accuracy"]
+                else:
+                    failed.append(Failed(name, epochs, seed, trial.failure))
+    return accuracies, failed
+
+
+def failed_rows(failed: Sequence[Failed]) -> list[tuple[str, int, str, str]]:
+    """Network, epochs, seeds and cause: a row where several seeds failed alike."""
+    rows: dict[tuple[str, int, str], list[int]] = {}
+    for one in failed:
+        rows.setdefault((one.network, one.epochs, str(one.failure)), []).append(one.seed)
+    return [
+        (network, epochs, ", ".join(map(str, seeds)), cause)
+        for (network, epochs, cause), seeds in rows.items()
+    ]
+
+
+def failed_documents(failed: Sequence[Failed]) -> list[dict[str, Any]]:
+    """What `--json` says of each: network, epochs, seed, cause and message."""
+    return [
+        {key: value for key, value in (asdict(one) | asdict(one.failure)).items() if key in _TOLD}
+        for one in failed
+    ]
+
+
+_TOLD = ("network", "epochs", "seed", "cause", "message")
+FAILED_HEAD = ("network", "epochs", "seeds", "cause")
+
+
+def failed_line(failed: Sequence[Failed]) -> str:
+    """What failures mean for everything that is said beside them."""
+    one = len(failed) == 1
+    return (
+        f"{len(failed)} training{'' if one else 's'} failed and {'is' if one else 'are'} left out of "
+        f"all means and intervals"
+    )

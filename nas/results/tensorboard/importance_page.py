@@ -1,0 +1,42 @@
+"""What every decision matters, as a page of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nas.explanations.explanation import Explanation
+from nas.explanations.tables import BASIS, effect_rows
+from nas.results.tensorboard.pages import markdown_table
+
+_TOP = 15  # decisions whose share is told
+_EFFECTS = 5  # decisions of which every option is
+
+
+def importance_page(found: Explanation) -> str:
+    """The shares of the decisions that matter most, and what their options do, as Markdown."""
+    return "\n\n".join(_parts(found))
+
+
+def _parts(found: Explanation) -> Iterator[str]:
+    yield f"{found.trials} networks after {found.epochs} epochs each; {found.draws:,} uniform draws."
+    for score, shares in found.importance.items():
+        yield f"**What decides {score}**"
+        rows = [
+            (
+                path,
+                f"{one.share:.1%}",
+                "" if one.low is None else f"{one.low:.1%} to {one.high:.1%}",
+            )
+            for path, one in list(shares.items())[:_TOP]
+        ]
+        yield markdown_table(("decision", "share", "95 %"), rows)
+    yield f"{BASIS[found.by]}."
+    yield "**What each option does, against the mean of uniform draws**"
+    options = [
+        (path, *cells)
+        for path in list(found.importance["accuracy"])[:_EFFECTS]
+        for cells in effect_rows(found.effects[path])
+    ]
+    head = ("decision", "option", "trials", "seen, %", "effect, points of accuracy", "size")
+    yield markdown_table(head, options)
+    yield "What every choice of the winner is worth: `nas explain RUN --ablate`."
