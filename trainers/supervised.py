@@ -20,6 +20,7 @@ from torch import nn
 from trainers.augment import normalise
 from trainers.averaging import Average
 from trainers.batches import batches, laid_out, steps_per_epoch
+from trainers.convolutions import quick_convolutions
 from trainers.data import Dataset, Split
 from trainers.determinism import derive_seed, seeded
 from trainers.optimizers import Optimizer, learning_rates, make_optimizer, set_learning_rate
@@ -117,7 +118,11 @@ def train(
         start, rate = perf_counter(), 0.0
         total_loss = torch.zeros((), device=device)
         net.train()
-        with seeded(derive_seed(seed, "network", number), device), dropout(net, recipe.dropout):
+        with (
+            seeded(derive_seed(seed, "network", number), device),
+            dropout(net, recipe.dropout),
+            quick_convolutions(net),
+        ):
             for x_B, labels_B in batches(data, recipe, epoch=number, seed=seed):
                 rate = next(rates)
                 set_learning_rate(optimizer, rate)
@@ -158,13 +163,15 @@ def evaluate(
         return Evaluation(nan, nan)
     device = split.labels.device
     correct, total_loss = torch.zeros(2, device=device, dtype=torch.float64)
-    for images_B, labels_B in zip(
-        torch.split(split.images, batch_size), torch.split(split.labels, batch_size), strict=True
-    ):
-        with autocast(device, computed):
+    with autocast(device, computed), quick_convolutions(net):
+        for images_B, labels_B in zip(
+            torch.split(split.images, batch_size),
+            torch.split(split.labels, batch_size),
+            strict=True,
+        ):
             logits_BK = net(laid_out(normalise(images_B, data.mean, data.std)))
-        correct += (logits_BK.argmax(dim=1) == labels_B).sum()
-        total_loss += F.cross_entropy(logits_BK.float(), labels_B, reduction="sum")
+            correct += (logits_BK.argmax(dim=1) == labels_B).sum()
+            total_loss += F.cross_entropy(logits_BK.float(), labels_B, reduction="sum")
     return Evaluation(correct.item() / len(split), total_loss.item() / len(split))
 
 
