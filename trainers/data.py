@@ -13,6 +13,7 @@ from torch import Tensor
 from trainers import downloads, sources
 from trainers.determinism import derive_seed
 from trainers.sources import Half, Labels, Source
+from trainers.stratified import stratified
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -205,14 +206,9 @@ def _cut_validation(train: Half, classes: tuple[str, ...], seed: int) -> tuple[H
 
 
 def _cut(half: Half, count: int, classes: int, seed: int) -> tuple[Half, Half]:
-    """The rest of `half` and a stratified `count` of it (at least one per class), in its order."""
-    import numpy as np
-    from sklearn.model_selection import StratifiedShuffleSplit
-
-    cutter = StratifiedShuffleSplit(1, test_size=max(count, classes), random_state=seed)
-    kept, cut = next(cutter.split(np.zeros(len(half.labels)), half.labels))
-    kept, cut = np.sort(kept), np.sort(cut)
-    return Half(half.images[kept], half.labels[kept]), Half(half.images[cut], half.labels[cut])
+    """The rest of `half` and a stratified `count` of it (at least `classes`), in its order."""
+    cut = stratified(half.labels, max(count, classes), seed)
+    return Half(half.images[~cut], half.labels[~cut]), Half(half.images[cut], half.labels[cut])
 
 
 def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> None:
