@@ -169,7 +169,7 @@ def evaluate(
             torch.split(split.labels, batch_size),
             strict=True,
         ):
-            logits_BK = net(laid_out(normalise(images_B, data.mean, data.std)))
+            logits_BK = net(laid_out(normalise(images_B.to(device), data.mean, data.std)))
             correct += (logits_BK.argmax(dim=1) == labels_B).sum()
             total_loss += F.cross_entropy(logits_BK.float(), labels_B, reduction="sum")
     return Evaluation(correct.item() / len(split), total_loss.item() / len(split))
