@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -223,8 +223,7 @@ def _taken(half: Half, chosen: Labels) -> Half:
     """The examples with these numbers; those of a large file stay in files."""
     if isinstance(half.images, np.memmap) and half.images.nbytes > largest_in_memory():
         return Half(cache.rows(half.images, chosen), half.labels[chosen])
-    images: Any = np.asarray(half.images)  # what is taken of a memmap would still say it is one
-    return Half(images[chosen], half.labels[chosen])
+    return Half(half.images[chosen], half.labels[chosen])
 
 
 def largest_in_memory() -> float:

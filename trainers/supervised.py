@@ -73,6 +73,7 @@ def train(
     optimizer: Optimizer | None = None,
     done: int = 0,
     micro_batches: int = 1,
+    computed: Computed | None = None,
 ) -> Iterator[Epoch]:
     """Train `net` in place on `data.train`; yield an `Epoch` after every pass.
 
@@ -93,6 +94,7 @@ def train(
         micro_batches: Take every batch in so many parts and add their gradients up, which needs
             that much less memory: same steps, same loss, averaged over the whole batch. Only what
             looks at a batch as a whole sees the parts: batch normalisation.
+        computed: The type of most operations; None for what `precision.choose` makes of the recipe.
 
     Raises:
         Diverged: A loss was NaN or infinite; told at the end of its epoch.
@@ -102,7 +104,7 @@ def train(
     device = data.device
     net.to(memory_format=torch.channels_last)  # faster on the CPU too: 1.3 to 2.2 times
     optimizer = optimizer or make_optimizer(net, recipe)
-    computed = choose(recipe.precision, net, data.input_shape, device)
+    computed = computed or choose(recipe.precision, net, data.input_shape, device)
     eager = EagerStep(
         net=net,
         optimizer=optimizer,
