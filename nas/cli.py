@@ -6,6 +6,7 @@ Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 fa
 
 from __future__ import annotations
 
+import errno
 import itertools
 import sys
 from io import TextIOWrapper
@@ -58,6 +59,18 @@ for command in (
     app.command()(command)
 app.add_typer(benchmark.app, name="benchmark")
 
+# What is wrong with a path that the user named.
+_OF_A_PATH = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
 # typer has had click as a dependency and inside: the base of its errors is found by this way only.
 CommandError: type[Exception] = typer.BadParameter.__mro__[2]
 
@@ -88,9 +101,12 @@ def _status(arguments: list[str] | None) -> int:
         return 130
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        full = is_full(error)
-        advice = "; free some space, then run the same command again" if full else ""
-        return _say(f"{where}{error.strerror or error}{advice}", 74 if full else 1)
+        what = f"{where}{error.strerror or error}"
+        if is_full(error):
+            return _say(f"{what}; free some space, then run the same command again", 74)
+        if where and error.errno in _OF_A_PATH:
+            return _say(f"{what}; want another path", 2)
+        return _say(what, 1)
     except KeyboardInterrupt:
         return 130
     except stopping.Terminated:

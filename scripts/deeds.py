@@ -50,6 +50,13 @@ def leaves(folder: Path, argument: float) -> None:  # noqa: ARG001
 
 
 @deed
+def fills_the_disk(folder: Path, argument: float) -> None:  # noqa: ARG001
+    """Writes to a device that is always full."""
+    with Path("/dev/full").open("w") as file:
+        file.write("something")
+
+
+@deed
 def allocates(folder: Path, argument: float) -> None:  # noqa: ARG001
     """So many bytes at once."""
     np.ones(argument, dtype=np.uint8)

@@ -15,14 +15,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nas import executors, schedules
 from nas.candidates import Candidates
-from nas.evaluators import Outcome
+from nas.evaluators import Evaluator, Outcome, factories
 from nas.evaluators.blueprint import Blueprint
 from nas.evaluators.table import Lookup, Table
 from nas.executors import Terms
@@ -40,23 +40,30 @@ BRIEF = {"space": "mlp:max_layers=1", "max_parameters": 5_000, "tune": ("learnin
 DELAY = 0.02  # seconds that looking up takes: as much as a moment to be killed in
 
 
-class SlowLookup:
-    """A table that takes its time and writes down what it was asked for."""
+class Watched:
+    """An evaluator that takes a moment more, and writes down what it was asked for."""
 
-    def __init__(self, lookup: Lookup, folder: Path) -> None:
-        self._lookup = lookup
+    def __init__(self, evaluator: Evaluator, folder: Path, delay: float) -> None:
+        self._evaluator = evaluator
         self._log = folder / "evaluated.txt"
+        self._delay = delay
 
     def evaluate(self, number: int, proposal: Proposal) -> Outcome:
         with self._log.open("a") as file:
             file.write(f"{number}\n")
-        time.sleep(DELAY)
-        return self._lookup.evaluate(number, proposal)
+        time.sleep(self._delay)
+        return self._evaluator.evaluate(number, proposal)
 
 
-def slow_lookup(*, place: int, folder: str) -> SlowLookup:  # noqa: ARG001 - all are alike
+def slow_lookup(*, place: int, folder: str) -> Watched:  # noqa: ARG001 - all are alike
     """What the blueprint of a `table` search names."""
-    return SlowLookup(Lookup(Table(TABLE, load("nasbench201")), COLUMNS), Path(folder))
+    lookup = Lookup(Table(TABLE, load("nasbench201")), COLUMNS)
+    return Watched(lookup, Path(folder), DELAY)
+
+
+def watched_training(*, place: int, folder: str, **arguments: Any) -> Watched:
+    """What the blueprint of a search that trains names."""
+    return Watched(factories.training_from(place=place, **arguments), Path(folder), 0)
 
 
 def search_table(
@@ -105,8 +112,26 @@ def search_training(
         "seed": seed,
     }
     settings = Settings(**{**plain, **others})
-    for trial in Session(settings, folder, terms=terms, executor=executor).run(trials):
-        yield trial.number
+    with _watched(folder):
+        for trial in Session(settings, folder, terms=terms, executor=executor).run(trials):
+            yield trial.number
+
+
+@contextmanager
+def _watched(folder: Path) -> Iterator[None]:
+    """Let a session train with `Watched` evaluators, here and in its workers."""
+    here, elsewhere = factories.training, factories.training_blueprint
+
+    def blueprint(*arguments: Any) -> Blueprint:
+        made = elsewhere(*arguments)
+        return Blueprint("subjects:watched_training", {**made.arguments, "folder": str(folder)})
+
+    factories.training = lambda *arguments: Watched(here(*arguments), folder, 0)  # type: ignore[assignment]
+    factories.training_blueprint = blueprint
+    try:
+        yield
+    finally:
+        factories.training, factories.training_blueprint = here, elsewhere
 
 
 SEARCHES = {

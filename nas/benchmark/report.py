@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 UNIFORM = "uniform draws, exact"
 POINTS = 60  # of a curve
+ABREAST = 4  # columns of means in a table of 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,12 @@ class Report:
             out / "summary.json", strict_json.dumps(document, strict_json.OWN, indent=2) + "\n"
         )
         self._draw(measure, out)
-        tables = [self._means(measure, rows, exact), self._finals(rows, efforts, measure)]
+        tables = self._means(measure, rows, exact)
         if equal is not None:
-            tables.insert(1, self._equal(equal))
+            tables += self._equal(equal)
+        tables.append(self._finals(rows, efforts, measure))
+        if any(effort.recommended for effort in efforts):
+            tables.append(_recommended(efforts))
         return Group(*(part for table in tables for part in (table, Text())))
 
     @property
@@ -87,24 +91,32 @@ class Report:
             "efforts": [asdict(effort) for effort in efforts],
         }
 
-    def _means(self, measure: Measure, rows: Sequence[Row], exact: Curve | None) -> Table:
-        table = _table(f"mean of {measure.name}, % (± 95 % confidence)")
-        for n in self.at:
-            table.add_column(f"{n:,}", justify="right", no_wrap=True)
-        for name in self.searches:
-            mine = [_cell(row) for row in rows if row.contestant == name]
-            table.add_row(name, *mine)
+    def _means(self, measure: Measure, rows: Sequence[Row], exact: Curve | None) -> list[Table]:
+        cells = {
+            name: [_cell(row) for row in rows if row.contestant == name] for name in self.searches
+        }
         if exact is not None:
-            table.add_row(UNIFORM, *(f"{100 * value:.2f}" for value in exact))
-        return table
+            cells[UNIFORM] = [f"{100 * value:.2f}" for value in exact]
+        return self._by_trials(f"mean of {measure.name}, % (± 95 % confidence)", cells)
 
-    def _equal(self, found: Mapping[str, Sequence[Point | None]]) -> Table:
-        table = _table("the same, at the cost of so many whole trainings")
-        for n in self.at:
-            table.add_column(f"{n:,}", justify="right", no_wrap=True)
-        for name, points in found.items():
-            table.add_row(name, *("-" if point is None else _cell(point) for point in points))
-        return table
+    def _equal(self, found: Mapping[str, Sequence[Point | None]]) -> list[Table]:
+        cells = {
+            name: ["-" if point is None else _cell(point) for point in points]
+            for name, points in found.items()
+        }
+        return self._by_trials("the same, at the cost of so many whole trainings", cells)
+
+    def _by_trials(self, title: str, cells: Mapping[str, Sequence[str]]) -> list[Table]:
+        """A row for each name and a column for each number of trials, on 80 columns."""
+        tables = []
+        for start in range(0, len(self.at), ABREAST):
+            table = _table(title)
+            for n in self.at[start : start + ABREAST]:
+                table.add_column(f"{n:,}", justify="right", no_wrap=True)
+            for name, row in cells.items():
+                table.add_row(name, *row[start : start + ABREAST])
+            tables.append(table)
+        return tables
 
     def _finals(self, rows: Sequence[Row], efforts: Sequence[Effort], measure: Measure) -> Table:
         last = {row.contestant: row for row in rows if row.trials == self.at[-1]}
@@ -115,9 +127,6 @@ class Report:
         if not measure.is_area:
             table.add_column("optimum", justify="right", no_wrap=True)
             table.add_column("at (worst)", justify="right", no_wrap=True)
-        advised = any(effort.recommended for effort in efforts)
-        if advised:
-            table.add_column("by its model", justify="right", no_wrap=True)
         for effort in efforts:
             row = last[effort.contestant]
             cells = [
@@ -128,8 +137,6 @@ class Report:
             ]
             if not measure.is_area:
                 cells += [f"{effort.reached} of {row.seeds}", _needed(effort)]
-            if advised:
-                cells.append(_cell(effort.recommended) if effort.recommended else "-")
             table.add_row(effort.contestant, *cells)
         return table
 
@@ -176,6 +183,15 @@ def _write_board(
                     events.scalar(tag, float(value), step, time())
     with Events(folder) as events:
         events.add(picture("curves", pixels(figure)), steps[-1], time())
+
+
+def _recommended(efforts: Sequence[Effort]) -> Table:
+    table = _table("what the strategy's model recommends instead of the best score, %")
+    table.add_column("mean", justify="right", no_wrap=True)
+    for effort in efforts:
+        if effort.recommended:
+            table.add_row(effort.contestant, _cell(effort.recommended))
+    return table
 
 
 def _table(title: str) -> Table:

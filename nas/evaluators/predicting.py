@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from nas.bundle import Bundle
+from nas.evaluators.training import resolve
 from trainers.augment import normalise
 from trainers.decoding import decode, loaded
 
@@ -36,9 +37,10 @@ def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> l
     """Classify image files, read and resized as those that the network was trained on.
 
     Raises:
-        ValueError: the network is not for images, or a file cannot be read; names it.
+        ValueError: the device is not there, the network is not for images, or a file cannot be
+            read; names it.
     """
-    shape = bundle.task.input_shape
+    where, shape = resolve(device), bundle.task.input_shape
     if len(shape) != 3 or shape[0] not in (1, 3) or shape[1] != shape[2]:
         raise ValueError(f"{bundle.path}: want a network for square images, got inputs {shape}")
     for image in images:
@@ -54,12 +56,12 @@ def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> l
     )
     numbers = bundle.metrics["data"]
     mean, std = (torch.tensor(numbers[name]) for name in ("mean", "std"))
-    net, names = bundle.net().to(device), list(bundle.described["class_names"])
+    net, names = bundle.net().to(where), list(bundle.described["class_names"])
     found = []
     with torch.inference_mode():
         for start in range(0, len(files), BATCH):
             x_BCHW = normalise(torch.from_numpy(pixels[start : start + BATCH]), mean, std)
-            chances_BK = net(x_BCHW.to(device)).softmax(dim=1).cpu()
+            chances_BK = net(x_BCHW.to(where)).softmax(dim=1).cpu()
             for file, chances in zip(files[start:], chances_BK.tolist(), strict=False):
                 best = max(range(len(names)), key=chances.__getitem__)
                 by_name = dict(zip(names, chances, strict=True))

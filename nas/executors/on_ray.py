@@ -43,7 +43,7 @@ class OnRay:
         self._terms = terms
         self._told = pack({"blueprint": blueprint.to_dict()})
         self._waiting: list[tuple[int, Proposal]] = []
-        self._running: dict[Any, tuple[int, float]] = {}
+        self._running: dict[Any, int] = {}
         self._task: Any = None
         self._mine = False  # whether this executor connected, and has to disconnect
         self._busy = 0.0
@@ -59,7 +59,7 @@ class OnRay:
         ended: list[Any] = []
         while not ended:  # Ray queues what has no place yet
             ended, _ = self._ray.wait(list(self._running), timeout=_INTERRUPTIBLE)
-        number, _ = self._running.pop(ended[0])
+        number = self._running.pop(ended[0])
         outcome = self._outcome(ended[0])
         self._busy += float(outcome.measured.get("seconds", 0.0))
         self._since = self._since or monotonic()
@@ -111,7 +111,7 @@ class OnRay:
             order = pack({"number": number, "proposal": proposal_to_dict(proposal)})
             terms = {"timeout": self._terms.timeout, "memory": self._terms.memory}
             reference = self._task.remote(self._told, pack(terms), order)
-            self._running[reference] = number, monotonic()
+            self._running[reference] = number
 
     def _outcome(self, reference: Any) -> Outcome:
         try:
@@ -124,6 +124,8 @@ class OnRay:
             raise ValueError(answer["unable"])
         if "lost" in answer:
             raise ChildProcessError(answer["lost"])
+        if "full" in answer:
+            raise OSError(*answer["full"])
         return outcome_from_dict(answer["outcome"])
 
 
@@ -147,6 +149,8 @@ def evaluate(told: bytes, terms: bytes, order: bytes) -> bytes:
         return pack({"unable": str(error)})
     except ChildProcessError as error:
         return pack({"lost": str(error)})
+    except OSError as full:
+        return pack({"full": [full.errno, full.strerror, full.filename]})
     return pack({"outcome": outcome_to_dict(outcome)})
 
 

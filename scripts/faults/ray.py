@@ -6,12 +6,11 @@ the dead node are run again by Ray, on the other.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import processes
+import ray_nodes
 import subjects
 
 from faults import Finding
@@ -22,9 +21,6 @@ STRATEGIES = ("random", "evolution", "halving")
 
 def run(*, quick: bool, folder: Path) -> Finding:
     """Search on two nodes, and on one of them from the middle on."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     lines: list[str] = []
     wrong: list[str] = []
     cases = [("table", strategy, 80) for strategy in (("halving",) if quick else STRATEGIES)]
@@ -47,25 +43,15 @@ def run(*, quick: bool, folder: Path) -> Finding:
 def _search(
     folder: Path, kind: str, strategy: str, trials: int, reference: list[dict[str, Any]]
 ) -> tuple[str, bool, list[int]]:
-    import ray
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-    )
-    try:
-        second = cluster.add_node(num_cpus=1)
+    told = 0
+    seen: set[int] = set()
+    with ray_nodes.two_nodes() as (cluster, second):
         terms = Terms(workers=2, address=cluster.address)
-        told = 0
-        seen: set[int] = set()
         for _ in subjects.SEARCHES[kind](folder, strategy, trials, 0, "ray", terms):
             told += 1
             seen |= set(_workers_of_ray())
             if told == trials // 2:
                 cluster.remove_node(second, allow_graceful=False)
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
     left = processes.left_of(seen, seconds=10)
     same = subjects.decided(folder) == reference
     line = f"{told} of {trials} trials done, one of two nodes killed after {trials // 2}"

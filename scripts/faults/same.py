@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import ray_nodes
 import subjects
 
 from faults import Finding
+from nas.executors import Terms
 
 STRATEGIES = ("random", "evolution", "halving")
 WORKERS = (2, 4, 8)
@@ -17,27 +21,53 @@ def run(*, quick: bool, folder: Path) -> Finding:
     """Compare searches that train on the processor with the one in a single process."""
     seeds = range(1 if quick else 5)
     strategies = ("halving",) if quick else STRATEGIES
-    differs, searches = [], 0
+    searches: Counter[str] = Counter()
+    differs = []
+    alone = {}
     for seed in seeds:
         for strategy in strategies:
-            alone = folder / f"{strategy}-{seed}-1"
-            reference = subjects.run_to_the_end(alone, "training", strategy, TRIALS, seed=seed)
-            weights = _weights(alone)
+            name = f"{strategy}, seed {seed}"
+            alone[name] = _search(folder / name, strategy, seed)
             for workers in (2,) if quick else WORKERS:
-                there = folder / f"{strategy}-{seed}-{workers}"
-                same = reference == subjects.run_to_the_end(
-                    there, "training", strategy, TRIALS, seed=seed, workers=workers
-                )
-                searches += 1
-                if not same or _weights(there) != weights:
-                    differs.append(f"{strategy}, seed {seed}, {workers} workers: another search")
+                there = folder / f"{name}, {workers} workers"
+                searches[f"{workers} workers"] += 1
+                if _search(there, strategy, seed, workers=workers) != alone[name]:
+                    differs.append(f"{there.name}: another search")
+    if not quick:
+        for there, same in _on_ray(folder, seeds, alone):
+            searches["Ray on two nodes"] += 1
+            if not same:
+                differs.append(f"{there}: another search")
+    of = ", ".join(f"{n} with {where}" for where, n in searches.items())
     line = (
-        f"{searches} searches of {TRIALS} trainings with {', '.join(map(str, WORKERS))} workers, "
-        f"{len(seeds)} seeds, {', '.join(strategies)}: {len(differs)} differ from one worker's"
+        f"searches of {TRIALS} trainings, {', '.join(strategies)}, {len(seeds)} seeds: {of}: "
+        f"{len(differs)} differ from one worker's"
     )
-    if quick:
-        line = line.replace(", ".join(map(str, WORKERS)), "2")
     return Finding(held=not differs, lines=(line, *differs))
+
+
+_Made = tuple[list[dict[str, Any]], dict[str, bytes]]
+
+
+def _search(folder: Path, strategy: str, seed: int, **options: int) -> _Made:
+    decided = subjects.run_to_the_end(folder, "training", strategy, TRIALS, seed=seed, **options)
+    return decided, _weights(folder)
+
+
+def _on_ray(folder: Path, seeds: range, alone: dict[str, _Made]) -> list[tuple[str, bool]]:
+    """The same searches on one cluster, one after another."""
+    found = []
+    with ray_nodes.two_nodes() as (cluster, _):
+        terms = Terms(workers=2, address=cluster.address)
+        for seed in seeds:
+            for strategy in STRATEGIES:
+                name = f"{strategy}, seed {seed}"
+                there = folder / f"{name}, on Ray"
+                for _ in subjects.search_training(there, strategy, TRIALS, seed, "ray", terms):
+                    pass
+                same = (subjects.decided(there), _weights(there)) == alone[name]
+                found.append((there.name, same))
+    return found
 
 
 def _weights(folder: Path) -> dict[str, bytes]:

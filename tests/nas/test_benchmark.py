@@ -234,15 +234,19 @@ def test_the_command_prints_and_writes(path, tmp_path):
     command = [
         *(sys.executable, "-m", "nas", "benchmark", "search", "--table", str(path)),
         *("--space", "nasbench201", "--accuracy", "late", "--strategies", "random,evolution"),
-        *("--trials", "30", "--seeds", "4", "--at", "10,20", "--out", str(out)),
+        *("--trials", "30", "--seeds", "4", "--at", "5,10,15,20,25", "--out", str(out)),
     ]
     table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "uniform draws, exact" in table
+    assert max(map(len, table.splitlines())) <= 80
     document = json.loads(
         subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout
     )
-    assert document["trials"] == [10, 20, 30]
+    assert document["trials"] == [5, 10, 15, 20, 25, 30]
     assert {row["contestant"] for row in document["rows"]} == {"random", "evolution"}
+    for row in document["rows"]:  # nothing is cut
+        mean = f"{100 * row['mean']:.2f} ±{50 * (row['high'] - row['low']):.2f}"
+        assert mean in table
     assert document["rows"][0]["p_random"] is None
     assert {f.name for f in out.iterdir()} >= {"summary.csv", "summary.json", "curves.png"}
     assert sorted(f.name for f in (out / "tensorboard").iterdir() if f.is_dir()) == [

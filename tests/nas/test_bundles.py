@@ -338,6 +338,7 @@ def test_images_from_disk_are_classified_as_in_training(exported, tmp_path, capf
     assert status("predict", exported, *files, "--json") == 0
     assert [p["label"] for p in json.loads(capfd.readouterr().out)] == [p.label for p in found]
     assert status("predict", exported, tmp_path / "absent.png") == 2
+    assert status("predict", exported, *files, "--device", "gpu") == 2
     assert "absent.png: no such file" in capfd.readouterr().err
 
 

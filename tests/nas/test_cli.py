@@ -83,6 +83,7 @@ BAD = [
     (["--data", unreadable], "3.png"),
     (["--data", no_images], "no images"),
     (["--no-such-option"], "No such option"),
+    (["--out", "n" * 300], "File name too long; want another path"),
 ]
 
 

@@ -93,6 +93,15 @@ def test_what_is_raised_costs_that_trial_only(any_executor, tmp_path, name, fail
     assert len((tmp_path / "made.txt").read_text().splitlines()) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="wants /dev/full")
+def test_a_full_disk_is_no_fault_of_the_trial(any_executor, tmp_path):
+    with closing(executors.make(any_executor, blueprint(tmp_path), Terms())) as executor:
+        executor.submit(0, proposal("fills_the_disk"))
+        with pytest.raises(OSError, match="No space left on device"):
+            executor.wait()
+    gone(tmp_path)
+
+
 def test_nothing_is_made_before_there_is_a_trial_and_closing_twice_is_closing(safe, tmp_path):
     executor = executors.make(safe, blueprint(tmp_path), Terms(workers=2))
     executor.close()
