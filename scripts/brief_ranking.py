@@ -1,7 +1,8 @@
 """How well does brief training rank cells? Spearman correlation with published accuracy.
 
     python scripts/brief_ranking.py --table nasbench201.csv.gz --data cifar10.npz --out ranking.jsonl
-        --recipe averaging=0 --recipe averaging=0.95 --cells 24 --epochs 2 --channels 4
+        --recipe default --recipe mirror=random,nesterov=false,schedule=cosine,label_smoothing=0
+        --cells 30 --epochs 4 --channels 8 --image-size 16
 
 Every recipe trains the same random cells of NAS-Bench-201, from the same initial weights, one after
 the other in one thread; what counts is the correlation for the CPU (or GPU) seconds it takes. What
@@ -32,12 +33,15 @@ def main(
     table: Annotated[Path, typer.Option(help="Published accuracies, CSV or CSV.gz.")],
     data: Annotated[str, typer.Option(help="As for nas search.")],
     out: Annotated[Path, typer.Option(help="Results, one line each; continued if it is there.")],
-    recipe: Annotated[list[str], typer.Option(help="Fields, as averaging=0,mirror=random.")],
+    recipe: Annotated[
+        list[str], typer.Option(help="Fields, as averaging=0,mirror=random; default for none.")
+    ],
     column: str = "cifar10_test_200ep",
     cells: int = 24,
     epochs: int = 2,
     channels: int = 4,
     stacked: int = 1,
+    image_size: Annotated[int | None, typer.Option(help="Resize images to it.")] = None,
     seed: int = 0,
     device: str = "auto",
 ) -> None:
@@ -46,24 +50,28 @@ def main(
     published = Table(table, search_spaces.get("nasbench201"))
     accuracy = published.accuracy(column)
     space = search_spaces.get("nasbench201", channels=channels, cells=stacked)
-    dataset = trainers.load(data).to(trainers.resolve(device))
+    dataset = trainers.load(data, image_size=image_size).to(trainers.resolve(device))
     task = Task(dataset.input_shape, len(dataset.classes))
     chosen = random.Random(seed).sample(published.architectures, cells)
     known = {json.dumps(line["key"]): line for line in _lines(out)}
     for fields in recipe:
+        _recipe(fields, epochs)  # a mistake in the last one is told before the first is trained
+    for fields in recipe:
         lines = []
         for architecture in chosen:
-            key = [str(architecture), fields, epochs, channels, stacked, seed, data]
+            key = [str(architecture), fields, epochs, channels, stacked, image_size, seed, data]
             if json.dumps(key) not in known:
-                brief = trainers.Recipe.from_dict(
-                    {"epochs": epochs, **named.parse(f"recipe:{fields}")[1]}
-                )
+                brief = _recipe(fields, epochs)
                 line = {"key": key, **_trained(space.compile, architecture, task, dataset, brief)}
                 known[json.dumps(key)] = line
-                with out.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
+                _append(out, line)
             lines.append(known[json.dumps(key)])
         _print(fields, lines, [accuracy[published.row(a)] for a in chosen])
+
+
+def _recipe(fields: str, epochs: int) -> trainers.Recipe:
+    _, others = named.parse("recipe" if fields == "default" else f"recipe:{fields}")
+    return trainers.Recipe.from_dict({"epochs": epochs, **others})
 
 
 def _trained(
@@ -94,6 +102,13 @@ def _print(fields: str, lines: list[dict[str, Any]], published: list[float]) -> 
         f"mean accuracy {found.mean():.4f}  {seconds:.1f} CPU s a cell",
         flush=True,
     )
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    with path.open("a+b") as file:
+        if file.tell() and not path.read_bytes().endswith(b"\n"):
+            file.write(b"\n")  # a kill has torn the last line: what comes is not to be torn too
+        file.write(json.dumps(line).encode() + b"\n")
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -1,17 +1,20 @@
 """The batches of an epoch: every example once, in random order, augmented a block at a time."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Generator, Tensor
 
 from trainers.augment import alternating_mirrors, augment
-from trainers.data import Dataset
+from trainers.data import Dataset, Split
 from trainers.determinism import derive_seed
 from trainers.recipe import Recipe
 
 # Shape letters: N examples, B batch.
 
+Block = tuple[Tensor, ...]  # the numbers of the examples of each of some batches
 BLOCK_BYTES = 64 * 2**20  # float32 examples that are augmented at once
 
 
@@ -23,15 +26,16 @@ def batches(
     Yields images, float32 [B,...], and labels, int64 [B].
     Batches are of equal size, give or take one: nothing is dropped and none has a single example.
     """
-    images, device = data.train.images, data.device
+    device = data.device
     rng = Generator(device).manual_seed(derive_seed(seed, "data", epoch))
-    order_N = torch.randperm(len(images), generator=rng, device=device)
-    steps = steps_per_epoch(len(images), recipe.batch_size)
+    order_N = torch.randperm(len(data.train), generator=rng, device=device)
+    steps = steps_per_epoch(len(data.train), recipe.batch_size)
     mirrored_N = _mirrored(data, recipe, epoch, seed)
-    for block in _blocks(order_N.tensor_split(steps), 4 * images[0].numel()):
+    blocks = _blocks(order_N.tensor_split(steps), 4 * data.train.images[0].numel())
+    for block, images in _gathered(data.train, blocks):
         index = torch.cat(block)
         x = augment(
-            images[index],
+            images,
             data.mean,
             data.std,
             strength=recipe.augmentation,
@@ -44,6 +48,30 @@ def batches(
             torch.split(data.train.labels[index], sizes),
             strict=True,
         )
+
+
+def _gathered(split: Split, blocks: Iterable[Block]) -> Iterator[tuple[Block, Tensor]]:
+    """Each block and its images, on the device of the labels.
+
+    Those of a file are read by a thread while the block before them is trained on.
+    """
+    device, at_home = split.labels.device, split.images.device
+
+    def gather(block: Block) -> Tensor:
+        return split.images[torch.cat(block).to(at_home)]
+
+    if not split.mapped:
+        yield from ((block, gather(block)) for block in blocks)
+        return
+    with ThreadPoolExecutor(1, "read ahead") as reader:
+        coming: deque[tuple[Block, Future[Tensor]]] = deque()
+        for block in blocks:
+            coming.append((block, reader.submit(gather, block)))
+            if len(coming) > 1:
+                first, images = coming.popleft()
+                yield first, images.result().to(device)
+        for last, images in coming:
+            yield last, images.result().to(device)
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -64,7 +92,7 @@ def _mirrored(data: Dataset, recipe: Recipe, epoch: int, seed: int) -> Tensor | 
     return alternating_mirrors(len(data.train), epoch, sides)
 
 
-def _blocks(chunks: tuple[Tensor, ...], example_bytes: int) -> Iterator[tuple[Tensor, ...]]:
+def _blocks(chunks: Block, example_bytes: int) -> Iterator[Block]:
     """Runs of batches that together hold about `BLOCK_BYTES`."""
     run = max(1, BLOCK_BYTES // (example_bytes * len(chunks[0])))
     for start in range(0, len(chunks), run):

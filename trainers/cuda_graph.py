@@ -7,6 +7,8 @@ tensor on the device, and gradients live in the graph's own memory.
 The first steps are launched one by one, on a stream of their own, as capture wants it: they are
 steps of the training like all others. Then each size of a batch (there are at most two) is captured
 when it first comes. Capturing computes nothing, so that the steps are the same steps.
+
+This has never run on a GPU: what is said here is what CUDA documents, not what was seen.
 """
 
 import logging
@@ -18,9 +20,8 @@ from torch import Tensor
 from trainers import memory
 from trainers.steps import EagerStep
 
-WARM_UP_STEPS = (
-    3  # launched one by one: libraries choose their kernels, optimisers make their state
-)
+# Launched one by one: libraries choose their kernels, optimisers make their state.
+WARM_UP_STEPS = 3
 LOG = logging.getLogger(__name__)
 
 

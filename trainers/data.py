@@ -1,18 +1,21 @@
 """Data sets as tensors: three splits on one device, indexed without any Python per example."""
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainers import downloads, sources
+from trainers import cache, downloads, sources
 from trainers.determinism import derive_seed
 from trainers.sources import Half, Labels, Source
+from trainers.stratified import stratified
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,6 +27,8 @@ MOST_VALIDATION = 10_000  # ... but no more examples than this: a standard error
 TEST_SHARE = 0.2  # where there is no official test half
 TEST_SEED = 0  # the test split is the same whatever the caller's seed is
 LARGEST_SIDE = 4096  # pixels
+MEMORY_SHARE = 1 / 4  # of the machine's, for the images of a file: workers have their own
+DEVICE_SHARE = 1 / 2  # of a GPU's free memory likewise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,17 +38,26 @@ class Split:
     Attributes:
         images: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences.
         labels: int64 [N].
+        mapped: Whether the images are in a file, which is read as they are asked for.
     """
 
     images: Tensor
     labels: Tensor
+    mapped: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def to(self, device: torch.device | str) -> "Split":
-        """The same examples on `device`."""
-        return Split(self.images.to(device), self.labels.to(device))
+        """The same examples on `device`; mapped images too large for it stay, and are streamed."""
+        images, device = self.images, torch.device(device)
+        if self.mapped and device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            if images.nbytes > DEVICE_SHARE * free:
+                return Split(images, self.labels.to(device), mapped=True)
+        return Split(
+            images.to(device), self.labels.to(device), self.mapped and device.type == "cpu"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +162,7 @@ def load(
     if image_size is not None and not 1 <= image_size <= LARGEST_SIDE:
         raise ValueError(f"image_size: want 1 to {LARGEST_SIDE} pixels, got {image_size}")
     source = _find(name_or_path, image_size, Path(root or "data"))
-    train, test = _cut_test(source)
-    train, validation = _cut_validation(train, source.classes, seed)
-    splits = [_split(half, image_size) for half in (train, validation, test)]
+    splits = [_split(half, image_size) for half in _cut(source, seed)]
     mean, std = _mean_and_std(splits[0].images)
     return Dataset(
         name=str(name_or_path),
@@ -190,34 +202,36 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
 
-def _cut_test(source: Source) -> tuple[Half, Half]:
-    if source.test is not None:
-        return source.train, source.test
-    count = round(TEST_SHARE * len(source.train.labels))
-    _check_counts(source.train.labels, source.classes, least=3)
-    return _cut(source.train, count, len(source.classes), TEST_SEED)
+def _cut(source: Source, seed: int) -> tuple[Half, Half, Half]:
+    """Train, validation and test; each in the order it was found in."""
+    labels, classes = source.train.labels, source.classes
+    learning, test = np.arange(len(labels)), source.test
+    if test is None:
+        _check_counts(labels, classes, least=3)
+        count = round(TEST_SHARE * len(labels))
+        drawn = stratified(labels, max(count, len(classes)), TEST_SEED)
+        learning, test = learning[~drawn], _taken(source.train, learning[drawn])
+    _check_counts(labels[learning], classes, least=2)
+    count = min(MOST_VALIDATION, round(VALIDATION_SHARE * len(learning)))
+    its_seed = derive_seed("validation", seed) >> 31
+    drawn = stratified(labels[learning], max(count, len(classes)), its_seed)
+    train, validation = (_taken(source.train, learning[part]) for part in (~drawn, drawn))
+    return train, validation, test
 
 
-def _cut_validation(train: Half, classes: tuple[str, ...], seed: int) -> tuple[Half, Half]:
-    _check_counts(train.labels, classes, least=2)
-    count = min(MOST_VALIDATION, round(VALIDATION_SHARE * len(train.labels)))
-    return _cut(train, count, len(classes), derive_seed("validation", seed) >> 31)
+def _taken(half: Half, chosen: Labels) -> Half:
+    """The examples with these numbers; those of a large file stay in files."""
+    if isinstance(half.images, np.memmap) and half.images.nbytes > largest_in_memory():
+        return Half(cache.rows(half.images, chosen), half.labels[chosen])
+    return Half(half.images[chosen], half.labels[chosen])
 
 
-def _cut(half: Half, count: int, classes: int, seed: int) -> tuple[Half, Half]:
-    """The rest of `half` and a stratified `count` of it (at least one per class), in its order."""
-    import numpy as np
-    from sklearn.model_selection import StratifiedShuffleSplit
-
-    cutter = StratifiedShuffleSplit(1, test_size=max(count, classes), random_state=seed)
-    kept, cut = next(cutter.split(np.zeros(len(half.labels)), half.labels))
-    kept, cut = np.sort(kept), np.sort(cut)
-    return Half(half.images[kept], half.labels[kept]), Half(half.images[cut], half.labels[cut])
+def largest_in_memory() -> float:
+    """Bytes of images that are copied to memory; where there are more they stay in mapped files."""
+    return MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> None:
-    import numpy as np
-
     counts: npt.NDArray[np.intp] = np.bincount(labels, minlength=len(classes))
     if len(classes) < 2:
         raise ValueError(
@@ -232,10 +246,11 @@ def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> No
 
 
 def _split(half: Half, image_size: int | None) -> Split:
+    mapped = isinstance(half.images, np.memmap)
     images = torch.from_numpy(half.images)
     if image_size is not None and images.shape[1:][-2:] != (image_size, image_size):
         images = _resized(images, image_size)
-    return Split(images, torch.from_numpy(half.labels))
+    return Split(images, torch.from_numpy(half.labels), mapped)
 
 
 def _resized(images: Tensor, size: int) -> Tensor:
@@ -255,8 +270,10 @@ def _mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:
     """Over everything but axis 1; of pixels exact, by histogram, whatever the number of threads."""
     if images.dtype == torch.uint8:
         values = torch.arange(256, dtype=torch.float64, device=images.device)
-        columns = images.transpose(0, 1)
-        share = torch.stack([c.flatten().bincount(minlength=256) for c in columns]).double()
+        share = torch.zeros(images.shape[1], 256, dtype=torch.float64, device=images.device)
+        for block in torch.split(images, 10_000):
+            columns = block.transpose(0, 1)
+            share += torch.stack([c.flatten().bincount(minlength=256) for c in columns])
         share /= share.sum(dim=1, keepdim=True)
         mean = share @ values
         variance = (share * (values - mean[:, None]) ** 2).sum(dim=1)

@@ -27,6 +27,7 @@ def decode(
     *,
     grey: bool,
     image_size: int | None,
+    room: Callable[[tuple[int, ...]], Pixels] | None = None,
 ) -> Pixels:
     """The pictures `read(0)` to `read(count - 1)` as uint8 [N,1 or 3,H,W].
 
@@ -37,15 +38,14 @@ def decode(
         name: What an error calls a picture.
         grey: One channel, else red, green and blue.
         image_size: Resize to this height and width, in pixels; None wants pictures of one size.
+        room: Makes the array that they are put in; by default one in memory.
 
     Raises:
         ValueError: A picture cannot be read (it is named), two differ in size, or all together do
-            not fit in memory.
+            not fit in memory, if that is where they are put.
     """
     width, height = (image_size, image_size) if image_size else named(read, name)(0).size
-    shape = (count, 1 if grey else 3, height, width)
-    _check_memory(shape)
-    pixels: Pixels = np.empty(shape, np.uint8)
+    pixels = (room or in_memory)((count, 1 if grey else 3, height, width))
 
     def put(number: int) -> None:
         picture = named(read, name)(number)
@@ -132,7 +132,12 @@ def _eight_bit(picture: Image.Image, grey: bool) -> Image.Image:
     return picture.convert("L" if grey else "RGB")
 
 
-def _check_memory(shape: tuple[int, ...]) -> None:
+def in_memory(shape: tuple[int, ...]) -> Pixels:
+    """An array for images [N,C,H,W].
+
+    Raises:
+        ValueError: This machine has not so much memory.
+    """
     need = int(np.prod([float(side) for side in shape]))
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if need > there:
@@ -140,3 +145,4 @@ def _check_memory(shape: tuple[int, ...]) -> None:
             f"data: {shape[0]:,} images of {shape[3]}×{shape[2]} need {need / 1e9:.1f} GB, this machine has "
             f"{there / 1e9:.1f} GB; pass a smaller image_size"
         )
+    return np.empty(shape, np.uint8)

@@ -58,10 +58,10 @@ def _pixels(path: Path, files: list[str], image_size: int | None) -> Pixels:
     content = sha256(f"1 {image_size} {PIL.__version__}".encode())
     for file, its_digest in zip(files, in_threads(digest, len(files), "reading"), strict=True):
         content.update(Path(file).relative_to(path).as_posix().encode() + its_digest)
-    return cache.kept(content.hexdigest(), lambda: _decoded(files, image_size))
+    return cache.kept(content.hexdigest(), lambda room: _decoded(files, image_size, room))
 
 
-def _decoded(files: list[str], image_size: int | None) -> Pixels:
+def _decoded(files: list[str], image_size: int | None, room: cache.Room | None = None) -> Pixels:
     headers = named(lambda number: opened(files[number]), files.__getitem__)
 
     def is_grey(number: int) -> bool:
@@ -74,6 +74,7 @@ def _decoded(files: list[str], image_size: int | None) -> Pixels:
         files.__getitem__,
         grey=all(in_threads(is_grey, len(files))),
         image_size=image_size,
+        room=room,
     )
 
 

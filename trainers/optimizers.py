@@ -65,10 +65,7 @@ class SGD:
 
     @torch.no_grad()
     def step(self) -> None:
-        for group in self.groups:
-            moved, gradients = _with_gradients(group)
-            if not moved:
-                continue
+        for group, moved, gradients in _moving(self.groups):
             remembered = self._momenta(moved) if self.momentum else []
             torch._fused_sgd_(
                 moved,
@@ -107,10 +104,7 @@ class AdamW:
 
     @torch.no_grad()
     def step(self) -> None:
-        for group in self.groups:
-            moved, gradients = _with_gradients(group)
-            if not moved:
-                continue
+        for group, moved, gradients in _moving(self.groups):
             for parameter in moved:
                 if parameter not in self.state:
                     self.state[parameter] = {
@@ -168,10 +162,12 @@ def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
             group.learning_rate = learning_rate
 
 
-def _with_gradients(group: Group) -> tuple[list[Tensor], list[Tensor]]:
-    """The parameters that have a gradient, and these."""
-    pairs = [(p, p.grad) for p in group.parameters if p.grad is not None]
-    return [p for p, _ in pairs], [gradient for _, gradient in pairs]
+def _moving(groups: Sequence[Group]) -> Iterator[tuple[Group, list[Tensor], list[Tensor]]]:
+    """Each group that has gradients: its parameters that have one, and these."""
+    for group in groups:
+        pairs = [(p, p.grad) for p in group.parameters if p.grad is not None]
+        if pairs:
+            yield group, [p for p, _ in pairs], [gradient for _, gradient in pairs]
 
 
 def _forget_gradients(groups: Sequence[Group]) -> None:

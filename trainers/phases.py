@@ -8,6 +8,7 @@ from torch import nn
 
 from trainers.averaging import Average
 from trainers.batches import batches, steps_per_epoch
+from trainers.convolutions import quick_convolutions
 from trainers.data import Dataset
 from trainers.determinism import derive_seed, seeded
 from trainers.optimizers import learning_rates, make_optimizer, set_learning_rate
@@ -58,7 +59,11 @@ def split_pass(net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int) -> P
     a_pass = steps_per_epoch(len(data.train), recipe.batch_size)
     average = Average(net, recipe.averaging, steps=recipe.epochs * a_pass)
     clock = _Clock(device)
-    with seeded(derive_seed(seed, "network", 1), device), dropout(net, recipe.dropout):
+    with (
+        seeded(derive_seed(seed, "network", 1), device),
+        dropout(net, recipe.dropout),
+        quick_convolutions(net),
+    ):
         step(*next(batches(data, recipe, epoch=1, seed=seed)))
         rates = learning_rates(recipe, a_pass)
         started = perf_counter()

@@ -20,6 +20,7 @@ from torch import nn
 from trainers.augment import normalise
 from trainers.averaging import Average
 from trainers.batches import batches, laid_out, steps_per_epoch
+from trainers.convolutions import quick_convolutions
 from trainers.data import Dataset, Split
 from trainers.determinism import derive_seed, seeded
 from trainers.optimizers import Optimizer, learning_rates, make_optimizer, set_learning_rate
@@ -72,6 +73,7 @@ def train(
     optimizer: Optimizer | None = None,
     done: int = 0,
     micro_batches: int = 1,
+    computed: Computed | None = None,
 ) -> Iterator[Epoch]:
     """Train `net` in place on `data.train`; yield an `Epoch` after every pass.
 
@@ -92,6 +94,7 @@ def train(
         micro_batches: Take every batch in so many parts and add their gradients up, which needs
             that much less memory: same steps, same loss, averaged over the whole batch. Only what
             looks at a batch as a whole sees the parts: batch normalisation.
+        computed: The type of most operations; None for what `precision.choose` makes of the recipe.
 
     Raises:
         Diverged: A loss was NaN or infinite; told at the end of its epoch.
@@ -101,7 +104,7 @@ def train(
     device = data.device
     net.to(memory_format=torch.channels_last)  # faster on the CPU too: 1.3 to 2.2 times
     optimizer = optimizer or make_optimizer(net, recipe)
-    computed = choose(recipe.precision, net, data.input_shape, device)
+    computed = computed or choose(recipe.precision, net, data.input_shape, device)
     eager = EagerStep(
         net=net,
         optimizer=optimizer,
@@ -117,7 +120,11 @@ def train(
         start, rate = perf_counter(), 0.0
         total_loss = torch.zeros((), device=device)
         net.train()
-        with seeded(derive_seed(seed, "network", number), device), dropout(net, recipe.dropout):
+        with (
+            seeded(derive_seed(seed, "network", number), device),
+            dropout(net, recipe.dropout),
+            quick_convolutions(net),
+        ):
             for x_B, labels_B in batches(data, recipe, epoch=number, seed=seed):
                 rate = next(rates)
                 set_learning_rate(optimizer, rate)
@@ -158,13 +165,15 @@ def evaluate(
         return Evaluation(nan, nan)
     device = split.labels.device
     correct, total_loss = torch.zeros(2, device=device, dtype=torch.float64)
-    for images_B, labels_B in zip(
-        torch.split(split.images, batch_size), torch.split(split.labels, batch_size), strict=True
-    ):
-        with autocast(device, computed):
-            logits_BK = net(laid_out(normalise(images_B, data.mean, data.std)))
-        correct += (logits_BK.argmax(dim=1) == labels_B).sum()
-        total_loss += F.cross_entropy(logits_BK.float(), labels_B, reduction="sum")
+    with autocast(device, computed), quick_convolutions(net):
+        for images_B, labels_B in zip(
+            torch.split(split.images, batch_size),
+            torch.split(split.labels, batch_size),
+            strict=True,
+        ):
+            logits_BK = net(laid_out(normalise(images_B.to(device), data.mean, data.std)))
+            correct += (logits_BK.argmax(dim=1) == labels_B).sum()
+            total_loss += F.cross_entropy(logits_BK.float(), labels_B, reduction="sum")
     return Evaluation(correct.item() / len(split), total_loss.item() / len(split))
 
 

@@ -104,6 +104,9 @@ def training(
         str, typer.Option(help="SPACE*HOW_MANY with + between them; spaces as for nas search.")
     ] = "nasbench201:channels=8,cells=1*8+mobile*4",
     data: Annotated[str, typer.Option(help="Images, as for nas search.")] = "digits",
+    images: Annotated[
+        int | None, typer.Option(help="Train and validate on so many of them only.")
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Of each training.")] = 2,
     batch_size: Annotated[int, typer.Option(help="Examples a step.")] = 64,
     seeds: Annotated[int, typer.Option(help="Rounds over the architectures.")] = 3,
@@ -135,7 +138,7 @@ def training(
     _, others = named.parse(f"recipe:{recipe}" if recipe else "recipe")
     fields = {"epochs": epochs, "batch_size": batch_size, **others}
     with trained.threads(threads):
-        bench = Bench(data, fields, device=device, loader_workers=loader_workers)
+        bench = Bench(data, fields, device=device, loader_workers=loader_workers, images=images)
         document = _measured(bench, candidates, seeds)
     text = dumps(document, indent=2, allow_nan=False) + "\n"
     if out is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,6 @@ def training_from(
     import trainers
     from nas.evaluators.training import load_data
 
-    import_module("torch._dynamo")  # the first optimiser would: seconds of the first trial's time
     chosen = Settings.from_dict(settings)
     trainers.set_threads(chosen.threads)
     data = load_data(

@@ -20,6 +20,7 @@ from trainers import Dataset, Epoch, Split, memory, roofline
 from trainers.phases import split_pass
 from trainers.plain_loop import train_plainly
 from trainers.precision import choose
+from trainers.stratified import stratified
 
 MOST_TIMED = 20  # batches of the pass that is taken apart
 
@@ -54,16 +55,26 @@ class Bench:
         recipe: Fields of the recipe.
         device: "auto", "cpu", "cuda" or "cuda:N".
         loader_workers: Processes of the plain loop's `DataLoader`.
+        images: Use so many of the training and validation data only, four fifths and one fifth of
+            them, each class with its share.
 
     Raises:
         ValueError: the data cannot be read, the recipe is not allowed, ...
     """
 
     def __init__(
-        self, data: str, recipe: Mapping[str, Any], *, device: str, loader_workers: int
+        self,
+        data: str,
+        recipe: Mapping[str, Any],
+        *,
+        device: str,
+        loader_workers: int,
+        images: int | None = None,
     ) -> None:
         self.recipe = training.make_recipe(recipe)
         self._at_home = training.load_data(data, device="cpu")
+        if images is not None:
+            self._at_home = _fewer(self._at_home, images)
         self.data = self._at_home.to(trainers.resolve(device))
         self.task = training.task_of(self.data)
         self._loader_workers = loader_workers
@@ -149,6 +160,26 @@ def _first(data: Dataset, count: int) -> Dataset:
     """The data set with the first training examples only."""
     train = Split(data.train.images[:count], data.train.labels[:count])
     return replace(data, train=train)
+
+
+def _fewer(data: Dataset, images: int) -> Dataset:
+    """The data set with so many examples of the training and validation splits."""
+    least, there = len(data.classes), len(data.train) + len(data.validation)
+
+    def drawn(split: Split, count: int) -> Split:
+        if not least <= count <= len(split) - least:
+            raise ValueError(
+                "--images: want so many that each class has some, and as many fewer than "
+                f"{there:,}, got {images}"
+            )
+        chosen = torch.from_numpy(stratified(split.labels.numpy(), count, seed=0))
+        return Split(split.images[chosen], split.labels[chosen])
+
+    return replace(
+        data,
+        train=drawn(data.train, images - images // 5),
+        validation=drawn(data.validation, images // 5),
+    )
 
 
 class _Peak:

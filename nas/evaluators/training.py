@@ -103,7 +103,7 @@ class _Work:
     curve: list[Epoch] = field(default_factory=list)
     behind: int = 0  # epochs that were not trained now
     restarted: str = ""  # why, if it could not go on from where it was
-    computed: str = ""  # in which type
+    computed: precision.Computed | None = None  # in which type; None before it is chosen
 
 
 class Training:
@@ -211,6 +211,7 @@ class Training:
             optimizer=work.optimizer,
             done=work.behind,
             micro_batches=work.micro_batches,
+            computed=work.computed,
         ):
             work.curve.append(epoch)
             if epoch.number == last:

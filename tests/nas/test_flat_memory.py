@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+TRIALS, GROWTH = 10_000, 0.1  # a worker may be a tenth larger after so many
+
 PROGRAM = """
 import json, random, resource, sys
 from dataclasses import replace
@@ -44,4 +46,5 @@ def test_two_hundred_candidates_one_after_another_leave_memory_flat():
     settled = resident[50:]  # until then libraries keep what they have compiled for new shapes
     slope = np.polyfit(np.arange(len(settled)), settled, 1)[0]
     said = f"{resident[0] / 2**20:.1f}, {settled[0] / 2**20:.1f}, {settled[-1] / 2**20:.1f} MiB"
-    assert slope < 5_000, f"{slope:.0f} bytes a candidate; after 1, 50 and 200: {said}"
+    allowed = GROWTH * resident[0] / TRIALS
+    assert slope < allowed, f"{slope:.0f} bytes a candidate; after 1, 50 and 200: {said}"

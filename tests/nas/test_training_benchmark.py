@@ -88,6 +88,8 @@ def test_the_summary_is_arithmetic(candidates):
     ("option", "value", "message"),
     [
         ("--spaces", "mlp", r"want SPACE\*HOW_MANY\+..., got 'mlp'"),
+        ("--images", "9", "--images: want so many that each class has some, .* got 9"),
+        ("--images", "1438", "as many fewer than 1,438, got 1438"),
         ("--seeds", "0", "--seeds: want at least 1, got 0"),
         ("--loader-workers", "-1", "--loader-workers: want at least 0, got -1"),
         ("--recipe", "lr=1", "recipe: want only epochs, .*, got 'lr'"),
@@ -98,6 +100,13 @@ def test_mistakes_are_told_in_one_line(option, value, message):
         CliRunner().invoke(
             cli.app, ["benchmark", "training", option, value], catch_exceptions=False
         )
+
+
+def test_fewer_images_are_of_every_class():
+    bench = Bench("digits", {"epochs": 1}, device="cpu", loader_workers=0, images=101)
+    assert bench.described()["examples"] == {"train": 81, "validation": 20}
+    assert set(bench.data.train.labels.tolist()) == set(range(10))
+    assert set(bench.data.validation.labels.bincount().tolist()) == {2}
 
 
 def test_the_plain_loop_learns():
