@@ -94,14 +94,14 @@ class Candidates:
     def crossover(self, a: Proposal, b: Proposal, rng: Random) -> Proposal:
         """Draw a proposal that takes each decision from `a` or `b`: it may be taken already."""
         child = self._feasible.crossover(_join(a), _join(b), rng)
-        return replace(_split(child, self.space.name), parents=a.parents + b.parents)
+        return _split(child, self.space.name, a.parents + b.parents)
 
     def vary(self, parent: Proposal, rng: Random) -> Proposal:
         """Draw a proposal one decision from `parent`: it may be taken already."""
         if self._feasible.space.size == 1:
             return parent
         point = self._feasible.mutate(_join(parent), rng)
-        return replace(_split(point, self.space.name), parents=parent.parents)
+        return _split(point, self.space.name, parent.parents)
 
     def neighbour(self, proposal: Proposal, rng: Random) -> Proposal | None:
         """Draw a candidate one decision from `proposal`, the decision first (ordinal ones: one step).
@@ -288,5 +288,5 @@ def _join(proposal: Proposal) -> Architecture:
     return Architecture(architecture.space, value)
 
 
-def _split(point: Architecture, space: str) -> Proposal:
-    return Proposal(Architecture(space, point["architecture"]), point["recipe"])
+def _split(point: Architecture, space: str, parents: tuple[int, ...] = ()) -> Proposal:
+    return Proposal(Architecture(space, point["architecture"]), point["recipe"], parents)

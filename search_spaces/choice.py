@@ -102,10 +102,14 @@ class Choice(Node):
         wanted = ", ".join(label(option) for option in self.options)
         raise unwanted(path, f"one of {wanted}" if len(self.options) > 1 else wanted, value)
 
+    @cached_property
+    def fixed_count(self) -> int | None:
+        return int(len(self.options) > 1) if self._plain else None
+
     def count(self, value: Value) -> int:
+        if self.fixed_count is not None:
+            return self.fixed_count
         own = int(len(self.options) > 1)
-        if self._plain:
-            return own
         option = self.options[self._index(value)]
         return own + (option.count(value) if isinstance(option, Node) else 0)
 

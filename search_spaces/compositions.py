@@ -80,10 +80,26 @@ class Struct(Node):
     def _wanted(self) -> str:
         return f"the fields {', '.join(self.fields)}" if self.fields else "no fields"
 
+    @cached_property
+    def fixed_count(self) -> int | None:
+        counts = [node.fixed_count for node in self.fields.values()]
+        return None if None in counts else sum(filter(None, counts))
+
+    @cached_property
+    def _by_number(self) -> list[tuple[str, int]]:
+        """Where their number is fixed: the field that each decision is in, and its number there."""
+        fields = self.fields.items()
+        return [(name, n) for name, node in fields for n in range(node.fixed_count or 0)]
+
     def count(self, value: Value) -> int:
+        if self.fixed_count is not None:
+            return self.fixed_count
         return sum(node.count(value[name]) for name, node in self.fields.items())
 
     def retake(self, value: Value, number: int, rng: Random) -> Value:
+        if self.fixed_count is not None:
+            name, inner = self._by_number[number]
+            return value.replace(name, self.fields[name].retake(value[name], inner, rng))
         for name, node in self.fields.items():
             count = node.count(value[name])
             if number < count:

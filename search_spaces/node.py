@@ -93,6 +93,11 @@ class Node(ABC):
             ValueError: it is not a value of this tree; names the path, what was wanted and got.
         """
 
+    @property
+    def fixed_count(self) -> int | None:
+        """What `count` is of every value; None where it depends on the value."""
+        return None
+
     @abstractmethod
     def count(self, value: Value) -> int:
         """How many active decisions of `value` have an alternative."""

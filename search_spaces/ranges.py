@@ -47,8 +47,12 @@ class Integer(Node):
         step = f" in steps of {self.step}" if self.step != 1 else ""
         raise unwanted(path, f"an integer from {self.low} to {self.high}{step}", value)
 
-    def count(self, value: Value) -> int:  # noqa: ARG002
+    @cached_property
+    def fixed_count(self) -> int:
         return int(self.low < self.high)
+
+    def count(self, value: Value) -> int:  # noqa: ARG002
+        return self.fixed_count
 
     def retake(self, value: Value, number: int, rng: Random) -> Value:  # noqa: ARG002
         index = self._range.index(value)
@@ -126,8 +130,12 @@ class Real(Node):
             return float(value)  # type: ignore[arg-type]
         raise unwanted(path, f"a number from {self.low} to {self.high}", value)
 
-    def count(self, value: Value) -> int:  # noqa: ARG002
+    @cached_property
+    def fixed_count(self) -> int:
         return 1
+
+    def count(self, value: Value) -> int:  # noqa: ARG002
+        return self.fixed_count
 
     def retake(self, value: Value, number: int, rng: Random) -> Value:  # noqa: ARG002
         unit = self.unit(value)
