@@ -138,6 +138,8 @@ def look_at_hparams(visitor, run):
         took = time.monotonic() - start
         for name in ("recipe.learning_rate", "accuracy", "parameters", "macs", "seconds"):
             sees(page, name, exact=True)
+        if len(run.trials) > 100:  # what the page shows at first
+            page.locator(".page-size-input input").fill(str(len(run.trials)))
         sees(page, "PARALLEL COORDINATES VIEW").click()
         lines = page.locator("tf-hparams-parallel-coords-plot svg path")
         _until(lambda: lines.count() >= len(run.trials))
