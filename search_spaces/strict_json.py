@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections import Counter
+from sys import intern
 from typing import Any, NamedTuple
 
 
@@ -102,7 +103,7 @@ def _check_characters(value: Any) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
+    fields = {intern(name): value for name, value in pairs}  # the same few in every message
     if len(fields) < len(pairs):
         times = Counter(name for name, _ in pairs)
         repeated = next(name for name, count in times.items() if count > 1)

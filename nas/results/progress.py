@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -42,7 +41,7 @@ class Progress:
         self._largest = largest
         self._sizes = [int(share * largest) for share in _SHARES]
         self._trials = self._completed = 0
-        self._failed: Counter[str] = Counter()
+        self._failed: Mapping[str, int] = {}  # points share these two, which seldom change
         self._best: float | None = None
         self._under: dict[int, float] = {}
         self._area = 0.0
@@ -56,16 +55,17 @@ class Progress:
             self._busy += trial.seconds
             self._idle += float(trial.measured["idle"])
         if trial.failure is not None:
-            self._failed[trial.failure.cause] += 1
+            cause = trial.failure.cause
+            self._failed = {**self._failed, cause: self._failed.get(cause, 0) + 1}
         else:
             self._complete(trial)
         told = self._busy + self._idle
         return Point(
             trials=self._trials,
             completed=self._completed,
-            failed=dict(self._failed),
+            failed=self._failed,
             best=self._best,
-            best_under=dict(self._under),
+            best_under=self._under,
             hypervolume=self._area,
             front_size=len(self.front.items),
             seconds=self._seconds,
@@ -76,9 +76,13 @@ class Progress:
         self._completed += 1
         accuracy, size = trial.scores["accuracy"], trial.scores["parameters"]
         self._best = accuracy if self._best is None else max(self._best, accuracy)
-        for limit in self._sizes:
-            if size <= limit:
-                self._under[limit] = max(self._under.get(limit, 0.0), accuracy)
+        better = {
+            limit: accuracy
+            for limit in self._sizes
+            if size <= limit and accuracy >= self._under.get(limit, accuracy)
+        }
+        if not better.items() <= self._under.items():
+            self._under = {**self._under, **better}
         self.front.add(trial)  # which may also take an earlier stage of it away
         self._area = area_of(self.front.items, self._largest)
 
