@@ -18,7 +18,7 @@ import subjects
 from faults import Finding
 
 SLOPE = 2_000  # bytes of resident memory that a trial may leave behind where it was trained
-KEPT = 6_000  # bytes of memory that a search may keep of a trial
+KEPT = 3_000  # bytes of memory that a search may keep of a trial
 LOOSE = 20_000  # for either in few trials, while caches fill
 EVERY = 10  # trials between two looks
 
