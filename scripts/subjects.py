@@ -3,8 +3,8 @@
     python scripts/subjects.py FOLDER --kind table --strategy evolution --trials 60 [--workers 2]
 
 `table` looks scores up in a table and takes a moment for each, `training` trains small networks on
-digits, `brief` the smallest, thousands of which differ. Prints `imported` when it begins, and `trial N` when that is recorded. Run it again and it
-continues.
+digits, `brief` the smallest, thousands of which differ. Prints `imported` when it begins, and
+`trial N` when that is recorded. Run it again and it continues.
 """
 
 from __future__ import annotations

@@ -45,23 +45,32 @@ class Source:
     flip: bool
 
 
+DIGITS = "datasets/data/digits.csv.gz"  # in scikit-learn
+
+
 def digits() -> Source:
     """Scikit-learn's 1,797 scanned handwritten digits, 1×8×8, 0..16 scaled to 0..255.
 
     Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998.
     """
-    rows = np.loadtxt(_digits_file(), delimiter=",", dtype=np.int64)  # 64 pixels and a label
+    rows = _digits_rows()
     images = np.rint(rows[:, :-1].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
     half = Half(images, np.ascontiguousarray(rows[:, -1]))
     return Source(half, None, tuple("0123456789"), flip=False)
 
 
-def _digits_file() -> Path:
-    """Where scikit-learn has them; it is not imported, which takes as long as half of torch."""
+def _digits_rows() -> npt.NDArray[np.int64]:
+    """64 pixels and a label each, from scikit-learn's own file: importing it takes half of torch's time."""
     found = find_spec("sklearn")
     assert found is not None  # it is a dependency
     assert found.origin is not None
-    return Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    file = Path(found.origin).parent / DIGITS
+    if file.is_file():
+        return np.loadtxt(file, delimiter=",", dtype=np.int64)
+    from sklearn.datasets import load_digits  # a release that has them elsewhere
+
+    digits = load_digits()
+    return np.column_stack([digits.data, digits.target]).astype(np.int64)
 
 
 def channels_first(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -65,7 +65,10 @@ def clean_process() -> Iterator[Callable[[Path], list[Check]]]:
     ):
 
         def checks_of(path: Path) -> list[Check]:
-            out, err = child.communicate(os.fsencode(path.absolute()), timeout=LONGEST)
+            try:
+                out, err = child.communicate(os.fsencode(path.absolute()), timeout=LONGEST)
+            except subprocess.TimeoutExpired:
+                return [Check("process", False, f"it had not ended after {LONGEST:,} s")]
             return _read(
                 out.decode(errors="replace"), err.decode(errors="replace"), child.returncode
             )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.commands.console import messages, results
-from nas.commands.options import Device, Json
+from nas.commands.options import Device, Json, Recipe, recipe_fields
 
 if TYPE_CHECKING:
     from nas.benchmark.searches import Benchmark
@@ -110,9 +110,7 @@ def training(
     epochs: Annotated[int, typer.Option(help="Of each training.")] = 2,
     batch_size: Annotated[int, typer.Option(help="Examples a step.")] = 64,
     seeds: Annotated[int, typer.Option(help="Rounds over the architectures.")] = 3,
-    recipe: Annotated[
-        str, typer.Option(help="Other fields of the recipe: averaging=0,precision=float32.")
-    ] = "",
+    recipe: Recipe = "",
     loader_workers: Annotated[
         int, typer.Option(help="Processes of the plain loop's DataLoader.")
     ] = 2,
@@ -127,7 +125,6 @@ def training(
     from nas.evaluators import training as trained
     from nas.evaluators.throughput import Bench
     from nas.whole_file import write_whole
-    from search_spaces import named
 
     for name, value in (("seeds", seeds), ("threads", threads)):
         if value < 1:
@@ -135,8 +132,7 @@ def training(
     if loader_workers < 0:
         raise ValueError(f"--loader-workers: want at least 0, got {loader_workers}")
     candidates = speed.sample(_counted(spaces))
-    _, others = named.parse(f"recipe:{recipe}" if recipe else "recipe")
-    fields = {"epochs": epochs, "batch_size": batch_size, **others}
+    fields = {"epochs": epochs, "batch_size": batch_size, **recipe_fields(recipe)}
     with trained.threads(threads):
         bench = Bench(data, fields, device=device, loader_workers=loader_workers, images=images)
         document = _measured(bench, candidates, seeds)

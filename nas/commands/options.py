@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +30,22 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the bundle that is
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Classes = Annotated[int, typer.Option(help="Logits.")]
 
+Recipe = Annotated[
+    str, typer.Option(help="Other fields of the recipe: averaging=0.9,mirror=random.")
+]
+
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def recipe_fields(text: str) -> dict[str, Any]:
+    """What a `Recipe` option says.
+
+    Raises:
+        ValueError: it is not written like that.
+    """
+    from search_spaces import named
+
+    return dict(named.parse(f"recipe:{text}")[1]) if text else {}
 
 
 def parse_bytes(name: str, text: str | None) -> int | None:

@@ -9,7 +9,15 @@ import typer
 
 from nas.commands.console import messages
 from nas.commands.look import show_run
-from nas.commands.options import Device, Json, MaxParams, parse_bytes, parse_resources
+from nas.commands.options import (
+    Device,
+    Json,
+    MaxParams,
+    Recipe,
+    parse_bytes,
+    parse_resources,
+    recipe_fields,
+)
 
 if TYPE_CHECKING:
     from nas.settings import Settings
@@ -69,6 +77,7 @@ def search(
     label_smoothing: Annotated[float | None, typer.Option(help="Default: 0.1.")] = None,
     augmentation: Annotated[float | None, typer.Option(help="0 to 1. Default: 0.5.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Default: 0.")] = None,
+    recipe: Recipe = "",
     image_size: Annotated[int | None, typer.Option(help="Resize a folder's images.")] = None,
     data_seed: Annotated[int, typer.Option(help="Decides which data are for validation.")] = 0,
     workers: Annotated[
@@ -110,7 +119,7 @@ def search(
 
     if trials < 1:
         raise ValueError(f"--trials: want at least 1, got {trials}")
-    recipe = {
+    fields = {
         "epochs": epochs,
         "learning_rate": learning_rate,
         "batch_size": batch_size,
@@ -136,7 +145,8 @@ def search(
         objectives=tuple(name.strip() for name in objectives.split(",")),
         max_parameters=max_params,
         max_macs=max_macs,
-        recipe={name: value for name, value in recipe.items() if value is not None},
+        recipe=recipe_fields(recipe)
+        | {name: value for name, value in fields.items() if value is not None},
         tune=hyperparameters.parse_names(tune),
         baselines=baselines,
         first=() if start is None else winners_of(start),

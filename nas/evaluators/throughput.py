@@ -164,13 +164,13 @@ def _first(data: Dataset, count: int) -> Dataset:
 
 def _fewer(data: Dataset, images: int) -> Dataset:
     """The data set with so many examples of the training and validation splits."""
-    least, there = len(data.classes), len(data.train) + len(data.validation)
+    least = len(data.classes)  # to draw, and to leave: an example of each class
 
     def drawn(split: Split, count: int) -> Split:
         if not least <= count <= len(split) - least:
             raise ValueError(
-                "--images: want so many that each class has some, and as many fewer than "
-                f"{there:,}, got {images}"
+                f"--images: {images} take {count} of a split of {len(split):,}; want so many that "
+                f"they take {least} to {len(split) - least:,}"
             )
         chosen = torch.from_numpy(stratified(split.labels.numpy(), count, seed=0))
         return Split(split.images[chosen], split.labels[chosen])

@@ -51,10 +51,17 @@ def importance_table(score: str, shares: Mapping[str, Importance], top: int) -> 
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("95 %", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for path, item in list(shares.items())[:top]:
-        between = "" if item.low is None else f"{item.low:.1%} to {item.high:.1%}"
-        table.add_row(path, f"{item.share:.1%}", between, "#" * round(WIDTH * item.share))
+    for path, share, between in share_rows(shares, top):
+        table.add_row(path, share, between, "#" * round(WIDTH * shares[path].share))
     return table
+
+
+def share_rows(shares: Mapping[str, Importance], top: int) -> list[tuple[str, str, str]]:
+    """Decision, its share, and the interval where there is one: the first so many."""
+    return [
+        (path, f"{one.share:.1%}", "" if one.low is None else f"{one.low:.1%} to {one.high:.1%}")
+        for path, one in list(shares.items())[:top]
+    ]
 
 
 def effects_table(effects: Mapping[str, Sequence[Effect]]) -> Table:

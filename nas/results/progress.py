@@ -41,9 +41,10 @@ class Progress:
         self._largest = largest
         self._sizes = [int(share * largest) for share in _SHARES]
         self._trials = self._completed = 0
-        self._failed: Mapping[str, int] = {}  # points share these two, which seldom change
         self._best: float | None = None
-        self._under: dict[int, float] = {}
+        # Replaced when they change, which is seldom: the points between share them.
+        self._failed: Mapping[str, int] = {}
+        self._under: Mapping[int, float] = {}
         self._area = 0.0
         self._seconds = self._busy = self._idle = 0.0
 

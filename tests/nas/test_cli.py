@@ -83,6 +83,9 @@ BAD = [
     (["--data", unreadable], "3.png"),
     (["--data", no_images], "no images"),
     (["--no-such-option"], "No such option"),
+    (["--recipe", "mirror"], "want recipe:setting=value,setting=value, got 'recipe:mirror'"),
+    (["--recipe", "mirror=sometimes"], "mirror"),
+    (["--recipe", "colour=red"], "colour"),
     (["--out", "n" * 300], "File name too long; want another path"),
 ]
 

@@ -111,6 +111,7 @@ def test_a_second_signal_ends_at_once(tmp_path):
 
 STUBBORN = """
 import time, torch
+from nas.commands.stopping import Terminated
 from search_spaces import *
 
 class Net(torch.nn.Sequential):
@@ -120,7 +121,7 @@ class Net(torch.nn.Sequential):
                 try:
                     print("training", flush=True)
                     time.sleep(60)
-                except BaseException:
+                except Terminated:
                     pass
         return super().forward(x)
 

@@ -88,8 +88,8 @@ def test_the_summary_is_arithmetic(candidates):
     ("option", "value", "message"),
     [
         ("--spaces", "mlp", r"want SPACE\*HOW_MANY\+..., got 'mlp'"),
-        ("--images", "9", "--images: want so many that each class has some, .* got 9"),
-        ("--images", "1438", "as many fewer than 1,438, got 1438"),
+        ("--images", "9", "--images: 9 take 8 of a split of 1,150; .* take 10 to 1,140"),
+        ("--images", "1438", "--images: 1438 take 1151 of a split of 1,150; .* 10 to 1,140"),
         ("--seeds", "0", "--seeds: want at least 1, got 0"),
         ("--loader-workers", "-1", "--loader-workers: want at least 0, got -1"),
         ("--recipe", "lr=1", "recipe: want only epochs, .*, got 'lr'"),

@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.model_selection import StratifiedShuffleSplit
 
+from trainers import sources
 from trainers.sources import digits
 from trainers.stratified import stratified
 
@@ -24,7 +25,9 @@ def test_it_draws_what_scikit_learn_draws(seed):
     assert np.array_equal(np.flatnonzero(stratified(labels, count, seed * 10**8)), np.sort(drawn))
 
 
-def test_digits_are_scikit_learns():
+@pytest.mark.parametrize("file", [sources.DIGITS, "of/another/release.csv.gz"])
+def test_digits_are_scikit_learns(file, monkeypatch):
+    monkeypatch.setattr(sources, "DIGITS", file)
     found, wanted = digits(), load_digits()
     assert np.array_equal(found.train.images[:, 0], np.rint(wanted.images * (255 / 16)))
     assert np.array_equal(found.train.labels, wanted.target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nas.explanations.explanation import Explanation
-from nas.explanations.tables import BASIS, effect_rows
+from nas.explanations.tables import BASIS, effect_rows, share_rows
 from nas.results.tensorboard.pages import markdown_table
 
 _TOP = 15  # decisions whose share is told
@@ -21,15 +21,7 @@ def _parts(found: Explanation) -> Iterator[str]:
     yield f"{found.trials} networks after {found.epochs} epochs each; {found.draws:,} uniform draws."
     for score, shares in found.importance.items():
         yield f"**What decides {score}**"
-        rows = [
-            (
-                path,
-                f"{one.share:.1%}",
-                "" if one.low is None else f"{one.low:.1%} to {one.high:.1%}",
-            )
-            for path, one in list(shares.items())[:_TOP]
-        ]
-        yield markdown_table(("decision", "share", "95 %"), rows)
+        yield markdown_table(("decision", "share", "95 %"), share_rows(shares, _TOP))
     yield f"{BASIS[found.by]}."
     yield "**What each option does, against the mean of uniform draws**"
     options = [
