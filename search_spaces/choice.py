@@ -228,11 +228,10 @@ def _resembles(option: Node, value: object) -> bool:
     """A quick look whether `value` can have been meant for `option`: its kind, its constants."""
     match option:
         case Struct():
-            fields = value._fields if isinstance(value, Record) else value  # a dict is faster
             return (
-                isinstance(fields, dict | Mapping)
-                and fields.keys() == option.fields.keys()
-                and all(_same(only, fields[name]) for name, only in option.constants.items())
+                isinstance(value, Mapping)
+                and value.keys() == option.fields.keys()
+                and all(_same(only, value[name]) for name, only in option.constants.items())
             )
         case Repeat():
             return isinstance(value, list | tuple)

@@ -57,15 +57,11 @@ class Struct(Node):
         return value.replace(name, self.fields[name].vary(value[name], rng))
 
     def check(self, value: object, path: str = "") -> Value:
-        if isinstance(value, Record):
-            given: Mapping[str, object] = value._fields  # a dict compares its keys faster
-        elif isinstance(value, Mapping):
-            given = value
-        else:
+        if not isinstance(value, Mapping):
             raise unwanted(path, self._wanted(), value)
-        if given.keys() != self.fields.keys():
-            missing = [name for name in self.fields if name not in given]
-            names = itertools.islice(map(str, given), 1000)
+        if value.keys() != self.fields.keys():
+            missing = [name for name in self.fields if name not in value]
+            names = itertools.islice(map(str, value), 1000)
             unknown = [printable(name[:40]) for name in names if name not in self.fields]
             got = "; ".join(
                 f"{what} {', '.join(names[:5])}"
@@ -74,7 +70,7 @@ class Struct(Node):
             )
             raise ValueError(f"{path or 'value'}: want {self._wanted()}, got {got}")
         return Record(
-            {name: node.check(given[name], _dot(path, name)) for name, node in self.fields.items()}
+            {name: node.check(value[name], _dot(path, name)) for name, node in self.fields.items()}
         )
 
     def _wanted(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 Scalar: TypeAlias = bool | int | float | str | None
@@ -11,41 +12,62 @@ Value: TypeAlias = Any  # Scalar | tuple[Value, ...] | Record, but for mypy's sa
 
 
 class Record(Mapping[str, Value]):
-    """The value of a `Struct`: an immutable, hashable mapping from field name to value."""
+    """The value of a `Struct`: an immutable, hashable mapping from field name to value.
 
-    __slots__ = ("_fields", "_hash")
+    A search holds some for every trial, so the names are shared by all records that have them.
+    """
+
+    __slots__ = ("_hash", "_places", "_values")
 
     def __init__(self, fields: Mapping[str, Value]) -> None:
-        self._fields = dict(fields)
+        self._places = _places(tuple(fields))
+        self._values = tuple(fields.values())
         self._hash: int | None = None
 
     def __getitem__(self, name: str) -> Value:
-        return self._fields[name]
+        return self._values[self._places[name]]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._fields)
+        return len(self._values)
+
+    def keys(self) -> KeysView[str]:
+        return self._places.keys()  # a dict's compare faster
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Record) and self._fields == other._fields
+        if not isinstance(other, Record):
+            return False
+        if self._places is other._places:
+            return self._values == other._values
+        return dict(self._pairs()) == dict(other._pairs())
 
     def __hash__(self) -> int:
         if self._hash is None:
-            self._hash = hash(frozenset(self._fields.items()))
+            self._hash = hash(frozenset(self._pairs()))
         return self._hash
 
     def __reduce__(self) -> tuple[type[Record], tuple[dict[str, Value]]]:
-        return Record, (self._fields,)  # string hashes differ between processes: do not carry one
+        # String hashes differ between processes: do not carry one.
+        return Record, (dict(self._pairs()),)
 
     def __repr__(self) -> str:
-        fields = (f"{printable(name)}: {value!r}" for name, value in self._fields.items())
+        fields = (f"{printable(name)}: {value!r}" for name, value in self._pairs())
         return "{" + ", ".join(fields) + "}"
 
     def replace(self, name: str, value: Value) -> Record:
         """The same record with another value for one field."""
-        return Record({**self._fields, name: value})
+        return Record({**dict(self._pairs()), name: value})
+
+    def _pairs(self) -> Iterator[tuple[str, Value]]:
+        return zip(self._places, self._values, strict=True)
+
+
+@lru_cache(maxsize=1 << 12)
+def _places(names: tuple[str, ...]) -> Mapping[str, int]:
+    """Where the value of each name is."""
+    return {name: place for place, name in enumerate(names)}
 
 
 def printable(name: str) -> str:
