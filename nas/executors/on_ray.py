@@ -39,7 +39,7 @@ class OnRay:
     """
 
     def __init__(self, blueprint: Blueprint, terms: Terms) -> None:
-        self._ray = _import()
+        self._ray = _import(own_cluster=terms.address is None)
         self._terms = terms
         self._told = pack({"blueprint": blueprint.to_dict()})
         self._waiting: list[tuple[int, Proposal]] = []
@@ -154,9 +154,11 @@ def evaluate(told: bytes, terms: bytes, order: bytes) -> bytes:
     return pack({"outcome": outcome_to_dict(outcome)})
 
 
-def _import() -> Any:
+def _import(*, own_cluster: bool) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as it will be, and says so
+    if own_cluster:  # it listens on the loopback address alone, as it does by itself on macOS
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
     except ImportError:
