@@ -17,20 +17,25 @@ class TrialFront:
     def __init__(self, objectives: Objectives) -> None:
         self._objectives = objectives
         self._front: Front[Trial] = Front()
-        self._latest: dict[int, Trial] = {}  # the last stages of all networks, by number
+        self._lasting: Front[None] = Front()  # of what no other will continue
+        # By number, last stages that are on the front or would be, were others continued.
+        self._latest: dict[int | None, Trial] = {}
 
     def add(self, trial: Trial) -> bool:
         """Take a trial in, and out what it dominates or continues; whether it is on the front."""
         if not trial.completed:
             return False
-        continued = trial.proposal.continues
-        self._latest[trial.number] = trial
-        if continued is not None and self._latest.pop(continued, None) in self._front.items:
-            self._front = Front()  # what only the earlier stage dominated comes back
-            for other in self._latest.values():
-                self._front.add(self._objectives.vector(other.scores), other)
-            return trial in self._front.items
-        return self._front.add(self._objectives.vector(trial.scores), trial)
+        vector = self._objectives.vector(trial.scores)
+        if not self._lasting.covers(vector):
+            self._latest[trial.number] = trial
+        if not trial.stopped_early:
+            self._lasting.add(vector, None)
+        if self._latest.pop(trial.proposal.continues, None) not in self._front.items:
+            return self._front.add(vector, trial)
+        self._front = Front()  # what only the earlier stage dominated comes back
+        for other in self._latest.values():
+            self._front.add(self._objectives.vector(other.scores), other)
+        return trial in self._front.items
 
     @property
     def items(self) -> list[Trial]:

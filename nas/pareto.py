@@ -27,9 +27,13 @@ class Front(Generic[Item]):
     def __init__(self) -> None:
         self._members: list[tuple[Vector, Item]] = []
 
+    def covers(self, vector: Vector) -> bool:
+        """Whether a member has this vector or dominates it."""
+        return any(v == vector or dominates(v, vector) for v, _ in self._members)
+
     def add(self, vector: Vector, item: Item) -> bool:
         """Take `item` in, and out what it dominates; returns whether it belongs."""
-        if any(v == vector or dominates(v, vector) for v, _ in self._members):
+        if self.covers(vector):
             return False
         self._members = [m for m in self._members if not dominates(vector, m[0])]
         self._members.append((vector, item))

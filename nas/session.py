@@ -260,7 +260,7 @@ class _Log:
         self._board: tensorboard.Board | None = None
         try:
             subject = tensorboard.Subject.of_header(session.path, session.header, session.space)
-            self._board = tensorboard.Board(subject)
+            self._board = tensorboard.Board(subject, run.journal)
         except Exception as error:  # whatever it is, the search goes on
             self._give_up(error)
         for trial in run.trials:

@@ -62,7 +62,7 @@ class _Lines:
 
     def __init__(self, session: Session, trials: int, console: Console) -> None:
         self._session, self._trials, self._console = session, trials, console
-        self._seconds: list[float] = []
+        self._shown, self._seconds = 0, 0.0
 
     def __enter__(self) -> _Lines:
         return self
@@ -75,8 +75,10 @@ class _Lines:
 
     def add(self, trial: Trial) -> None:
         """Show one trial."""
-        self._seconds.append(trial.seconds)
-        left = _left(self._seconds, self._trials - trial.number - 1, self._session.terms.workers)
+        self._shown += 1
+        self._seconds += trial.seconds
+        each = self._seconds / self._shown / self._session.terms.workers
+        left = timedelta(seconds=round((self._trials - trial.number - 1) * each))
         what = (
             f"{trial.scores['accuracy']:7.2%} {trial.scores['parameters']:>11,} parameters"
             if trial.completed
@@ -99,7 +101,7 @@ class _Live:
         self._session, self._trials = session, trials
         self._front = TrialFront(Objectives(session.settings.objectives))
         self._failed = 0
-        self._seconds: list[float] = []
+        self._shown, self._seconds = 0, 0.0
         for trial in Run(session.path).trials if session.recorded else ():
             self._count(trial)
         self._bar = Progress(
@@ -127,8 +129,10 @@ class _Live:
     def add(self, trial: Trial) -> None:
         """Show one trial."""
         self._count(trial)
-        self._seconds.append(trial.seconds)
-        left = _left(self._seconds, self._trials - trial.number - 1, self._session.terms.workers)
+        self._shown += 1
+        self._seconds += trial.seconds
+        each = self._seconds / self._shown / self._session.terms.workers
+        left = timedelta(seconds=round((self._trials - trial.number - 1) * each))
         self._bar.update(self._task, advance=1, left=f"about {left} left")
 
     def _count(self, trial: Trial) -> None:
@@ -159,8 +163,3 @@ def epochs_bar(epochs: int, console: Console) -> Iterator[Callable[[Epoch], None
 
     with bar:
         yield show
-
-
-def _left(seconds: list[float], trials: int, workers: int) -> str:
-    """The time that `trials` more would take, from the ones seen so far."""
-    return str(timedelta(seconds=round(trials * sum(seconds) / len(seconds) / workers)))

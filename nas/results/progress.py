@@ -40,18 +40,18 @@ class Progress:
         self.front = TrialFront(objectives)
         self._largest = largest
         self._sizes = [int(share * largest) for share in _SHARES]
-        self._trials = self._completed = 0
+        self.trials = self._completed = 0
         self._best: float | None = None
         # Replaced when they change, which is seldom: the points between share them.
         self._failed: Mapping[str, int] = {}
         self._under: Mapping[int, float] = {}
         self._area = 0.0
-        self._seconds = self._busy = self._idle = 0.0
+        self.seconds = self._busy = self._idle = 0.0
 
     def add(self, trial: Trial) -> Point:
         """Take one trial in; how far the search is then."""
-        self._trials += 1
-        self._seconds += trial.seconds
+        self.trials += 1
+        self.seconds += trial.seconds
         if "idle" in trial.measured:
             self._busy += trial.seconds
             self._idle += float(trial.measured["idle"])
@@ -62,14 +62,14 @@ class Progress:
             self._complete(trial)
         told = self._busy + self._idle
         return Point(
-            trials=self._trials,
+            trials=self.trials,
             completed=self._completed,
             failed=self._failed,
             best=self._best,
             best_under=self._under,
             hypervolume=self._area,
             front_size=len(self.front.items),
-            seconds=self._seconds,
+            seconds=self.seconds,
             idle=self._idle / told if told else None,
         )
 

@@ -326,7 +326,7 @@ def test_a_real_tensorboard_serves_curves_and_hparams(server, run):
 
 def test_without_time_for_pictures_they_wait_until_somebody_looks(tmp_path):
     run = write_run(tmp_path / "run", 12)
-    board = Board(Subject.of(run), share=0.0)
+    board = Board(Subject.of(run), run.journal, share=0.0)
     for trial in run.trials:
         board.add(trial)
     board.close()

@@ -8,6 +8,9 @@ and beyond `ROWS` nothing of their own.
 TensorBoard shows tags by name: those of the search begin with `search`, those of trials with
 `trial`, so that the search comes first.
 
+A board does not keep the trials: what there is to say of all of them is said seldom, and they are
+read again for it.
+
 Pictures take tenths of seconds where all else takes milliseconds. While a search runs they are
 drawn only as far as `SHARE` of its time allows; `complete` draws the rest when somebody looks.
 """
@@ -15,8 +18,9 @@ drawn only as far as `SHARE` of its time allows; `complete` draws the rest when 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from math import inf
 from time import perf_counter
 
@@ -42,17 +46,18 @@ class Board:
 
     Args:
         subject: The search.
+        trials: Its trials, to be read as often as wanted: those added so far come first.
         share: Of the seconds of training, as much as pictures may take; `math.inf` for all.
     """
 
-    def __init__(self, subject: Subject, *, share: float = SHARE) -> None:
+    def __init__(self, subject: Subject, trials: Iterable[Trial], *, share: float = SHARE) -> None:
         start = perf_counter()
         self._subject = subject
+        self._journal = trials
         self._folder = subject.path / "tensorboard"
         shutil.rmtree(self._folder, ignore_errors=True)
         self._progress = Progress(subject.objectives, subject.header.largest)
-        self._points: list[Point] = []
-        self._trials: list[Trial] = []
+        self._last: Trial | None = None
         self._skipped = False
         self._search = Events(self._folder / "search")
         self._search.add(hparams.experiment(subject.decisions), 0, 0.0)
@@ -66,9 +71,8 @@ class Board:
             OSError: the folder cannot be written to.
         """
         start = perf_counter()
-        self._trials.append(trial)
         point = self._progress.add(trial)
-        self._points.append(point)
+        self._last = trial
         for tag, value in _scalars(point):
             self._search.scalar(tag, value, point.trials, ended(trial))
         on_front = any(trial is member for member in self._progress.front.items)
@@ -76,7 +80,7 @@ class Board:
             self._write_trial(trial, curve=trial.number < CURVES or on_front)
         self._allowance.spend(perf_counter() - start)
         if _is_stretch(point.trials):
-            self._end_stretch()
+            self._end_stretch(trial)
         self._search.flush()
 
     def __enter__(self) -> Board:
@@ -88,41 +92,45 @@ class Board:
     def close(self, *, finish: bool = True) -> None:
         """Write what there is to say at the end if `finish`, and close the files."""
         try:
-            if finish and self._trials:
-                self._finish()
+            if finish and self._last is not None:
+                self._finish(self._last)
         finally:
             self._search.close()
 
-    def _finish(self) -> None:
-        trials, front = self._trials, self._progress.front.items
-        if not _is_stretch(len(trials)):
-            self._end_stretch()
+    def _trials(self) -> list[Trial]:
+        """All that were added, read anew."""
+        return list(islice(self._journal, self._progress.trials))
+
+    def _finish(self, last: Trial) -> None:
+        if not _is_stretch(self._progress.trials):
+            self._end_stretch(last)
+        trials, front = self._trials(), self._progress.front.items
         lineage = Lineage(trials, self._subject.decisions)
-        for kind, make in gallery.at_the_end(self._subject, trials, front, lineage, self._points):
-            self._picture(kind, make)
+        for kind, make in gallery.at_the_end(self._subject, trials, front, lineage):
+            self._picture(kind, make, last)
         if not self._skipped:
             self._search.flush()
             write_whole(self._folder / _MARK, _mark(len(trials)))
 
-    def _end_stretch(self) -> None:
+    def _end_stretch(self, last: Trial) -> None:
         """What there is to say of the search so far: text, points, the front."""
         start = perf_counter()
-        subject, trials, front = self._subject, self._trials, self._progress.front.items
+        subject, trials, front = self._subject, self._trials(), self._progress.front.items
         lineage = Lineage(trials, subject.decisions)
         for name, content in pages(subject, trials, front, lineage):
-            self._search.add(text(name, content), len(trials), ended(trials[-1]))
+            self._search.add(text(name, content), len(trials), ended(last))
         if done := [trial for trial in trials if trial.completed]:
             members = {trial.number for trial in front}
             projector.write(self._folder / "search", done, subject.decisions, members)
         self._allowance.spend(perf_counter() - start)
-        self._picture("plot", gallery.front(trials, front, subject.baselines(trials)))
+        self._picture("plot", gallery.front(trials, front, subject.baselines(trials)), last)
 
-    def _picture(self, kind: str, drawn: gallery.Later) -> None:
-        if not self._allowance.allows(kind, self._points[-1].seconds):
+    def _picture(self, kind: str, drawn: gallery.Later, last: Trial) -> None:
+        if not self._allowance.allows(kind, self._progress.seconds):
             self._skipped = True
             return
         start = perf_counter()
-        self._search.add(drawn(), len(self._trials), ended(self._trials[-1]))
+        self._search.add(drawn(), self._progress.trials, ended(last))
         self._allowance.spend(perf_counter() - start, kind)
 
     def _write_trial(self, trial: Trial, *, curve: bool) -> None:
@@ -176,7 +184,7 @@ def complete(run: Run, *, rebuild: bool = False) -> bool:
     if is_complete(run) and not rebuild:
         return False
     subject = Subject.of(run)
-    with writing(run.path), Board(subject, share=inf) as board:
+    with writing(run.path), Board(subject, run.trials, share=inf) as board:
         for trial in run.trials:
             board.add(trial)
     return True

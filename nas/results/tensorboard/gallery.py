@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from nas.results.lineage import Lineage
-from nas.results.progress import Point
+from nas.results.progress import points_of
 from nas.results.tensorboard.subject import Subject
 from nas.trial import Trial
 
@@ -34,7 +34,6 @@ def at_the_end(
     trials: Sequence[Trial],
     members: Sequence[Trial],
     lineage: Lineage,
-    points: Sequence[Point],
 ) -> Iterator[tuple[str, Later]]:
     """The architectures of the best and of the front, the lineage, the progress, the importance.
 
@@ -51,6 +50,7 @@ def at_the_end(
         from nas.results.plots import progress_figure
         from nas.results.tensorboard.events import figure_picture
 
+        points = points_of(trials, subject.objectives, subject.header.largest)
         return figure_picture("search_progress", progress_figure(points))
 
     if members:
