@@ -143,6 +143,7 @@ def ablate(
     seeds: int = 3,
     first: int = 0,
     one: bool = False,
+    retry: bool = False,
     begin: Callable[[int, int], None] | None = None,
     progress: Callable[[Trial], None] | None = None,
 ) -> Ablation:
@@ -154,6 +155,7 @@ def ablate(
         seeds: Trainings of each network.
         first: Seed of the first.
         one: One other option of each decision only.
+        retry: Train those again that failed for a cause that may have passed (`further.PASSING`).
         begin: Told how many trainings there are, and how many of them are to be made.
         progress: Told every training that is made.
 
@@ -169,7 +171,13 @@ def ablate(
         raise ValueError(f"trial {trial.number}: nothing within the limits is one decision from it")
     epochs, networks = int(trial.recipe["epochs"]), _networks(trial, changes)
     (accuracies,), failed = train_again(
-        run, networks, [epochs], range(first, first + seeds), begin=begin, progress=progress
+        run,
+        networks,
+        [epochs],
+        range(first, first + seeds),
+        retry=retry,
+        begin=begin,
+        progress=progress,
     )
     own = accuracies[0]
     if np.isnan(own).all():

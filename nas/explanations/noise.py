@@ -5,6 +5,7 @@ Accuracies are arrays (networks, seeds), NaN where a training failed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -13,6 +14,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nas.explanations.evidence import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean, and half of its 95 % interval by Student's t (None where one value is all)."""
+
+    mean: float
+    half: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,12 @@ class Noise:
         if self.deviation is None:
             return None
         return float(stats.t.ppf(0.975, self.freedom)) * self.deviation * sqrt(variance)
+
+
+def mean_of(values: Sequence[float] | Array) -> Estimate:
+    """The mean of values that were drawn independently."""
+    noise = of_seeds(np.array([values], dtype=float))
+    return Estimate(float(np.mean(values)), noise.half(1 / len(values)))
 
 
 def counts(scores: Array) -> NDArray[np.intp]:

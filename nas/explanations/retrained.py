@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from nas.explanations.evidence import Array
-from nas.explanations.further import FurtherTrainings, Wanted
+from nas.explanations.further import PASSING, FurtherTrainings, Wanted
+from nas.results.numbers import counted
 from nas.run import Run
 from nas.trial import Failure, Proposal, Trial
 
@@ -41,6 +42,7 @@ def train_again(
     lengths: Sequence[int],
     seeds: range,
     *,
+    retry: bool = False,
     begin: Callable[[int, int], None] | None = None,
     progress: Callable[[Trial], None] | None = None,
 ) -> tuple[list[Array], list[Failed]]:
@@ -51,6 +53,7 @@ def train_again(
         networks: Which.
         lengths: Epochs: each network is trained for each.
         seeds: Of the trainings, the same for all.
+        retry: Make those again that failed for a cause that may have passed.
         begin: Told how many trainings there are, and how many of them are to be made.
         progress: Told every training that is made.
 
@@ -64,8 +67,8 @@ def train_again(
     wanted = plan(networks, lengths, seeds)
     further = FurtherTrainings(run)
     if begin is not None:
-        begin(len(wanted), len(further.missing(wanted)))
-    made = further.trials(wanted, progress)
+        begin(len(wanted), len(further.missing(wanted, retry=retry)))
+    made = further.trials(wanted, progress, retry=retry)
     accuracies = [np.full((len(networks), len(seeds)), np.nan) for _ in lengths]
     failed: list[Failed] = []
     for scores, epochs in zip(accuracies, lengths, strict=True):
@@ -104,8 +107,10 @@ FAILED_HEAD = ("network", "epochs", "seeds", "cause")
 
 def failed_line(failed: Sequence[Failed]) -> str:
     """What failures mean for everything that is said beside them."""
-    one = len(failed) == 1
-    return (
-        f"{len(failed)} training{'' if one else 's'} failed and {'is' if one else 'are'} left out of "
-        f"all means and intervals"
+    are = "is" if len(failed) == 1 else "are"
+    told = (
+        f"{counted(len(failed), 'training')} failed and {are} left out of all means and intervals"
     )
+    if any(one.failure.cause in PASSING for one in failed):
+        told += "; what the machine may have caused is tried again when the command is run again"
+    return told

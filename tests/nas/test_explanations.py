@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from nas.explanations.evidence import candidates_of
 from nas.explanations.further import FurtherTrainings, Wanted
 from nas.explanations.page.report import write_report
 from nas.explanations.page.reproduction import command
+from nas.journal import Journal
 from nas.run import Run
-from nas.trial import Proposal
+from nas.trial import Failure, Proposal
 from search_spaces import Architecture
 from tests.nas.explained import FRAGILE, SOURCE
 
@@ -114,6 +116,30 @@ def test_a_further_training_that_a_kill_cut_short_is_made_again(run):
     journal.write_bytes(whole.replace(b'"accuracy"', b'"acuracy"'))
     with pytest.raises(ValueError, match="line 1: damaged: its checksum does not match"):
         FurtherTrainings(run).trials(wants(run))
+
+
+def test_what_failed_for_want_of_memory_is_made_again_when_asked_and_what_diverged_is_not(run):
+    short, wild = wants(run)
+    first = FurtherTrainings(run).trials([short, wild])
+    for want, cause in ((short, "out-of-memory"), (wild, "diverged")):
+        record_failure(run, first[want.key], want, cause)
+    further = FurtherTrainings(run)
+    assert further.missing([short, wild]) == []  # a report trains nothing
+    assert further.missing([short, wild], retry=True) == [short]
+    again = further.trials([short, wild], retry=True)
+    assert again[short.key].scores == first[short.key].scores
+    assert again[wild.key].failure.cause == "diverged"
+    assert further.missing([short, wild], retry=True) == []
+
+
+def record_failure(run, trial, want, cause):
+    """As if the training had been made again, and had failed."""
+    file = run.path / "further" / f"epochs-{want.epochs:04d}-seed-{want.seed:04d}.jsonl"
+    journal = Journal(file)
+    costs = {name: trial.scores[name] for name in ("parameters", "macs", "peak_activation_bytes")}
+    failure, number = Failure(cause, "as it was invented"), sum(1 for _ in journal)
+    journal.append(replace(trial, number=number, scores=costs, failure=failure, curve=()))
+    journal.close()
 
 
 def test_other_data_are_refused(run):
