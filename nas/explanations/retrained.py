@@ -31,16 +31,24 @@ class Failed:
     failure: Failure
 
 
-def plan(networks: Sequence[Network], lengths: Sequence[int], seeds: range) -> list[Wanted]:
+def plan(
+    networks: Sequence[Network], lengths: Sequence[int], seeds: Sequence[range]
+) -> list[Wanted]:
     """The trainings, seed by seed, so that what there is can be used early."""
-    return [Wanted(p, epochs, seed) for epochs in lengths for seed in seeds for _, p in networks]
+    return [
+        Wanted(proposal, epochs, seed)
+        for epochs in lengths
+        for seed in sorted(set().union(*seeds))
+        for (_, proposal), mine in zip(networks, seeds, strict=True)
+        if seed in mine
+    ]
 
 
 def train_again(
     run: Run,
     networks: Sequence[Network],
     lengths: Sequence[int],
-    seeds: range,
+    seeds: Sequence[range],
     *,
     retry: bool = False,
     begin: Callable[[int, int], None] | None = None,
@@ -52,14 +60,14 @@ def train_again(
         run: Where they are from, and where the trainings are kept.
         networks: Which.
         lengths: Epochs: each network is trained for each.
-        seeds: Of the trainings, the same for all.
+        seeds: Of the trainings of each; all begin with the same.
         retry: Make those again that failed for a cause that may have passed.
         begin: Told how many trainings there are, and how many of them are to be made.
         progress: Told every training that is made.
 
     Returns:
-        For each length the accuracies, (networks, seeds), NaN where a training failed; and the
-        trainings that did.
+        For each length the accuracies, (networks, most seeds), NaN where a training failed or none
+        was asked for; and the trainings that failed.
 
     Raises:
         ValueError: what `FurtherTrainings.trials` refuses.
@@ -69,11 +77,11 @@ def train_again(
     if begin is not None:
         begin(len(wanted), len(further.missing(wanted, retry=retry)))
     made = further.trials(wanted, progress, retry=retry)
-    accuracies = [np.full((len(networks), len(seeds)), np.nan) for _ in lengths]
+    accuracies = [np.full((len(networks), max(map(len, seeds))), np.nan) for _ in lengths]
     failed: list[Failed] = []
     for scores, epochs in zip(accuracies, lengths, strict=True):
         for row, (name, proposal) in enumerate(networks):
-            for column, seed in enumerate(seeds):
+            for column, seed in enumerate(seeds[row]):
                 trial = made[Wanted(proposal, epochs, seed).key]
                 if trial.failure is None:
                     scores[row, column] = trial.scores["accuracy"]

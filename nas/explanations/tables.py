@@ -105,7 +105,8 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
     """What every choice of a network is worth, from trainings."""
     yield (
         f"trial {found.trial.number} and {counted(len(found.options), 'network')} one decision from "
-        f"it, each trained {trained_text(found.seeds, found.epochs)}: accuracy {found.accuracy:.2%}"
+        f"it, each trained {trained_text(found.seeds, found.epochs)}, itself with {found.own_seeds}: "
+        f"accuracy {found.accuracy:.2%}"
     )
     table = titled("what its decisions are worth, against the mean of their other options")
     for name in ("decision", "taken"):
@@ -128,8 +129,8 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
     yield table
     yield from failed_tables(found.failed)
     yield (
-        "positive: the choice is better. ± is the 95 % t-interval of the mean of differences seed by "
-        "seed, with one deviation for all changes"
+        "positive: the choice is better. ± is the 95 % t-interval of the difference of the means, with "
+        "the network's own deviation, and one for all others"
     )
 
 
@@ -189,7 +190,7 @@ def explanation_document(found: Explanation) -> dict[str, Any]:
 def ablation_document(found: Ablation) -> dict[str, Any]:
     """What `nas explain --ablate --json` adds under `ablation`.
 
-    Keys: trial, epochs, seeds, accuracy, deviation, decisions (path, taken, accuracy, half, options),
+    Keys: trial, epochs, seeds, own_seeds, accuracy, deviation, decisions (path, taken, accuracy, half, options),
     options (path, taken, instead, architecture, same, accuracy, half, parameters) and failed
     (trainings: network, epochs, seed, cause, message).
     """
@@ -197,6 +198,7 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
         "trial": found.trial.number,
         "epochs": found.epochs,
         "seeds": found.seeds,
+        "own_seeds": found.own_seeds,
         "accuracy": found.accuracy,
         "deviation": found.deviation,
         "decisions": [asdict(decision) for decision in found.decisions],

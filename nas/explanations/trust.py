@@ -158,7 +158,7 @@ def trust(
         run,
         _networks(chosen),
         lengths,
-        range(first, first + seeds),
+        len(chosen) * [range(first, first + seeds)],
         retry=retry,
         begin=begin,
         progress=progress,
@@ -176,7 +176,7 @@ def wanted_of(run: Run, networks: int = 5, seeds: int = 3, longer: int = 4) -> l
     chosen = spread(run.front, networks)
     if not chosen:
         return []
-    return plan(_networks(chosen), _lengths(chosen, longer), range(seeds))
+    return plan(_networks(chosen), _lengths(chosen, longer), len(chosen) * [range(seeds)])
 
 
 def _networks(chosen: Sequence[Trial]) -> list[Network]:

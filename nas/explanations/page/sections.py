@@ -108,7 +108,7 @@ def _ablation(found: Ablation) -> Iterator[Html]:
     yield table(("decision", "taken", "other options", "points of accuracy"), rows, numbers=2)
     yield _note(
         f"Against the mean of its other options, each network trained "
-        f"{trained_text(found.seeds, found.epochs)}; ± is a 95 % t-interval."
+        f"{trained_text(found.seeds, found.epochs)}, the winner with {found.own_seeds}; ± is a 95 % t-interval."
     )
     yield from _failed(found.failed)
 
