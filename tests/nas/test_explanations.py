@@ -271,15 +271,16 @@ def test_one_run_is_no_comparison(runs):
         comparison.compare_runs([runs["a"]])
 
 
-@pytest.fixture
-def page(run, tmp_path):
+@pytest.fixture(scope="module")
+def page(runs, tmp_path_factory):
     """The report of a run whose folder and failure come from a stranger."""
-    hostile = run.path.with_name("<img src=x onerror=alert(1)>")
-    run.path.rename(hostile)
+    folder = tmp_path_factory.mktemp("page")
+    hostile = folder / "<img src=x onerror=alert(1)>"
+    shutil.copytree(runs["a"].path, hostile)
     run = Run(hostile, SPACE)
     ablation.ablate(run, run.best(), seeds=3)
-    write_report(run, tmp_path / "report.html")
-    return tmp_path / "report.html"
+    write_report(run, folder / "report.html")
+    return folder / "report.html"
 
 
 def test_a_report_is_one_small_file_that_lets_nothing_in(page):
