@@ -168,12 +168,18 @@ def _measured(bench: Bench, candidates: list[Candidate], seeds: int) -> Iterator
     measured = []
     for ended in track(trainings, "trainings", total=seeds * one_round, console=console):
         measured.append(ended)
-        if len(measured) % one_round == 0:
-            yield {
-                "machine": speed.machine(str(bench.data.device)),
-                **bench.described(),
-                **speed.summary(candidates, measured, apart),
-            }
+        rounds, rest = divmod(len(measured), one_round)
+        if rest:
+            continue
+        found = speed.summary(candidates, measured, apart)
+        console.print(
+            f"round {rounds} of {seeds}: {found['ratio']['mean']:.2f} times the plain loop"
+        )
+        yield {
+            "machine": speed.machine(str(bench.data.device)),
+            **bench.described(),
+            **found,
+        }
 
 
 def _counted(text: str) -> list[tuple[str, int]]:
