@@ -98,8 +98,9 @@ def _seed_effects(scores: Array) -> Array:
     scores = scores[:, ~np.isnan(scores).all(axis=0)]
     network, seed = np.nonzero(~np.isnan(scores))
     design = np.hstack([np.eye(len(scores))[network], np.eye(scores.shape[1])[seed]])
-    fitted: Array = np.linalg.lstsq(design, scores[network, seed])[0][len(scores) :]
-    return fitted
+    fitted, *_ = np.linalg.lstsq(design, scores[network, seed])
+    effects: Array = fitted[len(scores) :].astype(np.float64)
+    return effects
 
 
 def mean_of(values: Sequence[float] | Array) -> Estimate:

@@ -84,10 +84,10 @@ def assess(
     def failed(change: Change) -> bool:
         return not change.same and bool(np.isnan(trained[change]).all())
 
-    options = [
-        Worth(change, *((None, None) if failed(change) else worth([change])), more)
-        for change, more in zip(changes, parameters, strict=True)
-    ]
+    options = []
+    for change, more in zip(changes, parameters, strict=True):
+        gain, half = (None, None) if failed(change) else worth([change])
+        options.append(Worth(change, gain, half, more))
     decisions = []
     for path in dict.fromkeys(change.path for change in changes):
         known = [c for c in changes if c.path == path and not failed(c)]
