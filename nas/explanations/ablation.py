@@ -157,8 +157,8 @@ def ablate(
     if np.isnan(own).all():
         why = next(one.failure for one in failed if one.network == networks[0][0])
         raise ValueError(
-            f"trial {trial.number}: all {len(every[0])} trainings of its network failed ({why}): other seeds "
-            f"may not, --seed"
+            f"trial {trial.number}: all {len(every[0])} trainings of its network failed ({why}): "
+            f"other seeds may not, --seed"
         )
     trained = dict(zip((c for c in changes if not c.same), accuracies[1:], strict=True))
     saved = [

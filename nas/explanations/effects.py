@@ -22,7 +22,8 @@ class Effect:
         trials: How many took it.
         seen: Their mean accuracy, 0..1; None where none did.
         seen_half: Half of its 95 % interval, by Student's t, as if the trials had been drawn
-            independently; None of fewer than three. A search draws what does well: its trials share more than this option.
+            independently; None of fewer than three. A search draws what does well: its trials
+            share more than this option.
         accuracy: By how much the mean accuracy of uniform draws with it is above that of all,
             under the model of `surrogate`: this undoes what the search preferred.
         low: Where the 95 % credible interval of `accuracy` begins, if the model is right.

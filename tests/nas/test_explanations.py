@@ -446,9 +446,13 @@ def test_commands_print_80_columns_and_one_document(run, runs, capfd, monkeypatc
         assert status == 0, err
         assert max(map(len, out.splitlines())) <= 80
         assert "…" not in out
+        if arguments[0] == "trust":  # which makes again what failed for want of memory
+            want = Wanted(run.front[0].proposal, 1, 0)
+            known = FurtherTrainings(run).trials([want])
+            record_failure(run, known[want.key], want, "out-of-memory")
         status, out, _ = nas_command(capfd, *arguments, "--json")
         assert status == 0
-        assert isinstance(json.loads(out), dict)
+        assert json.loads(out).get("failed", []) == []
 
 
 @pytest.mark.parametrize(
