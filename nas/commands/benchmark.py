@@ -213,14 +213,17 @@ def _run(
         TimeRemainingColumn(),
         console=messages(),
     )
+    total = len(names) * seeds
     with bar:
-        task = bar.add_task("searches", total=len(names) * seeds)
+        task = bar.add_task("searches", total=total)
         try:
-            for ended in searches.run(
-                spec, names, trials=trials, seeds=seeds, out=out, workers=workers
+            for done, ended in enumerate(
+                searches.run(spec, names, trials=trials, seeds=seeds, out=out, workers=workers), 1
             ):
                 described = "searches" if ended is None else ended.contestant
                 bar.update(task, advance=1, description=described)
+                if not bar.console.is_terminal and done % max(1, total // 10) == 0:
+                    bar.console.print(f"{done} of {total} searches")
         except Exception:  # says itself what went wrong
             raise
         except BaseException:  # Ctrl-C and SIGTERM
