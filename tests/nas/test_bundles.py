@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from random import Random
 
@@ -420,37 +421,63 @@ def test_a_search_starts_from_winners(run, exported, tmp_path, capfd):
 PROVED = int(os.environ.get("NAS_BUNDLES", "2"))  # so many drawn, and the smallest so many known
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", SPACES)
-def test_networks_of_every_space_prove(name, tmp_path, monkeypatch):
-    """Every form, after training, in one clean process for them all: see issue 7."""
-    monkeypatch.setattr(writing, "clean_process", lambda: nullcontext(lambda _: []))  # see below
-    space = search_spaces.get(name)
-    task = Task({1: (20,), 2: (3, 40), 3: (3, 33, 20)}[space.inputs[-1]], 10)
-    found = {f"drawn {seed}": small(space, Random(seed), task) for seed in range(PROVED)}
-    by_size = sorted(space.known, key=lambda k: space.cost(space.known[k], task).parameters)
-    found |= {known: space.known[known] for known in by_size[:PROVED]}
-    lines = {}
-    for called, architecture in found.items():
-        made = contents(space, architecture, task, trained(space, architecture, task))
-        write_bundle(made, tmp_path / called)
-        assert {f.name for f in (tmp_path / called).iterdir()} == FILES - {"pareto.png"}, called
-        lines[called] = (tmp_path / called / "model.py").read_text().count("\n")
+def task_of(space):
+    return Task({1: (20,), 2: (3, 40), 3: (3, 33, 20)}[space.inputs[-1]], 10)
+
+
+def to_prove():
+    for name in SPACES:
+        space = search_spaces.get(name)
+        task = task_of(space)
+        yield from ((name, seed) for seed in range(PROVED))
+        by_size = sorted(space.known, key=lambda k: space.cost(space.known[k], task).parameters)
+        yield from ((name, known) for known in by_size[:PROVED])
+
+
+@pytest.fixture(scope="module")
+def checks_of():
+    """What a clean process finds in a folder: one process for all, as its imports take seconds."""
     program = (
         f"import sys; sys.path.insert(0, {str(Path(proof.__file__).parent)!r})\n"
         "import proof, pathlib\n"
-        "for folder in sys.argv[1:]: print(folder); proof.main(pathlib.Path(folder))\n"
+        "sys.meta_path.insert(0, proof.Refuse())\n"
+        "for line in sys.stdin: proof.main(pathlib.Path(line[:-1])); print(flush=True)\n"
     )
-    folders = sorted(tmp_path.iterdir())
-    done = subprocess.run(
-        [sys.executable, "-I", "-B", "-c", program, *folders],
-        cwd=tmp_path,
-        capture_output=True,
+    with subprocess.Popen(
+        [sys.executable, "-I", "-B", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-    )
-    said = [line for line in done.stdout.splitlines() if line.startswith('{"check"')]
-    checks = [json.loads(line) for line in said]
-    assert [check for check in checks if not check["held"]] == [], done.stdout
-    assert len(checks) == 7 * len(found), done.stderr
-    assert max(lines.values()) <= MOST_LINES, lines
-    print(name, "lines of model.py:", lines, "of", len(space.known), "known")  # noqa: T201
+    ) as child:
+
+        def checks_of(folder):
+            child.stdin.write(f"{folder}\n")
+            child.stdin.flush()
+            lines = takewhile(str.strip, iter(child.stdout.readline, ""))
+            return [json.loads(line) for line in lines if line.startswith('{"check"')]
+
+        yield checks_of
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "which"), list(to_prove()))
+def test_a_network_of_every_space_proves(name, which, checks_of, tmp_path, monkeypatch):
+    """Every form, after training, in a clean process: see issue 7."""
+    monkeypatch.setattr(writing, "clean_process", lambda: nullcontext(lambda _: []))  # `checks_of`
+    space = search_spaces.get(name)
+    task = task_of(space)
+    drawn = isinstance(which, int)
+    architecture = small(space, Random(which), task) if drawn else space.known[which]
+    folder = tmp_path / "bundle"
+    made = contents(space, architecture, task, trained(space, architecture, task))
+    try:
+        write_bundle(made, folder)
+        assert {file.name for file in folder.iterdir()} == FILES - {"pareto.png"}
+        lines = (folder / "model.py").read_text().count("\n")
+        checks = checks_of(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # a large one is gigabytes
+    assert [check for check in checks if not check["held"]] == []
+    assert len(checks) == 7
+    assert lines <= MOST_LINES
+    print(name, which, f"{made.metrics['parameters']:,} parameters, {lines} lines,", checks[-2])  # noqa: T201
