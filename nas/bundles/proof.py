@@ -8,6 +8,7 @@ onnxruntime where it is there.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import json
 import os
@@ -169,8 +170,9 @@ def import_early() -> None:
     """Import what the checks need: it takes seconds, and the bundle may still be being written."""
     import torch.export.pt2_archive  # noqa: F401 - `torch.export.load` does when it is called
 
-    with suppress(ImportError):
-        import onnxruntime  # noqa: F401
+    for name in ("torch.export._trace", "onnxruntime"):  # likewise; where it is there
+        with suppress(ImportError):
+            importlib.import_module(name)
 
 
 if __name__ == "__main__":
