@@ -116,11 +116,12 @@ def open_bundle(path: str | Path) -> Bundle:
     manifest = _read_manifest(path)
     _check_files(path, manifest)
     file = path / "architecture.json"
-    described = _fields(path, "architecture.json", manifest, _DESCRIBED)
+    described = _fields(path, "architecture.json", manifest, _DESCRIBED, _TOLD)
     metrics = _fields(path, "metrics.json", manifest, wanted.mapping(wanted.anything))
     try:
         architecture = Architecture(**described["architecture"])
-        task = Task(tuple(described["input_shape"]), described["classes"])
+        small = described.get("small_images")  # earlier versions did not say
+        task = Task(tuple(described["input_shape"]), described["classes"], small)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     return Bundle(path, described, architecture, task, metrics)
@@ -141,6 +142,7 @@ def check_target(to: Path, *, force: bool) -> None:
 
 
 MOST_WEIGHTS = 100 * 10**9  # bytes
+_TOLD = wanted.mapping(wanted.anything, small_images=wanted.flag)
 _DESCRIBED = wanted.record(
     {
         "space": wanted.text(100_000),
@@ -197,13 +199,14 @@ def _read(file: Path, manifest: Mapping[str, str]) -> bytes:
 
 
 def _fields(
-    path: Path, name: str, manifest: Mapping[str, str], check: wanted.Check
+    path: Path, name: str, manifest: Mapping[str, str], *checks: wanted.Check
 ) -> dict[str, Any]:
     file = path / name
     content = _read(file, manifest)
     try:
         fields: dict[str, Any] = strict_json.loads(content.decode())
-        check(fields, name.removesuffix(".json"))
+        for check in checks:
+            check(fields, name.removesuffix(".json"))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     return fields

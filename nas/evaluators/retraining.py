@@ -78,7 +78,7 @@ class Winner:
         space = open_space(winner.described["space"], space_file, winner.path)
         architecture = space.check(winner.architecture)
         metrics = dict(winner.metrics)
-        for name in ("validation", "test"):
+        for name in ("validation", "test", "fine_tuned_from"):
             metrics.pop(name, None)
         described = {
             "notation": space.format(architecture),
@@ -130,8 +130,9 @@ def retrain(
         raise ValueError(f"{settings['data']}: the data have changed since the search")
     everything = data.with_validation_in_train()
     recipe = replace(Recipe.from_dict(winner.recipe), epochs=epochs)
+    task = replace(training.task_of(data), small_images=winner.described.get("small_images"))
     with training.threads(settings["threads"]):
-        net = training.build(winner.space, winner.architecture, training.task_of(data), seed)
+        net = training.build(winner.space, winner.architecture, task, seed)
         for epoch in training.train_epochs(net, everything, recipe, seed=seed):
             if progress is not None:
                 progress(epoch)
@@ -150,7 +151,7 @@ def retrain(
         "retraining_seed": seed,
     }
     described = {**winner.described, "preprocessing": known.preprocessing(facts)}
-    return _write(winner, training.task_of(data), described, metrics, net, to, force=force)
+    return _write(winner, task, described, metrics, net, to, force=force)
 
 
 def fine_tune(
@@ -229,8 +230,6 @@ def fine_tune(
     }
     described = {
         **winner.described,
-        "input_shape": list(task.input_shape),
-        "classes": task.classes,
         "class_names": list(data.classes),
         "preprocessing": known.preprocessing(facts),
     }

@@ -28,6 +28,7 @@ from nas.bundles.verify import Unproved, verify
 from nas.bundles.writing import write_bundle
 from nas.cli import main
 from nas.evaluators.predicting import predict
+from nas.evaluators.retraining import Winner
 from nas.starts import winners_of
 from search_spaces import SPACES, Task
 from tests.nas.networks import contents, small, trained
@@ -183,7 +184,10 @@ def test_a_hostile_architecture_is_refused_by_the_file(bundle, hostile):
 
 def test_an_architecture_of_another_space_or_size_is_refused(bundle):
     described = json.loads((bundle / "architecture.json").read_text())
-    for change in ({"classes": 10**9}, {"input_shape": [3, -1, 8]}, {"space": "mlp"}):
+    for change in (
+        *({"classes": 10**9}, {"input_shape": [3, -1, 8]}, {"space": "mlp"}),
+        {"small_images": 1},
+    ):
         resealed(bundle, "architecture.json", json.dumps({**described, **change}))
         with pytest.raises(ValueError, match="want"):
             nas.load_bundle(bundle)
@@ -309,6 +313,18 @@ def test_other_classes_and_other_sizes_keep_the_weights(exported):
         adapted(bundle, classes=10, input_shape=(3, 8, 8))
 
 
+def test_the_stem_stays_as_it_was_for_the_first_size(source_alone, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "clean_process", lambda: nullcontext(lambda _: []))
+    space = search_spaces.get("resnet")
+    task = Task((3, 96, 96), 2, small_images=True)  # by default it would be of large ones
+    architecture = space.known["resnet20"]
+    made = contents(space, architecture, task, trained(space, architecture, task))
+    assert write_bundle(made, tmp_path / "large").task == task
+    x = torch.randn(1, *task.input_shape)
+    with torch.inference_mode():
+        assert torch.equal(nas.load_bundle(tmp_path / "large")(x), made.net()(x))
+
+
 def digits_as_files(folder):
     digits = trainers.load("digits")
     files = []
@@ -373,6 +389,7 @@ def test_fine_tuning_on_other_data(exported, source_alone, tmp_path, capfd):
     made = nas.open_bundle(other)
     assert made.described["class_names"] == ["bright", "dark"]
     assert made.metrics["fine_tuned_from"]
+    assert "fine_tuned_from" not in Winner.of_bundle(made).origin  # what begins anew is not
     assert any((tmp_path / "other-tensorboard").iterdir())
     assert status("retrain", exported, "--patience", 3) == 2
     assert "--data says on what" in capfd.readouterr().err
