@@ -46,6 +46,8 @@ def write_pt2(program: ExportedProgram, path: Path) -> None:
 def write_onnx(program: ExportedProgram, path: Path) -> None:
     """Write a program for ONNX Runtime and others; from `x` to `logits`.
 
+    Weights of more than 1.5 GB, which no ONNX file may hold, lie beside it in `model.onnx.data`.
+
     Raises:
         ValueError: the exporter cannot; says why in one line.
     """

@@ -57,7 +57,7 @@ def check_files(folder: Path) -> str:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if name != "manifest.json" and name not in digests:
-            raise ValueError(f"{name} was added")
+            raise ValueError(f"{name} was added: remove it")
     for name, digest in sorted(digests.items()):
         if not (folder / name).is_file():
             raise ValueError(f"{name} is missing")
@@ -142,7 +142,7 @@ def compare_onnx(folder: Path, compare: Callable[[Run], str]) -> str:
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
-        (folder / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
+        folder / "model.onnx", options, providers=["CPUExecutionProvider"]
     )
     return compare(lambda x: torch.from_numpy(session.run(None, {"x": x.numpy()})[0]))
 

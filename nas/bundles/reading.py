@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 SCHEMAS = (1, 2)  # 1 had the first three files only
 FILES = ("architecture.json", "metrics.json", "weights.safetensors")
 MORE_FILES = (
-    *("model.py", "model.pt2", "model.onnx", "hubconf.py", "check.safetensors"),
-    *("README.md", "pareto.png", "architecture.png"),
+    *("model.py", "model.pt2", "model.onnx", "model.onnx.data", "hubconf.py"),
+    *("check.safetensors", "README.md", "pareto.png", "architecture.png"),
 )
 
 

@@ -165,7 +165,8 @@ def _write_forms(contents: Contents, net: nn.Module, folder: Path) -> dict[str, 
         try:
             write()
         except ValueError as error:
-            (folder / name).unlink(missing_ok=True)
+            for begun in folder.glob(f"{name}*"):
+                begun.unlink()
             missing[name] = str(error)
     return missing
 

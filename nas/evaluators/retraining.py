@@ -46,7 +46,7 @@ class Winner:
 
     space: SearchSpace
     architecture: Architecture
-    recipe: Mapping[str, Any]
+    recipe: Mapping[str, Any]  # to train it from scratch
     described: Mapping[str, Any]  # architecture.json
     origin: Mapping[str, Any]  # the part of metrics.json that training does not change
     pictures: Mapping[str, bytes]
@@ -78,8 +78,11 @@ class Winner:
         space = open_space(winner.described["space"], space_file, winner.path)
         architecture = space.check(winner.architecture)
         metrics = dict(winner.metrics)
-        for name in ("validation", "test", "fine_tuned_from"):
+        for name in ("validation", "test"):
             metrics.pop(name, None)
+        recipe = metrics.pop("recipe")
+        if metrics.pop("fine_tuned_from", None):
+            recipe = asdict(_at(1 / FINE_TUNING, recipe))
         described = {
             "notation": space.format(architecture),
             "preprocessing": known.preprocessing(metrics["data"]),
@@ -87,7 +90,7 @@ class Winner:
         }
         picture = winner.path / "pareto.png"
         pictures = {"pareto.png": picture.read_bytes()} if picture.is_file() else {}
-        return cls(space, architecture, metrics.pop("recipe"), described, metrics, pictures)
+        return cls(space, architecture, recipe, described, metrics, pictures)
 
 
 def retrain(
@@ -168,9 +171,10 @@ def fine_tune(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Bundle:
-    """Train a bundle's network on other data, from its own weights but for the classifier.
+    """Train a bundle's network on other data, from its own weights.
 
-    The weights kept are those with the best validation accuracy; the test split is used once.
+    The classifier is new unless the data have the same classes, by name and order. The weights
+    kept are those with the best validation accuracy; the test split is used once.
 
     Args:
         bundle: The network.
@@ -197,14 +201,13 @@ def fine_tune(
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
         raise ValueError(f"{data_name}: want inputs as {shape}, got {data.input_shape}")
     settings = winner.origin["settings"]
-    before = Recipe.from_dict(winner.recipe)
-    assert before.learning_rate is not None
-    recipe = replace(before, epochs=epochs, learning_rate=FINE_TUNING * before.learning_rate)
+    recipe = replace(_at(FINE_TUNING, winner.recipe), epochs=epochs)
     with training.threads(settings["threads"]):
         with trainers.seeded(trainers.derive_seed(seed, "weights")):
             net = adapted(
                 bundle,
                 classes=len(data.classes),
+                same_classes=list(data.classes) == bundle.described["class_names"],
                 input_shape=data.input_shape,
                 space=winner.space,
             )
@@ -258,6 +261,13 @@ def _train_to_best(
     assert best is not None
     net.load_state_dict(weights)
     return best
+
+
+def _at(share: float, recipe: Mapping[str, Any]) -> Recipe:
+    """A recipe with a share of its learning rate."""
+    whole = Recipe.from_dict(recipe)
+    assert whole.learning_rate is not None
+    return replace(whole, learning_rate=share * whole.learning_rate)
 
 
 def _costs(winner: Winner, task: Task) -> dict[str, int]:

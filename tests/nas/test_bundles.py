@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +23,8 @@ from PIL import Image
 import nas
 import search_spaces
 import trainers
-from nas.bundles import proof, writing
+from nas.bundles import forms, proof, writing
+from nas.bundles.latency import onnx_runner
 from nas.bundles.transfer import adapted
 from nas.bundles.verify import Unproved, verify
 from nas.bundles.writing import write_bundle
@@ -100,6 +102,26 @@ def test_the_cards_example_runs_in_a_process_that_cannot_import_the_toolkit(bund
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in nas.open_bundle(bundle).described["class_names"]
+
+
+def test_weights_that_no_onnx_file_may_hold_lie_beside_it(tmp_path, monkeypatch):
+    write = forms.write_onnx
+
+    def write_in_two(program, path):  # as torch.onnx does from 1.5 GB on
+        write(program, path)
+        beside = {"location": "model.onnx.data", "size_threshold": 0}
+        onnx.save_model(onnx.load(path), path, save_as_external_data=True, **beside)
+
+    monkeypatch.setattr(forms, "write_onnx", write_in_two)
+    space, task = search_spaces.get("mlp"), Task((5,), 3)
+    architecture = small(space, Random(0), task)
+    net = trained(space, architecture, task)
+    write_bundle(contents(space, architecture, task, net), tmp_path / "large")
+    size = {file.name: file.stat().st_size for file in (tmp_path / "large").iterdir()}
+    assert size["model.onnx"] < size["model.onnx.data"]
+    run, x = onnx_runner(tmp_path / "large" / "model.onnx"), torch.randn(2, 5)
+    with torch.inference_mode():
+        assert torch.allclose(torch.from_numpy(run(x)), net(x), atol=1e-4)
 
 
 # -- faults ------------------------------------------------------------------------------------
@@ -389,7 +411,9 @@ def test_fine_tuning_on_other_data(exported, source_alone, tmp_path, capfd):
     made = nas.open_bundle(other)
     assert made.described["class_names"] == ["bright", "dark"]
     assert made.metrics["fine_tuned_from"]
-    assert "fine_tuned_from" not in Winner.of_bundle(made).origin  # what begins anew is not
+    again, first = Winner.of_bundle(made), Winner.of_bundle(nas.open_bundle(exported))
+    assert "fine_tuned_from" not in again.origin  # what begins anew is not
+    assert again.recipe["learning_rate"] == pytest.approx(first.recipe["learning_rate"])
     assert any((tmp_path / "other-tensorboard").iterdir())
     assert status("retrain", exported, "--patience", 3) == 2
     assert "--data says on what" in capfd.readouterr().err
