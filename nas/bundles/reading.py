@@ -116,14 +116,17 @@ def open_bundle(path: str | Path) -> Bundle:
     manifest = _read_manifest(path)
     _check_files(path, manifest)
     file = path / "architecture.json"
-    described = _fields(path, "architecture.json", manifest, _DESCRIBED, _TOLD)
-    metrics = _fields(path, "metrics.json", manifest, wanted.mapping(wanted.anything))
+    described = _fields(path, "architecture.json", manifest, *_DESCRIBED)
+    metrics = _fields(path, "metrics.json", manifest, *_METRICS)
     try:
         architecture = Architecture(**described["architecture"])
         small = described.get("small_images")  # earlier versions did not say
         task = Task(tuple(described["input_shape"]), described["classes"], small)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
+    _check_count(file, described, "class_names", task.classes)
+    for name in ("mean", "std"):
+        _check_count(path / "metrics.json", metrics["data"], name, task.input_shape[0])
     return Bundle(path, described, architecture, task, metrics)
 
 
@@ -142,18 +145,37 @@ def check_target(to: Path, *, force: bool) -> None:
 
 
 MOST_WEIGHTS = 100 * 10**9  # bytes
-_TOLD = wanted.mapping(wanted.anything, small_images=wanted.flag)
-_DESCRIBED = wanted.record(
+_SHAPE = wanted.items(wanted.whole(1), 1, 3)
+_DESCRIBED = (
+    wanted.mapping(wanted.anything, small_images=wanted.flag),
+    wanted.record(
+        {
+            "space": wanted.text(100_000),
+            "architecture": wanted.record(
+                {"space": wanted.text(pattern=NAME.pattern), "value": wanted.anything}
+            ),
+            "input_shape": _SHAPE,
+            "classes": wanted.whole(1),
+            "class_names": wanted.items(wanted.text()),
+        },
+        others=True,
+    ),
+)
+_NUMBERS = wanted.items(wanted.number(-1e38, 1e38))
+_DATA = wanted.record(
     {
-        "space": wanted.text(100_000),
-        "architecture": wanted.record(
-            {"space": wanted.text(pattern=NAME.pattern), "value": wanted.anything}
-        ),
-        "input_shape": wanted.items(wanted.whole(1), 1, 3),
-        "classes": wanted.whole(1),
-        "class_names": wanted.items(wanted.text()),
+        "name": wanted.text(100_000),
+        "fingerprint": wanted.text(),
+        "input_shape": _SHAPE,
+        "mean": _NUMBERS,
+        "std": _NUMBERS,
     },
     others=True,
+)
+_SCORES = wanted.maybe(wanted.record({"accuracy": wanted.number(0, 1)}, others=True))
+_METRICS = (
+    wanted.mapping(wanted.anything, validation=_SCORES, test=_SCORES),
+    wanted.record({"data": _DATA}, others=True),
 )
 
 
@@ -188,6 +210,11 @@ def _check_files(path: Path, manifest: Mapping[str, str]) -> None:
     for file in path.iterdir():
         if file.name not in {*manifest, "manifest.json", "__pycache__"}:
             raise ValueError(f"{file} was added: it is not in the manifest; remove it")
+
+
+def _check_count(file: Path, fields: Mapping[str, Any], name: str, count: int) -> None:
+    if len(fields[name]) != count:
+        raise ValueError(f"{file}: {name}: want {count} of them, got {len(fields[name])}")
 
 
 def _read(file: Path, manifest: Mapping[str, str]) -> bytes:

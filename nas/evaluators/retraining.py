@@ -34,7 +34,6 @@ _METRICS = wanted.record(
     {
         "recipe": wanted.mapping(wanted.anything),
         "settings": wanted.record({name: CHECKS[name] for name in _USED}, others=True),
-        "data": wanted.record({"fingerprint": wanted.text()}, others=True),
     },
     others=True,
 )

@@ -186,6 +186,27 @@ def resealed(folder, name, text):
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"data": {}},
+        {"mean": "x"},
+        {"mean": [1, 2, 3]},
+        {"std": [True]},
+        {"test": 3},
+        {"validation": {"accuracy": "1"}},
+    ],
+)
+def test_hostile_metrics_are_refused_by_the_file(bundle, change):
+    metrics = json.loads((bundle / "metrics.json").read_text())
+    of_data = {key: value for key, value in change.items() if key in metrics["data"]}
+    hostile = {**metrics, "data": {**metrics["data"], **of_data}, **change}
+    resealed(bundle, "metrics.json", json.dumps(hostile))
+    with pytest.raises(ValueError, match=r"metrics\.json: .*want") as error:
+        nas.load_bundle(bundle)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
     "hostile",
     [
         "[" * 2000 + "]" * 2000,
@@ -208,7 +229,7 @@ def test_an_architecture_of_another_space_or_size_is_refused(bundle):
     described = json.loads((bundle / "architecture.json").read_text())
     for change in (
         *({"classes": 10**9}, {"input_shape": [3, -1, 8]}, {"space": "mlp"}),
-        {"small_images": 1},
+        *({"small_images": 1}, {"class_names": ["a"]}),
     ):
         resealed(bundle, "architecture.json", json.dumps({**described, **change}))
         with pytest.raises(ValueError, match="want"):
