@@ -27,7 +27,6 @@ from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Epoch, Recipe
 
 Progress = Callable[[Epoch], None]
-FINE_TUNING = 0.1  # of the learning rate that the network was trained with
 
 _USED = ("data", "data_seed", "image_size", "threads")  # of the settings
 _METRICS = wanted.record(
@@ -45,7 +44,7 @@ class Winner:
 
     space: SearchSpace
     architecture: Architecture
-    recipe: Mapping[str, Any]  # to train it from scratch
+    recipe: Mapping[str, Any]
     described: Mapping[str, Any]  # architecture.json
     origin: Mapping[str, Any]  # the part of metrics.json that training does not change
     pictures: Mapping[str, bytes]
@@ -77,11 +76,8 @@ class Winner:
         space = open_space(winner.described["space"], space_file, winner.path)
         architecture = space.check(winner.architecture)
         metrics = dict(winner.metrics)
-        for name in ("validation", "test"):
+        for name in ("validation", "test", "fine_tuned_from"):
             metrics.pop(name, None)
-        recipe = metrics.pop("recipe")
-        if metrics.pop("fine_tuned_from", None):
-            recipe = asdict(_at(1 / FINE_TUNING, recipe))
         described = {
             "notation": space.format(architecture),
             "preprocessing": known.preprocessing(metrics["data"]),
@@ -89,7 +85,7 @@ class Winner:
         }
         picture = winner.path / "pareto.png"
         pictures = {"pareto.png": picture.read_bytes()} if picture.is_file() else {}
-        return cls(space, architecture, recipe, described, metrics, pictures)
+        return cls(space, architecture, metrics.pop("recipe"), described, metrics, pictures)
 
 
 def retrain(
@@ -172,8 +168,10 @@ def fine_tune(
 ) -> Bundle:
     """Train a bundle's network on other data, from its own weights.
 
-    The classifier is new unless the data have the same classes, by name and order. The weights
-    kept are those with the best validation accuracy; the test split is used once.
+    The recipe is that of the bundle, but for the epochs: at a smaller learning rate it learns less
+    (`docs/bundles.md`). The classifier is new unless the data have the same classes, by name and
+    order. The weights kept are those with the best validation accuracy; the test split is used
+    once.
 
     Args:
         bundle: The network.
@@ -200,7 +198,7 @@ def fine_tune(
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
         raise ValueError(f"{data_name}: want inputs as {shape}, got {data.input_shape}")
     settings = winner.origin["settings"]
-    recipe = replace(_at(FINE_TUNING, winner.recipe), epochs=epochs)
+    recipe = replace(Recipe.from_dict(winner.recipe), epochs=epochs)
     with training.threads(settings["threads"]):
         with trainers.seeded(trainers.derive_seed(seed, "weights")):
             net = adapted(
@@ -260,13 +258,6 @@ def _train_to_best(
     assert best is not None
     net.load_state_dict(weights)
     return best
-
-
-def _at(share: float, recipe: Mapping[str, Any]) -> Recipe:
-    """A recipe with a share of its learning rate."""
-    whole = Recipe.from_dict(recipe)
-    assert whole.learning_rate is not None
-    return replace(whole, learning_rate=share * whole.learning_rate)
 
 
 def _costs(winner: Winner, task: Task) -> dict[str, int]:

@@ -432,9 +432,7 @@ def test_fine_tuning_on_other_data(exported, source_alone, tmp_path, capfd):
     made = nas.open_bundle(other)
     assert made.described["class_names"] == ["bright", "dark"]
     assert made.metrics["fine_tuned_from"]
-    again, first = Winner.of_bundle(made), Winner.of_bundle(nas.open_bundle(exported))
-    assert "fine_tuned_from" not in again.origin  # what begins anew is not
-    assert again.recipe["learning_rate"] == pytest.approx(first.recipe["learning_rate"])
+    assert "fine_tuned_from" not in Winner.of_bundle(made).origin  # what begins anew is not
     assert any((tmp_path / "other-tensorboard").iterdir())
     assert status("retrain", exported, "--patience", 3) == 2
     assert "--data says on what" in capfd.readouterr().err
