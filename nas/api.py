@@ -14,6 +14,7 @@ from nas.settings import DEFAULT_WINDOW, Settings
 from search_spaces import SearchSpace
 
 DEFAULT_SPACE = "nasbench201:channels=8,cells=1"
+MOST_TRIALS = 1_000_000_000  # more would end after us
 
 
 def search(
@@ -79,8 +80,8 @@ def search(
         SearchFailed: the first ten trials all failed.
         ChildProcessError: worker processes do not stay alive.
     """
-    if trials < 1:
-        raise ValueError(f"trials: want at least 1, got {trials}")
+    if not 1 <= trials <= MOST_TRIALS:
+        raise ValueError(f"trials: want 1 to {MOST_TRIALS:,}, got {trials}")
     names = hyperparameters.parse_names(tune if isinstance(tune, str) else ",".join(tune))
     settings = Settings(
         space=space,

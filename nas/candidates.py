@@ -57,7 +57,7 @@ class Candidates:
         self.task = task
         self._hyperparameters = hyperparameters or Struct()
         self._feasible = Feasible(_joint(space, self._hyperparameters), task, limits)
-        self._canonical = lru_cache(maxsize=1 << 12)(space.canonical)  # asked for several times
+        self._canonical = lru_cache(maxsize=1 << 11)(space.canonical)  # asked for several times
         self.begun: list[Proposal] = []  # what was taken, by the number of its trial
         self._taken: dict[Hashable, Proposal] = {}
         self._left: list[Architecture] | None = None

@@ -28,7 +28,7 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
 
     Raises:
         ValueError: `among` is empty, the space of the run is not there any more, or a trial is
-            none of this space; names its line.
+            none of this space, or over the limits; names its line.
     """
     settings = run.settings
     tree = hyperparameters.tree(settings.tune, settings.recipe)
@@ -36,6 +36,14 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
         check_proposal(
             trial.proposal, run.space, tree, f"{run.journal.path}, line {trial.number + 1}"
         )
+    for trial in among[:1]:  # one shows whether limits and data are those of the search
+        cost = run.space.cost(trial.architecture, run.task)
+        if settings.limits.excess(cost.parameters, cost.macs):
+            raise ValueError(
+                f"{run.journal.path}, line {trial.number + 1}: want a network within the limits of "
+                f"the search, got {cost.parameters:,} parameters and {cost.macs:,} MACs for input "
+                f"{run.task.input_shape} and {run.task.classes} classes"
+            )
     candidates = Candidates(run.space, run.task, settings.limits, tree)
     model = Predictor(candidates, Objectives(settings.objectives))
     longest = max((trial.epochs for trial in among), default=0)

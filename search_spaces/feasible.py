@@ -14,7 +14,7 @@ from search_spaces.cost import Cost
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 
-_REMEMBERED = 1 << 12  # costs: under 1 kB each, and drawing in a narrow band asks for many
+_REMEMBERED = 1 << 11  # costs: under 1 kB each, and drawing in a narrow band asks for many
 _CROWD = 64  # architectures that move into the budget together
 _FREQUENT = 8  # members among so many uniform draws: drawing until one fits is quick
 _KEPT = 16  # of the crowd, the best, from which it goes on in each round

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, KeysView, Mapping
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -33,35 +33,43 @@ class Record(Mapping[str, Value]):
     def __len__(self) -> int:
         return len(self._values)
 
+    # The views of a dict are several times faster than those that `Mapping` makes.
+
     def keys(self) -> KeysView[str]:
-        return self._places.keys()  # a dict's compare faster
+        return self._places.keys()
+
+    def values(self) -> ValuesView[Value]:
+        return self._dict().values()
+
+    def items(self) -> ItemsView[str, Value]:
+        return self._dict().items()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
             return False
         if self._places is other._places:
             return self._values == other._values
-        return dict(self._pairs()) == dict(other._pairs())
+        return self._dict() == other._dict()
 
     def __hash__(self) -> int:
         if self._hash is None:
-            self._hash = hash(frozenset(self._pairs()))
+            self._hash = hash(frozenset(zip(self._places, self._values, strict=True)))
         return self._hash
 
     def __reduce__(self) -> tuple[type[Record], tuple[dict[str, Value]]]:
         # String hashes differ between processes: do not carry one.
-        return Record, (dict(self._pairs()),)
+        return Record, (self._dict(),)
 
     def __repr__(self) -> str:
-        fields = (f"{printable(name)}: {value!r}" for name, value in self._pairs())
+        fields = (f"{printable(name)}: {value!r}" for name, value in self.items())
         return "{" + ", ".join(fields) + "}"
 
     def replace(self, name: str, value: Value) -> Record:
         """The same record with another value for one field."""
-        return Record({**dict(self._pairs()), name: value})
+        return Record({**self._dict(), name: value})
 
-    def _pairs(self) -> Iterator[tuple[str, Value]]:
-        return zip(self._places, self._values, strict=True)
+    def _dict(self) -> dict[str, Value]:
+        return dict(zip(self._places, self._values, strict=True))
 
 
 @lru_cache(maxsize=1 << 12)

@@ -37,7 +37,9 @@ def _loops(document: Mapping[str, Any]) -> Table:
 
 
 def _ratios(document: Mapping[str, Any]) -> Table:
-    table = Table("ours to plain", *_right("mean over the seeds", "95 % confidence"))
+    seeds = len(document["candidates"][0]["ours"]["seconds"])
+    mean = f"mean of {seeds} seed{'s' * (seeds > 1)}"
+    table = Table("ours to plain", *_right(mean, "95 % confidence"))
     rows = {
         "candidates an hour": document["ratio"],
         **{f"  {space}": found for space, found in document["ratio_by_space"].items()},
@@ -46,7 +48,7 @@ def _ratios(document: Mapping[str, Any]) -> Table:
     }
     for name, found in rows.items():
         half = found["half_width"]
-        table.add_row(name, f"{found['mean']:.4g}", "one seed" if half is None else f"± {half:.2g}")
+        table.add_row(name, f"{found['mean']:.4g}", "-" if half is None else f"± {half:.2g}")
     return table
 
 

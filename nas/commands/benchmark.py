@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -119,7 +120,10 @@ def training(
     out: Annotated[Path | None, typer.Option(help="A file for the JSON document too.")] = None,
     json: Json = False,
 ) -> None:
-    """Train architectures by our loop and the plain one, in turns, and say what each took."""
+    """Train architectures by our loop and the plain one, in turns, and say what each took.
+
+    Stopped, it says what whole rounds over the architectures have shown.
+    """
     from nas.benchmark import training as speed
     from nas.benchmark.training_report import tables
     from nas.evaluators import training as trained
@@ -135,34 +139,47 @@ def training(
     fields = {"epochs": epochs, "batch_size": batch_size, **recipe_fields(recipe)}
     with trained.threads(threads):
         bench = Bench(data, fields, device=device, loader_workers=loader_workers, images=images)
-        document = _measured(bench, candidates, seeds)
-    text = dumps(document, indent=2, allow_nan=False) + "\n"
-    if out is not None:
-        write_whole(out, text)
-    if json:
-        print(text, end="")
-    else:
-        results().print(tables(document))
+        document, text = None, ""
+        try:
+            for document in _measured(bench, candidates, seeds):
+                text = dumps(document, indent=2, allow_nan=False) + "\n"
+                if out is not None:
+                    write_whole(out, text)
+        finally:
+            if json:
+                print(text, end="")
+            elif document is not None:
+                results().print(tables(document))
 
 
-def _measured(bench: Bench, candidates: list[Candidate], seeds: int) -> dict[str, object]:
+def _measured(bench: Bench, candidates: list[Candidate], seeds: int) -> Iterator[dict[str, object]]:
+    """What is known after every round over the candidates."""
     from rich.progress import track
 
     from nas.benchmark import training as speed
 
-    total = len(speed.LOOPS) * seeds * len(candidates)
-    rounds = speed.run(bench, candidates, seeds=seeds)
     console = messages()
-    measured = list(track(rounds, "trainings", total=total, console=console))
     apart = [
         bench.taken_apart(c.space, c.architecture)
         for c in track(candidates, "taken apart", console=console)
     ]
-    return {
-        "machine": speed.machine(str(bench.data.device)),
-        **bench.described(),
-        **speed.summary(candidates, measured, apart),
-    }
+    one_round = len(speed.LOOPS) * len(candidates)
+    trainings = speed.run(bench, candidates, seeds=seeds)
+    measured = []
+    for ended in track(trainings, "trainings", total=seeds * one_round, console=console):
+        measured.append(ended)
+        rounds, rest = divmod(len(measured), one_round)
+        if rest:
+            continue
+        found = speed.summary(candidates, measured, apart)
+        console.print(
+            f"round {rounds} of {seeds}: {found['ratio']['mean']:.2f} times the plain loop"
+        )
+        yield {
+            "machine": speed.machine(str(bench.data.device)),
+            **bench.described(),
+            **found,
+        }
 
 
 def _counted(text: str) -> list[tuple[str, int]]:
@@ -196,14 +213,17 @@ def _run(
         TimeRemainingColumn(),
         console=messages(),
     )
+    total = len(names) * seeds
     with bar:
-        task = bar.add_task("searches", total=len(names) * seeds)
+        task = bar.add_task("searches", total=total)
         try:
-            for ended in searches.run(
-                spec, names, trials=trials, seeds=seeds, out=out, workers=workers
+            for done, ended in enumerate(
+                searches.run(spec, names, trials=trials, seeds=seeds, out=out, workers=workers), 1
             ):
                 described = "searches" if ended is None else ended.contestant
                 bar.update(task, advance=1, description=described)
+                if not bar.console.is_terminal and done % max(1, total // 10) == 0:
+                    bar.console.print(f"{done} of {total} searches")
         except Exception:  # says itself what went wrong
             raise
         except BaseException:  # Ctrl-C and SIGTERM

@@ -11,6 +11,8 @@ import typer
 from nas.commands.console import print_json
 from nas.commands.options import Device, Json
 
+LARGEST_BATCH = 1 << 16
+
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of a bundle.")]
 
 
@@ -64,10 +66,12 @@ def latency(
         sizes = tuple(int(size) for size in batches.split(","))
     except ValueError:
         sizes = ()
-    if not sizes or min(sizes) < 1 or threads < 1:
+    if not sizes or not 1 <= min(sizes) <= max(sizes) <= LARGEST_BATCH:
         raise ValueError(
-            f"--batches, --threads: want whole numbers from 1, got {batches}, {threads}"
+            f"--batches: want whole numbers from 1 to {LARGEST_BATCH:,}, got {batches}"
         )
+    if threads < 1:
+        raise ValueError(f"--threads: want at least 1, got {threads}")
     import torch
 
     from nas.bundles.forms import has_onnx

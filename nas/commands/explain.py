@@ -140,7 +140,7 @@ def trainings_bar() -> Iterator[tuple[Callable[[int, int], None], Callable[[Tria
     console = messages()
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=console)
-    task, started = bar.add_task("training"), False
+    task, started = bar.add_task("training", total=0), False
 
     def begin(wanted: int, missing: int) -> None:
         nonlocal started
@@ -150,8 +150,14 @@ def trainings_bar() -> Iterator[tuple[Callable[[int, int], None], Callable[[Tria
             bar.start()
             started = True
 
+    def ended(_: Trial) -> None:
+        bar.advance(task)
+        if not console.is_terminal:
+            made = bar.tasks[task]
+            console.print(f"{made.completed:.0f} of {made.total:.0f} trainings")
+
     try:
-        yield begin, lambda _: bar.advance(task)
+        yield begin, ended
     except (KeyboardInterrupt, Terminated):
         console.print("stopped; what was trained is kept, the same command continues")
         raise

@@ -115,10 +115,10 @@ def search(
 ) -> None:
     """Search for architectures; run the same command again to continue."""
     from nas import hyperparameters
-    from nas.api import DEFAULT_SPACE
+    from nas.api import DEFAULT_SPACE, MOST_TRIALS
 
-    if trials < 1:
-        raise ValueError(f"--trials: want at least 1, got {trials}")
+    if not 1 <= trials <= MOST_TRIALS:
+        raise ValueError(f"--trials: want 1 to {MOST_TRIALS:,}, got {trials}")
     fields = {
         "epochs": epochs,
         "learning_rate": learning_rate,

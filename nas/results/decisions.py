@@ -49,7 +49,7 @@ class Decisions:
     def __init__(self, space: SearchSpace, recipe: Struct | None = None) -> None:
         self.space = space
         self._recipe = recipe or Struct()
-        self.flat = lru_cache(maxsize=1 << 14)(self._flat)  # asked for at every stretch of a search
+        self.flat = lru_cache(maxsize=1 << 11)(self._flat)  # asked for at every stretch of a search
 
     @classmethod
     def of(cls, settings: Settings, space: SearchSpace) -> Decisions:

@@ -2,7 +2,7 @@
 
 The run is on a tmpfs of its own, in a mount namespace of its own, with a file beside it that leaves
 so much room; afterwards that file goes, and the search with the same command goes on. It ends as an
-undisturbed one did. Needs Linux, where users may make namespaces (or root).
+undisturbed one did, with one worker or two. Needs Linux, where users may make namespaces (or root).
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _inside(disk: Path, points: int) -> tuple[list[str], list[str]]:
         room = int(size * (point + 0.5) / points)
         ballast, out = disk / "ballast", disk / "run"
         _fill(disk, ballast, room)
-        status, _, said = command("search", *SEARCH, "--out", str(out))
+        search = ("search", *SEARCH, "--workers", str(1 + point % 2), "--out", str(out))
+        status, _, said = command(*search)
         last = said.strip().splitlines()[-1]
         before = decided(out) if (out / "run.json").exists() else []
         logged += "TensorBoard is no longer written" in said
@@ -87,7 +88,7 @@ def _inside(disk: Path, points: int) -> tuple[list[str], list[str]]:
         if before != wanted[: len(before)]:
             broken.append(f"room for {room:,} bytes: what was recorded differs")
         ballast.unlink()
-        status, _, said = command("search", *SEARCH, "--out", str(out))
+        status, _, said = command(*search)
         if status == 0 and decided(out) == wanted:
             resumed += 1
         else:

@@ -1,4 +1,4 @@
-"""Two workers against one on equal trainings, and what the search itself takes beside them.
+"""Two workers against one, without Ray and with it, and what a search takes beside its trainings.
 
 Wants a machine with two cores that nothing else uses. CIFAR-10 is a folder or a file that
 `nas search --data` takes, named by the environment variable NAS_CIFAR10; without it, only digits.
@@ -32,38 +32,42 @@ def run(*, quick: bool, folder: Path) -> Finding:
     data = {"digits": {"epochs": 2 if quick else 20}}
     if "NAS_CIFAR10" in os.environ and not quick:
         data[os.environ["NAS_CIFAR10"]] = {"epochs": 1}
+    trials = 4 if quick else 16
     for name, recipe in data.items():
-        trials = 4 if quick else 16
-        rates = {}
-        for workers in (1, 2):
-            rates[workers] = _rate(name, recipe, folder / str(workers), workers, trials)
-        share = _share(name, folder / "search", trials)
-        gain = rates[2] / rates[1]
-        held = held and (quick or (gain >= GAIN and share < SHARE))
+        called = Path(name).stem
+        for executor in ("workers",) if quick else ("workers", "ray"):
+            one, two = (_rate(name, recipe, folder, executor, n, trials) for n in (1, 2))
+            held = held and (quick or two / one >= GAIN)
+            lines.append(
+                f"{called}, {executor}: {trials} equal trials, {one:.2f} a second with one worker, "
+                f"{two:.2f} with two: {two / one:.2f} times"
+            )
+        share = _share(name, folder / f"search on {called}", trials)
+        held = held and (quick or share < SHARE)
         lines.append(
-            f"{Path(name).stem}: {trials} equal trials, {rates[1]:.2f} a second with one worker, "
-            f"{rates[2]:.2f} with two: {gain:.2f} times; strategy, journal and log take {share:.2%} of "
-            f"the processor time of a search"
+            f"{called}: strategy, journal and log take {share:.2%} of the processor time of a search"
         )
     return Finding(held=held, lines=tuple(lines))
 
 
-def _rate(data: str, recipe: dict[str, int], folder: Path, workers: int, trials: int) -> float:
+def _rate(
+    data: str, recipe: dict[str, int], folder: Path, executor: str, workers: int, trials: int
+) -> float:
     """Trials a second, of one architecture, once all workers are warm."""
     settings = Settings(space=SPACE, data=data, recipe=recipe)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     proposal = Proposal(settings.load_space().known["resnet"])
     blueprint = factories.training_blueprint(settings, folder, "cpu")
-    with closing(executors.make("workers", blueprint, Terms(workers=workers))) as executor:
+    with closing(executors.make(executor, blueprint, Terms(workers=workers))) as place:
         for number in range(workers):
-            executor.submit(number, proposal)
+            place.submit(number, proposal)
         for _ in range(workers):
-            executor.wait()
+            place.wait()
         start = time.perf_counter()
         for number in range(workers, workers + trials):
-            executor.submit(number, proposal)
+            place.submit(number, proposal)
         for _ in range(trials):
-            executor.wait()
+            place.wait()
         return trials / (time.perf_counter() - start)
 
 

@@ -452,6 +452,7 @@ def test_timm_makes_the_network_of_a_bundle(exported):
 
 def test_latency_and_comparison(exported, capfd):
     assert status("latency", exported, "--batches", "1,4", "--no-compile", "--json") == 0
+    assert status("latency", exported, "--batches", "9" * 40) == 2
     found = json.loads(capfd.readouterr().out)["latencies"]
     assert [(item["way"], item["batch"]) for item in found] == [
         *(("pytorch", 1), ("onnxruntime", 1), ("pytorch", 4), ("onnxruntime", 4))

@@ -60,7 +60,8 @@ BAD = [
     (["--schedule", "asha", "--epochs", "2"], "want a recipe of at least 3 epochs"),
     (["--data", "no_such_data"], "no_such_data"),
     (["--device", "tpu"], "device: want auto, cpu, cuda or cuda:N, got 'tpu'"),
-    (["--trials", "0"], "--trials: want at least 1, got 0"),
+    (["--trials", "0"], "--trials: want 1 to 1,000,000,000, got 0"),
+    (["--trials", "9" * 40], "--trials: want 1 to 1,000,000,000, got 9999"),
     (
         ["--trials", "many"],
         "got 'many'",

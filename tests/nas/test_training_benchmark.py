@@ -65,6 +65,26 @@ def test_one_document_says_it_all(few, tmp_path):
     assert document["ratio"]["half_width"] is not None
 
 
+def test_stopped_it_keeps_the_rounds_that_are_whole(few, tmp_path, monkeypatch, capsys):
+    """Ctrl-C in the second round: the first is in the file and on the screen."""
+    measured = []
+
+    def interrupted(bench, *arguments):
+        measured.append(arguments)
+        if len(measured) == 2 + 2 + 1:  # warm-up, a round, half of another
+            raise KeyboardInterrupt
+        return whole(bench, *arguments)
+
+    whole = speed._measure
+    monkeypatch.setattr(speed, "_measure", interrupted)
+    arguments = ["benchmark", "training", "--spaces", "mlp*1", "--data", few, "--epochs", "1"]
+    arguments += ["--seeds", "2", "--loader-workers", "0", "--out", str(tmp_path / "b.json")]
+    assert cli._status(arguments) == 130
+    document = json.loads((tmp_path / "b.json").read_text())
+    assert [len(c["ours"]["seconds"]) for c in document["candidates"]] == [1]
+    assert "mean of 1 seed" in capsys.readouterr().out
+
+
 def test_the_summary_is_arithmetic(candidates):
     def one(candidate, seed, loop, seconds, accuracy):
         trained = Training(
