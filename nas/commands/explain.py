@@ -66,6 +66,7 @@ def explain(
                 seeds=seeds,
                 first=ablation.first_of(seed),
                 one=one,
+                retry=True,
                 begin=begin,
                 progress=progress,
             )
@@ -100,6 +101,7 @@ def trust(
             seeds=seeds,
             longer=longer,
             first=first_of(seed),
+            retry=True,
             begin=begin,
             progress=progress,
         )

@@ -166,6 +166,8 @@ def _retrain(
 
 
 def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
+    from nas.results.numbers import counted
+
     test, parameters = bundle.metrics["test"], bundle.metrics["parameters"]
     if as_json:
         print_json(
@@ -179,7 +181,7 @@ def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
     else:
         print(
             f"test accuracy {test['accuracy']:.2%} ({test['examples']} examples), "
-            f"{parameters:,} parameters, {epochs} epochs"
+            f"{parameters:,} parameters, {counted(epochs, 'epoch')}"
         )
         print(f"written to {bundle.path}; load it with nas.load_bundle({str(bundle.path)!r})")
 

@@ -1,23 +1,27 @@
 """What every choice of a network is worth: its decisions changed one at a time, and trained.
 
-All are trained by the recipe of the run with the same seeds, so that what a seed does to all of them
-cancels in a difference. Its interval is Student's t, with one deviation for all networks: few seeds
-leave no other way to know it well. Where a network is much noisier than the others, its interval is
-too narrow.
+All are trained by the recipe of the run, with the same seeds. The network itself is in every
+comparison, so that its own bad luck would make all of its choices look bad: it is trained with more
+seeds, as many times as the square root of the number of the others (Dunnett, "A Multiple Comparison
+Procedure for Comparing Several Treatments with a Control", JASA 1955), and its noise is its own. The
+others have one deviation, as few seeds leave no other way to know it: where one is much noisier than
+they are, its interval is too narrow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 import numpy as np
 
 from nas.candidates import Candidates
-from nas.explanations.evidence import Array, candidates_of
+from nas.explanations.evidence import candidates_of
 from nas.explanations.further import Wanted
-from nas.explanations.noise import Noise, of_differences
+from nas.explanations.noise import of_seeds
 from nas.explanations.retrained import Failed, Network, plan, train_again
+from nas.explanations.worth import Change, DecisionWorth, Worth, assess
 from nas.run import Run
 from nas.trial import Proposal, Trial
 
@@ -36,55 +40,16 @@ def first_of(seed: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A network that takes one decision differently."""
-
-    path: str
-    taken: str  # by the network that is explained
-    instead: str
-    proposal: Proposal
-    same: bool  # whether it computes the same function, so that nothing has to be trained
-
-
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """What a choice is worth against another option.
-
-    Attributes:
-        change: The other option.
-        accuracy: Mean accuracy with the choice less that without, 0..1, over the seeds with which
-            both were trained; None where all trainings of one of them failed.
-        half: Half of its 95 % confidence interval; None where it is unknown.
-        parameters: That the choice costs.
-    """
-
-    change: Change
-    accuracy: float | None
-    half: float | None
-    parameters: int
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionWorth:
-    """What a decision is worth: against the mean of its other options that were trained."""
-
-    path: str
-    taken: str
-    accuracy: float
-    half: float | None
-    options: int
-
-
-@dataclass(frozen=True, slots=True)
 class Ablation:
     """The choices of one network, and what each is worth.
 
     Attributes:
         trial: Whose network.
         epochs: Of every training.
-        seeds: Trainings of every network.
+        seeds: Trainings of each of the others.
+        own_seeds: Of the network itself.
         accuracy: Mean of the network's own.
-        deviation: Of one training, without what a seed does to all networks; None of one seed.
+        deviation: Of one training of the network; None of one seed.
         options: Worth against every other option.
         decisions: Worth of each decision, the most first.
         failed: Trainings that are left out of all this.
@@ -93,6 +58,7 @@ class Ablation:
     trial: Trial
     epochs: int
     seeds: int
+    own_seeds: int
     accuracy: float
     deviation: float | None
     options: Sequence[Worth]
@@ -133,7 +99,14 @@ def wanted_of(run: Run, trial: Trial, seeds: int = 3) -> list[Wanted]:
     changes = changes_of(candidates_of(run), trial.proposal)
     if not changes:
         return []
-    return plan(_networks(trial, changes), [int(trial.recipe["epochs"])], range(seeds))
+    networks = _networks(trial, changes)
+    return plan(networks, [int(trial.recipe["epochs"])], _seeds(len(networks), 0, seeds))
+
+
+def _seeds(networks: int, first: int, seeds: int) -> list[range]:
+    """Those of each network: the first is in every comparison."""
+    more = min(SETS, ceil(seeds * sqrt(max(1, networks - 1))))
+    return [range(first, first + more)] + (networks - 1) * [range(first, first + seeds)]
 
 
 def ablate(
@@ -143,6 +116,7 @@ def ablate(
     seeds: int = 3,
     first: int = 0,
     one: bool = False,
+    retry: bool = False,
     begin: Callable[[int, int], None] | None = None,
     progress: Callable[[Trial], None] | None = None,
 ) -> Ablation:
@@ -151,9 +125,10 @@ def ablate(
     Args:
         run: Where it is from, and where the trainings are kept.
         trial: The network that is explained.
-        seeds: Trainings of each network.
+        seeds: Trainings of each of the others; the network itself is trained more often.
         first: Seed of the first.
         one: One other option of each decision only.
+        retry: Train those again that failed for a cause that may have passed (`further.PASSING`).
         begin: Told how many trainings there are, and how many of them are to be made.
         progress: Told every training that is made.
 
@@ -168,82 +143,37 @@ def ablate(
     if not changes:
         raise ValueError(f"trial {trial.number}: nothing within the limits is one decision from it")
     epochs, networks = int(trial.recipe["epochs"]), _networks(trial, changes)
+    every = _seeds(len(networks), first, seeds)
     (accuracies,), failed = train_again(
-        run, networks, [epochs], range(first, first + seeds), begin=begin, progress=progress
+        run,
+        networks,
+        [epochs],
+        every,
+        retry=retry,
+        begin=begin,
+        progress=progress,
     )
     own = accuracies[0]
     if np.isnan(own).all():
         why = next(one.failure for one in failed if one.network == networks[0][0])
         raise ValueError(
-            f"trial {trial.number}: all {seeds} trainings of its network failed ({why}): other seeds "
-            f"may not, --seed"
+            f"trial {trial.number}: all {len(every[0])} trainings of its network failed ({why}): "
+            f"other seeds may not, --seed"
         )
     trained = dict(zip((c for c in changes if not c.same), accuracies[1:], strict=True))
     saved = [
         candidates.cost(trial.proposal).parameters - candidates.cost(c.proposal).parameters
         for c in changes
     ]
-    noise, options, decisions = assess(own, trained, changes, saved)
+    options, decisions = assess(own, trained, changes, saved)
     return Ablation(
-        trial, epochs, seeds, float(np.nanmean(own)), noise.deviation, options, decisions, failed
+        trial=trial,
+        epochs=epochs,
+        seeds=seeds,
+        own_seeds=len(own),
+        accuracy=float(np.nanmean(own)),
+        deviation=of_seeds(own[None]).deviation,
+        options=options,
+        decisions=decisions,
+        failed=failed,
     )
-
-
-def assess(
-    own: Array,
-    trained: Mapping[Change, Array],
-    changes: Sequence[Change],
-    parameters: Sequence[int],
-) -> tuple[Noise, list[Worth], list[DecisionWorth]]:
-    """How noisy accuracies are, and what they say of each change and of each decision.
-
-    Args:
-        own: Of the network that is explained, by seed; NaN where it failed.
-        trained: Likewise of each change that computes another function.
-        changes: All.
-        parameters: That the network has more than each.
-    """
-    noise = of_differences(np.array([own, *trained.values()]))
-    weights = {change: _weights(own - accuracies) for change, accuracies in trained.items()}
-    options = []
-    for change, more in zip(changes, parameters, strict=True):
-        worth = 0.0 if change.same else _mean(own - trained[change])
-        half = None if worth is None else _half(noise, [change], weights)
-        options.append(Worth(change, worth, half, more))
-    return noise, options, _decisions(options, noise, weights)
-
-
-def _mean(differences: Array) -> float | None:
-    known = differences[~np.isnan(differences)]
-    return float(known.mean()) if len(known) else None
-
-
-def _weights(differences: Array) -> Array:
-    """By seed, of each in the mean of those there are."""
-    known = ~np.isnan(differences)
-    found: Array = known / max(1, known.sum())
-    return found
-
-
-def _half(noise: Noise, changes: Sequence[Change], weights: Mapping[Change, Array]) -> float | None:
-    """Half of the interval of the mean worth against `changes`: what is the same has no noise."""
-    drawn = [weights[change] for change in changes if not change.same]
-    if not drawn:
-        return 0.0
-    each = np.array(drawn) / len(changes)  # of the trainings of the changes; summed, of its own
-    return noise.half(float((each.sum(axis=0) ** 2).sum() + (each**2).sum()))
-
-
-def _decisions(
-    options: Sequence[Worth], noise: Noise, weights: Mapping[Change, Array]
-) -> list[DecisionWorth]:
-    """Each decision against the mean of its options, those of the same function at 0."""
-    found = []
-    for path in dict.fromkeys(worth.change.path for worth in options):
-        known = [w for w in options if w.change.path == path and w.accuracy is not None]
-        if known:
-            mean = float(np.mean([w.accuracy for w in known]))
-            changes = [w.change for w in known]
-            half = _half(noise, changes, weights)
-            found.append(DecisionWorth(path, changes[0].taken, mean, half, len(changes)))
-    return sorted(found, key=lambda d: -d.accuracy)

@@ -13,20 +13,13 @@ from math import ceil, floor, log10
 import numpy as np
 from scipy import stats
 
+from nas.explanations.noise import Estimate, mean_of
 from nas.objectives import Objectives
 from nas.results.progress import Point, points_of
 from nas.run import Run
 
 # Shares of the trials of the shortest run, after which areas are compared.
 MARKS = (0.25, 0.5, 0.75, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A mean over runs, and half of its 95 % interval by Student's t (None of one run)."""
-
-    mean: float
-    half: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +51,9 @@ class Group:
     failed: tuple[int, ...]
     seconds: float
     front: float
-    best: Mean
-    sizes: tuple[Mean | None, ...]
-    areas: tuple[Mean, ...]
+    best: Estimate
+    sizes: tuple[Estimate | None, ...]
+    areas: tuple[Estimate, ...]
     p: float | None
 
 
@@ -151,15 +144,6 @@ def _group(
     )
 
 
-def mean_of(values: Sequence[float]) -> Mean:
-    """The mean, and its 95 % interval by Student's t."""
-    n = len(values)
-    if n < 2:
-        return Mean(float(values[0]), None)
-    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
-    return Mean(float(np.mean(values)), float(half))
-
-
 def _sizes(runs: Sequence[Run]) -> tuple[int, ...]:
     """Round sizes, two to a power of ten, over where the fronts are."""
     found = [t.scores["parameters"] for run in runs for t in run.front]
@@ -168,7 +152,7 @@ def _sizes(runs: Sequence[Run]) -> tuple[int, ...]:
     return tuple(size for size in rounded if size >= min(found))
 
 
-def _under(runs: Sequence[Run], size: int, count: int) -> Mean | None:
+def _under(runs: Sequence[Run], size: int, count: int) -> Estimate | None:
     best = []
     for run in runs:
         small = [t for t in run.trials[:count] if t.completed and t.scores["parameters"] <= size]

@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
-from nas.explanations.comparison import Comparison, Group, Mean
+from nas.explanations.comparison import Comparison, Group
+from nas.explanations.tables import percent_text
 from nas.results.numbers import short
 
 WIDE = 4  # groups beside each other in 80 columns
@@ -39,12 +40,14 @@ def _side_by_side(found: Comparison, groups: Sequence[Group]) -> Table:
         ("failed", [_few(g.failed) for g in groups]),
         ("seconds", [f"{g.seconds:,.0f}" for g in groups]),
         ("networks on the front", [f"{g.front:.3g}" for g in groups]),
-        ("best accuracy, %", [_cell(g.best) for g in groups]),
+        ("best accuracy, %", [percent_text(g.best) for g in groups]),
     ]
     for i, size in enumerate(found.sizes):
-        rows.append((f"  up to {short(size)} parameters", [_cell(g.sizes[i]) for g in groups]))
+        rows.append(
+            (f"  up to {short(size)} parameters", [percent_text(g.sizes[i]) for g in groups])
+        )
     for i, count in enumerate(found.trials):
-        rows.append((f"hypervolume after {count}, %", [_cell(g.areas[i]) for g in groups]))
+        rows.append((f"hypervolume after {count}, %", [percent_text(g.areas[i]) for g in groups]))
     rows.append(("p", ["-" if g.p is None else f"{g.p:.3f}" for g in groups]))
     for name, cells in rows:
         table.add_row(name, *cells)
@@ -58,13 +61,6 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
     seconds, front, best, sizes, areas (mean and half each) and p.
     """
     return asdict(found)
-
-
-def _cell(mean: Mean | None) -> str:
-    if mean is None:
-        return "-"
-    half = "" if mean.half is None else f" ± {100 * mean.half:.2f}"
-    return f"{100 * mean.mean:.2f}{half}"
 
 
 def _few(numbers: Sequence[int]) -> str:

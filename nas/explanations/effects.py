@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
-from nas.explanations.evidence import Array, Evidence
+from nas.explanations.evidence import Evidence
+from nas.explanations.noise import mean_of
 from nas.explanations.surrogate import plausible_scores
+
+_LEAST = 3  # trials that an interval is told of: that of two is as wide as all there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Effect:
         trials: How many took it.
         seen: Their mean accuracy, 0..1; None where none did.
         seen_half: Half of its 95 % interval, by Student's t, as if the trials had been drawn
-            independently. A search draws what does well: its trials share more than this option.
+            independently; None of fewer than three. A search draws what does well: its trials
+            share more than this option.
         accuracy: By how much the mean accuracy of uniform draws with it is above that of all,
             under the model of `surrogate`: this undoes what the search preferred.
         low: Where the 95 % credible interval of `accuracy` begins, if the model is right.
@@ -58,7 +61,7 @@ def effects(evidence: Evidence) -> dict[str, list[Effect]]:
                     option=option,
                     trials=len(seen),
                     seen=float(seen.mean()) if len(seen) else None,
-                    seen_half=half_interval(seen),
+                    seen_half=mean_of(seen).half if len(seen) >= _LEAST else None,
                     accuracy=float(lift.mean()),
                     low=float(low),
                     high=float(high),
@@ -66,11 +69,3 @@ def effects(evidence: Evidence) -> dict[str, list[Effect]]:
                 )
             )
     return found
-
-
-def half_interval(sample: Array) -> float | None:
-    """Half of the 95 % confidence interval of a mean, by Student's t; None of fewer than three."""
-    n = len(sample)
-    if n < 3:
-        return None
-    return float(stats.t.ppf(0.975, n - 1) * sample.std(ddof=1) / np.sqrt(n))

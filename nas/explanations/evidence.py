@@ -34,11 +34,13 @@ class Evidence:
         candidates: What the trials were chosen from; nothing of it is taken.
         trials: Completed, one for each network, all after equally many epochs.
         counted: Draws, uniform in the space within the limits of the run.
+        sizes: Their parameters: exact, so that nothing has to be learnt about them.
     """
 
     candidates: Candidates
     trials: Sequence[Trial]
     counted: Sequence[Proposal]
+    sizes: Array
 
     @classmethod
     def of_run(cls, run: Run) -> Evidence:
@@ -65,7 +67,9 @@ class Evidence:
         rng = Random("draws to explain by")
         count = DRAWS if candidates.space.count is None else COUNTED
         drawn = (candidates.sample(rng) for _ in range(count))
-        return cls(candidates, compared, [p for p in drawn if _runs(candidates, p)])
+        sized = [(p, size) for p in drawn if (size := _parameters(candidates, p)) is not None]
+        sizes = np.array([size for _, size in sized], dtype=float)
+        return cls(candidates, compared, [proposal for proposal, _ in sized], sizes)
 
     @property
     def draws(self) -> Sequence[Proposal]:
@@ -97,11 +101,6 @@ class Evidence:
         return np.array([trial.scores[name] for trial in self.trials], dtype=float)
 
     @cached_property
-    def sizes(self) -> Array:
-        """The parameters of all draws: exact, so that nothing has to be learnt about them."""
-        return np.array([self.candidates.cost(p).parameters for p in self.counted], dtype=float)
-
-    @cached_property
     def _told(self) -> list[dict[str, Scalar]]:
         return [self.candidates.flat(trial.proposal) for trial in self.trials]
 
@@ -110,13 +109,12 @@ class Evidence:
         return [self.candidates.flat(proposal) for proposal in self.counted]
 
 
-def _runs(candidates: Candidates, proposal: Proposal) -> bool:
-    """Whether a network can be run, as far as its cost can be counted."""
+def _parameters(candidates: Candidates, proposal: Proposal) -> int | None:
+    """Of a network; None where it cannot be run, as far as its cost can be counted."""
     try:
-        candidates.cost(proposal)
+        return candidates.cost(proposal).parameters
     except Exception:  # a space of the user's own may build what cannot be run
-        return False
-    return True
+        return None
 
 
 def candidates_of(run: Run) -> Candidates:

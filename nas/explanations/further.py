@@ -1,7 +1,8 @@
 """Trainings after a search: networks of a run again, with other seeds and for longer.
 
 They are kept in the run's folder `further/`, a journal for each length and seed, so that each is
-made once, whoever asks for it, and a kill loses only the training that was under way. A seed
+made once, whoever asks for it, and a kill loses only the training that was under way. One that
+failed may be asked for again: the last record of a training counts. A seed
 decides weights, order and augmentation, the same for all networks, so that networks are compared
 with what is random in common.
 """
@@ -20,10 +21,13 @@ from nas.candidates import Candidates
 from nas.explanations.evidence import candidates_of
 from nas.journal import Journal
 from nas.run import Run, writing
-from nas.trial import Proposal, Trial
+from nas.trial import Cause, Proposal, Trial
 
 if TYPE_CHECKING:
     from nas.evaluators.training import Training
+
+
+PASSING: frozenset[Cause] = frozenset({"out-of-memory", "timeout", "crashed"})  # of the machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +55,28 @@ class FurtherTrainings:
         self._run = run
         self.path = run.path / "further"
 
-    def missing(self, wanted: Sequence[Wanted]) -> list[Wanted]:
-        """Those that are yet to be made, each once.
+    def missing(self, wanted: Sequence[Wanted], *, retry: bool = False) -> list[Wanted]:
+        """Those that are yet to be made, each once; `retry`: what failed as in `PASSING` too.
 
         Raises:
             ValueError: a journal is damaged; names the line.
         """
         known = self._known(wanted)
+        if retry:
+            known = {
+                k: t
+                for k, t in known.items()
+                if t.failure is None or t.failure.cause not in PASSING
+            }
         distinct = {want.key: want for want in wanted if want.key not in known}
         return list(distinct.values())
 
     def trials(
-        self, wanted: Sequence[Wanted], progress: Callable[[Trial], None] | None = None
+        self,
+        wanted: Sequence[Wanted],
+        progress: Callable[[Trial], None] | None = None,
+        *,
+        retry: bool = False,
     ) -> dict[Hashable, Trial]:
         """All of `wanted` by their keys, the missing ones trained and recorded first.
 
@@ -72,10 +86,10 @@ class FurtherTrainings:
             ValueError: the data or the space have changed since the search, another process is
                 making trainings of the run, or a journal is damaged.
         """
-        if self.missing(wanted):
+        if self.missing(wanted, retry=retry):
             self.path.mkdir(exist_ok=True)
             with writing(self.path):
-                for trial in self._make(self.missing(wanted)):
+                for trial in self._make(self.missing(wanted, retry=retry)):
                     if progress is not None:
                         progress(trial)
         known = self._known(wanted)

@@ -5,6 +5,7 @@ Accuracies are arrays (networks, seeds), NaN where a training failed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -13,6 +14,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nas.explanations.evidence import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean, and half of its 95 % interval by Student's t (None where one value is all)."""
+
+    mean: float
+    half: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,68 @@ class Noise:
         if self.deviation is None:
             return None
         return float(stats.t.ppf(0.975, self.freedom)) * self.deviation * sqrt(variance)
+
+
+class Against:
+    """The noise of the mean of one network less a mean of others.
+
+    Three sources, each estimated by itself, with the freedom of Satterthwaite ("An Approximate
+    Distribution of Estimates of Variance Components", Biometrics 1946): how the network varies over
+    its seeds, what a seed does to all of the others, and what is left. That the seeds are common,
+    which makes the difference more certain, is not counted on.
+
+    Args:
+        own: Of the one, (seeds,).
+        others: By the same seeds.
+    """
+
+    def __init__(self, own: Array, others: Array) -> None:
+        self._own, self._trainings = of_seeds(own[None]), int(counts(own[None])[0])
+        self._rest = of_differences(others)
+        effects = _seed_effects(others)
+        self._seed = of_seeds(effects[None])
+        self._networks = int((counts(others) > 0).sum())
+
+    def half(self, weights: Array) -> float | None:
+        """Half of a 95 % interval; None where too few trainings completed to know.
+
+        Args:
+            weights: Of the trainings of the others in their mean, (networks, seeds): they add up
+                to that of the one network.
+        """
+        if not weights.any():
+            return 0.0
+        if self._own.deviation is None or self._seed.deviation is None:
+            return None
+        together = float((weights.sum(axis=0) ** 2).sum())
+        each = max(0.0, float((weights**2).sum()) - together / self._networks)
+        sources = [
+            (self._own, float(weights.sum()) ** 2 / self._trainings),
+            (self._seed, together),
+            (self._rest, each),
+        ]
+        parts = [(n.freedom, n.deviation**2 * share) for n, share in sources if n.deviation]
+        total = sum(part for _, part in parts)
+        if not total:
+            return 0.0
+        freedom = total**2 / sum(part**2 / freedom for freedom, part in parts)
+        return float(stats.t.ppf(0.975, freedom)) * sqrt(total)
+
+
+def _seed_effects(scores: Array) -> Array:
+    """By how much a seed moves all networks, but for a constant; seeds with no training are left out."""
+    scores = scores[:, ~np.isnan(scores).all(axis=0)]
+    network, seed = np.nonzero(~np.isnan(scores))
+    design = np.hstack([np.eye(len(scores))[network], np.eye(scores.shape[1])[seed]])
+    fitted, *_ = np.linalg.lstsq(design, scores[network, seed])
+    effects: Array = fitted[len(scores) :].astype(np.float64)
+    return effects
+
+
+def mean_of(values: Sequence[float] | Array) -> Estimate:
+    """The mean of values that were drawn independently."""
+    noise = of_seeds(np.array([values], dtype=float))
+    return Estimate(float(np.mean(values)), noise.half(1 / len(values)))
 
 
 def counts(scores: Array) -> NDArray[np.intp]:

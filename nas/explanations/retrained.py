@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from nas.explanations.evidence import Array
-from nas.explanations.further import FurtherTrainings, Wanted
+from nas.explanations.further import PASSING, FurtherTrainings, Wanted
+from nas.results.numbers import counted
 from nas.run import Run
 from nas.trial import Failure, Proposal, Trial
 
@@ -30,17 +31,26 @@ class Failed:
     failure: Failure
 
 
-def plan(networks: Sequence[Network], lengths: Sequence[int], seeds: range) -> list[Wanted]:
+def plan(
+    networks: Sequence[Network], lengths: Sequence[int], seeds: Sequence[range]
+) -> list[Wanted]:
     """The trainings, seed by seed, so that what there is can be used early."""
-    return [Wanted(p, epochs, seed) for epochs in lengths for seed in seeds for _, p in networks]
+    return [
+        Wanted(proposal, epochs, seed)
+        for epochs in lengths
+        for seed in sorted(set().union(*seeds))
+        for (_, proposal), mine in zip(networks, seeds, strict=True)
+        if seed in mine
+    ]
 
 
 def train_again(
     run: Run,
     networks: Sequence[Network],
     lengths: Sequence[int],
-    seeds: range,
+    seeds: Sequence[range],
     *,
+    retry: bool = False,
     begin: Callable[[int, int], None] | None = None,
     progress: Callable[[Trial], None] | None = None,
 ) -> tuple[list[Array], list[Failed]]:
@@ -50,13 +60,14 @@ def train_again(
         run: Where they are from, and where the trainings are kept.
         networks: Which.
         lengths: Epochs: each network is trained for each.
-        seeds: Of the trainings, the same for all.
+        seeds: Of the trainings of each; all begin with the same.
+        retry: Make those again that failed for a cause that may have passed.
         begin: Told how many trainings there are, and how many of them are to be made.
         progress: Told every training that is made.
 
     Returns:
-        For each length the accuracies, (networks, seeds), NaN where a training failed; and the
-        trainings that did.
+        For each length the accuracies, (networks, most seeds), NaN where a training failed or none
+        was asked for; and the trainings that failed.
 
     Raises:
         ValueError: what `FurtherTrainings.trials` refuses.
@@ -64,13 +75,13 @@ def train_again(
     wanted = plan(networks, lengths, seeds)
     further = FurtherTrainings(run)
     if begin is not None:
-        begin(len(wanted), len(further.missing(wanted)))
-    made = further.trials(wanted, progress)
-    accuracies = [np.full((len(networks), len(seeds)), np.nan) for _ in lengths]
+        begin(len(wanted), len(further.missing(wanted, retry=retry)))
+    made = further.trials(wanted, progress, retry=retry)
+    accuracies = [np.full((len(networks), max(map(len, seeds))), np.nan) for _ in lengths]
     failed: list[Failed] = []
     for scores, epochs in zip(accuracies, lengths, strict=True):
         for row, (name, proposal) in enumerate(networks):
-            for column, seed in enumerate(seeds):
+            for column, seed in enumerate(seeds[row]):
                 trial = made[Wanted(proposal, epochs, seed).key]
                 if trial.failure is None:
                     scores[row, column] = trial.scores["accuracy"]
@@ -104,8 +115,10 @@ FAILED_HEAD = ("network", "epochs", "seeds", "cause")
 
 def failed_line(failed: Sequence[Failed]) -> str:
     """What failures mean for everything that is said beside them."""
-    one = len(failed) == 1
-    return (
-        f"{len(failed)} training{'' if one else 's'} failed and {'is' if one else 'are'} left out of "
-        f"all means and intervals"
+    are = "is" if len(failed) == 1 else "are"
+    told = (
+        f"{counted(len(failed), 'training')} failed and {are} left out of all means and intervals"
     )
+    if any(one.failure.cause in PASSING for one in failed):
+        told += "; what the machine may have caused is tried again when the command is run again"
+    return told

@@ -12,6 +12,7 @@ from nas.explanations.ablation import Ablation
 from nas.explanations.effects import Effect
 from nas.explanations.explanation import Explanation
 from nas.explanations.importance import Importance
+from nas.explanations.noise import Estimate
 from nas.explanations.retrained import (
     FAILED_HEAD,
     Failed,
@@ -19,13 +20,14 @@ from nas.explanations.retrained import (
     failed_line,
     failed_rows,
 )
+from nas.results.numbers import counted
 
 WIDTH = 10  # characters of a bar
 
 
 def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
     """What `nas explain` prints, a line or a table at a time: the `top` decisions of each kind."""
-    yield f"{found.trials} networks after {found.epochs} epochs each; {found.draws:,} uniform draws"
+    yield evidence_text(found)
     for score, shares in found.importance.items():
         yield importance_table(score, shares, top)
         if len(shares) > top:
@@ -44,9 +46,17 @@ def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
     )
 
 
+def evidence_text(found: Explanation) -> str:
+    """What an explanation is made from."""
+    return (
+        f"{counted(found.trials, 'network')} after {counted(found.epochs, 'epoch')} each; "
+        f"{found.draws:,} uniform draws"
+    )
+
+
 def importance_table(score: str, shares: Mapping[str, Importance], top: int) -> Table:
     """The decisions that matter most for a score."""
-    table = _table(f"what decides {score}")
+    table = titled(f"what decides {score}")
     table.add_column("decision", overflow="fold")
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("95 %", justify="right", no_wrap=True)
@@ -66,14 +76,14 @@ def share_rows(shares: Mapping[str, Importance], top: int) -> list[tuple[str, st
 
 def effects_table(effects: Mapping[str, Sequence[Effect]]) -> Table:
     """What each option is worth on average, in points of accuracy."""
-    table = _table("what each option is worth on average, points of accuracy")
-    for name in ("decision", "option"):
-        table.add_column(name, overflow="fold")
+    table = titled("what each option is worth on average, points of accuracy")
+    table.add_column("decision and options", overflow="fold")
     for name in ("trials", "seen, %", "effect", "size"):
         table.add_column(name, justify="right", no_wrap=True)
     for path, options in effects.items():
-        for row, cells in enumerate(effect_rows(options)):
-            table.add_row("" if row else path, *cells, end_section=row == len(options) - 1)
+        table.add_row(path)
+        for option, *cells in effect_rows(options):
+            table.add_row(f"  {option}", *cells)
     return table
 
 
@@ -94,10 +104,11 @@ def effect_rows(options: Sequence[Effect]) -> list[tuple[str, ...]]:
 def ablation_tables(found: Ablation) -> Iterator[str | Table]:
     """What every choice of a network is worth, from trainings."""
     yield (
-        f"trial {found.trial.number} and {len(found.options)} networks one decision from it, each "
-        f"trained with {found.seeds} seeds for {found.epochs} epochs: accuracy {found.accuracy:.2%}"
+        f"trial {found.trial.number} and {counted(len(found.options), 'network')} one decision from "
+        f"it, each trained {trained_text(found.seeds, found.epochs)}, itself with {found.own_seeds}: "
+        f"accuracy {found.accuracy:.2%}"
     )
-    table = _table("what its decisions are worth, against the mean of their other options")
+    table = titled("what its decisions are worth, against the mean of their other options")
     for name in ("decision", "taken"):
         table.add_column(name, overflow="fold")
     for name in ("others", "points of accuracy"):
@@ -106,7 +117,7 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
         points = points_text(decision.accuracy, decision.half)
         table.add_row(decision.path, decision.taken, str(decision.options), points)
     yield table
-    table = _table("against each other option")
+    table = titled("against each other option")
     for name in ("decision", "taken", "instead of"):
         table.add_column(name, overflow="fold")
     for name in ("points of accuracy", "parameters"):
@@ -118,8 +129,8 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
     yield table
     yield from failed_tables(found.failed)
     yield (
-        "positive: the choice is better. ± is the 95 % t-interval of the mean of differences seed by "
-        "seed, with one deviation for all changes"
+        "positive: the choice is better. ± is the 95 % t-interval of the difference of the means, with "
+        "the network's own deviation, and one for all others"
     )
 
 
@@ -127,7 +138,7 @@ def failed_tables(failed: Sequence[Failed]) -> Iterator[str | Table]:
     """Which trainings failed, and why; nothing where none did."""
     if not failed:
         return
-    table = _table("trainings that failed")
+    table = titled("trainings that failed")
     for name in FAILED_HEAD:
         number = name in ("epochs", "seeds")
         table.add_column(name, justify="right" if number else "left", overflow="fold")
@@ -135,6 +146,19 @@ def failed_tables(failed: Sequence[Failed]) -> Iterator[str | Table]:
         table.add_row(*map(str, row))
     yield table
     yield failed_line(failed)
+
+
+def trained_text(seeds: int, epochs: int) -> str:
+    """How networks were trained: `with 3 seeds for 1 epoch`."""
+    return f"with {counted(seeds, 'seed')} for {counted(epochs, 'epoch')}"
+
+
+def percent_text(estimate: Estimate | None, missing: str = "-") -> str:
+    """A mean in %: `81.20 ± 0.40`."""
+    if estimate is None:
+        return missing
+    half = "" if estimate.half is None else f" ± {100 * estimate.half:.2f}"
+    return f"{100 * estimate.mean:.2f}{half}"
 
 
 def points_text(share: float | None, half: float | None) -> str:
@@ -166,7 +190,7 @@ def explanation_document(found: Explanation) -> dict[str, Any]:
 def ablation_document(found: Ablation) -> dict[str, Any]:
     """What `nas explain --ablate --json` adds under `ablation`.
 
-    Keys: trial, epochs, seeds, accuracy, deviation, decisions (path, taken, accuracy, half, options),
+    Keys: trial, epochs, seeds, own_seeds, accuracy, deviation, decisions (path, taken, accuracy, half, options),
     options (path, taken, instead, architecture, same, accuracy, half, parameters) and failed
     (trainings: network, epochs, seed, cause, message).
     """
@@ -174,6 +198,7 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
         "trial": found.trial.number,
         "epochs": found.epochs,
         "seeds": found.seeds,
+        "own_seeds": found.own_seeds,
         "accuracy": found.accuracy,
         "deviation": found.deviation,
         "decisions": [asdict(decision) for decision in found.decisions],
@@ -211,5 +236,6 @@ def _seen(effect: Effect) -> str:
     return f"{100 * effect.seen:.1f}{half}"
 
 
-def _table(title: str) -> Table:
+def titled(title: str) -> Table:
+    """A table without columns yet, under a title."""
     return Table(title=title, title_justify="left", box=None, pad_edge=False)

@@ -18,7 +18,15 @@ from scipy import stats
 from nas.explanations.ablation import SETS
 from nas.explanations.evidence import Array
 from nas.explanations.further import Wanted
-from nas.explanations.noise import Noise, counts, means, of_differences, of_seeds
+from nas.explanations.noise import (
+    Estimate,
+    Noise,
+    counts,
+    mean_of,
+    means,
+    of_differences,
+    of_seeds,
+)
 from nas.explanations.retrained import Failed, Network, plan, train_again
 from nas.pareto import Front
 from nas.run import Run
@@ -26,14 +34,6 @@ from nas.trial import Trial
 
 REDRAWN = 2000  # fronts
 SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean, and half of its 95 % interval (None of a single training)."""
-
-    mean: float
-    half: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,7 @@ def trust(
     seeds: int = 3,
     longer: int = 4,
     first: int = 0,
+    retry: bool = False,
     begin: Callable[[int, int], None] | None = None,
     progress: Callable[[Trial], None] | None = None,
 ) -> Trust:
@@ -135,6 +136,7 @@ def trust(
         seeds: Trainings of each at each length.
         longer: Times as many epochs.
         first: Seed of the first.
+        retry: Train those again that failed for a cause that may have passed (`further.PASSING`).
         begin: Told how many trainings there are, and how many of them are to be made.
         progress: Told every training that is made.
 
@@ -156,7 +158,8 @@ def trust(
         run,
         _networks(chosen),
         lengths,
-        range(first, first + seeds),
+        len(chosen) * [range(first, first + seeds)],
+        retry=retry,
         begin=begin,
         progress=progress,
     )
@@ -173,7 +176,7 @@ def wanted_of(run: Run, networks: int = 5, seeds: int = 3, longer: int = 4) -> l
     chosen = spread(run.front, networks)
     if not chosen:
         return []
-    return plan(_networks(chosen), _lengths(chosen, longer), range(seeds))
+    return plan(_networks(chosen), _lengths(chosen, longer), len(chosen) * [range(seeds)])
 
 
 def _networks(chosen: Sequence[Trial]) -> list[Network]:
@@ -234,9 +237,7 @@ def _estimates(scores: Array, noise: Noise) -> list[Estimate | None]:
 
 def _luck(differences: Array) -> Estimate | None:
     known = differences[~np.isnan(differences)]
-    if not len(known):
-        return None
-    return Estimate(float(known.mean()), of_seeds(known[None]).half(1 / len(known)))
+    return mean_of(known) if len(known) else None
 
 
 def _redraw(long: Array, noise: Noise, rng: np.random.Generator) -> Array:

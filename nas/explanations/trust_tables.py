@@ -9,19 +9,26 @@ from typing import Any
 from rich.table import Table
 
 from nas.explanations.retrained import failed_documents
-from nas.explanations.tables import failed_tables, points_text
-from nas.explanations.trust import Estimate, Member, Trust
+from nas.explanations.tables import (
+    failed_tables,
+    percent_text,
+    points_text,
+    titled,
+)
+from nas.explanations.trust import Member, Trust
+from nas.results.numbers import counted
 
 
 def trust_tables(found: Trust) -> Iterator[str | Table]:
     """What `nas trust` prints, a line or a table at a time."""
     brief, long = found.epochs
     yield (
-        f"{len(found.members)} of the {found.front} networks of the front, {found.seeds} seeds each, "
-        f"for {brief} epochs as in the search and for {long}"
+        f"{len(found.members)} of the {counted(found.front, 'network')} of the front, "
+        f"{counted(found.seeds, 'seed')} each, for {counted(brief, 'epoch')} as in the search and "
+        f"for {long}"
     )
-    table = _table("the front, drawn again (accuracy in %, ± 95 %)")
-    for name in ("trial", "parameters", "found", f"{brief} epochs", f"{long} epochs", "on front"):
+    table = titled("the front, drawn again (accuracy in %, ± 95 %)")
+    for name in ("trial", "parameters", "found", *lengths(found), "on front"):
         table.add_column(name, justify="right", no_wrap=True)
     for member in found.members:
         table.add_row(*member_cells(member))
@@ -32,20 +39,25 @@ def trust_tables(found: Trust) -> Iterator[str | Table]:
     yield from _lines(found)
 
 
+def lengths(found: Trust) -> list[str]:
+    """How long the brief and the longer trainings were."""
+    return [counted(epochs, "epoch") for epochs in found.epochs]
+
+
 def member_cells(member: Member) -> tuple[str, ...]:
     """Trial, parameters, accuracy found, after brief and after long training, share of fronts."""
     return (
         str(member.trial.number),
         f"{member.trial.scores['parameters']:,}",
         f"{member.found:.2%}",
-        _percent(member.brief),
-        _percent(member.long),
+        percent_text(member.brief, "failed"),
+        percent_text(member.long, "failed"),
         "-" if member.on_front is None else f"{member.on_front:.0%}",
     )
 
 
 def _pairs(found: Trust) -> Table:
-    table = _table(f"which of them are different after {found.epochs[1]} epochs")
+    table = titled(f"which of them are different after {lengths(found)[1]}")
     for name in ("better", "worse", "points of accuracy", "p (Holm)"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -61,19 +73,19 @@ def _pairs(found: Trust) -> Table:
 
 
 def _lines(found: Trust) -> Iterator[str]:
-    brief, long = found.epochs
-    for epochs, noise in zip(found.epochs, found.noise, strict=True):
+    brief, long = lengths(found)
+    for length, noise in zip((brief, long), found.noise, strict=True):
         if noise is not None:
-            yield f"noise of a seed after {epochs} epochs: {100 * noise:.2f} points (standard deviation)"
+            yield f"noise of a seed after {length}: {100 * noise:.2f} points (standard deviation)"
     if found.luck is not None:
         yield (
             f"luck of what was picked: {points_text(found.luck.mean, found.luck.half)} points above "
-            f"what other seeds give after {brief} epochs"
+            f"what other seeds give after {brief}"
         )
     if found.correlation is not None:
         c = found.correlation
         yield (
-            f"rank correlation of the search's scores with {long} epochs: {c.value:.2f} "
+            f"rank correlation of the search's scores with {long}: {c.value:.2f} "
             f"(within the noise {c.low:.2f} to {c.high:.2f})"
         )
     if found.seeds == 1:
@@ -109,14 +121,3 @@ def trust_document(found: Trust) -> dict[str, Any]:
         "pairs": [{**asdict(pair), "different": pair.different} for pair in found.pairs],
         "failed": failed_documents(found.failed),
     }
-
-
-def _percent(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "failed"
-    half = "" if estimate.half is None else f" ± {100 * estimate.half:.2f}"
-    return f"{100 * estimate.mean:.2f}{half}"
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=None, pad_edge=False)

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from nas.front import TrialFront
 from nas.objectives import Objectives
+from nas.results.numbers import counted
 from nas.results.tables import front_table, notation
 from nas.session import Session
 from nas.trial import Trial
@@ -85,9 +86,9 @@ class _Lines:
             else f"failed: {trial.failure}"
         )
         if trial.proposal.epochs is not None:
-            what += f" {trial.epochs:>3} epochs"
+            what += f" {counted(trial.epochs, 'epoch'):>9}"
         self._console.print(
-            f"trial {trial.number + 1:>4}/{self._trials} {what} {trial.seconds:6.1f} s  "
+            f"trial {trial.number:>4}  {trial.number + 1:>4}/{self._trials} {what} {trial.seconds:6.1f} s  "
             f"{left} left  {notation(trial, self._session.space)}"
         )
 

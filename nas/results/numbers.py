@@ -13,6 +13,11 @@ def short(number: float) -> str:
     return f"{number:.0f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """1 as 1 epoch, 1200 as 1,200 epochs."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """3725 as 1 h 2 min, 75 as 1 min 15 s, 7.46 as 7.5 s."""
     if seconds < 59.95:

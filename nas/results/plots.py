@@ -47,7 +47,7 @@ def front_figure(
     done = [t for t in trials if t.completed]
     sizes, accuracies = _places(done)
     points = axes.scatter(
-        sizes, accuracies, c=[t.number for t in done], cmap=theme.colours, s=22, alpha=0.85,
+        sizes, accuracies, c=[t.number for t in done], cmap=theme.ages(), s=22, alpha=0.85,
         linewidths=0, label=f"trials ({len(done)} of {len(trials)} completed)",
     )  # fmt: skip
     _front_line(axes, front, theme)
@@ -70,12 +70,12 @@ def front_figure(
 
 
 def progress_figure(points: Sequence[Point], *, theme: Theme = LIGHT) -> Figure:
-    """The best accuracy, within several sizes, and the hypervolume, against trials and hours."""
+    """The best accuracy, within several sizes, and the hypervolume, against trials and time."""
     figure = theme.figure(9.2, 4.2)
     sizes = points[-1].best_under if points else {}
     axes_of_time: tuple[tuple[str, list[float]], ...] = (
         ("trials", [float(point.trials) for point in points]),
-        ("hours of training", [point.seconds / 3600 for point in points]),
+        _times([point.seconds for point in points]),
     )
     for place, (label, x) in enumerate(axes_of_time):
         axes = theme.dress(figure.add_axes((0.075 + 0.45 * place, 0.13, 0.37, 0.8)))
@@ -131,8 +131,9 @@ def lineage_figure(
     if front:
         best = max(front, key=lambda t: t.scores["accuracy"])
         way = [n for n in lineage.ancestry(best.number) if n in done]
-        axes.plot(way, [done[n] for n in way], color=theme.ink, linewidth=2,
-                  label=f"ancestors of {best.number}, the best", zorder=4)  # fmt: skip
+        if len(way) > 1:
+            axes.plot(way, [done[n] for n in way], color=theme.ink, linewidth=2,
+                      label=f"ancestors of {best.number}, the best", zorder=4)  # fmt: skip
         for number in way[-12:]:
             axes.annotate(str(number), (number, done[number]), xytext=(0, 6), ha="center",
                           textcoords="offset points", fontsize=7, color=theme.ink)  # fmt: skip
@@ -206,6 +207,15 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
     canvas.draw()  # type: ignore[no-untyped-call]
     rgba = np.asarray(canvas.buffer_rgba(), dtype=np.uint8)  # type: ignore[no-untyped-call]
     return rgba[..., :3].copy()
+
+
+def _times(seconds: Sequence[float]) -> tuple[str, list[float]]:
+    """In the unit that has numbers of few digits, with its name."""
+    last = max(seconds, default=0.0)
+    unit, length = (
+        ("seconds", 1) if last < 300 else ("minutes", 60) if last < 18_000 else ("hours", 3600)
+    )
+    return f"{unit} of training", [s / length for s in seconds]
 
 
 def _places(trials: Sequence[Trial]) -> tuple[list[float], list[float]]:

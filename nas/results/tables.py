@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from nas.hyperparameters import recipe_fields
-from nas.results.numbers import duration
+from nas.results.numbers import counted, duration
 from nas.results.numbers import short as short
 from nas.run import Run
 from nas.trial import Trial
@@ -62,26 +62,34 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
     space_file = f" --space {settings.space}" if settings.space_in_file else ""
     yield "next:"
+    steps = [(f"tensorboard {path}{space_file}", "look")]
     if run.front:
-        best = run.best()
-        yield f"  nas show {path} {best.number}{space_file}                # the best one drawn"
-        yield f"  nas retrain {path}{space_file}                  # train the best one properly"
-        yield f"  nas export {path} --to winner       # take its weights away as they are"
-    yield f"  nas tensorboard {path}{space_file}              # look"
+        steps = [
+            (f"show {path} {run.best().number}{space_file}", "the best one drawn"),
+            (f"retrain {path}{space_file}", "train the best one properly"),
+            (f"export {path} --to winner", "take its weights away as they are"),
+            *steps,
+        ]
+    width = max(len(step) for step, _ in steps)
+    yield from (f"  nas {step:<{width}}  # {why}" for step, why in steps)
 
 
 def budget_line(run: Run) -> str:
     """What the search has spent, and within which limits."""
     seconds = sum(trial.seconds for trial in run.trials)
-    epochs = sum(len(trial.curve) - trial.proposal.done for trial in run.trials)
     each = f", {seconds / len(run.trials):.1f} s a trial" if run.trials else ""
-    told = f"spent: {duration(seconds)} of training, {epochs:,} epochs{each}"
+    told = f"spent: {duration(seconds)} of training, {counted(epochs_of(run), 'epoch')}{each}"
     limits = run.settings.limits
     if limits.max_parameters is not None:
         told += f"; at most {limits.max_parameters:,} parameters"
     if limits.max_macs is not None:
         told += f"; at most {short(limits.max_macs)} MACs"
     return told
+
+
+def epochs_of(run: Run) -> int:
+    """The epochs that a search has trained: those that a trial went on from count once."""
+    return sum(len(trial.curve) - trial.proposal.done for trial in run.trials)
 
 
 def failure_lines(failures: Sequence[Trial]) -> list[str]:

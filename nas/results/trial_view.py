@@ -11,7 +11,7 @@ from nas.results.decisions import Decisions
 from nas.results.drawings import Drawing, describe
 from nas.results.drawings.text import WIDTH, lines
 from nas.results.lineage import Lineage
-from nas.results.numbers import duration, sparkline
+from nas.results.numbers import counted, duration, sparkline
 from nas.run import Run
 from nas.trial import Trial
 from search_spaces import SearchSpace
@@ -21,7 +21,11 @@ _CHILDREN = 12  # that are named
 
 def drawing_of(run: Run, trial: Trial, space: SearchSpace) -> Drawing:
     """The architecture of a trial, with the difference to its parent marked."""
-    parent = _lineage(run, space).parent(trial.number)
+    return _drawing(run, trial, space, _lineage(run, space))
+
+
+def _drawing(run: Run, trial: Trial, space: SearchSpace, lineage: Lineage) -> Drawing:
+    parent = lineage.parent(trial.number)
     before = None if parent is None else run.trials[parent].architecture
     return describe(space, trial.architecture, run.task, parent=before)
 
@@ -39,9 +43,10 @@ def trial_lines(
         yield from wrap(f"trial {trial.number}: failed, {trial.failure}; {took}", WIDTH)
     yield from _recipe(trial)
     yield ""
-    yield from lines(drawing_of(run, trial, space))
+    lineage = _lineage(run, space)
+    yield from lines(_drawing(run, trial, space, lineage))
     yield from _curve(trial, plain=plain)
-    yield from _descent(run, trial, space)
+    yield from _descent(run, trial, lineage)
     if trial.failure is not None and trial.failure.traceback:
         yield ""
         yield from trial.failure.traceback.rstrip().splitlines()
@@ -57,7 +62,7 @@ def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]
     (numbers).
     """
     lineage = _lineage(run, space)
-    drawing, step = drawing_of(run, trial, space), lineage.step(trial.number)
+    drawing, step = _drawing(run, trial, space, lineage), lineage.step(trial.number)
     return trial.to_dict() | {
         "notation": space.format(trial.architecture),
         "layers": [
@@ -109,7 +114,7 @@ def _curve(trial: Trial, *, plain: bool) -> Iterator[str]:
     if not trial.curve:
         return
     yield ""
-    yield f"curve of {len(trial.curve)} epochs"
+    yield f"curve of {counted(len(trial.curve), 'epoch')}"
     for name in trial.curve[-1]:
         values = [float(record[name]) for record in trial.curve if name in record]
         if name != "number":
@@ -117,8 +122,7 @@ def _curve(trial: Trial, *, plain: bool) -> Iterator[str]:
             yield f"  {name:<14} {drawn} {values[0]:.4g} to {values[-1]:.4g}"
 
 
-def _descent(run: Run, trial: Trial, space: SearchSpace) -> Iterator[str]:
-    lineage = _lineage(run, space)
+def _descent(run: Run, trial: Trial, lineage: Lineage) -> Iterator[str]:
     way, children = lineage.ancestry(trial.number), _children(run, lineage, trial)
     if len(way) == 1 and not children:
         return

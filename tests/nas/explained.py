@@ -1,9 +1,12 @@
 """Two small spaces: one whose choices are worth something, one whose trainings diverge."""
 
+from math import prod
+
 import torch
 from torch import nn
 
 from search_spaces import Choice, Integer, SearchSpace, Struct
+from search_spaces.cost import Walk
 
 SOURCE = "tests/nas/explained.py:space"
 FRAGILE = "tests/nas/explained.py:fragile"
@@ -26,12 +29,24 @@ def build(architecture, task):
     return nn.Sequential(*layers, nn.Linear(width, task.classes))
 
 
+def count(architecture, task):
+    walk = Walk(task.input_shape)
+    x = walk.reshape(walk.input, (prod(task.input_shape),))
+    if architecture["sight"] == "none":
+        x = walk.pointwise(x)
+    for _ in range(architecture["depth"]):
+        x = walk.pointwise(walk.linear(x, architecture["width"]))
+    walk.linear(x, task.classes)
+    return walk.cost()
+
+
 space = SearchSpace(
     name="explained",
     tree=Struct(
         sight=Choice("full", "whole", "none"), depth=Integer(1, 3), width=Choice(8, 16, 32)
     ),
     build=build,
+    count=count,
     canonical_form=lambda a: (a["sight"] == "none", a["depth"], a["width"]),  # full is whole
 )
 
@@ -61,8 +76,17 @@ def build_fragile(architecture, task):
     )
 
 
+def count_fragile(architecture, task):
+    walk = Walk(task.input_shape)
+    x = walk.reshape(walk.input, (prod(task.input_shape),))
+    x = walk.linear(walk.pointwise(walk.pointwise(x)), architecture["width"])
+    walk.linear(walk.pointwise(x), task.classes)
+    return walk.cost()
+
+
 fragile = SearchSpace(
     name="fragile",
     tree=Struct(nerve=Choice("calm", "weak", "broken"), width=Integer(4, 64, step=4)),
     build=build_fragile,
+    count=count_fragile,
 )

@@ -141,7 +141,7 @@ def run(tmp_path_factory):
     command += ["--epochs", "1", "--tune", "learning_rate,batch_size", "--out", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr.count("\n") == 12  # plain lines, one a trial
-    assert "trial   12/12" in done.stderr
+    assert "trial   11    12/12 " in done.stderr
     assert "front (" in done.stdout
     assert "nas retrain" in done.stdout
     return path

@@ -177,3 +177,20 @@ def test_numbers_as_people_read_them():
     assert sparkline([0.0, 0.5, 1.0], plain=True) == "_=#"
     assert sparkline([3.0]) == "\u2581"
     assert sparkline([]) == ""
+
+
+def test_what_is_drawn_stands_out_from_the_page_in_both_themes():
+    """A contrast of 3 at least (WCAG 2.2, 1.4.11), from the oldest trial to the newest."""
+    from matplotlib.colors import to_rgb
+
+    from nas.results.theme import THEMES
+
+    def luminance(colour):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for theme in THEMES.values():
+        page = luminance(to_rgb(theme.background))
+        drawn = [*map(to_rgb, (theme.ink, theme.accent, theme.second)), *theme.ages().colors]
+        for light in map(luminance, drawn):
+            assert (max(page, light) + 0.05) / (min(page, light) + 0.05) >= 3, theme.name

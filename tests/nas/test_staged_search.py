@@ -14,6 +14,7 @@ import nas
 import trainers
 from nas.evaluators import training
 from nas.objectives import Objectives
+from nas.results.tables import epochs_of
 from nas.run import front_of
 from nas.session import Session
 from nas.settings import Settings
@@ -60,6 +61,11 @@ def test_a_promoted_trial_ends_as_if_it_had_never_paused(run):
         assert before.curve == trial.curve[:2]
         assert len(trial.measured["epoch_seconds"]) == 2  # its own only
         assert "restarted" not in trial.measured
+
+
+def test_epochs_of_trials_that_were_continued_are_told_once_each(run):
+    own = [len(t.measured["epoch_seconds"]) for t in run.trials]
+    assert epochs_of(run) == sum(own) < sum(t.epochs for t in run.trials)
 
 
 COMMAND = [sys.executable, "-m", "nas", "search", "--space", "mlp", "--strategy", "random"]

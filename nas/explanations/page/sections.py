@@ -13,12 +13,13 @@ from nas.explanations.page.facts import Facts, Found
 from nas.explanations.page.markup import Html, element, table, text
 from nas.explanations.page.reproduction import circumstances, command
 from nas.explanations.retrained import FAILED_HEAD, Failed, failed_line, failed_rows
-from nas.explanations.tables import effect_rows, points_text
+from nas.explanations.tables import effect_rows, points_text, trained_text
 from nas.explanations.trust import Trust
-from nas.explanations.trust_tables import member_cells
+from nas.explanations.trust_tables import lengths, member_cells
 from nas.objectives import Objectives
+from nas.results.numbers import counted
 from nas.results.progress import points_of
-from nas.results.tables import failure_lines
+from nas.results.tables import epochs_of, failure_lines
 from nas.trial import Trial
 
 TOP = 15  # decisions
@@ -106,8 +107,8 @@ def _ablation(found: Ablation) -> Iterator[Html]:
     rows = [(d.path, d.taken, d.options, points_text(d.accuracy, d.half)) for d in found.decisions]
     yield table(("decision", "taken", "other options", "points of accuracy"), rows, numbers=2)
     yield _note(
-        f"Against the mean of its other options, each network trained with {found.seeds} seeds for "
-        f"{found.epochs} epochs; ± is a 95 % t-interval."
+        f"Against the mean of its other options, each network trained "
+        f"{trained_text(found.seeds, found.epochs)}, the winner with {found.own_seeds}; ± is a 95 % t-interval."
     )
     yield from _failed(found.failed)
 
@@ -118,19 +119,12 @@ def trust(facts: Facts) -> Iterator[Html]:
 
 
 def _trust(found: Trust) -> Iterator[Html]:
-    brief, long = found.epochs
-    head = (
-        "trial",
-        "parameters",
-        "found",
-        f"{brief} epochs, %",
-        f"{long} epochs, %",
-        "on the front",
-    )
+    trained = [f"{length}, %" for length in lengths(found)]
+    head = ("trial", "parameters", "found", *trained, "on the front")
     yield table(head, [member_cells(member) for member in found.members], numbers=6)
     luck = found.luck and points_text(found.luck.mean, found.luck.half)
     yield _note(
-        f"Trained again with {found.seeds} seeds; ± is a 95 % t-interval. What was picked is "
+        f"Trained again with {counted(found.seeds, 'seed')}; ± is a 95 % t-interval. What was picked is "
         f"{luck or 'of unknown'} points above what other seeds give. 'On the front': the share of fronts "
         f"drawn within the intervals."
     )
@@ -170,12 +164,11 @@ def budget(facts: Facts) -> Iterator[Html]:
     run = facts.run
     yield _heading("Budget")
     seconds = sum(t.seconds for t in run.trials)
-    epochs = sum(len(t.curve) for t in run.trials if t.proposal.continues is None)
     rows = [
         ("trials", f"{len(run.trials):,}"),
         ("failed", f"{len(run.failures):,}"),
         ("seconds of evaluation", f"{seconds:,.1f}"),
-        ("epochs trained", f"{epochs:,}"),
+        ("epochs trained", f"{epochs_of(run):,}"),
         ("hypervolume", f"{run.hypervolume():.4f}"),
     ]
     yield table(("", ""), rows, numbers=1)

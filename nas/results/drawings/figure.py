@@ -21,6 +21,7 @@ from nas.results.theme import LIGHT, Theme
 # All lengths are inches, y downwards.
 _WIDTH, _EDGE = 8.6, 0.2
 _TITLE, _LINE, _PAD = 0.24, 0.16, 0.09
+_LETTER = 0.085  # of a title
 _SILHOUETTE, _TEXT = (0.35, 1.65), 1.85  # from, to; from
 _NUMBERS = (6.6, 7.5, 8.4)  # where the columns end
 _CHARACTERS = 56  # of a line beside them
@@ -29,11 +30,11 @@ _NEW = "\u25c6"  # what the parent does not have, besides its colour and its thi
 
 def architecture_figure(drawing: Drawing, theme: Theme = LIGHT) -> Figure:
     """Draw an architecture; what its parent does not have is thick, and marked with a diamond."""
-    title = _cut(wrap(drawing.title, 96), 3)
     head = _head(drawing)
     cells = [(cell.name, layout(cell)) for cell in drawing.cells]
     band = max((graph.height for _, graph in cells), default=-1) + 2 * LAYER if cells else 0.0
     width = max(_WIDTH, sum(graph.width + 0.5 for _, graph in cells) + 2 * _EDGE)
+    title = _cut(wrap(drawing.title, int((width - 2 * _EDGE) / _LETTER)), 6)
     rows = list(_rows(drawing.stages))
     height = _EDGE + _TITLE * (len(title) + len(head)) + band + sum(h for _, h, _ in rows) + 0.5
     figure = theme.figure(width, height)

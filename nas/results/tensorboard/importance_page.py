@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nas.explanations.explanation import Explanation
-from nas.explanations.tables import BASIS, effect_rows, share_rows
+from nas.explanations.tables import BASIS, effect_rows, evidence_text, share_rows
 from nas.results.tensorboard.pages import markdown_table
 
 _TOP = 15  # decisions whose share is told
@@ -18,7 +18,7 @@ def importance_page(found: Explanation) -> str:
 
 
 def _parts(found: Explanation) -> Iterator[str]:
-    yield f"{found.trials} networks after {found.epochs} epochs each; {found.draws:,} uniform draws."
+    yield f"{evidence_text(found)}."
     for score, shares in found.importance.items():
         yield f"**What decides {score}**"
         yield markdown_table(("decision", "share", "95 %"), share_rows(shares, _TOP))
