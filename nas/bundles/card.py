@@ -65,6 +65,7 @@ _FILES = {
     "weights.safetensors": "its weights",
     "model.pt2": "the same for `torch.export.load`, batches of any size",
     "model.onnx": "the same for ONNX Runtime, from `x` to `logits`, batches of any size",
+    "model.onnx.data": "its weights, which are too large for one file with it",
     "hubconf.py": 'for `torch.hub.load(FOLDER, "model", source="local")`',
     "architecture.json": "the encoding, the classes, the preprocessing",
     "metrics.json": "all that was measured, with recipe, seed, data and versions",
@@ -182,6 +183,7 @@ def drawing(parts: Sequence[Step]) -> bytes:
     axes.set_yticks(range(len(found)), labels, fontsize=7)
     axes.invert_yaxis()
     axes.set(xscale="log", xlabel="parameters", title="from input to logits")
+    axes.minorticks_off()  # a third of the time, for what no one reads
     return _png(figure)
 
 

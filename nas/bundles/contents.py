@@ -24,7 +24,7 @@ class Contents:
         space: What the architecture is compiled by.
         architecture: The architecture.
         task: What the network is for.
-        described: The contents of `architecture.json`.
+        described: The contents of `architecture.json`, but for the task.
         metrics: The contents of `metrics.json`, but for what is measured when it is written.
         weights: A safetensors file.
         pictures: PNG files by their names.
@@ -48,13 +48,11 @@ class Contents:
 
 
 def describe(run: Run, architecture: Architecture) -> dict[str, Any]:
-    """The contents of `architecture.json`, of an architecture of a run."""
+    """The contents of `architecture.json`, but for the task, of an architecture of a run."""
     return {
         "space": run.settings.space,
         "architecture": {"space": architecture.space, "value": thaw(architecture.value)},
         "notation": run.space.format(architecture),
-        "input_shape": list(run.task.input_shape),
-        "classes": run.task.classes,
         "class_names": list(run.header.data["classes"]),
         "preprocessing": preprocessing(run.header.data),
     }

@@ -8,6 +8,7 @@ onnxruntime where it is there.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import json
 import os
@@ -56,7 +57,7 @@ def check_files(folder: Path) -> str:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if name != "manifest.json" and name not in digests:
-            raise ValueError(f"{name} was added")
+            raise ValueError(f"{name} was added: remove it")
     for name, digest in sorted(digests.items()):
         if not (folder / name).is_file():
             raise ValueError(f"{name} is missing")
@@ -141,7 +142,7 @@ def compare_onnx(folder: Path, compare: Callable[[Run], str]) -> str:
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
-        (folder / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
+        folder / "model.onnx", options, providers=["CPUExecutionProvider"]
     )
     return compare(lambda x: torch.from_numpy(session.run(None, {"x": x.numpy()})[0]))
 
@@ -169,8 +170,9 @@ def import_early() -> None:
     """Import what the checks need: it takes seconds, and the bundle may still be being written."""
     import torch.export.pt2_archive  # noqa: F401 - `torch.export.load` does when it is called
 
-    with suppress(ImportError):
-        import onnxruntime  # noqa: F401
+    for name in ("torch.export._trace", "onnxruntime"):  # likewise; where it is there
+        with suppress(ImportError):
+            importlib.import_module(name)
 
 
 if __name__ == "__main__":

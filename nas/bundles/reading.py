@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 SCHEMAS = (1, 2)  # 1 had the first three files only
 FILES = ("architecture.json", "metrics.json", "weights.safetensors")
 MORE_FILES = (
-    *("model.py", "model.pt2", "model.onnx", "hubconf.py", "check.safetensors"),
-    *("README.md", "pareto.png", "architecture.png"),
+    *("model.py", "model.pt2", "model.onnx", "model.onnx.data", "hubconf.py"),
+    *("check.safetensors", "README.md", "pareto.png", "architecture.png"),
 )
 
 
@@ -116,13 +116,17 @@ def open_bundle(path: str | Path) -> Bundle:
     manifest = _read_manifest(path)
     _check_files(path, manifest)
     file = path / "architecture.json"
-    described = _fields(path, "architecture.json", manifest, _DESCRIBED)
-    metrics = _fields(path, "metrics.json", manifest, wanted.mapping(wanted.anything))
+    described = _fields(path, "architecture.json", manifest, *_DESCRIBED)
+    metrics = _fields(path, "metrics.json", manifest, *_METRICS)
     try:
         architecture = Architecture(**described["architecture"])
-        task = Task(tuple(described["input_shape"]), described["classes"])
+        small = described.get("small_images")  # earlier versions did not say
+        task = Task(tuple(described["input_shape"]), described["classes"], small)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
+    _check_count(file, described, "class_names", task.classes)
+    for name in ("mean", "std"):
+        _check_count(path / "metrics.json", metrics["data"], name, task.input_shape[0])
     return Bundle(path, described, architecture, task, metrics)
 
 
@@ -141,17 +145,37 @@ def check_target(to: Path, *, force: bool) -> None:
 
 
 MOST_WEIGHTS = 100 * 10**9  # bytes
-_DESCRIBED = wanted.record(
+_SHAPE = wanted.items(wanted.whole(1), 1, 3)
+_DESCRIBED = (
+    wanted.mapping(wanted.anything, small_images=wanted.flag),
+    wanted.record(
+        {
+            "space": wanted.text(100_000),
+            "architecture": wanted.record(
+                {"space": wanted.text(pattern=NAME.pattern), "value": wanted.anything}
+            ),
+            "input_shape": _SHAPE,
+            "classes": wanted.whole(1),
+            "class_names": wanted.items(wanted.text()),
+        },
+        others=True,
+    ),
+)
+_NUMBERS = wanted.items(wanted.number(-1e38, 1e38))
+_DATA = wanted.record(
     {
-        "space": wanted.text(100_000),
-        "architecture": wanted.record(
-            {"space": wanted.text(pattern=NAME.pattern), "value": wanted.anything}
-        ),
-        "input_shape": wanted.items(wanted.whole(1), 1, 3),
-        "classes": wanted.whole(1),
-        "class_names": wanted.items(wanted.text()),
+        "name": wanted.text(100_000),
+        "fingerprint": wanted.text(),
+        "input_shape": _SHAPE,
+        "mean": _NUMBERS,
+        "std": _NUMBERS,
     },
     others=True,
+)
+_SCORES = wanted.maybe(wanted.record({"accuracy": wanted.number(0, 1)}, others=True))
+_METRICS = (
+    wanted.mapping(wanted.anything, validation=_SCORES, test=_SCORES),
+    wanted.record({"data": _DATA}, others=True),
 )
 
 
@@ -188,6 +212,11 @@ def _check_files(path: Path, manifest: Mapping[str, str]) -> None:
             raise ValueError(f"{file} was added: it is not in the manifest; remove it")
 
 
+def _check_count(file: Path, fields: Mapping[str, Any], name: str, count: int) -> None:
+    if len(fields[name]) != count:
+        raise ValueError(f"{file}: {name}: want {count} of them, got {len(fields[name])}")
+
+
 def _read(file: Path, manifest: Mapping[str, str]) -> bytes:
     json = file.suffix == ".json"
     content = read_whole(file, strict_json.STRANGERS.characters if json else MOST_WEIGHTS)
@@ -197,13 +226,14 @@ def _read(file: Path, manifest: Mapping[str, str]) -> bytes:
 
 
 def _fields(
-    path: Path, name: str, manifest: Mapping[str, str], check: wanted.Check
+    path: Path, name: str, manifest: Mapping[str, str], *checks: wanted.Check
 ) -> dict[str, Any]:
     file = path / name
     content = _read(file, manifest)
     try:
         fields: dict[str, Any] = strict_json.loads(content.decode())
-        check(fields, name.removesuffix(".json"))
+        for check in checks:
+            check(fields, name.removesuffix(".json"))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     return fields

@@ -60,12 +60,18 @@ def adapted(
     bundle: Bundle,
     *,
     classes: int,
+    same_classes: bool = True,
     input_shape: tuple[int, ...] | None = None,
     space: SearchSpace | None = None,
 ) -> nn.Module:
-    """The trained network for another number of classes or size of input, ready to fine-tune.
+    """The trained network for other classes or another size of input, ready to fine-tune.
 
-    The classifier is new; everything else has the trained weights.
+    Args:
+        bundle: The network; all that is not new has its weights.
+        classes: How many. The classifier is new if there were not as many.
+        same_classes: Whether as many are the same ones; if not, the classifier is new all the same.
+        input_shape: None for the bundle's.
+        space: None for the bundle's.
 
     Raises:
         ValueError: the weights are damaged or do not fit; or some other than the classifier's
@@ -78,7 +84,8 @@ def adapted(
 
     net = build(classes)
     trained = bundle.weights()
-    new = classifier_paths(build) if classes != bundle.task.classes else []
+    kept = same_classes and classes == bundle.task.classes
+    new = [] if kept else classifier_paths(build)
     for name, tensor in net.state_dict().items():
         if name.rpartition(".")[0] in new:
             trained[name] = tensor

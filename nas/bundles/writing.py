@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -61,8 +62,8 @@ def write_bundle(
     check_target(to, force=force)
     with clean_process() as checks_of, _beside(to) as folder:
         net = contents.net()
-        described = strict_json.dumps(contents.described, indent=2)
-        _put(folder / "architecture.json", described + "\n")
+        described = {**contents.described, **asdict(contents.task)}
+        _put(folder / "architecture.json", strict_json.dumps(described, indent=2) + "\n")
         (folder / "weights.safetensors").write_bytes(contents.weights)
         _write_check(net, contents.task.input_shape, folder / "check.safetensors")
         missing = _write_forms(contents, net, folder)
@@ -164,7 +165,8 @@ def _write_forms(contents: Contents, net: nn.Module, folder: Path) -> dict[str, 
         try:
             write()
         except ValueError as error:
-            (folder / name).unlink(missing_ok=True)
+            for begun in folder.glob(f"{name}*"):
+                begun.unlink()
             missing[name] = str(error)
     return missing
 

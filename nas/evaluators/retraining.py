@@ -27,14 +27,12 @@ from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Epoch, Recipe
 
 Progress = Callable[[Epoch], None]
-FINE_TUNING = 0.1  # of the learning rate that the network was trained with
 
 _USED = ("data", "data_seed", "image_size", "threads")  # of the settings
 _METRICS = wanted.record(
     {
         "recipe": wanted.mapping(wanted.anything),
         "settings": wanted.record({name: CHECKS[name] for name in _USED}, others=True),
-        "data": wanted.record({"fingerprint": wanted.text()}, others=True),
     },
     others=True,
 )
@@ -78,7 +76,7 @@ class Winner:
         space = open_space(winner.described["space"], space_file, winner.path)
         architecture = space.check(winner.architecture)
         metrics = dict(winner.metrics)
-        for name in ("validation", "test"):
+        for name in ("validation", "test", "fine_tuned_from"):
             metrics.pop(name, None)
         described = {
             "notation": space.format(architecture),
@@ -130,8 +128,9 @@ def retrain(
         raise ValueError(f"{settings['data']}: the data have changed since the search")
     everything = data.with_validation_in_train()
     recipe = replace(Recipe.from_dict(winner.recipe), epochs=epochs)
+    task = replace(training.task_of(data), small_images=winner.described.get("small_images"))
     with training.threads(settings["threads"]):
-        net = training.build(winner.space, winner.architecture, training.task_of(data), seed)
+        net = training.build(winner.space, winner.architecture, task, seed)
         for epoch in training.train_epochs(net, everything, recipe, seed=seed):
             if progress is not None:
                 progress(epoch)
@@ -150,7 +149,7 @@ def retrain(
         "retraining_seed": seed,
     }
     described = {**winner.described, "preprocessing": known.preprocessing(facts)}
-    return _write(winner, training.task_of(data), described, metrics, net, to, force=force)
+    return _write(winner, task, described, metrics, net, to, force=force)
 
 
 def fine_tune(
@@ -167,9 +166,12 @@ def fine_tune(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Bundle:
-    """Train a bundle's network on other data, from its own weights but for the classifier.
+    """Train a bundle's network on other data, from its own weights.
 
-    The weights kept are those with the best validation accuracy; the test split is used once.
+    The recipe is that of the bundle, but for the epochs: at a smaller learning rate it learns less
+    (`docs/bundles.md`). The classifier is new unless the data have the same classes, by name and
+    order. The weights kept are those with the best validation accuracy; the test split is used
+    once.
 
     Args:
         bundle: The network.
@@ -196,14 +198,13 @@ def fine_tune(
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
         raise ValueError(f"{data_name}: want inputs as {shape}, got {data.input_shape}")
     settings = winner.origin["settings"]
-    before = Recipe.from_dict(winner.recipe)
-    assert before.learning_rate is not None
-    recipe = replace(before, epochs=epochs, learning_rate=FINE_TUNING * before.learning_rate)
+    recipe = replace(Recipe.from_dict(winner.recipe), epochs=epochs)
     with training.threads(settings["threads"]):
         with trainers.seeded(trainers.derive_seed(seed, "weights")):
             net = adapted(
                 bundle,
                 classes=len(data.classes),
+                same_classes=list(data.classes) == bundle.described["class_names"],
                 input_shape=data.input_shape,
                 space=winner.space,
             )
@@ -229,8 +230,6 @@ def fine_tune(
     }
     described = {
         **winner.described,
-        "input_shape": list(task.input_shape),
-        "classes": task.classes,
         "class_names": list(data.classes),
         "preprocessing": known.preprocessing(facts),
     }

@@ -193,9 +193,8 @@ class Darts(nn.Module):
         classes: int,
     ) -> None:
         super().__init__()
-        self.stem0, self.stem1, width = stem(inputs, channels, small_images)
-        self.cells, widths = cells(
-            normal, reduce, width=width, channels=channels, layers=layers, small_images=small_images
+        self.stem0, self.stem1, self.cells, widths = body(
+            normal, reduce, inputs, channels, layers, small_images
         )
         self.head = head(widths[-1], classes)
 
@@ -242,9 +241,8 @@ class DartsWithAuxiliary(nn.Module):
         size: tuple[int, int],
     ) -> None:
         super().__init__()
-        self.stem0, self.stem1, width = stem(inputs, channels, small_images)
-        self.cells, widths = cells(
-            normal, reduce, width=width, channels=channels, layers=layers, small_images=small_images
+        self.stem0, self.stem1, self.cells, widths = body(
+            normal, reduce, inputs, channels, layers, small_images
         )
         self.early = 2 * layers // 3 + 1  # cells before the second classifier
         self.auxiliary_head = AuxiliaryHead(
@@ -267,24 +265,24 @@ class DartsWithAuxiliary(nn.Module):
         return self.head(last_BCHW), auxiliary_BK
 
 
-def cells(
+def body(
     normal: Genotype,
     reduce: Genotype,
-    *,
-    width: int,
+    inputs: int,
     channels: int,
     layers: int,
     small_images: bool,
-) -> tuple[nn.ModuleList, list[int]]:
-    """The cells behind a stem that gives `width` channels, and how many each of them gives."""
-    made, widths = nn.ModuleList(), [width, width]
+) -> tuple[nn.Module, nn.Module, nn.ModuleList, list[int]]:
+    """The two parts of the stem, the cells, and how many channels each cell gives."""
+    stem0, stem1, width = stem(inputs, channels, small_images)
+    cells, widths = nn.ModuleList(), [width, width]
     reductions = (layers // 3, 2 * layers // 3)
     after_reduction = not small_images  # the second part of the large stem halves too
     for number in range(layers):
         reduction = number in reductions
         channels *= 2 if reduction else 1
         entries, concat = reduce if reduction else normal
-        made.append(
+        cells.append(
             GenotypeCell(
                 entries,
                 concat,
@@ -296,7 +294,7 @@ def cells(
         )
         widths.append(len(concat) * channels)
         after_reduction = reduction
-    return made, widths[2:]
+    return stem0, stem1, cells, widths[2:]
 
 
 def head(channels: int, classes: int) -> nn.Sequential:

@@ -63,8 +63,6 @@ def contents(space, architecture, task, net=None):
             "space": space.name,
             "architecture": {"space": architecture.space, "value": thaw(architecture.value)},
             "notation": space.format(architecture),
-            "input_shape": list(task.input_shape),
-            "classes": task.classes,
             "class_names": [f"class {n}" for n in range(task.classes)],
             "preprocessing": preprocessing(data),
         },

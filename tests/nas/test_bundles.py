@@ -8,10 +8,12 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from random import Random
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -21,12 +23,14 @@ from PIL import Image
 import nas
 import search_spaces
 import trainers
-from nas.bundles import proof, writing
+from nas.bundles import forms, proof, writing
+from nas.bundles.latency import onnx_runner
 from nas.bundles.transfer import adapted
 from nas.bundles.verify import Unproved, verify
 from nas.bundles.writing import write_bundle
 from nas.cli import main
 from nas.evaluators.predicting import predict
+from nas.evaluators.retraining import Winner
 from nas.starts import winners_of
 from search_spaces import SPACES, Task
 from tests.nas.networks import contents, small, trained
@@ -100,6 +104,26 @@ def test_the_cards_example_runs_in_a_process_that_cannot_import_the_toolkit(bund
     assert done.stdout.strip() in nas.open_bundle(bundle).described["class_names"]
 
 
+def test_weights_that_no_onnx_file_may_hold_lie_beside_it(tmp_path, monkeypatch):
+    write = forms.write_onnx
+
+    def write_in_two(program, path):  # as torch.onnx does from 1.5 GB on
+        write(program, path)
+        beside = {"location": "model.onnx.data", "size_threshold": 0}
+        onnx.save_model(onnx.load(path), path, save_as_external_data=True, **beside)
+
+    monkeypatch.setattr(forms, "write_onnx", write_in_two)
+    space, task = search_spaces.get("mlp"), Task((5,), 3)
+    architecture = small(space, Random(0), task)
+    net = trained(space, architecture, task)
+    write_bundle(contents(space, architecture, task, net), tmp_path / "large")
+    size = {file.name: file.stat().st_size for file in (tmp_path / "large").iterdir()}
+    assert size["model.onnx"] < size["model.onnx.data"]
+    run, x = onnx_runner(tmp_path / "large" / "model.onnx"), torch.randn(2, 5)
+    with torch.inference_mode():
+        assert torch.allclose(torch.from_numpy(run(x)), net(x), atol=1e-4)
+
+
 # -- faults ------------------------------------------------------------------------------------
 
 
@@ -162,6 +186,27 @@ def resealed(folder, name, text):
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"data": {}},
+        {"mean": "x"},
+        {"mean": [1, 2, 3]},
+        {"std": [True]},
+        {"test": 3},
+        {"validation": {"accuracy": "1"}},
+    ],
+)
+def test_hostile_metrics_are_refused_by_the_file(bundle, change):
+    metrics = json.loads((bundle / "metrics.json").read_text())
+    of_data = {key: value for key, value in change.items() if key in metrics["data"]}
+    hostile = {**metrics, "data": {**metrics["data"], **of_data}, **change}
+    resealed(bundle, "metrics.json", json.dumps(hostile))
+    with pytest.raises(ValueError, match=r"metrics\.json: .*want") as error:
+        nas.load_bundle(bundle)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
     "hostile",
     [
         "[" * 2000 + "]" * 2000,
@@ -182,7 +227,10 @@ def test_a_hostile_architecture_is_refused_by_the_file(bundle, hostile):
 
 def test_an_architecture_of_another_space_or_size_is_refused(bundle):
     described = json.loads((bundle / "architecture.json").read_text())
-    for change in ({"classes": 10**9}, {"input_shape": [3, -1, 8]}, {"space": "mlp"}):
+    for change in (
+        *({"classes": 10**9}, {"input_shape": [3, -1, 8]}, {"space": "mlp"}),
+        *({"small_images": 1}, {"class_names": ["a"]}),
+    ):
         resealed(bundle, "architecture.json", json.dumps({**described, **change}))
         with pytest.raises(ValueError, match="want"):
             nas.load_bundle(bundle)
@@ -308,6 +356,18 @@ def test_other_classes_and_other_sizes_keep_the_weights(exported):
         adapted(bundle, classes=10, input_shape=(3, 8, 8))
 
 
+def test_the_stem_stays_as_it_was_for_the_first_size(source_alone, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "clean_process", lambda: nullcontext(lambda _: []))
+    space = search_spaces.get("resnet")
+    task = Task((3, 96, 96), 2, small_images=True)  # by default it would be of large ones
+    architecture = space.known["resnet20"]
+    made = contents(space, architecture, task, trained(space, architecture, task))
+    assert write_bundle(made, tmp_path / "large").task == task
+    x = torch.randn(1, *task.input_shape)
+    with torch.inference_mode():
+        assert torch.equal(nas.load_bundle(tmp_path / "large")(x), made.net()(x))
+
+
 def digits_as_files(folder):
     digits = trainers.load("digits")
     files = []
@@ -372,6 +432,7 @@ def test_fine_tuning_on_other_data(exported, source_alone, tmp_path, capfd):
     made = nas.open_bundle(other)
     assert made.described["class_names"] == ["bright", "dark"]
     assert made.metrics["fine_tuned_from"]
+    assert "fine_tuned_from" not in Winner.of_bundle(made).origin  # what begins anew is not
     assert any((tmp_path / "other-tensorboard").iterdir())
     assert status("retrain", exported, "--patience", 3) == 2
     assert "--data says on what" in capfd.readouterr().err
@@ -421,37 +482,63 @@ def test_a_search_starts_from_winners(run, exported, tmp_path, capfd):
 PROVED = int(os.environ.get("NAS_BUNDLES", "2"))  # so many drawn, and the smallest so many known
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", SPACES)
-def test_networks_of_every_space_prove(name, tmp_path, monkeypatch):
-    """Every form, after training, in one clean process for them all: see issue 7."""
-    monkeypatch.setattr(writing, "clean_process", lambda: nullcontext(lambda _: []))  # see below
-    space = search_spaces.get(name)
-    task = Task({1: (20,), 2: (3, 40), 3: (3, 33, 20)}[space.inputs[-1]], 10)
-    found = {f"drawn {seed}": small(space, Random(seed), task) for seed in range(PROVED)}
-    by_size = sorted(space.known, key=lambda k: space.cost(space.known[k], task).parameters)
-    found |= {known: space.known[known] for known in by_size[:PROVED]}
-    lines = {}
-    for called, architecture in found.items():
-        made = contents(space, architecture, task, trained(space, architecture, task))
-        write_bundle(made, tmp_path / called)
-        assert {f.name for f in (tmp_path / called).iterdir()} == FILES - {"pareto.png"}, called
-        lines[called] = (tmp_path / called / "model.py").read_text().count("\n")
+def task_of(space):
+    return Task({1: (20,), 2: (3, 40), 3: (3, 33, 20)}[space.inputs[-1]], 10)
+
+
+def to_prove():
+    for name in SPACES:
+        space = search_spaces.get(name)
+        task = task_of(space)
+        yield from ((name, seed) for seed in range(PROVED))
+        by_size = sorted(space.known, key=lambda k: space.cost(space.known[k], task).parameters)
+        yield from ((name, known) for known in by_size[:PROVED])
+
+
+@pytest.fixture(scope="module")
+def checks_of():
+    """What a clean process finds in a folder: one process for all, as its imports take seconds."""
     program = (
         f"import sys; sys.path.insert(0, {str(Path(proof.__file__).parent)!r})\n"
         "import proof, pathlib\n"
-        "for folder in sys.argv[1:]: print(folder); proof.main(pathlib.Path(folder))\n"
+        "sys.meta_path.insert(0, proof.Refuse())\n"
+        "for line in sys.stdin: proof.main(pathlib.Path(line[:-1])); print(flush=True)\n"
     )
-    folders = sorted(tmp_path.iterdir())
-    done = subprocess.run(
-        [sys.executable, "-I", "-B", "-c", program, *folders],
-        cwd=tmp_path,
-        capture_output=True,
+    with subprocess.Popen(
+        [sys.executable, "-I", "-B", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-    )
-    said = [line for line in done.stdout.splitlines() if line.startswith('{"check"')]
-    checks = [json.loads(line) for line in said]
-    assert [check for check in checks if not check["held"]] == [], done.stdout
-    assert len(checks) == 7 * len(found), done.stderr
-    assert max(lines.values()) <= MOST_LINES, lines
-    print(name, "lines of model.py:", lines, "of", len(space.known), "known")  # noqa: T201
+    ) as child:
+
+        def checks_of(folder):
+            child.stdin.write(f"{folder}\n")
+            child.stdin.flush()
+            lines = takewhile(str.strip, iter(child.stdout.readline, ""))
+            return [json.loads(line) for line in lines if line.startswith('{"check"')]
+
+        yield checks_of
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "which"), list(to_prove()))
+def test_a_network_of_every_space_proves(name, which, checks_of, tmp_path, monkeypatch):
+    """Every form, after training, in a clean process: see issue 7."""
+    monkeypatch.setattr(writing, "clean_process", lambda: nullcontext(lambda _: []))  # `checks_of`
+    space = search_spaces.get(name)
+    task = task_of(space)
+    drawn = isinstance(which, int)
+    architecture = small(space, Random(which), task) if drawn else space.known[which]
+    folder = tmp_path / "bundle"
+    made = contents(space, architecture, task, trained(space, architecture, task))
+    try:
+        write_bundle(made, folder)
+        assert {file.name for file in folder.iterdir()} == FILES - {"pareto.png"}
+        lines = (folder / "model.py").read_text().count("\n")
+        checks = checks_of(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # a large one is gigabytes
+    assert [check for check in checks if not check["held"]] == []
+    assert len(checks) == 7
+    assert lines <= MOST_LINES
+    print(name, which, f"{made.metrics['parameters']:,} parameters, {lines} lines,", checks[-2])  # noqa: T201
