@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from nas.objectives import Objectives
 from nas.pareto import Front
 from nas.trial import Trial
@@ -28,7 +30,7 @@ class TrialFront:
         vector = self._objectives.vector(trial.scores)
         if not self._lasting.covers(vector):
             self._latest[trial.number] = trial
-        if not trial.stopped_early:
+        if not _may_go_on(trial):
             self._lasting.add(vector, None)
         if self._latest.pop(trial.proposal.continues, None) not in self._front.items:
             return self._front.add(vector, trial)
@@ -41,3 +43,9 @@ class TrialFront:
     def items(self) -> list[Trial]:
         """From the smallest last objective to the largest."""
         return self._front.items
+
+
+def _may_go_on(trial: Trial) -> bool:
+    """Whether another trial may continue it: it was to stop somewhere, and not at the very end."""
+    epochs = trial.proposal.epochs
+    return epochs is not None and epochs < trial.recipe.get("epochs", inf)

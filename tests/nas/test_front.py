@@ -19,6 +19,7 @@ def histories(draw):
     """Trials of which some go on from earlier ones that stopped, and some fail."""
     trials = []
     paused = []
+    recipe = draw(st.sampled_from([{"epochs": EPOCHS}, {}]))  # a table has none
     for number in range(draw(st.integers(1, 25))):
         before = draw(st.sampled_from([None, *paused]))
         if before is None:
@@ -30,12 +31,12 @@ def histories(draw):
         trial = Trial(
             number=number,
             proposal=proposal,
-            recipe={"epochs": EPOCHS},
+            recipe=recipe,
             scores={"accuracy": draw(LEVELS) / 4, "parameters": parameters},
             failure=draw(st.sampled_from([None, None, None, Failure("error", "on purpose")])),
         )
         trials.append(trial)
-        if trial.stopped_early:
+        if trial.completed and (proposal.epochs or EPOCHS) < EPOCHS:
             paused.append(trial)
     return trials
 
