@@ -56,6 +56,9 @@ def run(command, folder, environment):
         ["own_space.py"],
         [
             "compare_strategies.py",
+            "--strategies",
+            "random",
+            "nsga2",
             "--trials",
             "2",
             "--seeds",

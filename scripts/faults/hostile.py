@@ -33,8 +33,8 @@ from search_spaces.values import thaw
 from trainers import checkpoint
 
 MOST_SECONDS, MOST_BYTES = 0.05, 50 * 2**20
-GENERATED = {"quick": 300, "full": 10_000}
-EVERY = {"quick": 5, "full": 1}  # of the faults that are made systematically
+GENERATED = {"quick": 150, "full": 10_000}
+EVERY = {"quick": 12, "full": 1}  # of the faults that are made systematically
 DRAWS = {"quick": 1, "full": 4}  # architectures of each space
 TASKS = {1: Task((64,), 10), 2: Task((3, 128), 10), 3: Task((3, 32, 32), 10)}
 
