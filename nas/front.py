@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
-
 from nas.objectives import Objectives
 from nas.pareto import Front
 from nas.trial import Trial
@@ -30,7 +28,7 @@ class TrialFront:
         vector = self._objectives.vector(trial.scores)
         if not self._lasting.covers(vector):
             self._latest[trial.number] = trial
-        if not _may_go_on(trial):
+        if not trial.stopped_early:
             self._lasting.add(vector, None)
         if self._latest.pop(trial.proposal.continues, None) not in self._front.items:
             return self._front.add(vector, trial)
@@ -43,9 +41,3 @@ class TrialFront:
     def items(self) -> list[Trial]:
         """From the smallest last objective to the largest."""
         return self._front.items
-
-
-def _may_go_on(trial: Trial) -> bool:
-    """Whether another trial may continue it: it was to stop somewhere, and not at the very end."""
-    epochs = trial.proposal.epochs
-    return epochs is not None and epochs < trial.recipe.get("epochs", inf)

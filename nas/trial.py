@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, Literal, get_args
 
 from nas import fields as wanted
@@ -104,9 +105,12 @@ class Trial:
 
     @property
     def stopped_early(self) -> bool:
-        """Whether it completed before the end of its recipe, so that it may be continued."""
+        """Whether it completed before the end of its recipe, so that it may be continued.
+
+        A recipe that does not say its epochs has no end.
+        """
         epochs = self.proposal.epochs
-        return self.completed and epochs is not None and epochs < self.recipe.get("epochs", epochs)
+        return self.completed and epochs is not None and epochs < self.recipe.get("epochs", inf)
 
     def continuation(self, epochs: int) -> Proposal:
         """The proposal to go on from where this trial stopped, up to so many epochs in all."""
