@@ -63,7 +63,7 @@ class _Lines:
 
     def __init__(self, session: Session, trials: int, console: Console) -> None:
         self._session, self._trials, self._console = session, trials, console
-        self._shown, self._seconds = 0, 0.0
+        self._pace = _Pace(session, trials)
 
     def __enter__(self) -> _Lines:
         return self
@@ -76,10 +76,6 @@ class _Lines:
 
     def add(self, trial: Trial) -> None:
         """Show one trial."""
-        self._shown += 1
-        self._seconds += trial.seconds
-        each = self._seconds / self._shown / self._session.terms.workers
-        left = timedelta(seconds=round((self._trials - trial.number - 1) * each))
         what = (
             f"{trial.scores['accuracy']:7.2%} {trial.scores['parameters']:>11,} parameters"
             if trial.completed
@@ -89,7 +85,7 @@ class _Lines:
             what += f" {counted(trial.epochs, 'epoch'):>9}"
         self._console.print(
             f"trial {trial.number:>4}  {trial.number + 1:>4}/{self._trials} {what} {trial.seconds:6.1f} s  "
-            f"{left} left  {notation(trial, self._session.space)}"
+            f"{self._pace.left(trial)} left  {notation(trial, self._session.space)}"
         )
 
 
@@ -102,7 +98,7 @@ class _Live:
         self._session, self._trials = session, trials
         self._front = TrialFront(Objectives(session.settings.objectives))
         self._failed = 0
-        self._shown, self._seconds = 0, 0.0
+        self._pace = _Pace(session, trials)
         for trial in Run(session.path).trials if session.recorded else ():
             self._count(trial)
         self._bar = Progress(
@@ -130,11 +126,7 @@ class _Live:
     def add(self, trial: Trial) -> None:
         """Show one trial."""
         self._count(trial)
-        self._shown += 1
-        self._seconds += trial.seconds
-        each = self._seconds / self._shown / self._session.terms.workers
-        left = timedelta(seconds=round((self._trials - trial.number - 1) * each))
-        self._bar.update(self._task, advance=1, left=f"about {left} left")
+        self._bar.update(self._task, advance=1, left=f"about {self._pace.left(trial)} left")
 
     def _count(self, trial: Trial) -> None:
         self._front.add(trial)
@@ -145,6 +137,21 @@ class _Live:
         more = f", {len(front) - ROWS} more not shown" if len(front) > ROWS else ""
         caption = f"front: {len(front)}{more}; failed: {self._failed}"
         return Group(front_table(front[-ROWS:], self._session.space), Text(caption), self._bar)
+
+
+class _Pace:
+    """How long the rest of a search takes, from the trials that were shown."""
+
+    def __init__(self, session: Session, trials: int) -> None:
+        self._workers, self._trials = session.terms.workers, trials
+        self._shown, self._seconds = 0, 0.0
+
+    def left(self, trial: Trial) -> timedelta:
+        """After one more trial."""
+        self._shown += 1
+        self._seconds += trial.seconds
+        each = self._seconds / self._shown / self._workers
+        return timedelta(seconds=round((self._trials - trial.number - 1) * each))
 
 
 @contextmanager
