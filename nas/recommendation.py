@@ -28,7 +28,7 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
 
     Raises:
         ValueError: `among` is empty, the space of the run is not there any more, or a trial is
-            none of this space, or over the limits; names its line.
+            none of this space, or the first of `among` is over the limits; names its line.
     """
     settings = run.settings
     tree = hyperparameters.tree(settings.tune, settings.recipe)
@@ -36,14 +36,8 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
         check_proposal(
             trial.proposal, run.space, tree, f"{run.journal.path}, line {trial.number + 1}"
         )
-    for trial in among[:1]:  # one shows whether limits and data are those of the search
-        cost = run.space.cost(trial.architecture, run.task)
-        if settings.limits.excess(cost.parameters, cost.macs):
-            raise ValueError(
-                f"{run.journal.path}, line {trial.number + 1}: want a network within the limits of "
-                f"the search, got {cost.parameters:,} parameters and {cost.macs:,} MACs for input "
-                f"{run.task.input_shape} and {run.task.classes} classes"
-            )
+    if among:
+        _check_limits(run, among[0])  # one shows whether limits and data are those of the search
     candidates = Candidates(run.space, run.task, settings.limits, tree)
     model = Predictor(candidates, Objectives(settings.objectives))
     longest = max((trial.epochs for trial in among), default=0)
@@ -51,3 +45,13 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
         if trial.epochs == longest or not trial.completed:
             model.tell(trial)
     return model.recommend([t.number for t in among if t.epochs == longest])
+
+
+def _check_limits(run: Run, trial: Trial) -> None:
+    cost = run.space.cost(trial.architecture, run.task)
+    if run.settings.limits.excess(cost.parameters, cost.macs):
+        raise ValueError(
+            f"{run.journal.path}, line {trial.number + 1}: want a network within the limits of the "
+            f"search, got {cost.parameters:,} parameters and {cost.macs:,} MACs for input "
+            f"{run.task.input_shape} and {run.task.classes} classes"
+        )

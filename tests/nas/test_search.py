@@ -1,5 +1,6 @@
 """Real searches on digits: run, stopped, resumed, shown, taken away."""
 
+import json
 import os
 import shutil
 import signal
@@ -51,6 +52,15 @@ def test_the_recommended_trial_is_among_the_best_of_those_allowed(run):
     assert smaller == run.best("recommended", max_parameters=limit)
     one = min(t.scores["parameters"] for t in run.trials)
     assert run.best("recommended", max_parameters=one).scores["parameters"] == one
+
+
+def test_a_run_whose_trials_are_over_its_limits_recommends_none(run, tmp_path):
+    shutil.copytree(run.path, tmp_path / "run")
+    header = json.loads((tmp_path / "run" / "run.json").read_text())
+    header["settings"]["max_parameters"] = 10
+    (tmp_path / "run" / "run.json").write_text(json.dumps(header))
+    with pytest.raises(ValueError, match="line 1: want a network within the limits of the search"):
+        nas.open_run(tmp_path / "run").best("recommended")
 
 
 def test_the_same_seed_gives_the_same_journal(run, tmp_path):
