@@ -18,7 +18,7 @@ drawn only as far as `SHARE` of its time allows; `complete` draws the rest when 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from math import inf
@@ -53,11 +53,11 @@ class Board:
     def __init__(self, subject: Subject, trials: Iterable[Trial], *, share: float = SHARE) -> None:
         start = perf_counter()
         self._subject = subject
-        self._journal = trials
+        self._told = trials
         self._folder = subject.path / "tensorboard"
         shutil.rmtree(self._folder, ignore_errors=True)
         self._progress = Progress(subject.objectives, subject.header.largest)
-        self._last: Trial | None = None
+        self._when = 0.0  # when the last trial ended, in seconds since 1970
         self._skipped = False
         self._search = Events(self._folder / "search")
         self._search.add(hparams.experiment(subject.decisions), 0, 0.0)
@@ -72,15 +72,15 @@ class Board:
         """
         start = perf_counter()
         point = self._progress.add(trial)
-        self._last = trial
+        self._when = ended(trial)
         for tag, value in _scalars(point):
-            self._search.scalar(tag, value, point.trials, ended(trial))
+            self._search.scalar(tag, value, point.trials, self._when)
         on_front = any(trial is member for member in self._progress.front.items)
         if trial.number < ROWS or on_front:
             self._write_trial(trial, curve=trial.number < CURVES or on_front)
         self._allowance.spend(perf_counter() - start)
         if _is_stretch(point.trials):
-            self._end_stretch(trial)
+            self._end_stretch(self._trials())
         self._search.flush()
 
     def __enter__(self) -> Board:
@@ -92,45 +92,48 @@ class Board:
     def close(self, *, finish: bool = True) -> None:
         """Write what there is to say at the end if `finish`, and close the files."""
         try:
-            if finish and self._last is not None:
-                self._finish(self._last)
+            if finish and self._progress.trials:
+                self._finish()
         finally:
             self._search.close()
 
     def _trials(self) -> list[Trial]:
         """All that were added, read anew."""
-        return list(islice(self._journal, self._progress.trials))
+        start = perf_counter()
+        trials = list(islice(self._told, self._progress.trials))
+        self._allowance.spend(perf_counter() - start)
+        return trials
 
-    def _finish(self, last: Trial) -> None:
-        if not _is_stretch(self._progress.trials):
-            self._end_stretch(last)
+    def _finish(self) -> None:
         trials, front = self._trials(), self._progress.front.items
+        if not _is_stretch(len(trials)):
+            self._end_stretch(trials)
         lineage = Lineage(trials, self._subject.decisions)
         for kind, make in gallery.at_the_end(self._subject, trials, front, lineage):
-            self._picture(kind, make, last)
+            self._picture(kind, make)
         if not self._skipped:
             self._search.flush()
             write_whole(self._folder / _MARK, _mark(len(trials)))
 
-    def _end_stretch(self, last: Trial) -> None:
+    def _end_stretch(self, trials: Sequence[Trial]) -> None:
         """What there is to say of the search so far: text, points, the front."""
         start = perf_counter()
-        subject, trials, front = self._subject, self._trials(), self._progress.front.items
+        subject, front = self._subject, self._progress.front.items
         lineage = Lineage(trials, subject.decisions)
         for name, content in pages(subject, trials, front, lineage):
-            self._search.add(text(name, content), len(trials), ended(last))
+            self._search.add(text(name, content), len(trials), self._when)
         if done := [trial for trial in trials if trial.completed]:
             members = {trial.number for trial in front}
             projector.write(self._folder / "search", done, subject.decisions, members)
         self._allowance.spend(perf_counter() - start)
-        self._picture("plot", gallery.front(trials, front, subject.baselines(trials)), last)
+        self._picture("plot", gallery.front(trials, front, subject.baselines(trials)))
 
-    def _picture(self, kind: str, drawn: gallery.Later, last: Trial) -> None:
+    def _picture(self, kind: str, drawn: gallery.Later) -> None:
         if not self._allowance.allows(kind, self._progress.seconds):
             self._skipped = True
             return
         start = perf_counter()
-        self._search.add(drawn(), self._progress.trials, ended(last))
+        self._search.add(drawn(), self._progress.trials, self._when)
         self._allowance.spend(perf_counter() - start, kind)
 
     def _write_trial(self, trial: Trial, *, curve: bool) -> None:
