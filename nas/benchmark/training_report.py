@@ -9,6 +9,8 @@ from rich.console import Group
 from rich.table import Column, Table
 from rich.text import Text
 
+from nas.results.numbers import counted
+
 PHASES = ("data", "forward", "backward", "optimiser", "idle")
 
 
@@ -38,8 +40,7 @@ def _loops(document: Mapping[str, Any]) -> Table:
 
 def _ratios(document: Mapping[str, Any]) -> Table:
     seeds = len(document["candidates"][0]["ours"]["seconds"])
-    mean = f"mean of {seeds} seed{'s' * (seeds > 1)}"
-    table = Table("ours to plain", *_right(mean, "95 % confidence"))
+    table = Table("ours to plain", *_right(f"mean of {counted(seeds, 'seed')}", "95 % confidence"))
     rows = {
         "candidates an hour": document["ratio"],
         **{f"  {space}": found for space, found in document["ratio_by_space"].items()},

@@ -163,6 +163,7 @@ def _measured(bench: Bench, candidates: list[Candidate], seeds: int) -> Iterator
         bench.taken_apart(c.space, c.architecture)
         for c in track(candidates, "taken apart", console=console)
     ]
+    circumstances = {"machine": speed.machine(str(bench.data.device)), **bench.described()}
     one_round = len(speed.LOOPS) * len(candidates)
     trainings = speed.run(bench, candidates, seeds=seeds)
     measured = []
@@ -175,11 +176,7 @@ def _measured(bench: Bench, candidates: list[Candidate], seeds: int) -> Iterator
         console.print(
             f"round {rounds} of {seeds}: {found['ratio']['mean']:.2f} times the plain loop"
         )
-        yield {
-            "machine": speed.machine(str(bench.data.device)),
-            **bench.described(),
-            **found,
-        }
+        yield {**circumstances, **found}
 
 
 def _counted(text: str) -> list[tuple[str, int]]:

@@ -236,7 +236,9 @@ def test_the_command_prints_and_writes(path, tmp_path):
         *("--space", "nasbench201", "--accuracy", "late", "--strategies", "random,evolution"),
         *("--trials", "30", "--seeds", "4", "--at", "5,10,15,20,25", "--out", str(out)),
     ]
-    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "8 of 8 searches\n" in done.stderr
+    table = done.stdout
     assert "uniform draws, exact" in table
     assert max(map(len, table.splitlines())) <= 80
     document = json.loads(
