@@ -1,4 +1,4 @@
-"""Two workers against one, without Ray and with it, and what a search takes beside its trainings.
+"""Two workers against one, here and on Ray, and what a search takes beside its trainings.
 
 Wants a machine with two cores that nothing else uses. CIFAR-10 is a folder or a file that
 `nas search --data` takes, named by the environment variable NAS_CIFAR10; without it, only digits.
@@ -29,7 +29,7 @@ def run(*, quick: bool, folder: Path) -> Finding:
     """Measure; quick: only that it can be measured."""
     lines: list[str] = []
     held = True
-    data = {"digits": {"epochs": 2 if quick else 20}}
+    data = {"digits": {"epochs": 2 if quick else 10}}
     if "NAS_CIFAR10" in os.environ and not quick:
         data[os.environ["NAS_CIFAR10"]] = {"epochs": 1}
     trials = 4 if quick else 16
