@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from json import dumps
 from pathlib import Path
@@ -68,6 +67,7 @@ def search(
     from nas.benchmark import searches
     from nas.benchmark.contestants import split
     from nas.benchmark.report import report as report_on
+    from nas.executors.terms import cores
     from search_spaces.task import parse_shape
 
     for name, value in (("trials", trials), ("seeds", seeds), ("window", window)):
@@ -88,7 +88,7 @@ def search(
     )
     spec.check()
     compared = _numbers(at, trials)
-    _run(spec, names, trials=trials, seeds=seeds, out=out, workers=workers or _cores())
+    _run(spec, names, trials=trials, seeds=seeds, out=out, workers=workers or cores())
     found = searches.read(out, names, trials=trials, seeds=seeds)
     shown = report_on(spec, found, compared).write(out)
     if json:
@@ -249,9 +249,3 @@ def _numbers(text: str, trials: int) -> tuple[int, ...]:
     if any(not 1 <= n <= trials for n in numbers):
         raise ValueError(f"--at: want numbers of trials from 1 to {trials}, got {text!r}")
     return numbers
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    available = getattr(os, "sched_getaffinity", None)
-    return len(available(0)) if available else os.cpu_count() or 1

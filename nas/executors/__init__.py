@@ -77,7 +77,7 @@ def choose(name: str | None, terms: Terms) -> str:
     if name is None:
         if terms.address is not None:
             return "ray"
-        alone = terms.workers == 1 and terms.timeout is None and terms.memory is None
+        alone = not terms.auto and terms.workers == 1 and not (terms.timeout or terms.memory)
         return "in-process" if alone else "workers"
     if name not in EXECUTORS:
         raise ValueError(f"want an executor ({', '.join(EXECUTORS)}), got {name!r}")
@@ -85,6 +85,9 @@ def choose(name: str | None, terms: Terms) -> str:
         raise ValueError(
             "executor in-process: it has one worker, no deadline and no memory cap; want workers"
         )
+    if name != "workers" and (terms.auto or terms.total_memory):
+        which = "number of workers that it finds" if terms.auto else "total memory"
+        raise ValueError(f"executor {name}: it has no {which}; want workers")
     if name != "ray" and terms.address is not None:
         raise ValueError(f"executor {name}: it has no address; want ray")
     return name
