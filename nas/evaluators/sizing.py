@@ -33,7 +33,7 @@ def free_bytes(data: Dataset, workers: int) -> int | None:
         for t in (s.images, s.labels)
         if t.device == device
     )
-    return max(1, int(SHARE * (free - workers * (CONTEXT_BYTES + here))))
+    return max(2**20, int(SHARE * (free - workers * (CONTEXT_BYTES + here))))
 
 
 def need(
