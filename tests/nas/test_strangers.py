@@ -11,6 +11,7 @@ from nas.cli import main
 from nas.run import writing
 from nas.settings import CHECKS, Settings
 from search_spaces import Architecture, strict_json
+from tests.nas.conftest import sources_alone
 
 SPACE = """
 import os
@@ -40,7 +41,8 @@ def mine(tmp_path_factory):
     file, mark = folder / "my_space.py", folder / "executed"
     file.write_text(SPACE.format(mark=str(mark)))
     run = nas.search(space=f"{file}:space", trials=2, epochs=1, out=folder / "run")
-    run.export(run.best(), folder / "winner")
+    with sources_alone():
+        run.export(run.best(), folder / "winner")
     assert mark.exists()
     shutil.rmtree(mark)
     return folder
@@ -59,7 +61,9 @@ def test_looking_runs_no_file(mine, mark, capsys):
     assert not mark.exists()
 
 
-def test_what_needs_the_file_says_so_and_runs_it_when_it_is_named(mine, mark, tmp_path, capsys):
+def test_what_needs_the_file_says_so_and_runs_it_when_it_is_named(
+    mine, mark, source_alone, tmp_path, capsys
+):
     space = f"{mine / 'my_space.py'}:space"
     for source in ("run", "winner"):
         arguments = ["retrain", mine / source, "--epochs", "1", "--to", tmp_path / source]
