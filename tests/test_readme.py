@@ -21,9 +21,15 @@ def test_the_two_commands_stand_first():
     assert (kind, commands) == ("", ["pip install uv && uv run nas search", "uv run pytest"])
 
 
+@pytest.fixture(scope="module", params=["here", pytest.param("typed", marks=pytest.mark.long)])
+def way(request):
+    """How commands run: as `here` or `typed` does."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("readme")
+def folder(way, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(way)
     (folder / "tests").symlink_to(ROOT / "tests")  # a clone has the table that a block reads
     return folder
 
@@ -56,7 +62,7 @@ def here(folder, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize("number", range(1, len(BLOCKS)))
-def test_block(folder, typed, here, number):
+def test_block(way, folder, typed, here, number):
     kind, block = BLOCKS[number]
     assert kind in ("bash", "python")
     if kind == "python":
@@ -66,5 +72,5 @@ def test_block(folder, typed, here, number):
         typed([sys.executable, str(file)])
         return
     for line, text in enumerate(block.splitlines()):
-        run = typed if (number, line) == (1, 0) else here
+        run = typed if way == "typed" or (number, line) == (1, 0) else here
         run(shlex.split(text))

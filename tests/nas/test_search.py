@@ -162,7 +162,7 @@ def test_another_setting_is_refused_by_name(run, tmp_path):
 
 
 def test_one_writer_at_a_time(run, tmp_path):
-    settings = Settings(space=SMALL["space"], recipe={"epochs": 1})
+    settings = Settings(space="mlp", recipe={"epochs": 1, "batch_size": 256})
     first = Session(settings, tmp_path / "run").run(3)
     next(first)
     with pytest.raises(ValueError, match=f"is being written to by process {os.getpid()} on "):
