@@ -1,6 +1,7 @@
 """One thread for every test and every process that a test starts; the same examples every time.
 
-A process takes whole files, so those of a minute or more are begun first: no core idles in the end.
+A process takes whole files: those of half a minute or more are begun first, so that none is left
+alone with one in the end.
 """
 
 import os

@@ -20,8 +20,7 @@ from nas.settings import Settings
 from tests.nas.decided import decided
 
 STRATEGY = "evolution:population=8,tournament=3"  # mutates from trial 8 on
-SMALL = {"space": "mlp", "data": "digits", "epochs": 1, "batch_size": 256, "seed": 3}
-SMALL["strategy"] = STRATEGY
+SMALL = {"space": "mlp", "strategy": STRATEGY, "epochs": 1, "batch_size": 256, "seed": 3}
 TRIALS = 24
 
 
