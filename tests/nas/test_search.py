@@ -123,7 +123,7 @@ def test_weights_are_kept_for_the_front_only_and_score_what_was_recorded(run):
         run.weights_path(off)
 
 
-def test_an_exported_network_is_the_one_that_was_scored(run, source_alone, tmp_path):
+def test_an_exported_network_is_the_one_that_was_scored(run, tmp_path):
     best = run.best()
     run.export(best, tmp_path / "winner")
     net = nas.load_bundle(tmp_path / "winner")

@@ -135,7 +135,7 @@ def test_the_front_and_the_best_are_of_last_stages(run):
     assert run.best("recommended").proposal.epochs == 4
 
 
-def test_a_paused_trial_of_the_front_is_taken_away_as_it_was_scored(source_alone, tmp_path):
+def test_a_paused_trial_of_the_front_is_taken_away_as_it_was_scored(tmp_path):
     run = nas.search(**SETTINGS, trials=2, out=tmp_path / "run")
     paused = run.best()
     assert paused.stopped_early

@@ -59,9 +59,7 @@ def test_looking_runs_no_file(mine, mark, capsys):
     assert not mark.exists()
 
 
-def test_what_needs_the_file_says_so_and_runs_it_when_it_is_named(
-    mine, mark, source_alone, tmp_path, capsys
-):
+def test_what_needs_the_file_says_so_and_runs_it_when_it_is_named(mine, mark, tmp_path, capsys):
     space = f"{mine / 'my_space.py'}:space"
     for source in ("run", "winner"):
         arguments = ["retrain", mine / source, "--epochs", "1", "--to", tmp_path / source]
