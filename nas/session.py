@@ -209,6 +209,7 @@ class Session:
         ]
         typical = sorted(drawn, key=lambda proposal: self.candidates.cost(proposal).macs)[4]
         most = min(self.terms.workers, self.settings.window)
+        self._notify(f"workers: finding out how many of {most} train the most together")
         rates = settle(workers, typical, most)
         kept = workers.most
         self.terms = replace(self.terms, workers=kept)

@@ -120,7 +120,8 @@ def test_a_search_whose_workers_are_found_and_packed_is_the_same_search(tmp_path
     session = Session(Settings(**SETTINGS), tmp_path / "found", terms=terms, notify=lines.append)
     assert len(list(session.run(4))) == 4
     assert session.terms.workers in (1, 2)
-    assert f"workers: {session.terms.workers} of at most 2 (examples a second: 1: " in lines[0]
+    assert "finding out how many of 2" in lines[0]
+    assert f"workers: {session.terms.workers} of at most 2 (examples a second: 1: " in lines[1]
     plain = Session(Settings(**SETTINGS), tmp_path / "plain")
     assert len(list(plain.run(4))) == 4
     assert decided(tmp_path / "found") == decided(tmp_path / "plain")
