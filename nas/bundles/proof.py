@@ -7,6 +7,7 @@ onnxruntime where it is there.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib
 import importlib.util
@@ -176,7 +177,10 @@ def import_early() -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # it would look through all that torch makes, again and again: a second
     sys.meta_path.insert(0, Refuse())
     import_early()
     if named := sys.stdin.buffer.read():  # nothing if whoever started this is gone
         main(Path(os.fsdecode(named)))
+    sys.stdout.flush()
+    os._exit(0)  # taking apart what was imported would take another second
