@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nas import hyperparameters
-from nas.executors.terms import Terms
+from nas.executors.terms import Terms, worker_terms
 from nas.run import Run
 from nas.session import Session
 from nas.settings import DEFAULT_WINDOW, Settings
@@ -34,12 +34,13 @@ def search(
     image_size: int | None = None,
     data_seed: int = 0,
     device: str = "auto",
-    workers: int = 1,
+    workers: int | Literal["auto"] = 1,
     executor: str | None = None,
     window: int = DEFAULT_WINDOW,
     ordered: bool = True,
     trial_timeout: float | None = None,
     trial_memory: int | None = None,
+    total_memory: int | None = None,
     address: str | None = None,
     resources: Mapping[str, float] | None = None,
     **recipe: Any,
@@ -64,13 +65,16 @@ def search(
         image_size: Resize the images of a folder to this side.
         data_seed: Decides which examples are for validation.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        workers: Trials at a time; more than one run in processes of their own.
+        workers: Trials at a time; more than one run in processes of their own. "auto" for as many
+            as train faster together, which is found out at the start.
         executor: A name of `nas.executors.EXECUTORS`; by default the simplest that will do.
         window: Proposals in flight at most; it decides the search, the number of workers does not.
         ordered: False to tell trials as they end: nothing waits for a slow one, and the same seed
             need not give the same trials.
         trial_timeout: Seconds that a trial may take.
         trial_memory: Bytes that a trial may take (Linux).
+        total_memory: Bytes that all trials on a device may take together, as predicted: those for
+            which there is no room wait. By default, for workers that share a GPU, what is free.
         address: Of a Ray cluster.
         resources: Of a Ray cluster, for each trial: {"CPU": 1.0} by default.
         recipe: Fields of `trainers.Recipe`: epochs, learning_rate, batch_size, ...
@@ -102,9 +106,10 @@ def search(
         ordered=ordered,
     )
     terms = Terms(
-        workers=workers,
+        **worker_terms(workers),
         timeout=trial_timeout,
         memory=trial_memory,
+        total_memory=total_memory,
         address=address,
         resources=resources or {"CPU": 1.0},
     )

@@ -12,9 +12,11 @@ from random import Random
 
 from nas import executors, hyperparameters, schedules
 from nas.candidates import Candidates, Exhausted
-from nas.evaluators import factories, training
+from nas.evaluators import factories, sizing, training
 from nas.executors import Executor
+from nas.executors.sizing import settle
 from nas.executors.terms import Terms
+from nas.executors.workers import Workers
 from nas.front import TrialFront
 from nas.in_flight import InFlight
 from nas.loop import run_trials
@@ -143,6 +145,8 @@ class Session:
         failed: Counter[str] = Counter(str(t.failure) for t in run.failures)
         completed = len(run.trials) - failed.total()
         try:
+            if self.terms.auto and isinstance(executor, Workers):
+                self._settle(executor)
             for trial in run_trials(
                 schedule,
                 self.candidates,
@@ -183,7 +187,10 @@ class Session:
     def _executor(self, checkpoints: Path) -> Executor:
         """Where the trials run, new."""
         settings, terms = self.settings, self.terms
-        if terms.workers > settings.window:
+        if self.executor == "workers" and terms.workers > 1 and terms.total_memory is None:
+            free = sizing.free_bytes(self.data, terms.workers)
+            terms = replace(terms, total_memory=free)
+        if not terms.auto and terms.workers > settings.window:
             self._notify(
                 f"{terms.workers} workers, but at most {settings.window} trials at a time: that is "
                 f"the window of the run; a larger --window is another search"
@@ -194,6 +201,19 @@ class Session:
             terms,
             here=factories.training(settings, self.space, self.data, checkpoints),
         )
+
+    def _settle(self, workers: Workers) -> None:
+        """Have as many workers as train the most together."""
+        drawn = [
+            self.candidates.sample(Random(f"{self.settings.seed}/workers/{n}")) for n in range(9)
+        ]
+        typical = sorted(drawn, key=lambda proposal: self.candidates.cost(proposal).macs)[4]
+        most = min(self.terms.workers, self.settings.window)
+        rates = settle(workers, typical, most)
+        kept = workers.most
+        self.terms = replace(self.terms, workers=kept)
+        found = ", ".join(f"{n}: {rate:,.0f}" for n, rate in rates.items())
+        self._notify(f"workers: {kept} of at most {most} (examples a second: {found})")
 
     def _schedule(self) -> Schedule:
         """What proposes, new: the strategy inside its schedule."""

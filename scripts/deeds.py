@@ -38,6 +38,13 @@ def takes(folder: Path, argument: float) -> None:  # noqa: ARG001
 
 
 @deed
+def meets(folder: Path, argument: float) -> None:
+    """Ends well, once that trial is being tried too."""
+    while not (folder / f"tried-{argument}.txt").exists():
+        time.sleep(0.01)
+
+
+@deed
 def raises(folder: Path, argument: float) -> None:  # noqa: ARG001
     """A bug in the network."""
     raise KeyError("a bug of mine")

@@ -17,6 +17,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAYINGS)
 
 
+def forget_peak(device: torch.device) -> None:
+    """From now on, `peak_bytes` is of what comes."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_bytes(device: torch.device) -> int | None:
+    """The most that this process had allocated of a GPU for tensors; None for a CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+
+
 def release() -> None:
     """Free what nobody holds any more, the GPU memory that torch keeps for later included."""
     gc.collect()

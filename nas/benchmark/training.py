@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -64,17 +64,68 @@ def sample(spaces: Sequence[tuple[str, int]]) -> list[Candidate]:
     return candidates
 
 
-def run(bench: Bench, candidates: Sequence[Candidate], *, seeds: int) -> Iterator[Measurement]:
+def run(bench: Bench, candidates: Sequence[Candidate], seeds: range) -> Iterator[Measurement]:
     """Train every candidate with every seed by both loops, in turns.
 
     The first candidate is trained by both before that, which is not counted: much is loaded then.
     """
-    for loop in LOOPS:
+    for loop in LOOPS if seeds else ():
         _measure(bench, candidates, 0, 0, loop)
-    for seed in range(seeds):
+    for seed in seeds:
         for number in range(len(candidates)):
             for loop in LOOPS if (seed + number) % 2 == 0 else LOOPS[::-1]:
                 yield _measure(bench, candidates, number, seed, loop)
+
+
+def measured_before(
+    document: Mapping[str, Any], circumstances: Mapping[str, Any], candidates: Sequence[Candidate]
+) -> list[Measurement]:
+    """The trainings that a document of this benchmark tells of.
+
+    Args:
+        document: `circumstances` of then and `summary`.
+        circumstances: Of now: what was trained on, by what, on which `machine`.
+        candidates: Of now.
+
+    Raises:
+        ValueError: they are not those of now; names what is not.
+    """
+    told = [of["architecture"] for of in document["candidates"]]
+    then = {**document, **document["machine"], "spaces": told}
+    mine = [str(c.architecture) for c in candidates]
+    now = {**circumstances, **circumstances["machine"], "spaces": mine}
+    same = (
+        "spaces",
+        "data",
+        "examples",
+        "recipe",
+        "loader_workers",
+        "threads",
+        "device",
+        "processor",
+    )
+    if other := [name for name in same if then[name] != now[name]]:
+        raise ValueError(f"another benchmark ({', '.join(other)})")
+    from nas.evaluators.throughput import Training
+
+    images = document["recipe"]["epochs"] * document["examples"]["train"]
+    return [
+        Measurement(
+            number,
+            seed,
+            loop,
+            Training(
+                seconds=seconds,
+                cpu_seconds=of[loop]["cpu_seconds"][seed],
+                images=images,
+                accuracy=of[loop]["accuracy"][seed],
+                peak_bytes=document["loops"][loop]["peak_bytes"],
+            ),
+        )
+        for number, of in enumerate(document["candidates"])
+        for loop in LOOPS
+        for seed, seconds in enumerate(of[loop]["seconds"])
+    ]
 
 
 def _measure(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from json import dumps
 from pathlib import Path
@@ -15,7 +14,7 @@ from nas.commands.options import Device, Json, Recipe, recipe_fields
 
 if TYPE_CHECKING:
     from nas.benchmark.searches import Benchmark
-    from nas.benchmark.training import Candidate
+    from nas.benchmark.training import Candidate, Measurement
     from nas.evaluators.throughput import Bench
 
 app = typer.Typer(
@@ -68,6 +67,7 @@ def search(
     from nas.benchmark import searches
     from nas.benchmark.contestants import split
     from nas.benchmark.report import report as report_on
+    from nas.executors.terms import cores
     from search_spaces.task import parse_shape
 
     for name, value in (("trials", trials), ("seeds", seeds), ("window", window)):
@@ -88,7 +88,7 @@ def search(
     )
     spec.check()
     compared = _numbers(at, trials)
-    _run(spec, names, trials=trials, seeds=seeds, out=out, workers=workers or _cores())
+    _run(spec, names, trials=trials, seeds=seeds, out=out, workers=workers or cores())
     found = searches.read(out, names, trials=trials, seeds=seeds)
     shown = report_on(spec, found, compared).write(out)
     if json:
@@ -122,7 +122,8 @@ def training(
 ) -> None:
     """Train architectures by our loop and the plain one, in turns, and say what each took.
 
-    Stopped, it says what whole rounds over the architectures have shown.
+    Stopped, it says what whole rounds over the architectures have shown; the same command with the
+    same --out goes on from there.
     """
     from nas.benchmark import training as speed
     from nas.benchmark.training_report import tables
@@ -141,7 +142,7 @@ def training(
         bench = Bench(data, fields, device=device, loader_workers=loader_workers, images=images)
         document, text = None, ""
         try:
-            for document in _measured(bench, candidates, seeds):
+            for document in _measured(bench, candidates, seeds, out):
                 text = dumps(document, indent=2, allow_nan=False) + "\n"
                 if out is not None:
                     write_whole(out, text)
@@ -152,31 +153,56 @@ def training(
                 results().print(tables(document))
 
 
-def _measured(bench: Bench, candidates: list[Candidate], seeds: int) -> Iterator[dict[str, object]]:
-    """What is known after every round over the candidates."""
+def _measured(
+    bench: Bench, candidates: list[Candidate], seeds: int, out: Path | None
+) -> Iterator[dict[str, object]]:
+    """What is known after every round over the candidates, from those in `out` on."""
     from rich.progress import track
 
     from nas.benchmark import training as speed
 
     console = messages()
+    circumstances = {"machine": speed.machine(str(bench.data.device)), **bench.described()}
+    measured = _before(out, circumstances, candidates)
     apart = [
         bench.taken_apart(c.space, c.architecture)
         for c in track(candidates, "taken apart", console=console)
     ]
-    circumstances = {"machine": speed.machine(str(bench.data.device)), **bench.described()}
     one_round = len(speed.LOOPS) * len(candidates)
-    trainings = speed.run(bench, candidates, seeds=seeds)
-    measured = []
-    for ended in track(trainings, "trainings", total=seeds * one_round, console=console):
-        measured.append(ended)
-        rounds, rest = divmod(len(measured), one_round)
-        if rest:
-            continue
+
+    def known() -> dict[str, object]:
         found = speed.summary(candidates, measured, apart)
-        console.print(
-            f"round {rounds} of {seeds}: {found['ratio']['mean']:.2f} times the plain loop"
-        )
-        yield {**circumstances, **found}
+        rounds, times = len(measured) // one_round, found["ratio"]["mean"]
+        console.print(f"round {rounds} of {seeds}: {times:.2f} times the plain loop")
+        return {**circumstances, **found}
+
+    if measured:
+        yield known()
+    left = range(len(measured) // one_round, seeds)
+    trainings = speed.run(bench, candidates, left)
+    for ended in track(trainings, "trainings", total=len(left) * one_round, console=console):
+        measured.append(ended)
+        if len(measured) % one_round == 0:
+            yield known()
+
+
+def _before(
+    out: Path | None, circumstances: dict[str, object], candidates: list[Candidate]
+) -> list[Measurement]:
+    """What the file of an earlier benchmark has of this one."""
+    from nas.benchmark import training as speed
+    from search_spaces import strict_json
+
+    if out is None or not out.exists():
+        return []
+    try:
+        document = strict_json.loads(out.read_text())
+        return speed.measured_before(document, circumstances, candidates)
+    except (ValueError, LookupError, TypeError) as error:
+        got = error if isinstance(error, ValueError) else "not a benchmark"
+        raise ValueError(
+            f"--out: want a new file, or one of this very benchmark to go on from; {out}: {got}"
+        ) from None
 
 
 def _counted(text: str) -> list[tuple[str, int]]:
@@ -249,9 +275,3 @@ def _numbers(text: str, trials: int) -> tuple[int, ...]:
     if any(not 1 <= n <= trials for n in numbers):
         raise ValueError(f"--at: want numbers of trials from 1 to {trials}, got {text!r}")
     return numbers
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    available = getattr(os, "sched_getaffinity", None)
-    return len(available(0)) if available else os.cpu_count() or 1

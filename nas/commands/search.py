@@ -81,8 +81,12 @@ def search(
     image_size: Annotated[int | None, typer.Option(help="Resize a folder's images.")] = None,
     data_seed: Annotated[int, typer.Option(help="Decides which data are for validation.")] = 0,
     workers: Annotated[
-        int, typer.Option(help="Trials at a time. The search is the same for any number.")
-    ] = 1,
+        str,
+        typer.Option(
+            help="Trials at a time, or auto: as many as train faster together. The search is the "
+            "same for any number."
+        ),
+    ] = "1",
     window: Annotated[
         int,
         typer.Option(help="Proposals in flight at most: belongs to the run, as the seed does."),
@@ -100,6 +104,13 @@ def search(
     ] = None,
     trial_memory: Annotated[
         str | None, typer.Option(help="That a trial may take, such as 2GB (Linux).")
+    ] = None,
+    total_memory: Annotated[
+        str | None,
+        typer.Option(
+            help="That all trials on a device may take together, as predicted; those for which "
+            "there is no room wait. Default: on a GPU what is free."
+        ),
     ] = None,
     executor: Annotated[
         str | None,
@@ -130,7 +141,7 @@ def search(
         "augmentation": augmentation,
         "dropout": dropout,
     }
-    from nas.executors.terms import Terms
+    from nas.executors.terms import Terms, worker_terms
     from nas.settings import Settings
     from nas.starts import winners_of
 
@@ -155,9 +166,10 @@ def search(
         ordered=not unordered,
     )
     terms = Terms(
-        workers=workers,
+        **worker_terms(workers),
         timeout=trial_timeout,
         memory=parse_bytes("trial-memory", trial_memory),
+        total_memory=parse_bytes("total-memory", total_memory),
         address=address,
         resources=parse_resources(resources),
     )

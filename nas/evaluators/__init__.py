@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from nas.trial import Failure, Proposal
 
@@ -26,3 +26,22 @@ class Evaluator(Protocol):
 
     def evaluate(self, number: int, proposal: Proposal) -> Outcome:
         """Evaluate the proposal of trial `number`, which decides all that is random in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The memory that an evaluation takes of a device, as predicted."""
+
+    device: str
+    bytes: int
+
+
+@runtime_checkable
+class Sizable(Evaluator, Protocol):
+    """An evaluator that can say what an evaluation takes before it begins."""
+
+    def need(self, proposal: Proposal) -> Need:
+        """The memory that `proposal` is going to take."""
+
+    def rate(self, proposal: Proposal, seconds: float) -> float:
+        """Examples a second, measured for so long; nothing is kept of it."""

@@ -189,15 +189,14 @@ class _Peak:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-        elif self._RESET.exists():
+        memory.forget_peak(device)
+        if device.type == "cpu" and self._RESET.exists():
             self._RESET.write_text("5")  # "the peak resident set size": proc(5)
 
     def read(self) -> int | None:
         """Bytes."""
         if self._device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self._device)
+            return memory.peak_bytes(self._device)
         if not self._RESET.exists():
             return None
         found = re.search(r"VmHWM:\s+(\d+) kB", self._STATUS.read_text())

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import trainers
-from nas.evaluators import Outcome
+from nas.evaluators import Need, Outcome, sizing
 from nas.hyperparameters import recipe_fields
 from nas.trial import Cause, Failure, Proposal, checkpoint_name, paused_name
 from nas.whole_file import is_full
@@ -144,9 +144,21 @@ class Training:
         self._checkpoints = checkpoints
 
     def evaluate(self, number: int, proposal: Proposal) -> Outcome:
+        memory.forget_peak(self._data.device)
         outcome = self._evaluate(number, proposal)
         memory.trim()
         return outcome
+
+    def need(self, proposal: Proposal) -> Need:
+        recipe = make_recipe(self._fixed, proposal)
+        device = self._data.device
+        return sizing.need(self._space, proposal.architecture, self._task, recipe, device)
+
+    def rate(self, proposal: Proposal, seconds: float) -> float:
+        net = build(self._space, proposal.architecture, self._task, seed=0).to(self._data.device)
+        found = sizing.rate(net, self._data, make_recipe(self._fixed, proposal), seconds)
+        memory.release()
+        return found
 
     def _evaluate(self, number: int, proposal: Proposal) -> Outcome:
         start = perf_counter()
@@ -173,6 +185,7 @@ class Training:
                 **({"restarted": work.restarted} if work.restarted else {}),
                 **({"micro_batches": work.micro_batches} if work.micro_batches > 1 else {}),
                 **({"computed": work.computed} if work.computed else {}),
+                **({"peak_bytes": peak} if (peak := memory.peak_bytes(self._data.device)) else {}),
             },
         )
 

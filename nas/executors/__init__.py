@@ -75,16 +75,20 @@ def choose(name: str | None, terms: Terms) -> str:
         ValueError: there is no such executor, or it cannot keep to the terms.
     """
     if name is None:
-        if terms.address is not None:
-            return "ray"
-        alone = terms.workers == 1 and terms.timeout is None and terms.memory is None
-        return "in-process" if alone else "workers"
+        alone = not terms.auto and terms.workers == 1 and not (terms.timeout or terms.memory)
+        name = "ray" if terms.address is not None else "in-process" if alone else "workers"
     if name not in EXECUTORS:
         raise ValueError(f"want an executor ({', '.join(EXECUTORS)}), got {name!r}")
     if name == "in-process" and (terms.workers > 1 or terms.timeout or terms.memory):
         raise ValueError(
             "executor in-process: it has one worker, no deadline and no memory cap; want workers"
         )
+    if terms.auto and name != "workers":
+        raise ValueError(
+            f"executor {name}: it finds no number of workers; want a number, or workers"
+        )
+    if terms.total_memory and name == "ray":
+        raise ValueError("executor ray: it has no total memory; want workers, or --resources")
     if name != "ray" and terms.address is not None:
         raise ValueError(f"executor {name}: it has no address; want ray")
     return name

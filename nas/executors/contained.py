@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from contextlib import suppress
 from math import isfinite
 
-from nas.evaluators import Evaluator, Outcome
+from nas.evaluators import Evaluator, Need, Outcome, Sizable
 from nas.trial import Cause, Failure, Proposal
 from nas.whole_file import is_full
 
@@ -33,6 +34,22 @@ def evaluate(evaluator: Evaluator, number: int, proposal: Proposal) -> Outcome:
         message = f"{wrong[0]} is {outcome.scores[wrong[0]]}"
         return Outcome(recipe=outcome.recipe, failure=Failure("diverged", message))
     return outcome
+
+
+def need(evaluator: Evaluator, proposal: Proposal) -> Need:
+    """The memory that the evaluation is going to take; none where that cannot be said."""
+    if isinstance(evaluator, Sizable):
+        with suppress(Exception):  # whatever is wrong is told when it is evaluated
+            return evaluator.need(proposal)
+    return Need("", 0)
+
+
+def rate(evaluator: Evaluator, proposal: Proposal, seconds: float) -> float:
+    """Examples a second; 0 where that cannot be said."""
+    if isinstance(evaluator, Sizable):
+        with suppress(Exception):  # such as no memory for so many
+            return evaluator.rate(proposal, seconds)
+    return 0.0
 
 
 def _failed(cause: Cause, error: BaseException) -> Outcome:

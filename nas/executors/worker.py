@@ -7,6 +7,7 @@ import faulthandler
 import os
 import signal
 import sys
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from nas.evaluators import Evaluator, Outcome
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import contained
 from nas.executors.messages import outcome_to_dict, pack, unpack
-from nas.trial import Failure, proposal_from_dict
+from nas.trial import Failure, Proposal, proposal_from_dict
 
 WHERE = signal.SIGUSR1  # asks a worker to write down where it is
 _PR_SET_PDEATHSIG = 1
@@ -55,9 +56,19 @@ def main(link: int, crash_file: int, parent: int) -> None:
 
 
 def _answer(evaluator: Evaluator, order: dict[str, Any]) -> bytes:
-    number = order["number"]
+    """To "need" and "rate" a number, to "evaluate" an outcome."""
+    proposal = proposal_from_dict(order["proposal"])
+    match order["do"]:
+        case "need":
+            return pack({"need": asdict(contained.need(evaluator, proposal))})
+        case "rate":
+            return pack({"rate": contained.rate(evaluator, proposal, order["seconds"])})
+    return _evaluated(evaluator, order["number"], proposal)
+
+
+def _evaluated(evaluator: Evaluator, number: int, proposal: Proposal) -> bytes:
     try:
-        outcome = contained.evaluate(evaluator, number, proposal_from_dict(order["proposal"]))
+        outcome = contained.evaluate(evaluator, number, proposal)
     except OSError as full:
         return pack({"full": [full.errno, full.strerror, full.filename]})
     try:

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from math import inf
 from multiprocessing.connection import wait
 from time import monotonic
 from typing import Any
 
-from nas.evaluators import Outcome
+from nas.evaluators import Need, Outcome
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import Spent
 from nas.executors.messages import outcome_from_dict
+from nas.executors.packing import Packing
 from nas.executors.terms import Terms
 from nas.executors.worker_process import Guardian, WorkerProcess, describe, ended_from_outside
 from nas.trial import Cause, Failure, Proposal, proposal_to_dict
 
 STARTS = 3  # processes in a row that may die before their first trial
+_RATING = 300.0  # seconds for a worker to say how fast it trains
 _LOOK = 1.0  # seconds after which a worker that says nothing is looked at
 
 
@@ -60,11 +63,16 @@ class Workers:
     Args:
         blueprint: Of every worker's evaluator: each makes its own, once, data included.
         terms: How many there are, and what a trial may take.
+
+    Attributes:
+        most: How many there may be.
     """
 
     def __init__(self, blueprint: Blueprint, terms: Terms) -> None:
         self._blueprint = blueprint
         self._terms = terms
+        self.most = terms.workers
+        self._packing = Packing(terms.total_memory or inf)
         self._guardian: Guardian | None = None
         self._places: dict[int, _Place] = {}
         self._waiting: deque[_Job] = deque()
@@ -78,11 +86,7 @@ class Workers:
     def wait(self) -> tuple[int, Outcome]:
         while not self._ended:
             self._hand_out()
-            links = {place.process.link: place for place in self._places.values()}
-            heard = wait(list(links), self._patience())
-            for link in heard:
-                self._hear(links[link])  # type: ignore[index]
-            self._look(monotonic())
+            self._listen()
         return self._ended.popleft()
 
     def spent(self) -> Spent:
@@ -98,6 +102,41 @@ class Workers:
             self._guardian.close()
             self._guardian = None
 
+    # -- how many there are ------------------------------------------------------------------------
+
+    def rate(self, count: int, proposal: Proposal, seconds: float) -> float:
+        """Examples a second of `count` workers that train `proposal` side by side, together.
+
+        Call it before there are trials. 0 if one of them cannot, for want of memory say.
+        """
+        while len(self._places) < count or any(p.since is None for p in self._places.values()):
+            while len(self._places) < count:
+                self._start()
+            self._listen()
+        places = list(self._places.values())[:count]
+        order = {"do": "rate", "proposal": proposal_to_dict(proposal), "seconds": seconds}
+        for place in places:
+            place.process.send(order)
+        rates = [self._rate_of(place) for place in places]
+        return sum(rates) if all(rates) else 0.0
+
+    def _rate_of(self, place: _Place) -> float:
+        try:
+            rate = place.process.receive()["rate"] if place.process.link.poll(_RATING) else 0.0
+        except EOFError:
+            rate = 0.0
+        if rate:
+            place.since = monotonic()
+        else:
+            self._end(place)
+        return float(rate)
+
+    def keep(self, count: int) -> None:
+        """Have no more than `count` workers from now on."""
+        self.most = count
+        for place in list(self._places.values())[count:]:
+            self._end(place)
+
     # -- handing trials out ------------------------------------------------------------------------
 
     def _hand_out(self) -> None:
@@ -106,26 +145,59 @@ class Workers:
             if self._waiting and place.job is None and place.since is not None:
                 self._begin(place, self._waiting.popleft(), now)
         starting = sum(place.since is None for place in self._places.values())
-        while len(self._places) < self._terms.workers and starting < len(self._waiting):
+        while len(self._places) < self.most and starting < len(self._waiting):
             self._start()
             starting += 1
 
     def _start(self) -> None:
         if self._guardian is None:
             self._guardian = Guardian()
-        number = next(n for n in range(self._terms.workers) if n not in self._places)
+        number = next(n for n in range(self.most) if n not in self._places)
         process = WorkerProcess(self._blueprint, self._terms, number, self._guardian)
         self._places[number] = _Place(process)
 
     def _begin(self, place: _Place, job: _Job, now: float) -> None:
-        assert place.since is not None
-        place.idle_before = now - place.since
-        self._account.idle += place.idle_before
-        place.job, place.since = job, now
+        place.job, place.idle_before = job, 0.0
+        self._waited(place, now)
+        if self._terms.total_memory is None:
+            self._go(place, now)
+        else:
+            self._set_deadline(job, now)
+            place.process.send({"do": "need", "proposal": proposal_to_dict(job.proposal)})
+
+    def _admit(self) -> None:
+        """Let those begin for whose trials there is memory now."""
+        now = monotonic()
+        for number in self._packing.admit():
+            place = self._places[number]
+            self._waited(place, now)
+            self._go(place, now)
+
+    def _go(self, place: _Place, now: float) -> None:
+        job = place.job
+        assert job is not None
+        self._set_deadline(job, now)
+        proposal = proposal_to_dict(job.proposal)
+        place.process.send({"do": "evaluate", "number": job.number, "proposal": proposal})
+
+    def _set_deadline(self, job: _Job, now: float) -> None:
         job.deadline = None if self._terms.timeout is None else now + self._terms.timeout
-        place.process.send({"number": job.number, "proposal": proposal_to_dict(job.proposal)})
+
+    def _waited(self, place: _Place, now: float) -> None:
+        assert place.since is not None
+        place.idle_before += now - place.since
+        self._account.idle += now - place.since
+        place.since = now
 
     # -- what becomes of them ----------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Take in what workers say, or that they are gone, once there is something."""
+        links = {place.process.link: place for place in self._places.values()}
+        heard = wait(list(links), self._patience())
+        for link in heard:
+            self._hear(links[link])  # type: ignore[index]
+        self._look(monotonic())
 
     def _patience(self) -> float:
         """Seconds until something is due even if no worker says anything."""
@@ -142,8 +214,15 @@ class Workers:
             raise ValueError(f"a worker cannot begin: {message['unable']}")
         if "full" in message:
             raise OSError(*message["full"])
+        if "need" in message:
+            assert place.job is not None
+            place.job.deadline = None  # while it waits for others
+            self._packing.ask(place.process.place, Need(**message["need"]))
+            self._admit()
+            return
         if place.job is not None:
             self._finish(place, outcome_from_dict(message["outcome"]))
+            self._admit()
         place.since = monotonic()
         self._account.dead_starts = 0
 
@@ -185,6 +264,8 @@ class Workers:
         if outcome is not None:
             self._finish(place, outcome)
         del self._places[place.process.place]
+        self._packing.leave(place.process.place)
+        self._admit()
 
     def _finish(self, place: _Place, outcome: Outcome) -> None:
         job, place.job = place.job, None
@@ -192,12 +273,15 @@ class Workers:
         assert place.since is not None
         seconds = monotonic() - place.since
         self._account.busy += seconds
+        need = self._packing.leave(place.process.place)
         measured: dict[str, Any] = {
             "seconds": round(seconds, 4),
             **outcome.measured,
             "worker": place.process.place,
             "idle": round(place.idle_before, 4),
         }
+        if need is not None:
+            measured["predicted_bytes"] = need.bytes
         if job.retried:
             measured["retried"] = job.retried
         self._ended.append((job.number, replace(outcome, measured=measured)))

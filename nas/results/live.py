@@ -143,14 +143,14 @@ class _Pace:
     """How long the rest of a search takes, from the trials that were shown."""
 
     def __init__(self, session: Session, trials: int) -> None:
-        self._workers, self._trials = session.terms.workers, trials
+        self._session, self._trials = session, trials
         self._shown, self._seconds = 0, 0.0
 
     def left(self, trial: Trial) -> timedelta:
         """After one more trial."""
         self._shown += 1
         self._seconds += trial.seconds
-        each = self._seconds / self._shown / self._workers
+        each = self._seconds / self._shown / self._session.terms.workers
         return timedelta(seconds=round((self._trials - trial.number - 1) * each))
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from random import Random
 
@@ -10,10 +11,12 @@ sys.path.append(str(Path(__file__).parents[2] / "scripts"))  # workers have the 
 
 from deeds import DEEDS
 
-from nas.evaluators import Outcome
+from nas.evaluators import Need, Outcome
 from nas.evaluators.blueprint import Blueprint
 from nas.trial import Failure, Proposal
 from search_spaces import Architecture
+
+NEED = 10 << 20  # bytes that every trial says it is going to take
 
 
 def blueprint(folder, **arguments):
@@ -21,7 +24,7 @@ def blueprint(folder, **arguments):
     return Blueprint("tests.nas.saboteur:saboteur", {"folder": str(folder), **arguments})
 
 
-def saboteur(*, place, folder, unusable="", dies_at_start=0):
+def saboteur(*, place, folder, unusable="", dies_at_start=0, rates=()):
     """The factory that the blueprint names."""
     made = Path(folder) / "made.txt"
     with made.open("a") as file:
@@ -30,7 +33,7 @@ def saboteur(*, place, folder, unusable="", dies_at_start=0):
         raise ValueError(unusable)
     if len(made.read_text().splitlines()) <= dies_at_start:
         os.kill(os.getpid(), signal.SIGKILL)
-    return Saboteur(Path(folder))
+    return Saboteur(Path(folder), dict(enumerate(rates)).get(place, 0.0))
 
 
 def proposal(name="nothing", argument=0):
@@ -46,8 +49,20 @@ def score(number):
 class Saboteur:
     """Scores are decided by the number; who tried it is on disk."""
 
-    def __init__(self, folder):
-        self._folder = folder
+    def __init__(self, folder, rate=0.0):
+        self._folder, self._rate = folder, rate
+
+    def need(self, proposal):
+        """Deeds called `need_...` are done here."""
+        name = proposal.architecture["deed"]
+        if name.startswith("need_"):
+            DEEDS[name.removeprefix("need_")](self._folder, proposal.architecture["argument"])
+        return Need("cpu", NEED)
+
+    def rate(self, proposal, seconds):  # noqa: ARG002
+        if self._rate < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self._rate
 
     def evaluate(self, number, proposal):
         with (self._folder / f"tried-{number}.txt").open("a") as file:
@@ -57,5 +72,8 @@ class Saboteur:
             return Outcome(recipe={}, failure=Failure("diverged", "training loss is nan"))
         if name == "scores_nan":
             return Outcome(recipe={}, scores={"accuracy": float("nan")})
-        DEEDS[name](self._folder, argument)
-        return Outcome(recipe={}, scores={"accuracy": score(number)}, measured={"pid": os.getpid()})
+        began = time.monotonic()
+        if not name.startswith("need_"):
+            DEEDS[name](self._folder, argument)
+        measured = {"pid": os.getpid(), "span": [began, time.monotonic()]}
+        return Outcome(recipe={}, scores={"accuracy": score(number)}, measured=measured)

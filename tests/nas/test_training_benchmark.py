@@ -1,6 +1,7 @@
 """`nas benchmark training`: what it measures is what it says."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -83,6 +84,54 @@ def test_stopped_it_keeps_the_rounds_that_are_whole(few, tmp_path, monkeypatch, 
     document = json.loads((tmp_path / "b.json").read_text())
     assert [len(c["ours"]["seconds"]) for c in document["candidates"]] == [1]
     assert "mean of 1 seed" in capsys.readouterr().out
+
+
+def test_the_same_command_goes_on_from_the_rounds_in_its_file(few, tmp_path, capsys):
+    out = tmp_path / "b.json"
+    arguments = ["benchmark", "training", "--spaces", "mlp*2", "--data", few, "--epochs", "1"]
+    arguments += ["--loader-workers", "0", "--out", str(out)]
+    documents = []
+    for seeds in ("1", "2", "1"):
+        assert cli._status([*arguments, "--seeds", seeds]) == 0
+        documents.append(json.loads(out.read_text()))
+    one, two, again = documents
+    assert f"round 2 of 2: {two['ratio']['mean']:.2f} times" in capsys.readouterr().err
+    for before, after in zip(one["candidates"], two["candidates"], strict=True):
+        for loop in ("ours", "plain"):
+            for name in ("seconds", "cpu_seconds", "accuracy"):
+                assert len(after[loop][name]) == 2
+                assert after[loop][name][:1] == before[loop][name]
+    assert two["loops"]["ours"]["images_per_second"] == pytest.approx(
+        4 * 128 / sum(sum(c["ours"]["seconds"]) for c in two["candidates"])
+    )
+    assert again["ratio"] == two["ratio"]  # nothing was left to do, and nothing was lost
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "got"),
+    [
+        ("[]", [], "not a benchmark"),
+        ("{}", [], "not a benchmark"),
+        ("{", [], "want JSON, got something else"),
+        (None, ["--batch-size", "32"], r"another benchmark \(recipe\)"),
+        (None, ["--spaces", "mlp*1"], r"another benchmark \(spaces\)"),
+    ],
+)
+def test_the_file_of_something_else_is_left_alone(few, tmp_path, capsys, text, options, got):
+    out = tmp_path / "b.json"
+    arguments = ["benchmark", "training", "--spaces", "mlp*2", "--data", few, "--epochs", "1"]
+    arguments += ["--seeds", "1", "--loader-workers", "0", "--out", str(out)]
+    if text is None:
+        assert cli._status(arguments) == 0
+    else:
+        out.write_text(text)
+    before = out.read_bytes()
+    capsys.readouterr()
+    assert cli._status([*arguments, *options]) == 2
+    error = capsys.readouterr().err
+    assert re.search(rf"nas: --out: want a new file, .* {re.escape(str(out))}: {got}", error)
+    assert error.count("\n") == 1
+    assert out.read_bytes() == before
 
 
 def test_the_summary_is_arithmetic(candidates):
