@@ -3,9 +3,11 @@
 Shows: a space is a tree of decisions and a function that builds a network. Sampling, mutation,
 exact costs, limits, resuming and TensorBoard come for free. The command line takes it too:
 
-    python scripts/own_space.py
+    python scripts/own_space.py [--trials 15]
     nas search --space scripts/own_space.py:space --max-params 20000
 """
+
+import argparse
 
 from torch import nn
 
@@ -40,7 +42,12 @@ space = SearchSpace(
 )
 
 if __name__ == "__main__":
-    run = nas.search(space=f"{__file__}:space", trials=15, max_params=20_000, out="runs/own-space")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=15)
+    trials = parser.parse_args().trials
+    run = nas.search(
+        space=f"{__file__}:space", trials=trials, max_params=20_000, out="runs/own-space"
+    )
     print(f"{space.size} architectures; the front of {len(run.trials)} trials:")
     for trial in run.front:
         scores = trial.scores

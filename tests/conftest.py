@@ -1,4 +1,8 @@
-"""One thread for every test and every process that a test starts; the same examples every time."""
+"""One thread for every test and every process that a test starts; the same examples every time.
+
+A process takes whole files: those of half a minute or more are begun first, so that none is left
+alone with one in the end.
+"""
 
 import os
 import tempfile
@@ -10,3 +14,15 @@ CACHE = tempfile.TemporaryDirectory(prefix="nas-tests-")  # not the user's; it g
 os.environ["XDG_CACHE_HOME"] = CACHE.name
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+LONGEST = (
+    *("test_readme.py", "test_torture.py", "test_bundles.py", "test_search.py"),
+    *("test_schedules.py", "test_explanations.py", "test_spaces.py", "test_scripts.py"),
+    *("test_strategies.py", "test_cli.py", "test_executors.py", "test_browser.py"),
+    *("test_parallel_search.py", "test_tensorboard.py", "test_benchmark.py", "test_strangers.py"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from nas.cli import main
+
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 
@@ -19,59 +21,56 @@ def test_the_two_commands_stand_first():
     assert (kind, commands) == ("", ["pip install uv && uv run nas search", "uv run pytest"])
 
 
+@pytest.fixture(scope="module", params=["here", pytest.param("typed", marks=pytest.mark.long)])
+def way(request):
+    """How commands run: as `here` or `typed` does."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("readme")
+def folder(way, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(way)
     (folder / "tests").symlink_to(ROOT / "tests")  # a clone has the table that a block reads
     return folder
 
 
-@pytest.mark.parametrize("number", range(1, len(BLOCKS)))
-def test_block(folder, number):
-    kind, block = BLOCKS[number]
-    assert kind in ("bash", "python")
+@pytest.fixture(scope="module")
+def typed(folder):
+    """Run a command as a user does, in a process of its own."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
+
+    def run(command):
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+@pytest.fixture
+def here(folder, monkeypatch, capfd):
+    """Run a `nas` command in this process, which has imported already what it needs."""
+    monkeypatch.chdir(folder)
+
+    def run(command):
+        assert command[0] == "nas"
+        with pytest.raises(SystemExit) as end:
+            main(command[1:])
+        assert end.value.code == 0, capfd.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize("number", range(1, len(BLOCKS)))
+def test_block(way, folder, typed, here, number):
+    kind, block = BLOCKS[number]
+    assert kind in ("bash", "python")
     if kind == "python":
         name = re.match(r"# (\w+\.py)\n", block)
         file = folder / (name[1] if name else f"block_{number}.py")
         file.write_text(block)
-        run([sys.executable, str(file)], folder, environment)
+        typed([sys.executable, str(file)])
         return
-    for line in block.splitlines():
-        command = shlex.split(line)
-        run(command, folder, environment)
-
-
-def run(command, folder, environment):
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["search.py", "--trials", "3", "--out", "runs/script"],
-        ["reuse_winner.py", "runs/script-winner"],
-        ["own_space.py"],
-        [
-            "compare_strategies.py",
-            "--strategies",
-            "random",
-            "nsga2",
-            "--trials",
-            "2",
-            "--seeds",
-            "1",
-            "--workers",
-            "1",
-            "--space",
-            "mlp",
-        ],
-    ],
-    ids=lambda arguments: arguments[0],
-)
-def test_script(folder, arguments):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    script = str(ROOT / "scripts" / arguments[0])
-    run([sys.executable, script, *arguments[1:]], folder, environment)
+    for line, text in enumerate(block.splitlines()):
+        run = typed if way == "typed" or (number, line) == (1, 0) else here
+        run(shlex.split(text))

@@ -129,7 +129,7 @@ def test_trials_run_side_by_side_and_idle_time_is_measured(safe, tmp_path):
         assert [executor.wait()[0], executor.wait()[0]] == [0, 1]
         spent = executor.spent()
         assert 0.7 <= spent.busy < 1.5
-        assert 0.4 < spent.idle < 1.5
+        assert 0.1 < spent.idle < 1.5  # 0.5 where both can begin at once
         executor.submit(2, proposal())
         assert executor.wait()[1].measured["idle"] > 0
     gone(tmp_path)

@@ -68,23 +68,28 @@ def run(path, schedule, strategy="random", *, trials=60, evaluator=None, **setti
     return list(Journal(path))
 
 
+@pytest.mark.parametrize(
+    "stops",
+    [(1, 14, 32), *(pytest.param((n,), marks=pytest.mark.long) for n in (1, 14, 32))],
+    ids=str,
+)
 @pytest.mark.parametrize(("window", "objectives"), [(1, ("accuracy",)), (4, BOTH)])
 def test_resumes_at_any_point_and_does_not_depend_on_the_order_of_ends(
-    staged, strategy, objectives, window, tmp_path
+    staged, strategy, objectives, window, stops, tmp_path
 ):
-    settings = {"window": window, "objectives": objectives, "trials": 45}
-    whole = run(tmp_path / "whole", staged, strategy, **settings)
+    settings = {"window": window, "objectives": objectives}
+    whole = run(tmp_path / "whole", staged, strategy, trials=45, **settings)
     lines = (tmp_path / "whole").read_bytes().splitlines(keepends=True)
-    for stop in (1, 14, 32):
-        (tmp_path / "parts").write_bytes(b"".join(lines[:stop]))
-        evaluator = Learning()
-        resumed = run(tmp_path / "parts", staged, strategy, evaluator=evaluator, **settings)
-        assert resumed == whole
-        assert evaluator.evaluated == list(range(stop, 45))
-    shuffled = run(tmp_path / "shuffled", staged, strategy, executor=Shuffled, **settings)
-    assert shuffled == whole
-    other = run(tmp_path / "other", staged, strategy, seed=1, **settings)
-    assert other != whole
+    (tmp_path / "parts").write_bytes(b"".join(lines[: stops[0]]))
+    for stop, trials in pairwise((*stops, 45)):
+        new = Learning()
+        found = run(tmp_path / "parts", staged, strategy, trials=trials, evaluator=new, **settings)
+        assert found == whole[:trials]
+        assert new.evaluated == list(range(stop, trials))
+    shuffled = {"executor": Shuffled, "trials": 45, **settings}
+    assert run(tmp_path / "shuffled", staged, strategy, **shuffled) == whole
+    other = run(tmp_path / "other", staged, strategy, seed=1, trials=5, **settings)
+    assert other != whole[:5]
 
 
 @pytest.mark.parametrize("objectives", [("accuracy",), BOTH])

@@ -19,8 +19,9 @@ from nas.session import Session
 from nas.settings import Settings
 from tests.nas.decided import decided
 
-SMALL = {"space": "mlp", "data": "digits", "epochs": 1, "batch_size": 256, "seed": 3}
-TRIALS = 42  # evolution starts to mutate after 20
+STRATEGY = "evolution:population=8,tournament=3"  # mutates from trial 8 on
+SMALL = {"space": "mlp", "strategy": STRATEGY, "epochs": 1, "batch_size": 256, "seed": 3}
+TRIALS = 24
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_a_search_learns_and_has_a_front(run):
 def test_the_recommended_trial_is_among_the_best_of_those_allowed(run):
     recommended = run.best("recommended")
     accuracies = sorted(t.scores["accuracy"] for t in run.trials)
-    assert recommended.scores["accuracy"] >= accuracies[-10]  # noise is no more than that here
+    assert recommended.scores["accuracy"] >= accuracies[-6]  # noise is no more than that here
     limit = 30_000
     smaller = run.best("recommended", max_parameters=limit)
     assert smaller.scores["parameters"] <= limit
@@ -68,10 +69,14 @@ def test_the_same_seed_gives_the_same_journal(run, tmp_path):
     assert decided(again.path) == decided(run.path)
 
 
-@pytest.mark.parametrize("stop", [7, 20, 39])
-def test_a_stopped_search_continues_as_if_it_had_not(run, tmp_path, stop):
-    nas.search(**SMALL, trials=stop, out=tmp_path / "parts")
-    parts = nas.search(**SMALL, trials=TRIALS, out=tmp_path / "parts")
+@pytest.mark.parametrize(
+    "stops",
+    [(5, 9, 21), *(pytest.param((n,), marks=pytest.mark.long) for n in (5, 9, 21))],
+    ids=str,
+)
+def test_a_stopped_search_continues_as_if_it_had_not(run, tmp_path, stops):
+    for trials in (*stops, TRIALS):
+        parts = nas.search(**SMALL, trials=trials, out=tmp_path / "parts")
     assert decided(parts.path) == decided(run.path)
     assert checkpoints(parts) == checkpoints(run)
 
@@ -81,7 +86,7 @@ def checkpoints(run):
 
 
 COMMAND = [sys.executable, "-m", "nas", "search", "--space", "mlp", "--epochs", "1", "--seed", "3"]
-COMMAND += ["--batch-size", "256", "--trials", str(TRIALS)]
+COMMAND += ["--batch-size", "256", "--strategy", STRATEGY, "--trials", str(TRIALS)]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +149,7 @@ def test_another_setting_is_refused_by_name(run, tmp_path):
     for change, message in (
         ({"epochs": 3}, r"recipe was .*'epochs': 1.*, is .*'epochs': 3"),
         ({"seed": 4}, "seed was 3, is 4"),
-        ({"strategy": "random"}, "strategy was 'evolution', is 'random'"),
+        ({"strategy": "random"}, "strategy was 'evolution:.*', is 'random'"),
         ({"schedule": "asha", "epochs": 3}, "schedule was 'none', is 'asha'"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -156,7 +161,7 @@ def test_another_setting_is_refused_by_name(run, tmp_path):
 
 
 def test_one_writer_at_a_time(run, tmp_path):
-    settings = Settings(space=SMALL["space"], recipe={"epochs": 1})
+    settings = Settings(space="mlp", recipe={"epochs": 1, "batch_size": 256})
     first = Session(settings, tmp_path / "run").run(3)
     next(first)
     with pytest.raises(ValueError, match=f"is being written to by process {os.getpid()} on "):
@@ -241,9 +246,9 @@ def broken(tmp_path, condition, action):
 )
 def test_a_failing_trial_does_not_end_the_search(tmp_path, action, cause):
     space = broken(tmp_path, "self.width % 3 == 0", action)
-    run = nas.search(space=space, trials=12, epochs=1, out=tmp_path / "run")
-    assert len(run.trials) == 12
-    assert run.failures
+    run = nas.search(space=space, trials=7, epochs=1, out=tmp_path / "run")
+    assert len(run.trials) == 7
+    assert len(run.failures) > 1
     for t in run.trials:
         assert t.completed == (t.architecture["width"] % 3 != 0)
         assert "parameters" in t.scores

@@ -34,26 +34,28 @@ def test_proposes_members_and_no_function_twice(strategy, tmp_path, objectives):
     assert len({SPACE.canonical(a) for a in architectures}) == 150
 
 
-def test_same_seed_same_search_and_other_seed_another(strategy, tmp_path):
-    first = search(strategy, tmp_path / "a", trials=80, objectives=BOTH)
-    assert search(strategy, tmp_path / "b", trials=80, objectives=BOTH) == first
-    assert search(strategy, tmp_path / "c", trials=5, seed=1) != first[:5]
-
-
 @cache
-def undisturbed(strategy, window):
+def undisturbed(strategy, window=1):
     with TemporaryDirectory() as folder:
         return search(strategy, Path(folder) / "j", trials=60, window=window, objectives=BOTH)
 
 
-@pytest.mark.parametrize("window", [1, 4])
-@pytest.mark.parametrize("stopped_after", [1, 7, 20, 41])
-def test_resumed_search_equals_an_undisturbed_one(strategy, tmp_path, stopped_after, window):
-    def run(trials):
-        return search(strategy, tmp_path / "j", trials=trials, window=window, objectives=BOTH)
+def test_same_seed_same_search_and_other_seed_another(strategy, tmp_path):
+    first = undisturbed(strategy)
+    assert search(strategy, tmp_path / "b", trials=60, objectives=BOTH) == first
+    assert search(strategy, tmp_path / "c", trials=5, seed=1) != first[:5]
 
-    run(stopped_after)
-    assert run(60) == undisturbed(strategy, window)
+
+@pytest.mark.parametrize("window", [1, 4])
+@pytest.mark.parametrize(
+    "stops",
+    [(1, 7, 20, 41), *(pytest.param((n,), marks=pytest.mark.long) for n in (1, 7, 20, 41))],
+    ids=str,
+)
+def test_resumed_search_equals_an_undisturbed_one(strategy, tmp_path, stops, window):
+    for trials in (*stops, 60):
+        found = search(strategy, tmp_path / "j", trials=trials, window=window, objectives=BOTH)
+    assert found == undisturbed(strategy, window)
 
 
 def test_resuming_evaluates_only_what_is_new(strategy, tmp_path):
@@ -63,13 +65,12 @@ def test_resuming_evaluates_only_what_is_new(strategy, tmp_path):
     assert evaluator.evaluated == list(range(30, 45))
 
 
-@pytest.mark.parametrize("window", [2, 8])
+@pytest.mark.parametrize("window", [pytest.param(2, marks=pytest.mark.long), 4, 8])
 def test_the_order_in_which_trials_end_does_not_matter(strategy, tmp_path, window):
-    in_order = search(strategy, tmp_path / "a", trials=60, window=window, objectives=BOTH)
     shuffled = search(
-        strategy, tmp_path / "b", trials=60, window=window, objectives=BOTH, executor=Shuffled
+        strategy, tmp_path / "j", trials=60, window=window, objectives=BOTH, executor=Shuffled
     )
-    assert shuffled == in_order
+    assert shuffled == undisturbed(strategy, window)
 
 
 def test_stays_within_the_limits(strategy, tmp_path):
