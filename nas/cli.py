@@ -6,6 +6,7 @@ Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 fa
 
 from __future__ import annotations
 
+import atexit
 import errno
 import itertools
 import sys
@@ -75,6 +76,18 @@ _OF_A_PATH = {
 CommandError: type[Exception] = typer.BadParameter.__mro__[2]
 
 
+def run() -> NoReturn:
+    """`main` as a process, which ends without taking apart what it imported: of torch, a second."""
+    status = [1]  # what Python ends with after an error of ours, which it prints
+    # The first to be registered is the last to be called: all others have done their work then.
+    atexit.register(lambda: stopping.leave(status[0]))
+    try:
+        main()
+    except SystemExit as end:
+        status[0] = int(end.code or 0)
+        raise
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command; turn what users and systems do wrong into one line and a status."""
     stopping.listen()
@@ -82,7 +95,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if isinstance(stream, TextIOWrapper):  # a name of a file may be no text
             stream.reconfigure(errors="backslashreplace")
     status = _status(arguments)
-    stopping.leave_if_asked(status)
+    if stopping.came():
+        stopping.leave(status)
     sys.exit(status)
 
 

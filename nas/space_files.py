@@ -32,11 +32,12 @@ def open_space(
     Args:
         recorded: What the folder says it is.
         given: What the user says, if anything.
-        where: The folder, for the error.
+        where: The folder, or the file in it that says so: for the error.
         recorded_sha256: The digest that the file had, if the folder says so.
 
     Raises:
-        ValueError: it is in a file, and the user has not named that; says what to do.
+        ValueError: there is none such; or it is in a file, and the user has not named that; says
+            what to do.
     """
     if given is None:
         if file_of(recorded) is not None:
@@ -45,7 +46,10 @@ def open_space(
                 f"{where}: its search space is in a file, {text}, which is code and is run only if "
                 f"you name it: add --space {text}, or wherever your copy is (in Python: space=...)"
             )
-        return load(recorded)
+        try:
+            return load(recorded)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
     if not same_but_for_place(recorded, given):
         raise ValueError(f"{where}: want its search space, {visible(recorded)}, got {given}")
     file = file_of(given)

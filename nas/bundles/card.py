@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -33,9 +34,9 @@ def card(
         parts: See `steps`.
         files: What else is in the bundle.
     """
-    data, task = metrics["data"], contents.task
+    task = contents.task
     sections = [
-        f"# {contents.architecture.space} for {data['name']}",
+        f"# {contents.architecture.space} for {_data_name(metrics)}",
         f"A network that was found by architecture search, trained and ready to run: inputs "
         f"{'x'.join(map(str, task.input_shape))}, {task.classes} classes "
         f"({', '.join(contents.described['class_names'][:20])}).",
@@ -58,6 +59,12 @@ def card(
         "gives the same logits.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _data_name(metrics: Mapping[str, Any]) -> str:
+    """What the data are called, without the folders that they lay in: a card is shown to others."""
+    name: str = metrics["data"]["name"]
+    return Path(name).name or name
 
 
 _FILES = {
@@ -126,7 +133,7 @@ def _limits(metrics: Mapping[str, Any]) -> str:
     data, made = metrics["data"], metrics["made"]
     recipe = ", ".join(f"{key} {value}" for key, value in metrics["recipe"].items())
     lines = [
-        f"It knows {data['name']} (SHA-256 {data['fingerprint'][:16]}...), and nothing else: what "
+        f"It knows {_data_name(metrics)} (SHA-256 {data['fingerprint'][:16]}...), and nothing else: what "
         f"is in no class is put in one all the same, and a high score is no proof.",
         "Accuracy was measured on held-out examples of the same data; on others it may be lower.",
         f"Trained with {recipe}; seed {metrics.get('seed', 0)}; torch {made['versions']['torch']}.",

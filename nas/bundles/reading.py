@@ -40,8 +40,19 @@ class Bundle:
     metrics: Mapping[str, Any]
 
     def space(self, given: str | None = None) -> SearchSpace:
-        """The search space; one in a file of the user's own must be `given`, and is run."""
-        return open_space(self.described["space"], given, self.path)
+        """The search space; one in a file of the user's own must be `given`, and is run.
+
+        Raises:
+            ValueError: it is not to be had, or this is no network of it; names the file.
+        """
+        file = self.path / "architecture.json"
+        space = open_space(self.described["space"], given, file)
+        try:
+            space.check_task(self.task)
+            space.check(self.architecture)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
+        return space
 
     def net(self, space: SearchSpace | None = None) -> nn.Module:
         """The trained network, in evaluation mode, on the CPU.

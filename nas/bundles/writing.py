@@ -126,14 +126,14 @@ def _is_alive(process: int) -> bool:
 def _write_check(net: nn.Module, shape: tuple[int, ...], file: Path) -> None:
     """Inputs and the logits that `net` has for them: what every form must have."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     rng = torch.Generator().manual_seed(0)
     drawn = torch.randn(max(BATCHES), *shape, generator=rng) * SCALE
     inputs = drawn.round().clamp(-127, 127).to(torch.int8)
     with torch.inference_mode():
         logits = net(inputs.float() / SCALE)
-    save_file({"inputs": inputs, "logits": logits.contiguous()}, file)
+    file.write_bytes(save({"inputs": inputs, "logits": logits.contiguous()}))
 
 
 def _write_forms(contents: Contents, net: nn.Module, folder: Path) -> dict[str, str]:

@@ -26,12 +26,22 @@ def listen() -> None:
         signal.signal(number, _first)
 
 
-def leave_if_asked(status: int) -> None:
-    """After a signal, end the process without tearing down what it had imported: that is slow."""
-    if signal.getsignal(signal.SIGTERM) is _at_once:
+def came() -> bool:
+    """Whether there was a signal."""
+    return signal.getsignal(signal.SIGTERM) is _at_once
+
+
+def leave(status: int) -> None:
+    """End the process without taking apart what it had imported: that is slow.
+
+    It goes on if what it printed cannot be written: Python will try again, and say so.
+    """
+    try:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(status)
+    except OSError:
+        return
+    os._exit(status)
 
 
 def _first(number: int, _: FrameType | None) -> NoReturn:

@@ -21,7 +21,6 @@ from nas.bundles.writing import write_bundle
 from nas.evaluators import training
 from nas.run import Run
 from nas.settings import CHECKS
-from nas.space_files import open_space
 from nas.trial import Trial
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Epoch, Recipe
@@ -73,15 +72,15 @@ class Winner:
             ValueError: it does not say how it was trained, or its space is not to be had.
         """
         _METRICS(winner.metrics, f"{winner.path / 'metrics.json'}: metrics")
-        space = open_space(winner.described["space"], space_file, winner.path)
+        space = winner.space(space_file)
         architecture = space.check(winner.architecture)
         metrics = dict(winner.metrics)
         for name in ("validation", "test", "fine_tuned_from"):
             metrics.pop(name, None)
         described = {
+            **winner.described,
             "notation": space.format(architecture),
             "preprocessing": known.preprocessing(metrics["data"]),
-            **winner.described,
         }
         picture = winner.path / "pareto.png"
         pictures = {"pareto.png": picture.read_bytes()} if picture.is_file() else {}

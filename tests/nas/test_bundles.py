@@ -1,12 +1,13 @@
 """Bundles: written whole and proved, refused when touched, and used again."""
 
+import io
 import json
 import os
+import re
 import shutil
-import signal
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -127,25 +128,40 @@ def test_weights_that_no_onnx_file_may_hold_lie_beside_it(tmp_path, monkeypatch)
 # -- faults ------------------------------------------------------------------------------------
 
 
-@given(data=st.data())
+def refused(folder, name):
+    """By `nas.load_bundle` and by `nas verify`, each of which names the file."""
+    with pytest.raises(ValueError, match=re.escape(name)):
+        nas.load_bundle(folder)
+    assert name in disproved(folder)
+
+
+def disproved(folder):
+    """What the first check says of it, after which `nas verify` looks no further."""
+    with redirect_stdout(io.StringIO()) as out:
+        proof.main(folder)
+    [line] = out.getvalue().splitlines()
+    check = json.loads(line)
+    assert (check["check"], check["held"]) == ("files", False)
+    return check["found"]
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@example(where=0.0, bit=0)
+@example(where=1 - 2**-53, bit=7)
 @settings(
-    max_examples=60,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_one_bit_flipped_anywhere_is_refused_by_the_file(bundle, data):
-    name = data.draw(st.sampled_from(sorted(FILES)))
+def test_one_bit_flipped_anywhere_is_refused_by_the_file(bundle, name, where, bit):
     file = bundle / name
     before = file.read_bytes()
-    place = data.draw(st.integers(0, 8 * len(before) - 1))
     content = bytearray(before)
-    content[place // 8] ^= 1 << place % 8
+    content[int(where * len(content))] ^= 1 << bit
     file.write_bytes(content)
     try:
-        with pytest.raises(ValueError, match=name):
-            nas.open_bundle(bundle)
-        with pytest.raises((ValueError, KeyError)):
-            proof.check_files(bundle)
+        refused(bundle, name)
     finally:
         file.write_bytes(before)
 
@@ -153,28 +169,65 @@ def test_one_bit_flipped_anywhere_is_refused_by_the_file(bundle, data):
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_missing_file_is_refused_by_its_name(bundle, name):
     (bundle / name).unlink()
-    with pytest.raises(ValueError, match=name):
-        nas.load_bundle(bundle)
+    refused(bundle, name)
 
 
-def test_an_added_file_and_an_edited_manifest_are_refused_and_nothing_is_run(bundle, capfd):
+@pytest.mark.parametrize("name", ["torch.py", ".hidden", "more/torch.py", "model.onnx.data"])
+def test_an_added_file_is_refused_by_its_name_and_is_not_run(bundle, name):
+    trap, added = bundle.parent / "sprung", bundle / name
+    added.parent.mkdir(exist_ok=True)
+    added.write_text(f"open({str(trap)!r}, 'w').close()\n")
+    refused(bundle, Path(name).parts[0])
+    assert not trap.exists()
+
+
+def test_verify_names_what_was_added_and_runs_nothing(bundle, capfd):
+    trap = bundle.parent / "sprung"
+    (bundle / "torch.py").write_text(f"open({str(trap)!r}, 'w').close()\n")
+    assert status("verify", bundle) == 1
+    assert capfd.readouterr().out == "FAILED  files: torch.py was added: remove it\n"
+    assert not trap.exists()
+
+
+def test_what_python_compiled_is_not_run_and_hinders_only_the_proof(bundle):
+    folder = bundle / "__pycache__"
+    folder.mkdir()
+    (folder / f"model.{sys.implementation.cache_tag}.pyc").write_bytes(b"of anyone")
+    nas.load_bundle(bundle)  # runs nothing from it
+    assert disproved(bundle) == "__pycache__ was added, as by importing model.py: remove it"
+
+
+def test_a_changed_file_with_its_digest_edited_is_refused_and_is_not_run(bundle):
     trap = bundle.parent / "sprung"
     evil = f"open({str(trap)!r}, 'w').close()\n"
-    (bundle / "torch.py").write_text(evil)
-    with pytest.raises(ValueError, match=r"torch\.py was added"):
-        nas.load_bundle(bundle)
-    assert status("verify", bundle) == 1
-    assert "FAILED  files: torch.py was added" in capfd.readouterr().out
-    (bundle / "torch.py").unlink()
     (bundle / "model.py").write_text(evil)
     manifest = json.loads((bundle / "manifest.json").read_text())
     manifest["sha256"]["model.py"] = proof.hashlib.sha256(evil.encode()).hexdigest()
     (bundle / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-    with pytest.raises(ValueError, match=r"manifest\.json is damaged"):
-        nas.load_bundle(bundle)
-    with pytest.raises(ValueError, match=r"manifest\.json was changed"):
-        proof.check_files(bundle)
+    refused(bundle, "manifest.json")
     assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.replace('"model.py"', '"model.px"'),
+        lambda text: text.replace('"schema": 2', '"schema": 3'),
+        lambda text: text.replace('"schema": 2', '"more": 0,\n  "schema": 2'),
+        lambda text: text.replace("\n  ", "\n "),
+        lambda text: text[:-1],
+        lambda text: text[: len(text) // 2],
+        lambda _: "[" * 100_000,
+        lambda _: "[]",
+        lambda _: "{}",
+        lambda _: "",
+        lambda _: proof.manifest_text([]),
+    ],
+)
+def test_an_edited_manifest_is_refused_by_its_name(bundle, edit):
+    file = bundle / "manifest.json"
+    file.write_text(edit(file.read_text()))
+    refused(bundle, "manifest.json")
 
 
 def resealed(folder, name, text):
@@ -225,15 +278,43 @@ def test_a_hostile_architecture_is_refused_by_the_file(bundle, hostile):
     assert "\n" not in str(error.value)
 
 
-def test_an_architecture_of_another_space_or_size_is_refused(bundle):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": 10**9}, "classes: want"),
+        ({"classes": 11}, "class_names: want 11 of them, got 10"),
+        ({"class_names": ["\x1b[31m"] * 10}, "want a line"),
+        ({"input_shape": [3, -1, 8]}, r"input_shape\[1\]: want"),
+        ({"small_images": 1}, "want true or false"),
+        ({"space": "mlp"}, "want an architecture of mlp"),
+        ({"space": "os.system"}, "want a search space"),
+        ({"space": "nasbench201:cells=1000000000"}, "want channels"),
+        ({"space": "EVIL:space"}, "is code and is run only if you name it"),
+        ({"space": "fixed:EVIL:space:x"}, "is code and is run only if you name it"),
+        ({"architecture": {"space": "nasbench201", "value": "x"}}, "want the fields"),
+        ({"architecture": {"space": "__import__('os')", "value": {}}}, "want a text that matches"),
+    ],
+)
+def test_an_architecture_that_is_none_is_refused_by_the_file_and_nothing_is_run(
+    bundle, change, message
+):
+    trap, evil = bundle.parent / "sprung", bundle.parent / "evil.py"
+    evil.write_text(f"open({str(trap)!r}, 'w').close()\n")
     described = json.loads((bundle / "architecture.json").read_text())
-    for change in (
-        *({"classes": 10**9}, {"input_shape": [3, -1, 8]}, {"space": "mlp"}),
-        *({"small_images": 1}, {"class_names": ["a"]}),
-    ):
-        resealed(bundle, "architecture.json", json.dumps({**described, **change}))
-        with pytest.raises(ValueError, match="want"):
-            nas.load_bundle(bundle)
+    text = json.dumps({**described, **change}).replace("EVIL", str(evil))
+    resealed(bundle, "architecture.json", text)
+    with pytest.raises(ValueError, match=rf"architecture\.json: .*{message}") as error:
+        nas.load_bundle(bundle)
+    assert "\n" not in str(error.value)
+    assert not trap.exists()
+
+
+def test_an_architecture_larger_than_its_weights_is_not_built(bundle):
+    described = json.loads((bundle / "architecture.json").read_text())
+    large = {**described, "space": "nasbench201:channels=1000000000,cells=1"}
+    resealed(bundle, "architecture.json", json.dumps(large))
+    with pytest.raises(ValueError, match="its weights do not fit its network"):
+        nas.load_bundle(bundle)
 
 
 def test_a_bundle_that_does_not_do_what_it_says_does_not_prove(bundle, source_alone, capfd):
@@ -285,29 +366,85 @@ def one_line(capfd):
     return " ".join(capfd.readouterr().err.split())
 
 
-def test_a_killed_export_leaves_no_half_bundle(run, tmp_path):
-    program = (
-        "import sys, nas, pathlib, nas.bundles.writing as w\n"
-        "w._seal = lambda folder: (print('written', flush=True), __import__('time').sleep(60))\n"
-        "run = nas.open_run(sys.argv[1]); run.export(run.best(), sys.argv[2])\n"
-    )
-    target = tmp_path / "out" / "winner"
-    program = f"import nas.bundles.forms as f\n{REFUSE}f.exported = refuse\n{program}"
-    child = subprocess.Popen(
-        [sys.executable, "-c", program, str(run.path), str(target)], stdout=subprocess.PIPE
-    )
-    assert child.stdout.readline() == b"written\n"
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
-    assert not target.exists()
-    left = list(target.parent.iterdir())
-    assert [path.name for path in left] == [f".winner.{child.pid}.tmp"]
-    from nas.bundles.writing import _beside
+MOMENTS = ("_put", "_write_forms", "_write_card", "_seal", "require", "_sync")
 
-    with _beside(target) as folder:
-        (folder / "manifest.json").touch()
-    assert [path.name for path in target.parent.iterdir()] == ["winner"]
+EXPORTS = """
+import os, signal, sys
+from contextlib import nullcontext
+from pathlib import Path
+from random import Random
+import search_spaces, torch
+from nas.bundles import forms, writing
+from search_spaces import Task
+from tests.nas.networks import contents, small, trained
+
+torch.set_num_threads(1)  # others would not be there after a fork, and be waited for
+forms.exported = refuse
+writing.clean_process = lambda: nullcontext(lambda _: [])
+space, task, target = search_spaces.get("mlp"), Task((5,), 3), Path(sys.argv[1])
+architecture = small(space, Random(0), task)
+
+def export(seed):
+    net = trained(space, architecture, task, seed)
+    writing.write_bundle(contents(space, architecture, task, net), target, force=True)
+
+def killed_at(holder, name, calls):
+    child = os.fork()
+    if child == 0:
+        real, left = getattr(holder, name), iter(range(calls - 1))
+        def die(*arguments):
+            if next(left, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments)
+        setattr(holder, name, die)
+        export(seed=1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL, (name, status)
+
+def files(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+killed_at(writing, "require", 1)
+assert not target.exists()
+export(seed=0)
+before = files(target)
+assert list(target.parent.iterdir()) == [target]
+moments = [(writing, name, 1) for name in sys.argv[2:]]
+for holder, name, calls in [*moments, (writing, "_put", 3), (Path, "rename", 1)]:
+    killed_at(holder, name, calls)
+    assert files(target) == before, name
+killed_at(Path, "rename", 2)  # the old one is beside it, whole, and comes back
+assert not target.exists()
+killed_at(writing, "_write_check", 1)
+assert files(target) == before
+export(seed=1)
+assert files(target)["weights.safetensors"] != before["weights.safetensors"]
+assert list(target.parent.iterdir()) == [target]
+"""
+
+
+def test_an_export_killed_at_any_moment_leaves_no_half_bundle(tmp_path):
+    target = tmp_path / "out" / "winner"
+    program = [sys.executable, "-c", REFUSE + EXPORTS, target, *MOMENTS]
+    subprocess.run(program, check=True, timeout=600)
+
+
+@pytest.mark.parametrize(("moment", "what"), [("_seal", KeyboardInterrupt), ("_sync", OSError)])
+def test_an_export_that_ends_early_leaves_nothing(
+    source_alone, tmp_path, monkeypatch, moment, what
+):
+    def end(*_):
+        raise what
+
+    monkeypatch.setattr(writing, "clean_process", lambda: nullcontext(lambda _: []))
+    monkeypatch.setattr(writing, moment, end)
+    space, task = search_spaces.get("mlp"), Task((5,), 3)
+    architecture = small(space, Random(0), task)
+    net = trained(space, architecture, task)
+    with pytest.raises(what):
+        write_bundle(contents(space, architecture, task, net), tmp_path / "winner")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_old_bundle_that_a_kill_moved_away_comes_back(tmp_path):

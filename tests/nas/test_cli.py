@@ -264,3 +264,26 @@ def test_help_is_quick_and_does_not_import_torch():
     start = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert time.monotonic() - start < 30  # hangs are for tests, seconds for benchmarks
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "said"),
+    [("return 7", 7, ""), ("raise RuntimeError('our own')", 1, "RuntimeError: our own")],
+)
+def test_the_process_ends_with_the_status_and_takes_nothing_apart(ending, status, said):
+    code = (
+        "import atexit\nimport nas.cli\n"
+        "class Torch:\n"
+        "    def __del__(self): print('taken apart')\n"
+        "torch = Torch()\n"
+        "def command(_):\n"
+        "    atexit.register(print, 'at exit')\n"
+        "    print('result')\n"
+        f"    {ending}\n"
+        "nas.cli._status = command\n"
+        "nas.cli.run()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("result\nat exit\n", status)
+    assert said in done.stderr
+    assert bool(said) == bool(done.stderr)
