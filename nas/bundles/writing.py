@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,7 +194,10 @@ def _write_card(
 
 
 def _seal(folder: Path) -> None:
-    digests = {file.name: sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    digests = {}
+    for path in folder.iterdir():
+        with path.open("rb") as file:  # piece by piece: weights may be gigabytes
+            digests[path.name] = file_digest(file, "sha256").hexdigest()
     _put(folder / "manifest.json", manifest_text(digests))
 
 
