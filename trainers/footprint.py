@@ -6,7 +6,6 @@ makes the same copies. They are those of a CPU: a GPU's kernels may keep other t
 """
 
 import weakref
-from itertools import islice
 from typing import Any
 
 import torch
@@ -28,7 +27,6 @@ def step_bytes(
     recipe: Recipe,
     *,
     computed: Computed,
-    micro_batches: int = 1,
 ) -> int:
     """Bytes alive at the peak of a training step of `net`: what torch allocates for tensors.
 
@@ -41,7 +39,6 @@ def step_bytes(
         input_shape: Of one example.
         recipe: Says the batch size and the optimiser.
         computed: The type of most operations.
-        micro_batches: Parts that a batch is taken in.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode  # slow: imports torch's compiler
 
@@ -55,14 +52,10 @@ def step_bytes(
         remembered = [torch.empty_like(p) for p in weights for _ in range(_remembered(recipe))]
         x_B = laid_out(torch.empty(recipe.batch_size, *input_shape))
         labels_B = torch.empty(recipe.batch_size, dtype=torch.int64)
-        parts = zip(
-            x_B.tensor_split(micro_batches), labels_B.tensor_split(micro_batches), strict=True
-        )
-        for x_M, labels_M in islice(parts, 2):  # from the second on, gradients are there already
-            with autocast(x_M.device, computed):
-                logits_MK = functional_call(net.train(), held, (x_M,))
-                loss = F.cross_entropy(logits_MK, labels_M, label_smoothing=recipe.label_smoothing)
-            loss.backward()  # type: ignore[no-untyped-call]
+        with autocast(x_B.device, computed):
+            logits_BK = functional_call(net.train(), held, (x_B,))
+            loss = F.cross_entropy(logits_BK, labels_B, label_smoothing=recipe.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
         del remembered
     net.train(was_training)
     peak: int = alive.peak
