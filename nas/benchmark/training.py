@@ -103,6 +103,8 @@ def measured_before(
         "threads",
         "device",
         "processor",
+        "versions",
+        "commit",
     )
     if other := [name for name in same if then[name] != now[name]]:
         raise ValueError(f"another benchmark ({', '.join(other)})")
