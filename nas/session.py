@@ -14,8 +14,8 @@ from nas import executors, hyperparameters, schedules
 from nas.candidates import Candidates, Exhausted
 from nas.evaluators import factories, sizing, training
 from nas.executors import Executor
-from nas.executors.sizing import settle
 from nas.executors.terms import Terms
+from nas.executors.worker_count import settle
 from nas.executors.workers import Workers
 from nas.front import TrialFront
 from nas.in_flight import InFlight

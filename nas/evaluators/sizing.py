@@ -46,22 +46,26 @@ def need(
     return Need(str(device), footprint.step_bytes(net, task.input_shape, recipe, computed=computed))
 
 
+def first(data: Dataset, count: int) -> Dataset:
+    """The data set with the first training examples only, and none to validate on."""
+
+    def cut(split: Split, most: int) -> Split:
+        return Split(split.images[:most], split.labels[:most], split.mapped)
+
+    return replace(data, train=cut(data.train, count), validation=cut(data.validation, 0))
+
+
 def rate(net: torch.nn.Module, data: Dataset, recipe: Recipe, seconds: float) -> float:
     """Training examples a second, after a first pass in which much is set up.
 
     Of passes over so few examples that one does not take long.
     """
-    few = min(len(data.train), RATED * recipe.batch_size)
-    some = replace(
-        data,
-        train=Split(data.train.images[:few], data.train.labels[:few]),
-        validation=Split(data.validation.images[:0], data.validation.labels[:0]),
-    )
+    some = first(data, RATED * recipe.batch_size)
     passes = trainers.train(net, some, replace(recipe, epochs=1_000_000), seed=0)
     next(passes)
     start, done = perf_counter(), 0
     for _ in passes:
-        done += few
+        done += len(some.train)
         if perf_counter() - start >= seconds:
             break
     return done / (perf_counter() - start)

@@ -14,15 +14,13 @@ import torch
 from torch import nn
 
 import trainers
-from nas.evaluators import training
+from nas.evaluators import sizing, training
 from search_spaces import Architecture, SearchSpace
 from trainers import Dataset, Epoch, Split, memory, roofline
 from trainers.phases import split_pass
 from trainers.plain_loop import train_plainly
 from trainers.precision import choose
 from trainers.stratified import stratified
-
-MOST_TIMED = 20  # batches of the pass that is taken apart
 
 Loop = Callable[[nn.Module], Iterator[Epoch]]
 
@@ -115,7 +113,7 @@ class Bench:
         device = self.data.device
         net = training.build(space, architecture, self.task, seed=0).to(device)
         computed = choose(self.recipe.precision, net, self.data.input_shape, device)
-        few = _first(self.data, MOST_TIMED * self.recipe.batch_size)
+        few = sizing.first(self.data, sizing.RATED * self.recipe.batch_size)
         phases = split_pass(net, few, self.recipe, seed=0)
         if computed not in self._rates:
             self._rates[computed] = roofline.measure_rates(device, computed)
@@ -154,12 +152,6 @@ def _cpu_seconds() -> float:
     """Of this process, and of its children that have ended."""
     spent = times()
     return spent.user + spent.system + spent.children_user + spent.children_system
-
-
-def _first(data: Dataset, count: int) -> Dataset:
-    """The data set with the first training examples only."""
-    train = Split(data.train.images[:count], data.train.labels[:count])
-    return replace(data, train=train)
 
 
 def _fewer(data: Dataset, images: int) -> Dataset:

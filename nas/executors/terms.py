@@ -60,10 +60,9 @@ def worker_terms(workers: int | str) -> dict[str, Any]:
     """
     if workers == "auto":
         return {"workers": cores(), "auto": True}
-    try:
+    if type(workers) is int or (isinstance(workers, str) and workers.lstrip("-").isdecimal()):
         return {"workers": int(workers)}
-    except ValueError:
-        raise ValueError(f"workers: want a number or auto, got {workers!r}") from None
+    raise ValueError(f"workers: want a number or auto, got {workers!r}")
 
 
 def cores() -> int:

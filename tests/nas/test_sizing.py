@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import nas
 from nas import executors
 from nas.evaluators import Need
-from nas.executors import Terms, sizing
+from nas.executors import Terms, worker_count
 from nas.executors.packing import Packing
 from nas.session import Session
 from nas.settings import Settings
@@ -92,7 +92,7 @@ def test_what_goes_wrong_while_memory_is_predicted_costs_that_trial_only(name, t
 def test_as_many_as_train_faster_together(rates, most, kept, tried, tmp_path):
     made = blueprint(tmp_path, rates=rates)
     with closing(executors.make("workers", made, Terms(workers=4, auto=True))) as workers:
-        found = sizing.settle(workers, proposal(), most)
+        found = worker_count.settle(workers, proposal(), most)
         assert list(found) == tried
         assert workers.most == kept
         for number in range(4):
@@ -104,7 +104,7 @@ def test_as_many_as_train_faster_together(rates, most, kept, tried, tmp_path):
 def test_a_worker_that_dies_while_it_is_rated_is_one_too_many(tmp_path):
     made = blueprint(tmp_path, rates=[100.0, -1.0])
     with closing(executors.make("workers", made, Terms(workers=2, auto=True))) as workers:
-        assert sizing.settle(workers, proposal(), 2) == {1: 100.0, 2: 0.0}
+        assert worker_count.settle(workers, proposal(), 2) == {1: 100.0, 2: 0.0}
         workers.submit(0, proposal())
         assert workers.wait()[0] == 0
     gone(tmp_path)
@@ -114,7 +114,7 @@ SETTINGS = {"space": "mlp", "recipe": {"epochs": 1, "batch_size": 256}, "strateg
 
 
 def test_a_search_whose_workers_are_found_and_packed_is_the_same_search(tmp_path, monkeypatch):
-    monkeypatch.setattr(sizing, "SECONDS", 0.2)
+    monkeypatch.setattr(worker_count, "SECONDS", 0.2)
     lines = []
     terms = Terms(workers=2, auto=True, total_memory=1 << 20)
     session = Session(Settings(**SETTINGS), tmp_path / "found", terms=terms, notify=lines.append)
@@ -133,6 +133,8 @@ def test_a_search_whose_workers_are_found_and_packed_is_the_same_search(tmp_path
     ("given", "message"),
     [
         ({"workers": "many"}, "workers: want a number or auto, got 'many'"),
+        ({"workers": 2.5}, "workers: want a number or auto, got 2.5"),
+        ({"workers": True}, "workers: want a number or auto, got True"),
         ({"total_memory": 9}, "total-memory: want at least 1MB, got 9 bytes"),
         ({"workers": "auto", "executor": "ray"}, "executor ray: it finds no number of workers"),
         ({"workers": "auto", "address": "auto"}, "executor ray: it finds no number of workers"),
