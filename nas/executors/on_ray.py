@@ -157,6 +157,7 @@ def evaluate(told: bytes, terms: bytes, order: bytes) -> bytes:
 def _import(*, own_cluster: bool) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as it will be, and says so
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # else `uv run` installs all again
     if own_cluster:  # it listens on the loopback address alone, as it does by itself on macOS
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:

@@ -28,7 +28,7 @@ def saboteur(*, place, folder, unusable="", dies_at_start=0, rates=()):
     """The factory that the blueprint names."""
     made = Path(folder) / "made.txt"
     with made.open("a") as file:
-        file.write(f"{place} {os.getpid()}\n")
+        file.write(f"{place} {sys.prefix} {os.getpid()}\n")
     if unusable:
         raise ValueError(unusable)
     if len(made.read_text().splitlines()) <= dies_at_start:

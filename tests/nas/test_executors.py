@@ -69,7 +69,8 @@ def test_outcomes_are_those_of_the_evaluator(name, tmp_path):
     assert {n: o.scores for n, o in outcomes.items()} == {
         n: {"accuracy": score(n)} for n in range(5)
     }
-    assert len((tmp_path / "made.txt").read_text().splitlines()) == 1  # and it was kept
+    (made,) = (tmp_path / "made.txt").read_text().splitlines()  # one, and it was kept
+    assert sys.prefix in made  # this installation: Ray under `uv run` copies it for each search
     assert all((tmp_path / f"tried-{n}.txt").read_text().count("\n") == 1 for n in range(5))
 
 
