@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
         ["search.py", "--trials", "3", "--out", "runs/script"],
         ["reuse_winner.py", "runs/script-winner"],
         ["own_space.py", "--trials", "3"],
-        ["compare_strategies.py", *COMPARED, "--space", "mlp"],
+        ["compare_strategies.py", *COMPARED, "--space", "mlp:max_layers=1"],
     ],
     ids=lambda arguments: arguments[0],
 )

@@ -22,7 +22,7 @@ from faults import Finding
 from nas.cli import main
 from nas.journal import Journal
 
-SEARCH = ("--space", "mlp", "--strategy", "evolution", "--epochs", "1", "--trials", "6")
+SEARCH = ("--space", "mlp", "--max-params", "50000", "--epochs", "1", "--trials", "6")
 FLIPS = {"quick": 30, "full": 1_000}
 EVERY = {"quick": 401, "full": 1}  # bytes between two cuts
 RESUMED = {"quick": 1, "full": 40}  # cuts after which the search goes on

@@ -23,7 +23,7 @@ from faults import Finding
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "tests/nas/data/nasbench201_cifar100.csv.gz"
 LISTENING = "0A"
-SEARCH = ("--space", "mlp", "--epochs", "1")
+SEARCH = ("--space", "mlp", "--max-params", "50000", "--epochs", "1")
 
 
 @dataclass

@@ -138,7 +138,8 @@ def test_bad_runs_bundles_and_architectures(nas, tmp_path):
 def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("cli") / "run"
     command = [sys.executable, "-m", "nas", "search", "--space", "mlp", "--trials", "12"]
-    command += ["--epochs", "1", "--tune", "learning_rate,batch_size", "--out", str(path)]
+    command += ["--epochs", "1", "--max-params", "100000", "--tune", "learning_rate,batch_size"]
+    command += ["--out", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr.count("\n") == 12  # plain lines, one a trial
     assert "trial   11    12/12 " in done.stderr
@@ -148,7 +149,8 @@ def run(tmp_path_factory):
 
 
 def test_running_it_again_says_that_it_is_complete(nas, run):
-    arguments = ["search", "--space", "mlp", "--epochs", "1", "--tune", "learning_rate,batch_size"]
+    arguments = ["search", "--space", "mlp", "--epochs", "1", "--max-params", "100000"]
+    arguments += ["--tune", "learning_rate,batch_size"]
     status, out, err = nas(*arguments, "--trials", "12", "--out", run)
     assert status == 0
     assert "is complete: 12 of 12 trials" in err

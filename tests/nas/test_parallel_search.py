@@ -32,6 +32,7 @@ SETTINGS = {
     "strategy": "random",
     "schedule": "asha:eta=2",
     "epochs": 4,
+    "max_params": 100_000,
     "batch_size": 256,
     "seed": 3,
 }
@@ -49,7 +50,7 @@ def files(run):
 
 COMMAND = [sys.executable, "-m", "nas", "search", "--space", "mlp", "--strategy", "random"]
 COMMAND += ["--schedule", "asha:eta=2", "--epochs", "4", "--batch-size", "256", "--seed", "3"]
-COMMAND += ["--trials", str(TRIALS), "--workers", "2"]
+COMMAND += ["--max-params", "100000", "--trials", str(TRIALS), "--workers", "2"]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ space = SearchSpace(name="stubborn", tree=Struct(width=Integer(1, 30)), build=bu
 
 def test_more_workers_than_the_window_admits_is_said_and_idle_time_too(tmp_path):
     lines = []
-    settings = Settings(space="mlp", recipe={"epochs": 1, "batch_size": 512}, window=1)
+    settings = Settings(space="mlp", recipe={"epochs": 1}, max_parameters=100_000, window=1)
     session = Session(settings, tmp_path / "run", terms=Terms(workers=2), notify=lines.append)
     assert len(list(session.run(3))) == 3
     assert "2 workers, but at most 1 trials at a time" in lines[0]
@@ -227,7 +228,7 @@ def test_unordered_trials_are_told_as_they_end_and_none_is_lost_or_repeated(tmp_
 
 
 def test_an_unordered_search_is_recorded_as_such(tmp_path):
-    settings = {"space": "mlp", "epochs": 1, "batch_size": 512, "out": tmp_path / "run"}
+    settings = {"space": "mlp", "epochs": 1, "max_params": 100_000, "out": tmp_path / "run"}
     run = nas.search(**settings, trials=4, ordered=False)
     assert json.loads((run.path / "run.json").read_text())["settings"]["ordered"] is False
     assert sorted(t.number for t in run.trials) == list(range(4))

@@ -20,7 +20,8 @@ from nas.settings import Settings
 from tests.nas.decided import decided
 
 STRATEGY = "evolution:population=8,tournament=3"  # mutates from trial 8 on
-SMALL = {"space": "mlp", "strategy": STRATEGY, "epochs": 1, "batch_size": 256, "seed": 3}
+SMALL = {"space": "mlp", "strategy": STRATEGY, "max_params": 200_000}
+SMALL |= {"epochs": 1, "batch_size": 256, "seed": 3}
 TRIALS = 24
 
 
@@ -86,7 +87,8 @@ def checkpoints(run):
 
 
 COMMAND = [sys.executable, "-m", "nas", "search", "--space", "mlp", "--epochs", "1", "--seed", "3"]
-COMMAND += ["--batch-size", "256", "--strategy", STRATEGY, "--trials", str(TRIALS)]
+COMMAND += ["--batch-size", "256", "--strategy", STRATEGY, "--max-params", "200000"]
+COMMAND += ["--trials", str(TRIALS)]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_another_setting_is_refused_by_name(run, tmp_path):
 
 
 def test_one_writer_at_a_time(run, tmp_path):
-    settings = Settings(space="mlp", recipe={"epochs": 1, "batch_size": 256})
+    settings = Settings(space="mlp", max_parameters=100_000, recipe={"epochs": 1})
     first = Session(settings, tmp_path / "run").run(3)
     next(first)
     with pytest.raises(ValueError, match=f"is being written to by process {os.getpid()} on "):

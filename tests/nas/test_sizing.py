@@ -111,6 +111,7 @@ def test_a_worker_that_dies_while_it_is_rated_is_one_too_many(tmp_path):
 
 
 SETTINGS = {"space": "mlp", "recipe": {"epochs": 1, "batch_size": 256}, "strategy": "random"}
+SETTINGS |= {"max_parameters": 100_000}
 
 
 def test_a_search_whose_workers_are_found_and_packed_is_the_same_search(tmp_path, monkeypatch):

@@ -44,7 +44,12 @@ def few(tmp_path_factory):
 
 
 def test_one_document_says_it_all(few, tmp_path):
-    arguments = ["benchmark", "training", "--spaces", "nasbench201:channels=4,cells=1*1+mlp*1"]
+    arguments = [
+        "benchmark",
+        "training",
+        "--spaces",
+        "nasbench201:channels=4,cells=1*1+mlp:max_layers=1*1",
+    ]
     arguments += ["--data", few, "--epochs", "1", "--seeds", "2", "--loader-workers", "0"]
     arguments += ["--recipe", "averaging=0", "--device", "cpu", "--out", str(tmp_path / "b.json")]
     done = CliRunner().invoke(cli.app, [*arguments, "--json"], catch_exceptions=False)
@@ -78,7 +83,16 @@ def test_stopped_it_keeps_the_rounds_that_are_whole(few, tmp_path, monkeypatch, 
 
     whole = speed._measure
     monkeypatch.setattr(speed, "_measure", interrupted)
-    arguments = ["benchmark", "training", "--spaces", "mlp*1", "--data", few, "--epochs", "1"]
+    arguments = [
+        "benchmark",
+        "training",
+        "--spaces",
+        "mlp:max_layers=1*1",
+        "--data",
+        few,
+        "--epochs",
+        "1",
+    ]
     arguments += ["--seeds", "2", "--loader-workers", "0", "--out", str(tmp_path / "b.json")]
     assert cli._status(arguments) == 130
     document = json.loads((tmp_path / "b.json").read_text())
@@ -88,8 +102,8 @@ def test_stopped_it_keeps_the_rounds_that_are_whole(few, tmp_path, monkeypatch, 
 
 def test_the_same_command_goes_on_from_the_rounds_in_its_file(few, tmp_path, capsys):
     out = tmp_path / "b.json"
-    arguments = ["benchmark", "training", "--spaces", "mlp*2", "--data", few, "--epochs", "1"]
-    arguments += ["--loader-workers", "0", "--out", str(out)]
+    arguments = ["benchmark", "training", "--spaces", "mlp:max_layers=1*2", "--data", few]
+    arguments += ["--epochs", "1", "--loader-workers", "0", "--out", str(out)]
     documents = []
     for seeds in ("1", "2", "1"):
         assert cli._status([*arguments, "--seeds", seeds]) == 0
@@ -107,6 +121,16 @@ def test_the_same_command_goes_on_from_the_rounds_in_its_file(few, tmp_path, cap
     assert again["ratio"] == two["ratio"]  # nothing was left to do, and nothing was lost
 
 
+@pytest.fixture(scope="module")
+def measured(few, tmp_path_factory):
+    """The arguments of a benchmark, and what it has written."""
+    out = tmp_path_factory.mktemp("benchmark") / "b.json"
+    arguments = ["benchmark", "training", "--spaces", "mlp:max_layers=1*2", "--data", few]
+    arguments += ["--epochs", "1", "--seeds", "1", "--loader-workers", "0"]
+    assert cli._status([*arguments, "--out", str(out)]) == 0
+    return arguments, out.read_text()
+
+
 @pytest.mark.parametrize(
     ("text", "options", "got"),
     [
@@ -117,17 +141,13 @@ def test_the_same_command_goes_on_from_the_rounds_in_its_file(few, tmp_path, cap
         (None, ["--spaces", "mlp*1"], r"another benchmark \(spaces\)"),
     ],
 )
-def test_the_file_of_something_else_is_left_alone(few, tmp_path, capsys, text, options, got):
+def test_the_file_of_something_else_is_left_alone(measured, tmp_path, capsys, text, options, got):
+    arguments, written = measured
     out = tmp_path / "b.json"
-    arguments = ["benchmark", "training", "--spaces", "mlp*2", "--data", few, "--epochs", "1"]
-    arguments += ["--seeds", "1", "--loader-workers", "0", "--out", str(out)]
-    if text is None:
-        assert cli._status(arguments) == 0
-    else:
-        out.write_text(text)
+    out.write_text(written if text is None else text)
     before = out.read_bytes()
     capsys.readouterr()
-    assert cli._status([*arguments, *options]) == 2
+    assert cli._status([*arguments, "--out", str(out), *options]) == 2
     error = capsys.readouterr().err
     assert re.search(rf"nas: --out: want a new file, .* {re.escape(str(out))}: {got}", error)
     assert error.count("\n") == 1
