@@ -39,19 +39,21 @@ def main(link: int, crash_file: int, parent: int) -> None:
     told = unpack(connection.recv_bytes())
     try:
         evaluator = Blueprint(**told["blueprint"]).make(told["place"])
-        if told["memory"] is not None:
-            cap_memory(told["memory"])
     except Exception as error:
         why = " ".join(str(error).split()) or type(error).__name__
         unusable = why if isinstance(error, ValueError) else f"{type(error).__name__}: {why}"
         connection.send_bytes(pack({"unable": unusable}))
         return
     connection.send_bytes(pack({"ready": True}))
+    grant = told["memory"]
     while True:
         try:
             order = unpack(connection.recv_bytes())
         except (EOFError, OSError):
             return
+        if order["do"] == "evaluate" and grant is not None:
+            cap_memory(grant)  # not before: what a prediction imports is not the trial's
+            grant = None
         connection.send_bytes(_answer(evaluator, order))
 
 
