@@ -58,6 +58,7 @@ def main(
     known = {json.dumps(line["key"]): line for line in _lines(out)}
     for fields in recipe:
         _recipe(fields, epochs)  # a mistake in the last one is told before the first is trained
+    wanted = np.array([accuracy[published.row(a)] for a in chosen])
     scores = []  # of each recipe, at the end
     for fields in recipe:
         lines = []
@@ -69,7 +70,6 @@ def main(
                 known[json.dumps(key)] = line
                 _append(out, line)
             lines.append(known[json.dumps(key)])
-        wanted = np.array([accuracy[published.row(a)] for a in chosen])
         _print(fields, lines, wanted)
         scores.append(np.array([line["accuracy"][-1] for line in lines]))
     for fields, found in zip(recipe[1:], scores[1:], strict=True):
@@ -118,14 +118,14 @@ def _print(fields: str, lines: list[dict[str, Any]], wanted: Any) -> None:
         )
 
 
-def _ranked(found: Any, wanted: Any, cells: Any) -> float:
-    """Spearman correlation over some cells."""
-    return float(spearmanr(found[cells], wanted[cells])[0])
+def _ranked(found: Any, wanted: Any, drawn: Any) -> float:
+    """Spearman correlation over the cells with these indices."""
+    return float(spearmanr(found[drawn], wanted[drawn])[0])
 
 
-def _more(one: Any, other: Any, wanted: Any, cells: Any) -> float:
-    """How much better `one` ranks them."""
-    return _ranked(one, wanted, cells) - _ranked(other, wanted, cells)
+def _more(one: Any, other: Any, wanted: Any, drawn: Any) -> float:
+    """How much better `one` ranks them than `other`."""
+    return _ranked(one, wanted, drawn) - _ranked(other, wanted, drawn)
 
 
 def _interval(figure: Callable[[Any], float], cells: int) -> tuple[float, float]:

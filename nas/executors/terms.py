@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ class Terms:
         workers: Trials at a time.
         auto: Whether fewer do where more train no faster together: found out at the start.
         timeout: Seconds that one may take; None for as long as it likes.
-        memory: Bytes that one may take beyond what its process has when it begins; None for all.
+        memory: Bytes that one may take beyond what its process has when its first begins; None for all.
         total_memory: Bytes that all on a device may take together, as predicted before each begins,
             which waits for others to end; None for all there are. One alone is never refused.
         address: Of the cluster, where there is one; None for one on this machine.
@@ -60,9 +61,13 @@ def worker_terms(workers: int | str) -> dict[str, Any]:
     """
     if workers == "auto":
         return {"workers": cores(), "auto": True}
-    if type(workers) is int or (isinstance(workers, str) and workers.lstrip("-").isdecimal()):
-        return {"workers": int(workers)}
-    raise ValueError(f"workers: want a number or auto, got {workers!r}")
+    number: Any = workers
+    if isinstance(workers, str):
+        with suppress(ValueError):
+            number = int(workers)
+    if type(number) is not int:  # 2.5 and True are not numbers of workers
+        raise ValueError(f"workers: want a number or auto, got {workers!r}")
+    return {"workers": number}
 
 
 def cores() -> int:

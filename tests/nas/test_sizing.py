@@ -136,6 +136,7 @@ def test_a_search_whose_workers_are_found_and_packed_is_the_same_search(tmp_path
     ("given", "message"),
     [
         ({"workers": "many"}, "workers: want a number or auto, got 'many'"),
+        ({"workers": "--2"}, "workers: want a number or auto, got '--2'"),
         ({"workers": 2.5}, "workers: want a number or auto, got 2.5"),
         ({"workers": True}, "workers: want a number or auto, got True"),
         ({"total_memory": 9}, "total-memory: want at least 1MB, got 9 bytes"),
