@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -43,16 +44,21 @@ def few(tmp_path_factory):
     return str(path)
 
 
+SMALL = "mlp:max_layers=1"
+
+
+def arguments(spaces, data, out, *others):
+    """Of a benchmark that takes seconds."""
+    brief = ("--epochs", "1", "--loader-workers", "0")
+    to = ("--data", data, "--out", str(out))
+    return ["benchmark", "training", "--spaces", spaces, *to, *brief, *others]
+
+
 def test_one_document_says_it_all(few, tmp_path):
-    arguments = [
-        "benchmark",
-        "training",
-        "--spaces",
-        "nasbench201:channels=4,cells=1*1+mlp:max_layers=1*1",
-    ]
-    arguments += ["--data", few, "--epochs", "1", "--seeds", "2", "--loader-workers", "0"]
-    arguments += ["--recipe", "averaging=0", "--device", "cpu", "--out", str(tmp_path / "b.json")]
-    done = CliRunner().invoke(cli.app, [*arguments, "--json"], catch_exceptions=False)
+    spaces = f"nasbench201:channels=4,cells=1*1+{SMALL}*1"
+    others = ("--seeds", "2", "--recipe", "averaging=0", "--device", "cpu", "--json")
+    command = arguments(spaces, few, tmp_path / "b.json", *others)
+    done = CliRunner().invoke(cli.app, command, catch_exceptions=False)
     document = json.loads(done.stdout)
     assert document == json.loads((tmp_path / "b.json").read_text())
     assert document["recipe"]["averaging"] == 0
@@ -75,26 +81,15 @@ def test_stopped_it_keeps_the_rounds_that_are_whole(few, tmp_path, monkeypatch, 
     """Ctrl-C in the second round: the first is in the file and on the screen."""
     measured = []
 
-    def interrupted(bench, *arguments):
-        measured.append(arguments)
+    def interrupted(*what):
+        measured.append(what)
         if len(measured) == 2 + 2 + 1:  # warm-up, a round, half of another
             raise KeyboardInterrupt
-        return whole(bench, *arguments)
+        return whole(*what)
 
     whole = speed._measure
     monkeypatch.setattr(speed, "_measure", interrupted)
-    arguments = [
-        "benchmark",
-        "training",
-        "--spaces",
-        "mlp:max_layers=1*1",
-        "--data",
-        few,
-        "--epochs",
-        "1",
-    ]
-    arguments += ["--seeds", "2", "--loader-workers", "0", "--out", str(tmp_path / "b.json")]
-    assert cli._status(arguments) == 130
+    assert cli._status(arguments(f"{SMALL}*1", few, tmp_path / "b.json", "--seeds", "2")) == 130
     document = json.loads((tmp_path / "b.json").read_text())
     assert [len(c["ours"]["seconds"]) for c in document["candidates"]] == [1]
     assert "mean of 1 seed" in capsys.readouterr().out
@@ -102,11 +97,9 @@ def test_stopped_it_keeps_the_rounds_that_are_whole(few, tmp_path, monkeypatch, 
 
 def test_the_same_command_goes_on_from_the_rounds_in_its_file(few, tmp_path, capsys):
     out = tmp_path / "b.json"
-    arguments = ["benchmark", "training", "--spaces", "mlp:max_layers=1*2", "--data", few]
-    arguments += ["--epochs", "1", "--loader-workers", "0", "--out", str(out)]
     documents = []
     for seeds in ("1", "2", "1"):
-        assert cli._status([*arguments, "--seeds", seeds]) == 0
+        assert cli._status(arguments(f"{SMALL}*2", few, out, "--seeds", seeds)) == 0
         documents.append(json.loads(out.read_text()))
     one, two, again = documents
     assert f"round 2 of 2: {two['ratio']['mean']:.2f} times" in capsys.readouterr().err
@@ -122,32 +115,39 @@ def test_the_same_command_goes_on_from_the_rounds_in_its_file(few, tmp_path, cap
 
 
 @pytest.fixture(scope="module")
-def measured(few, tmp_path_factory):
-    """The arguments of a benchmark, and what it has written."""
+def written(few, tmp_path_factory):
+    """What a benchmark has written."""
     out = tmp_path_factory.mktemp("benchmark") / "b.json"
-    arguments = ["benchmark", "training", "--spaces", "mlp:max_layers=1*2", "--data", few]
-    arguments += ["--epochs", "1", "--seeds", "1", "--loader-workers", "0"]
-    assert cli._status([*arguments, "--out", str(out)]) == 0
-    return arguments, out.read_text()
+    assert cli._status(arguments(f"{SMALL}*2", few, out, "--seeds", "1")) == 0
+    return json.loads(out.read_text())
+
+
+def elsewhere(document, **machine):
+    """The same, as if another machine, or another version, had measured it."""
+    return json.dumps(document | {"machine": document["machine"] | machine})
 
 
 @pytest.mark.parametrize(
-    ("text", "options", "got"),
+    ("text", "others", "got"),
     [
-        ("[]", [], "not a benchmark"),
-        ("{}", [], "not a benchmark"),
-        ("{", [], "want JSON, got something else"),
-        (None, ["--batch-size", "32"], r"another benchmark \(recipe\)"),
-        (None, ["--spaces", "mlp*1"], r"another benchmark \(spaces\)"),
+        (lambda _: "[]", [], "not a benchmark"),
+        (lambda _: "{}", [], "not a benchmark"),
+        (lambda _: "{", [], "want JSON, got something else"),
+        (json.dumps, ["--batch-size", "32"], r"another benchmark \(recipe\)"),
+        (json.dumps, ["--spaces", f"{SMALL}*1"], r"another benchmark \(spaces\)"),
+        (partial(elsewhere, processor="?"), [], r"another benchmark \(processor\)"),
+        (partial(elsewhere, versions={}), [], r"another benchmark \(versions\)"),
+        (partial(elsewhere, commit="?"), [], r"another benchmark \(commit\)"),
     ],
 )
-def test_the_file_of_something_else_is_left_alone(measured, tmp_path, capsys, text, options, got):
-    arguments, written = measured
+def test_the_file_of_something_else_is_left_alone(
+    few, written, tmp_path, capsys, text, others, got
+):
     out = tmp_path / "b.json"
-    out.write_text(written if text is None else text)
+    out.write_text(text(written))
     before = out.read_bytes()
     capsys.readouterr()
-    assert cli._status([*arguments, "--out", str(out), *options]) == 2
+    assert cli._status(arguments(f"{SMALL}*2", few, out, "--seeds", "1", *others)) == 2
     error = capsys.readouterr().err
     assert re.search(rf"nas: --out: want a new file, .* {re.escape(str(out))}: {got}", error)
     assert error.count("\n") == 1
