@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nas.api import open_run as open_run
     from nas.api import search as search
-    from nas.bundles.reading import Bundle as Bundle
-    from nas.bundles.reading import load_bundle as load_bundle
-    from nas.bundles.reading import open_bundle as open_bundle
-    from nas.run import Run as Run
+    from nas.bundles.read import Bundle as Bundle
+    from nas.bundles.read import load_bundle as load_bundle
+    from nas.bundles.read import open_bundle as open_bundle
+    from nas.core.trial import Failure as Failure
+    from nas.core.trial import Trial as Trial
+    from nas.engine.session import SearchFailed as SearchFailed
+    from nas.runs.run import Run as Run
     from nas.schedules import SCHEDULES as SCHEDULES
-    from nas.session import SearchFailed as SearchFailed
     from nas.strategies import STRATEGIES as STRATEGIES
-    from nas.trial import Failure as Failure
-    from nas.trial import Trial as Trial
 
 MODULE_OF = {
-    "Bundle": "bundles.reading",
-    "Failure": "trial",
-    "Run": "run",
+    "Bundle": "bundles.read",
+    "Failure": "core.trial",
+    "Run": "runs.run",
     "SCHEDULES": "schedules",
     "STRATEGIES": "strategies",
-    "SearchFailed": "session",
-    "Trial": "trial",
-    "load_bundle": "bundles.reading",
-    "open_bundle": "bundles.reading",
+    "SearchFailed": "engine.session",
+    "Trial": "core.trial",
+    "load_bundle": "bundles.read",
+    "open_bundle": "bundles.read",
     "open_run": "api",
     "search": "api",
 }

@@ -1,5 +1,5 @@
 """`python -m nas` is `nas`."""
 
-from nas.cli import run
+from nas.cli.main import run
 
 run()

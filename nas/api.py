@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from nas import hyperparameters
-from nas.executors.terms import Terms, worker_terms
-from nas.run import Run
-from nas.session import Session
-from nas.settings import DEFAULT_WINDOW, Settings
+from nas.core import hyperparameters
+from nas.engine.session import Session
+from nas.executors.resource_limits import Terms, worker_terms
+from nas.runs.run import Run
+from nas.runs.settings import DEFAULT_WINDOW, Settings
 from search_spaces import SearchSpace
 
 DEFAULT_SPACE = "nasbench201:channels=8,cells=1"

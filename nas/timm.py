@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.bundles.reading import open_bundle
+from nas.bundles.read import open_bundle
 
 if TYPE_CHECKING:
     from torch import nn

@@ -23,14 +23,14 @@ from time import perf_counter
 
 import optuna
 
-from nas.candidates import Candidates
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.trial import Proposal
+from nas.engine.loop import run_trials
 from nas.evaluators import Outcome
 from nas.executors.in_process import InProcess
-from nas.journal import Journal
-from nas.loop import run_trials
-from nas.objectives import Objectives
+from nas.runs.journal import Journal
 from nas.strategies import make
-from nas.trial import Proposal
 from search_spaces import Choice, Cost, SearchSpace, Struct, Task
 
 DECISIONS, OPTIONS, STRETCH = 12, 5, 1_000

@@ -26,7 +26,8 @@ from scipy.stats import spearmanr
 import search_spaces
 import trainers
 from nas.evaluators.table import Table
-from search_spaces import Task, named
+from search_spaces import Task
+from search_spaces import notation as named
 
 RESAMPLES = 1000  # of the cells, for the confidence interval
 

@@ -21,16 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from nas import executors, schedules
-from nas.candidates import Candidates
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.trial import Proposal
+from nas.engine.loop import run_trials
 from nas.evaluators import Evaluator, Outcome, factories
 from nas.evaluators.blueprint import Blueprint
 from nas.evaluators.table import Lookup, Table
 from nas.executors import Terms
-from nas.journal import Journal
-from nas.loop import run_trials
-from nas.objectives import Objectives
+from nas.runs.journal import Journal
 from nas.strategies import make
-from nas.trial import Proposal
 from search_spaces import Task, load
 
 TABLE = Path(__file__).parent.parent / "tests/nas/data/nasbench201_cifar100.csv.gz"
@@ -101,8 +101,8 @@ def search_training(
     **others: Any,
 ) -> Iterator[int]:
     """A search that trains; yields the number of each trial that is recorded."""
-    from nas.session import Session
-    from nas.settings import Settings
+    from nas.engine.session import Session
+    from nas.runs.settings import Settings
 
     plain = {
         "space": "mlp",
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--executor", choices=executors.EXECUTORS)
     a = parser.parse_args()
     if a.kind != "table":
-        import nas.session  # noqa: F401 - so that all importing is behind it
+        import nas.engine.session  # noqa: F401 - so that all importing is behind it
     print(f"imported {time.time()}", flush=True)
     terms = Terms(workers=a.workers)
     executor = executors.choose(a.executor, terms)

@@ -10,16 +10,16 @@ To add a space: write a module with a factory called `space` and name it in `SPA
 """
 
 from search_spaces.architecture import Architecture as Architecture
-from search_spaces.cost import Cost as Cost
-from search_spaces.cost import Walk as Walk
+from search_spaces.cost.walk import Cost as Cost
+from search_spaces.cost.walk import Walk as Walk
 from search_spaces.dag import Dag as Dag
 from search_spaces.dag import canonical_dag as canonical_dag
 from search_spaces.dag import prune_dag as prune_dag
-from search_spaces.feasible import Feasible as Feasible
-from search_spaces.feasible import Limits as Limits
 from search_spaces.registry import SPACES as SPACES
 from search_spaces.registry import get as get
 from search_spaces.registry import load as load
+from search_spaces.sampling import Feasible as Feasible
+from search_spaces.sampling import Limits as Limits
 from search_spaces.space import SearchSpace as SearchSpace
 from search_spaces.task import Task as Task
 from search_spaces.tree import Choice as Choice
@@ -28,4 +28,4 @@ from search_spaces.tree import Node as Node
 from search_spaces.tree import Real as Real
 from search_spaces.tree import Repeat as Repeat
 from search_spaces.tree import Struct as Struct
-from search_spaces.values import Record as Record
+from search_spaces.tree.values import Record as Record

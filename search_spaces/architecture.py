@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from search_spaces import strict_json
-from search_spaces.values import Value, freeze, thaw
+from search_spaces.tree.values import Value, freeze, thaw
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 BOUNDS = strict_json.Bounds(characters=100_000, values=10_000)  # of an architecture's text

@@ -10,25 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search_spaces import named
+from search_spaces import notation as named
 from search_spaces.space import SearchSpace
 from search_spaces.tree import Choice
-from search_spaces.values import Value
+from search_spaces.tree.values import Value
 
 # name -> module with a factory called `space`; loaded when asked for.
 SPACES: dict[str, str] = {
-    "nasbench201": "search_spaces.nasbench201",
-    "nasbench101": "search_spaces.nasbench101",
-    "nats_size": "search_spaces.nats_size",
-    "darts": "search_spaces.darts",
-    "mobile": "search_spaces.mobile",
-    "ofa": "search_spaces.ofa",
-    "resnet": "search_spaces.resnet",
-    "regnet": "search_spaces.regnet",
-    "convnext": "search_spaces.convnext",
-    "vit": "search_spaces.vit",
-    "mlp": "search_spaces.mlp",
-    "conv1d": "search_spaces.conv1d",
+    "nasbench201": "search_spaces.nasbench201.space",
+    "nasbench101": "search_spaces.nasbench101.space",
+    "nats_size": "search_spaces.nats_size.space",
+    "darts": "search_spaces.darts.space",
+    "mobile": "search_spaces.mobile.space",
+    "ofa": "search_spaces.ofa.space",
+    "resnet": "search_spaces.resnet.space",
+    "regnet": "search_spaces.regnet.space",
+    "convnext": "search_spaces.convnext.space",
+    "vit": "search_spaces.vit.space",
+    "mlp": "search_spaces.mlp.space",
+    "conv1d": "search_spaces.conv1d.space",
 }
 
 _FIXED = re.compile(r"fixed:(?P<space>[^:]+\.py:\w+|\w+(?::\w+=[^:]*)?):(?P<architecture>.+)")

@@ -11,11 +11,11 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.architecture import NAME, Architecture
-from search_spaces.cost import FLOAT_BYTES, Cost
+from search_spaces.cost.walk import FLOAT_BYTES, Cost
 from search_spaces.dag import Dag
 from search_spaces.task import KINDS, Task
 from search_spaces.tree import Node
-from search_spaces.values import Scalar, Value
+from search_spaces.tree.values import Scalar, Value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -257,7 +257,7 @@ class SearchSpace:
         """Like `cost`, for what this space drew itself: nothing is checked."""
         if self.count is not None:
             return self.count(architecture, task)
-        from search_spaces.measure import measure
+        from search_spaces.cost.measure import measure
 
         return measure(lambda: self.build(architecture, task), task.input_shape)
 
@@ -265,7 +265,7 @@ class SearchSpace:
         """The parameters alone, which are known sooner where nothing is in closed form."""
         if self.count is not None:
             return self.count(architecture, task).parameters
-        from search_spaces.measure import count_parameters
+        from search_spaces.cost.measure import count_parameters
 
         return count_parameters(lambda: self.build(architecture, task))
 

@@ -1,7 +1,7 @@
 """Every registered space, small enough that its networks are looked into in no time."""
 
 import search_spaces
-from nas.results.space_report import usual_task
+from nas.analysis.space_report import usual_task
 
 SPACES = {name: name for name in search_spaces.SPACES} | {
     "nasbench201": "nasbench201:channels=4,cells=1",

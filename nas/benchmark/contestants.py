@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from nas import schedules, strategies
-from nas.candidates import Candidates
-from nas.objectives import Objectives
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
 from nas.strategies import Strategy
 
 PEERS = {  # samplers of Optuna, which is imported for one that takes part

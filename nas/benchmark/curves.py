@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.benchmark.searches import Benchmark, Search
-from nas.objectives import Objectives
-from nas.pareto import Front, accuracy_size_area
+from nas.core.objectives import Objectives
+from nas.core.pareto import Front, accuracy_size_area
 
 Curve = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ class Measure:
 
     What is found is chosen by the accuracy that was searched, and judged by the one to report.
     With accuracy alone as the objective the measure is that of the best trial, 0..1; with
-    parameters too it is the hypervolume of the front (`nas.pareto.accuracy_size_area`) as a share
+    parameters too it is the hypervolume of the front (`nas.core.pareto.accuracy_size_area`) as a share
     of that of the whole table's true front.
     """
 

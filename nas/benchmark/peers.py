@@ -12,10 +12,10 @@ from typing import Any
 
 import optuna
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.trial import Proposal, Trial
 from nas.strategies.bayesian import Parameter, quiet_study
-from nas.trial import Proposal, Trial
 
 
 class Peer:

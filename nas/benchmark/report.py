@@ -18,7 +18,7 @@ from nas.benchmark import summary
 from nas.benchmark.curves import Curve, Measure, checkpoints
 from nas.benchmark.searches import Benchmark, Search
 from nas.benchmark.summary import Effort, Point, Row
-from nas.whole_file import write_whole
+from nas.runs.atomic_io import write_whole
 from search_spaces import strict_json
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Report:
         return table
 
     def _draw(self, measure: Measure, out: Path) -> None:
-        from nas.results.plots import curves_figure
+        from nas.views.plots import curves_figure
 
         steps = sorted({*np.geomspace(1, self.at[-1], POINTS).round().astype(int).tolist()})
         curves = {
@@ -172,8 +172,8 @@ def _band(matrix: Curve) -> Curve:
 def _write_board(
     folder: Path, steps: Sequence[int], bands: Mapping[str, Curve], figure: Figure
 ) -> None:
-    from nas.results.plots import pixels
-    from nas.results.tensorboard import Events, picture
+    from nas.views.plots import pixels
+    from nas.views.tensorboard import Events, picture
 
     shutil.rmtree(folder, ignore_errors=True)
     for name, band in bands.items():

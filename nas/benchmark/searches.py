@@ -17,15 +17,15 @@ from typing import Any
 from pebble import ProcessPool
 
 from nas.benchmark import contestants
-from nas.candidates import Candidates, Exhausted
+from nas.core.candidates import Candidates, Exhausted
+from nas.core.objectives import Objectives
+from nas.core.trial import Trial
+from nas.engine.loop import run_trials
 from nas.evaluators.table import Lookup, Table
 from nas.executors.in_process import InProcess
-from nas.journal import Journal
-from nas.loop import run_trials
-from nas.objectives import Objectives
+from nas.runs.atomic_io import write_whole
+from nas.runs.journal import Journal
 from nas.strategies import Recommends, Strategy
-from nas.trial import Trial
-from nas.whole_file import write_whole
 from search_spaces import Task, load, strict_json
 
 SCHEMA = 2  # 1 had no recommendations

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas.run import made_here
+from nas.runs.run import made_here
 from search_spaces import Architecture, SearchSpace, load
 
 if TYPE_CHECKING:
-    from nas.evaluators.throughput import Bench, Training
+    from nas.benchmark.throughput import Bench, Training
 
 LOOPS = ("ours", "plain")
 
@@ -108,7 +108,7 @@ def measured_before(
     )
     if other := [name for name in same if then[name] != now[name]]:
         raise ValueError(f"another benchmark ({', '.join(other)})")
-    from nas.evaluators.throughput import Training
+    from nas.benchmark.throughput import Training
 
     images = document["recipe"]["epochs"] * document["examples"]["train"]
     return [

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Column, Table
 from rich.text import Text
 
-from nas.results.numbers import counted
+from nas.core.numbers import counted
 
 PHASES = ("data", "forward", "backward", "optimiser", "idle")
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from nas.bundles.contents import Contents
-from nas.results.plots import front_figure
+from nas.views.plots import front_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nas.run import Run
-    from nas.trial import Trial
+    from nas.core.trial import Trial
+    from nas.runs.run import Run
 
 Step = tuple[str, str, tuple[int, ...], int]  # path, class, shape of the output, parameters
 MOST_STEPS = 40  # in the drawing

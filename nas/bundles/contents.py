@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from search_spaces import Architecture, SearchSpace, Task
-from search_spaces.values import thaw
+from search_spaces.tree.values import thaw
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.run import Run
-    from nas.trial import Trial
+    from nas.core.trial import Trial
+    from nas.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True)

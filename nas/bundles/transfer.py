@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from nas.bundles.reading import Bundle
+    from nas.bundles.read import Bundle
     from search_spaces import SearchSpace
 
 Build = Callable[[int], nn.Module]  # of a number of classes

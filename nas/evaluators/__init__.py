@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from nas.trial import Failure, Proposal
+from nas.core.trial import Failure, Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

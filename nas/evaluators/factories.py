@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.evaluators.blueprint import Blueprint
 from nas.evaluators.table import Lookup, Table
-from nas.settings import Settings
+from nas.runs.settings import Settings
 from search_spaces import SearchSpace, load
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.core.trial import Failure, Proposal
 from nas.evaluators import Outcome
-from nas.trial import Failure, Proposal
 from search_spaces import Architecture, SearchSpace
-from search_spaces.values import Value
+from search_spaces.tree.values import Value
 
 MOST_IN_LINE, MOST_CHARACTERS = 1_000_000, 2_000_000_000
 

@@ -16,12 +16,16 @@ import torch
 from torch import nn
 
 import trainers
-from nas.evaluators import Need, Outcome, sizing
-from nas.hyperparameters import recipe_fields
-from nas.trial import Cause, Failure, Proposal, checkpoint_name, paused_name
-from nas.whole_file import is_full
+from nas.core.hyperparameters import recipe_fields
+from nas.core.trial import Cause, Failure, Proposal, checkpoint_name, paused_name
+from nas.estimators import training_demand as sizing
+from nas.evaluators import Need, Outcome
+from nas.runs.atomic_io import is_full
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Dataset, Diverged, Epoch, Recipe, checkpoint, memory, pausing, precision
+from trainers import Dataset, Diverged, Epoch, Recipe, memory
+from trainers.checkpoints import pausing
+from trainers.checkpoints import weights as checkpoint
+from trainers.loop import precision
 
 MOST_PARTS = 4  # of a batch that does not fit in memory
 

@@ -2,7 +2,7 @@
 
 To add one: write a module with a class that is made from a blueprint and terms and has `submit`,
 `wait`, `spent` and `close`, and name it in `EXECUTORS`. What a trial does to its process must cost
-that trial only: `tests/nas/test_executors.py` holds every one to it.
+that trial only: `tests/nas/executors/test_executors.py` holds every one to it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from nas.core.registry import Entry, look_up
+from nas.core.trial import Proposal
 from nas.evaluators import Evaluator, Outcome
 from nas.evaluators.blueprint import Blueprint
-from nas.executors.terms import Terms
-from nas.registry import Entry, look_up
-from nas.trial import Proposal
+from nas.executors.resource_limits import Terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from time import perf_counter
 
+from nas.core.trial import Proposal
 from nas.evaluators import Evaluator, Outcome
-from nas.executors import Spent, contained
-from nas.trial import Proposal
+from nas.executors import Spent
+from nas.executors import guarded as contained
 
 
 class InProcess:

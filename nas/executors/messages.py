@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from nas.core.trial import Failure
 from nas.evaluators import Outcome
-from nas.trial import Failure
 from search_spaces import strict_json
 
 

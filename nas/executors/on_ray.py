@@ -14,13 +14,13 @@ from threading import Thread
 from time import monotonic
 from typing import Any
 
+from nas.core.trial import Failure, Proposal, proposal_from_dict, proposal_to_dict
 from nas.evaluators import Outcome
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import Spent
 from nas.executors.messages import outcome_from_dict, outcome_to_dict, pack, unpack
-from nas.executors.terms import Terms
+from nas.executors.resource_limits import Terms
 from nas.executors.workers import Workers
-from nas.trial import Failure, Proposal, proposal_from_dict, proposal_to_dict
 
 NODES = 3  # that may die under one trial
 _INTERRUPTIBLE = 0.5  # seconds after which a wait lets signals in

@@ -12,11 +12,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from nas.core.trial import Failure, Proposal, proposal_from_dict
 from nas.evaluators import Evaluator, Outcome
 from nas.evaluators.blueprint import Blueprint
-from nas.executors import contained
+from nas.executors import guarded as contained
 from nas.executors.messages import outcome_to_dict, pack, unpack
-from nas.trial import Failure, Proposal, proposal_from_dict
 
 WHERE = signal.SIGUSR1  # asks a worker to write down where it is
 _PR_SET_PDEATHSIG = 1

@@ -14,10 +14,10 @@ from time import sleep
 from typing import Any
 
 from nas.evaluators.blueprint import Blueprint
-from nas.executors import guardian
-from nas.executors.contained import LONGEST
+from nas.executors import watchdog as guardian
+from nas.executors.guarded import LONGEST
 from nas.executors.messages import pack, unpack
-from nas.executors.terms import Terms
+from nas.executors.resource_limits import Terms
 
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 _LEAVING = 5.0  # seconds for the guardian to end

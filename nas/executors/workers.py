@@ -14,14 +14,14 @@ from multiprocessing.connection import wait
 from time import monotonic
 from typing import Any
 
+from nas.core.trial import Cause, Failure, Proposal, proposal_to_dict
 from nas.evaluators import Need, Outcome
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import Spent
+from nas.executors.memory_admission import Packing
 from nas.executors.messages import outcome_from_dict
-from nas.executors.packing import Packing
-from nas.executors.terms import Terms
+from nas.executors.resource_limits import Terms
 from nas.executors.worker_process import Guardian, WorkerProcess, describe, ended_from_outside
-from nas.trial import Cause, Failure, Proposal, proposal_to_dict
 
 STARTS = 3  # processes in a row that may die before their first trial
 _RATING = 300.0  # seconds for a worker to say how fast it trains

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
-from nas.registry import Entry, look_up
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.registry import Entry, look_up
 from nas.strategies import Strategy
 
 

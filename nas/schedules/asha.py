@@ -12,11 +12,11 @@ from __future__ import annotations
 from itertools import islice, pairwise
 from random import Random
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.trial import Proposal, Trial
 from nas.schedules.rungs import Rung, begin, levels
 from nas.strategies import Strategy
-from nas.trial import Proposal, Trial
 
 # Trainings paused in each rung that are kept for a promotion yet to come. As a rung grows, any of
 # its trials may be promoted in the end; most likely are those that come next.

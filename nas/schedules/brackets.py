@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.candidates import Candidates, Exhausted
-from nas.objectives import Objectives
+from nas.core.candidates import Candidates, Exhausted
+from nas.core.objectives import Objectives
+from nas.core.trial import Proposal, Trial
 from nas.schedules.rungs import begin, ranked
 from nas.strategies import Strategy
-from nas.trial import Proposal, Trial
 
 
 class Shape(NamedTuple):

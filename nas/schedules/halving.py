@@ -8,8 +8,8 @@ for Massively Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 1 (s = 0). 
 
 from __future__ import annotations
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
 from nas.schedules.brackets import Brackets, Shape
 from nas.schedules.rungs import levels
 from nas.strategies import Strategy

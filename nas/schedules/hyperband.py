@@ -7,8 +7,8 @@ Deviations: as in `nas.schedules.asha`; and the loop over s begins again when it
 
 from __future__ import annotations
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
 from nas.schedules.brackets import Brackets, Shape
 from nas.schedules.rungs import levels
 from nas.strategies import Strategy

@@ -6,9 +6,9 @@ from bisect import bisect_left, insort
 from collections.abc import Container, Sequence
 from itertools import pairwise
 
-from nas.objectives import Objectives
-from nas.pareto import Vector, best_first
-from nas.trial import Proposal, Trial
+from nas.core.objectives import Objectives
+from nas.core.pareto import Vector, best_first
+from nas.core.trial import Proposal, Trial
 
 
 def levels(epochs: int, *, eta: int, min_epochs: int, rungs: str = "") -> tuple[int, ...]:

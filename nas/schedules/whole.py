@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.trial import Proposal, Trial
 from nas.strategies import Strategy
-from nas.trial import Proposal, Trial
 
 
 class WholeTraining:

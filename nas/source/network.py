@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from nas.source import definitions, forwards
+from nas.source.anti_unify import Differences
 from nas.source.definitions import Needed
 from nas.source.expressions import (
     Unrenderable,
@@ -27,12 +28,11 @@ from nas.source.expressions import (
     parameter,
     torch_module,
 )
-from nas.source.holdings import Held, Method, attributes_read, plain_attribute
+from nas.source.module_state import Held, Method, attributes_read, plain_attribute
 from nas.source.own_classes import own_classes
 from nas.source.printing import comment, docstring, statement
 from nas.source.recording import Built, build_recorded, is_torchs
 from nas.source.shapes import Shapes, shapes_of
-from nas.source.unify import Differences
 
 ROOT = "Model"
 REPEATED = 3  # equal children from which on they are one line

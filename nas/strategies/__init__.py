@@ -8,10 +8,10 @@ from __future__ import annotations
 from random import Random
 from typing import Protocol, runtime_checkable
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
-from nas.registry import Entry, look_up
-from nas.trial import Proposal, Trial
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.registry import Entry, look_up
+from nas.core.trial import Proposal, Trial
 
 
 class Strategy(Protocol):

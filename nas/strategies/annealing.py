@@ -20,10 +20,10 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
-from nas.pareto import Vector
-from nas.trial import Proposal, Trial
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.pareto import Vector
+from nas.core.trial import Proposal, Trial
 
 _RECENT = 1_000  # trials that an energy is measured by: this bounds the time of a trial
 

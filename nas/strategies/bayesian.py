@@ -23,11 +23,11 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
-from nas.trial import Proposal, Trial
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.trial import Proposal, Trial
 from search_spaces import Choice
-from search_spaces.node import Answer, Question
+from search_spaces.tree.node import Answer, Question
 
 SAMPLERS = ("tpe", "gp")
 _ASKS = 5  # for one that is new and within the limits; after that, one near the last is taken

@@ -13,10 +13,10 @@ from collections import deque
 from dataclasses import replace
 from random import Random
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
-from nas.pareto import Vector, best_first
-from nas.trial import Proposal, Trial
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.pareto import Vector, best_first
+from nas.core.trial import Proposal, Trial
 
 
 class RegularizedEvolution:

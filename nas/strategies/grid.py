@@ -20,11 +20,11 @@ from itertools import accumulate, count
 from math import gcd, inf, isqrt, sqrt
 from random import Random
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
-from nas.trial import Proposal, Trial
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.trial import Proposal, Trial
 from search_spaces import Node
-from search_spaces.node import Answer, Question
+from search_spaces.tree.node import Answer, Question
 
 _FEW = 100_000  # members to go through however few of them are within the limits
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
-from nas.pareto import Front
-from nas.trial import Proposal, Trial
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.pareto import Front
+from nas.core.trial import Proposal, Trial
 
 
 class LocalSearch:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from math import exp
 from random import Random
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
-from nas.pareto import best_first
-from nas.trial import Proposal, Trial
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.pareto import best_first
+from nas.core.trial import Proposal, Trial
 
 
 class NSGA2:

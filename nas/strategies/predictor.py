@@ -22,14 +22,14 @@ from random import Random
 
 import numpy as np
 
-from nas.candidates import Candidates
-from nas.objectives import MAXIMISE, Objectives
-from nas.pareto import Vector, best_first
-from nas.strategies.features import COSTS, Encoder
-from nas.strategies.gaussian_process import Array, one_thread
-from nas.strategies.improvement import log_hypervolume_improvement
-from nas.strategies.score_model import Belief, ScoreModel
-from nas.trial import Proposal, Trial
+from nas.core.candidates import Candidates
+from nas.core.objectives import MAXIMISE, Objectives
+from nas.core.pareto import Vector, best_first
+from nas.core.trial import Proposal, Trial
+from nas.surrogates.features import COSTS, Encoder
+from nas.surrogates.gaussian_process import Array, one_thread
+from nas.surrogates.improvement import log_hypervolume_improvement
+from nas.surrogates.score_model import Belief, ScoreModel
 
 _RANDOM, _MUTANTS, _CHILDREN = 4, 2, 4  # candidates; of these mutants each parent has so many
 _PROMISING, _CLIMBERS = 2, 4  # candidates that are mutated in each round, and mutants of each

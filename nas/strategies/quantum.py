@@ -19,12 +19,12 @@ from math import acos, asin, cos, pi, sin, sqrt
 from random import Random
 from typing import TypeAlias
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
-from nas.pareto import Front, Vector
-from nas.trial import Proposal, Trial
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.pareto import Front, Vector
+from nas.core.trial import Proposal, Trial
 from search_spaces import Integer, Node, Real
-from search_spaces.node import Answer, Question
+from search_spaces.tree.node import Answer, Question
 
 _OBSERVATIONS = 20  # of one individual, until one is new and within the limits
 

@@ -25,12 +25,12 @@ from malformed import malformed, parts
 import nas
 import search_spaces
 from faults import Finding
-from nas.fields import visible
-from nas.results.tables import document, overview
-from nas.run import SELECTIONS
+from nas.core.schema import visible
+from nas.runs.run import SELECTIONS
+from nas.views.terminal.run import document, overview
 from search_spaces import SPACES, Architecture, SearchSpace, Task
-from search_spaces.values import thaw
-from trainers import checkpoint
+from search_spaces.tree.values import thaw
+from trainers.checkpoints import weights as checkpoint
 
 MOST_SECONDS, MOST_BYTES = 0.05, 50 * 2**20
 GENERATED = {"quick": 150, "full": 10_000}
@@ -291,7 +291,7 @@ def _look(run: nas.Run) -> None:
 
 def _line(text: str) -> str:
     """A line of a journal with the checksum it should have."""
-    from nas.journal import _digest
+    from nas.runs.journal import _digest
 
     return f'{{"sha256":"{_digest(text)}","trial":{text}}}\n'
 

@@ -19,8 +19,8 @@ from shutil import copytree
 
 import nas
 from faults import Finding
-from nas.cli import main
-from nas.journal import Journal
+from nas.cli.main import main
+from nas.runs.journal import Journal
 
 SEARCH = ("--space", "mlp", "--max-params", "50000", "--epochs", "1", "--trials", "6")
 FLIPS = {"quick": 30, "full": 1_000}

@@ -13,15 +13,15 @@ import processes
 
 from faults import Finding
 from nas import executors
-from nas.candidates import Candidates
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.trial import Proposal, Trial
+from nas.engine.loop import run_trials
 from nas.evaluators import factories, training
 from nas.executors import Terms
-from nas.journal import Journal
-from nas.loop import run_trials
-from nas.objectives import Objectives
-from nas.settings import Settings
+from nas.runs.journal import Journal
+from nas.runs.settings import Settings
 from nas.strategies import make
-from nas.trial import Proposal, Trial
 from search_spaces import Architecture
 
 TIMEOUT, GRACE, MEMORY = 6.0, 5.0, 300_000_000

@@ -15,11 +15,11 @@ import processes
 
 from faults import Finding
 from nas import executors
+from nas.core.trial import Proposal
+from nas.engine.session import Session
 from nas.evaluators import factories
 from nas.executors import Terms
-from nas.session import Session
-from nas.settings import Settings
-from nas.trial import Proposal
+from nas.runs.settings import Settings
 
 SPACE = "nasbench201:channels=8,cells=1"
 GAIN, SHARE = 1.8, 0.02  # at least, and at most

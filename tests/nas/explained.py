@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from search_spaces import Choice, Integer, SearchSpace, Struct
-from search_spaces.cost import Walk
+from search_spaces.cost.walk import Walk
 
 SOURCE = "tests/nas/explained.py:space"
 FRAGILE = "tests/nas/explained.py:fragile"

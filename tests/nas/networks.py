@@ -7,8 +7,8 @@ import torch
 import search_spaces
 from nas.bundles.contents import Contents, preprocessing
 from search_spaces import Task
-from search_spaces.values import thaw
-from trainers.checkpoint import pack
+from search_spaces.tree.values import thaw
+from trainers.checkpoints.weights import pack
 
 SHAPES = {1: (20,), 2: (3, 64), 3: (3, 32, 32)}
 

@@ -11,9 +11,9 @@ sys.path.append(str(Path(__file__).parents[2] / "scripts"))  # workers have the 
 
 from deeds import DEEDS
 
+from nas.core.trial import Failure, Proposal
 from nas.evaluators import Need, Outcome
 from nas.evaluators.blueprint import Blueprint
-from nas.trial import Failure, Proposal
 from search_spaces import Architecture
 
 NEED = 10 << 20  # bytes that every trial says it is going to take

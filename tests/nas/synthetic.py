@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from nas.candidates import Candidates
-from nas.objectives import Objectives
-from nas.run import Header, Run, largest_of, made_here, write_header
-from nas.settings import Settings
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.trial import Failure, Trial
+from nas.runs.run import Header, Run, largest_of, made_here, write_header
+from nas.runs.settings import Settings
 from nas.strategies import make
-from nas.trial import Failure, Trial
 from search_spaces import Task
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ def write_run(path, trials, *, space="mlp", epochs=3):
 
 
 def _tree(settings):
-    from nas import hyperparameters
+    from nas.core import hyperparameters
 
     return hyperparameters.tree(settings.tune, settings.recipe)
 

@@ -3,14 +3,14 @@
 from contextlib import closing
 
 from nas import schedules
-from nas.candidates import Candidates
+from nas.core.candidates import Candidates
+from nas.core.objectives import Objectives
+from nas.core.trial import Failure
+from nas.engine.loop import run_trials
 from nas.evaluators import Outcome
 from nas.executors.in_process import InProcess
-from nas.journal import Journal
-from nas.loop import run_trials
-from nas.objectives import Objectives
+from nas.runs.journal import Journal
 from nas.strategies import make
-from nas.trial import Failure
 from search_spaces import Task, get
 
 TASK = Task((3, 32, 32), 10)

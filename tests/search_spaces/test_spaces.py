@@ -23,11 +23,11 @@ from search_spaces import (
     Struct,
     Task,
 )
-from search_spaces.guests import Guests
-from search_spaces.measure import measure
-from search_spaces.node import Node
+from search_spaces.cost.measure import measure
 from search_spaces.tree import label
-from search_spaces.values import Scalar
+from search_spaces.tree.extended import Guests
+from search_spaces.tree.node import Node
+from search_spaces.tree.values import Scalar
 
 SHAPES = {
     1: [(1,), (13,), (64,)],

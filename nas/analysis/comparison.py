@@ -1,0 +1,162 @@
+"""Runs side by side: their fronts, best networks under each size, and hypervolumes.
+
+Runs that differ by their seed only are one group, whose means have a confidence interval.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+import numpy as np
+from scipy import stats
+
+from nas.analysis.noise import Estimate, mean_of
+from nas.analysis.progress import Point, points_of
+from nas.core.objectives import Objectives
+from nas.runs.run import Run
+
+# Shares of the trials of the shortest run, after which areas are compared.
+MARKS = (0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs that differ by their seed only.
+
+    Attributes:
+        name: A letter.
+        runs: Their folders.
+        seeds: Their seeds.
+        differs: The settings that are not those of the first group: name and value.
+        trials: Of each run.
+        failed: Of each run.
+        seconds: Of evaluation, mean over the runs.
+        front: Sizes of the fronts, mean.
+        best: Best accuracy after as many trials as the shortest run of all has.
+        sizes: Best accuracy under each size, in the order of `Comparison.sizes`; None where a run
+            has no network so small.
+        areas: Hypervolume after each of `Comparison.trials`.
+        p: Of the two-sided Mann-Whitney test of the last hypervolumes against the first group; None
+            for itself, or where one of the two has fewer than two runs.
+    """
+
+    name: str
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    differs: dict[str, str]
+    trials: tuple[int, ...]
+    failed: tuple[int, ...]
+    seconds: float
+    front: float
+    best: Estimate
+    sizes: tuple[Estimate | None, ...]
+    areas: tuple[Estimate, ...]
+    p: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Runs side by side.
+
+    Attributes:
+        groups: In the order in which the runs were given.
+        trials: After which hypervolumes are compared.
+        sizes: Parameters: best networks with at most so many are compared.
+        largest: Where all hypervolumes end: the largest that any run has.
+    """
+
+    groups: tuple[Group, ...]
+    trials: tuple[int, ...]
+    sizes: tuple[int, ...]
+    largest: int
+
+
+def compare_runs(runs: Sequence[Run]) -> Comparison:
+    """Put runs side by side, after as many trials as the shortest has.
+
+    Raises:
+        ValueError: there are fewer than two, they are not of the same data, or one is empty.
+    """
+    if len(runs) < 2:
+        raise ValueError(f"want at least two runs to compare, got {len(runs)}")
+    for run in runs:
+        if run.header.data["fingerprint"] != runs[0].header.data["fingerprint"]:
+            raise ValueError(
+                f"want runs on the same data, got {runs[0].settings.data} in {runs[0].path} and "
+                f"{run.settings.data} in {run.path}"
+            )
+        if not run.front:
+            raise ValueError(f"{run.path}: no completed trial to compare")
+    shortest = min(len(run.trials) for run in runs)
+    marks = tuple(dict.fromkeys(max(1, round(share * shortest)) for share in MARKS))
+    largest = max(run.header.largest for run in runs)
+    sizes = _sizes(runs)
+    members: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        members[repr({**run.settings.to_dict(), "seed": None})].append(run)
+    courses = {run.path: _course(run, shortest, largest) for run in runs}
+    first = [courses[run.path][-1].hypervolume for run in next(iter(members.values()))]
+    groups = tuple(
+        _group(
+            chr(ord("A") + i), group, runs[0], marks, sizes,
+            [courses[run.path] for run in group], first if i else None,
+        )
+        for i, group in enumerate(members.values())
+    )  # fmt: skip
+    return Comparison(groups, marks, sizes, largest)
+
+
+def _course(run: Run, count: int, largest: int) -> list[Point]:
+    """How far a run was after each of its first `count` trials, by accuracy and parameters."""
+    return points_of(run.trials[:count], Objectives(("accuracy", "parameters")), largest)
+
+
+def _group(
+    name: str,
+    runs: Sequence[Run],
+    reference: Run,
+    marks: Sequence[int],
+    sizes: Sequence[int],
+    courses: Sequence[Sequence[Point]],
+    first: list[float] | None,
+) -> Group:
+    ends = [course[-1] for course in courses]
+    last, p = [end.hypervolume for end in ends], None
+    if first is not None and min(len(first), len(last)) > 1:
+        p = float(stats.mannwhitneyu(first, last, alternative="two-sided").pvalue)
+    mine, others = runs[0].settings.to_dict(), reference.settings.to_dict()
+    return Group(
+        name=name,
+        runs=tuple(str(run.path) for run in runs),
+        seeds=tuple(run.settings.seed for run in runs),
+        differs={k: str(v) for k, v in mine.items() if k != "seed" and v != others[k]},
+        trials=tuple(len(run.trials) for run in runs),
+        failed=tuple(len(run.failures) for run in runs),
+        seconds=float(np.mean([sum(t.seconds for t in run.trials) for run in runs])),
+        front=float(np.mean([end.front_size for end in ends])),
+        best=mean_of([end.best or 0.0 for end in ends]),
+        sizes=tuple(_under(runs, size, marks[-1]) for size in sizes),
+        areas=tuple(mean_of([c[count - 1].hypervolume for c in courses]) for count in marks),
+        p=p,
+    )
+
+
+def _sizes(runs: Sequence[Run]) -> tuple[int, ...]:
+    """Round sizes, two to a power of ten, over where the fronts are."""
+    found = [t.scores["parameters"] for run in runs for t in run.front]
+    exponents = range(floor(2 * log10(max(1, min(found)))), ceil(2 * log10(max(1, max(found)))) + 1)
+    rounded = [10 ** (e // 2) * (3 if e % 2 else 1) for e in exponents]
+    return tuple(size for size in rounded if size >= min(found))
+
+
+def _under(runs: Sequence[Run], size: int, count: int) -> Estimate | None:
+    best = []
+    for run in runs:
+        small = [t for t in run.trials[:count] if t.completed and t.scores["parameters"] <= size]
+        if not small:
+            return None
+        best.append(max(trial.scores["accuracy"] for trial in small))
+    return mean_of(best)

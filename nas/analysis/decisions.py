@@ -1,0 +1,145 @@
+"""All decisions of a search: an architecture's, and the hyperparameters' that are searched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.core import hyperparameters
+from nas.core.trial import Proposal
+from nas.runs.settings import Settings
+from search_spaces import Choice, Integer, Real, Repeat, SearchSpace, Struct
+from search_spaces.tree import label
+from search_spaces.tree.node import Decision, Node
+from search_spaces.tree.values import Scalar
+
+RECIPE = "recipe."  # before the path of a hyperparameter
+_EXAMPLES = 256  # proposals that are drawn to see which decisions arise
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One decision wherever it arises: what it can be."""
+
+    path: str
+    options: tuple[Scalar, ...]  # of a choice; empty for a range
+    low: float = 0.0  # of numbers
+    high: float = 0.0
+    always: bool = True  # whether it arises in every proposal
+
+    @property
+    def is_number(self) -> bool:
+        """Whether all that can be decided are numbers."""
+        return all(isinstance(o, int | float) and not isinstance(o, bool) for o in self.options)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is more than one thing to decide on."""
+        return len(self.options) > 1 or self.high > self.low
+
+
+class Decisions:
+    """What is decided in a search of `space` that also searches the tree of `recipe`."""
+
+    def __init__(self, space: SearchSpace, recipe: Struct | None = None) -> None:
+        self.space = space
+        self._recipe = recipe or Struct()
+        self.flat = lru_cache(maxsize=1 << 11)(self._flat)  # asked for at every stretch of a search
+
+    @classmethod
+    def of(cls, settings: Settings, space: SearchSpace) -> Decisions:
+        """Those of a search with such settings."""
+        return cls(space, hyperparameters.tree(settings.tune, settings.recipe))
+
+    def _flat(self, proposal: Proposal) -> dict[str, Scalar]:
+        """The active decisions, `path -> option`: the recipe's first."""
+        recipe = self._recipe.flat(proposal.hyperparameters)
+        return {RECIPE + path: option for path, option in recipe.items()} | self.space.flat(
+            proposal.architecture
+        )
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Every decision seen in proposals that are drawn, in the order of the trees."""
+        rng = Random("columns")
+        found: dict[str, list[Decision]] = {}
+        for _ in range(_EXAMPLES):
+            for path, decision in self._drawn(rng):
+                found.setdefault(path, []).append(decision)
+        order = sorted(found, key=lambda path: not path.startswith(RECIPE))
+        return tuple(_column(path, found[path]) for path in order)
+
+    def first(self, count: int) -> list[str]:
+        """The columns to look at first: hyperparameters, then what is decided in every proposal."""
+        known = [column for column in self.columns if column.is_open]
+        order = sorted(known, key=lambda c: (not c.path.startswith(RECIPE), not c.always))
+        return [column.path for column in order[:count]]
+
+    def encode(self, proposals: Sequence[Proposal]) -> NDArray[np.float32]:
+        """Proposals as points, float32 (proposals, features).
+
+        A number is one feature from 0 to 1, by its rank among those there can be or its place in
+        the range; other choices have a feature for every option. What is not decided is 0.
+        """
+        rows = [self.flat(proposal) for proposal in proposals]
+        features = [_features(column, rows) for column in self.columns]
+        return np.concatenate([np.zeros((len(rows), 1), np.float32), *features], axis=1)
+
+    def _drawn(self, rng: Random) -> Iterator[tuple[str, Decision]]:
+        architecture = self.space.sample(rng)
+        yield from ((d.path or "value", d) for d in self.space.tree.decisions(architecture.value))
+        for decision in self._recipe.decisions(self._recipe.sample(rng)):
+            yield RECIPE + decision.path, decision
+
+
+def _column(path: str, seen: Sequence[Decision]) -> Column:
+    nodes: dict[int, Node] = {id(decision.node): decision.node for decision in seen}
+    options = dict.fromkeys(option for node in nodes.values() for option in _options(node))
+    options.update(dict.fromkeys(d.option for d in seen if not _is_range(d.node)))
+    ends = [end for node in nodes.values() for end in _ends(node)]
+    numbers = [float(o) for o in options if isinstance(o, int | float)] + ends
+    return Column(
+        path,
+        tuple(options),
+        min(numbers, default=0.0),
+        max(numbers, default=0.0),
+        len(seen) >= _EXAMPLES,
+    )
+
+
+def _options(node: Node) -> Iterable[Scalar]:
+    if isinstance(node, Choice):
+        return [o if isinstance(o, Scalar) else label(o) for o in node.options]
+    return ()
+
+
+def _is_range(node: Node) -> bool:
+    return isinstance(node, Integer | Real | Repeat)
+
+
+def _ends(node: Node) -> tuple[float, ...]:
+    return (float(node.low), float(node.high)) if isinstance(node, Integer | Real | Repeat) else ()
+
+
+def _features(column: Column, rows: Sequence[dict[str, Scalar]]) -> NDArray[np.float32]:
+    taken = [row.get(column.path, _MISSING) for row in rows]
+    if not column.is_number:
+        options = column.options
+        return np.array([[t is o or t == o for o in options] for t in taken], np.float32)
+    ranks = sorted({float(o) for o in column.options if o is not None})
+    scaled = [0.0 if t is _MISSING else _scaled(float(t), ranks, column) for t in taken]  # type: ignore[arg-type]
+    return np.array(scaled, np.float32)[:, None]
+
+
+def _scaled(number: float, ranks: Sequence[float], column: Column) -> float:
+    if number in ranks and len(ranks) > 1:
+        return ranks.index(number) / (len(ranks) - 1)
+    return (number - column.low) / ((column.high - column.low) or 1.0)
+
+
+_MISSING = object()

@@ -1,0 +1,89 @@
+"""Who descends from whom, and what each mutation gained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nas.analysis.decisions import Decisions
+from nas.core.trial import Trial
+from nas.views.drawings.description import Change, differences
+from search_spaces.tree.values import Scalar
+
+
+class Step(NamedTuple):
+    """A trial beside the parent that it was made from."""
+
+    parent: Trial
+    child: Trial
+    changes: tuple[Change, ...]  # decisions taken differently, the recipe's included
+    gain: float  # of accuracy, 0..1
+
+
+class Lineage:
+    """The descent of trials, as their proposals recorded it.
+
+    What continues another trial is that one at a later stage, so its parent is the one it
+    continues. Strategies that draw every proposal anew leave nothing to see.
+
+    Args:
+        trials: All, in order.
+        decisions: Those of the search.
+    """
+
+    def __init__(self, trials: Sequence[Trial], decisions: Decisions) -> None:
+        self._trials = trials
+        self._decisions = decisions
+
+    def _trial(self, number: int) -> Trial:
+        if number < len(self._trials) and self._trials[number].number == number:
+            return self._trials[number]
+        return next(t for t in self._trials if t.number == number)  # told as they ended
+
+    def parents(self, number: int) -> tuple[int, ...]:
+        """The trials that one was made from: none, one, or two that were crossed."""
+        proposal = self._trial(number).proposal
+        if proposal.continues is not None:
+            return (proposal.continues,)
+        return tuple(dict.fromkeys(p for p in proposal.parents if 0 <= p < number))
+
+    def parent(self, number: int) -> int | None:
+        """The parent that it differs from in the fewest decisions."""
+        parents = self.parents(number)
+        if len(parents) < 2:
+            return parents[0] if parents else None
+        own = self._flat(number)
+        return min(parents, key=lambda parent: len(differences(self._flat(parent), own)))
+
+    def ancestry(self, number: int) -> list[int]:
+        """The way from the first ancestor to `number` itself."""
+        way: list[int] = []
+        at: int | None = number
+        while at is not None:
+            way.append(at)
+            at = self.parent(at)
+        return way[::-1]
+
+    def step(self, number: int) -> Step | None:
+        """What changed from its parent and what that gained; None without both scores."""
+        parent = self.parent(number)
+        if parent is None:
+            return None
+        before, after = self._trial(parent), self._trial(number)
+        if not (before.completed and after.completed):
+            return None
+        gain = after.scores["accuracy"] - before.scores["accuracy"]
+        changed = differences(self._flat(parent), self._flat(number))
+        return Step(before, after, changed, gain)
+
+    def best_steps(self, count: int) -> list[Step]:
+        """The mutations that gained the most accuracy, the best first; stages do not count."""
+        made = [
+            (step.gain, -trial.number, step)
+            for trial in self._trials
+            if trial.proposal.continues is None and (step := self.step(trial.number)) is not None
+        ]
+        return [step for *_, step in sorted(made, key=lambda item: item[:2], reverse=True)[:count]]
+
+    def _flat(self, number: int) -> dict[str, Scalar]:
+        return self._decisions.flat(self._trial(number).proposal)

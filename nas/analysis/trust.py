@@ -1,0 +1,296 @@
+"""How far the front of a run can be trusted: some of it trained again, with other seeds and longer.
+
+A search picks the best of many brief scores, so that what it picked was lucky too; and what is best
+after two epochs need not be after eight. Both are measured here, on trainings that selected nothing.
+All intervals are Student's t with one deviation for all networks, as if all were equally noisy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import sqrt
+
+import numpy as np
+from scipy import stats
+
+from nas.analysis.ablation import SETS
+from nas.analysis.evidence import Array
+from nas.analysis.further import Wanted
+from nas.analysis.noise import Estimate, Noise, counts, mean_of, means, of_differences, of_seeds
+from nas.analysis.retrained import Failed, Network, plan, train_again
+from nas.core.pareto import Front
+from nas.core.trial import Trial
+from nas.runs.run import Run
+
+REDRAWN = 2000  # fronts
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A network of the front.
+
+    Attributes:
+        trial: Where the search found it.
+        found: Accuracy that it was picked for.
+        brief: Accuracy after as many epochs with other seeds; None where all these failed.
+        long: Accuracy after more, likewise.
+        on_front: Share of the fronts that it is on, when the means of `long` are drawn anew within
+            their uncertainty; None without `long`.
+    """
+
+    trial: Trial
+    found: float
+    brief: Estimate | None
+    long: Estimate | None
+    on_front: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two networks of the front, after the longer training.
+
+    Attributes:
+        better: Number of the trial with the better mean.
+        worse: Of the other.
+        difference: Of the means over the seeds with which both were trained, and its interval.
+        p: Of the t-test, multiplied for the number of pairs by Holm's method; None of one seed.
+    """
+
+    better: int
+    worse: int
+    difference: Estimate
+    p: float | None
+
+    @property
+    def different(self) -> bool:
+        """Whether chance alone makes such a difference in less than one of twenty such tables."""
+        return self.p is not None and self.p < SIGNIFICANT
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """Spearman's rank correlation over the networks, and where 95 % of it lie within the noise."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What is known of a front after training some of it again.
+
+    Attributes:
+        epochs: Of the search's trainings, and of the longer ones.
+        seeds: Trainings of each network at each length.
+        front: How many networks the whole front has.
+        members: Those that were trained, smallest first.
+        noise: Standard deviation of the accuracy over seeds, after the brief and the longer
+            training; None of one seed.
+        luck: By how much the accuracies that were picked are above those of other seeds, mean;
+            None where no brief training completed.
+        correlation: Of the scores of the search with the means after longer training; None of
+            fewer than three networks or one seed.
+        pairs: All pairs of members that have a seed in common, by the probability of chance.
+        failed: Trainings that are left out of all this.
+    """
+
+    epochs: tuple[int, int]
+    seeds: int
+    front: int
+    members: Sequence[Member]
+    noise: tuple[float | None, float | None]
+    luck: Estimate | None
+    correlation: Correlation | None
+    pairs: Sequence[Pair]
+    failed: Sequence[Failed]
+
+
+def trust(
+    run: Run,
+    *,
+    networks: int = 5,
+    seeds: int = 3,
+    longer: int = 4,
+    first: int = 0,
+    retry: bool = False,
+    begin: Callable[[int, int], None] | None = None,
+    progress: Callable[[Trial], None] | None = None,
+) -> Trust:
+    """Train networks of the front again; trainings known are not made again.
+
+    Args:
+        run: Whose front.
+        networks: At most so many, evenly along the front, its ends included.
+        seeds: Trainings of each at each length.
+        longer: Times as many epochs.
+        first: Seed of the first.
+        retry: Train those again that failed for a cause that may have passed (`further.PASSING`).
+        begin: Told how many trainings there are, and how many of them are to be made.
+        progress: Told every training that is made.
+
+    Raises:
+        ValueError: a number is out of range, or all trainings failed.
+    """
+    for name, value, least in (
+        ("networks", networks, 2),
+        ("seeds", seeds, 1),
+        ("longer", longer, 2),
+    ):
+        if not least <= value <= SETS:
+            raise ValueError(f"--{name}: want {least} to {SETS}, got {value}")
+    chosen = spread(run.front, networks)
+    if not chosen:
+        raise ValueError(f"{run.path}: no completed trial among {len(run.trials)}")
+    lengths = _lengths(chosen, longer)
+    (brief, long), failed = train_again(
+        run,
+        _networks(chosen),
+        lengths,
+        len(chosen) * [range(first, first + seeds)],
+        retry=retry,
+        begin=begin,
+        progress=progress,
+    )
+    if np.isnan(brief).all() and np.isnan(long).all():
+        raise ValueError(
+            f"{run.path}: all {len(failed)} trainings failed ({failed[0].failure}): other seeds may "
+            f"not, --seed"
+        )
+    return assess(chosen, brief, long, lengths, len(run.front), failed)
+
+
+def wanted_of(run: Run, networks: int = 5, seeds: int = 3, longer: int = 4) -> list[Wanted]:
+    """What `trust` trains when it is not told otherwise."""
+    chosen = spread(run.front, networks)
+    if not chosen:
+        return []
+    return plan(_networks(chosen), _lengths(chosen, longer), len(chosen) * [range(seeds)])
+
+
+def _networks(chosen: Sequence[Trial]) -> list[Network]:
+    return [(f"trial {trial.number}", trial.proposal) for trial in chosen]
+
+
+def _lengths(chosen: Sequence[Trial], longer: int) -> tuple[int, int]:
+    brief = int(chosen[0].recipe["epochs"])
+    return brief, brief * longer
+
+
+def spread(front: Sequence[Trial], count: int) -> list[Trial]:
+    """At most `count` of a front, evenly along it, its ends included."""
+    places = np.linspace(0, len(front) - 1, min(count, len(front))).round().astype(int)
+    return [front[place] for place in places.tolist()]
+
+
+def assess(
+    chosen: Sequence[Trial],
+    brief: Array,
+    long: Array,
+    epochs: tuple[int, int],
+    front: int,
+    failed: Sequence[Failed] = (),
+) -> Trust:
+    """What accuracies after brief and long training say, (networks, seeds) each, NaN if failed."""
+    found = np.array([trial.scores["accuracy"] for trial in chosen])
+    noise = [of_seeds(scores) for scores in (brief, long)]
+    there = np.flatnonzero(counts(long)).tolist()  # in what follows, the others are not
+    trained, kept = [chosen[i] for i in there], long[there]
+    rng = np.random.default_rng(0)  # of the fronts that are drawn anew
+    redrawn = _redraw(kept, noise[1], rng)
+    shares = _on_front(redrawn, [trial.scores["parameters"] for trial in trained])
+    on_front = dict(zip(there, shares.tolist(), strict=True))
+    briefly, longer = _estimates(brief, noise[0]), _estimates(long, noise[1])
+    return Trust(
+        epochs=epochs,
+        seeds=brief.shape[1],
+        front=front,
+        members=[
+            Member(trial, float(found[i]), briefly[i], longer[i], on_front.get(i))
+            for i, trial in enumerate(chosen)
+        ],
+        noise=(noise[0].deviation, noise[1].deviation),
+        luck=_luck(found - means(brief)),
+        correlation=_correlation(found[there], kept, redrawn, noise[0].deviation, rng),
+        pairs=_pairs(trained, kept),
+        failed=failed,
+    )
+
+
+def _estimates(scores: Array, noise: Noise) -> list[Estimate | None]:
+    return [
+        Estimate(mean, noise.half(1 / count)) if count else None
+        for mean, count in zip(means(scores).tolist(), counts(scores).tolist(), strict=True)
+    ]
+
+
+def _luck(differences: Array) -> Estimate | None:
+    known = differences[~np.isnan(differences)]
+    return mean_of(known) if len(known) else None
+
+
+def _redraw(long: Array, noise: Noise, rng: np.random.Generator) -> Array:
+    """Means that there may be, (fronts, networks)."""
+    mean = means(long)
+    if noise.deviation is None:
+        return np.tile(mean, (REDRAWN, 1))
+    error = rng.standard_t(noise.freedom, (REDRAWN, len(mean))) * noise.deviation
+    drawn: Array = mean + error / np.sqrt(counts(long))
+    return drawn
+
+
+def _on_front(redrawn: Array, parameters: Sequence[float]) -> Array:
+    """The share of fronts that each network is on."""
+    found = np.zeros(len(parameters))
+    for drawn in redrawn.tolist():
+        front: Front[int] = Front()
+        for i, (mean, size) in enumerate(zip(drawn, parameters, strict=True)):
+            front.add((-mean, size), i)
+        found[front.items] += 1
+    return found / len(redrawn)
+
+
+def _correlation(
+    found: Array, long: Array, redrawn: Array, noise: float | None, rng: np.random.Generator
+) -> Correlation | None:
+    mean = means(long)
+    if len(found) < 3 or noise is None or not np.ptp(found) or not np.ptp(mean):
+        return None
+    noisy = found + rng.normal(0, noise, redrawn.shape)
+    ranks = [stats.rankdata(values, axis=1) for values in (noisy, redrawn)]
+    a, b = (r - r.mean(axis=1, keepdims=True) for r in ranks)
+    length = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    all_values = (a * b).sum(axis=1)[length > 0] / length[length > 0]
+    low, high = np.quantile(all_values, (0.025, 0.975))
+    value = float(stats.spearmanr(found, mean).statistic)
+    return Correlation(value, float(low), float(high))
+
+
+def _pairs(chosen: Sequence[Trial], long: Array) -> list[Pair]:
+    noise, found = of_differences(long), []
+    for i, j in combinations(range(len(chosen)), 2):
+        both = ~np.isnan(long[[i, j]]).any(axis=0)
+        if not both.any():
+            continue
+        mean = float(long[i, both].mean() - long[j, both].mean())
+        better, worse = (i, j) if mean >= 0 else (j, i)
+        variance, p = 2 / both.sum(), None
+        if noise.deviation is not None:
+            error = noise.deviation * sqrt(variance)
+            p = (
+                float(2 * stats.t.sf(abs(mean) / error, noise.freedom))
+                if error
+                else float(not mean)
+            )
+        difference = Estimate(abs(mean), noise.half(variance))
+        found.append((p, chosen[better].number, chosen[worse].number, difference))
+    found.sort(key=lambda pair: 0.0 if pair[0] is None else pair[0])
+    adjusted, largest = [], 0.0
+    for rank, (p, better, worse, estimate) in enumerate(found):
+        if p is not None:
+            largest = max(largest, min(1.0, p * (len(found) - rank)))  # Holm 1979
+        adjusted.append(Pair(better, worse, estimate, None if p is None else largest))
+    return adjusted

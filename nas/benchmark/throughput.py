@@ -1,0 +1,197 @@
+"""How fast brief training is: one architecture by our loop, by the plain one, and taken apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from os import times
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import nn
+
+import trainers
+from nas.estimators import training_demand as sizing
+from nas.evaluators import training
+from search_spaces import Architecture, SearchSpace
+from trainers import Dataset, Epoch, Split, memory
+from trainers.data.split import stratified
+from trainers.loop.precision import choose
+from trainers.profiling import roofline
+from trainers.profiling.phases import split_pass
+from trainers.profiling.plain_loop import train_plainly
+
+Loop = Callable[[nn.Module], Iterator[Epoch]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What training one candidate took.
+
+    Attributes:
+        seconds: Wall time from the architecture to its score.
+        cpu_seconds: Of the processor, in this process and those of its `DataLoader`.
+        images: Trained on, each as often as it was.
+        accuracy: Of the validation split at the end, 0..1.
+        peak_bytes: Of a GPU's memory, or of this process's (the whole process); None where the
+            system does not say.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    images: int
+    accuracy: float
+    peak_bytes: int | None
+
+
+class Bench:
+    """Trains architectures on a data set by a recipe, with a watch in the hand.
+
+    Args:
+        data: As for `nas search`.
+        recipe: Fields of the recipe.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        loader_workers: Processes of the plain loop's `DataLoader`.
+        images: Use so many of the training and validation data only, four fifths and one fifth of
+            them, each class with its share.
+
+    Raises:
+        ValueError: the data cannot be read, the recipe is not allowed, ...
+    """
+
+    def __init__(
+        self,
+        data: str,
+        recipe: Mapping[str, Any],
+        *,
+        device: str,
+        loader_workers: int,
+        images: int | None = None,
+    ) -> None:
+        self.recipe = training.make_recipe(recipe)
+        self._at_home = training.load_data(data, device="cpu")
+        if images is not None:
+            self._at_home = _fewer(self._at_home, images)
+        self.data = self._at_home.to(trainers.resolve(device))
+        self.task = training.task_of(self.data)
+        self._loader_workers = loader_workers
+        self._rates: dict[str, roofline.Rates] = {}
+
+    def described(self) -> dict[str, Any]:
+        """What was trained on, and by what."""
+        return {
+            "data": self.data.name,
+            "examples": {"train": len(self.data.train), "validation": len(self.data.validation)},
+            "recipe": asdict(self.recipe),
+            "loader_workers": self._loader_workers,
+            "threads": torch.get_num_threads(),
+        }
+
+    def ours(self, space: SearchSpace, architecture: Architecture, seed: int) -> Training:
+        """Train by the loop that searches use."""
+        return self._timed(
+            space,
+            architecture,
+            seed,
+            lambda net: trainers.train(net, self.data, self.recipe, seed=seed),
+        )
+
+    def plain(self, space: SearchSpace, architecture: Architecture, seed: int) -> Training:
+        """Train by the loop that everybody writes."""
+        return self._timed(
+            space,
+            architecture,
+            seed,
+            lambda net: train_plainly(
+                net, self._at_home, self.recipe, seed=seed, workers=self._loader_workers
+            ),
+        )
+
+    def taken_apart(self, space: SearchSpace, architecture: Architecture) -> dict[str, Any]:
+        """The phases of a step in seconds, and what share of the roofline's speed it has."""
+        device = self.data.device
+        net = training.build(space, architecture, self.task, seed=0).to(device)
+        computed = choose(self.recipe.precision, net, self.data.input_shape, device)
+        few = sizing.first(self.data, sizing.RATED * self.recipe.batch_size)
+        phases = split_pass(net, few, self.recipe, seed=0)
+        if computed not in self._rates:
+            self._rates[computed] = roofline.measure_rates(device, computed)
+        rates = self._rates[computed]
+        work = roofline.count_step(net, self.data.input_shape, self.recipe.batch_size, computed)
+        least = work.seconds(rates)
+        return {
+            "computed": computed,
+            "step_seconds": asdict(phases),
+            "operations": work.operations,
+            "bytes": work.bytes,
+            "rates": asdict(rates),
+            "roofline_seconds": least,
+            "roofline_share": least / phases.busy,
+        }
+
+    def _timed(
+        self, space: SearchSpace, architecture: Architecture, seed: int, loop: Loop
+    ) -> Training:
+        memory.release()
+        peak = _Peak(self.data.device)
+        start, cpu_start = perf_counter(), _cpu_seconds()
+        net = training.build(space, architecture, self.task, seed).to(self.data.device)
+        *_, last = loop(net)
+        seconds = perf_counter() - start
+        return Training(
+            seconds=seconds,
+            cpu_seconds=_cpu_seconds() - cpu_start,
+            images=self.recipe.epochs * len(self.data.train),
+            accuracy=last.accuracy,
+            peak_bytes=peak.read(),
+        )
+
+
+def _cpu_seconds() -> float:
+    """Of this process, and of its children that have ended."""
+    spent = times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def _fewer(data: Dataset, images: int) -> Dataset:
+    """The data set with so many examples of the training and validation splits."""
+    least = len(data.classes)  # to draw, and to leave: an example of each class
+
+    def drawn(split: Split, count: int) -> Split:
+        if not least <= count <= len(split) - least:
+            raise ValueError(
+                f"--images: {images} take {count} of a split of {len(split):,}; want so many that "
+                f"they take {least} to {len(split) - least:,}"
+            )
+        chosen = torch.from_numpy(stratified(split.labels.numpy(), count, seed=0))
+        return Split(split.images[chosen], split.labels[chosen])
+
+    return replace(
+        data,
+        train=drawn(data.train, images - images // 5),
+        validation=drawn(data.validation, images // 5),
+    )
+
+
+class _Peak:
+    """The most memory in use since it was made."""
+
+    _RESET, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")  # Linux
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        memory.forget_peak(device)
+        if device.type == "cpu" and self._RESET.exists():
+            self._RESET.write_text("5")  # "the peak resident set size": proc(5)
+
+    def read(self) -> int | None:
+        """Bytes."""
+        if self._device.type == "cuda":
+            return memory.peak_bytes(self._device)
+        if not self._RESET.exists():
+            return None
+        found = re.search(r"VmHWM:\s+(\d+) kB", self._STATUS.read_text())
+        return int(found[1]) * 1024 if found else None

@@ -1,0 +1,250 @@
+"""A bundle: the folder that holds one winner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.bundles.proof import manifest_text
+from nas.core import schema as wanted
+from nas.runs.atomic_io import read_whole
+from nas.runs.space_files import open_space
+from search_spaces import Architecture, SearchSpace, Task, strict_json
+from search_spaces.architecture import NAME
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SCHEMAS = (1, 2)  # 1 had the first three files only
+FILES = ("architecture.json", "metrics.json", "weights.safetensors")
+MORE_FILES = (
+    *("model.py", "model.pt2", "model.onnx", "model.onnx.data", "hubconf.py"),
+    *("check.safetensors", "README.md", "pareto.png", "architecture.png"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The contents of a bundle, each file checked against the manifest.
+
+    Reading one runs nothing from it; `net()` compiles its architecture with this toolkit.
+    """
+
+    path: Path
+    described: Mapping[str, Any]  # architecture.json as it is
+    architecture: Architecture
+    task: Task
+    metrics: Mapping[str, Any]
+
+    def space(self, given: str | None = None) -> SearchSpace:
+        """The search space; one in a file of the user's own must be `given`, and is run.
+
+        Raises:
+            ValueError: it is not to be had, or this is no network of it; names the file.
+        """
+        file = self.path / "architecture.json"
+        space = open_space(self.described["space"], given, file)
+        try:
+            space.check_task(self.task)
+            space.check(self.architecture)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
+        return space
+
+    def net(self, space: SearchSpace | None = None) -> nn.Module:
+        """The trained network, in evaluation mode, on the CPU.
+
+        Its `features` is the same network without the classifier: what the classifier reads,
+        (B, features). The two share their weights.
+
+        Args:
+            space: The search space, where it is not to be had from where the run had it.
+
+        Raises:
+            ValueError: the weights are damaged, or do not fit.
+        """
+        from nas.bundles.transfer import fill, with_features
+
+        space = space or self.space()
+        weights = self.weights()  # first: what is damaged is refused before anything is built
+        stored = sum(tensor.numel() for tensor in weights.values())
+        needed = space.cost(self.architecture, self.task).parameters
+        if stored < needed:
+            raise ValueError(
+                f"{self.path}: its weights do not fit its network: {stored:,} numbers for "
+                f"{needed:,} parameters"
+            )
+        net = space.compile(self.architecture, self.task)
+        fill(net, weights, self.path)
+        return with_features(
+            net.eval(), lambda n: space.compile(self.architecture, self.task_for(n))
+        )
+
+    def task_for(self, classes: int, input_shape: tuple[int, ...] | None = None) -> Task:
+        """The task with another number of classes, and other inputs if they are given."""
+        small = self.task.small_images  # the same stem, whatever the size
+        return Task(input_shape or self.task.input_shape, classes, small)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The trained weights by name, on the CPU.
+
+        Raises:
+            ValueError: they are damaged.
+        """
+        from safetensors.torch import load as parse
+
+        content = _read(self.path / "weights.safetensors", _read_manifest(self.path))
+        try:
+            return parse(content)
+        except Exception as error:  # safetensors has its own
+            file = self.path / "weights.safetensors"
+            raise ValueError(f"{file}: not safetensors ({' '.join(str(error).split())})") from None
+
+
+def load_bundle(path: str | Path, space: SearchSpace | None = None) -> nn.Module:
+    """The trained network of a bundle, in evaluation mode, on the CPU.
+
+    Args:
+        path: The folder.
+        space: The search space, where it is one of the user's own that has moved.
+
+    Raises:
+        ValueError: it is not a bundle, or a file of it is damaged; names the file.
+    """
+    return open_bundle(path).net(space)
+
+
+def open_bundle(path: str | Path) -> Bundle:
+    """Read a bundle, without its weights.
+
+    Raises:
+        ValueError: it is not a bundle, or a file of it is damaged; names the file.
+    """
+    path = Path(path)
+    manifest = _read_manifest(path)
+    _check_files(path, manifest)
+    file = path / "architecture.json"
+    described = _fields(path, "architecture.json", manifest, *_DESCRIBED)
+    metrics = _fields(path, "metrics.json", manifest, *_METRICS)
+    try:
+        architecture = Architecture(**described["architecture"])
+        small = described.get("small_images")  # earlier versions did not say
+        task = Task(tuple(described["input_shape"]), described["classes"], small)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    _check_count(file, described, "class_names", task.classes)
+    for name in ("mean", "std"):
+        _check_count(path / "metrics.json", metrics["data"], name, task.input_shape[0])
+    return Bundle(path, described, architecture, task, metrics)
+
+
+def check_target(to: Path, *, force: bool) -> None:
+    """Refuse a folder that a bundle must not be written to; say it before the work is done.
+
+    Raises:
+        ValueError: it is there, and not `force`; or it is there and is not a bundle.
+    """
+    if to.is_dir() and not any(to.iterdir()):
+        return
+    if to.exists() and not (to / "manifest.json").is_file():
+        raise ValueError(f"{to} is there and is not a bundle: choose another folder")
+    if to.exists() and not force:
+        raise ValueError(f"{to} is there already: choose another folder, or --force")
+
+
+MOST_WEIGHTS = 100 * 10**9  # bytes
+_SHAPE = wanted.items(wanted.whole(1), 1, 3)
+_DESCRIBED = (
+    wanted.mapping(wanted.anything, small_images=wanted.flag),
+    wanted.record(
+        {
+            "space": wanted.text(100_000),
+            "architecture": wanted.record(
+                {"space": wanted.text(pattern=NAME.pattern), "value": wanted.anything}
+            ),
+            "input_shape": _SHAPE,
+            "classes": wanted.whole(1),
+            "class_names": wanted.items(wanted.text()),
+        },
+        others=True,
+    ),
+)
+_NUMBERS = wanted.items(wanted.number(-1e38, 1e38))
+_DATA = wanted.record(
+    {
+        "name": wanted.text(100_000),
+        "fingerprint": wanted.text(),
+        "input_shape": _SHAPE,
+        "mean": _NUMBERS,
+        "std": _NUMBERS,
+    },
+    others=True,
+)
+_SCORES = wanted.maybe(wanted.record({"accuracy": wanted.number(0, 1)}, others=True))
+_METRICS = (
+    wanted.mapping(wanted.anything, validation=_SCORES, test=_SCORES),
+    wanted.record({"data": _DATA}, others=True),
+)
+
+
+def _read_manifest(path: Path) -> dict[str, str]:
+    file = path / "manifest.json"
+    if not file.is_file():
+        raise ValueError(f"want the folder of a bundle, got {path}: it has no manifest.json")
+    try:
+        content = read_whole(file, strict_json.STRANGERS.characters)
+        manifest = strict_json.loads(content.decode())
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    if not isinstance(manifest, dict) or manifest.get("schema") not in SCHEMAS:
+        raise ValueError(f"{file}: want schema {SCHEMAS[-1]}; another version made this bundle")
+    digests: Any = manifest.get("sha256")
+    more = digests.keys() - set(FILES) if isinstance(digests, dict) else set()
+    digest = wanted.text(pattern="[0-9a-f]{64}")
+    try:
+        names = (*FILES, *(name for name in MORE_FILES if name in more))
+        wanted.record(dict.fromkeys(names, digest))(digests, "sha256")
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    if manifest["schema"] > 1 and content.decode() != manifest_text(dict(digests)):
+        raise ValueError(f"{file} is damaged: it was changed after it was written")
+    return dict(digests)
+
+
+def _check_files(path: Path, manifest: Mapping[str, str]) -> None:
+    """Refuse a folder with a file damaged, missing or added, before anything of it is used."""
+    for name in manifest:
+        _read(path / name, manifest)
+    for file in path.iterdir():
+        if file.name not in {*manifest, "manifest.json", "__pycache__"}:
+            raise ValueError(f"{file} was added: it is not in the manifest; remove it")
+
+
+def _check_count(file: Path, fields: Mapping[str, Any], name: str, count: int) -> None:
+    if len(fields[name]) != count:
+        raise ValueError(f"{file}: {name}: want {count} of them, got {len(fields[name])}")
+
+
+def _read(file: Path, manifest: Mapping[str, str]) -> bytes:
+    json = file.suffix == ".json"
+    content = read_whole(file, strict_json.STRANGERS.characters if json else MOST_WEIGHTS)
+    if sha256(content).hexdigest() != manifest[file.name]:
+        raise ValueError(f"{file} is damaged: it is not what the manifest says")
+    return content
+
+
+def _fields(
+    path: Path, name: str, manifest: Mapping[str, str], *checks: wanted.Check
+) -> dict[str, Any]:
+    file = path / name
+    content = _read(file, manifest)
+    try:
+        fields: dict[str, Any] = strict_json.loads(content.decode())
+        for check in checks:
+            check(fields, name.removesuffix(".json"))
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    return fields

@@ -1,0 +1,277 @@
+"""`nas benchmark`: search strategies side by side on a table, and training speed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli.console import messages, results
+from nas.cli.options import Device, Json, Recipe, recipe_fields
+
+if TYPE_CHECKING:
+    from nas.benchmark.searches import Benchmark
+    from nas.benchmark.throughput import Bench
+    from nas.benchmark.training import Candidate, Measurement
+
+app = typer.Typer(
+    help="Search strategies on a table of published scores; training speed.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def benchmark() -> None:
+    """Measure the toolkit and others."""
+
+
+@app.command()
+def search(
+    table: Annotated[Path, typer.Option(help="CSV or CSV.gz: architectures and their scores.")],
+    space: Annotated[str, typer.Option(help="As for nas search.")],
+    accuracy: Annotated[
+        str,
+        typer.Option(
+            help="The column that is searched by; or columns by epochs: 12=COLUMN,200=COLUMN."
+        ),
+    ],
+    report: Annotated[
+        str | None, typer.Option(help="The column that is reported. Default: the one searched.")
+    ] = None,
+    strategies: Annotated[
+        str, typer.Option(help="With commas between them: random,evolution:population=64,...")
+    ] = "random,evolution,nsga2",
+    trials: Annotated[int, typer.Option(help="Of each search.")] = 200,
+    seeds: Annotated[int, typer.Option(help="Searches for each strategy.")] = 20,
+    objectives: Annotated[str, typer.Option(help="accuracy, or accuracy,parameters.")] = "accuracy",
+    seconds: Annotated[
+        str | None, typer.Option(help="The column with the time an evaluation took.")
+    ] = None,
+    at: Annotated[str, typer.Option(help="Compare after so many trials: 30,50,100.")] = "",
+    input: Annotated[  # noqa: A002 - the option is called --input
+        str, typer.Option("--input", help="Shape of one input; decides the costs.")
+    ] = "3x32x32",
+    classes: Annotated[int, typer.Option(help="Likewise.")] = 10,
+    window: Annotated[int, typer.Option(help="Proposals in flight at most.")] = 1,
+    workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
+    out: Annotated[Path, typer.Option(help="Results; searches there are not run again.")] = Path(
+        "benchmarks/search"
+    ),
+    json: Json = False,
+) -> None:
+    """Run strategies side by side on a table; run the same command again to continue."""
+    from nas.benchmark import searches
+    from nas.benchmark.contestants import split
+    from nas.benchmark.report import report as report_on
+    from nas.executors.resource_limits import cores
+    from search_spaces.task import parse_shape
+
+    for name, value in (("trials", trials), ("seeds", seeds), ("window", window)):
+        if value < 1:
+            raise ValueError(f"--{name}: want at least 1, got {value}")
+    names = split(strategies)
+    columns = _columns(accuracy)
+    spec = searches.Benchmark(
+        table=str(table),
+        space=space,
+        accuracy=columns,
+        report=report or columns[max(columns)],
+        objectives=tuple(name.strip() for name in objectives.split(",")),
+        seconds=seconds,
+        input_shape=parse_shape(input),
+        classes=classes,
+        window=window,
+    )
+    spec.check()
+    compared = _numbers(at, trials)
+    _run(spec, names, trials=trials, seeds=seeds, out=out, workers=workers or cores())
+    found = searches.read(out, names, trials=trials, seeds=seeds)
+    shown = report_on(spec, found, compared).write(out)
+    if json:
+        print((out / "summary.json").read_text(), end="")
+        return
+    console = results()
+    console.print(shown)
+    console.print(f"written to {out}: summary.csv, summary.json, curves.png, tensorboard/")
+
+
+@app.command()
+def training(
+    spaces: Annotated[
+        str, typer.Option(help="SPACE*HOW_MANY with + between them; spaces as for nas search.")
+    ] = "nasbench201:channels=8,cells=1*8+mobile*4",
+    data: Annotated[str, typer.Option(help="Images, as for nas search.")] = "digits",
+    images: Annotated[
+        int | None, typer.Option(help="Train and validate on so many of them only.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Of each training.")] = 2,
+    batch_size: Annotated[int, typer.Option(help="Examples a step.")] = 64,
+    seeds: Annotated[int, typer.Option(help="Rounds over the architectures.")] = 3,
+    recipe: Recipe = "",
+    loader_workers: Annotated[
+        int, typer.Option(help="Processes of the plain loop's DataLoader.")
+    ] = 2,
+    threads: Annotated[int, typer.Option(help="Torch threads.")] = 1,
+    device: Device = "auto",
+    out: Annotated[Path | None, typer.Option(help="A file for the JSON document too.")] = None,
+    json: Json = False,
+) -> None:
+    """Train architectures by our loop and the plain one, in turns, and say what each took.
+
+    Stopped, it says what whole rounds over the architectures have shown; the same command with the
+    same --out goes on from there.
+    """
+    from nas.benchmark import training as speed
+    from nas.benchmark.throughput import Bench
+    from nas.benchmark.training_report import tables
+    from nas.evaluators import training as trained
+    from nas.runs.atomic_io import write_whole
+
+    for name, value in (("seeds", seeds), ("threads", threads)):
+        if value < 1:
+            raise ValueError(f"--{name}: want at least 1, got {value}")
+    if loader_workers < 0:
+        raise ValueError(f"--loader-workers: want at least 0, got {loader_workers}")
+    candidates = speed.sample(_counted(spaces))
+    fields = {"epochs": epochs, "batch_size": batch_size, **recipe_fields(recipe)}
+    with trained.threads(threads):
+        bench = Bench(data, fields, device=device, loader_workers=loader_workers, images=images)
+        document, text = None, ""
+        try:
+            for document in _measured(bench, candidates, seeds, out):
+                text = dumps(document, indent=2, allow_nan=False) + "\n"
+                if out is not None:
+                    write_whole(out, text)
+        finally:
+            if json:
+                print(text, end="")
+            elif document is not None:
+                results().print(tables(document))
+
+
+def _measured(
+    bench: Bench, candidates: list[Candidate], seeds: int, out: Path | None
+) -> Iterator[dict[str, object]]:
+    """What is known after every round over the candidates, from those in `out` on."""
+    from rich.progress import track
+
+    from nas.benchmark import training as speed
+
+    console = messages()
+    circumstances = {"machine": speed.machine(str(bench.data.device)), **bench.described()}
+    measured = _before(out, circumstances, candidates)
+    apart = [
+        bench.taken_apart(c.space, c.architecture)
+        for c in track(candidates, "taken apart", console=console)
+    ]
+    one_round = len(speed.LOOPS) * len(candidates)
+
+    def known() -> dict[str, object]:
+        found = speed.summary(candidates, measured, apart)
+        rounds, times = len(measured) // one_round, found["ratio"]["mean"]
+        console.print(f"round {rounds} of {seeds}: {times:.2f} times the plain loop")
+        return {**circumstances, **found}
+
+    if measured:
+        yield known()
+    left = range(len(measured) // one_round, seeds)
+    trainings = speed.run(bench, candidates, left)
+    for ended in track(trainings, "trainings", total=len(left) * one_round, console=console):
+        measured.append(ended)
+        if len(measured) % one_round == 0:
+            yield known()
+
+
+def _before(
+    out: Path | None, circumstances: dict[str, object], candidates: list[Candidate]
+) -> list[Measurement]:
+    """What the file of an earlier benchmark has of this one."""
+    from nas.benchmark import training as speed
+    from search_spaces import strict_json
+
+    if out is None or not out.exists():
+        return []
+    try:
+        document = strict_json.loads(out.read_text())
+        return speed.measured_before(document, circumstances, candidates)
+    except (ValueError, LookupError, TypeError) as error:
+        got = error if isinstance(error, ValueError) else "not a benchmark"
+        raise ValueError(
+            f"--out: want a new file, or one of this very benchmark to go on from; {out}: {got}"
+        ) from None
+
+
+def _counted(text: str) -> list[tuple[str, int]]:
+    """`nasbench201:channels=8*8+mobile*4`."""
+    counted = []
+    for part in text.split("+"):
+        space, star, count = part.rpartition("*")
+        if not star or not count.isdecimal():
+            raise ValueError(f"--spaces: want SPACE*HOW_MANY+..., got {text!r}")
+        counted.append((space, int(count)))
+    return counted
+
+
+def _run(
+    spec: Benchmark, names: tuple[str, ...], *, trials: int, seeds: int, out: Path, workers: int
+) -> None:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from nas.benchmark import searches
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=messages(),
+    )
+    total = len(names) * seeds
+    with bar:
+        task = bar.add_task("searches", total=total)
+        try:
+            for done, ended in enumerate(
+                searches.run(spec, names, trials=trials, seeds=seeds, out=out, workers=workers), 1
+            ):
+                described = "searches" if ended is None else ended.contestant
+                bar.update(task, advance=1, description=described)
+                if not bar.console.is_terminal and done % max(1, total // 10) == 0:
+                    bar.console.print(f"{done} of {total} searches")
+        except Exception:  # says itself what went wrong
+            raise
+        except BaseException:  # Ctrl-C and SIGTERM
+            bar.console.print(f"stopped; what has ended is in {out}, the same command continues")
+            raise
+
+
+def _columns(text: str) -> dict[int, str]:
+    """`COLUMN`, or `12=COLUMN,200=COLUMN`, by epochs."""
+    if "=" not in text:
+        return {1: text}
+    columns = {}
+    for part in text.split(","):
+        epochs, _, column = part.partition("=")
+        if not epochs.strip().isdecimal() or int(epochs) < 1 or not column:
+            raise ValueError(f"--accuracy: want COLUMN or EPOCHS=COLUMN,..., got {text!r}")
+        columns[int(epochs)] = column
+    return columns
+
+
+def _numbers(text: str, trials: int) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        numbers = (0,)
+    if any(not 1 <= n <= trials for n in numbers):
+        raise ValueError(f"--at: want numbers of trials from 1 to {trials}, got {text!r}")
+    return numbers

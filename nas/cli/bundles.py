@@ -1,0 +1,105 @@
+"""`nas verify`, `nas predict` and `nas latency`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli.console import print_json
+from nas.cli.options import Device, Json
+
+LARGEST_BATCH = 1 << 16
+
+BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of a bundle.")]
+
+
+def verify(bundle: BundlePath, json: Json = False) -> int:
+    """Prove a bundle in a clean process: its files, and that every form gives the same logits."""
+    from nas.bundles.verify import verify as run_checks
+
+    checks = run_checks(bundle)
+    held = all(check.held for check in checks)
+    if json:
+        print_json(
+            {"bundle": str(bundle), "held": held, "checks": [asdict(check) for check in checks]}
+        )
+    else:
+        for check in checks:
+            print(f"{'held  ' if check.held else 'FAILED'}  {check.name}: {check.found}")
+    return 0 if held else 1
+
+
+def predict(
+    bundle: BundlePath,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Image files.")],
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Classify image files with the network of a bundle."""
+    from nas.bundles.read import open_bundle
+    from nas.winners.predict import predict as classify
+
+    found = classify(open_bundle(bundle), images, device=device)
+    if json:
+        print_json([asdict(prediction) for prediction in found])
+        return
+    width = max(len(prediction.image) for prediction in found)
+    for prediction in found:
+        print(f"{prediction.image:<{width}}  {prediction.label}  {prediction.probability:.1%}")
+
+
+def latency(
+    bundle: BundlePath,
+    device: Device = "cpu",
+    batches: Annotated[str, typer.Option(help="Sizes, with commas between them.")] = "1,8,64",
+    threads: Annotated[int, typer.Option(help="Of the CPU.")] = 1,
+    compiled: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Measure torch.compile too.")
+    ] = True,
+    json: Json = False,
+) -> None:
+    """How long a batch takes: PyTorch, torch.compile and ONNX Runtime side by side."""
+    try:
+        sizes = tuple(int(size) for size in batches.split(","))
+    except ValueError:
+        sizes = ()
+    if not sizes or not 1 <= min(sizes) <= max(sizes) <= LARGEST_BATCH:
+        raise ValueError(
+            f"--batches: want whole numbers from 1 to {LARGEST_BATCH:,}, got {batches}"
+        )
+    if threads < 1:
+        raise ValueError(f"--threads: want at least 1, got {threads}")
+    import torch
+
+    from nas.bundles.formats import has_onnx
+    from nas.bundles.read import open_bundle
+    from nas.evaluators.training import resolve
+    from nas.evaluators.training import threads as with_threads
+    from nas.winners.latency import latencies
+
+    opened, where = open_bundle(bundle), resolve(device)
+    onnx = opened.path / "model.onnx"
+    with with_threads(threads), torch.inference_mode():
+        found = list(
+            latencies(
+                opened.net(),
+                opened.task.input_shape,
+                batches=sizes,
+                device=where,
+                onnx=onnx if onnx.is_file() and has_onnx() else None,
+                compiled=compiled,
+            )
+        )
+    if json:
+        print_json(
+            {"bundle": str(bundle), "device": str(where), "threads": threads}
+            | {"latencies": [asdict(item) for item in found]}
+        )
+        return
+    print(f"milliseconds a batch: median (quartiles), {where}, {threads} threads")
+    for item in found:
+        low, middle, high = (f"{1000 * s:.2f}" for s in (item.low, item.median, item.high))
+        print(f"batch {item.batch:>4}  {item.way:<13}  {middle:>8} ({low} to {high})")

@@ -1,0 +1,83 @@
+"""`nas compare`: runs, or bundles, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli.console import print_json, results
+from nas.cli.options import Json
+
+if TYPE_CHECKING:
+    from nas.winners.compare import Row
+
+
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...|BUNDLE...", help="Runs, or bundles.")
+    ],
+    baselines: Annotated[
+        str, typer.Option(help="Beside bundles: networks of torchvision, as resnet18,resnet34.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Runs side by side, with confidence over seeds; or bundles, with what a batch takes here."""
+    are_bundles = [(folder / "manifest.json").is_file() for folder in folders]
+    if any(are_bundles) and not all(are_bundles):
+        runs = [str(f) for f, is_bundle in zip(folders, are_bundles, strict=True) if not is_bundle]
+        raise ValueError(f"want runs or bundles, got both: {runs[0]} is no bundle")
+    if all(are_bundles):
+        _bundles(folders, [name for name in baselines.split(",") if name], as_json=json)
+        return
+    if baselines:
+        raise ValueError("--baselines: networks of torchvision stand beside bundles, not runs")
+    _runs(folders, as_json=json)
+
+
+def _runs(folders: list[Path], *, as_json: bool) -> None:
+    from nas.analysis.comparison import compare_runs
+    from nas.runs.run import Run
+    from nas.views.terminal.comparison import comparison_document, comparison_tables
+
+    found = compare_runs([Run(folder) for folder in folders])
+    if as_json:
+        print_json(comparison_document(found))
+        return
+    console = results()
+    for part in comparison_tables(found):
+        console.print(part)
+        console.print()
+
+
+def _bundles(folders: list[Path], baselines: list[str], *, as_json: bool) -> None:
+    from nas.winners.compare import compare_bundles
+
+    rows = compare_bundles(folders, baselines)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+    else:
+        _print_rows(rows)
+
+
+def _print_rows(rows: list[Row]) -> None:
+    from rich.table import Table
+
+    from nas.core.numbers import short
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("network", overflow="fold")
+    table.add_column("data", no_wrap=True)
+    for title in ("test", "valid.", "parameters", "MACs", "ms", "quartiles"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        shares = [
+            "-" if share is None else f"{share:.2%}"
+            for share in (row.test_accuracy, row.validation_accuracy)
+        ]
+        numbers = [f"{row.parameters:,}", short(row.macs), f"{row.milliseconds:.2f}"]
+        spread = " to ".join(f"{end:.2f}" for end in row.spread)
+        table.add_row(row.name, row.data or "-", *shares, *numbers, spread)
+    results().print(table)

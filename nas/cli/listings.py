@@ -1,0 +1,155 @@
+"""`nas spaces`, `nas profile`, `nas strategies` and `nas schedules`: what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli.console import print_json, results
+from nas.cli.options import Classes, Json
+
+if TYPE_CHECKING:
+    from nas.core.registry import Entry
+
+
+def spaces(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="As for nas search --space.")
+    ] = None,
+    input: Annotated[  # noqa: A002 - the option is called --input
+        str | None,
+        typer.Option("--input", help="Shape of one input. Default: 3x32x32, 3x128 or 64."),
+    ] = None,
+    classes: Classes = 10,
+    trials: Annotated[int | None, typer.Option(help="Warn where there are fewer to try.")] = None,
+    json: Json = False,
+) -> None:
+    """The search spaces there are, or what the one called NAME holds."""
+    if name is not None:
+        _report_space(name, input, classes, trials, as_json=json)
+        return
+    from math import isfinite
+
+    from rich.table import Table
+
+    from search_spaces import SPACES, get
+    from search_spaces.task import KINDS
+
+    rows = [get(name) for name in SPACES]
+    if json:
+        print_json(
+            [
+                {
+                    "name": s.name,
+                    "size": s.size if isfinite(s.size) else None,
+                    "inputs": list(s.inputs),
+                    "known": list(s.known),
+                    "settings": dict(s.settings),
+                    "source": s.source,
+                }
+                for s in rows
+            ]
+        )
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("space", "architectures", "for", "settings", "source"):
+        table.add_column(column, overflow="fold")
+    for s in rows:
+        size = f"{s.size:,}" if s.size < 1e9 else f"{float(s.size):.1e}"
+        kinds = ", ".join(KINDS[axes].split()[0] for axes in s.inputs)
+        settings = ", ".join(f"{k}={v}" for k, v in s.settings.items())
+        table.add_row(s.name, size, kinds, settings, s.source)
+    results().print(table)
+
+
+def _report_space(
+    name: str, shape: str | None, classes: int, trials: int | None, *, as_json: bool
+) -> None:
+    from nas.analysis.space_report import lines, report, usual_task
+    from search_spaces import Task, load
+    from search_spaces.task import parse_shape
+
+    space = load(name)
+    task = usual_task(space, classes) if shape is None else Task(parse_shape(shape), classes)
+    document = report(space, task, trials)
+    if as_json:
+        print_json(document)
+    else:
+        for line in lines(document):
+            print(line)
+
+
+def profile(
+    space: Annotated[str, typer.Argument(metavar="SPACE", help="As for nas search --space.")],
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCHITECTURE", help="A known name, or any notation.")
+    ],
+    input: Annotated[  # noqa: A002 - the option is called --input
+        str, typer.Option("--input", help="Shape of one input.")
+    ] = "3x32x32",
+    classes: Classes = 10,
+    json: Json = False,
+) -> None:
+    """Parameters, MACs and activation memory of an architecture, without training it."""
+    from dataclasses import asdict
+
+    from nas.views.terminal.run import short
+    from search_spaces import Task, load
+    from search_spaces.task import parse_shape
+
+    shape = parse_shape(input)
+    task = Task(shape, classes)
+    opened = load(space)
+    parsed = opened.parse(architecture)
+    cost = opened.cost(parsed, task)
+    if json:
+        print_json(
+            {
+                "space": space,
+                "architecture": str(parsed),
+                "notation": opened.format(parsed),
+                "input": list(shape),
+                "classes": classes,
+                **asdict(cost),
+            }
+        )
+    else:
+        print(f"{opened.format(parsed)}")
+        print(f"parameters              {cost.parameters:,}")
+        print(f"MACs                    {cost.macs:,} ({short(cost.macs)})")
+        print(f"peak activation memory  {cost.peak_activation_bytes:,} bytes")
+
+
+def strategies(json: Json = False) -> None:
+    """The search strategies there are."""
+    from nas.strategies import STRATEGIES
+
+    _list("strategy", STRATEGIES, as_json=json)
+
+
+def schedules(json: Json = False) -> None:
+    """The fidelity schedules there are: how long what a strategy proposes is trained."""
+    from nas.schedules import SCHEDULES
+
+    _list("schedule", SCHEDULES, as_json=json)
+
+
+def _list(kind: str, entries: Mapping[str, Entry], *, as_json: bool) -> None:
+    from rich.table import Table
+
+    if as_json:
+        print_json(
+            [
+                {"name": name, "summary": entry.summary, "source": entry.source}
+                for name, entry in entries.items()
+            ]
+        )
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in (kind, "what it does", "source"):
+        table.add_column(column, overflow="fold")
+    for name, entry in entries.items():
+        table.add_row(name, entry.summary, entry.source)
+    results().print(table)

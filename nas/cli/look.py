@@ -1,0 +1,124 @@
+"""`nas show`, `nas plot` and `nas tensorboard`: what there is to see of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli.console import messages, print_json, results
+from nas.cli.options import Json, RunPath, SpaceFile
+
+if TYPE_CHECKING:
+    from search_spaces import SearchSpace
+
+
+def show(
+    run: RunPath,
+    trial: Annotated[
+        int | None, typer.Argument(metavar="TRIAL", help="One trial: drawn, layer by layer.")
+    ] = None,
+    json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print all trials, one a row.")] = False,
+    space: SpaceFile = None,
+) -> None:
+    """The front and the failures of a run, or one trial; and what to do next."""
+    if csv and (json or trial is not None):
+        raise ValueError("--csv prints all trials: drop --json and TRIAL")
+    if csv:
+        _show_csv(run, space)
+    elif trial is None:
+        show_run(run, as_json=json, space=space)
+    else:
+        _show_trial(run, trial, space, as_json=json)
+
+
+def show_run(path: Path, *, as_json: bool, space: SearchSpace | str | None = None) -> None:
+    """Print the front, the failures, and what to do next."""
+    from nas.runs.run import Run
+    from nas.views.terminal.run import document, overview
+
+    run = Run(path, space)
+    known = space is not None or not run.settings.space_in_file
+    opened = run.space if known else None  # else the text of architectures will do
+    if as_json:
+        print_json(document(run, opened))
+        return
+    console = results()
+    for part in overview(run, opened):
+        console.print(part, soft_wrap=isinstance(part, str))
+
+
+def _show_trial(path: Path, number: int, space: str | None, *, as_json: bool) -> None:
+    from nas.runs.run import Run
+    from nas.views.terminal.trial import trial_document, trial_lines
+
+    run = Run(path, space)
+    trial = run.trial(number)
+    if as_json:
+        print_json(trial_document(run, trial, run.space))
+        return
+    console = results()
+    plain = not console.encoding.startswith("utf")
+    for line in trial_lines(run, trial, run.space, plain=plain):
+        console.print(line, soft_wrap=True)
+
+
+def _show_csv(path: Path, space: str | None) -> None:
+    import sys
+
+    from nas.runs.run import Run
+    from nas.views.trials_csv import write_csv
+
+    run = Run(path, space)
+    write_csv(run, run.space, sys.stdout)
+
+
+def plot(
+    run: RunPath,
+    to: Annotated[
+        Path, typer.Option(help="A folder for all pictures, or a file .png, .svg or .pdf for one.")
+    ],
+    what: Annotated[
+        str, typer.Option(help="For a file: front, progress, lineage or architecture.")
+    ] = "front",
+    theme: Annotated[str, typer.Option(help="light or dark: both read on any page.")] = "light",
+    trial: Annotated[
+        int | None, typer.Option("--trial", help="Whose architecture. Default: the best one's.")
+    ] = None,
+    space: SpaceFile = None,
+) -> None:
+    """Pictures of a search: its front, its progress, its lineage, an architecture."""
+    from nas.runs.run import Run
+    from nas.views.pictures import save
+
+    for path in save(Run(run, space), to, what=what, theme=theme, trial=trial):
+        print(path)
+
+
+def tensorboard(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Write it anew, from the journal.")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(help="Default: the first that is free from 6006 on.")
+    ] = None,
+    serve: Annotated[bool, typer.Option(help="Start it; else it is only written.")] = True,
+    space: SpaceFile = None,
+) -> None:
+    """Look at runs in TensorBoard, on this machine's own address."""
+    from nas.runs.run import Run
+    from nas.views.tensorboard.serving import free_port, prepare, serve_folder, welcome
+
+    console = messages()
+    opened = [Run(path, space) for path in runs]
+    with prepare(opened, rebuild=rebuild, notify=console.print) as folder:
+        if not serve:
+            print(folder)
+            return
+        chosen = free_port(port)
+        for line in welcome(chosen, sum(len(run.trials) for run in opened)):
+            print(line, flush=True)
+        serve_folder(folder, chosen)

@@ -1,0 +1,207 @@
+"""`nas export` and `nas retrain`."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli.console import messages, print_json
+from nas.cli.options import Device, Force, Json, MaxParams, RunPath, Select, TrialNumber
+
+if TYPE_CHECKING:
+    from nas.bundles.read import Bundle
+    from nas.core.trial import Trial
+    from nas.runs.run import Run
+
+SpaceFile = Annotated[
+    str | None,
+    typer.Option(help="FILE:VARIABLE, if the search space is in a file of your own: it is run."),
+]
+
+
+def export(
+    run: RunPath,
+    to: Annotated[Path, typer.Option(help="The folder of the bundle.")],
+    trial: TrialNumber = None,
+    select: Select = "best",
+    max_params: MaxParams = None,
+    retrain: Annotated[
+        int | None, typer.Option(help="Train it from scratch for so many epochs first.")
+    ] = None,
+    space: SpaceFile = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Take a trained network away: a folder that anyone can run with PyTorch alone, proved."""
+    from nas.runs.run import Run
+
+    opened = Run(run, space)
+    chosen = _choose(opened, trial, select, max_params)
+    if retrain is not None:
+        _retrain(run, retrain, to, chosen.number, "best", None, space=space, force=force, json=json)
+        return
+    with _without_collector():
+        from nas.winners.export import export_trial
+
+        bundle = export_trial(opened, chosen, to, force=force, notify=messages().print)
+    if json:
+        print_json({"bundle": str(to), "trial": chosen.number, "scores": dict(chosen.scores)})
+    else:
+        print(
+            f"{bundle.path}: trial {chosen.number}, "
+            f"{chosen.scores['accuracy']:.2%} validation accuracy, "
+            f"{chosen.scores['parameters']:,} parameters"
+        )
+        print(f"proved; {to / 'README.md'} says how to run it")
+
+
+def retrain(
+    source: Annotated[Path, typer.Argument(metavar="RUN|BUNDLE", help="A run or a bundle.")],
+    epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 100,
+    data: Annotated[
+        str | None, typer.Option(help="Other data, to fine-tune a bundle's weights on.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop fine-tuning after so many epochs without a gain.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Resize those data's images.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="The folder of the bundle. Default: beside the source.")
+    ] = None,
+    trial: TrialNumber = None,
+    select: Select = "best",
+    max_params: MaxParams = None,
+    space: SpaceFile = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    device: Device = "auto",
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Train a winner properly, or fine-tune it on other data; report its test accuracy once."""
+    if epochs < 1:
+        raise ValueError(f"--epochs: want at least 1, got {epochs}")
+    if patience is not None and patience < 1:
+        raise ValueError(f"--patience: want at least 1, got {patience}")
+    if data is None:
+        if patience is not None or image_size is not None:
+            raise ValueError("--patience and --image-size are for fine-tuning: --data says on what")
+        _retrain(
+            source,
+            epochs,
+            to,
+            trial,
+            select,
+            max_params,
+            space=space,
+            seed=seed,
+            device=device,
+            force=force,
+            json=json,
+        )
+        return
+    if not (source / "manifest.json").is_file():
+        raise ValueError(f"--data fine-tunes a bundle, got {source}: export one first")
+    from nas.bundles.read import open_bundle
+    from nas.views.tensorboard.training_curves import curves
+    from nas.views.terminal.live import epochs_bar
+    from nas.winners.retrain import fine_tune
+
+    target = to or source.with_name(f"{source.name}-{Path(data).stem}")
+    board = target.with_name(f"{target.name}-tensorboard")
+    with epochs_bar(epochs, messages()) as bar, curves(board) as write:
+        bundle = fine_tune(
+            open_bundle(source),
+            data,
+            target,
+            epochs=epochs,
+            patience=patience,
+            image_size=image_size,
+            space_file=space,
+            seed=seed,
+            device=device,
+            force=force,
+            progress=lambda epoch: (bar(epoch), write(epoch))[0],
+        )
+    _report(bundle, epochs, as_json=json)
+
+
+def _retrain(
+    source: Path,
+    epochs: int,
+    to: Path | None,
+    trial: int | None,
+    select: str,
+    max_params: int | None,
+    *,
+    space: str | None,
+    seed: int = 0,
+    device: str = "auto",
+    force: bool,
+    json: bool,
+) -> None:
+    from nas.bundles.read import open_bundle
+    from nas.runs.run import Run
+    from nas.views.terminal.live import epochs_bar
+    from nas.winners.retrain import Winner, retrain
+
+    if epochs < 1:
+        raise ValueError(f"want at least 1 epoch, got {epochs}")
+    if (source / "manifest.json").is_file():
+        if trial is not None or max_params is not None:
+            raise ValueError(
+                f"{source} is a bundle, which is one network: drop --trial and --max-params"
+            )
+        winner = Winner.of_bundle(open_bundle(source), space)
+        target = to or source.with_name(f"{source.name}-retrained")
+    else:
+        run = Run(source, space)
+        chosen = _choose(run, trial, select, max_params)
+        winner = Winner.of_trial(run, chosen)
+        target = to or source / "retrained" / f"trial-{chosen.number:05d}"
+    with epochs_bar(epochs, messages()) as progress:
+        bundle = retrain(
+            winner, target, epochs=epochs, seed=seed, device=device, force=force, progress=progress
+        )
+    _report(bundle, epochs, as_json=json)
+
+
+def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
+    from nas.core.numbers import counted
+
+    test, parameters = bundle.metrics["test"], bundle.metrics["parameters"]
+    if as_json:
+        print_json(
+            {
+                "bundle": str(bundle.path),
+                "epochs": epochs,
+                "test_accuracy": test["accuracy"],
+                "parameters": parameters,
+            }
+        )
+    else:
+        print(
+            f"test accuracy {test['accuracy']:.2%} ({test['examples']} examples), "
+            f"{parameters:,} parameters, {counted(epochs, 'epoch')}"
+        )
+        print(f"written to {bundle.path}; load it with nas.load_bundle({str(bundle.path)!r})")
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """For what is soon over and imports much: looking for cycles in it takes a seventh of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _choose(run: Run, trial: int | None, select: str, max_params: int | None) -> Trial:
+    if trial is not None:
+        return run.trial(trial)
+    return run.best(select, max_parameters=max_params)

@@ -1,0 +1,336 @@
+"""A search that is being run: its folder, its trials as they come, and what is kept of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from nas import executors, schedules
+from nas.core import hyperparameters
+from nas.core.candidates import Candidates, Exhausted
+from nas.core.front import TrialFront
+from nas.core.objectives import Objectives
+from nas.core.trial import Proposal, Trial, checkpoint_name, paused_name
+from nas.engine.loop import run_trials
+from nas.estimators import training_demand as sizing
+from nas.evaluators import factories, training
+from nas.executors import Executor
+from nas.executors.autotune import settle
+from nas.executors.resource_limits import Terms
+from nas.executors.workers import Workers
+from nas.runs.pending import InFlight
+from nas.runs.run import (
+    Header,
+    Run,
+    is_begun,
+    largest_of,
+    made_here,
+    read_header,
+    write_header,
+    writing,
+)
+from nas.runs.settings import Settings
+from nas.runs.space_files import changed, same_but_for_place
+from nas.schedules import Schedule
+from nas.strategies import make
+
+ALL_FAILED = 10  # trials, from the first on, that end a search when every one of them failed
+
+
+class SearchFailed(Exception):  # noqa: N818 - the word for it
+    """Every trial fails: there is no point in going on."""
+
+
+class Session:
+    """One search, begun or resumed.
+
+    Making one checks everything that can be checked before the first trial, and reads the data;
+    nothing is written before `run`.
+
+    Args:
+        settings: What decides the outcome. Paths in it are made absolute, the device resolved.
+        out: The folder of the run; it is resumed if it is there.
+        terms: How many trials run at a time, and what each may take.
+        executor: A name of `nas.executors.EXECUTORS`; by default the simplest for the terms.
+        notify: Told, in a line each, what the user should know.
+
+    Raises:
+        ValueError: a setting is not allowed, nothing fits the limits, the data cannot be read,
+            the run in `out` had other settings, ...
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        out: Path,
+        *,
+        terms: Terms | None = None,
+        executor: str | None = None,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        self.path = out
+        self.terms = terms or Terms()
+        self.executor = executors.choose(executor, self.terms)
+        self._notify = notify or (lambda _: None)
+        settings = replace(
+            settings, space=_absolute_space(settings.space), data=_absolute_data(settings.data)
+        )
+        space = settings.load_space()
+        data = training.load_data(
+            settings.data,
+            seed=settings.data_seed,
+            image_size=settings.image_size,
+            device=settings.device,
+        )
+        any_of_its_kind = settings.device in ("auto", data.device.type)
+        self._device = data.device.type if any_of_its_kind else str(data.device)
+        self.settings = settings = replace(settings, device=data.device.type)
+        self.space = space
+        self.data = data
+        self.task = training.task_of(data)
+        self._epochs = training.make_recipe(settings.recipe).epochs
+        self.candidates = Candidates(
+            space,
+            self.task,
+            settings.limits,
+            hyperparameters.tree(settings.tune, settings.recipe),
+        )
+        for text in settings.first:
+            space.parse(text)
+        self._schedule()  # refuses settings that it does not allow
+        self.header = self._header()
+        self.recorded = 0
+        if is_begun(out):
+            self._check_same(read_header(out))
+            run = Run(out, self.space)
+            self.recorded = len(run.trials)
+            for trial in run.trials:
+                self.candidates.check(
+                    trial.proposal, f"{run.journal.path}, line {trial.number + 1}"
+                )
+
+    def run(self, trials: int) -> Iterator[Trial]:
+        """Run until there are `trials`; yield each new one.
+
+        Stop by not asking for more, or with Ctrl-C: what has been yielded is recorded.
+
+        Raises:
+            SearchFailed: the first ten trials all failed.
+            ValueError: another process is writing to the folder.
+            ChildProcessError: worker processes do not stay alive.
+        """
+        if not (self.path / "run.json").exists():
+            write_header(self.path, self.header)
+        with writing(self.path), training.threads(self.settings.threads):
+            yield from self._run(trials)
+
+    def _run(self, trials: int) -> Iterator[Trial]:
+        settings, run = self.settings, Run(self.path, self.space)
+        checkpoints = self.path / "checkpoints"
+        checkpoints.mkdir(exist_ok=True)
+        for torn in checkpoints.glob(".*.tmp"):  # a kill left it
+            torn.unlink()
+        objectives = Objectives(settings.objectives)
+        front = TrialFront(objectives)
+        for trial in run.trials:
+            front.add(trial)
+        schedule = self._schedule()
+        log = _Log(self, run)
+        executor = self._executor(checkpoints)
+        journal = run.journal
+        told = {trial.number for trial in run.trials}
+        failed: Counter[str] = Counter(str(t.failure) for t in run.failures)
+        completed = len(run.trials) - failed.total()
+        try:
+            if self.terms.auto and isinstance(executor, Workers):
+                self._settle(executor)
+            for trial in run_trials(
+                schedule,
+                self.candidates,
+                executor,
+                journal,
+                trials=trials,
+                seed=settings.seed,
+                window=settings.window,
+                first=self._baselines(),
+                in_flight=None if settings.ordered else InFlight(self.path / "in_flight.json"),
+            ):
+                front.add(trial)
+                told.add(trial.number)
+                _prune(checkpoints, front, schedule, told)
+                if trial.completed:
+                    completed += 1
+                else:
+                    failed[str(trial.failure)] += 1
+                log.add(trial)
+                if why := trial.measured.get("restarted"):
+                    self._notify(f"trial {trial.number} was trained from the beginning: {why}")
+                yield trial
+                if not completed and failed.total() >= ALL_FAILED:
+                    causes = "; ".join(f"{n} x {why}" for why, n in failed.most_common(3))
+                    raise SearchFailed(f"the first {failed.total()} trials all failed: {causes}")
+        except Exhausted as end:
+            self._notify(f"{end}; the search ends here")
+        finally:
+            spent = executor.spent()
+            executor.close()
+            journal.close()
+            log.close()
+        if self.executor != "in-process" and spent.busy:
+            self._notify(
+                f"{self.terms.workers} workers; {spent.idle_share:.1%} of their time was idle"
+            )
+
+    def _executor(self, checkpoints: Path) -> Executor:
+        """Where the trials run, new."""
+        settings, terms = self.settings, self.terms
+        if self.executor == "workers" and terms.workers > 1 and terms.total_memory is None:
+            free = sizing.free_bytes(self.data, terms.workers)
+            terms = replace(terms, total_memory=free)
+        if not terms.auto and terms.workers > settings.window:
+            self._notify(
+                f"{terms.workers} workers, but at most {settings.window} trials at a time: that is "
+                f"the window of the run; a larger --window is another search"
+            )
+        return executors.make(
+            self.executor,
+            factories.training_blueprint(settings, checkpoints, self._device),
+            terms,
+            here=factories.training(settings, self.space, self.data, checkpoints),
+        )
+
+    def _settle(self, workers: Workers) -> None:
+        """Have as many workers as train the most together."""
+        drawn = [
+            self.candidates.sample(Random(f"{self.settings.seed}/workers/{n}")) for n in range(9)
+        ]
+        typical = sorted(drawn, key=lambda proposal: self.candidates.cost(proposal).macs)[4]
+        most = min(self.terms.workers, self.settings.window)
+        self._notify(f"workers: finding out how many of {most} train the most together")
+        rates = settle(workers, typical, most)
+        kept = workers.most
+        self.terms = replace(self.terms, workers=kept)
+        found = ", ".join(f"{n}: {rate:,.0f}" for n, rate in rates.items())
+        self._notify(f"workers: {kept} of at most {most} (examples a second: {found})")
+
+    def _schedule(self) -> Schedule:
+        """What proposes, new: the strategy inside its schedule."""
+        settings, objectives = self.settings, Objectives(self.settings.objectives)
+        strategy = make(settings.strategy, self.candidates, objectives)
+        return schedules.make(
+            settings.schedule, strategy, self.candidates, objectives, self._epochs
+        )
+
+    def _baselines(self) -> list[Proposal]:
+        """What goes first and the limits admit, one for each function.
+
+        Those that were asked for, then, if they were, the known architectures of the space.
+        """
+        proposals: list[Proposal] = []
+        keys = set()
+        first = {text: self.space.parse(text) for text in self.settings.first}
+        known = self.space.known if self.settings.baselines else {}
+        for name, architecture in {**first, **known}.items():
+            key = self.space.canonical(architecture)
+            rng = Random(f"{self.settings.seed}/baseline/{name}")
+            proposal = Proposal(architecture, self.candidates.draw_hyperparameters(rng))
+            if key not in keys and self.candidates.admits(proposal):
+                keys.add(key)
+                proposals.append(proposal)
+        return proposals
+
+    def _header(self) -> Header:
+        return Header(
+            settings=self.settings,
+            data=training.facts_of(self.data),
+            space_sha256=self.settings.space_sha256(),
+            largest=largest_of(self.space, self.task, self.settings.max_parameters),
+            made=made_here(str(self.data.device)),
+        )
+
+    def _check_same(self, before: Header) -> None:
+        """Refuse to go on with another search; files may have moved, if they are the same."""
+        mine, theirs = self.settings, before.settings
+        if same_but_for_place(mine.space, theirs.space):
+            if before.space_sha256 != self.header.space_sha256:
+                raise ValueError(changed(mine.space, self.path))
+            theirs = replace(theirs, space=mine.space)
+        same_data = before.data["fingerprint"] == self.header.data["fingerprint"]
+        if same_data:
+            theirs = replace(theirs, data=mine.data)
+        differences = theirs.differences(mine)
+        if not differences and not same_data:
+            differences = ["the data have changed"]
+        if differences:
+            raise ValueError(
+                f"{self.path} holds a search with other settings ({'; '.join(differences)}): "
+                f"use the same, or another folder with --out"
+            )
+
+
+class _Log:
+    """Writes the TensorBoard folder; a disk that does not let it only stops the logging."""
+
+    def __init__(self, session: Session, run: Run) -> None:
+        from nas.views import tensorboard
+
+        self._session = session
+        self._board: tensorboard.Board | None = None
+        try:
+            subject = tensorboard.Subject.of_header(session.path, session.header, session.space)
+            self._board = tensorboard.Board(subject, run.journal)
+        except Exception as error:  # whatever it is, the search goes on
+            self._give_up(error)
+        for trial in run.trials:
+            self.add(trial)
+
+    def add(self, trial: Trial) -> None:
+        if self._board is not None:
+            try:
+                self._board.add(trial)
+            except Exception as error:
+                self._give_up(error)
+
+    def close(self) -> None:
+        if self._board is not None:
+            try:
+                self._board.close()
+            except Exception as error:
+                self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        if self._board is not None:
+            with suppress(OSError):
+                self._board.close(finish=False)
+        self._board = None
+        self._session._notify(f"TensorBoard is no longer written: {error}; the search goes on")
+
+
+def _prune(checkpoints: Path, front: TrialFront, schedule: Schedule, told: Collection[int]) -> None:
+    """Keep the weights of the front and the trainings that may be continued.
+
+    What trials not in `told` have written is theirs until they are told.
+    """
+    kept = {checkpoint_name(trial.number) for trial in front.items}
+    kept |= {paused_name(number) for number in schedule.kept()}
+    for file in checkpoints.iterdir():
+        found = re.match(r"trial-(\d+)\.", file.name)
+        if found and int(found[1]) in told and file.name not in kept:
+            file.unlink(missing_ok=True)
+
+
+def _absolute_space(space: str) -> str:
+    if ".py:" not in space:
+        return space
+    fixed = "fixed:" if space.startswith("fixed:") else ""
+    return fixed + str(Path(space.removeprefix("fixed:")).absolute())
+
+
+def _absolute_data(data: str) -> str:
+    path = Path(data)
+    return str(path.absolute()) if path.exists() else data

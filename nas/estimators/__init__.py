@@ -1,0 +1,1 @@
+"""Estimators: metrics of a configuration without training it."""

@@ -1,0 +1,73 @@
+"""What a training takes of its device, before it begins: memory, and how fast it is."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from time import perf_counter
+
+import torch
+
+import trainers
+from nas.evaluators import Need
+from search_spaces import Architecture, SearchSpace, Task
+from trainers import Dataset, Recipe, Split
+from trainers.loop import precision
+from trainers.profiling import footprint
+
+RATED = 20  # batches of a pass
+CONTEXT_BYTES = 600 * 2**20  # that a process takes of a GPU to use it at all
+SHARE = 0.9  # of what is free: kernels take something for themselves
+
+
+def free_bytes(data: Dataset, workers: int) -> int | None:
+    """What so many trainings may take together of the GPU that `data` is on; None on a CPU.
+
+    Every worker has a copy of the data there.
+    """
+    device = data.device
+    if device.type != "cuda":
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    here = sum(
+        t.nbytes
+        for s in (data.train, data.validation, data.test)
+        for t in (s.images, s.labels)
+        if t.device == device
+    )
+    return max(2**20, int(SHARE * (free - workers * (CONTEXT_BYTES + here))))
+
+
+def need(
+    space: SearchSpace, architecture: Architecture, task: Task, recipe: Recipe, device: torch.device
+) -> Need:
+    """The memory of a training: see `trainers.profiling.footprint`."""
+    with torch.device("meta") if device.type == "cuda" else nullcontext():
+        net = space.compile(architecture, task)
+    computed = precision.choose(recipe.precision, net, task.input_shape, device)
+    return Need(str(device), footprint.step_bytes(net, task.input_shape, recipe, computed=computed))
+
+
+def first(data: Dataset, count: int) -> Dataset:
+    """The data set with the first training examples only, and none to validate on."""
+
+    def cut(split: Split, most: int) -> Split:
+        return Split(split.images[:most], split.labels[:most], split.mapped)
+
+    return replace(data, train=cut(data.train, count), validation=cut(data.validation, 0))
+
+
+def rate(net: torch.nn.Module, data: Dataset, recipe: Recipe, seconds: float) -> float:
+    """Training examples a second, after a first pass in which much is set up.
+
+    Of passes over so few examples that one does not take long.
+    """
+    some = first(data, RATED * recipe.batch_size)
+    passes = trainers.train(net, some, replace(recipe, epochs=1_000_000), seed=0)
+    next(passes)
+    start, done = perf_counter(), 0
+    for _ in passes:
+        done += len(some.train)
+        if perf_counter() - start >= seconds:
+            break
+    return done / (perf_counter() - start)

@@ -1,0 +1,52 @@
+"""The proposals that are being evaluated, on disk: what a search that tells trials as they end needs.
+
+In such a search a later trial may be recorded before an earlier one. What the earlier one was to
+be is not in the journal then, and could not be proposed again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas.core.trial import Proposal, proposal_from_dict, proposal_to_dict
+from nas.runs.atomic_io import write_whole
+from search_spaces import strict_json
+
+
+class InFlight:
+    """Proposals by the numbers of their trials, in a file that need not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._proposals: dict[int, Proposal] = {}
+
+    def read(self) -> dict[int, Proposal]:
+        """What is in the file: all that were being evaluated, and perhaps some that have ended.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        if not self._path.exists():
+            return {}
+        try:
+            fields = strict_json.loads(self._path.read_text())
+            return {int(number): proposal_from_dict(p) for number, p in fields.items()}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{self._path}: damaged ({error}); remove it, and the trials that were under way "
+                f"are proposed anew"
+            ) from None
+
+    def add(self, number: int, proposal: Proposal) -> None:
+        """Write down one that is about to be evaluated.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        self._proposals[number] = proposal
+        plain = {str(n): proposal_to_dict(p) for n, p in self._proposals.items()}
+        write_whole(self._path, strict_json.dumps(plain))
+
+    def discard(self, number: int) -> None:
+        """Forget one that has been recorded, when the file is written next."""
+        self._proposals.pop(number, None)

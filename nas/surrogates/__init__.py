@@ -1,0 +1,1 @@
+"""Models of scores: what a strategy or an analysis expects of a configuration that was not trained."""

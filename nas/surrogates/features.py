@@ -1,0 +1,184 @@
+"""What a model of the scores sees of a proposal: numbers, in groups, and how far they are apart.
+
+Nothing here knows a search space. The groups are
+
+    decisions   which option is taken where, from the flat view of the tree
+    paths       which sequences of labels lead through the graph, where the space has one: the
+                path encoding of White, Neiswanger & Savani, "BANANAS", AAAI 2021, Section 4,
+                https://arxiv.org/abs/1910.11858, with counts, and labels on edges as well
+    costs       the logarithms of the exact costs
+    recipe.*    each hyperparameter that is searched has a group of its own
+
+An ordinal option counts as where it lies among uniform draws (the share of them below it), so
+that linear and logarithmic ranges, and options that depend on others, need no scale from anyone.
+A decision that is not active differs from one that is, whatever that decides.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from math import log, sqrt
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from nas.core.candidates import Candidates
+from nas.core.trial import Proposal
+from nas.surrogates.gaussian_process import Array
+from search_spaces import Architecture, Cost, Record
+from search_spaces.dag import Dag
+from search_spaces.tree.values import Scalar
+
+COSTS = tuple(field.name for field in fields(Cost))
+
+_EXAMPLES = 128  # draws that say which decisions there are, and where an ordinal option lies
+_PATHS = 1_000  # of one graph, at most
+_ONE_HOT = sqrt(1 / 2)  # two options that differ are then at distance 1 ...
+_ORDINAL = sqrt(6)  # ... as two ordinal ones are in the mean of squares
+
+Group = list[tuple[Hashable, float]]  # feature and value, each feature once; those left out are 0
+
+
+class Sparse(NamedTuple):
+    """The features of a proposal in one group."""
+
+    features: np.ndarray  # numbers of those that are not 0
+    values: Array
+    square: float  # of the length
+
+
+Point: TypeAlias = tuple[Sparse, ...]  # of all groups
+
+
+class Encoder:
+    """Turns proposals into features; remembers what it has turned.
+
+    Args:
+        candidates: What the proposals are drawn from.
+    """
+
+    def __init__(self, candidates: Candidates) -> None:
+        self._candidates = candidates
+        drawn: dict[str, list[Scalar]] = defaultdict(list)
+        for example in candidates.examples(_EXAMPLES):
+            for path, option in example.items():
+                drawn[path].append(option)
+        self._ordinal = {
+            path: sorted(options)  # type: ignore[type-var]
+            for path, options in drawn.items()
+            if all(isinstance(o, int | float) and not isinstance(o, bool) for o in options)
+        }
+        graph = ["paths"] if candidates.space.graph is not None else []
+        recipe = sorted(path for path in drawn if path.startswith("recipe."))
+        self.groups = ["decisions", *graph, "costs", *recipe]
+        self._numbers: dict[Hashable, int] = {}
+        self._remembered = lru_cache(maxsize=1 << 14)(self._features)
+
+    def encode(self, proposal: Proposal) -> Point:
+        """The features of a proposal."""
+        return self._remembered(proposal.architecture, proposal.hyperparameters)
+
+    def costs(self, proposal: Proposal) -> dict[str, int]:
+        """The exact costs by name; none where they cannot be counted, as when it cannot be run."""
+        try:
+            cost = self._candidates.cost(proposal)
+        except Exception:  # a space of the user's own may build what cannot be run
+            return {}
+        return {name: getattr(cost, name) for name in COSTS}
+
+    def _features(self, architecture: Architecture, hyperparameters: Record) -> Point:
+        proposal = Proposal(architecture, hyperparameters)
+        groups: dict[str, Group] = {group: [] for group in self.groups}
+        for path, option in self._candidates.flat(proposal).items():
+            groups[path if path in groups else "decisions"] += self._decision(path, option)
+        groups["costs"] = [(name, log(1 + n)) for name, n in self.costs(proposal).items()]
+        if self._candidates.space.graph is not None:
+            graph = self._candidates.space.graph(architecture)
+            groups["paths"] = [(path, float(n)) for path, n in _paths(graph).items()]
+        return tuple(self._sparse(name, group) for name, group in groups.items())
+
+    def _decision(self, path: str, option: Scalar) -> Group:
+        among = self._ordinal.get(path)
+        if among is None or isinstance(option, str | bool | None):
+            return [((path, type(option), option), _ONE_HOT)]
+        below = bisect_left(among, option) + bisect_right(among, option)  # type: ignore[type-var]
+        return [((path,), _ONE_HOT), ((path, "at"), _ORDINAL * below / (2 * len(among)))]
+
+    def _sparse(self, name: str, group: Group) -> Sparse:
+        numbers = [self._numbers.setdefault((name, f), len(self._numbers)) for f, _ in group]
+        values = np.array([value for _, value in group])
+        return Sparse(np.array(numbers, dtype=np.intp), values, float(values @ values))
+
+
+class Reference:
+    """Points that distances are measured from, group by group.
+
+    Args:
+        points: The features of each. What is computed depends on these and on the other points
+            of a call, not on what else has been encoded before.
+    """
+
+    def __init__(self, points: Sequence[Point]) -> None:
+        self._groups = [_Dense(group) for group in zip(*points, strict=True)]
+        self.among = self.to(points)
+
+    def to(self, points: Sequence[Point]) -> Array:
+        """(groups, points, reference points): squared distances."""
+        groups = zip(self._groups, zip(*points, strict=True), strict=True)
+        return np.stack([dense.squared_distances(sparse) for dense, sparse in groups])
+
+
+class _Dense:
+    """One group of the reference points as a matrix; a column for each feature that occurs."""
+
+    def __init__(self, points: Sequence[Sparse]) -> None:
+        numbers = np.concatenate([p.features for p in points])
+        features, first = np.unique(numbers, return_index=True)
+        self._column = np.full(int(features.max(initial=0)) + 1, -1)
+        self._column[features[np.argsort(first)]] = np.arange(len(features))
+        self._width = len(features)
+        self._squares = np.array([p.square for p in points])
+        self._rows = self._matrix(points)
+
+    def squared_distances(self, points: Sequence[Sparse]) -> Array:
+        squares = np.array([p.square for p in points])
+        product = self._matrix(points) @ self._rows.T
+        distances: Array = np.maximum(squares[:, None] + self._squares - 2 * product, 0)
+        return distances
+
+    def _matrix(self, points: Sequence[Sparse]) -> Array:
+        rows = np.repeat(np.arange(len(points)), [len(p.features) for p in points])
+        features = np.concatenate([p.features for p in points])
+        columns = self._column[np.minimum(features, len(self._column) - 1)]
+        here = (features < len(self._column)) & (columns >= 0)  # others are in no product
+        matrix = np.zeros((len(points), self._width))
+        values = np.concatenate([p.values for p in points])
+        matrix[rows[here], columns[here]] = values[here]
+        return matrix
+
+
+def _paths(graph: Dag) -> Counter[tuple[str, ...]]:
+    """How many paths from a vertex that reads nothing to one that nothing reads have these labels.
+
+    Of more than a thousand the first are taken, depth first.
+    """
+    ahead: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for i, j, label in sorted(graph.edges):
+        ahead[i].append((label, j))
+    starts = set(range(len(graph.labels))) - {j for _, j, _ in graph.edges}
+
+    begun: list[tuple[int, tuple[str, ...]]] = [
+        (start, (graph.labels[start],)) for start in sorted(starts, reverse=True)
+    ]
+    whole: list[tuple[str, ...]] = []
+    while begun and len(whole) < _PATHS:
+        vertex, labels = begun.pop()
+        if vertex not in ahead:
+            whole.append(labels)
+        for label, other in reversed(ahead.get(vertex, ())):
+            begun.append((other, (*labels, label, graph.labels[other])))
+    return Counter(whole)

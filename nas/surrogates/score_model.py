@@ -1,0 +1,127 @@
+"""What is expected of the scores of an architecture, learnt from the trials told so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from nas.core.pareto import Vector, best_first
+from nas.surrogates.features import Point, Reference
+from nas.surrogates.gaussian_process import Array, Posterior, fit, prior
+
+_FIRST = 6  # trials that hyperparameters are first learnt from; then from a tenth more each time
+_MOST = 400  # trials that beliefs are made from: this bounds the time of a proposal
+
+
+class ScoreModel:
+    """A Gaussian process for each score, over the normal scores of its ranks.
+
+    Ranks, because what is wrong with most architectures of a space says little about which of
+    the best is best, and because then no score needs a scale. A failed trial ranks last.
+
+    Everything follows from the trials in the order in which they were added, whenever they are
+    asked about: hyperparameters are learnt at set numbers of trials, each time starting from
+    where the last time ended, so that a search that is resumed learns the same.
+
+    Args:
+        groups: Of features.
+        scores: How many scores are modelled: the first so many of the vectors that are added.
+    """
+
+    def __init__(self, groups: int, scores: int) -> None:
+        self._scores = scores
+        self._points: list[Point] = []
+        self._vectors: list[Vector] = []
+        self._theta = [prior(groups)[0]] * scores
+        self._scale = np.ones((groups, 1, 1))
+        self._next = _FIRST
+
+    @property
+    def trials(self) -> int:
+        """How many have been added."""
+        return len(self._points)
+
+    def add(self, point: Point, vector: Vector) -> None:
+        """Take in a trial.
+
+        Args:
+            point: Its features.
+            vector: All minimised; the modelled scores come first and are infinite in a failure.
+        """
+        self._points.append(point)
+        self._vectors.append(vector)
+
+    def believe(self, pending: Sequence[Point] = ()) -> Belief:
+        """What to expect now.
+
+        Args:
+            pending: What is being evaluated: taken to turn out as expected, so that nothing like
+                it is asked for again without need (Ginsbourger et al. 2010, "kriging believer").
+        """
+        while self._next <= len(self._points):
+            self._learn(self._next)
+            self._next += max(1, self._next // 10)
+        rows = self._rows(len(self._points))
+        points = [self._points[row] for row in rows]
+        belief = Belief(rows, points, self._targets(rows), self._scale, self._theta)
+        if not pending:
+            return belief
+        expected, _ = belief.predict(pending)
+        targets = np.concatenate([self._targets(rows), expected])
+        return Belief(rows, [*points, *pending], targets, self._scale, self._theta)
+
+    def _learn(self, count: int) -> None:
+        rows = self._rows(count)
+        distances = Reference([self._points[row] for row in rows]).among
+        mean = distances.mean(axis=(1, 2), keepdims=True)
+        self._scale = np.where(mean > 0, mean, 1.0)
+        targets = self._targets(rows).T
+        starts = zip(targets, self._theta, strict=True)
+        self._theta = [fit(distances / self._scale, t, start) for t, start in starts]
+
+    def _rows(self, count: int) -> list[int]:
+        """The trials to learn from: of many, the best half, and an even spread of the others."""
+        if count <= _MOST:
+            return list(range(count))
+        whole = [i for i in range(count) if all(map(isfinite, self._vectors[i]))]
+        order = best_first([self._vectors[i] for i in whole]) if whole else []
+        best = {whole[i] for i in order[: _MOST // 2]}
+        rest = [i for i in range(count) if i not in best]
+        spread = np.linspace(0, len(rest) - 1, _MOST - len(best)).astype(int)
+        return sorted(best | {rest[i] for i in spread})
+
+    def _targets(self, rows: Sequence[int]) -> Array:
+        """(rows, scores)."""
+        scores = np.array([self._vectors[row][: self._scores] for row in rows])
+        normal: Array = ndtri((rankdata(scores, axis=0) - 0.5) / len(rows))
+        return normal
+
+
+class Belief:
+    """The beliefs about all modelled scores at one time; in normal scores, all minimised."""
+
+    def __init__(
+        self,
+        rows: Sequence[int],
+        points: Sequence[Point],
+        targets: Array,
+        scale: Array,
+        theta: Sequence[Array],
+    ) -> None:
+        self.rows = rows  # the trials it is made from
+        self._scale = scale
+        self._reference = Reference(points)
+        told = self._reference.among / scale
+        self._posteriors = [Posterior(told, t, h) for t, h in zip(targets.T, theta, strict=True)]
+        self.told: Array = np.stack([p.mean for p in self._posteriors], axis=1)[: len(rows)]
+
+    def predict(self, points: Sequence[Point]) -> tuple[Array, Array]:
+        """Mean and standard deviation, (points, scores) each."""
+        distances = self._reference.to(points) / self._scale
+        beliefs = [posterior.predict(distances) for posterior in self._posteriors]
+        mean, deviation = zip(*beliefs, strict=True)
+        return np.stack(mean, axis=1), np.stack(deviation, axis=1)

@@ -1,0 +1,156 @@
+"""What there is to see of an architecture, as plain values: the same for every search space.
+
+A space of cells says how they are drawn (`SearchSpace.cells`, or its `graph`); the stages are
+read off the network itself; the decisions are those of the tree. So a new space is drawn without
+an edit here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nas.views.drawings.stages import Stage, stages_of
+from search_spaces import Architecture, Cost, SearchSpace, Task
+from search_spaces.dag import Dag
+from search_spaces.tree.values import Scalar, Value
+
+if TYPE_CHECKING:
+    from search_spaces.cost.layer_profile import Layer
+
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A graph, and what of it the parent does not have."""
+
+    name: str
+    dag: Dag
+    new_vertices: frozenset[int] = frozenset()
+    new_edges: frozenset[int] = frozenset()  # indices of `dag.edges`
+
+    @property
+    def names(self) -> list[str]:
+        """The labels of the vertices, with a number where several are the same."""
+        count = Counter(self.dag.labels)
+        return [
+            f"{label} #{i}" if count[label] > 1 else label
+            for i, label in enumerate(self.dag.labels)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A decision that the parent takes differently; None where it does not arise."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.before or '-'} -> {self.after or '-'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """An architecture, ready to be drawn."""
+
+    title: str
+    value: Value  # the decisions taken
+    cells: tuple[Cell, ...]  # none for spaces without
+    stages: tuple[Stage, ...]  # none where the network cannot be looked into
+    cost: Cost | None
+    changes: tuple[Change, ...] = ()  # to the parent, if one was given
+
+
+def describe(
+    space: SearchSpace,
+    architecture: Architecture,
+    task: Task,
+    *,
+    title: str = "",
+    parent: Architecture | None = None,
+) -> Drawing:
+    """What there is to see of `architecture`, with the difference to `parent` marked.
+
+    What of a user's own space fails to be built is left out.
+    """
+    whole = _anatomy(space, architecture, task)
+    before = None if parent is None else _anatomy(space, parent, task)
+    return Drawing(
+        title=title or space.format(architecture),
+        value=architecture.value,
+        cells=_cells(space, architecture, parent),
+        stages=() if whole is None else stages_of(whole, before),
+        cost=None if whole is None else space.cost(architecture, task),
+        changes=() if parent is None else changes(space, parent, architecture),
+    )
+
+
+def changes(space: SearchSpace, before: Architecture, after: Architecture) -> tuple[Change, ...]:
+    """The decisions in which two architectures differ, in the order of the tree."""
+    old, new = space.flat(before), space.flat(after)
+    return differences(old, new)
+
+
+def differences(old: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> tuple[Change, ...]:
+    """Likewise, of two flat views."""
+    return tuple(
+        Change(path, _option(old, path), _option(new, path))
+        for path in dict.fromkeys([*new, *old])
+        if old.get(path, _ABSENT) != new.get(path, _ABSENT)
+    )
+
+
+def _option(flat: Mapping[str, Scalar], path: str) -> str | None:
+    if path not in flat:
+        return None
+    option = flat[path]
+    return f"{option:.4g}" if isinstance(option, float) else str(option)
+
+
+def _anatomy(space: SearchSpace, architecture: Architecture, task: Task) -> Layer | None:
+    from search_spaces.cost.layer_profile import anatomy
+
+    try:
+        return anatomy(lambda: space.build(architecture, task), task.input_shape)
+    except Exception:  # a space of the user's own may have networks that cannot run like this
+        return None
+
+
+def _cells(
+    space: SearchSpace, architecture: Architecture, parent: Architecture | None
+) -> tuple[Cell, ...]:
+    drawn = _graphs(space, architecture)
+    before = {} if parent is None else _graphs(space, parent)
+    return tuple(_cell(name, dag, before.get(name)) for name, dag in drawn.items())
+
+
+def _graphs(space: SearchSpace, architecture: Architecture) -> Mapping[str, Dag]:
+    if space.cells is not None:
+        return space.cells(architecture)
+    return {} if space.graph is None else {"graph": space.graph(architecture)}
+
+
+def _cell(name: str, dag: Dag, before: Dag | None) -> Cell:
+    if before is None:
+        return Cell(name, dag)
+    old = Counter((before.labels[i], before.labels[j], op) for i, j, op in before.edges)
+    new_edges = set()
+    for index, (i, j, op) in enumerate(dag.edges):
+        key = dag.labels[i], dag.labels[j], op
+        if old[key]:
+            old[key] -= 1
+        else:
+            new_edges.add(index)
+    labels = Counter(before.labels)
+    new_vertices = set()
+    for vertex, label in enumerate(dag.labels):
+        if labels[label]:
+            labels[label] -= 1
+        else:
+            new_vertices.add(vertex)
+    return Cell(name, dag, frozenset(new_vertices), frozenset(new_edges))

@@ -1,0 +1,161 @@
+"""What a report says of a run, gathered once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nas.analysis.ablation import Ablation, ablate
+from nas.analysis.ablation import wanted_of as ablation_wants
+from nas.analysis.decisions import Decisions
+from nas.analysis.explanation import Explanation, explain
+from nas.analysis.further import FurtherTrainings, Wanted
+from nas.analysis.lineage import Lineage
+from nas.analysis.trust import Trust, trust
+from nas.analysis.trust import wanted_of as trust_wants
+from nas.core.trial import Trial
+from nas.runs.run import Run
+from nas.views.drawings.description import Drawing, describe
+from nas.views.drawings.text import lines
+from search_spaces import SearchSpace
+
+DRAWN = 60  # networks of which the page has a drawing
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run, and what is known of it beyond its trials.
+
+    Attributes:
+        run: The run.
+        space: None where its file is gone: then there are no drawings.
+        best: The winner; None where nothing completed.
+        lineage: Who was made from whom; None where the space is gone.
+        baselines: Name of the published architecture, by the number of its trial.
+        drawn: Trials drawn from the space without a model or a parent: what random search finds.
+        explanation: What matters; or, in a line, why nothing can be said.
+        ablation: What `nas explain --ablate` has trained; or why it is not there.
+        trust: What `nas trust` has trained, likewise.
+    """
+
+    run: Run
+    space: SearchSpace | None
+    best: Trial | None
+    lineage: Lineage | None
+    baselines: dict[int, str]
+    drawn: Sequence[Trial]
+    explanation: Explanation | str
+    ablation: Ablation | str
+    trust: Trust | str
+
+    @property
+    def completed(self) -> list[Trial]:
+        """The trials with scores."""
+        return [trial for trial in self.run.trials if trial.completed]
+
+    @property
+    def ancestry(self) -> list[Trial]:
+        """From the winner's first ancestor to itself, one parent each."""
+        if self.best is None or self.lineage is None:
+            return []
+        return [self.run.trials[number] for number in self.lineage.ancestry(self.best.number)]
+
+    def drawing(self, trial: Trial) -> Drawing | None:
+        """What its network looks like, with the difference to its parent marked."""
+        if self.space is None:
+            return None
+        parent = None if self.lineage is None else self.lineage.parent(trial.number)
+        before = None if parent is None else self.run.trials[parent].architecture
+        task = self.run.task
+        return describe(self.space, trial.architecture, task, parent=before)
+
+    def texts(self) -> dict[str, str]:
+        """What is to be read about every completed trial, by its number."""
+        telling = [t.number for t in (*self.run.front, *self.ancestry)] + list(self.baselines)
+        drawn = set(list(dict.fromkeys(telling))[:DRAWN])
+        return {str(t.number): "\n".join(self._lines(t, t.number in drawn)) for t in self.completed}
+
+    def _lines(self, trial: Trial, drawn: bool) -> list[str]:
+        scores = trial.scores
+        found = [
+            f"trial {trial.number}: {scores['accuracy']:.2%} validation accuracy",
+            f"{scores['parameters']:,} parameters, {scores['macs']:,} MACs, {trial.seconds:.1f} s",
+        ]
+        if trial.number in self.baselines:
+            found.append(f"the published {self.baselines[trial.number]}")
+        if trial.proposal.parents:
+            found.append(f"made from {', '.join(map(str, trial.proposal.parents))}")
+        searched = dict(trial.proposal.hyperparameters)
+        found += [f"{name} {value}" for name, value in searched.items()]
+        drawing = self.drawing(trial) if drawn else None
+        if drawing is not None:
+            return [*found, "", *lines(drawing)]
+        space = self.space
+        return [
+            *found,
+            str(trial.architecture) if space is None else space.format(trial.architecture),
+        ]
+
+
+def gather(run: Run) -> Facts:
+    """All that is known of a run; nothing is trained, and nothing is written."""
+    try:
+        space: SearchSpace | None = run.space
+    except ValueError:
+        space = None
+    best = run.best() if run.front else None
+    known = {} if space is None else {a: name for name, a in space.known.items()}
+    first = run.trials[: len(known)] if run.settings.baselines else []
+    baselines = {t.number: known[t.architecture] for t in first if t.architecture in known}
+    return Facts(
+        run=run,
+        space=space,
+        best=best,
+        lineage=None if space is None else Lineage(run.trials, Decisions.of(run.settings, space)),
+        baselines=baselines,
+        drawn=_drawn(run, baselines),
+        explanation=_or_why(lambda: explain(run)),
+        ablation=_or_why(lambda: _known_ablation(run)),
+        trust=_or_why(lambda: _known_trust(run)),
+    )
+
+
+def _or_why(find: Callable[[], Found]) -> Found | str:
+    try:
+        return find()
+    except ValueError as error:
+        return str(error)
+
+
+def _drawn(run: Run, baselines: dict[int, str]) -> list[Trial]:
+    """The trials before the first that was made from another, without published ones."""
+    found: list[Trial] = []
+    for trial in run.trials:
+        if trial.proposal.parents or trial.proposal.continues is not None:
+            break
+        if trial.completed and trial.number not in baselines:
+            found.append(trial)
+    return found if run.settings.strategy.partition(":")[0] in _DRAWS_FIRST else []
+
+
+# Strategies whose trials without parents are uniform draws.
+_DRAWS_FIRST = ("random", "evolution", "nsga2", "local", "annealing", "predictor")
+
+
+def _known_ablation(run: Run) -> Ablation:
+    best = run.best()
+    _refuse_to_train(run, ablation_wants(run, best), "explain RUN --ablate")
+    return ablate(run, best)
+
+
+def _known_trust(run: Run) -> Trust:
+    _refuse_to_train(run, trust_wants(run), "trust RUN")
+    return trust(run)
+
+
+def _refuse_to_train(run: Run, wants: Sequence[Wanted], command: str) -> None:
+    if FurtherTrainings(run).missing(wants):
+        raise ValueError(f"Not trained yet: nas {command.replace('RUN', str(run.path))}")

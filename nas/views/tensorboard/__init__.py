@@ -1,0 +1,8 @@
+"""A search in TensorBoard: always rebuildable from the journal."""
+
+from nas.views.tensorboard.board import Board as Board
+from nas.views.tensorboard.board import complete as complete
+from nas.views.tensorboard.board import is_complete as is_complete
+from nas.views.tensorboard.events import Events as Events
+from nas.views.tensorboard.events import picture as picture
+from nas.views.tensorboard.subject import Subject as Subject

@@ -1,0 +1,123 @@
+"""The pictures of a board, each made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from nas.analysis.lineage import Lineage
+from nas.analysis.progress import points_of
+from nas.core.trial import Trial
+from nas.views.tensorboard.subject import Subject
+
+Later: TypeAlias = Callable[[], Any]  # makes a summary
+IMPORTANCE = "6_importance"  # the page of text
+_ARCHITECTURES = 12  # of the front, spread from the smallest to the largest
+
+
+def front(trials: Sequence[Trial], members: Sequence[Trial], baselines: Mapping[int, str]) -> Later:
+    """The front as it is now, under a tag of its own: only ten pictures of each are kept."""
+    trials, members = list(trials), list(members)
+
+    def make() -> Any:
+        from nas.views.plots import front_figure
+        from nas.views.tensorboard.events import figure_picture
+
+        tag = f"search_front/after_{len(trials):05d}_trials"
+        return figure_picture(tag, front_figure(trials, members, baselines=baselines))
+
+    return make
+
+
+def at_the_end(
+    subject: Subject,
+    trials: Sequence[Trial],
+    members: Sequence[Trial],
+    lineage: Lineage,
+) -> Iterator[tuple[str, Later]]:
+    """The architectures of the best and of the front, the lineage, the progress, the importance.
+
+    Each has its kind: "plot", "architecture" or "importance", which take different times.
+    """
+
+    def drawn_lineage() -> Any:
+        from nas.views.plots import lineage_figure
+        from nas.views.tensorboard.events import figure_picture
+
+        return figure_picture("search_lineage", lineage_figure(trials, members, lineage))
+
+    def drawn_progress() -> Any:
+        from nas.views.plots import progress_figure
+        from nas.views.tensorboard.events import figure_picture
+
+        points = points_of(trials, subject.objectives, subject.header.largest)
+        return figure_picture("search_progress", progress_figure(points))
+
+    if members:
+        best = max(members, key=lambda t: t.scores["accuracy"])
+        yield (
+            "architecture",
+            architecture(
+                f"search_architectures/best_trial_{best.number:05d}", subject, best, lineage
+            ),
+        )
+    yield "plot", drawn_progress
+    if any(lineage.parents(trial.number) for trial in trials):
+        yield "plot", drawn_lineage
+    for place, trial in enumerate(_spread(members)):
+        tag = f"search_architectures/front_{place:02d}_trial_{trial.number:05d}"
+        yield "architecture", architecture(tag, subject, trial, lineage)
+    yield "importance", importance(subject, trials)
+
+
+def importance(subject: Subject, trials: Sequence[Trial]) -> Later:
+    """What every decision matters, drawn and as text; where nothing can be said, why."""
+
+    def make() -> Any:
+        from nas.analysis.evidence import Evidence, candidates_for
+        from nas.analysis.explanation import explain_evidence
+        from nas.views.plots import importance_figure
+        from nas.views.tensorboard.events import figure_picture, text
+        from nas.views.tensorboard.importance_page import importance_page
+
+        candidates = candidates_for(subject.header.settings, subject.space, subject.task)
+        try:
+            found = explain_evidence(Evidence.of_trials(candidates, trials))
+        except ValueError as error:
+            return text(IMPORTANCE, f"Nothing can be said: {error}.")
+        summary = figure_picture("search_importance", importance_figure(found.importance))
+        summary.MergeFrom(text(IMPORTANCE, importance_page(found)))
+        return summary
+
+    return make
+
+
+def architecture(tag: str, subject: Subject, trial: Trial, lineage: Lineage) -> Later:
+    """An architecture, with the difference to its parent marked."""
+
+    def make() -> Any:
+        from nas.views.drawings import describe
+        from nas.views.drawings.figure import architecture_figure
+        from nas.views.tensorboard.events import figure_picture
+
+        step = lineage.step(trial.number)
+        title = f"trial {trial.number}, {trial.scores['accuracy']:.2%}"
+        if step is not None:
+            title += f" ({step.gain:+.2%} to its parent, trial {step.parent.number})"
+        drawing = describe(
+            subject.space,
+            trial.architecture,
+            subject.task,
+            title=f"{title}: {subject.space.format(trial.architecture)}",
+            parent=None if step is None else step.parent.architecture,
+        )
+        return figure_picture(tag, architecture_figure(drawing))
+
+    return make
+
+
+def _spread(members: Sequence[Trial]) -> list[Trial]:
+    if len(members) <= _ARCHITECTURES:
+        return list(members)
+    last = len(members) - 1
+    return [members[round(i * last / (_ARCHITECTURES - 1))] for i in range(_ARCHITECTURES)]

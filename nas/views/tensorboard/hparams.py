@@ -1,0 +1,108 @@
+"""Rows and columns of TensorBoard's HParams: every decision against what came of it.
+
+The page shows five columns at first: those marked as different from run to run, by name; so the
+decisions that matter first carry that mark, and the others do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+
+from nas.analysis.decisions import Column, Decisions
+from nas.core.trial import Trial
+from search_spaces.tree.values import Scalar
+
+METRICS = ("accuracy", "parameters", "macs", "seconds", "loss", "epochs")
+FIRST = 5
+Plain = bool | float | str
+
+
+def experiment(decisions: Decisions) -> Any:
+    """A summary that says which columns there are: without it every run is looked through."""
+    first = set(decisions.first(FIRST))
+    columns = [_info(column, differs=column.path in first) for column in decisions.columns]
+    measured = [
+        api_pb2.MetricInfo(name=api_pb2.MetricName(tag=f"trial/{tag}"), display_name=tag)
+        for tag in METRICS
+    ]
+    content = api_pb2.Experiment(hparam_infos=columns, metric_infos=measured)
+    return _summary(metadata.EXPERIMENT_TAG, experiment=content)
+
+
+def start(trial: Trial, decisions: Decisions, when: float) -> Any:
+    """A summary with the row of a trial."""
+    columns = {column.path: column for column in decisions.columns}
+    flat = decisions.flat(trial.proposal)
+    content = plugin_data_pb2.SessionStartInfo(
+        group_name=f"trial {trial.number:05d}", start_time_secs=when
+    )
+    for path, option in flat.items():
+        value = _cell(columns.get(path), option)
+        if isinstance(value, bool):
+            content.hparams[path].bool_value = value
+        elif isinstance(value, float):
+            content.hparams[path].number_value = value
+        else:
+            content.hparams[path].string_value = value
+    return _summary(metadata.SESSION_START_INFO_TAG, session_start_info=content)
+
+
+def end(trial: Trial, when: float) -> Any:
+    """A summary that says how a trial ended."""
+    status = api_pb2.STATUS_SUCCESS if trial.completed else api_pb2.STATUS_FAILURE
+    content = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=when)
+    return _summary(metadata.SESSION_END_INFO_TAG, session_end_info=content)
+
+
+def metrics(trial: Trial) -> Mapping[str, float]:
+    """What came of a trial, by the names of `METRICS`."""
+    final = {"seconds": trial.seconds, "epochs": trial.epochs, **trial.scores}
+    return {tag: float(final[tag]) for tag in METRICS if tag in final}
+
+
+def _summary(tag: str, **content: Any) -> Any:
+    made = metadata.create_summary_metadata(plugin_data_pb2.HParamsPluginData(**content))
+    value = Summary.Value(
+        tag=tag,
+        metadata=made,
+        tensor=metadata.NULL_TENSOR,
+    )
+    return Summary(value=[value])
+
+
+def _info(column: Column, *, differs: bool) -> Any:
+    info = api_pb2.HParamInfo(name=column.path, differs=differs)
+    kind = _kind(column)
+    if kind is bool:
+        info.type = api_pb2.DATA_TYPE_BOOL
+        info.domain_discrete.extend([False, True])
+    elif kind is float:
+        info.type = api_pb2.DATA_TYPE_FLOAT64
+        info.domain_interval.min_value = column.low
+        info.domain_interval.max_value = column.high
+    else:
+        info.type = api_pb2.DATA_TYPE_STRING
+        info.domain_discrete.extend(sorted(map(_text, column.options)))
+    return info
+
+
+def _kind(column: Column) -> type[Plain]:
+    if column.options and all(isinstance(option, bool) for option in column.options):
+        return bool
+    return float if column.is_number else str
+
+
+def _cell(column: Column | None, option: Scalar) -> Plain:
+    kind = str if column is None else _kind(column)
+    if kind is str:
+        return _text(option)
+    assert isinstance(option, bool | int | float)
+    return kind(option)
+
+
+def _text(option: Scalar) -> str:
+    return "none" if option is None else str(option)

@@ -1,0 +1,138 @@
+"""Pages of text: the best trials, how to load them, settings, lineage, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from nas.analysis.lineage import Lineage
+from nas.core.numbers import duration, short
+from nas.core.trial import Trial
+from nas.views.tensorboard.subject import Subject
+from nas.views.terminal.run import failure_lines
+
+_TOP = 15
+_TRACEBACKS = 3
+
+
+def pages(
+    subject: Subject, trials: Sequence[Trial], front: Sequence[Trial], lineage: Lineage
+) -> Iterator[tuple[str, str]]:
+    """Each page by its name, as Markdown."""
+    yield "1_best", _best(subject, trials, front)
+    yield "2_how_to_load", _how_to_load(subject, front)
+    yield "3_settings", _settings(subject)
+    yield "4_lineage", _lineage(lineage, front)
+    yield "5_failures", _failures(trials)
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows under a head, with what would end a cell escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    text = str(value).replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def _best(subject: Subject, trials: Sequence[Trial], front: Sequence[Trial]) -> str:
+    known = subject.baselines(trials)
+    members = {trial.number for trial in front}
+    done = sorted(
+        (t for t in trials if t.completed), key=lambda t: (-t.scores["accuracy"], t.number)
+    )
+    top = done[:_TOP]
+    head = ("trial", "accuracy", "parameters", "MACs", "seconds", "on the front")
+    rows = [
+        (
+            t.number,
+            f"{t.scores['accuracy']:.2%}",
+            f"{t.scores['parameters']:,}",
+            short(t.scores["macs"]),
+            f"{t.seconds:.1f}",
+            "yes" if t.number in members else "no",
+        )
+        for t in top
+    ]
+    architectures = [
+        f"    {t.number:>5}  {known[t.number] + ': ' if t.number in known else ''}"
+        f"{subject.space.format(t.architecture)}"
+        for t in top
+    ]
+    spent = duration(sum(t.seconds for t in trials))
+    return (
+        f"{len(trials)} trials, {len(done)} completed, {spent} of training; "
+        f"{len(front)} on the front.\n\n{markdown_table(head, rows)}\n\n" + "\n".join(architectures)
+    )
+
+
+def _how_to_load(subject: Subject, front: Sequence[Trial]) -> str:
+    path = subject.path
+    commands = "\n".join(
+        f"    nas export {path} --trial {t.number} --to trial-{t.number:05d}" for t in front
+    )
+    return (
+        f"Take the weights of a trial on the front away:\n\n{commands}\n\n"
+        f"and load them anywhere this toolkit is:\n\n"
+        f"    import nas\n"
+        f'    network = nas.load_bundle("trial-00000")  # a torch.nn.Module\n\n'
+        f"Train the best of them properly, and report its test accuracy once:\n\n"
+        f"    nas retrain {path}\n"
+    )
+
+
+def _settings(subject: Subject) -> str:
+    header = subject.header
+    settings: Mapping[str, object] = header.settings.to_dict()
+    made = dict(header.made)
+    rows = [*settings.items(), ("input", header.data["input_shape"])]
+    rows += [("classes", len(header.data["classes"])), ("examples", header.data["examples"])]
+    rows += [(f"made: {name}", value) for name, value in made.items()]
+    return markdown_table(("setting", "value"), rows)
+
+
+def _lineage(lineage: Lineage, front: Sequence[Trial]) -> str:
+    steps = [
+        (
+            f"{step.parent.number} -> {step.child.number}",
+            f"{step.gain:+.2%}",
+            "; ".join(map(str, step.changes)),
+        )
+        for step in lineage.best_steps(_TOP)
+    ]
+    head = ("trial", "accuracy", "what changed")
+    told = ["**Mutations that gained the most**", "", markdown_table(head, steps)]
+    if not steps:
+        return "No trial was made from another: this strategy draws every proposal anew."
+    if front:
+        best = max(front, key=lambda t: t.scores["accuracy"])
+        way = [
+            (
+                number,
+                "" if (step := lineage.step(number)) is None else f"{step.gain:+.2%}",
+                "" if step is None else "; ".join(map(str, step.changes)),
+            )
+            for number in lineage.ancestry(best.number)
+        ]
+        told += [
+            "",
+            f"**How trial {best.number}, the best, came about**",
+            "",
+            markdown_table(head, way),
+        ]
+    return "\n".join(told)
+
+
+def _failures(trials: Sequence[Trial]) -> str:
+    failures = [trial for trial in trials if not trial.completed]
+    if not failures:
+        return "No trial failed."
+    lines = [f"- {line}" for line in failure_lines(failures)]
+    for trial in failures[-_TRACEBACKS:]:
+        assert trial.failure is not None
+        if trial.failure.traceback:
+            indented = "\n".join(f"    {line}" for line in trial.failure.traceback.splitlines())
+            lines += ["", f"Trial {trial.number}:", "", indented]
+    numbers = ", ".join(str(trial.number) for trial in failures[:200])
+    return "\n".join([f"{len(failures)} failed: {numbers}", "", *lines])

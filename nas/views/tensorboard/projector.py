@@ -1,0 +1,63 @@
+"""The proposals of a search as points for TensorBoard's projector."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nas.analysis.decisions import Decisions
+from nas.core.trial import Trial
+from nas.runs.atomic_io import write_whole
+
+_COLUMNS = 12  # of the decisions, beside what came of a trial
+
+
+def write(
+    folder: Path, trials: Sequence[Trial], decisions: Decisions, front: Collection[int]
+) -> None:
+    """Write completed trials as points that can be coloured by rank, size or decisions.
+
+    The projector grades colours by a column of more than 50 different numbers only, and else gives
+    each its own: accuracies of few examples are often equal, so that ranks are there too, 1 the best.
+
+    Args:
+        folder: Of a TensorBoard run that has events.
+        trials: Some completed ones.
+        decisions: Say where a proposal lies.
+        front: Numbers of the trials on the front.
+    """
+    points = decisions.encode([trial.proposal for trial in trials])
+    varied = points[:, np.ptp(points, axis=0) > 0] if len(points) else points
+    if varied.shape[1] < 3:  # it draws three dimensions
+        varied = np.pad(varied, ((0, 0), (0, 3 - varied.shape[1])))
+    lines = ["\t".join(f"{x:.4g}" for x in point) for point in varied]
+    paths = decisions.first(_COLUMNS)
+    rows = ["\t".join(["trial", "accuracy", "rank", "parameters", "seconds", "front", *paths])]
+    best_first = sorted(trials, key=lambda t: (-t.scores["accuracy"], t.number))
+    ranks = {trial.number: rank for rank, trial in enumerate(best_first, start=1)}
+    for trial in trials:
+        flat = decisions.flat(trial.proposal)
+        told = [str(flat.get(path, "-")) for path in paths]
+        scores = trial.scores
+        rows.append(
+            "\t".join(
+                [
+                    str(trial.number),
+                    f"{scores['accuracy']:.4f}",
+                    str(ranks[trial.number]),
+                    str(scores["parameters"]),
+                    f"{trial.seconds:.1f}",
+                    "yes" if trial.number in front else "no",
+                    *told,
+                ]
+            )
+        )
+    write_whole(folder / "points.tsv", "\n".join(lines) + "\n")
+    write_whole(folder / "points_metadata.tsv", "\n".join(rows) + "\n")
+    config = (
+        'embeddings {\n  tensor_name: "proposals"\n  tensor_path: "points.tsv"\n'
+        '  metadata_path: "points_metadata.tsv"\n}\n'
+    )
+    write_whole(folder / "projector_config.pbtxt", config)

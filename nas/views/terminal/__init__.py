@@ -1,0 +1,1 @@
+"""Runs, trials and analyses as text of at most 80 columns."""

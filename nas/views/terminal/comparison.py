@@ -1,0 +1,70 @@
+"""Runs side by side, as tables of 80 columns and as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from nas.analysis.comparison import Comparison, Group
+from nas.core.numbers import short
+from nas.views.terminal.explanation import percent_text
+
+WIDE = 4  # groups beside each other in 80 columns
+
+
+def comparison_tables(found: Comparison) -> Iterator[str | Table]:
+    """What `nas compare` prints, a line or a table at a time."""
+    for group in found.groups:
+        differs = ", ".join(f"{name} {value}" for name, value in group.differs.items())
+        yield f"{group.name}: {', '.join(group.runs)}" + (f" ({differs})" if differs else "")
+    for start in range(0, len(found.groups), WIDE):
+        yield _side_by_side(found, found.groups[start : start + WIDE])
+    yield (
+        f"after {found.trials[-1]} trials each; hypervolumes end at {found.largest:,} parameters; ± is the "
+        "95 % t-interval of the mean over seeds; p: Mann-Whitney against A"
+    )
+
+
+def _side_by_side(found: Comparison, groups: Sequence[Group]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", overflow="fold")
+    for group in groups:
+        table.add_column(group.name, justify="right", no_wrap=True)
+
+    rows = [
+        ("seeds", [_few(g.seeds) for g in groups]),
+        ("trials", [_few(g.trials) for g in groups]),
+        ("failed", [_few(g.failed) for g in groups]),
+        ("seconds", [f"{g.seconds:,.0f}" for g in groups]),
+        ("networks on the front", [f"{g.front:.3g}" for g in groups]),
+        ("best accuracy, %", [percent_text(g.best) for g in groups]),
+    ]
+    for i, size in enumerate(found.sizes):
+        rows.append(
+            (f"  up to {short(size)} parameters", [percent_text(g.sizes[i]) for g in groups])
+        )
+    for i, count in enumerate(found.trials):
+        rows.append((f"hypervolume after {count}, %", [percent_text(g.areas[i]) for g in groups]))
+    rows.append(("p", ["-" if g.p is None else f"{g.p:.3f}" for g in groups]))
+    for name, cells in rows:
+        table.add_row(name, *cells)
+    return table
+
+
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    """What `nas compare --json` prints.
+
+    Keys: trials, sizes, largest and groups; of each group name, runs, seeds, differs, trials, failed,
+    seconds, front, best, sizes, areas (mean and half each) and p.
+    """
+    return asdict(found)
+
+
+def _few(numbers: Sequence[int]) -> str:
+    distinct = sorted(set(numbers))
+    if len(distinct) > 2:
+        return f"{distinct[0]} to {distinct[-1]}"
+    return ", ".join(map(str, distinct))

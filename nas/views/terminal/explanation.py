@@ -1,0 +1,235 @@
+"""Explanations as tables of 80 columns, and as documents for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from nas.analysis.ablation import Ablation
+from nas.analysis.effects import Effect
+from nas.analysis.explanation import Explanation
+from nas.analysis.importance import Importance
+from nas.analysis.noise import Estimate
+from nas.analysis.retrained import FAILED_HEAD, Failed, failed_documents, failed_line, failed_rows
+from nas.core.numbers import counted
+
+WIDTH = 10  # characters of a bar
+
+
+def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
+    """What `nas explain` prints, a line or a table at a time: the `top` decisions of each kind."""
+    yield evidence_text(found)
+    for score, shares in found.importance.items():
+        yield importance_table(score, shares, top)
+        if len(shares) > top:
+            yield f"  {len(shares) - top} more: --top {len(shares)}"
+    yield BASIS[found.by]
+    if found.by == "model" and all(
+        effect.low < 0 < effect.high for options in found.effects.values() for effect in options
+    ):
+        yield "no option is surely better or worse than another: noise hides them, or they are equal"
+    paths = list(found.importance["accuracy"])[:top]
+    yield effects_table({path: found.effects[path] for path in paths})
+    yield (
+        "seen: mean of the trials, 95 % t-interval as if they had been drawn independently; a search "
+        "draws what does well, so that trials share more than one option. effect: against the mean of "
+        "uniform draws, 95 % credible interval of the model. size: parameters against that of all draws"
+    )
+
+
+def evidence_text(found: Explanation) -> str:
+    """What an explanation is made from."""
+    return (
+        f"{counted(found.trials, 'network')} after {counted(found.epochs, 'epoch')} each; "
+        f"{found.draws:,} uniform draws"
+    )
+
+
+def importance_table(score: str, shares: Mapping[str, Importance], top: int) -> Table:
+    """The decisions that matter most for a score."""
+    table = titled(f"what decides {score}")
+    table.add_column("decision", overflow="fold")
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("95 %", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for path, share, between in share_rows(shares, top):
+        table.add_row(path, share, between, "#" * round(WIDTH * shares[path].share))
+    return table
+
+
+def share_rows(shares: Mapping[str, Importance], top: int) -> list[tuple[str, str, str]]:
+    """Decision, its share, and the interval where there is one: the first so many."""
+    return [
+        (path, f"{one.share:.1%}", "" if one.low is None else f"{one.low:.1%} to {one.high:.1%}")
+        for path, one in list(shares.items())[:top]
+    ]
+
+
+def effects_table(effects: Mapping[str, Sequence[Effect]]) -> Table:
+    """What each option is worth on average, in points of accuracy."""
+    table = titled("what each option is worth on average, points of accuracy")
+    table.add_column("decision and options", overflow="fold")
+    for name in ("trials", "seen, %", "effect", "size"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for path, options in effects.items():
+        table.add_row(path)
+        for option, *cells in effect_rows(options):
+            table.add_row(f"  {option}", *cells)
+    return table
+
+
+def effect_rows(options: Sequence[Effect]) -> list[tuple[str, ...]]:
+    """Option, trials, accuracy seen in %, effect in points, size: the best option first."""
+    return [
+        (
+            effect.option,
+            str(effect.trials),
+            _seen(effect),
+            f"{100 * effect.accuracy:+.1f} ({100 * effect.low:+.1f} to {100 * effect.high:+.1f})",
+            f"x{effect.parameters:.2f}",
+        )
+        for effect in sorted(options, key=lambda e: -e.accuracy)
+    ]
+
+
+def ablation_tables(found: Ablation) -> Iterator[str | Table]:
+    """What every choice of a network is worth, from trainings."""
+    yield (
+        f"trial {found.trial.number} and {counted(len(found.options), 'network')} one decision from "
+        f"it, each trained {trained_text(found.seeds, found.epochs)}, itself with {found.own_seeds}: "
+        f"accuracy {found.accuracy:.2%}"
+    )
+    table = titled("what its decisions are worth, against the mean of their other options")
+    for name in ("decision", "taken"):
+        table.add_column(name, overflow="fold")
+    for name in ("others", "points of accuracy"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for decision in found.decisions:
+        points = points_text(decision.accuracy, decision.half)
+        table.add_row(decision.path, decision.taken, str(decision.options), points)
+    yield table
+    table = titled("against each other option")
+    for name in ("decision", "taken", "instead of"):
+        table.add_column(name, overflow="fold")
+    for name in ("points of accuracy", "parameters"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for worth in sorted(found.options, key=lambda w: -(w.accuracy or 0.0)):
+        change = worth.change
+        said = "the same function" if change.same else points_text(worth.accuracy, worth.half)
+        table.add_row(change.path, change.taken, change.instead, said, f"{worth.parameters:+,}")
+    yield table
+    yield from failed_tables(found.failed)
+    yield (
+        "positive: the choice is better. ± is the 95 % t-interval of the difference of the means, with "
+        "the network's own deviation, and one for all others"
+    )
+
+
+def failed_tables(failed: Sequence[Failed]) -> Iterator[str | Table]:
+    """Which trainings failed, and why; nothing where none did."""
+    if not failed:
+        return
+    table = titled("trainings that failed")
+    for name in FAILED_HEAD:
+        number = name in ("epochs", "seeds")
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in failed_rows(failed):
+        table.add_row(*map(str, row))
+    yield table
+    yield failed_line(failed)
+
+
+def trained_text(seeds: int, epochs: int) -> str:
+    """How networks were trained: `with 3 seeds for 1 epoch`."""
+    return f"with {counted(seeds, 'seed')} for {counted(epochs, 'epoch')}"
+
+
+def percent_text(estimate: Estimate | None, missing: str = "-") -> str:
+    """A mean in %: `81.20 ± 0.40`."""
+    if estimate is None:
+        return missing
+    half = "" if estimate.half is None else f" ± {100 * estimate.half:.2f}"
+    return f"{100 * estimate.mean:.2f}{half}"
+
+
+def points_text(share: float | None, half: float | None) -> str:
+    """A difference of accuracies in points: `+1.2 ± 0.4`."""
+    if share is None:
+        return "failed"
+    return f"{100 * share:+.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
+
+
+def explanation_document(found: Explanation) -> dict[str, Any]:
+    """What `nas explain --json` prints.
+
+    Keys: trials, epochs, draws, by, importance (by score, then decision: share, low, high) and
+    effects (by decision, a list: option, trials, seen, seen_half, accuracy, low, high, parameters).
+    """
+    return {
+        "trials": found.trials,
+        "epochs": found.epochs,
+        "draws": found.draws,
+        "by": found.by,
+        "importance": {
+            score: {path: asdict(item) for path, item in shares.items()}
+            for score, shares in found.importance.items()
+        },
+        "effects": {path: [asdict(e) for e in items] for path, items in found.effects.items()},
+    }
+
+
+def ablation_document(found: Ablation) -> dict[str, Any]:
+    """What `nas explain --ablate --json` adds under `ablation`.
+
+    Keys: trial, epochs, seeds, own_seeds, accuracy, deviation, decisions (path, taken, accuracy, half, options),
+    options (path, taken, instead, architecture, same, accuracy, half, parameters) and failed
+    (trainings: network, epochs, seed, cause, message).
+    """
+    return {
+        "trial": found.trial.number,
+        "epochs": found.epochs,
+        "seeds": found.seeds,
+        "own_seeds": found.own_seeds,
+        "accuracy": found.accuracy,
+        "deviation": found.deviation,
+        "decisions": [asdict(decision) for decision in found.decisions],
+        "options": [
+            {
+                "path": worth.change.path,
+                "taken": worth.change.taken,
+                "instead": worth.change.instead,
+                "architecture": str(worth.change.proposal.architecture),
+                "same": worth.change.same,
+                "accuracy": worth.accuracy,
+                "half": worth.half,
+                "parameters": worth.parameters,
+            }
+            for worth in found.options
+        ],
+        "failed": failed_documents(found.failed),
+    }
+
+
+BASIS = {
+    "model": (
+        "share: of the variance over uniform draws that a decision explains by itself, 95 % interval under "
+        "a Gaussian process; parameters are counted (their logarithm). The rest is explained together"
+    ),
+    "fanova": "share: of the variance that a decision explains by itself in a random forest (Optuna)",
+    "ped-anova": "share: of what sets the better half of the trials apart from all (Optuna)",
+}
+
+
+def _seen(effect: Effect) -> str:
+    if effect.seen is None:
+        return "-"
+    half = "" if effect.seen_half is None else f" ± {100 * effect.seen_half:.1f}"
+    return f"{100 * effect.seen:.1f}{half}"
+
+
+def titled(title: str) -> Table:
+    """A table without columns yet, under a title."""
+    return Table(title=title, title_justify="left", box=None, pad_edge=False)

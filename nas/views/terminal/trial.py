@@ -1,0 +1,141 @@
+"""One trial: what it is, how it went, where it comes from, what each of its layers costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import wrap
+from typing import Any
+
+from nas.analysis.decisions import Decisions
+from nas.analysis.lineage import Lineage
+from nas.core.hyperparameters import recipe_fields
+from nas.core.numbers import counted, duration, sparkline
+from nas.core.trial import Trial
+from nas.runs.run import Run
+from nas.views.drawings import Drawing, describe
+from nas.views.drawings.text import WIDTH, lines
+from search_spaces import SearchSpace
+
+_CHILDREN = 12  # that are named
+
+
+def drawing_of(run: Run, trial: Trial, space: SearchSpace) -> Drawing:
+    """The architecture of a trial, with the difference to its parent marked."""
+    return _drawing(run, trial, space, _lineage(run, space))
+
+
+def _drawing(run: Run, trial: Trial, space: SearchSpace, lineage: Lineage) -> Drawing:
+    parent = lineage.parent(trial.number)
+    before = None if parent is None else run.trials[parent].architecture
+    return describe(space, trial.architecture, run.task, parent=before)
+
+
+def trial_lines(
+    run: Run, trial: Trial, space: SearchSpace, *, plain: bool = False
+) -> Iterator[str]:
+    """What `nas show RUN TRIAL` prints, in 80 columns; `plain`: in ASCII."""
+    on_front = ", on the front" if any(trial is member for member in run.front) else ""
+    took = duration(trial.seconds)
+    if trial.failure is None:
+        accuracy = trial.scores["accuracy"]
+        yield f"trial {trial.number}: {accuracy:.2%} validation accuracy{on_front}; {took}"
+    else:
+        yield from wrap(f"trial {trial.number}: failed, {trial.failure}; {took}", WIDTH)
+    yield from _recipe(trial)
+    yield ""
+    lineage = _lineage(run, space)
+    yield from lines(_drawing(run, trial, space, lineage))
+    yield from _curve(trial, plain=plain)
+    yield from _descent(run, trial, lineage)
+    if trial.failure is not None and trial.failure.traceback:
+        yield ""
+        yield from trial.failure.traceback.rstrip().splitlines()
+
+
+def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]:
+    """What `nas show RUN TRIAL --json` prints.
+
+    Keys: all of the journal's (number, space, architecture, hyperparameters, parents, epochs,
+    continues, root, done, recipe, scores, failure, curve, weights_sha256, measured) and notation,
+    layers (rows of name, inside, times, makes, parameters, macs, changed), parent (the nearest, or
+    null), gain (of accuracy to it, or null), changes (path, before, after), ancestry and children
+    (numbers).
+    """
+    lineage = _lineage(run, space)
+    drawing, step = _drawing(run, trial, space, lineage), lineage.step(trial.number)
+    return trial.to_dict() | {
+        "notation": space.format(trial.architecture),
+        "layers": [
+            {
+                "name": row.name,
+                "inside": row.inside,
+                "times": row.times,
+                "makes": list(row.makes),
+                "parameters": row.parameters,
+                "macs": row.macs,
+                "changed": row.changed,
+            }
+            for stage in drawing.stages
+            for row in stage.rows
+        ],
+        "parent": lineage.parent(trial.number),
+        "gain": None if step is None else step.gain,
+        "changes": [
+            {"path": change.path, "before": change.before, "after": change.after}
+            for change in drawing.changes
+        ],
+        "ancestry": lineage.ancestry(trial.number),
+        "children": _children(run, lineage, trial),
+    }
+
+
+def _lineage(run: Run, space: SearchSpace) -> Lineage:
+    return Lineage(run.trials, Decisions.of(run.settings, space))
+
+
+def _children(run: Run, lineage: Lineage, trial: Trial) -> list[int]:
+    later = range(trial.number + 1, len(run.trials))
+    return [number for number in later if trial.number in lineage.parents(number)]
+
+
+def _recipe(trial: Trial) -> Iterator[str]:
+    searched = recipe_fields(trial.proposal.hyperparameters)
+    told = [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in trial.recipe.items()
+        if value is not None
+    ]
+    yield from wrap("recipe: " + ", ".join(told), WIDTH, subsequent_indent="  ")
+    if searched:
+        yield from wrap(f"searched: {', '.join(searched)}", WIDTH, subsequent_indent="  ")
+
+
+def _curve(trial: Trial, *, plain: bool) -> Iterator[str]:
+    if not trial.curve:
+        return
+    yield ""
+    yield f"curve of {counted(len(trial.curve), 'epoch')}"
+    for name in trial.curve[-1]:
+        values = [float(record[name]) for record in trial.curve if name in record]
+        if name != "number":
+            drawn = sparkline(values[-40:], plain=plain)
+            yield f"  {name:<14} {drawn} {values[0]:.4g} to {values[-1]:.4g}"
+
+
+def _descent(run: Run, trial: Trial, lineage: Lineage) -> Iterator[str]:
+    way, children = lineage.ancestry(trial.number), _children(run, lineage, trial)
+    if len(way) == 1 and not children:
+        return
+    yield ""
+    yield "lineage"
+    for number in way[:-1] + [trial.number] * (len(way) > 1):
+        step, made = lineage.step(number), run.trials[number]
+        score = f"{made.scores['accuracy']:.2%}" if made.completed else "failed"
+        gain = "" if step is None else f" ({step.gain:+.2%})"
+        changes = "" if step is None else "; ".join(map(str, step.changes))
+        start = f"  trial {number}: {score}{gain}  {changes}"
+        yield from wrap(start, WIDTH, subsequent_indent="      ")
+    if children:
+        more = f" and {len(children) - _CHILDREN} more" if len(children) > _CHILDREN else ""
+        named = ", ".join(map(str, children[:_CHILDREN]))
+        yield from wrap(f"  parent of {named}{more}", WIDTH, subsequent_indent="      ")

@@ -1,0 +1,45 @@
+"""All trials of a run as rows and columns, for spreadsheets and data frames."""
+
+from __future__ import annotations
+
+import csv
+from typing import TextIO
+
+from nas.analysis.decisions import Decisions
+from nas.core.objectives import MAXIMISE
+from nas.runs.run import Run
+from search_spaces import SearchSpace
+
+
+def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
+    """One row a trial.
+
+    Columns: number, status (completed, stopped early, or the cause of failure), on_front, every
+    score, seconds, epochs, parents (with spaces between), continues, notation, and each decision
+    by its path, those of the recipe first; empty where a decision does not arise.
+    """
+    decisions = Decisions.of(run.settings, space)
+    rows = [decisions.flat(trial.proposal) for trial in run.trials]
+    paths = dict.fromkeys(path for row in rows for path in row)
+    members = {trial.number for trial in run.front}
+    head = ["number", "status", "on_front", *MAXIMISE, "seconds", "epochs", "parents", "continues"]
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*head, "notation", *paths])
+    for trial, row in zip(run.trials, rows, strict=True):
+        failure = trial.failure
+        done = "stopped early" if trial.stopped_early else "completed"
+        continues = trial.proposal.continues
+        writer.writerow(
+            [
+                trial.number,
+                done if failure is None else failure.cause,
+                int(trial.number in members),
+                *(trial.scores.get(name, "") for name in MAXIMISE),
+                trial.seconds,
+                trial.epochs,
+                " ".join(map(str, trial.proposal.parents)),
+                "" if continues is None else continues,
+                space.format(trial.architecture),
+                *(row.get(path, "") for path in paths),
+            ]
+        )

@@ -1,0 +1,1 @@
+"""What is done with the networks a search found: export, retraining, prediction, comparison."""

@@ -1,0 +1,69 @@
+"""What a bundle says of image files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from nas.bundles.read import Bundle
+from nas.evaluators.training import resolve
+from trainers.data.decoding import decode, loaded
+from trainers.data.transforms import normalise
+
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The class of an image.
+
+    Attributes:
+        image: The file.
+        label: The name of the likeliest class.
+        probability: What the network gives it, 0..1; it is not calibrated.
+        probabilities: Of every class, by name.
+    """
+
+    image: str
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> list[Prediction]:
+    """Classify image files, read and resized as those that the network was trained on.
+
+    Raises:
+        ValueError: the device is not there, the network is not for images, or a file cannot be
+            read; names it.
+    """
+    where, shape = resolve(device), bundle.task.input_shape
+    if len(shape) != 3 or shape[0] not in (1, 3) or shape[1] != shape[2]:
+        raise ValueError(f"{bundle.path}: want a network for square images, got inputs {shape}")
+    for image in images:
+        if not image.is_file():
+            raise ValueError(f"{image}: no such file")
+    files = [str(image) for image in images]
+    pixels = decode(
+        len(files),
+        lambda number: loaded(files[number]),
+        files.__getitem__,
+        grey=shape[0] == 1,
+        image_size=shape[1],
+    )
+    numbers = bundle.metrics["data"]
+    mean, std = (torch.tensor(numbers[name]) for name in ("mean", "std"))
+    net, names = bundle.net().to(where), list(bundle.described["class_names"])
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(files), BATCH):
+            x_BCHW = normalise(torch.from_numpy(pixels[start : start + BATCH]), mean, std)
+            chances_BK = net(x_BCHW.to(where)).softmax(dim=1).cpu()
+            for file, chances in zip(files[start:], chances_BK.tolist(), strict=False):
+                best = max(range(len(names)), key=chances.__getitem__)
+                by_name = dict(zip(names, chances, strict=True))
+                found.append(Prediction(file, names[best], chances[best], by_name))
+    return found

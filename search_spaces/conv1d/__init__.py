@@ -1,0 +1,1 @@
+"""Temporal convolutions: the search space (`space`) and its networks (`network`)."""

@@ -1,0 +1,1 @@
+"""ConvNeXt: the search space (`space`) and its networks (`network`)."""

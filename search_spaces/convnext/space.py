@@ -1,0 +1,197 @@
+"""ConvNeXt: four stages of depthwise convolutions and pointwise perceptrons.
+
+Liu et al., "A ConvNet for the 2020s", CVPR 2022, Section 2 and Figure 4,
+https://arxiv.org/abs/2201.03545. The width of the first stage is decided, each following stage is
+twice as wide; each stage decides its depth, kernel and expansion. Stochastic depth, which only
+training sees, is left out; the scale of every block is learned, as published.
+
+The stem cuts the image into patches of 4x4. For small images (see `Task`) it is a 3x3 convolution
+that keeps the resolution. Where a side is too short for a patch it is padded with zeros.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from search_spaces.architecture import Architecture
+from search_spaces.cost.walk import Cost, Symbol, Walk
+from search_spaces.space import SearchSpace
+from search_spaces.task import Task
+from search_spaces.tree import Choice, Integer, Struct
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WIDTHS = (16, 24, 32, 40, 48, 64, 80, 96, 128, 192)
+DEPTHS: dict[int, tuple[int, ...]] = {3: (1, 2, 3, 4, 6, 8, 9, 12, 18, 27)}  # others: 1 to 4
+
+
+class Patches(NamedTuple):
+    """The numbers of a convolution that reads every pixel once."""
+
+    outputs: int
+    size: int
+    padding: tuple[int, int]  # of height and width, on both ends
+
+
+class Block(NamedTuple):
+    """The numbers of one block."""
+
+    channels: int
+    kernel: int
+    hidden: int
+
+
+class Stage(NamedTuple):
+    """The numbers of one stage; the first has the stem in place of a reduction."""
+
+    reduction: Patches | None
+    depth: int
+    block: Block
+
+
+class Plan(NamedTuple):
+    """The numbers of one network."""
+
+    stem: Patches | None  # None: a 3x3 convolution
+    stages: tuple[Stage, ...]
+
+
+def space(layer_scale: float = 1e-6) -> SearchSpace:
+    """`layer_scale` is what the learned scale of every block starts from."""
+    if not 0 <= layer_scale <= 1:
+        raise ValueError(f"want a layer_scale from 0 to 1, got {layer_scale}")
+
+    def build(architecture: Architecture, task: Task) -> nn.Module:
+        from search_spaces.convnext.network import ConvNeXt
+
+        return ConvNeXt(
+            plan(architecture, task),
+            inputs=task.input_shape[0],
+            classes=task.classes,
+            layer_scale=layer_scale,
+        )
+
+    stages = {
+        f"stage{number}": Struct(
+            depth=Choice(*DEPTHS[number]) if number in DEPTHS else Integer(1, 4),
+            kernel=Choice(3, 5, 7, 9),
+            expansion=Choice(2, 3, 4),
+        )
+        for number in range(1, 5)
+    }
+    return SearchSpace(
+        name="convnext",
+        tree=Struct(width=Choice(*WIDTHS), **stages),
+        build=build,
+        source="Liu et al., CVPR 2022",
+        settings={"layer_scale": layer_scale},
+        published=PUBLISHED,
+        count=count,
+    )
+
+
+def _published(width: int, depth3: int) -> dict[str, Any]:
+    stages = {
+        f"stage{number}": {"depth": depth, "kernel": 7, "expansion": 4}
+        for number, depth in enumerate((3, 3, depth3, 3), 1)
+    }
+    return {"width": width, **stages}
+
+
+PUBLISHED = {
+    "convnext_tiny": _published(96, 9),
+    "convnext_small": _published(96, 27),
+    "convnext_base": _published(128, 27),
+    "convnext_large": _published(192, 27),
+}
+
+
+def plan(architecture: Architecture, task: Task) -> Plan:
+    """The numbers of the network of an architecture."""
+    height, width = task.input_shape[1:]
+    channels = architecture["width"]
+    stem = None
+    if not task.small_images:
+        stem, height, width = _patches(channels, 4, height, width)
+    stages = []
+    for number in range(1, 5):
+        value = architecture[f"stage{number}"]
+        reduction = None
+        if number > 1:
+            channels *= 2
+            reduction, height, width = _patches(channels, 2, height, width)
+        block = Block(channels, value["kernel"], value["expansion"] * channels)
+        stages.append(Stage(reduction, value["depth"], block))
+    return Plan(stem, tuple(stages))
+
+
+@cache
+def _patches(outputs: int, size: int, height: int, width: int) -> tuple[Patches, int, int]:
+    """How to cut an image into patches, and how many there are along each side."""
+    padding = tuple(0 if n >= size else (size - n + 1) // 2 for n in (height, width))
+    rows, columns = ((n + 2 * p) // size for n, p in zip((height, width), padding, strict=True))
+    return Patches(outputs, size, (padding[0], padding[1])), rows, columns
+
+
+def count(architecture: Architecture, task: Task) -> Cost:
+    """The cost of the network in closed form."""
+    numbers = plan(architecture, task)
+    shape, cost = _stem_cost(task.input_shape, numbers.stem, numbers.stages[0].block.channels)
+    parts = [cost]
+    for stage in numbers.stages:
+        if stage.reduction is not None:
+            shape, cost = _reduction_cost(shape, stage.reduction)
+            parts.append(cost)
+        parts += [_block_cost(shape, stage.block)] * stage.depth
+    parts.append(_head_cost(shape, task.classes))
+    return Cost.of_chain(parts)
+
+
+@cache
+def _stem_cost(
+    shape: tuple[int, ...], patches: Patches | None, channels: int
+) -> tuple[tuple[int, ...], Cost]:
+    walk = Walk(shape)
+    if patches is None:
+        x = walk.conv(walk.input, channels, 3, bias=True)
+    else:
+        x = _cut(walk, walk.input, patches)
+    walk.norm(x)
+    return x.shape, walk.cost()
+
+
+def _cut(walk: Walk, x: Symbol, patches: Patches) -> Symbol:
+    channels, *sides = x.shape
+    padded = (n + 2 * p for n, p in zip(sides, patches.padding, strict=True))
+    x = walk.view(x, (channels, *padded))
+    return walk.conv(x, patches.outputs, patches.size, stride=patches.size, padding=0, bias=True)
+
+
+@cache
+def _reduction_cost(shape: tuple[int, ...], patches: Patches) -> tuple[tuple[int, ...], Cost]:
+    walk = Walk(shape)
+    x = _cut(walk, walk.norm(walk.input), patches)
+    return x.shape, walk.cost()
+
+
+@cache
+def _block_cost(shape: tuple[int, ...], block: Block) -> Cost:
+    walk = Walk(shape)
+    channels, *axes = shape
+    x = walk.conv(walk.input, channels, block.kernel, groups=channels, bias=True)
+    x = walk.norm(walk.reshape(x, (*axes, channels)), axis=-1)
+    x = walk.pointwise(walk.linear(x, block.hidden))
+    x = walk.linear(x, channels)
+    walk.parameters(channels)  # the scale
+    walk.pointwise(walk.input, walk.pointwise(walk.reshape(x, shape)))
+    return walk.cost()
+
+
+@cache
+def _head_cost(shape: tuple[int, ...], classes: int) -> Cost:
+    walk = Walk(shape)
+    x = walk.norm(walk.mean(walk.input))
+    walk.linear(walk.reshape(x, (shape[0],)), classes)
+    return walk.cost()

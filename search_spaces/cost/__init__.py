@@ -1,0 +1,1 @@
+"""Costs of networks, exact and before training: parameters, multiply-accumulates, memory."""

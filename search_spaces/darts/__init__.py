@@ -1,0 +1,1 @@
+"""DARTS: the search space (`space`) and its networks (`network`)."""

@@ -1,0 +1,1 @@
+"""Multilayer perceptrons: the search space (`space`) and its networks (`network`)."""

@@ -1,0 +1,101 @@
+"""Multilayer perceptrons: how many hidden layers, how wide, what is between them; or residual.
+
+Plain ones are the classic of the field; searched for tabular data in, for example, Zimmer et al.,
+"Auto-PyTorch Tabular", TPAMI 2021, https://arxiv.org/abs/2006.13799. Residual ones are those of
+Gorishniy et al., "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021, Section 3.2
+(ResNet), https://arxiv.org/abs/2106.11959, without its dropout. Images and sequences are
+flattened.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from search_spaces.architecture import Architecture
+from search_spaces.cost.walk import Cost, Symbol, Walk
+from search_spaces.space import SearchSpace
+from search_spaces.task import Task
+from search_spaces.tree import Choice, Integer, Repeat, Struct
+from search_spaces.tree.values import Record
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WIDTHS = (8, 16, 32, 64, 128, 256, 512)
+
+
+def space(max_layers: int = 4) -> SearchSpace:
+    """One to `max_layers` hidden layers, or one to twice as many residual blocks.
+
+    `hidden` is the list of widths of a plain perceptron; or the width outside of residual blocks,
+    their number (`depth`), and how many times wider they are inside (`expansion`).
+    """
+    if not 1 <= max_layers <= 256:
+        raise ValueError(f"want 1 <= max_layers <= 256, got {max_layers}")
+    plain = Repeat(Choice(*WIDTHS), 1, max_layers)
+    residual = Struct(
+        width=Integer(8, 512, step=8), depth=Integer(1, 2 * max_layers), expansion=Integer(1, 4)
+    )
+    return SearchSpace(
+        name="mlp",
+        tree=Struct(
+            hidden=Choice(plain, residual),
+            activation=Choice("relu", "gelu", "tanh"),
+            norm=Choice("none", "batch", "layer"),
+        ),
+        build=build,
+        inputs=(1, 2, 3),
+        source="multilayer perceptron, as in Zimmer et al., TPAMI 2021; Gorishniy et al., 2021",
+        settings={"max_layers": max_layers},
+        count=count,
+    )
+
+
+def build(architecture: Architecture, task: Task) -> nn.Module:
+    """Flatten, then what is hidden, then logits.
+
+    A hidden layer is a linear layer, norm and activation. Residual blocks stand after a linear
+    layer, and norm and activation follow on the last one.
+    """
+    from search_spaces.mlp.network import mlp, residual_mlp
+
+    features, hidden = prod(task.input_shape), architecture["hidden"]
+    activation, norm = architecture["activation"], architecture["norm"]
+    if isinstance(hidden, Record):
+        return residual_mlp(
+            features=features,
+            width=hidden["width"],
+            hidden=hidden["expansion"] * hidden["width"],
+            depth=hidden["depth"],
+            activation=activation,
+            norm=norm,
+            classes=task.classes,
+        )
+    return mlp(
+        features=features, hidden=hidden, activation=activation, norm=norm, classes=task.classes
+    )
+
+
+def count(architecture: Architecture, task: Task) -> Cost:
+    """The cost of the same network in closed form."""
+    walk = Walk(task.input_shape)
+    x = walk.reshape(walk.input, (prod(task.input_shape),))
+    hidden = architecture["hidden"]
+
+    def activated(x: Symbol) -> Symbol:
+        return walk.pointwise(x if architecture["norm"] == "none" else walk.norm(x))
+
+    if isinstance(hidden, Record):
+        width, inside = hidden["width"], hidden["expansion"] * hidden["width"]
+        x = walk.linear(x, width)
+        for _ in range(hidden["depth"]):
+            y = x if architecture["norm"] == "none" else walk.norm(x)
+            y = walk.linear(walk.pointwise(walk.linear(y, inside)), width)
+            x = walk.pointwise(x, y)
+        x = activated(x)
+    else:
+        for width in hidden:
+            x = activated(walk.linear(x, width))
+    walk.linear(x, task.classes)
+    return walk.cost()

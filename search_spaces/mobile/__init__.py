@@ -1,0 +1,1 @@
+"""Mobile networks: the search space (`space`) and its networks (`network`)."""

@@ -1,0 +1,1 @@
+"""NAS-Bench-101: the search space (`space`) and its networks (`network`)."""

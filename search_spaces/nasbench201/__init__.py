@@ -1,0 +1,1 @@
+"""NAS-Bench-201: the search space (`space`) and its networks (`network`)."""

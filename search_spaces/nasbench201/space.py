@@ -1,0 +1,265 @@
+"""NAS-Bench-201: a cell of four nodes and six edges, each edge one of five operations.
+
+Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search",
+ICLR 2020, Figure 1. https://arxiv.org/abs/2001.00326. The network around the cell is theirs:
+a stem, three stages of equal cells with a residual block that halves the resolution between
+them, global average pooling and a linear classifier.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from functools import cache
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
+
+from search_spaces.architecture import Architecture
+from search_spaces.cost.walk import Cost, Symbol, Walk
+from search_spaces.dag import Dag, canonical_dag
+from search_spaces.space import SearchSpace
+from search_spaces.task import Task
+from search_spaces.tree import Choice, Struct
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+KERNEL = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
+EDGES = {(i, j): f"{i}->{j}" for j in range(1, 4) for i in range(j)}  # 0->1, 0->2, 1->2, ...
+
+
+def space(channels: int = 16, cells: int = 5) -> SearchSpace:
+    """The 15,625 cells, stacked `cells` times in each stage, `channels` wide in the first."""
+    if channels < 1 or not 0 <= cells <= 1_000:
+        raise ValueError(f"want channels >= 1 and 0 <= cells <= 1000, got {channels=}, {cells=}")
+
+    def build(architecture: Architecture, task: Task) -> nn.Module:
+        from search_spaces.nasbench201.network import NasBench201
+
+        return NasBench201(
+            operations(architecture),
+            inputs=task.input_shape[0],
+            channels=channels,
+            cells=cells,
+            classes=task.classes,
+        )
+
+    def count(architecture: Architecture, task: Task) -> Cost:
+        return network_cost(operations(architecture), task, channels, cells)
+
+    return SearchSpace(
+        name="nasbench201",
+        tree=Struct(**{name: Choice(*OPERATIONS) for name in EDGES.values()}),
+        build=build,
+        source="Dong & Yang, ICLR 2020",
+        settings={"channels": channels, "cells": cells},
+        canonical_form=canonical_form,
+        graph=function_graph,
+        cells=lambda architecture: {"cell": drawn(architecture)},
+        read=read,
+        write=write,
+        published=PUBLISHED,
+        count=count,
+    )
+
+
+def operations(architecture: Architecture) -> dict[tuple[int, int], str]:
+    """The operation on every edge (from, to)."""
+    return {edge: architecture[name] for edge, name in EDGES.items()}
+
+
+def read(text: str) -> dict[str, str]:
+    """Parse `|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...~0|...~1|...~2|`.
+
+    Raises:
+        ValueError: it is not that notation.
+    """
+    nodes = text.split("+")
+    terms = [re.findall(r"([a-z0-9_]+)~(\d+)\|", node) for node in nodes]
+    value = {f"{i}->{j}": op for j, node in enumerate(terms, 1) for op, i in node}
+    rebuilt = "+".join("|" + "".join(f"{op}~{i}|" for op, i in node) for node in terms)
+    if rebuilt != text or value.keys() != set(EDGES.values()):
+        raise ValueError(
+            "want a cell such as |none~0|+|none~0|none~1|+|none~0|none~1|none~2|, "
+            f"got {text[:120]!r}"
+        )
+    return value
+
+
+def write(architecture: Architecture) -> str:
+    """The inverse of `read`."""
+    nodes = itertools.groupby(operations(architecture).items(), key=lambda item: item[0][1])
+    return "+".join("|" + "".join(f"{op}~{i}|" for (i, _), op in node) for _, node in nodes)
+
+
+# The best cell by published 200-epoch test accuracy, and the residual block as a cell.
+PUBLISHED = {
+    "resnet": read(
+        "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|"
+    ),
+    "best_cifar10": read(
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
+    ),
+}
+
+
+def canonical_form(architecture: Architecture) -> Dag:
+    """Equal for cells that compute the same function, whatever the weights."""
+    return canonical_dag(*function_graph(architecture))
+
+
+def function_graph(architecture: Architecture) -> Dag:
+    """What a cell computes: isomorphic for cells that compute the same function.
+
+    Every node is a sum of terms, each a convolution's output (or the cell's input) pooled some
+    number of times: skipping and adding keep the terms, pooling is linear and applies to each,
+    and a convolution makes a new term. What the output does not read is left out. Two
+    convolutions of the same term stay two: they have weights of their own. A convolution that
+    reads nothing still adds the shift of its norm, the same everywhere, which pooling keeps;
+    as a 1x1 convolution does with such terms.
+    """
+    terms: list[Counter[tuple[int, int]]] = [Counter({(0, 0): 1})]  # (vertex, times pooled)
+    labels = ["input"]
+    reads: list[Counter[tuple[int, int]]] = [Counter()]  # of each vertex
+    flat: set[int] = set()  # vertices that are the same everywhere in the image
+    edge = operations(architecture)
+    for j in range(1, 4):
+        node: Counter[tuple[int, int]] = Counter()
+        for i in range(j):
+            match edge[i, j]:
+                case "none":
+                    continue
+                case "skip_connect":
+                    node += terms[i]
+                case "avg_pool_3x3":
+                    for (vertex, pooled), n in terms[i].items():
+                        node[vertex, pooled + (vertex not in flat)] += n
+                case convolution:
+                    if not terms[i] or (
+                        convolution == "nor_conv_1x1" and all(v in flat for v, _ in terms[i])
+                    ):
+                        flat.add(len(labels))
+                    labels.append(convolution)
+                    reads.append(terms[i])
+                    node[len(labels) - 1, 0] += 1
+        terms.append(node)
+    labels.append("output")
+    reads.append(terms[3])
+    alive = {len(labels) - 1}
+    for vertex in reversed(range(len(labels))):
+        if vertex in alive:
+            alive |= {source for source, _ in reads[vertex]}
+    number = {vertex: n for n, vertex in enumerate(sorted(alive))}
+    return Dag(
+        tuple(labels[vertex] for vertex in number),
+        tuple(
+            (number[source], number[vertex], f"{count} x pool^{pooled}")
+            for vertex in number
+            for (source, pooled), count in reads[vertex].items()
+        ),
+    )
+
+
+def drawn(architecture: Architecture) -> Dag:
+    """The cell as Figure 1 of the paper has it, without the edges that carry nothing."""
+    edges = operations(architecture).items()
+    return Dag(
+        ("input", "1", "2", "output"), tuple((i, j, op) for (i, j), op in edges if op != "none")
+    )
+
+
+def network_cost(edge: dict[tuple[int, int], str], task: Task, channels: int, cells: int) -> Cost:
+    """The cost of the network that `networks.nasbench201` builds, in closed form.
+
+    All tensors of a cell have the same shape: it is walked once, at one channel and one pixel.
+    """
+    frame = _frame(task.input_shape, channels, task.classes)
+    cell = _unit_cell_cost(edge)
+    norms = cell.parameters - cell.macs  # at one channel a weight of a convolution is one MAC
+    parts = [frame.cost]
+    for width, area in frame.stages if cells else ():
+        weights = cell.macs * width * width
+        parts.append(
+            Cost(
+                cells * (weights + norms * width),
+                cells * weights * area,
+                cell.peak_activation_bytes * width * area,
+            )
+        )
+    return Cost.of_chain(parts)
+
+
+class Frame(NamedTuple):
+    """A network around its cells."""
+
+    cost: Cost
+    stages: tuple[tuple[int, int], ...]  # channels and pixels of the cells
+
+
+@cache
+def _frame(shape: tuple[int, ...], channels: int, classes: int) -> Frame:
+    parts, stages = [stem_cost(shape, channels)], []
+    size = shape[1:]
+    for stage in range(3):
+        if stage:
+            parts.append(reduction_cost((channels, *size), 2 * channels))
+            channels *= 2
+            size = tuple((n + 1) // 2 for n in size)
+        stages.append((channels, prod(size)))
+    parts.append(head_cost((channels, *size), classes))
+    return Frame(Cost.of_chain(parts), tuple(stages))
+
+
+def _unit_cell_cost(edge: dict[tuple[int, int], str]) -> Cost:
+    walk = Walk((1, 1, 1))
+    states = [walk.input]
+    for j in range(1, 4):
+        total: Symbol | None = None
+        for i in range(j):
+            match edge[i, j]:
+                case "none":
+                    continue
+                case "skip_connect":
+                    y = states[i]
+                case "avg_pool_3x3":
+                    y = walk.pool(states[i], 3, stride=1, padding=1)
+                case convolution:
+                    y = relu_conv_norm(walk, states[i], 1, KERNEL[convolution])
+            total = y if total is None else walk.pointwise(total, y)
+        states.append(walk.zeros(walk.input.shape) if total is None else total)
+    return walk.cost()
+
+
+def relu_conv_norm(walk: Walk, x: Symbol, channels: int, kernel: int, stride: int = 1) -> Symbol:
+    """ReLU, convolution, batch norm."""
+    return walk.norm(walk.conv(walk.pointwise(x), channels, kernel, stride=stride))
+
+
+@cache
+def stem_cost(shape: tuple[int, ...], channels: int) -> Cost:
+    """The convolution before the first cell."""
+    walk = Walk(shape)
+    walk.norm(walk.conv(walk.input, channels, 3))
+    return walk.cost()
+
+
+@cache
+def reduction_cost(shape: tuple[int, ...], channels: int) -> Cost:
+    """The residual block that halves the resolution, to so many channels."""
+    walk = Walk(shape)
+    x = walk.input
+    shortcut = walk.conv(walk.pool(x, 2, stride=2, ceil=True), channels, 1)
+    y = relu_conv_norm(walk, relu_conv_norm(walk, x, channels, 3, stride=2), channels, 3)
+    walk.pointwise(shortcut, y)
+    return walk.cost()
+
+
+@cache
+def head_cost(shape: tuple[int, ...], classes: int) -> Cost:
+    """All that comes after the last cell."""
+    walk = Walk(shape)
+    x = walk.mean(walk.pointwise(walk.norm(walk.input)))
+    walk.linear(walk.reshape(x, (shape[0],)), classes)
+    return walk.cost()

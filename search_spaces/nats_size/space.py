@@ -1,0 +1,99 @@
+"""NATS-Bench's size search space: how many channels each of five layers has.
+
+Dong, Liu, Musial & Gabrys, "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology
+and Size", TPAMI 2021. https://arxiv.org/abs/2009.00437. The layers are those of
+NAS-Bench-201's network with one cell in each stage: cell, reduction, cell, reduction, cell; the
+stem is as wide as the first. All cells are the same, `CELL`, as in the authors' code
+(AutoDL-Projects). In it a cell may change the number of channels: then the edges that leave its
+input do, and skipping becomes a 1x1 convolution with batch norm.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from search_spaces.architecture import Architecture
+from search_spaces.cost.walk import Cost, Walk
+from search_spaces.nasbench201.space import head_cost, reduction_cost, relu_conv_norm, stem_cost
+from search_spaces.space import SearchSpace
+from search_spaces.task import Task
+from search_spaces.tree import Integer, Struct
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+LAYERS = ("layer1", "layer2", "layer3", "layer4", "layer5")
+REDUCTIONS = ("layer2", "layer4")  # halve the resolution; the others are cells
+
+
+def space() -> SearchSpace:
+    """The 32,768 choices of 8, 16, ..., 64 channels for five layers."""
+    return SearchSpace(
+        name="nats_size",
+        tree=Struct(**{layer: Integer(8, 64, step=8) for layer in LAYERS}),
+        build=build,
+        source="Dong et al., TPAMI 2021",
+        read=read,
+        write=write,
+        published={"widest": read("64:64:64:64:64")},
+        count=count,
+    )
+
+
+def read(text: str) -> dict[str, int]:
+    """Parse `64:8:16:64:32`.
+
+    Raises:
+        ValueError: it is not that notation.
+    """
+    if not re.fullmatch(r"\d{1,3}(:\d{1,3}){4}", text, re.ASCII):
+        raise ValueError(f"want five numbers of channels such as 64:8:16:64:32, got {text[:60]!r}")
+    return dict(zip(LAYERS, map(int, text.split(":")), strict=True))
+
+
+def write(architecture: Architecture) -> str:
+    """The inverse of `read`."""
+    return ":".join(str(architecture[layer]) for layer in LAYERS)
+
+
+def build(architecture: Architecture, task: Task) -> nn.Module:
+    """Stem, five layers, classifier."""
+    from search_spaces.nats_size.network import NatsSize
+
+    return NatsSize(
+        [architecture[layer] for layer in LAYERS],
+        inputs=task.input_shape[0],
+        classes=task.classes,
+    )
+
+
+def count(architecture: Architecture, task: Task) -> Cost:
+    """The cost of the same network in closed form."""
+    inputs, *size = task.input_shape
+    channels = architecture[LAYERS[0]]
+    parts = [stem_cost((inputs, *size), channels)]
+    for layer in LAYERS:
+        if layer in REDUCTIONS:
+            parts.append(reduction_cost((channels, *size), architecture[layer]))
+            size = [(n + 1) // 2 for n in size]
+        else:
+            parts.append(_cell_cost((channels, *size), architecture[layer]))
+        channels = architecture[layer]
+    parts.append(head_cost((channels, *size), task.classes))
+    return Cost.of_chain(parts)
+
+
+@cache
+def _cell_cost(shape: tuple[int, ...], channels: int) -> Cost:
+    walk = Walk(shape)
+    x = walk.input
+    a = relu_conv_norm(walk, x, channels, 3)
+    b = relu_conv_norm(walk, x, channels, 3)
+    b = walk.pointwise(b, relu_conv_norm(walk, a, channels, 3))
+    skipped = x if shape[0] == channels else walk.norm(walk.conv(x, channels, 1))
+    y = walk.pointwise(skipped, relu_conv_norm(walk, a, channels, 3))
+    walk.pointwise(y, relu_conv_norm(walk, b, channels, 3))
+    return walk.cost()

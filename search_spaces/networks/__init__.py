@@ -1,1 +1,0 @@
-"""The networks that architectures compile to. Everything here imports torch, and nothing else."""

@@ -1,0 +1,71 @@
+"""Things that are asked for by name and settings: `name:setting=value,setting=value`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from search_spaces.tree.values import Scalar
+
+MOST = 1_000_000_000  # of a setting that is a whole number
+
+
+def parse(text: str) -> tuple[str, dict[str, Scalar]]:
+    """The name and the settings that a text gives.
+
+    Raises:
+        ValueError: it is not written like that.
+    """
+    name, colon, rest = text.partition(":")
+    settings: dict[str, Scalar] = {}
+    for part in rest.split(",") if colon else []:
+        setting, equals, value = part.partition("=")
+        if not equals or not setting.isidentifier():
+            raise ValueError(f"want {name}:setting=value,setting=value, got {text[:200]!r}")
+        settings[setting] = _scalar(value)
+    return name, settings
+
+
+def check(name: str, factory: Callable[..., Any], settings: Mapping[str, object]) -> None:
+    """Refuse settings that `factory` does not take: it takes those that have a default.
+
+    Raises:
+        ValueError: one has another name, or a value of another type than its default; says which.
+    """
+    defaults = {
+        setting: parameter.default
+        for setting, parameter in inspect.signature(factory).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    for setting, value in settings.items():
+        if setting not in defaults:
+            raise ValueError(
+                f"{name}: want one of its settings ({_list(defaults)}), got {setting[:80]!r}"
+            )
+        kind = type(defaults[setting])
+        if isinstance(value, int) and abs(value) > MOST:
+            raise ValueError(f"{name}: want {setting} of at most {MOST:,}, got {str(value)[:40]}")
+        if kind in (int, float, bool, str) and not _fits(value, kind):
+            raise ValueError(f"{name}: want {setting} as {kind.__name__}, got {str(value)[:80]!r}")
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names) or "it has none"
+
+
+def _scalar(text: str) -> Scalar:
+    if text.lower() in ("true", "false"):  # as people type it, and as Python shows it
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind

@@ -1,0 +1,1 @@
+"""RegNet: the search space (`space`) and its networks (`network`)."""

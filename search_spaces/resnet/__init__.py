@@ -1,0 +1,1 @@
+"""Residual networks: the search space (`space`) and its networks (`network`)."""

@@ -1,0 +1,1 @@
+"""Vision transformers: the search space (`space`) and its networks (`network`)."""

@@ -1,0 +1,169 @@
+"""Vision transformers: how deep, how wide, how many heads, how wide the perceptrons.
+
+Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, https://arxiv.org/abs/2010.11929,
+with the decisions of Chen et al., "AutoFormer: Searching Transformers for Visual Recognition",
+ICCV 2021, Section 3, https://arxiv.org/abs/2107.00651: depth, embedding width, and heads and
+perceptron ratio of every block. As there, a head has 64 features whatever the embedding width;
+AutoFormer's relative positions are left out.
+
+`patch` is the side of a patch in pixels, for images whose shorter side is 96 or more. For small
+images (see `Task`) a patch has the share of the shorter side that it has at 224 pixels, rounded
+up: ceil(side * patch / 224), which is about 14 or 7 patches a side, and at least one pixel each
+(8x8 images: 1 or 2 pixels; 32x32: 3 or 5). An image that patches do not divide is padded with
+zeros on all sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from search_spaces.architecture import Architecture
+from search_spaces.cost.walk import Cost, Walk
+from search_spaces.space import SearchSpace
+from search_spaces.task import Task
+from search_spaces.tree import Choice, Integer, Node, Repeat, Struct
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PATCHES = (16, 32)
+WIDTHS = (32, 48, 64, 96, 128, 160, 192, 216, 240, 320, 384, 448, 528, 576, 624, 768, 1024)
+RATIOS = (1, 2, 3, 3.5, 4)
+DEPTHS = (4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16, 24)
+QUARTERS = ("first", "second", "third", "fourth")
+HEAD_FEATURES = 64
+
+
+class Block(NamedTuple):
+    """The numbers of one transformer block."""
+
+    width: int
+    heads: int
+    hidden: int  # features inside the perceptron
+
+
+class Plan(NamedTuple):
+    """The numbers of one network."""
+
+    patch: int
+    padding: tuple[int, int]  # of height and width, on both ends
+    patches: int  # that an image has
+    blocks: tuple[Block, ...]
+
+
+def space(per_block: bool = False) -> SearchSpace:
+    """Heads and perceptron ratio are decided for every quarter of the depth.
+
+    With `per_block` they are decided for every one of 12 to 16 blocks, as AutoFormer does; then
+    nearly every member, and so nearly every uniform draw, has 16.
+    """
+    block = Struct(heads=Integer(1, 16), ratio=Choice(*RATIOS))
+    blocks: dict[str, Node] = {"depth": Choice(*DEPTHS), **dict.fromkeys(QUARTERS, block)}
+    if per_block:
+        blocks = {"blocks": Repeat(block, 12, 16)}
+    return SearchSpace(
+        name="vit",
+        tree=Struct(patch=Choice(*PATCHES), width=Choice(*WIDTHS), **blocks),
+        build=build,
+        source="Dosovitskiy et al., ICLR 2021; Chen et al., ICCV 2021",
+        settings={"per_block": per_block},
+        canonical_form=canonical_form,
+        published=_published(per_block),
+        count=count,
+    )
+
+
+def _published(per_block: bool) -> dict[str, Any]:
+    sizes = {"b": (768, 12, 12)} if per_block else {"b": (768, 12, 12), "l": (1024, 24, 16)}
+    known = {}
+    for size, (width, depth, heads) in sizes.items():
+        block = {"heads": heads, "ratio": 4}
+        blocks = {"depth": depth, **dict.fromkeys(QUARTERS, block)}
+        if per_block:
+            blocks = {"blocks": [block] * depth}
+        for patch in PATCHES:
+            known[f"vit_{size}_{patch}"] = {"patch": patch, "width": width, **blocks}
+    return known
+
+
+def blocks(architecture: Architecture) -> tuple[Block, ...]:
+    """The numbers of the blocks, first to last."""
+    value, width = architecture.value, architecture["width"]
+    if "blocks" in value:
+        decided = value["blocks"]
+    else:
+        depth = value["depth"]
+        decided = [value[QUARTERS[4 * index // depth]] for index in range(depth)]
+    return tuple(Block(width, block["heads"], int(block["ratio"] * width)) for block in decided)
+
+
+def canonical_form(architecture: Architecture) -> Hashable:
+    """Equal for the same blocks, however they were decided."""
+    return architecture["patch"], blocks(architecture)
+
+
+def plan(architecture: Architecture, task: Task) -> Plan:
+    """The numbers of the network of an architecture."""
+    sides = task.input_shape[1:]
+    patch = architecture["patch"]
+    if task.small_images:
+        patch = -(-min(sides) * patch // 224)
+    rows, columns = (-(-side // patch) for side in sides)
+    missing = (rows * patch - sides[0], columns * patch - sides[1])
+    padding = ((missing[0] + 1) // 2, (missing[1] + 1) // 2)  # odd: a line of zeros is not read
+    return Plan(patch, padding, rows * columns, blocks(architecture))
+
+
+def build(architecture: Architecture, task: Task) -> nn.Module:
+    """Patches, a class token, positions, blocks, norm, a classifier that reads the token."""
+    from search_spaces.vit.network import VisionTransformer
+
+    return VisionTransformer(
+        plan(architecture, task), inputs=task.input_shape[0], classes=task.classes
+    )
+
+
+def count(architecture: Architecture, task: Task) -> Cost:
+    """The cost of the same network in closed form."""
+    numbers = plan(architecture, task)
+    width = numbers.blocks[0].width
+    tokens = numbers.patches + 1
+    parts = [_stem_cost(task.input_shape, numbers.patch, numbers.padding, width)]
+    parts += [_block_cost(tokens, block) for block in numbers.blocks]
+    parts.append(_head_cost(tokens, width, task.classes))
+    return Cost.of_chain(parts)
+
+
+@cache
+def _stem_cost(shape: tuple[int, ...], patch: int, padding: tuple[int, int], width: int) -> Cost:
+    walk = Walk(shape)
+    channels, *sides = shape
+    padded = (n + 2 * p for n, p in zip(sides, padding, strict=True))
+    x = walk.view(walk.input, (channels, *padded))
+    x = walk.conv(x, width, patch, stride=patch, padding=0, bias=True)
+    patches = x.shape[1] * x.shape[2]
+    x = walk.copy(x, (patches + 1, width))  # one more: the class token
+    walk.pointwise(x)  # plus the positions
+    walk.parameters(width + (patches + 1) * width)
+    return walk.cost()
+
+
+@cache
+def _block_cost(tokens: int, block: Block) -> Cost:
+    walk = Walk((tokens, block.width))
+    x = walk.input
+    y = walk.linear(walk.norm(x, axis=-1), 3 * block.heads * HEAD_FEATURES)
+    x = walk.pointwise(x, walk.linear(walk.attention(y), block.width))
+    y = walk.pointwise(walk.linear(walk.norm(x, axis=-1), block.hidden))
+    walk.pointwise(x, walk.linear(y, block.width))
+    return walk.cost()
+
+
+@cache
+def _head_cost(tokens: int, width: int, classes: int) -> Cost:
+    walk = Walk((tokens, width))
+    x = walk.norm(walk.input, axis=-1)
+    walk.linear(walk.view(x, (width,)), classes)  # of the class token
+    return walk.cost()

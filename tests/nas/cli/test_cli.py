@@ -1,0 +1,291 @@
+"""The `nas` command as a user types it."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nas.cli.main import main
+from nas.strategies import STRATEGIES
+
+
+@pytest.fixture
+def nas(capfd, monkeypatch, tmp_path):
+    """Run the command in this process and in an empty folder; (status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as end:
+            main([str(a) for a in arguments])
+        said = capfd.readouterr()
+        return end.value.code, said.out, said.err
+
+    return run
+
+
+def images(folder, classes, count=6, size=8):
+    rng = np.random.default_rng(0)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = rng.integers(0, 255, (size, size), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return folder
+
+
+def one_class(path):
+    return images(path / "one", ["cat"])
+
+
+def unreadable(path):
+    folder = images(path / "bad", ["cat", "dog"])
+    (folder / "dog" / "3.png").write_bytes(b"not an image")
+    return folder
+
+
+def no_images(path):
+    for name in ("cat", "dog"):
+        (path / "none" / name).mkdir(parents=True)
+    return path / "none"
+
+
+BAD = [
+    (["--space", "nothing"], "want a search space (nasbench201, "),
+    (["--strategy", "annealed"], f"want a strategy ({', '.join(STRATEGIES)}), got 'annealed'"),
+    (["--schedule", "ahsa"], "want a schedule (none, halving, asha, hyperband), got 'ahsa'"),
+    (["--schedule", "asha", "--epochs", "2"], "want a recipe of at least 3 epochs"),
+    (["--data", "no_such_data"], "no_such_data"),
+    (["--device", "tpu"], "device: want auto, cpu, cuda or cuda:N, got 'tpu'"),
+    (["--trials", "0"], "--trials: want 1 to 1,000,000,000, got 0"),
+    (["--trials", "9" * 40], "--trials: want 1 to 1,000,000,000, got 9999"),
+    (
+        ["--trials", "many"],
+        "got 'many'",
+    ),
+    (["--epochs", "0"], "recipe.epochs: want a whole number from 1 to 5000, got 0"),
+    (["--learning-rate", "-1"], "learning_rate: want a number above 0, got -1"),
+    (
+        ["--max-params", "10"],
+        "nothing in nasbench201 has at most 10 parameters: the smallest has 18,594",
+    ),
+    (["--max-params", "0"], "max-params: want a positive number, got 0"),
+    (["--objectives", "beauty"], "objectives: want some of accuracy, "),
+    (["--tune", "weather"], "tune: want all, or some of learning_rate, "),
+    (["--tune", "momentum", "--optimizer", "adamw"], "momentum is not searched for adamw"),
+    (["--tune", "dropout", "--dropout", "0.1"], "dropout is fixed to 0.1; drop one of the two"),
+    (["--space", "conv1d"], "conv1d is for sequences"),
+    (["--space", "fixed:nasbench201:|none~0|"], "want a cell such as"),
+    (["--space", "fixed:mlp:{}"], "want the fields"),
+    (["--data", one_class], "want at least 2 class folders"),
+    (["--data", unreadable], "3.png"),
+    (["--data", no_images], "no images"),
+    (["--no-such-option"], "No such option"),
+    (["--recipe", "mirror"], "want recipe:setting=value,setting=value, got 'recipe:mirror'"),
+    (["--recipe", "mirror=sometimes"], "mirror"),
+    (["--recipe", "colour=red"], "colour"),
+    (["--out", "n" * 300], "File name too long; want another path"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_bad_input_is_one_line_and_status_2_and_nothing_is_written(
+    nas, tmp_path, arguments, message
+):
+    arguments = [str(a(tmp_path / "data")) if callable(a) else a for a in arguments]
+    before = sorted(tmp_path.iterdir())
+    status, out, err = nas("search", *arguments)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("nas: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_bad_runs_bundles_and_architectures(nas, tmp_path):
+    (tmp_path / "empty").mkdir()
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    (newer / "run.json").write_text('{"schema": 99}')
+    for arguments, message in [
+        (["show", "absent"], "want the folder of a run, got absent: no such folder"),
+        (["show", "empty"], "want the folder of a run, got empty: it has no run.json"),
+        (["show", "newer"], "it was made by a newer version (schema 99"),
+        (["search", "--out", "newer"], "it was made by a newer version (schema 99"),
+        (["export", "absent", "--to", "x"], "want the folder of a run"),
+        (["export", "absent"], "Missing option '--to'"),
+        (["retrain", "empty"], "want the folder of a run"),
+        (["profile", "mlp", "{}"], "want the fields hidden, activation, norm"),
+        (
+            ["profile", "nasbench201", "resnet", "--input", "3x"],
+            "input shape: want one such as 3x32x32",
+        ),
+        (["profile", "nasbench201", "resnet", "--input", "7"], "nasbench201 is for images"),
+        (["profile", "nasbench201", "resnet", "--classes", "0"], "classes: want a positive"),
+        (["profile", "nasbench201"], "Missing argument"),
+        (["nonsense"], "No such command 'nonsense'"),
+    ]:
+        status, out, err = nas(*arguments)
+        assert (status, out, err.count("\n")) == (2, "", 1), err
+        assert message in err
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "run"
+    command = [sys.executable, "-m", "nas", "search", "--space", "mlp", "--trials", "12"]
+    command += ["--epochs", "1", "--max-params", "100000", "--tune", "learning_rate,batch_size"]
+    command += ["--out", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.count("\n") == 12  # plain lines, one a trial
+    assert "trial   11    12/12 " in done.stderr
+    assert "front (" in done.stdout
+    assert "nas retrain" in done.stdout
+    return path
+
+
+def test_running_it_again_says_that_it_is_complete(nas, run):
+    arguments = ["search", "--space", "mlp", "--epochs", "1", "--max-params", "100000"]
+    arguments += ["--tune", "learning_rate,batch_size"]
+    status, out, err = nas(*arguments, "--trials", "12", "--out", run)
+    assert status == 0
+    assert "is complete: 12 of 12 trials" in err
+    assert "front (" in out
+    status, _, err = nas(*arguments, "--trials", "12", "--out", run, "--seed", "9")
+    assert status == 2
+    assert "seed was 0, is 9" in err
+
+
+def test_show_as_json(nas, run):
+    status, out, err = nas("show", run, "--json")
+    document = json.loads(out)
+    assert (status, err) == (0, "")
+    assert set(document) == {
+        *("run", "space", "data", "strategy", "schedule", "seed", "trials", "completed"),
+        *("stopped_early", "failed", "hypervolume", "front", "failures"),
+    }
+    assert document["trials"] == document["completed"] == 12
+    for trial in document["front"]:
+        assert set(trial) == {
+            *("number", "architecture", "notation", "recipe", "hyperparameters", "scores"),
+            *("epochs", "continues", "seconds", "weights"),
+        }
+        assert set(trial["hyperparameters"]) == {"learning_rate", "batch_size"}
+    status, out, _ = nas("show", run)
+    assert "learning_rate " in out
+    assert all(
+        len(line) <= 80 for line in out.splitlines() if "runs" not in line and "/" not in line
+    )
+
+
+def test_export_and_retrain(nas, run, source_alone):
+    status, out, _ = nas("export", run, "--to", "winner", "--select", "smallest", "--json")
+    assert status == 0
+    document = json.loads(out)
+    status, out, err = nas("retrain", run, "--trial", document["trial"], "--epochs", "3", "--json")
+    assert status == 0, err
+    retrained = json.loads(out)
+    assert retrained["test_accuracy"] > 0.3
+    assert retrained["parameters"] == document["scores"]["parameters"]
+    assert (run / "retrained" / f"trial-{document['trial']:05d}" / "weights.safetensors").exists()
+    status, out, _ = nas("retrain", "winner", "--epochs", "3", "--json")
+    assert json.loads(out)["test_accuracy"] == retrained["test_accuracy"]  # the same training
+    status, _, err = nas("retrain", "winner", "--epochs", "3")
+    assert status == 2
+    assert "is there already" in err
+    status, _, err = nas("export", run, "--to", "w", "--max-params", "3")
+    assert status == 2
+    assert "no completed trial with at most 3 parameters" in err
+
+
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+
+
+def test_profile(nas):
+    status, out, _ = nas("profile", "nasbench201", CELL, "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert document["parameters"] == 802_426
+    assert round(document["macs"] / 1e6, 2) == 113.95
+    assert document["notation"] == CELL
+    status, out, _ = nas(
+        "profile", "mobile", "mobilenet_v2", "--input", "3x224x224", "--classes", "1000"
+    )
+    assert "3,504,872" in out
+
+
+def test_listings(nas):
+    from nas.strategies import STRATEGIES
+    from search_spaces import SPACES
+
+    assert [s["name"] for s in json.loads(nas("spaces", "--json")[1])] == list(SPACES)
+    assert [s["name"] for s in json.loads(nas("strategies", "--json")[1])] == list(STRATEGIES)
+    for command in ("spaces", "strategies", "schedules"):
+        status, out, _ = nas(command)
+        assert status == 0
+        assert max(map(len, out.splitlines())) <= 80
+
+
+def test_every_command_has_help_and_every_option_a_text(nas):
+    commands = [
+        "search",
+        "show",
+        "export",
+        "retrain",
+        "verify",
+        "predict",
+        "latency",
+        "compare",
+        "profile",
+        "spaces",
+        "strategies",
+        "schedules",
+    ]
+    out = nas("--help")[1]
+    assert all(f"  {command}" in out for command in commands)
+    for command in commands:
+        status, out, _ = nas(command, "--help")
+        assert status == 0
+        lines = [line for line in out.splitlines() if line.lstrip().startswith("--")]
+        assert lines
+        assert all(len(line.split()) > 1 for line in lines)
+
+
+def test_help_is_quick_and_does_not_import_torch():
+    code = (
+        "import sys\nimport nas.cli.main\n"
+        "try: nas.cli.main.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "slow = {'torch', 'numpy', 'matplotlib', 'sklearn', 'tensorboard'} & set(sys.modules)\n"
+        "assert not slow, slow"
+    )
+    start = time.monotonic()
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert time.monotonic() - start < 30  # hangs are for tests, seconds for benchmarks
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "said"),
+    [("return 7", 7, ""), ("raise RuntimeError('our own')", 1, "RuntimeError: our own")],
+)
+def test_the_process_ends_with_the_status_and_takes_nothing_apart(ending, status, said):
+    code = (
+        "import atexit\nimport nas.cli.main\n"
+        "class Torch:\n"
+        "    def __del__(self): print('taken apart')\n"
+        "torch = Torch()\n"
+        "def command(_):\n"
+        "    atexit.register(print, 'at exit')\n"
+        "    print('result')\n"
+        f"    {ending}\n"
+        "nas.cli.main._status = command\n"
+        "nas.cli.main.run()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("result\nat exit\n", status)
+    assert said in done.stderr
+    assert bool(said) == bool(done.stderr)

@@ -1,0 +1,88 @@
+"""The memory of a training, predicted, against what torch's own profiler sees allocated."""
+
+from random import Random
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+import search_spaces
+import trainers
+from nas.evaluators.training import build
+from tests.nas.networks import small, task_of
+from trainers.loop.batch_step import EagerStep
+from trainers.loop.batches import laid_out
+from trainers.loop.convolutions import quick_convolutions
+from trainers.profiling.footprint import step_bytes
+
+BATCH = 32
+
+
+def network(name):
+    space = search_spaces.get(name)
+    task = task_of(space, (3, 16, 16) if space.inputs[-1] == 3 else None)
+    return build(space, small(space, Random(0), task), task, seed=0), task.input_shape
+
+
+def allocated(net, input_shape, recipe):
+    """Bytes at the peak of the second step of a training."""
+    net.train().to(memory_format=torch.channels_last)
+    held = sum(t.nbytes for t in [*net.parameters(), *net.buffers()])
+    x_B = laid_out(torch.rand(recipe.batch_size, *input_shape))
+    labels_B = torch.zeros(recipe.batch_size, dtype=torch.int64)
+    step = EagerStep(
+        net=net,
+        optimizer=trainers.make_optimizer(net, recipe),
+        label_smoothing=recipe.label_smoothing,
+        computed="float32",
+    )
+    profiler = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
+    with profiler as seen, quick_convolutions(net):
+        step(x_B, labels_B)
+        step(x_B, labels_B)
+    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    now = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        now += event.nbytes()
+        peak = max(peak, now)
+    return held + x_B.nbytes + labels_B.nbytes + peak
+
+
+QUICK = ("conv1d", "mlp", "nasbench201", "regnet", "resnet")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in QUICK else pytest.mark.long)
+        for name in search_spaces.SPACES
+    ],
+)
+def test_within_a_fifth_for_a_network_of_every_space(name):
+    recipe = trainers.Recipe(batch_size=BATCH)
+    net, input_shape = network(name)
+    found = step_bytes(net, input_shape, recipe, computed="float32")
+    assert found == pytest.approx(allocated(net, input_shape, recipe), rel=0.2)
+
+
+@pytest.mark.parametrize("fields", [{"optimizer": "adamw"}, {"momentum": 0.0}, {"batch_size": 64}])
+def test_the_recipe_decides_what_is_kept(fields):
+    recipe = trainers.Recipe(**{"batch_size": BATCH} | fields)
+    net, input_shape = network("mlp")
+    found = step_bytes(net, input_shape, recipe, computed="float32")
+    assert found == pytest.approx(allocated(net, input_shape, recipe), rel=0.05)
+
+
+def test_half_the_memory_in_bfloat16_and_nothing_of_the_network_changes():
+    net, input_shape = network("nasbench201")
+    before = {name: t.clone() for name, t in net.state_dict().items()}
+    net.eval()
+    recipe = trainers.Recipe(batch_size=BATCH)
+    wide, narrow = (
+        step_bytes(net, input_shape, recipe, computed=c) for c in ("float32", "bfloat16")
+    )
+    assert 0.45 < narrow / wide < 0.75
+    assert not net.training
+    after = net.state_dict()
+    assert all(torch.equal(t, after[name]) for name, t in before.items())
+    assert all(p.grad is None for p in net.parameters())

@@ -1,0 +1,467 @@
+"""The contract every fidelity schedule obeys, around every strategy. A new one joins by name."""
+
+from collections import Counter
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from nas import schedules
+from nas.core import hyperparameters
+from nas.core.candidates import Candidates, Exhausted
+from nas.core.objectives import Objectives
+from nas.core.trial import Failure, Proposal, Trial
+from nas.engine.loop import run_trials
+from nas.evaluators import Outcome
+from nas.executors.in_process import InProcess
+from nas.runs.journal import Journal
+from nas.schedules import SCHEDULES
+from nas.schedules.asha import KEPT
+from nas.schedules.hyperband import shapes
+from nas.schedules.rungs import levels
+from nas.strategies import STRATEGIES, make
+from search_spaces import Choice, Limits, SearchSpace, Struct, get
+from tests.nas.table import TASK, Shuffled, search
+
+SPACE = get("nasbench201")
+BOTH = ("accuracy", "parameters")
+EPOCHS = 9
+STAGED = [name for name in SCHEDULES if name != "none"]
+
+
+@pytest.fixture(params=STAGED)
+def staged(request):
+    return request.param
+
+
+@pytest.fixture(params=STRATEGIES)
+def strategy(request):
+    return request.param
+
+
+class Learning:
+    """Accuracy rises with the epochs to the share of 3x3 convolutions, with noise that fades."""
+
+    def __init__(self, epochs=EPOCHS, fails=lambda _: False):
+        self.epochs, self.fails = epochs, fails
+        self.evaluated = []
+
+    def evaluate(self, number, proposal):
+        self.evaluated.append(number)
+        recipe = {"epochs": self.epochs}
+        if self.fails(number):
+            return Outcome(recipe=recipe, failure=Failure("error", "on purpose"))
+        edges = list(proposal.architecture.value.values())
+        share = sum(edge in ("nor_conv_3x3", 4) for edge in edges) / len(edges)
+        noise = Random(f"{proposal.architecture}{proposal.hyperparameters}")
+        curve = []
+        for epoch in range(1, (proposal.epochs or self.epochs) + 1):
+            accuracy = share * (1 - 0.5**epoch) + 0.2 * noise.random() / epoch
+            curve.append({"number": epoch, "accuracy": accuracy, "loss": 1 - accuracy})
+        scores = {"accuracy": curve[-1]["accuracy"], "loss": curve[-1]["loss"]}
+        return Outcome(recipe=recipe, scores=scores, curve=tuple(curve))
+
+
+def run(path, schedule, strategy="random", *, trials=60, evaluator=None, **settings):
+    """Search, and return the trials."""
+    evaluator = evaluator or Learning()
+    search(strategy, path, trials=trials, schedule=schedule, evaluator=evaluator, **settings)
+    return list(Journal(path))
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [(1, 14, 32), *(pytest.param((n,), marks=pytest.mark.long) for n in (1, 14, 32))],
+    ids=str,
+)
+@pytest.mark.parametrize(("window", "objectives"), [(1, ("accuracy",)), (4, BOTH)])
+def test_resumes_at_any_point_and_does_not_depend_on_the_order_of_ends(
+    staged, strategy, objectives, window, stops, tmp_path
+):
+    settings = {"window": window, "objectives": objectives}
+    whole = run(tmp_path / "whole", staged, strategy, trials=45, **settings)
+    lines = (tmp_path / "whole").read_bytes().splitlines(keepends=True)
+    (tmp_path / "parts").write_bytes(b"".join(lines[: stops[0]]))
+    for stop, trials in pairwise((*stops, 45)):
+        new = Learning()
+        found = run(tmp_path / "parts", staged, strategy, trials=trials, evaluator=new, **settings)
+        assert found == whole[:trials]
+        assert new.evaluated == list(range(stop, trials))
+    shuffled = {"executor": Shuffled, "trials": 45, **settings}
+    assert run(tmp_path / "shuffled", staged, strategy, **shuffled) == whole
+    other = run(tmp_path / "other", staged, strategy, seed=1, trials=5, **settings)
+    assert other != whole[:5]
+
+
+@pytest.mark.parametrize("objectives", [("accuracy",), BOTH])
+def test_every_network_is_begun_once_and_goes_on_from_its_last_stage(
+    staged, strategy, objectives, tmp_path
+):
+    limits = Limits(max_parameters=600_000)
+    tree = hyperparameters.tree(("optimizer", "momentum"), {})
+    trials = run(
+        tmp_path / "j",
+        staged,
+        strategy,
+        objectives=objectives,
+        limits=limits,
+        hyperparameters=tree,
+        window=3,
+    )
+    begun = [t for t in trials if t.proposal.continues is None]
+    keys = {(SPACE.canonical(t.architecture), t.proposal.hyperparameters) for t in begun}
+    assert len(keys) == len(begun) < len(trials)
+    continued = Counter(t.proposal.continues for t in trials) - Counter({None: len(begun)})
+    assert set(continued.values()) == {1}
+    for trial in trials:
+        assert trial.scores["parameters"] <= 600_000
+        assert trial.proposal.epochs in (1, 3, 9)
+        assert trial.stopped_early == (trial.proposal.epochs < 9)
+        assert trial.root == (trial.number if trial.proposal.root is None else trial.proposal.root)
+        if trial.proposal.continues is not None:
+            before = trials[trial.proposal.continues]
+            assert before.completed
+            assert trial.architecture == before.architecture
+            assert trial.proposal.hyperparameters == before.proposal.hyperparameters
+            assert trial.proposal.parents == before.proposal.parents
+            assert trial.root == before.root
+            assert trial.proposal.done == before.proposal.epochs < trial.proposal.epochs
+
+
+def test_without_a_schedule_everything_is_trained_to_the_end(strategy, tmp_path):
+    trials = run(tmp_path / "j", "none", strategy, trials=25)
+    assert not any(t.stopped_early for t in trials)
+    assert {t.proposal.epochs for t in trials} == {None}
+
+
+class Spy:
+    """Random search that remembers what it was told."""
+
+    def __init__(self, candidates):
+        self._candidates, self.told = candidates, []
+
+    def ask(self, rng):
+        return self._candidates.sample(rng)
+
+    def tell(self, trial):
+        self.told.append(trial)
+
+
+def staged_search(schedule, journal, *, trials, window=1, evaluator=None, first=(), epochs=EPOCHS):
+    """Yields (trial, schedule, what the strategy was told) after every trial."""
+    candidates = Candidates(SPACE, TASK)
+    spy, objectives = Spy(candidates), Objectives(("accuracy",))
+    made = schedules.make(schedule, spy, candidates, objectives, epochs)
+    for trial in run_trials(
+        made,
+        candidates,
+        InProcess(evaluator or Learning(epochs)),
+        Journal(journal),
+        trials=trials,
+        seed=0,
+        window=window,
+        first=first,
+    ):
+        yield trial, made, spy.told
+
+
+def test_the_strategy_is_told_each_network_once_with_its_scores_at_the_lowest_rung(
+    staged, tmp_path
+):
+    *_, (_, _, told) = staged_search(staged, tmp_path / "j", trials=80)
+    trials = list(Journal(tmp_path / "j"))
+    begun = [t for t in trials if t.proposal.continues is None]
+    assert [t.number for t in told] == [t.number for t in begun]
+    for seen, trial in zip(told, begun, strict=True):
+        assert seen.curve == trial.curve[:1]
+        assert seen.scores["accuracy"] == trial.curve[0]["accuracy"]
+        assert seen.scores["parameters"] == trial.scores["parameters"]
+    if staged == "hyperband":  # its later brackets begin with more epochs
+        assert max(len(t.curve) for t in begun) == 9
+
+
+def test_baselines_are_trained_to_the_end_outside_the_schedule(staged, tmp_path):
+    known = [Proposal(a) for a in list(SPACE.known.values())[:2]]
+    *_, (_, _, told) = staged_search(staged, tmp_path / "j", trials=27, first=known)
+    trials = list(Journal(tmp_path / "j"))
+    assert [t.architecture for t in told[:2]] == [p.architecture for p in known]
+    assert [len(t.curve) for t in trials[:2]] == [9, 9]
+    assert not any(t.proposal.continues in (0, 1) for t in trials)
+    assert [t.proposal.epochs for t in trials[2:5]] == [1, 1, 1]  # and do not fill a rung
+    assert any(t.proposal.continues == 2 + i for t in trials for i in range(9))
+
+
+def follow(schedule, path, accuracies, *, epochs=EPOCHS):
+    """(continues, epochs) of as many proposals as there are accuracies, told one by one."""
+
+    class Scripted:
+        def evaluate(self, number, proposal):  # noqa: ARG002
+            scores = {"accuracy": accuracies[number], "loss": 0.0}
+            return Outcome(recipe={"epochs": epochs}, scores=scores)
+
+    found = staged_search(
+        schedule, path, trials=len(accuracies), evaluator=Scripted(), epochs=epochs
+    )
+    return [(t.proposal.continues, t.proposal.epochs) for t, *_ in found]
+
+
+def test_asha_by_hand(tmp_path):
+    """Algorithm 2 with eta 3 and r 1, R 9: a rung of k promotes whoever is in its best k // 3."""
+    new = (None, 1)
+    accuracies = [0.3, 0.5, 0.4, 0.9, 0.8, 0.1, 0.2, 0.95, 0.6, 0.7, 0.65, 0.99, 0.99]
+    assert follow("asha", tmp_path / "j", accuracies) == [
+        new,  # 0: 0.3
+        new,  # 1: 0.5
+        new,  # 2: 0.4
+        (1, 3),  # 3: the best of three goes on, to 0.9
+        new,  # 4: 0.8, now the best of four: one in four may, and 1 is no longer it
+        (4, 3),  # 5: 4 is in the best one of 0, 1, 2, 4; to 0.1
+        new,  # 6: 0.2
+        new,  # 7: 0.95
+        (7, 3),  # 8: best two of six are 7 and 4; to 0.6
+        (3, 9),  # 9: rung 3 has 3, 5, 8 with 0.9, 0.1, 0.6: the best of three; to 0.7
+        new,  # 10: 0.65
+        new,  # 11: 0.99
+        (11, 3),  # 12: best two of eight are 11 and 7
+    ]
+
+
+def naive_asha(trials, window, eta, rungs):
+    """Algorithm 2 as it stands, for one objective, from what was told before each proposal."""
+    found = []
+    for number in range(len(trials)):
+        told = trials[: max(0, number - window + 1)]
+        begun = {t.proposal.continues for t in trials[:number]}
+        choice = (None, rungs[0])
+        for below, level in reversed(list(pairwise(rungs))):
+            rung = [t for t in told if t.proposal.epochs == below]
+            best = sorted(rung, key=lambda t: -t.scores.get("accuracy", -1))[: len(rung) // eta]
+            free = [t.number for t in best if t.completed and t.number not in begun]
+            if free:
+                choice = (free[0], level)
+                break
+        found.append(choice)
+    return found
+
+
+@pytest.mark.parametrize("window", [1, 5])
+@pytest.mark.parametrize(
+    ("settings", "rungs", "eta"),
+    [("", (1, 3, 9), 3), (":eta=2", (1, 2, 4, 9), 2), (":rungs=2+5+9,eta=4", (2, 5, 9), 4)],
+)
+def test_asha_is_the_algorithm_of_the_paper(settings, rungs, eta, window, tmp_path):
+    trials = run(
+        tmp_path / "j",
+        "asha" + settings,
+        trials=120,
+        window=window,
+        objectives=("accuracy",),
+        evaluator=Learning(fails=lambda number: number % 7 == 3),
+    )
+    found = [(t.proposal.continues, t.proposal.epochs) for t in trials]
+    assert found == naive_asha(trials, window, eta, rungs)
+    assert max(t.proposal.epochs for t in trials) == 9
+
+
+def test_halving_by_hand(tmp_path):
+    new = (None, 1)
+    first = [0.1, 0.9, 0.3, 0.8, 0.2, 0.4, 0.7, 0.5, 0.6]
+    assert follow("halving", tmp_path / "j", [*first, 0.5, 0.6, 0.4, 0.9, 0.0]) == [
+        *[new] * 9,
+        *[(1, 3), (3, 3), (6, 3)],
+        (10, 9),
+        new,
+    ]
+    # a bracket of 5 with eta 2: n_i = 5, 2, 1
+    spread = follow("halving:eta=2,rungs=3+6+9,bracket=5", tmp_path / "k", [0.5] * 9)
+    assert spread == [*[(None, 3)] * 5, (0, 6), (1, 6), (5, 9), (None, 3)]
+
+
+def test_with_trials_in_flight_the_next_bracket_begins_meanwhile(tmp_path):
+    trials = run(tmp_path / "j", "halving", trials=40, window=4, objectives=("accuracy",))
+    found = [(t.proposal.continues is None, t.proposal.epochs) for t in trials]
+    newcomer = (True, 1)
+    # 9 are begun; 8 is told before proposal 12 is made: 9, 10 and 11 are of the next bracket
+    assert found[:12] == [newcomer] * 12
+    assert found[12:15] == [(False, 3)] * 3
+    assert {t.proposal.continues for t in trials[12:15]} <= set(range(9))
+    assert found[15:18] == [newcomer] * 3
+    assert found[18] == (False, 9)
+
+
+def test_the_brackets_of_hyperband_are_those_of_algorithm_1():
+    """R = 81, eta = 3: n = ceil(5 * 3^s / (s + 1)) newcomers, r = 81 / 3^s epochs."""
+    found = shapes(levels(81, eta=3, min_epochs=1), 3)
+    assert [[(s.size(i), r) for i, r in enumerate(s.levels)] for s in found] == [
+        [(81, 1), (27, 3), (9, 9), (3, 27), (1, 81)],
+        [(34, 3), (11, 9), (3, 27), (1, 81)],
+        [(15, 9), (5, 27), (1, 81)],
+        [(8, 27), (2, 81)],
+        [(5, 81)],
+    ]
+
+
+@pytest.mark.parametrize("window", [1, 6])
+@pytest.mark.parametrize("strategy", ["random", "evolution"])
+def test_hyperband_spends_what_the_brackets_say(strategy, window, tmp_path):
+    """Continued from their weights, n_i trials of rung i cost n_i (r_i - r_(i-1)) epochs."""
+    brackets = shapes((1, 3, 9), 3)
+    wanted, spent, count = Counter(), 0, 0
+    for shape in brackets:
+        for rung, (before, epochs) in enumerate(pairwise([0, *shape.levels])):
+            wanted[epochs, before] += shape.size(rung)
+            spent += shape.size(rung) * (epochs - before)
+            count += shape.size(rung)
+    assert (count, spent) == (9 + 3 + 1 + 5 + 1 + 3, 9 + 3 * 2 + 6 + 5 * 3 + 6 + 3 * 9)
+    trials = run(tmp_path / "j", "hyperband", strategy, trials=10 * count, window=window)
+    found = Counter((t.proposal.epochs, t.proposal.done) for t in trials)
+    if window == 1:
+        assert found == Counter({job: 10 * n for job, n in wanted.items()})
+        assert sum(t.proposal.epochs - t.proposal.done for t in trials) == 10 * spent
+    for job, n in wanted.items():  # overlapping brackets shift where a count of trials ends
+        assert abs(found[job] - 10 * n) <= 12
+
+
+def test_a_bracket_promotes_its_best_whatever_the_objectives(strategy, tmp_path):
+    from nas.core.pareto import best_first
+
+    objectives = Objectives(BOTH)
+    trials = run(tmp_path / "j", "halving", strategy, trials=26, objectives=BOTH)
+    for start in (0, 13):
+        rung = trials[start : start + 9]
+        best = best_first([objectives.vector(t.scores) for t in rung])[:3]
+        promoted = [t.proposal.continues for t in trials[start + 9 : start + 12]]
+        assert promoted == [rung[i].number for i in best]
+
+
+def test_failures_in_a_rung_are_survived_and_never_promoted(staged, strategy, tmp_path):
+    trials = run(
+        tmp_path / "j",
+        staged,
+        strategy,
+        trials=90,
+        window=3,
+        evaluator=Learning(fails=lambda number: number % 3 == 1),
+        objectives=BOTH,
+    )
+    failed = {t.number for t in trials if not t.completed}
+    assert len(failed) == 30
+    continued = {t.proposal.continues for t in trials} - {None}
+    assert continued
+    assert not continued & failed
+    doomed = Learning(fails=lambda _: True)
+    assert len(run(tmp_path / "k", staged, strategy, trials=60, evaluator=doomed)) == 60
+
+
+TINY = SearchSpace(
+    name="tiny",
+    tree=Struct(a=Choice(1, 2, 4), b=Choice(*"xyzw")),
+    build=None,
+    count=lambda *_: SPACE.cost(SPACE.known["resnet"], TASK),
+)
+# 12 newcomers, and whom the rules promote of them
+ENDED = {
+    "halving": {1: 9 + 3, 3: 3 + 1, 9: 1},
+    "hyperband": {1: 9, 3: 3 + 3, 9: 1 + 1},
+}
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_an_exhausted_space_is_trained_on_to_its_end(staged, strategy, window, tmp_path):
+    def exhaust(name, lines=()):
+        (tmp_path / name).write_bytes(b"".join(lines))
+        with pytest.raises(Exhausted, match="12 different candidates"):
+            run(
+                tmp_path / name,
+                staged,
+                strategy,
+                space=TINY,
+                window=window,
+                objectives=("accuracy",),
+            )
+        return list(Journal(tmp_path / name))
+
+    whole = exhaust("whole")
+    if staged == "asha":  # promotes too many while it knows few: all of the best at least
+        best = sorted(whole, key=lambda t: (t.proposal.epochs != 1, -t.scores["accuracy"]))[:4]
+        assert {t.number for t in best} <= {t.proposal.continues for t in whole}
+        assert sum(t.proposal.epochs == 1 for t in whole) == 12
+    else:
+        assert Counter(t.proposal.epochs for t in whole) == ENDED[staged]
+    lines = (tmp_path / "whole").read_bytes().splitlines(keepends=True)
+    for stop in (9, 11, 12, 13, 14, 15, len(whole)):
+        assert exhaust("parts", lines[:stop]) == whole
+
+
+@pytest.mark.parametrize("window", [1, 5])
+def test_the_paused_trainings_that_are_kept_are_few_and_those_needed(staged, window, tmp_path):
+    paused, missed, most = set(), 0, 0
+    for trial, schedule, _ in staged_search(staged, tmp_path / "j", trials=400, window=window):
+        if trial.proposal.continues is not None:
+            missed += trial.proposal.continues not in paused
+        if trial.stopped_early:
+            paused.add(trial.number)
+        paused &= schedule.kept()
+        most = max(most, len(paused))
+    if staged == "asha":  # any may be promoted in the end: only the likeliest are kept
+        assert missed <= 8
+        assert most <= 2 * KEPT + window
+    else:
+        assert missed == 0
+        assert most <= 3 + 1 + window  # as many as will be chosen of a rung of 9
+
+
+@pytest.mark.parametrize(
+    ("text", "epochs", "message"),
+    [
+        ("ahsa", 9, r"^want a schedule \(none, halving, asha, hyperband\), got 'ahsa'$"),
+        ("asha:speed=3", 9, r"its settings \(eta, min_epochs, rungs\), got 'speed'"),
+        ("none:eta=3", 9, "it has none"),
+        ("asha:eta=1", 9, "^schedule asha:eta=1: want eta of at least 2, got 1$"),
+        ("asha:min_epochs=0", 9, "want min_epochs of at least 1, got 0"),
+        ("asha:min_epochs=4", 9, "want a recipe of at least 12 epochs .*, got 9"),
+        ("hyperband", 2, "want a recipe of at least 3 epochs"),
+        ("asha:rungs=12+200", 9, "up to the recipe's 9, such as 1[+]9, got 12[+]200"),
+        ("asha:rungs=5+3+9", 9, "rising"),
+        ("asha:rungs=x+9", 9, "rising"),
+        ("asha:rungs=0+9", 9, "rising"),
+        ("asha:rungs=9+", 9, "rising"),
+        ("asha:rungs=9", 9, "want rungs as str"),
+        ("halving:bracket=8", 9, "want a bracket of at least 9, .*, got 8"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(text, epochs, message):
+    candidates = Candidates(SPACE, TASK)
+    inner = make("random", candidates, Objectives())
+    with pytest.raises(ValueError, match=message) as error:
+        schedules.make(text, inner, candidates, Objectives(), epochs)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "settings", "wanted"),
+    [
+        (9, {}, (1, 3, 9)),
+        (10, {}, (1, 3, 10)),
+        (26, {}, (1, 3, 26)),
+        (27, {}, (1, 3, 9, 27)),
+        (5, {"eta": 2}, (1, 2, 5)),
+        (200, {"min_epochs": 12, "eta": 4}, (12, 48, 200)),
+        (200, {"rungs": "12+200"}, (12, 200)),
+    ],
+)
+def test_rungs(epochs, settings, wanted):
+    assert levels(epochs, **{"eta": 3, "min_epochs": 1, **settings}) == wanted
+
+
+def test_proposals_whose_stages_contradict_each_other_are_refused():
+    architecture = SPACE.known["resnet"]
+    trial = Trial(
+        number=4, proposal=Proposal(architecture, epochs=1), recipe={"epochs": 3}, scores={}
+    )
+    assert trial.continuation(3) == Proposal(architecture, epochs=3, continues=4, root=4, done=1)
+    for wrong in ({"continues": 3}, {"done": 2}, {"continues": 3, "root": 1}):
+        with pytest.raises(ValueError, match="want continues, root and done together"):
+            Proposal(architecture, epochs=9, **wrong)
+    with pytest.raises(ValueError, match="want epochs above 3, got 3"):
+        Proposal(architecture, epochs=3, continues=3, root=1, done=3)

@@ -1,0 +1,96 @@
+"""Images that are too many for the memory stay in files, and nothing else changes."""
+
+import errno
+from threading import enumerate  # noqa: A004 - of threads
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from trainers import Recipe, load, seeded, train
+from trainers.data import cache
+from trainers.data.sources import folders
+from trainers.loop.batches import batches
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """240 images of two classes."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(folders, "FEWEST_KEPT", 1)
+    monkeypatch.setattr("trainers.loop.batches.BLOCK_BYTES", 2 * 32 * 3 * 64 * 4)  # two batches
+    rng = np.random.default_rng(0)
+    for label, name in ((0, "dark"), (1, "light")):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(120):
+            pixels = rng.integers(128 * label, 128 * label + 128, size=(8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "set" / name / f"{number}.png")
+    return tmp_path / "set"
+
+
+def losses(data, **settings):
+    with seeded(0):
+        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 2))
+    recipe = Recipe(epochs=3, batch_size=32, **settings)
+    return [(e.train_loss, e.loss, e.accuracy) for e in train(net, data, recipe, seed=0)]
+
+
+@pytest.fixture
+def with_test_half(pictures):
+    """The same, with an official test half."""
+    for half, numbers in (("train", range(90)), ("test", range(90, 120))):
+        for name in ("dark", "light"):
+            (pictures / half / name).mkdir(parents=True)
+            for number in numbers:
+                file = f"{name}/{number}.png"
+                (pictures / file).rename(pictures / half / file)
+    for name in ("dark", "light"):
+        (pictures / name).rmdir()
+    return pictures
+
+
+@pytest.mark.parametrize(("folder", "files"), [("pictures", 4), ("with_test_half", 3)])
+def test_what_stays_in_files_is_learnt_with_the_same_losses(folder, files, request, monkeypatch):
+    path = request.getfixturevalue(folder)
+    in_memory = load(path)
+    assert not in_memory.train.mapped
+    assert len(list(cache.folder().iterdir())) == 1
+    monkeypatch.setattr("trainers.data.dataset.MEMORY_SHARE", 0.0)
+    for _ in range(2):  # written, then found
+        streamed = load(path)
+        assert streamed.train.mapped
+        assert len(list(cache.folder().iterdir())) == files
+    assert streamed.fingerprint == in_memory.fingerprint
+    assert torch.equal(streamed.mean, in_memory.mean)
+    assert torch.equal(streamed.std, in_memory.std)
+    assert losses(streamed) == losses(in_memory)
+
+
+def test_other_splits_have_other_files(pictures, monkeypatch):
+    monkeypatch.setattr("trainers.data.dataset.MEMORY_SHARE", 0.0)
+    one, other = load(pictures, seed=0), load(pictures, seed=1)
+    assert one.fingerprint != other.fingerprint
+    assert torch.equal(one.test.images, other.test.images)
+
+
+def test_whoever_stops_in_the_middle_leaves_no_thread(pictures, monkeypatch):
+    monkeypatch.setattr("trainers.data.dataset.MEMORY_SHARE", 0.0)
+    found = batches(load(pictures), Recipe(batch_size=32), epoch=1, seed=0)
+    next(found)
+    assert any(thread.name.startswith("read ahead") for thread in enumerate())
+    found.close()
+    assert not any(thread.name.startswith("read ahead") for thread in enumerate())
+
+
+def test_a_full_disk_is_told_before_anything_is_lost(pictures, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    in_memory = load(pictures).fingerprint
+    monkeypatch.setattr("trainers.data.dataset.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("os.posix_fallocate", full)
+    assert load(pictures).fingerprint == in_memory
+    assert "No space left on device" in caplog.text
+    assert len(list(cache.folder().iterdir())) == 1  # nothing half written

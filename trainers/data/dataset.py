@@ -1,0 +1,286 @@
+"""Data sets as tensors: three splits on one device, indexed without any Python per example."""
+
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainers.data import cache
+from trainers.data.sources import source as sources
+from trainers.data.sources import torchvision as downloads
+from trainers.data.sources.source import Half, Labels, Source
+from trainers.data.split import stratified
+from trainers.determinism import derive_seed
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# Shape letters: N examples, C channels, H height, W width, D features, L length.
+
+VALIDATION_SHARE = 0.2  # of the training half ...
+MOST_VALIDATION = 10_000  # ... but no more examples than this: a standard error of at most 0.5 %
+TEST_SHARE = 0.2  # where there is no official test half
+TEST_SEED = 0  # the test split is the same whatever the caller's seed is
+LARGEST_SIDE = 4096  # pixels
+MEMORY_SHARE = 1 / 4  # of the machine's, for the images of a file: workers have their own
+DEVICE_SHARE = 1 / 2  # of a GPU's free memory likewise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Labelled examples on one device.
+
+    Attributes:
+        images: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences.
+        labels: int64 [N].
+        mapped: Whether the images are in a file, which is read as they are asked for.
+    """
+
+    images: Tensor
+    labels: Tensor
+    mapped: bool = False
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Split":
+        """The same examples on `device`; mapped images too large for it stay, and are streamed."""
+        images, device = self.images, torch.device(device)
+        if self.mapped and device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            if images.nbytes > DEVICE_SHARE * free:
+                return Split(images, self.labels.to(device), mapped=True)
+        return Split(
+            images.to(device), self.labels.to(device), self.mapped and device.type == "cpu"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set, cut in three.
+
+    Attributes:
+        name: As it was asked for.
+        train: What the weights learn from.
+        validation: What a search may look at.
+        test: What is looked at once, for what is reported.
+        classes: Names by label.
+        mean: float32 [C] ([D] for vectors) over the training split, in the images' own units
+            (0..255 for pixels).
+        std: Likewise; 1 where a channel never varies.
+        flip: Whether a horizontally mirrored image keeps its label.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    mean: Tensor
+    std: Tensor
+    flip: bool
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(C,H,W) of images, (D,) of vectors, (C,L) of sequences."""
+        return tuple(self.train.images.shape[1:])
+
+    @property
+    def device(self) -> torch.device:
+        """Where all tensors are."""
+        return self.train.labels.device
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 in hex of the three splits and the class names; the same in every process."""
+        digest = sha256(repr(self.classes).encode())
+        for split in (self.train, self.validation, self.test):
+            for tensor in (split.images, split.labels):
+                digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(tensor.cpu().contiguous().numpy().data)
+        return digest.hexdigest()
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The same data set on `device`."""
+        return replace(
+            self,
+            train=self.train.to(device),
+            validation=self.validation.to(device),
+            test=self.test.to(device),
+            mean=self.mean.to(device),
+            std=self.std.to(device),
+        )
+
+    def with_validation_in_train(self) -> "Dataset":
+        """For a final training: train and validation merged, mean and std anew, validation empty."""
+        train = Split(
+            torch.cat([self.train.images, self.validation.images]),
+            torch.cat([self.train.labels, self.validation.labels]),
+        )
+        nothing = Split(self.validation.images[:0], self.validation.labels[:0])
+        mean, std = _mean_and_std(train.images)
+        return replace(self, train=train, validation=nothing, mean=mean, std=std)
+
+
+def data_sets() -> tuple[str, ...]:
+    """The names that `load` knows; a folder or an .npz file is loaded by its path."""
+    return ("digits", *downloads.DATA_SETS)
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    seed: int = 0,
+    image_size: int | None = None,
+    root: Path | str | None = None,
+    flip: bool | None = None,
+) -> Dataset:
+    """Load a data set to the CPU and cut it in train, validation and test.
+
+    An official test half is the test split; otherwise it is a stratified 20 %, the same for every
+    seed. Validation is a stratified 20 % of the rest, but at most 10,000 examples, drawn by `seed`.
+
+    Args:
+        name_or_path: A name in `data_sets()` (case, - and _ do not matter), an image folder
+            (`folders.image_folder` says what it looks like), or an .npz file (`arrays.npz`
+            likewise).
+        seed: Of the validation split.
+        image_size: Resize images to this height and width, in pixels (bilinear, antialiased,
+            without cropping).
+        root: Where downloaded sets lie and are put; None means `data` in the current folder.
+        flip: Whether a mirrored image keeps its label; None means what is known of the data set,
+            and yes for a folder or a file.
+
+    Raises:
+        ValueError: One line that names what is wrong with the name, the path, a file or the data.
+    """
+    if image_size is not None and not 1 <= image_size <= LARGEST_SIDE:
+        raise ValueError(f"image_size: want 1 to {LARGEST_SIDE} pixels, got {image_size}")
+    source = _find(name_or_path, image_size, Path(root or "data"))
+    splits = [_split(half, image_size) for half in _cut(source, seed)]
+    mean, std = _mean_and_std(splits[0].images)
+    return Dataset(
+        name=str(name_or_path),
+        train=splits[0],
+        validation=splits[1],
+        test=splits[2],
+        classes=source.classes,
+        mean=mean,
+        std=std,
+        flip=source.flip if flip is None else flip,
+    )
+
+
+def _find(name_or_path: str | Path, image_size: int | None, root: Path) -> Source:
+    """The source that is meant; names first, so that a folder called `mnist` is `./mnist`."""
+    name = "" if isinstance(name_or_path, Path) else _plain(name_or_path)
+    if name == "digits":
+        return sources.digits()
+    if name in downloads.DATA_SETS:
+        return downloads.torchvision_set(name, root, image_size)
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        from trainers.data.sources.folders import image_folder
+
+        return image_folder(path, image_size)
+    if path.is_file():
+        from trainers.data.sources.arrays import npz
+
+        return npz(path)
+    raise ValueError(
+        f"data: nothing called {str(name_or_path)!r}; want a folder, an .npz file or "
+        f"one of {', '.join(data_sets())}"
+    )
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _cut(source: Source, seed: int) -> tuple[Half, Half, Half]:
+    """Train, validation and test; each in the order it was found in."""
+    labels, classes = source.train.labels, source.classes
+    learning, test = np.arange(len(labels)), source.test
+    if test is None:
+        _check_counts(labels, classes, least=3)
+        count = round(TEST_SHARE * len(labels))
+        drawn = stratified(labels, max(count, len(classes)), TEST_SEED)
+        learning, test = learning[~drawn], _taken(source.train, learning[drawn])
+    _check_counts(labels[learning], classes, least=2)
+    count = min(MOST_VALIDATION, round(VALIDATION_SHARE * len(learning)))
+    its_seed = derive_seed("validation", seed) >> 31
+    drawn = stratified(labels[learning], max(count, len(classes)), its_seed)
+    train, validation = (_taken(source.train, learning[part]) for part in (~drawn, drawn))
+    return train, validation, test
+
+
+def _taken(half: Half, chosen: Labels) -> Half:
+    """The examples with these numbers; those of a large file stay in files."""
+    if isinstance(half.images, np.memmap) and half.images.nbytes > largest_in_memory():
+        return Half(cache.rows(half.images, chosen), half.labels[chosen])
+    return Half(half.images[chosen], half.labels[chosen])
+
+
+def largest_in_memory() -> float:
+    """Bytes of images that are copied to memory; where there are more they stay in mapped files."""
+    return MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> None:
+    counts: npt.NDArray[np.intp] = np.bincount(labels, minlength=len(classes))
+    if len(classes) < 2:
+        raise ValueError(
+            f"data: want at least 2 classes, got {len(classes)} ({', '.join(classes)})"
+        )
+    rarest = int(counts.argmin())
+    if counts[rarest] < least:
+        raise ValueError(
+            f"data: class {classes[rarest]!r} has {counts[rarest]} training examples; "
+            f"want at least {least} of each class to split them"
+        )
+
+
+def _split(half: Half, image_size: int | None) -> Split:
+    mapped = isinstance(half.images, np.memmap)
+    images = torch.from_numpy(half.images)
+    if image_size is not None and images.shape[1:][-2:] != (image_size, image_size):
+        images = _resized(images, image_size)
+    return Split(images, torch.from_numpy(half.labels), mapped)
+
+
+def _resized(images: Tensor, size: int) -> Tensor:
+    if images.dim() != 4:
+        raise ValueError(f"image_size: want images, got vectors of shape {tuple(images.shape[1:])}")
+    blocks = [
+        F.interpolate(block.float(), size=(size, size), mode="bilinear", antialias=True)
+        .round_()
+        .clamp_(0, 255)
+        .to(torch.uint8)
+        for block in torch.split(images, 1000)
+    ]
+    return torch.cat(blocks)
+
+
+def _mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Over everything but axis 1; of pixels exact, by histogram, whatever the number of threads."""
+    if images.dtype == torch.uint8:
+        values = torch.arange(256, dtype=torch.float64, device=images.device)
+        share = torch.zeros(images.shape[1], 256, dtype=torch.float64, device=images.device)
+        for block in torch.split(images, 10_000):
+            columns = block.transpose(0, 1)
+            share += torch.stack([c.flatten().bincount(minlength=256) for c in columns])
+        share /= share.sum(dim=1, keepdim=True)
+        mean = share @ values
+        variance = (share * (values - mean[:, None]) ** 2).sum(dim=1)
+    else:
+        axes = [axis for axis in range(images.dim()) if axis != 1]
+        variance, mean = torch.var_mean(images.double(), dim=axes, correction=0)
+    std = variance.sqrt()
+    return mean.float(), torch.where(std > 0, std, 1.0).float()

@@ -1,0 +1,1 @@
+"""Sources of data: image folders, arrays, torchvision's data sets."""

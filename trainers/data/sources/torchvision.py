@@ -1,0 +1,142 @@
+"""Torchvision's classification data sets by name: from disk if they are there, else downloaded."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from trainers.data.decoding import decode
+from trainers.data.sources.source import Half, Source, channels_first
+
+Options = tuple[dict[str, Any], ...]
+
+
+class Known(NamedTuple):
+    """How torchvision offers a data set.
+
+    Attributes:
+        offered_as: The class in `torchvision.datasets`.
+        train: Keyword arguments of each part of the training half.
+        test: Likewise of the test half; empty where there is none.
+        labels: The attribute that holds the labels, where `data` holds the pixels; None where
+            images are files.
+        flip: Whether a mirrored image keeps its label.
+    """
+
+    offered_as: str
+    train: Options
+    test: Options
+    labels: str | None = None
+    flip: bool = True
+
+
+def _flag(offered_as: str, *, flip: bool, **options: Any) -> Known:
+    train, test = ({"train": True, **options},), ({"train": False, **options},)
+    return Known(offered_as, train, test, "targets", flip)
+
+
+def _parts(offered_as: str, *train: str, **kind: Any) -> Known:
+    return Known(offered_as, tuple({"split": part} for part in train), ({"split": "test"},), **kind)
+
+
+DATA_SETS: dict[str, Known] = {
+    "cifar10": _flag("CIFAR10", flip=True),
+    "cifar100": _flag("CIFAR100", flip=True),
+    "mnist": _flag("MNIST", flip=False),
+    "fashionmnist": _flag("FashionMNIST", flip=True),
+    "kmnist": _flag("KMNIST", flip=False),
+    "qmnist": Known("QMNIST", ({"what": "train"},), ({"what": "test10k"},), "targets", flip=False),
+    "emnistbalanced": _flag("EMNIST", flip=False, split="balanced"),
+    "emnistdigits": _flag("EMNIST", flip=False, split="digits"),
+    "usps": _flag("USPS", flip=False),
+    "svhn": _parts("SVHN", "train", labels="labels", flip=False),
+    "stl10": _parts("STL10", "train", labels="labels"),
+    "gtsrb": _parts("GTSRB", "train", flip=False),
+    "flowers102": _parts("Flowers102", "train", "val"),
+    "food101": _parts("Food101", "train"),
+    "dtd": _parts("DTD", "train", "val"),
+    "oxfordiiitpet": _parts("OxfordIIITPet", "trainval"),
+    "fgvcaircraft": _parts("FGVCAircraft", "trainval"),
+    "country211": _parts("Country211", "train", "valid"),
+    "renderedsst2": _parts("RenderedSST2", "train", "val", flip=False),
+    "eurosat": Known("EuroSAT", ({},), ()),
+    "imagenette": Known("Imagenette", ({"split": "train"},), ({"split": "val"},)),
+}
+
+
+def torchvision_set(name: str, root: Path, image_size: int | None) -> Source:
+    """The data set called `name` in `DATA_SETS`, under `root`.
+
+    Raises:
+        ValueError: It is not there and cannot be downloaded, or its images differ in size and there
+            is no `image_size`.
+    """
+    known = DATA_SETS[name]
+    train = [_opened(name, known, options, root) for options in known.train]
+    test = [_opened(name, known, options, root) for options in known.test]
+    train_half = _half(name, train, known, image_size)
+    test_half = _half(name, test, known, image_size) if test else None
+    classes = getattr(train[0], "classes", None) or range(int(train_half.labels.max()) + 1)
+    return Source(train_half, test_half, tuple(map(str, classes)), known.flip)
+
+
+def _opened(name: str, known: Known, options: dict[str, Any], root: Path) -> Any:
+    """Torchvision's object for one part: what is on disk, or else downloaded."""
+    import torchvision  # late: it takes a second
+
+    offered = getattr(torchvision.datasets, known.offered_as)
+    with redirect_stdout(sys.stderr):  # results go to stdout, torchvision's messages must not
+        try:
+            return offered(root=str(root), download=False, **options)
+        except (RuntimeError, OSError):
+            pass  # not there, or incomplete
+        try:
+            return offered(root=str(root), download=True, **options)
+        except Exception as error:  # network, disk, archive and parser each have their own
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(
+                f"data: {name} is not in {root.absolute()} and cannot be downloaded ({reason}); put it there as "
+                f"torchvision.datasets.{known.offered_as}({str(root)!r}, download=True) does on a machine that can"
+            ) from error
+
+
+def _half(name: str, parts: list[Any], known: Known, image_size: int | None) -> Half:
+    halves = [
+        _from_memory(part, known.labels) if known.labels else _from_files(name, part, image_size)
+        for part in parts
+    ]
+    if len(halves) == 1:
+        return halves[0]
+    shapes = {half.images.shape[1:] for half in halves}
+    if len(shapes) > 1:
+        raise ValueError(f"data: {name}: images differ in size; pass image_size to resize them")
+    return Half(
+        np.concatenate([half.images for half in halves]),
+        np.concatenate([half.labels for half in halves]),
+    )
+
+
+def _from_memory(part: Any, labels_attribute: str) -> Half:
+    labels = np.asarray(getattr(part, labels_attribute)).astype(np.int64)
+    if labels.ndim > 1:
+        labels = labels[:, 0].copy()  # QMNIST adds who wrote the digit
+    return Half(channels_first(np.asarray(part.data)), labels)
+
+
+def _from_files(name: str, part: Any, image_size: int | None) -> Half:
+    labels: npt.NDArray[np.int64] = np.empty(len(part), np.int64)
+
+    def read(number: int) -> Image.Image:
+        picture, labels[number] = part[number]
+        assert isinstance(picture, Image.Image)
+        return picture
+
+    def call(number: int) -> str:
+        return f"{name}[{number}]"
+
+    pixels = decode(len(part), read, call, grey=False, image_size=image_size)
+    return Half(pixels, labels)

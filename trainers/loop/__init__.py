@@ -1,0 +1,1 @@
+"""The training loop: batches, one step, precision, CUDA graphs."""

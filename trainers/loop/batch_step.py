@@ -1,0 +1,97 @@
+"""One step of a training: forward, backward, update."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainers.loop.precision import Computed, autocast
+from trainers.recipes.optimizers import Optimizer
+
+# Shape letters: B batch, M micro-batch.
+
+
+class Step(Protocol):
+    """Learns from a batch: images [B,...] and labels int64 [B]; returns the sum of their losses.
+
+    The sum is in nats, detached, and on the device, which is not waited for; the next step may
+    overwrite it.
+    """
+
+    def __call__(self, x_B: Tensor, labels_B: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EagerStep:
+    """A step whose operations are launched one by one.
+
+    Attributes:
+        net: In training mode, on the device of the batches.
+        optimizer: Over the parameters of `net`.
+        label_smoothing: Of the loss.
+        computed: The type of most operations.
+        micro_batches: Parts that a batch is taken in, one after the other, with their gradients
+            added up. None has a single example, so there may be fewer.
+    """
+
+    net: nn.Module
+    optimizer: Optimizer
+    label_smoothing: float
+    computed: Computed
+    micro_batches: int = 1
+
+    def __call__(self, x_B: Tensor, labels_B: Tensor) -> Tensor:
+        self.optimizer.zero_grad()
+        count = max(1, min(self.micro_batches, len(labels_B) // 2))
+        total: Tensor | None = None
+        for x_M, labels_M in zip(
+            x_B.tensor_split(count), labels_B.tensor_split(count), strict=True
+        ):
+            loss = self.loss(x_M, labels_M)
+            (loss / len(labels_B)).backward()  # type: ignore[no-untyped-call]
+            total = loss.detach() if total is None else total + loss.detach()
+        self.optimizer.step()
+        assert total is not None
+        return total
+
+    def loss(self, x_M: Tensor, labels_M: Tensor) -> Tensor:
+        """The sum of the losses of these examples, to be differentiated."""
+        with autocast(x_M.device, self.computed):
+            return F.cross_entropy(
+                self.net(x_M), labels_M, label_smoothing=self.label_smoothing, reduction="sum"
+            )
+
+
+def make_step(eager: EagerStep, device: torch.device) -> Step:
+    """The fastest way to make the step on `device`: on a GPU a CUDA graph.
+
+    Not for batches in parts: memory is short then, and a graph keeps its own.
+    """
+    if device.type != "cuda" or eager.micro_batches > 1:
+        return eager
+    from trainers.loop.cuda_graph import GraphStep
+
+    with torch.cuda.device(device):
+        return GraphStep(eager)
+
+
+@contextmanager
+def dropout(net: nn.Module, rate: float) -> Iterator[None]:
+    """Drop the input of the last `nn.Linear` of `net`, if it has one, inside the block."""
+    linear = [module for module in net.modules() if isinstance(module, nn.Linear)]
+    if rate == 0 or not linear:
+        yield
+        return
+
+    def drop(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return F.dropout(inputs[0], rate, module.training), *inputs[1:]
+
+    handle = linear[-1].register_forward_pre_hook(drop)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,104 @@
+"""The batches of an epoch: every example once, in random order, augmented a block at a time."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import torch
+from torch import Generator, Tensor
+
+from trainers.data.dataset import Dataset, Split
+from trainers.data.transforms import alternating_mirrors, augment
+from trainers.determinism import derive_seed
+from trainers.recipes.recipe import Recipe
+
+# Shape letters: N examples, B batch.
+
+Block = tuple[Tensor, ...]  # the numbers of the examples of each of some batches
+BLOCK_BYTES = 64 * 2**20  # float32 examples that are augmented at once
+
+
+def batches(
+    data: Dataset, recipe: Recipe, *, epoch: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every training example once, in random order and augmented.
+
+    Yields images, float32 [B,...], and labels, int64 [B].
+    Batches are of equal size, give or take one: nothing is dropped and none has a single example.
+    """
+    device = data.device
+    rng = Generator(device).manual_seed(derive_seed(seed, "data", epoch))
+    order_N = torch.randperm(len(data.train), generator=rng, device=device)
+    steps = steps_per_epoch(len(data.train), recipe.batch_size)
+    mirrored_N = _mirrored(data, recipe, epoch, seed)
+    blocks = _blocks(order_N.tensor_split(steps), 4 * data.train.images[0].numel())
+    for block, images in _gathered(data.train, blocks):
+        index = torch.cat(block)
+        x = augment(
+            images,
+            data.mean,
+            data.std,
+            strength=recipe.augmentation,
+            generator=rng,
+            mirrored=None if mirrored_N is None else mirrored_N[index],
+        )
+        sizes = [len(batch) for batch in block]
+        yield from zip(
+            torch.split(laid_out(x), sizes),
+            torch.split(data.train.labels[index], sizes),
+            strict=True,
+        )
+
+
+def _gathered(split: Split, blocks: Iterable[Block]) -> Iterator[tuple[Block, Tensor]]:
+    """Each block and its images, on the device of the labels.
+
+    Those of a file are read by a thread while the block before them is trained on.
+    """
+    device, at_home = split.labels.device, split.images.device
+
+    def gather(block: Block) -> Tensor:
+        return split.images[torch.cat(block).to(at_home)]
+
+    if not split.mapped:
+        yield from ((block, gather(block)) for block in blocks)
+        return
+    with ThreadPoolExecutor(1, "read ahead") as reader:
+        coming: deque[tuple[Block, Future[Tensor]]] = deque()
+        for block in blocks:
+            coming.append((block, reader.submit(gather, block)))
+            if len(coming) > 1:
+                first, images = coming.popleft()
+                yield first, images.result().to(device)
+        for last, images in coming:
+            yield last, images.result().to(device)
+
+
+def steps_per_epoch(examples: int, batch_size: int) -> int:
+    """Batches of at most `batch_size`, or one more where a single example would be left."""
+    return max(1, min(-(-examples // batch_size), examples // 2))
+
+
+def _mirrored(data: Dataset, recipe: Recipe, epoch: int, seed: int) -> Tensor | None:
+    """Whom to mirror in this epoch, bool [N]; None for nobody."""
+    if not data.flip or recipe.mirror == "never":
+        return None
+    sides = Generator(data.device)
+    if recipe.mirror == "random":
+        return alternating_mirrors(
+            len(data.train), epoch, sides.manual_seed(derive_seed(seed, "sides", epoch))
+        )
+    sides.manual_seed(derive_seed(seed, "sides"))
+    return alternating_mirrors(len(data.train), epoch, sides)
+
+
+def _blocks(chunks: Block, example_bytes: int) -> Iterator[Block]:
+    """Runs of batches that together hold about `BLOCK_BYTES`."""
+    run = max(1, BLOCK_BYTES // (example_bytes * len(chunks[0])))
+    for start in range(0, len(chunks), run):
+        yield chunks[start : start + run]
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """Images are channels last, which is what convolutions are fast in."""
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x

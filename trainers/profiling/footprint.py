@@ -1,0 +1,102 @@
+"""What memory a training takes, known before it begins: no number is computed.
+
+A step is made of torch's fake tensors, which have shapes, types and lifetimes but no contents: what
+autograd keeps for the backward pass is alive there as long as it is in the real step, and autocast
+makes the same copies. They are those of a CPU: a GPU's kernels may keep other things beside.
+"""
+
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from trainers.loop.batches import laid_out
+from trainers.loop.convolutions import quick_convolutions
+from trainers.loop.precision import Computed, autocast
+from trainers.recipes.recipe import Recipe
+
+
+def step_bytes(
+    net: nn.Module,
+    input_shape: tuple[int, ...],
+    recipe: Recipe,
+    *,
+    computed: Computed,
+) -> int:
+    """Bytes alive at the peak of a training step of `net`: what torch allocates for tensors.
+
+    Weights, statistics, gradients, what the optimiser remembers, a batch, and what the network
+    makes of it. Not in it: the data set, what kernels take for themselves, and what a device takes
+    for being used at all.
+
+    Args:
+        net: On the device of the training, or on meta; left as it is; gives logits [B,K].
+        input_shape: Of one example.
+        recipe: Says the batch size and the optimiser.
+        computed: The type of most operations.
+    """
+    from torch._subclasses.fake_tensor import FakeTensorMode  # slow: imports torch's compiler
+
+    was_training = net.training
+    with FakeTensorMode(), _Alive() as alive, quick_convolutions(net):
+        held = {
+            **{name: nn.Parameter(_like(p), p.requires_grad) for name, p in net.named_parameters()},
+            **{name: _like(b) for name, b in net.named_buffers()},
+        }
+        weights = [p for p in held.values() if p.requires_grad]
+        remembered = [torch.empty_like(p) for p in weights for _ in range(_remembered(recipe))]
+        x_B = laid_out(torch.empty(recipe.batch_size, *input_shape))
+        labels_B = torch.empty(recipe.batch_size, dtype=torch.int64)
+        with autocast(x_B.device, computed):
+            logits_BK = functional_call(net.train(), held, (x_B,))
+            loss = F.cross_entropy(logits_BK, labels_B, label_smoothing=recipe.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        del remembered
+    net.train(was_training)
+    peak: int = alive.peak
+    return peak
+
+
+class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of the storages that are alive, whatever torch dispatches."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.peak = 0
+        self._now = 0
+        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        if storage in self._seen:
+            return
+        self._seen.add(storage)
+        size = storage.nbytes()
+        self._now += size
+        self.peak = max(self.peak, self._now)
+        weakref.finalize(storage, self._forget, size)
+
+    def _forget(self, size: int) -> None:
+        self._now -= size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor):
+                self._note(tensor.untyped_storage())
+        return out
+
+
+def _like(tensor: Tensor) -> Tensor:
+    return laid_out(torch.empty(tensor.shape, dtype=tensor.dtype))
+
+
+def _remembered(recipe: Recipe) -> int:
+    """Numbers that the optimiser remembers for each weight."""
+    if recipe.optimizer == "adamw":
+        return 2
+    return 1 if recipe.momentum else 0

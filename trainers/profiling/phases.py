@@ -1,0 +1,102 @@
+"""Where the time of a training goes: the loop of `trainers.train`, taken apart with a clock."""
+
+from dataclasses import dataclass
+from time import perf_counter, process_time
+
+import torch
+from torch import nn
+
+from trainers.data.dataset import Dataset
+from trainers.determinism import derive_seed, seeded
+from trainers.loop.batch_step import EagerStep, dropout
+from trainers.loop.batches import batches, steps_per_epoch
+from trainers.loop.convolutions import quick_convolutions
+from trainers.loop.precision import choose
+from trainers.recipes.averaging import Average
+from trainers.recipes.optimizers import learning_rates, make_optimizer, set_learning_rate
+from trainers.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """Seconds of a step, on average: of the processor on a CPU, of the clock on a GPU.
+
+    Attributes:
+        data: Ordering, gathering, augmenting.
+        forward: Up to the loss.
+        backward: Gradients.
+        optimiser: The update, averaging included.
+        idle: What the clock says beyond all these: other processes had the processor. 0 on a GPU,
+            which is waited for after each phase.
+    """
+
+    data: float
+    forward: float
+    backward: float
+    optimiser: float
+    idle: float
+
+    @property
+    def busy(self) -> float:
+        """All but the idle time."""
+        return self.data + self.forward + self.backward + self.optimiser
+
+
+def split_pass(net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int) -> Phases:
+    """Train `net` for one pass over `data.train`, launched step by step, and time the phases.
+
+    A step is made before the clock runs, since much is set up in it.
+    """
+    device = data.device
+    net.to(memory_format=torch.channels_last).train()
+    optimizer = make_optimizer(net, recipe)
+    step = EagerStep(
+        net=net,
+        optimizer=optimizer,
+        label_smoothing=recipe.label_smoothing,
+        computed=choose(recipe.precision, net, data.input_shape, device),
+    )
+    a_pass = steps_per_epoch(len(data.train), recipe.batch_size)
+    average = Average(net, recipe.averaging, steps=recipe.epochs * a_pass)
+    clock = _Clock(device)
+    with (
+        seeded(derive_seed(seed, "network", 1), device),
+        dropout(net, recipe.dropout),
+        quick_convolutions(net),
+    ):
+        step(*next(batches(data, recipe, epoch=1, seed=seed)))
+        rates = learning_rates(recipe, a_pass)
+        started = perf_counter()
+        clock.lap()
+        for x_B, labels_B in batches(data, recipe, epoch=1, seed=seed):
+            clock.lap("data")
+            set_learning_rate(optimizer, next(rates))
+            optimizer.zero_grad()
+            loss = step.loss(x_B, labels_B)
+            clock.lap("forward")
+            (loss / len(labels_B)).backward()  # type: ignore[no-untyped-call]
+            clock.lap("backward")
+            optimizer.step()
+            average.follow()
+            clock.lap("optimiser")
+        wall = perf_counter() - started
+    parts = {name: seconds / a_pass for name, seconds in clock.laps.items()}
+    return Phases(**parts, idle=max(0.0, wall / a_pass - sum(parts.values())))
+
+
+class _Clock:
+    """Adds up the seconds of each phase, all that was launched in it included."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.laps = dict.fromkeys(("data", "forward", "backward", "optimiser"), 0.0)
+        self._device = device
+        self._at = 0.0
+
+    def lap(self, phase: str | None = None) -> None:
+        """End a phase."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        now = perf_counter() if self._device.type == "cuda" else process_time()
+        if phase is not None:
+            self.laps[phase] += now - self._at
+        self._at = now

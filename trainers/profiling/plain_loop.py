@@ -1,0 +1,155 @@
+"""The training loop that everybody writes: the plain reference that ours is measured against.
+
+Torchvision transforms sample by sample, a `DataLoader` with workers, eager float32, the loss read
+at every step. It learns by the same recipe as `trainers.train`, as far as such a loop knows it: no
+alternating mirrors, no averaging, weight decay on everything.
+"""
+
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as Samples
+
+from trainers.data.dataset import Dataset, Split
+from trainers.data.transforms import LARGEST_HOLE, LARGEST_SHIFT
+from trainers.determinism import derive_seed, seeded
+from trainers.loop.train import Epoch
+from trainers.recipes.optimizers import WARM_UP
+from trainers.recipes.recipe import Recipe
+
+
+def train_plainly(
+    net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int, workers: int
+) -> Iterator[Epoch]:
+    """Train `net` in place, on its device, by "sgd"; yield an `Epoch` after every pass.
+
+    Args:
+        net: On the device to train on.
+        data: Images of 1 or 3 channels, on the CPU.
+        recipe: Its batch size, learning rate, momentum, weight decay, label smoothing, augmentation
+            and epochs are used.
+        seed: Of order and augmentation.
+        workers: Processes of the `DataLoader`; 0 for none.
+
+    Raises:
+        ValueError: The data are not such images, or the recipe's optimiser is not "sgd".
+    """
+    if data.train.images.dim() != 4 or data.input_shape[0] not in (1, 3):
+        raise ValueError(f"want images of 1 or 3 channels, got inputs {data.input_shape}")
+    if recipe.optimizer != "sgd":
+        raise ValueError(f"want the optimiser sgd, got {recipe.optimizer}")
+    device = next(net.parameters()).device
+    learning, checking = _loaders(data, recipe, seed, workers, pin=device.type == "cuda")
+    assert recipe.learning_rate is not None
+    optimizer = torch.optim.SGD(
+        net.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.nesterov and recipe.momentum > 0,
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        recipe.learning_rate,
+        total_steps=recipe.epochs * len(learning) + 1,  # it ends at 0, where a step is wasted
+        pct_start=WARM_UP,
+        anneal_strategy="linear",
+        cycle_momentum=False,
+    )
+    criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    for number in range(1, recipe.epochs + 1):
+        start, total_loss = perf_counter(), 0.0
+        net.train()
+        with seeded(derive_seed(seed, "plain", number), device):
+            for x_B, labels_B in learning:
+                x_B, labels_B = x_B.to(device), labels_B.to(device)
+                optimizer.zero_grad()
+                loss = criterion(net(x_B), labels_B)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                total_loss += loss.item() * len(labels_B)
+        accuracy, validation_loss = _check(net, checking, device)
+        yield Epoch(
+            number=number,
+            train_loss=total_loss / len(data.train),
+            accuracy=accuracy,
+            loss=validation_loss,
+            learning_rate=optimizer.param_groups[0]["lr"],
+            seconds=perf_counter() - start,
+        )
+
+
+class _Transformed(Samples[tuple[Tensor, int]]):
+    """A split whose samples are transformed one by one, as they are asked for."""
+
+    def __init__(self, split: Split, transform: Any) -> None:
+        self._images = split.images.permute(0, 2, 3, 1).squeeze(3).numpy()
+        self._labels = split.labels.tolist()
+        self._transform = transform
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        from PIL import Image
+
+        picture = Image.fromarray(self._images[index])
+        return self._transform(picture), self._labels[index]
+
+
+def _loaders(
+    data: Dataset, recipe: Recipe, seed: int, workers: int, *, pin: bool
+) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    """The training split, augmented and shuffled, and the validation split as it is."""
+    from torchvision import transforms
+
+    *_, height, width = data.input_shape
+    finish = [
+        transforms.ToTensor(),
+        transforms.Normalize((data.mean / 255).tolist(), (data.std / 255).tolist()),
+    ]
+    vary: list[Any] = []
+    strength = recipe.augmentation
+    if strength:
+        reach = max(1, round(max(height, width) * LARGEST_SHIFT * strength))
+        vary.append(transforms.RandomCrop((height, width), padding=reach))
+        if data.flip:
+            vary.append(transforms.RandomHorizontalFlip())
+        hole = (LARGEST_HOLE * strength) ** 2
+        finish.append(transforms.RandomErasing(p=1.0, scale=(hole, hole), ratio=(1.0, 1.0)))
+    learning = DataLoader(
+        _Transformed(data.train, transforms.Compose(vary + finish)),
+        batch_size=recipe.batch_size,
+        shuffle=True,
+        num_workers=workers,
+        pin_memory=pin,
+        drop_last=len(data.train) % recipe.batch_size == 1,  # batch norm refuses one example
+        generator=Generator().manual_seed(derive_seed(seed, "order")),
+    )
+    checking = DataLoader(
+        _Transformed(data.validation, transforms.Compose(finish[:2])),
+        batch_size=recipe.batch_size,
+        num_workers=workers,
+        pin_memory=pin,
+        generator=Generator().manual_seed(0),  # it shuffles nothing, but draws a seed for workers
+    )
+    return learning, checking
+
+
+def _check(net: nn.Module, loader: DataLoader[Any], device: torch.device) -> tuple[float, float]:
+    net.eval()
+    correct, total_loss, examples = 0, 0.0, 0
+    with torch.no_grad():
+        for x_B, labels_B in loader:
+            x_B, labels_B = x_B.to(device), labels_B.to(device)
+            logits_BK = net(x_B)
+            correct += int((logits_BK.argmax(dim=1) == labels_B).sum().item())
+            total_loss += F.cross_entropy(logits_BK, labels_B, reduction="sum").item()
+            examples += len(labels_B)
+    return correct / examples, total_loss / examples

@@ -1,0 +1,1 @@
+"""The recipe of a training: its hyperparameters, optimiser and weight averaging."""

@@ -1,0 +1,125 @@
+"""The hyperparameters of one training run, as one frozen value."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self, get_args
+
+Optimizer = Literal["sgd", "adamw"]
+Schedule = Literal["triangle", "cosine", "constant"]
+Mirror = Literal["alternating", "random", "never"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+# Peak learning rates, chosen by measurement on digits with a network of 26,000 parameters.
+DEFAULT_LEARNING_RATE: dict[str, float] = {"sgd": 0.2, "adamw": 0.01}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All that decides how a network is trained, apart from the network, the data and the seed.
+
+    `dataclasses.asdict` and `Recipe.from_dict` undo each other.
+
+    Attributes:
+        epochs: Passes over the training split. The schedule ends with them.
+        batch_size: Examples per step, at least 2 (batch normalisation cannot learn from one).
+        optimizer: "sgd" or "adamw".
+        learning_rate: Peak of the schedule. None becomes the optimiser's default on construction,
+            so that a recipe always says the number it is trained with.
+        schedule: Of the learning rate: "triangle" (up in the first fifth of the steps, then down to
+            zero), "cosine" (from the peak down to zero) or "constant".
+        momentum: Of "sgd"; the decay of the first moment (beta 1) of "adamw". 0 to below 1.
+        nesterov: Whether the momentum of "sgd" is Nesterov's.
+        weight_decay: On weights only, never on norms and biases. L2 penalty for "sgd", decoupled
+            for "adamw".
+        label_smoothing: Share of the target that is spread over all classes, 0 to below 1.
+        augmentation: Strength from 0 (none) to 1; see `trainers.data.transforms`.
+        mirror: Which images are flipped left to right, where that keeps the label and
+            `augmentation` is above 0: a random half and the others in turns ("alternating"), half
+            of them anew in every epoch ("random"), or "never".
+        averaging: What a step leaves of the running average of the weights at the end, 0 to below
+            1; 0 for no averaging. See `trainers.recipes.averaging`.
+        precision: What most operations compute in; "auto" for what is faster, see
+            `trainers.loop.precision`.
+        dropout: Rate at the input of the last linear layer, 0 to below 1.
+
+    Raises:
+        ValueError: One line that names the field, what was wanted and what was got.
+    """
+
+    epochs: int = 5
+    batch_size: int = 64
+    optimizer: Optimizer = "sgd"
+    learning_rate: float | None = None
+    schedule: Schedule = "triangle"
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.1
+    augmentation: float = 0.5
+    mirror: Mirror = "alternating"
+    averaging: float = 0.0
+    dropout: float = 0.0
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        _check_integer("epochs", self.epochs, least=1)
+        _check_integer("batch_size", self.batch_size, least=2)
+        for name, allowed_words in WORDS.items():
+            if getattr(self, name) not in allowed_words:
+                *first, last = allowed_words
+                wanted = f"{', '.join(first)} or {last}"
+                raise ValueError(f"{name}: want {wanted}, got {getattr(self, name)!r}")
+        if not isinstance(self.nesterov, bool):
+            raise ValueError(f"nesterov: want true or false, got {self.nesterov!r}")
+        if self.learning_rate is None:
+            object.__setattr__(self, "learning_rate", DEFAULT_LEARNING_RATE[self.optimizer])
+        for name, (words, allowed) in NUMBERS.items():
+            number = _checked_number(name, getattr(self, name), words, allowed)
+            object.__setattr__(self, name, number)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The recipe with these fields; those not named take their defaults.
+
+        Raises:
+            ValueError: A name is not a field, or a value is not allowed.
+        """
+        names = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in names:
+                raise ValueError(f"recipe: want only {', '.join(names)}, got {name!r}")
+        return cls(**values)
+
+
+# Field -> what it may say.
+WORDS: dict[str, tuple[str, ...]] = {
+    "optimizer": get_args(Optimizer),
+    "schedule": get_args(Schedule),
+    "mirror": get_args(Mirror),
+    "precision": get_args(Precision),
+}
+
+# Field -> what an error says is wanted, and whether a number is that. NaN fails every comparison.
+NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "learning_rate": ("above 0", lambda x: 0 < x <= sys.float_info.max),
+    "momentum": ("from 0 to below 1", lambda x: 0 <= x < 1),
+    "weight_decay": ("of at least 0", lambda x: 0 <= x <= sys.float_info.max),
+    "label_smoothing": ("from 0 to below 1", lambda x: 0 <= x < 1),
+    "augmentation": ("from 0 to 1", lambda x: 0 <= x <= 1),
+    "averaging": ("from 0 to below 1", lambda x: 0 <= x < 1),
+    "dropout": ("from 0 to below 1", lambda x: 0 <= x < 1),
+}
+
+
+def _check_integer(name: str, value: object, *, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}: want a whole number of at least {least}, got {value!r}")
+
+
+def _checked_number(
+    name: str, value: object, words: str, allowed: Callable[[float], bool]
+) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not allowed(value):
+        raise ValueError(f"{name}: want a number {words}, got {value!r}")
+    return float(value)
