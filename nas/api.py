@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from nas.core import hyperparameters
 from nas.engine.session import Session
-from nas.executors.resource_limits import Terms, worker_terms
+from nas.executors.resource_limits import ResourceLimits, worker_limits
 from nas.runs.run import Run
-from nas.runs.settings import DEFAULT_WINDOW, Settings
+from nas.runs.settings import DEFAULT_MAX_PENDING, Settings
 from search_spaces import SearchSpace
 
 DEFAULT_SPACE = "nasbench201:channels=8,cells=1"
@@ -36,7 +36,7 @@ def search(
     device: str = "auto",
     workers: int | Literal["auto"] = 1,
     executor: str | None = None,
-    window: int = DEFAULT_WINDOW,
+    max_pending: int = DEFAULT_MAX_PENDING,
     ordered: bool = True,
     trial_timeout: float | None = None,
     trial_memory: int | None = None,
@@ -68,7 +68,7 @@ def search(
         workers: Trials at a time; more than one run in processes of their own. "auto" for as many
             as train faster together, which is found out at the start.
         executor: A name of `nas.executors.EXECUTORS`; by default the simplest that will do.
-        window: Proposals in flight at most; it decides the search, the number of workers does not.
+        max_pending: Proposals in flight at most; it decides the search, the number of workers does not.
         ordered: False to tell trials as they end: nothing waits for a slow one, and the same seed
             need not give the same trials.
         trial_timeout: Seconds that a trial may take.
@@ -102,11 +102,11 @@ def search(
         tune=names,
         baselines=baselines,
         device=device,
-        window=window,
+        max_pending=max_pending,
         ordered=ordered,
     )
-    terms = Terms(
-        **worker_terms(workers),
+    terms = ResourceLimits(
+        **worker_limits(workers),
         timeout=trial_timeout,
         memory=trial_memory,
         total_memory=total_memory,

@@ -28,7 +28,7 @@ from nas.engine.loop import run_trials
 from nas.evaluators import Evaluator, Outcome, factories
 from nas.evaluators.blueprint import Blueprint
 from nas.evaluators.table import Lookup, Table
-from nas.executors import Terms
+from nas.executors import ResourceLimits
 from nas.runs.journal import Journal
 from nas.strategies import make
 from search_spaces import Task, load
@@ -67,7 +67,7 @@ def watched_training(*, place: int, folder: str, **arguments: Any) -> Watched:
 
 
 def search_table(
-    folder: Path, strategy: str, trials: int, seed: int, executor: str, terms: Terms
+    folder: Path, strategy: str, trials: int, seed: int, executor: str, terms: ResourceLimits
 ) -> Iterator[int]:
     """A search on the table; yields the number of each trial that is recorded."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def search_table(
             journal,
             trials=trials,
             seed=seed,
-            window=8,
+            max_pending=8,
         ):
             yield trial.number
 
@@ -97,7 +97,7 @@ def search_training(
     trials: int,
     seed: int,
     executor: str,
-    terms: Terms,
+    terms: ResourceLimits,
     **others: Any,
 ) -> Iterator[int]:
     """A search that trains; yields the number of each trial that is recorded."""
@@ -191,7 +191,7 @@ def main() -> None:
     if a.kind != "table":
         import nas.engine.session  # noqa: F401 - so that all importing is behind it
     print(f"imported {time.time()}", flush=True)
-    terms = Terms(workers=a.workers)
+    terms = ResourceLimits(workers=a.workers)
     executor = executors.choose(a.executor, terms)
     for number in SEARCHES[a.kind](a.folder, a.strategy, a.trials, a.seed, executor, terms):
         print(f"trial {number} {time.time()}", flush=True)

@@ -19,8 +19,8 @@ class Bounds(NamedTuple):
     values: int  # all together
 
 
-STRANGERS = Bounds(1_000_000, 50_000)  # refused or read in milliseconds
-OWN = Bounds(1_000_000_000, 100_000_000)  # for what this toolkit wrote for itself
+UNTRUSTED = Bounds(1_000_000, 50_000)  # refused or read in milliseconds
+TRUSTED = Bounds(1_000_000_000, 100_000_000)  # for what this toolkit wrote for itself
 MAX_DEPTH = 64
 MAX_DIGITS = 300
 
@@ -31,7 +31,7 @@ _TO_SQUARE = str.maketrans("{}", "[]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def loads(text: str, bounds: Bounds = STRANGERS) -> Any:
+def loads(text: str, bounds: Bounds = UNTRUSTED) -> Any:
     """Parse one JSON document.
 
     Raises:
@@ -56,7 +56,7 @@ def loads(text: str, bounds: Bounds = STRANGERS) -> Any:
     return value
 
 
-def dumps(value: Any, bounds: Bounds = STRANGERS, *, indent: int | None = None) -> str:
+def dumps(value: Any, bounds: Bounds = UNTRUSTED, *, indent: int | None = None) -> str:
     """Write one JSON document: sorted keys, so that equal values are equal texts.
 
     Raises:

@@ -13,7 +13,7 @@ from random import Random
 from textwrap import wrap
 from typing import Any, NamedTuple
 
-from nas.views.terminal.run import short
+from nas.core.numbers import short
 from search_spaces import (
     Architecture,
     Choice,
@@ -26,7 +26,7 @@ from search_spaces import (
     Task,
 )
 from search_spaces.tree import label
-from search_spaces.tree.extended import Guests
+from search_spaces.tree.extended import Extended
 from search_spaces.tree.node import Decision, Node
 from search_spaces.tree.values import Scalar
 
@@ -259,7 +259,7 @@ def _drawn_by_share(node: Node) -> Iterator[Node]:
             inside = list(node.fields.values())
         case Repeat():
             inside = [node.item]
-        case Guests():
+        case Extended():
             inside = [node.node]
         case _:
             inside = []

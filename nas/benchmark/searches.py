@@ -45,7 +45,7 @@ class Benchmark:
         seconds: The column with the time an evaluation took, if there is one.
         input_shape: Of the task that decides the costs.
         classes: Likewise.
-        window: Proposals in flight at most.
+        max_pending: Proposals in flight at most.
 
     Raises:
         ValueError: the table or the space cannot be read, there is no such column, ...
@@ -59,7 +59,7 @@ class Benchmark:
     seconds: str | None = None
     input_shape: tuple[int, ...] = (3, 32, 32)
     classes: int = 10
-    window: int = 1
+    max_pending: int = 1
 
     def open_table(self) -> Table:
         """The table; read once in a process."""
@@ -166,7 +166,7 @@ def run(
         for future in as_completed(running):
             search = future.result()
             write_whole(
-                _file(out, *running[future]), strict_json.dumps(asdict(search), strict_json.OWN)
+                _file(out, *running[future]), strict_json.dumps(asdict(search), strict_json.TRUSTED)
             )
             yield search
     finally:
@@ -201,7 +201,7 @@ def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Sear
                     journal,
                     trials=trials,
                     seed=seed,
-                    window=benchmark.window,
+                    max_pending=benchmark.max_pending,
                 )
             )
         seconds = perf_counter() - start
@@ -268,7 +268,7 @@ def _is_there(file: Path, trials: int) -> bool:
 
 def _read(file: Path) -> Search:
     try:
-        values = strict_json.loads(file.read_text(), strict_json.OWN)
+        values = strict_json.loads(file.read_text(), strict_json.TRUSTED)
         if not isinstance(values, dict) or values.keys() != {f.name for f in fields(Search)}:
             raise ValueError("its fields are not those of a search")
         kept: dict[str, Any] = {

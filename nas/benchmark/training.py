@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas.runs.run import made_here
+from nas.runs.run import environment
 from search_spaces import Architecture, SearchSpace, load
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _interval(values: Any) -> dict[str, float | None]:
 
 def machine(device: str) -> dict[str, Any]:
     """Device, processor, versions and commit."""
-    return {**made_here(device), "processor": _processor(), "commit": _commit()}
+    return {**environment(device), "processor": _processor(), "commit": _commit()}
 
 
 def _processor() -> str:

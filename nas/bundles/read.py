@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.bundles.proof import manifest_text
-from nas.core import schema as wanted
+from nas.core import schema
 from nas.runs.atomic_io import read_whole
 from nas.runs.space_files import open_space
 from search_spaces import Architecture, SearchSpace, Task, strict_json
@@ -156,37 +156,37 @@ def check_target(to: Path, *, force: bool) -> None:
 
 
 MOST_WEIGHTS = 100 * 10**9  # bytes
-_SHAPE = wanted.items(wanted.whole(1), 1, 3)
+_SHAPE = schema.items(schema.whole(1), 1, 3)
 _DESCRIBED = (
-    wanted.mapping(wanted.anything, small_images=wanted.flag),
-    wanted.record(
+    schema.mapping(schema.anything, small_images=schema.flag),
+    schema.record(
         {
-            "space": wanted.text(100_000),
-            "architecture": wanted.record(
-                {"space": wanted.text(pattern=NAME.pattern), "value": wanted.anything}
+            "space": schema.text(100_000),
+            "architecture": schema.record(
+                {"space": schema.text(pattern=NAME.pattern), "value": schema.anything}
             ),
             "input_shape": _SHAPE,
-            "classes": wanted.whole(1),
-            "class_names": wanted.items(wanted.text()),
+            "classes": schema.whole(1),
+            "class_names": schema.items(schema.text()),
         },
         others=True,
     ),
 )
-_NUMBERS = wanted.items(wanted.number(-1e38, 1e38))
-_DATA = wanted.record(
+_NUMBERS = schema.items(schema.number(-1e38, 1e38))
+_DATA = schema.record(
     {
-        "name": wanted.text(100_000),
-        "fingerprint": wanted.text(),
+        "name": schema.text(100_000),
+        "fingerprint": schema.text(),
         "input_shape": _SHAPE,
         "mean": _NUMBERS,
         "std": _NUMBERS,
     },
     others=True,
 )
-_SCORES = wanted.maybe(wanted.record({"accuracy": wanted.number(0, 1)}, others=True))
+_SCORES = schema.maybe(schema.record({"accuracy": schema.number(0, 1)}, others=True))
 _METRICS = (
-    wanted.mapping(wanted.anything, validation=_SCORES, test=_SCORES),
-    wanted.record({"data": _DATA}, others=True),
+    schema.mapping(schema.anything, validation=_SCORES, test=_SCORES),
+    schema.record({"data": _DATA}, others=True),
 )
 
 
@@ -195,7 +195,7 @@ def _read_manifest(path: Path) -> dict[str, str]:
     if not file.is_file():
         raise ValueError(f"want the folder of a bundle, got {path}: it has no manifest.json")
     try:
-        content = read_whole(file, strict_json.STRANGERS.characters)
+        content = read_whole(file, strict_json.UNTRUSTED.characters)
         manifest = strict_json.loads(content.decode())
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
@@ -203,10 +203,10 @@ def _read_manifest(path: Path) -> dict[str, str]:
         raise ValueError(f"{file}: want schema {SCHEMAS[-1]}; another version made this bundle")
     digests: Any = manifest.get("sha256")
     more = digests.keys() - set(FILES) if isinstance(digests, dict) else set()
-    digest = wanted.text(pattern="[0-9a-f]{64}")
+    digest = schema.text(pattern="[0-9a-f]{64}")
     try:
         names = (*FILES, *(name for name in MORE_FILES if name in more))
-        wanted.record(dict.fromkeys(names, digest))(digests, "sha256")
+        schema.record(dict.fromkeys(names, digest))(digests, "sha256")
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     if manifest["schema"] > 1 and content.decode() != manifest_text(dict(digests)):
@@ -230,14 +230,14 @@ def _check_count(file: Path, fields: Mapping[str, Any], name: str, count: int) -
 
 def _read(file: Path, manifest: Mapping[str, str]) -> bytes:
     json = file.suffix == ".json"
-    content = read_whole(file, strict_json.STRANGERS.characters if json else MOST_WEIGHTS)
+    content = read_whole(file, strict_json.UNTRUSTED.characters if json else MOST_WEIGHTS)
     if sha256(content).hexdigest() != manifest[file.name]:
         raise ValueError(f"{file} is damaged: it is not what the manifest says")
     return content
 
 
 def _fields(
-    path: Path, name: str, manifest: Mapping[str, str], *checks: wanted.Check
+    path: Path, name: str, manifest: Mapping[str, str], *checks: schema.Check
 ) -> dict[str, Any]:
     file = path / name
     content = _read(file, manifest)

@@ -138,7 +138,7 @@ def _write_check(net: nn.Module, shape: tuple[int, ...], file: Path) -> None:
 
 def _write_forms(contents: Contents, net: nn.Module, folder: Path) -> dict[str, str]:
     """Write the forms of a network; those that cannot be written, with the reason."""
-    from nas.bundles import formats as forms
+    from nas.bundles import formats
     from nas.bundles.model_file import model_file
 
     shape = contents.task.input_shape
@@ -149,17 +149,17 @@ def _write_forms(contents: Contents, net: nn.Module, folder: Path) -> dict[str, 
 
     @cache
     def program() -> ExportedProgram:
-        return forms.exported(net, shape)  # it takes seconds: once, for both
+        return formats.exported(net, shape)  # it takes seconds: once, for both
 
     def onnx() -> None:
-        if not forms.has_onnx():
+        if not formats.has_onnx():
             raise ValueError("its packages are not installed: pip install 'nas-toolkit[onnx]'")
-        forms.write_onnx(program(), folder / "model.onnx")
+        formats.write_onnx(program(), folder / "model.onnx")
 
     missing = {}
     for name, write in {
         "model.py": source,
-        "model.pt2": lambda: forms.write_pt2(program(), folder / "model.pt2"),
+        "model.pt2": lambda: formats.write_pt2(program(), folder / "model.pt2"),
         "model.onnx": onnx,
     }.items():
         try:
@@ -173,12 +173,12 @@ def _write_forms(contents: Contents, net: nn.Module, folder: Path) -> dict[str, 
 
 def _measured(contents: Contents, net: nn.Module) -> dict[str, Any]:
     """What is measured here and now."""
-    from nas.runs.run import made_here
+    from nas.runs.run import environment
     from nas.winners.latency import eager_latency
 
     return {
         "weights_bytes": len(contents.weights),
-        "latency": {**eager_latency(net, contents.task.input_shape), "machine": made_here("cpu")},
+        "latency": {**eager_latency(net, contents.task.input_shape), "machine": environment("cpu")},
     }
 
 

@@ -56,7 +56,7 @@ def search(
         str, typer.Option("--input", help="Shape of one input; decides the costs.")
     ] = "3x32x32",
     classes: Annotated[int, typer.Option(help="Likewise.")] = 10,
-    window: Annotated[int, typer.Option(help="Proposals in flight at most.")] = 1,
+    max_pending: Annotated[int, typer.Option(help="Proposals in flight at most.")] = 1,
     workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
     out: Annotated[Path, typer.Option(help="Results; searches there are not run again.")] = Path(
         "benchmarks/search"
@@ -70,7 +70,7 @@ def search(
     from nas.executors.resource_limits import cores
     from search_spaces.task import parse_shape
 
-    for name, value in (("trials", trials), ("seeds", seeds), ("window", window)):
+    for name, value in (("trials", trials), ("seeds", seeds), ("max-pending", max_pending)):
         if value < 1:
             raise ValueError(f"--{name}: want at least 1, got {value}")
     names = split(strategies)
@@ -84,7 +84,7 @@ def search(
         seconds=seconds,
         input_shape=parse_shape(input),
         classes=classes,
-        window=window,
+        max_pending=max_pending,
     )
     spec.check()
     compared = _numbers(at, trials)

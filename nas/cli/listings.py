@@ -95,7 +95,7 @@ def profile(
     """Parameters, MACs and activation memory of an architecture, without training it."""
     from dataclasses import asdict
 
-    from nas.views.terminal.run import short
+    from nas.core.numbers import short
     from search_spaces import Task, load
     from search_spaces.task import parse_shape
 

@@ -87,7 +87,7 @@ def search(
             "same for any number."
         ),
     ] = "1",
-    window: Annotated[
+    max_pending: Annotated[
         int,
         typer.Option(help="Proposals in flight at most: belongs to the run, as the seed does."),
     ] = 4,
@@ -141,7 +141,7 @@ def search(
         "augmentation": augmentation,
         "dropout": dropout,
     }
-    from nas.executors.resource_limits import Terms, worker_terms
+    from nas.executors.resource_limits import ResourceLimits, worker_limits
     from nas.runs.settings import Settings
     from nas.winners.warm_start import winners_of
 
@@ -162,11 +162,11 @@ def search(
         baselines=baselines,
         first=() if start is None else winners_of(start),
         device=device,
-        window=window,
+        max_pending=max_pending,
         ordered=not unordered,
     )
-    terms = Terms(
-        **worker_terms(workers),
+    terms = ResourceLimits(
+        **worker_limits(workers),
         timeout=trial_timeout,
         memory=parse_bytes("trial-memory", trial_memory),
         total_memory=parse_bytes("total-memory", total_memory),

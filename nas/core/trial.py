@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal, get_args
 
-from nas.core import schema as wanted
+from nas.core import schema
 from search_spaces import Architecture, Record
 from search_spaces.architecture import NAME
 from search_spaces.tree.values import freeze, thaw
@@ -27,7 +27,7 @@ class Failure:
     traceback: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", wanted.visible(_whole(self.message[:_MESSAGE])))
+        object.__setattr__(self, "message", schema.visible(_whole(self.message[:_MESSAGE])))
         object.__setattr__(self, "traceback", _whole(self.traceback[-_TRACEBACK:]))
 
     def __str__(self) -> str:
@@ -163,7 +163,7 @@ class Trial:
             ValueError: it is something else; names the field.
         """
         if not isinstance(fields, Mapping):
-            raise wanted.refuse("trial", "an object", fields)
+            raise schema.refuse("trial", "an object", fields)
         fields = {**_STAGE, **fields}
         _TRIAL(fields, "trial")
         failure = fields["failure"]
@@ -222,44 +222,44 @@ def _whole(text: str) -> str:
 
 
 def _hyperparameter(value: object, path: str) -> None:
-    (wanted.mapping(wanted.scalar) if isinstance(value, Mapping) else wanted.scalar)(value, path)
+    (schema.mapping(schema.scalar) if isinstance(value, Mapping) else schema.scalar)(value, path)
 
 
-_NUMBER = wanted.number(-1e300, 1e300)
-_SCORES = wanted.mapping(
+_NUMBER = schema.number(-1e300, 1e300)
+_SCORES = schema.mapping(
     _NUMBER,
-    accuracy=wanted.number(0, 1),
-    parameters=wanted.whole(),
-    macs=wanted.whole(),
-    peak_activation_bytes=wanted.whole(),
+    accuracy=schema.number(0, 1),
+    parameters=schema.whole(),
+    macs=schema.whole(),
+    peak_activation_bytes=schema.whole(),
 )
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*([+-]\d\d:\d\d)?"
-_TRIAL = wanted.record(
+_TRIAL = schema.record(
     {
-        "number": wanted.whole(),
-        "space": wanted.text(pattern=NAME.pattern),
-        "architecture": wanted.anything,  # its space knows what it must be
-        "hyperparameters": wanted.mapping(_hyperparameter),
-        "parents": wanted.items(wanted.whole()),
-        "epochs": wanted.maybe(wanted.whole(1)),
-        "continues": wanted.maybe(wanted.whole()),
-        "root": wanted.maybe(wanted.whole()),
-        "done": wanted.whole(),
-        "recipe": wanted.mapping(wanted.anything, epochs=wanted.whole(1)),
+        "number": schema.whole(),
+        "space": schema.text(pattern=NAME.pattern),
+        "architecture": schema.anything,  # its space knows what it must be
+        "hyperparameters": schema.mapping(_hyperparameter),
+        "parents": schema.items(schema.whole()),
+        "epochs": schema.maybe(schema.whole(1)),
+        "continues": schema.maybe(schema.whole()),
+        "root": schema.maybe(schema.whole()),
+        "done": schema.whole(),
+        "recipe": schema.mapping(schema.anything, epochs=schema.whole(1)),
         "scores": _SCORES,
-        "failure": wanted.maybe(
-            wanted.record(
+        "failure": schema.maybe(
+            schema.record(
                 {
-                    "cause": wanted.one_of(get_args(Cause)),
-                    "message": wanted.lines(100_000),
-                    "traceback": wanted.lines(1_000_000),
+                    "cause": schema.one_of(get_args(Cause)),
+                    "message": schema.lines(100_000),
+                    "traceback": schema.lines(1_000_000),
                 }
             )
         ),
-        "curve": wanted.items(wanted.mapping(_NUMBER)),
-        "weights_sha256": wanted.maybe(wanted.text(pattern="[0-9a-f]{64}")),
-        "measured": wanted.mapping(
-            wanted.anything, seconds=wanted.number(0, 1e12), ended=wanted.text(40, _TIME)
+        "curve": schema.items(schema.mapping(_NUMBER)),
+        "weights_sha256": schema.maybe(schema.text(pattern="[0-9a-f]{64}")),
+        "measured": schema.mapping(
+            schema.anything, seconds=schema.number(0, 1e12), ended=schema.text(40, _TIME)
         ),
     }
 )

@@ -11,7 +11,7 @@ from nas.core.trial import Failure, Proposal, Trial
 from nas.evaluators import Outcome
 from nas.executors import Executor
 from nas.runs.journal import Journal
-from nas.runs.pending import InFlight
+from nas.runs.pending import PendingProposals
 from nas.strategies import Strategy
 
 
@@ -23,13 +23,13 @@ def run_trials(
     *,
     trials: int,
     seed: int,
-    window: int = 1,
+    max_pending: int = 1,
     first: Sequence[Proposal] = (),
-    in_flight: InFlight | None = None,
+    pending: PendingProposals | None = None,
 ) -> Iterator[Trial]:
     """Run trials until there are `trials`; yield each new one once it is recorded and told.
 
-    Proposal n is made when trials 0 to n - window have been told, in order, and draws from a
+    Proposal n is made when trials 0 to n - max_pending have been told, in order, and draws from a
     generator of its own, seeded by (seed, n); so the trials do not depend on how many run at a
     time. Trials already in the journal are told, not run again: a resumed search continues
     exactly as if it had never stopped.
@@ -43,9 +43,9 @@ def run_trials(
         journal: Where they are recorded.
         trials: How many there are to be in all.
         seed: Of the search.
-        window: Proposals in flight at most.
+        max_pending: Proposals in flight at most.
         first: Proposals to begin with.
-        in_flight: Where proposals are written down before they are evaluated. Given, trials are
+        pending: Where proposals are written down before they are evaluated. Given, trials are
             told as they end, not in order: nothing waits for a slow one, and what is proposed
             depends on which were quick.
 
@@ -53,14 +53,14 @@ def run_trials(
         Exhausted: there is nothing left to try; all trials begun have been recorded.
     """
     recorded = list(journal)
-    known = {} if in_flight is None else in_flight.read()
+    known = {} if pending is None else pending.read()
     known.update((trial.number, trial.proposal) for trial in recorded)
     done = {trial.number for trial in recorded}
     proposals: dict[int, Proposal] = {}
     outcomes: dict[int, Outcome] = {}
     exhausted: Exhausted | None = None
     for told in range(trials):
-        while len(proposals) < min(trials, told + window):
+        while len(proposals) < min(trials, told + max_pending):
             number = len(proposals)
             if number in known:
                 proposal = known[number]
@@ -75,8 +75,8 @@ def run_trials(
             candidates.take(proposal)
             proposals[number] = proposal
             if number not in done:
-                if in_flight is not None:
-                    in_flight.add(number, proposal)
+                if pending is not None:
+                    pending.add(number, proposal)
                 executor.submit(number, proposal)
         if told < len(recorded):
             strategy.tell(recorded[told])
@@ -84,13 +84,13 @@ def run_trials(
         if told == len(proposals):
             assert exhausted is not None
             raise exhausted
-        while (ended := _next(outcomes, told, ordered=in_flight is None)) is None:
+        while (ended := _next(outcomes, told, ordered=pending is None)) is None:
             number, outcome = executor.wait()
             outcomes[number] = outcome
         trial = _trial(ended, proposals[ended], outcomes.pop(ended), candidates)
         journal.append(trial)
-        if in_flight is not None:
-            in_flight.discard(ended)
+        if pending is not None:
+            pending.discard(ended)
         strategy.tell(trial)
         yield trial
 

@@ -20,16 +20,16 @@ from nas.engine.loop import run_trials
 from nas.estimators import training_demand as sizing
 from nas.evaluators import factories, training
 from nas.executors import Executor
-from nas.executors.autotune import settle
-from nas.executors.resource_limits import Terms
+from nas.executors.autotune import autotune_workers
+from nas.executors.resource_limits import ResourceLimits
 from nas.executors.workers import Workers
-from nas.runs.pending import InFlight
+from nas.runs.pending import PendingProposals
 from nas.runs.run import (
     Header,
     Run,
+    environment,
     is_begun,
     largest_of,
-    made_here,
     read_header,
     write_header,
     writing,
@@ -69,12 +69,12 @@ class Session:
         settings: Settings,
         out: Path,
         *,
-        terms: Terms | None = None,
+        terms: ResourceLimits | None = None,
         executor: str | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         self.path = out
-        self.terms = terms or Terms()
+        self.terms = terms or ResourceLimits()
         self.executor = executors.choose(executor, self.terms)
         self._notify = notify or (lambda _: None)
         settings = replace(
@@ -156,9 +156,11 @@ class Session:
                 journal,
                 trials=trials,
                 seed=settings.seed,
-                window=settings.window,
+                max_pending=settings.max_pending,
                 first=self._baselines(),
-                in_flight=None if settings.ordered else InFlight(self.path / "in_flight.json"),
+                pending=None
+                if settings.ordered
+                else PendingProposals(self.path / "in_flight.json"),
             ):
                 front.add(trial)
                 told.add(trial.number)
@@ -192,10 +194,10 @@ class Session:
         if self.executor == "workers" and terms.workers > 1 and terms.total_memory is None:
             free = sizing.free_bytes(self.data, terms.workers)
             terms = replace(terms, total_memory=free)
-        if not terms.auto and terms.workers > settings.window:
+        if not terms.auto and terms.workers > settings.max_pending:
             self._notify(
-                f"{terms.workers} workers, but at most {settings.window} trials at a time: that is "
-                f"the window of the run; a larger --window is another search"
+                f"{terms.workers} workers, but at most {settings.max_pending} trials at a time: that is "
+                f"max_pending of the run; a larger --max-pending is another search"
             )
         return executors.make(
             self.executor,
@@ -210,9 +212,9 @@ class Session:
             self.candidates.sample(Random(f"{self.settings.seed}/workers/{n}")) for n in range(9)
         ]
         typical = sorted(drawn, key=lambda proposal: self.candidates.cost(proposal).macs)[4]
-        most = min(self.terms.workers, self.settings.window)
+        most = min(self.terms.workers, self.settings.max_pending)
         self._notify(f"workers: finding out how many of {most} train the most together")
-        rates = settle(workers, typical, most)
+        rates = autotune_workers(workers, typical, most)
         kept = workers.most
         self.terms = replace(self.terms, workers=kept)
         found = ", ".join(f"{n}: {rate:,.0f}" for n, rate in rates.items())
@@ -250,7 +252,7 @@ class Session:
             data=training.facts_of(self.data),
             space_sha256=self.settings.space_sha256(),
             largest=largest_of(self.space, self.task, self.settings.max_parameters),
-            made=made_here(str(self.data.device)),
+            made=environment(str(self.data.device)),
         )
 
     def _check_same(self, before: Header) -> None:
@@ -282,7 +284,9 @@ class _Log:
         self._session = session
         self._board: tensorboard.Board | None = None
         try:
-            subject = tensorboard.Subject.of_header(session.path, session.header, session.space)
+            subject = tensorboard.AnalysisContext.of_header(
+                session.path, session.header, session.space
+            )
             self._board = tensorboard.Board(subject, run.journal)
         except Exception as error:  # whatever it is, the search goes on
             self._give_up(error)

@@ -14,11 +14,11 @@ from nas.core.registry import Entry, look_up
 from nas.core.trial import Proposal
 from nas.evaluators import Evaluator, Outcome
 from nas.evaluators.blueprint import Blueprint
-from nas.executors.resource_limits import Terms
+from nas.executors.resource_limits import ResourceLimits
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class Utilization:
     """Seconds of all workers together, since each could begin its first trial."""
 
     busy: float = 0.0
@@ -50,7 +50,7 @@ class Executor(Protocol):
             ChildProcessError: no process stays alive there.
         """
 
-    def spent(self) -> Spent:
+    def spent(self) -> Utilization:
         """How the workers' time was spent so far."""
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ EXECUTORS: dict[str, Entry] = {
 }
 
 
-def choose(name: str | None, terms: Terms) -> str:
+def choose(name: str | None, terms: ResourceLimits) -> str:
     """The executor that is asked for, or else the simplest that can keep to the terms.
 
     Raises:
@@ -95,7 +95,7 @@ def choose(name: str | None, terms: Terms) -> str:
 
 
 def make(
-    name: str, blueprint: Blueprint, terms: Terms, *, here: Evaluator | None = None
+    name: str, blueprint: Blueprint, terms: ResourceLimits, *, here: Evaluator | None = None
 ) -> Executor:
     """A new executor; it starts no process before it is given a trial.
 

@@ -9,7 +9,7 @@ GAIN = 1.1  # that many times the examples a second make twice the workers worth
 SECONDS = 3.0  # that each number of workers trains for
 
 
-def settle(workers: Workers, proposal: Proposal, most: int) -> dict[int, float]:
+def autotune_workers(workers: Workers, proposal: Proposal, most: int) -> dict[int, float]:
     """Let 1, 2, 4, ... workers, `most` at the most, train `proposal`; keep the best number.
 
     The best is the first that twice as many do not outdo by `GAIN`. Those that are kept go on to

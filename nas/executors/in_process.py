@@ -7,8 +7,7 @@ from time import perf_counter
 
 from nas.core.trial import Proposal
 from nas.evaluators import Evaluator, Outcome
-from nas.executors import Spent
-from nas.executors import guarded as contained
+from nas.executors import Utilization, guarded
 
 
 class InProcess:
@@ -28,12 +27,12 @@ class InProcess:
     def wait(self) -> tuple[int, Outcome]:
         number, proposal = self._waiting.popleft()
         start = perf_counter()
-        outcome = contained.evaluate(self._evaluator, number, proposal)
+        outcome = guarded.evaluate(self._evaluator, number, proposal)
         self._busy += perf_counter() - start
         return number, outcome
 
-    def spent(self) -> Spent:
-        return Spent(busy=self._busy)
+    def spent(self) -> Utilization:
+        return Utilization(busy=self._busy)
 
     def close(self) -> None:
         self._waiting.clear()

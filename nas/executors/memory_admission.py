@@ -5,7 +5,7 @@ from __future__ import annotations
 from nas.evaluators import Need
 
 
-class Packing:
+class MemoryAdmission:
     """Lets workers begin in the order in which they asked; nobody overtakes, so none waits for ever.
 
     Args:

@@ -17,9 +17,9 @@ from typing import Any
 from nas.core.trial import Failure, Proposal, proposal_from_dict, proposal_to_dict
 from nas.evaluators import Outcome
 from nas.evaluators.blueprint import Blueprint
-from nas.executors import Spent
+from nas.executors import Utilization
 from nas.executors.messages import outcome_from_dict, outcome_to_dict, pack, unpack
-from nas.executors.resource_limits import Terms
+from nas.executors.resource_limits import ResourceLimits
 from nas.executors.workers import Workers
 
 NODES = 3  # that may die under one trial
@@ -38,7 +38,7 @@ class OnRay:
         ValueError: Ray is not installed, or there is no cluster at the address.
     """
 
-    def __init__(self, blueprint: Blueprint, terms: Terms) -> None:
+    def __init__(self, blueprint: Blueprint, terms: ResourceLimits) -> None:
         self._ray = _import(own_cluster=terms.address is None)
         self._terms = terms
         self._told = pack({"blueprint": blueprint.to_dict()})
@@ -66,9 +66,9 @@ class OnRay:
         self._hand_out()
         return number, outcome
 
-    def spent(self) -> Spent:
+    def spent(self) -> Utilization:
         whole = (monotonic() - self._since) * self._terms.workers if self._since else 0.0
-        return Spent(self._busy, max(0.0, whole - self._busy))
+        return Utilization(self._busy, max(0.0, whole - self._busy))
 
     def close(self) -> None:
         self._waiting.clear()
@@ -140,7 +140,7 @@ def evaluate(told: bytes, terms: bytes, order: bytes) -> bytes:
             other.close()
         _KEPT.clear()
         made = Blueprint(**unpack(told)["blueprint"])
-        worker = _KEPT[told, terms] = Workers(made, Terms(**unpack(terms)))
+        worker = _KEPT[told, terms] = Workers(made, ResourceLimits(**unpack(terms)))
     fields = unpack(order)
     worker.submit(fields["number"], proposal_from_dict(fields["proposal"]))
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ResourceLimits:
     """What the user grants to trials. None of it decides what a trial that ends well scores.
 
     Args:
@@ -53,8 +53,8 @@ class Terms:
                 raise ValueError(f"resources: want {name} above 0, got {amount:g}")
 
 
-def worker_terms(workers: int | str) -> dict[str, Any]:
-    """The fields of `Terms` that a number, or "auto", comes to.
+def worker_limits(workers: int | str) -> dict[str, Any]:
+    """The fields of `ResourceLimits` that a number, or "auto", comes to.
 
     Raises:
         ValueError: it is neither.

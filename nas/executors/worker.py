@@ -15,7 +15,7 @@ from typing import Any
 from nas.core.trial import Failure, Proposal, proposal_from_dict
 from nas.evaluators import Evaluator, Outcome
 from nas.evaluators.blueprint import Blueprint
-from nas.executors import guarded as contained
+from nas.executors import guarded
 from nas.executors.messages import outcome_to_dict, pack, unpack
 
 WHERE = signal.SIGUSR1  # asks a worker to write down where it is
@@ -62,15 +62,15 @@ def _answer(evaluator: Evaluator, order: dict[str, Any]) -> bytes:
     proposal = proposal_from_dict(order["proposal"])
     match order["do"]:
         case "need":
-            return pack({"need": asdict(contained.need(evaluator, proposal))})
+            return pack({"need": asdict(guarded.need(evaluator, proposal))})
         case "rate":
-            return pack({"rate": contained.rate(evaluator, proposal, order["seconds"])})
+            return pack({"rate": guarded.rate(evaluator, proposal, order["seconds"])})
     return _evaluated(evaluator, order["number"], proposal)
 
 
 def _evaluated(evaluator: Evaluator, number: int, proposal: Proposal) -> bytes:
     try:
-        outcome = contained.evaluate(evaluator, number, proposal)
+        outcome = guarded.evaluate(evaluator, number, proposal)
     except OSError as full:
         return pack({"full": [full.errno, full.strerror, full.filename]})
     try:

@@ -14,22 +14,22 @@ from time import sleep
 from typing import Any
 
 from nas.evaluators.blueprint import Blueprint
-from nas.executors import watchdog as guardian
+from nas.executors import watchdog
 from nas.executors.guarded import LONGEST
 from nas.executors.messages import pack, unpack
-from nas.executors.resource_limits import Terms
+from nas.executors.resource_limits import ResourceLimits
 
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 _LEAVING = 5.0  # seconds for the guardian to end
 _WRITING = 0.1  # seconds for a worker to write down where it is
 
 
-class Guardian:
-    """Ends workers, and what they started, when this process is gone; see `guardian`."""
+class Watchdog:
+    """Ends workers, and what they started, when this process is gone; see `watchdog`."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own file
-            [sys.executable, "-I", "-S", guardian.__file__],
+            [sys.executable, "-I", "-S", watchdog.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -70,10 +70,10 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, blueprint: Blueprint, terms: Terms, place: int, watched_by: Guardian
+        self, blueprint: Blueprint, terms: ResourceLimits, place: int, watched_by: Watchdog
     ) -> None:
         self.place = place
-        self._guardian = watched_by
+        self._watchdog = watched_by
         self._crash_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         mine, its = socket.socketpair()
         start = (
@@ -114,13 +114,13 @@ class WorkerProcess:
         except OSError as error:
             raise EOFError from error
 
-    def ask_where(self) -> None:
-        """Have the process write down where it is, for `whereabouts`."""
+    def request_stack_dump(self) -> None:
+        """Have the process write down where it is, for `stack_dump`."""
         with suppress(OSError):
             os.kill(self._process.pid, signal.SIGUSR1)
         sleep(_WRITING)
 
-    def whereabouts(self) -> str:
+    def stack_dump(self) -> str:
         """The lines of Python that the process was in when it crashed, or was asked."""
         size = os.fstat(self._crash_file.fileno()).st_size
         return os.pread(self._crash_file.fileno(), min(size, LONGEST), 0).decode(errors="replace")
@@ -133,7 +133,7 @@ class WorkerProcess:
         with suppress(OSError):  # the group first: once waited for, its number may be another's
             os.killpg(self._process.pid, signal.SIGKILL)
         status = self._process.wait()
-        self._guardian.tell(f"-{self._process.pid}")
+        self._watchdog.tell(f"-{self._process.pid}")
         return status
 
     def forget(self) -> None:

@@ -17,11 +17,11 @@ from typing import Any
 from nas.core.trial import Cause, Failure, Proposal, proposal_to_dict
 from nas.evaluators import Need, Outcome
 from nas.evaluators.blueprint import Blueprint
-from nas.executors import Spent
-from nas.executors.memory_admission import Packing
+from nas.executors import Utilization
+from nas.executors.memory_admission import MemoryAdmission
 from nas.executors.messages import outcome_from_dict
-from nas.executors.resource_limits import Terms
-from nas.executors.worker_process import Guardian, WorkerProcess, describe, ended_from_outside
+from nas.executors.resource_limits import ResourceLimits
+from nas.executors.worker_process import Watchdog, WorkerProcess, describe, ended_from_outside
 
 STARTS = 3  # processes in a row that may die before their first trial
 _RATING = 300.0  # seconds for a worker to say how fast it trains
@@ -68,12 +68,12 @@ class Workers:
         most: How many there may be.
     """
 
-    def __init__(self, blueprint: Blueprint, terms: Terms) -> None:
+    def __init__(self, blueprint: Blueprint, terms: ResourceLimits) -> None:
         self._blueprint = blueprint
         self._terms = terms
         self.most = terms.workers
-        self._packing = Packing(terms.total_memory or inf)
-        self._guardian: Guardian | None = None
+        self._admission = MemoryAdmission(terms.total_memory or inf)
+        self._watchdog: Watchdog | None = None
         self._places: dict[int, _Place] = {}
         self._waiting: deque[_Job] = deque()
         self._ended: deque[tuple[int, Outcome]] = deque()
@@ -89,18 +89,18 @@ class Workers:
             self._listen()
         return self._ended.popleft()
 
-    def spent(self) -> Spent:
+    def spent(self) -> Utilization:
         now, account = monotonic(), self._account
         idle = sum(now - p.since for p in self._places.values() if p.since and p.job is None)
-        return Spent(account.busy, account.idle + idle)
+        return Utilization(account.busy, account.idle + idle)
 
     def close(self) -> None:
         self._waiting.clear()
         for place in list(self._places.values()):
             self._end(place)
-        if self._guardian is not None:
-            self._guardian.close()
-            self._guardian = None
+        if self._watchdog is not None:
+            self._watchdog.close()
+            self._watchdog = None
 
     # -- how many there are ------------------------------------------------------------------------
 
@@ -150,10 +150,10 @@ class Workers:
             starting += 1
 
     def _start(self) -> None:
-        if self._guardian is None:
-            self._guardian = Guardian()
+        if self._watchdog is None:
+            self._watchdog = Watchdog()
         number = next(n for n in range(self.most) if n not in self._places)
-        process = WorkerProcess(self._blueprint, self._terms, number, self._guardian)
+        process = WorkerProcess(self._blueprint, self._terms, number, self._watchdog)
         self._places[number] = _Place(process)
 
     def _begin(self, place: _Place, job: _Job, now: float) -> None:
@@ -168,7 +168,7 @@ class Workers:
     def _admit(self) -> None:
         """Let those begin for whose trials there is memory now."""
         now = monotonic()
-        for number in self._packing.admit():
+        for number in self._admission.admit():
             place = self._places[number]
             self._waited(place, now)
             self._go(place, now)
@@ -217,7 +217,7 @@ class Workers:
         if "need" in message:
             assert place.job is not None
             place.job.deadline = None  # while it waits for others
-            self._packing.ask(place.process.place, Need(**message["need"]))
+            self._admission.ask(place.process.place, Need(**message["need"]))
             self._admit()
             return
         if place.job is not None:
@@ -231,8 +231,8 @@ class Workers:
         for place in list(self._places.values()):
             job = place.job
             if job is not None and job.deadline is not None and now >= job.deadline:
-                place.process.ask_where()
-                where = place.process.whereabouts()
+                place.process.request_stack_dump()
+                where = place.process.stack_dump()
                 message = f"no result after {self._terms.timeout:g} s"
                 self._end(place, _failed("timeout", message, where))
             elif place.process.dead and not place.process.link.poll():
@@ -254,7 +254,7 @@ class Workers:
             self._end(place)
             self._waiting.appendleft(replace(job, retried=describe(status)))
         else:
-            where = place.process.whereabouts()
+            where = place.process.stack_dump()
             self._end(place, _failed("crashed", describe(status), where))
 
     def _end(self, place: _Place, outcome: Outcome | None = None) -> None:
@@ -264,7 +264,7 @@ class Workers:
         if outcome is not None:
             self._finish(place, outcome)
         del self._places[place.process.place]
-        self._packing.leave(place.process.place)
+        self._admission.leave(place.process.place)
         self._admit()
 
     def _finish(self, place: _Place, outcome: Outcome) -> None:
@@ -273,7 +273,7 @@ class Workers:
         assert place.since is not None
         seconds = monotonic() - place.since
         self._account.busy += seconds
-        need = self._packing.leave(place.process.place)
+        need = self._admission.leave(place.process.place)
         measured: dict[str, Any] = {
             "seconds": round(seconds, 4),
             **outcome.measured,

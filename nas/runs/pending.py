@@ -13,7 +13,7 @@ from nas.runs.atomic_io import write_whole
 from search_spaces import strict_json
 
 
-class InFlight:
+class PendingProposals:
     """Proposals by the numbers of their trials, in a file that need not exist yet."""
 
     def __init__(self, path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from nas.core import schema as wanted
+from nas.core import schema
 from nas.core.front import TrialFront
 from nas.runs.journal import Journal
 from nas.core.objectives import Objectives
@@ -31,7 +31,7 @@ from search_spaces import Feasible, SearchSpace, Task, strict_json
 if TYPE_CHECKING:
     from nas.bundles.read import Bundle
 
-SCHEMA = 3  # 1 had no schedules, 2 told all trials in order
+SCHEMA = 4  # 1 had no schedules, 2 told all trials in order, 3 said window for max_pending
 _BEGINNING = ".run.json."  # of the name of a run.json that is not whole yet
 SELECTIONS = ("best", "knee", "smallest", "recommended")
 
@@ -242,21 +242,23 @@ def read_header(path: Path) -> Header:
     if not file.exists():
         what = "no such folder" if not path.exists() else "it has no run.json"
         raise ValueError(f"want the folder of a run, got {path}: {what}")
-    content = read_whole(file, strict_json.STRANGERS.characters)
+    content = read_whole(file, strict_json.UNTRUSTED.characters)
     try:
         fields = strict_json.loads(content.decode())
-        wanted.mapping(wanted.anything, schema=wanted.whole(1))(fields, "run")
+        schema.mapping(schema.anything, schema=schema.whole(1))(fields, "run")
         if fields.get("schema", 1) > SCHEMA:
             raise ValueError(
                 f"it was made by a newer version (schema {fields['schema']}, this one reads up to "
                 f"{SCHEMA}): upgrade nas-toolkit"
             )
         _HEADER(fields, "run")
-        schema = fields.pop("schema")
-        if schema < 2:
+        version_ = fields.pop("schema")
+        if version_ < 2:
             fields["settings"].setdefault("schedule", "none")
-        if schema < 3:
+        if version_ < 3:
             fields["settings"].setdefault("ordered", True)
+        if version_ < 4 and "window" in fields["settings"]:
+            fields["settings"]["max_pending"] = fields["settings"].pop("window")
         fields["settings"].setdefault("first", [])
         header = Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
         Task(tuple(header.data["input_shape"]), len(header.data["classes"]))
@@ -270,7 +272,7 @@ def write_header(path: Path, header: Header) -> None:
     write_whole(path / "run.json", strict_json.dumps(header.to_dict(), indent=2) + "\n")
 
 
-def made_here(device_name: str) -> dict[str, Any]:
+def environment(device_name: str) -> dict[str, Any]:
     """When, with what and on what a run is made."""
     packages = ("nas-toolkit", "torch", "torchvision", "numpy")
     return {
@@ -345,7 +347,7 @@ def writing(path: Path) -> Iterator[None]:
 def _holder(writer: Path) -> str:
     """Who holds the lock, as far as it has said so."""
     try:
-        return wanted.visible(read_whole(writer, 1_000).decode(errors="replace").strip())
+        return schema.visible(read_whole(writer, 1_000).decode(errors="replace").strip())
     except ValueError:
         return "another process"
 
@@ -362,26 +364,26 @@ def _knee(front: list[Trial], objectives: Objectives) -> Trial:
 
 
 SCORED = ("accuracy", "parameters", "macs")  # what every completed trial of a run has
-_COUNTS = wanted.mapping(wanted.whole())
-_HEADER = wanted.record(
+_COUNTS = schema.mapping(schema.whole())
+_HEADER = schema.record(
     {
-        "schema": wanted.whole(1),
-        "settings": wanted.mapping(wanted.anything),
-        "data": wanted.record(
+        "schema": schema.whole(1),
+        "settings": schema.mapping(schema.anything),
+        "data": schema.record(
             {
-                "name": wanted.text(4_096),
-                "fingerprint": wanted.text(),
-                "classes": wanted.items(wanted.text(), 1),
-                "input_shape": wanted.items(wanted.whole(1), 1, 3),
+                "name": schema.text(4_096),
+                "fingerprint": schema.text(),
+                "classes": schema.items(schema.text(), 1),
+                "input_shape": schema.items(schema.whole(1), 1, 3),
                 "examples": _COUNTS,
-                "mean": wanted.items(wanted.number(-1e300, 1e300)),
-                "std": wanted.items(wanted.number(0, 1e300)),
-                "flip": wanted.flag,
+                "mean": schema.items(schema.number(-1e300, 1e300)),
+                "std": schema.items(schema.number(0, 1e300)),
+                "flip": schema.flag,
             },
             others=True,
         ),
-        "space_sha256": wanted.maybe(wanted.text(pattern="[0-9a-f]{64}")),
-        "largest": wanted.whole(1, 10**300),
-        "made": wanted.mapping(wanted.anything),
+        "space_sha256": schema.maybe(schema.text(pattern="[0-9a-f]{64}")),
+        "largest": schema.whole(1, 10**300),
+        "made": schema.mapping(schema.anything),
     }
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from nas.core import schema as wanted
+from nas.core import schema
 from nas.core import hyperparameters
 from nas import schedules
 from nas.runs import space_files
@@ -17,7 +17,7 @@ from search_spaces.architecture import BOUNDS
 
 MOST_EPOCHS = 5_000  # of one trial: its curve is one line of the journal
 
-DEFAULT_WINDOW = 4
+DEFAULT_MAX_PENDING = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Settings:
         first: Architectures, as text, that go before all others.
         device: Kind of device, "cpu" or "cuda".
         threads: Torch threads of each trial.
-        window: Proposals in flight at most: a proposal knows of all trials but the last so many.
+        max_pending: Proposals in flight at most: a proposal knows of all trials but the last so many.
             The same search for any number of workers, up to so many at a time.
         ordered: Whether trials are told in order. If not, they are told as they end, and which
             are proposed depends on which were quick.
@@ -66,7 +66,7 @@ class Settings:
     first: tuple[str, ...] = ()
     device: str = "cpu"
     threads: int = 1
-    window: int = DEFAULT_WINDOW
+    max_pending: int = DEFAULT_MAX_PENDING
     ordered: bool = True
 
     def __post_init__(self) -> None:
@@ -115,8 +115,8 @@ class Settings:
         Raises:
             ValueError: a field is missing, unknown or has a wrong value.
         """
-        checks = {f.name: CHECKS.get(f.name, wanted.anything) for f in fields(cls)}
-        wanted.record(checks)(values, "settings")
+        checks = {f.name: CHECKS.get(f.name, schema.anything) for f in fields(cls)}
+        schema.record(checks)(values, "settings")
         kept: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
@@ -135,24 +135,24 @@ class Settings:
         ]
 
 
-_NAMES = wanted.items(wanted.text(100), most=100)
-CHECKS: dict[str, wanted.Check] = {
-    "space": wanted.text(BOUNDS.characters),  # fixed:SPACE:ARCHITECTURE may be long
-    "data": wanted.text(4_096),
-    "data_seed": wanted.whole(-wanted.LARGE),
-    "image_size": wanted.maybe(wanted.whole(1)),
-    "strategy": wanted.text(),
-    "schedule": wanted.text(),
-    "seed": wanted.whole(-wanted.LARGE),
+_NAMES = schema.items(schema.text(100), most=100)
+CHECKS: dict[str, schema.Check] = {
+    "space": schema.text(BOUNDS.characters),  # fixed:SPACE:ARCHITECTURE may be long
+    "data": schema.text(4_096),
+    "data_seed": schema.whole(-schema.LARGE),
+    "image_size": schema.maybe(schema.whole(1)),
+    "strategy": schema.text(),
+    "schedule": schema.text(),
+    "seed": schema.whole(-schema.LARGE),
     "objectives": _NAMES,
-    "max_parameters": wanted.maybe(wanted.whole(-wanted.LARGE)),
-    "max_macs": wanted.maybe(wanted.whole(-wanted.LARGE)),
-    "recipe": wanted.mapping(wanted.scalar, epochs=wanted.whole(1, MOST_EPOCHS)),
+    "max_parameters": schema.maybe(schema.whole(-schema.LARGE)),
+    "max_macs": schema.maybe(schema.whole(-schema.LARGE)),
+    "recipe": schema.mapping(schema.scalar, epochs=schema.whole(1, MOST_EPOCHS)),
     "tune": _NAMES,
-    "first": wanted.items(wanted.text(BOUNDS.characters), most=10_000),
-    "baselines": wanted.flag,
-    "device": wanted.text(40),
-    "threads": wanted.whole(1, 1_024),
-    "window": wanted.whole(1, 1_000_000),
-    "ordered": wanted.flag,
+    "first": schema.items(schema.text(BOUNDS.characters), most=10_000),
+    "baselines": schema.flag,
+    "device": schema.text(40),
+    "threads": schema.whole(1, 1_024),
+    "max_pending": schema.whole(1, 1_000_000),
+    "ordered": schema.flag,
 }

@@ -35,7 +35,7 @@ class Differences:
         return ast.Name(text)
 
 
-def unify(nodes: Sequence[ast.expr], differences: Differences, suggestion: str) -> ast.expr:
+def anti_unify(nodes: Sequence[ast.expr], differences: Differences, suggestion: str) -> ast.expr:
     """The expression that all `nodes` are, but for names where they differ.
 
     Constants that differ become names each; where the form differs, the whole expression does.
@@ -62,9 +62,9 @@ def _unify_field(
 ) -> object:
     if isinstance(value, ast.keyword):
         inner = [keyword.value for keyword in values]  # type: ignore[attr-defined]
-        return ast.keyword(value.arg, unify(inner, differences, str(value.arg)))
+        return ast.keyword(value.arg, anti_unify(inner, differences, str(value.arg)))
     if isinstance(value, ast.expr):
-        return unify(values, differences, suggestion)  # type: ignore[arg-type]
+        return anti_unify(values, differences, suggestion)  # type: ignore[arg-type]
     if isinstance(value, list):
         columns = zip(*values, strict=True)
         return [_unify_field(c[0], list(c), differences, suggestion) for c in columns]

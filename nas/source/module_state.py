@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nas.source.anti_unify import Differences, unify
+from nas.source.anti_unify import Differences, anti_unify
 from nas.source.expressions import Unrenderable, call, literal, name
 from nas.source.printing import comment, flat
 from nas.source.recording import is_plain
@@ -20,7 +20,7 @@ Method = tuple[ast.FunctionDef, list[str] | None]  # syntax, and the text if it 
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ModuleState:
     """What one object holds, and the methods that compute with it."""
 
     values: Mapping[str, ast.expr]
@@ -33,17 +33,17 @@ class Held:
         """Equal for objects that can be of one class."""
         return repr([list(self.values), [ast.dump(method) for method, _ in self.methods]])
 
-    def unified(self, others: Sequence[Held], differences: Differences) -> Held:
+    def unified(self, others: Sequence[ModuleState], differences: Differences) -> ModuleState:
         """What all hold, with names for what differs."""
         values = {
-            key: unify([other.values[key] for other in others], differences, key)
+            key: anti_unify([other.values[key] for other in others], differences, key)
             for key in self.values
         }
         as_lists = [ast.List(other.items, ast.Load()) for other in others]
-        joined = unify(as_lists, differences, "layers")
+        joined = anti_unify(as_lists, differences, "layers")
         if not isinstance(joined, ast.List):
             joined = ast.List([ast.Starred(joined, ast.Load())], ast.Load())
-        return Held(values, joined.elts, self.is_sequence, self.methods)
+        return ModuleState(values, joined.elts, self.is_sequence, self.methods)
 
     def init(
         self,

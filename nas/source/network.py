@@ -28,7 +28,7 @@ from nas.source.expressions import (
     parameter,
     torch_module,
 )
-from nas.source.module_state import Held, Method, attributes_read, plain_attribute
+from nas.source.module_state import Method, ModuleState, attributes_read, plain_attribute
 from nas.source.own_classes import own_classes
 from nas.source.printing import comment, docstring, statement
 from nas.source.recording import Built, build_recorded, is_torchs
@@ -151,14 +151,14 @@ class _Writer:
 
     def _define(self, cls: type[nn.Module]) -> None:
         instances = [m for m in self._modules if type(m) is cls and m not in self._roots]
-        groups: dict[str, list[tuple[nn.Module, Held]]] = {}
+        groups: dict[str, list[tuple[nn.Module, ModuleState]]] = {}
         for module in instances:
             held = self._held(module)
             groups.setdefault(held.form, []).append((module, held))
         for letter, group in zip(_letters(len(groups)), groups.values(), strict=True):
             self._define_one(f"{cls.__name__}{letter}", group)
 
-    def _define_one(self, title: str, group: list[tuple[nn.Module, Held]]) -> None:
+    def _define_one(self, title: str, group: list[tuple[nn.Module, ModuleState]]) -> None:
         modules, holdings = zip(*group, strict=True)
         known = {
             key: tuple(self._arguments.get(m, {}).get(key) for m in modules)
@@ -189,7 +189,7 @@ class _Writer:
         parameters = [ast.arg("classes", name("int"))]
         self._parts[ROOT] = self._class(ROOT, held, parameters, [literal(classes)], about, roots[0])
 
-    def _held(self, module: nn.Module, *, commented: bool = False) -> Held:
+    def _held(self, module: nn.Module, *, commented: bool = False) -> ModuleState:
         """What an object holds and what it computes with it."""
         values: dict[str, ast.expr] = {}
         for key, own in module._parameters.items():
@@ -208,7 +208,7 @@ class _Writer:
         for key in attributes_read(methods) - values.keys() - vars(nn.Module).keys():
             if key in vars(module) and not key.startswith("_"):
                 values[key] = plain_attribute(module, key)
-        return Held(values, items, is_sequence, methods)
+        return ModuleState(values, items, is_sequence, methods)
 
     def _methods(self, module: nn.Module) -> list[Method]:
         """The methods that compute."""
@@ -222,7 +222,7 @@ class _Writer:
     def _class(
         self,
         title: str,
-        held: Held,
+        held: ModuleState,
         parameters: list[ast.arg],
         defaults: list[ast.expr],
         about: str,

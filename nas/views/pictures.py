@@ -58,13 +58,13 @@ def _figures(run: Run, theme_name: str, number: int | None) -> dict[str, Callabl
     from nas.analysis.progress import points_of
     from nas.views.drawings.figure import architecture_figure
     from nas.views.plots import front_figure, lineage_figure, progress_figure
-    from nas.views.tensorboard.subject import Subject
+    from nas.views.tensorboard.subject import AnalysisContext
     from nas.views.terminal.trial import drawing_of
     from nas.views.theme import THEMES
 
     theme, trials, front = THEMES[theme_name], run.trials, run.front
     trial = run.best() if number is None else run.trial(number)
-    subject = Subject.of(run)
+    subject = AnalysisContext.of(run)
     lineage = Lineage(trials, subject.decisions)
     points = points_of(trials, subject.objectives, run.header.largest)
     baselines = subject.baselines(trials)

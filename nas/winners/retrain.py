@@ -17,7 +17,7 @@ from nas.bundles.contents import Contents
 from nas.bundles.read import Bundle, check_target
 from nas.bundles.transfer import adapted
 from nas.bundles.write import write_bundle
-from nas.core import schema as wanted
+from nas.core import schema
 from nas.core.trial import Trial
 from nas.evaluators import training
 from nas.runs.run import Run
@@ -28,10 +28,10 @@ from trainers import Dataset, Epoch, Recipe
 Progress = Callable[[Epoch], None]
 
 _USED = ("data", "data_seed", "image_size", "threads")  # of the settings
-_METRICS = wanted.record(
+_METRICS = schema.record(
     {
-        "recipe": wanted.mapping(wanted.anything),
-        "settings": wanted.record({name: CHECKS[name] for name in _USED}, others=True),
+        "recipe": schema.mapping(schema.anything),
+        "settings": schema.record({name: CHECKS[name] for name in _USED}, others=True),
     },
     others=True,
 )

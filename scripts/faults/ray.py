@@ -14,7 +14,7 @@ import ray_nodes
 import subjects
 
 from faults import Finding
-from nas.executors import Terms
+from nas.executors import ResourceLimits
 
 STRATEGIES = ("random", "evolution", "halving")
 
@@ -46,7 +46,7 @@ def _search(
     told = 0
     seen: set[int] = set()
     with ray_nodes.two_nodes() as (cluster, second):
-        terms = Terms(workers=2, address=cluster.address)
+        terms = ResourceLimits(workers=2, address=cluster.address)
         for _ in subjects.SEARCHES[kind](folder, strategy, trials, 0, "ray", terms):
             told += 1
             seen |= set(_workers_of_ray())

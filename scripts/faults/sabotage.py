@@ -18,7 +18,7 @@ from nas.core.objectives import Objectives
 from nas.core.trial import Proposal, Trial
 from nas.engine.loop import run_trials
 from nas.evaluators import factories, training
-from nas.executors import Terms
+from nas.executors import ResourceLimits
 from nas.runs.journal import Journal
 from nas.runs.settings import Settings
 from nas.strategies import make
@@ -142,7 +142,11 @@ def _search(name: str, folder: Path, deeds: list[str]) -> list[Trial]:
         Proposal(Architecture("sabotage", {"width": 9 + i, "deed": deed}))
         for i, deed in enumerate(deeds)
     ]
-    terms = Terms() if name == "in-process" else Terms(workers=2, timeout=TIMEOUT, memory=MEMORY)
+    terms = (
+        ResourceLimits()
+        if name == "in-process"
+        else ResourceLimits(workers=2, timeout=TIMEOUT, memory=MEMORY)
+    )
     executor = executors.make(
         name,
         factories.training_blueprint(settings, folder, "cpu"),
@@ -162,7 +166,7 @@ def _search(name: str, folder: Path, deeds: list[str]) -> list[Trial]:
                 journal,
                 trials=len(deeds),
                 seed=0,
-                window=8,
+                max_pending=8,
                 first=first,
             )
         )

@@ -10,7 +10,7 @@ import ray_nodes
 import subjects
 
 from faults import Finding
-from nas.executors import Terms
+from nas.executors import ResourceLimits
 
 STRATEGIES = ("random", "evolution", "halving")
 WORKERS = (2, 4, 8)
@@ -58,7 +58,7 @@ def _on_ray(folder: Path, seeds: range, alone: dict[str, _Made]) -> list[tuple[s
     """The same searches on one cluster, one after another."""
     found = []
     with ray_nodes.two_nodes() as (cluster, _):
-        terms = Terms(workers=2, address=cluster.address)
+        terms = ResourceLimits(workers=2, address=cluster.address)
         for seed in seeds:
             for strategy in STRATEGIES:
                 name = f"{strategy}, seed {seed}"

@@ -18,7 +18,7 @@ from nas import executors
 from nas.core.trial import Proposal
 from nas.engine.session import Session
 from nas.evaluators import factories
-from nas.executors import Terms
+from nas.executors import ResourceLimits
 from nas.runs.settings import Settings
 
 SPACE = "nasbench201:channels=8,cells=1"
@@ -58,7 +58,7 @@ def _rate(
     folder.mkdir(exist_ok=True)
     proposal = Proposal(settings.load_space().known["resnet"])
     blueprint = factories.training_blueprint(settings, folder, "cpu")
-    with closing(executors.make(executor, blueprint, Terms(workers=workers))) as place:
+    with closing(executors.make(executor, blueprint, ResourceLimits(workers=workers))) as place:
         for number in range(workers):
             place.submit(number, proposal)
         for _ in range(workers):
@@ -74,7 +74,7 @@ def _rate(
 def _share(data: str, folder: Path, trials: int) -> float:
     """The part of a search with two workers that is not spent in them, of all processor time."""
     settings = Settings(space=SPACE, data=data, device="cpu")
-    session = Session(settings, folder, terms=Terms(workers=2))
+    session = Session(settings, folder, terms=ResourceLimits(workers=2))
     search = session.run(trials + 2)
     for _ in range(2):  # until both workers are warm
         next(search)

@@ -15,7 +15,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.pooling import _AvgPoolNd, _MaxPoolNd
 from torch.utils._pytree import tree_leaves
 
-from search_spaces.cost.measure import Watch, on_meta, watch_pass
+from search_spaces.cost.measure import CostCounter, count_pass, on_meta
 
 Shape = tuple[int, ...]
 
@@ -41,7 +41,7 @@ class Layer:
             yield from part.leaves()
 
 
-def anatomy(build: Callable[[], nn.Module], input_shape: Shape) -> Layer:
+def layer_profiles(build: Callable[[], nn.Module], input_shape: Shape) -> Layer:
     """The network that `build` makes, as one layer with all that is inside.
 
     Args:
@@ -50,7 +50,7 @@ def anatomy(build: Callable[[], nn.Module], input_shape: Shape) -> Layer:
     """
     net = on_meta(build)
     recorder = _Recorder(net)
-    watch_pass(net, input_shape, recorder.attach)
+    count_pass(net, input_shape, recorder.attach)
     (whole,) = recorder.finished
     return whole
 
@@ -60,12 +60,12 @@ class _Recorder:
 
     def __init__(self, net: nn.Module) -> None:
         self._net = net
-        self._watch: Watch | None = None
+        self._watch: CostCounter | None = None
         self._counted: set[int] = set()  # parameters
         self._open: list[tuple[int, int, list[Layer]]] = []  # parameters, MACs before, parts
         self.finished: list[Layer] = []
 
-    def attach(self, watch: Watch) -> None:
+    def attach(self, watch: CostCounter) -> None:
         """From now on, note what is called."""
         self._watch = watch
         for path, module in self._net.named_modules():

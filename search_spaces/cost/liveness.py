@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 
 
-class Lifetimes:
+class Liveness:
     """When each storage is made and last read, and the most that is alive at once.
 
     Every operation takes one step of time and makes one storage, so the number of a storage is

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from search_spaces.cost.liveness import Lifetimes
+from search_spaces.cost.liveness import Liveness
 from search_spaces.cost.walk import Cost
 
 
@@ -30,9 +30,9 @@ def measure(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Cos
         input_shape: Of one input, without the batch.
     """
     net = on_meta(build)
-    watch = watch_pass(net, input_shape)
+    watch = count_pass(net, input_shape)
     parameters = sum(p.numel() for p in net.parameters())
-    return Cost(parameters, watch.macs, watch.lifetimes.peak())
+    return Cost(parameters, watch.macs, watch.liveness.peak())
 
 
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
@@ -41,9 +41,11 @@ def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
         return build().eval()
 
 
-def watch_pass(
-    net: nn.Module, input_shape: tuple[int, ...], before: Callable[[Watch], None] = lambda _: None
-) -> Watch:
+def count_pass(
+    net: nn.Module,
+    input_shape: tuple[int, ...],
+    before: Callable[[CostCounter], None] = lambda _: None,
+) -> CostCounter:
     """Watch one forward pass of a network on the meta device.
 
     Args:
@@ -52,7 +54,7 @@ def watch_pass(
         before: Is given the watch before the pass, for hooks that read it.
     """
     x = torch.empty(1, *input_shape, device="meta")
-    watch = Watch(x)
+    watch = CostCounter(x)
     before(watch)
     with torch.no_grad(), _no_encoder_shortcut(), _AttentionInOneKernel(), watch:
         net(x)
@@ -106,13 +108,13 @@ def _attention(
     )
 
 
-class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class CostCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the MACs and follows the storages of every operation that torch dispatches."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.macs = 0
-        self.lifetimes = Lifetimes()
+        self.liveness = Liveness()
         self._numbers: dict[int, int] = {}
         self._kept: list[Tensor] = []  # no storage may die and leave its address to another
         self._make(x, ())
@@ -130,12 +132,12 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in made:
             self._make(tensor, reads)
         if not made:  # in place, or a view
-            self.lifetimes.read(reads)
+            self.liveness.read(reads)
         return out
 
     def _make(self, tensor: Tensor, reads: Iterable[int]) -> None:
         size = tensor.untyped_storage().nbytes()
-        self._numbers[_address(tensor)] = self.lifetimes.make(reads, size)
+        self._numbers[_address(tensor)] = self.liveness.make(reads, size)
         self._kept.append(tensor)
 
 

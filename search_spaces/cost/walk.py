@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from search_spaces.cost.liveness import Lifetimes
+from search_spaces.cost.liveness import Liveness
 
 FLOAT_BYTES = 4
 
@@ -70,7 +70,7 @@ class Walk:
     def __init__(self, input_shape: tuple[int, ...]) -> None:
         self._parameters = 0
         self._macs = 0
-        self._lifetimes = Lifetimes()
+        self._lifetimes = Liveness()
         self.input = self._new(input_shape)
 
     def cost(self) -> Cost:

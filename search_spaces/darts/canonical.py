@@ -11,7 +11,9 @@ from typing import TypeAlias
 from search_spaces.dag import Dag, Edge, canonical_dag, prune_dag
 from search_spaces.darts.genotype import CellGenotype
 
-Terms: TypeAlias = Counter[tuple[int, int]]  # (vertex, times averaged): how many times it is added
+ResourceLimits: TypeAlias = Counter[
+    tuple[int, int]
+]  # (vertex, times averaged): how many times it is added
 
 
 @lru_cache(maxsize=4096)  # a mutation leaves one of the two cells as it was
@@ -33,10 +35,10 @@ def function_graph(cell: CellGenotype, *, stride: int) -> Dag:
     """
     labels = ["image", "state 0", "state 1"]
     edges: list[Edge] = [(0, 1, ""), (0, 2, "")]
-    states: list[Terms] = [Counter({(1, 0): 1}), Counter({(2, 0): 1})]
+    states: list[ResourceLimits] = [Counter({(1, 0): 1}), Counter({(2, 0): 1})]
     shared: dict[Hashable, int] = {}  # poolings, by what they pool
 
-    def vertex(label: str, terms: Terms, key: Hashable) -> int:
+    def vertex(label: str, terms: ResourceLimits, key: Hashable) -> int:
         if key is not None and key in shared:
             return shared[key]
         labels.append(label)
@@ -46,7 +48,7 @@ def function_graph(cell: CellGenotype, *, stride: int) -> Dag:
             shared[key] = number
         return number
 
-    def applied(op: str, state: int) -> Terms:
+    def applied(op: str, state: int) -> ResourceLimits:
         terms = states[state]
         if stride == 2 and state < 2:
             key = (op, state) if "pool" in op else None

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from math import prod
 from typing import NamedTuple, TypeAlias
 
-from search_spaces.cost.liveness import Lifetimes
+from search_spaces.cost.liveness import Liveness
 from search_spaces.cost.walk import FLOAT_BYTES, Cost, Part, Walk
 from search_spaces.darts.genotype import GUEST_OPERATIONS, CellGenotype
 from search_spaces.task import Task
@@ -155,17 +155,17 @@ def _body_bytes(cell: CellGenotype, reduction: bool, shape: Shape) -> int:
     table = _operations(shape, reduction)
     size = FLOAT_BYTES * prod(shape)
     inner = FLOAT_BYTES * prod(_reduced(shape) if reduction else shape)
-    lifetimes = Lifetimes()
-    states = [lifetimes.make((), size), lifetimes.make((), size)]
+    liveness = Liveness()
+    states = [liveness.make((), size), liveness.make((), size)]
     made: list[int] = []
     for op, state in cell.entries:
         x, part = states[state], table[op, state < 2]
-        made.append(lifetimes.part(x, part.reading, part.after, inner) if part.reading else x)
+        made.append(liveness.part(x, part.reading, part.after, inner) if part.reading else x)
         if len(made) == 2:
-            states.append(lifetimes.make(made, inner))
+            states.append(liveness.make(made, inner))
             made = []
-    lifetimes.make((states[node] for node in cell.concat), len(cell.concat) * inner)
-    return lifetimes.peak() - len(_outside(cell).inputs) * size
+    liveness.make((states[node] for node in cell.concat), len(cell.concat) * inner)
+    return liveness.peak() - len(_outside(cell).inputs) * size
 
 
 @cache

@@ -7,7 +7,7 @@ only training knows, is left out.
 
 Searched are genotypes of four nodes that read two different states each: about 10^18, as the
 paper counts. Taken too are pairs of other cells of two to seven nodes, with any two states for
-a node, NASNet's and AmoebaNet's operations, and some nodes joined: see `Guests`.
+a node, NASNet's and AmoebaNet's operations, and some nodes joined: see `Extended`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from search_spaces.darts.genotype import (
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Struct
-from search_spaces.tree.extended import Guests
+from search_spaces.tree.extended import Extended
 from search_spaces.tree.values import Record
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ _GUESTS = Choice(
         for last in GUEST_SIZES
     )
 )
-TREE = Guests(
+TREE = Extended(
     Struct(normal=_SEARCHED, reduce=_SEARCHED),
     guests=Struct(normal=_GUESTS, reduce=_GUESTS),
     is_guest=lambda value: "inputs" not in value["normal"]["node2"],

@@ -9,7 +9,7 @@ from math import prod
 from operator import mul
 from typing import NamedTuple
 
-from search_spaces.cost.liveness import Lifetimes
+from search_spaces.cost.liveness import Liveness
 from search_spaces.cost.walk import FLOAT_BYTES, Cost, Walk
 from search_spaces.nasbench101.cells import OPERATIONS, STACKS, Matrix, vertex_channels
 from search_spaces.task import Task
@@ -100,8 +100,8 @@ def _schedule(matrix: Matrix) -> Schedule:
     vertices = range(len(matrix))
     last = vertices[-1]
     one = [1 << 8 * vertex for vertex in vertices]  # its byte counts tensors as wide as it
-    lifetimes = Lifetimes()
-    made = [lifetimes.make((), one[0])]
+    liveness = Liveness()
+    made = [liveness.make((), one[0])]
 
     def read(vertex: int) -> list[int]:
         return [made[source] for source in range(1, vertex) if matrix[source][vertex]]
@@ -109,19 +109,19 @@ def _schedule(matrix: Matrix) -> Schedule:
     def terms(first: list[int], vertex: int) -> Iterator[int]:
         yield from first
         if matrix[0][vertex]:  # projected when what comes first was added up
-            yield lifetimes.make([lifetimes.make([made[0]], one[vertex])], one[vertex])
+            yield liveness.make([liveness.make([made[0]], one[vertex])], one[vertex])
 
     def total(first: list[int], vertex: int) -> int:
-        return reduce(lambda x, y: lifetimes.make([x, y], one[vertex]), terms(first, vertex))
+        return reduce(lambda x, y: liveness.make([x, y], one[vertex]), terms(first, vertex))
 
     norms = [0]  # when each vertex has its norm
     for vertex in vertices[1:-1]:
-        lifetimes.make([total(read(vertex), vertex)], one[vertex])  # the operation
-        made.append(lifetimes.make((), one[vertex]))  # after a max-pooling: the same tensor
-        norms.append(lifetimes.time)
+        liveness.make([total(read(vertex), vertex)], one[vertex])  # the operation
+        made.append(liveness.make((), one[vertex]))  # after a max-pooling: the same tensor
+        norms.append(liveness.time)
     joined = read(last)
-    total([lifetimes.make(joined, one[last])] if len(joined) > 1 else joined, last)
-    alive = lifetimes.alive()
+    total([liveness.make(joined, one[last])] if len(joined) > 1 else joined, last)
+    alive = liveness.alive()
     in_norm = [alive[time] + one[vertex] for vertex, time in enumerate(norms)]
     return Schedule(
         frozenset(numbers.to_bytes(len(matrix), "little") for numbers in alive),

@@ -113,7 +113,7 @@ class Cells(Node):
         vertices = len(value["ops"])
         return 1 + len(_free_edges(vertices)) + vertices - 2
 
-    def retake(self, value: Value, number: int, rng: Random) -> Value:
+    def resample(self, value: Value, number: int, rng: Random) -> Value:
         cell = Cell.of(value)
         vertices = len(cell.reads)
         edges = _free_edges(vertices)
@@ -151,7 +151,7 @@ class Cells(Node):
             at = OPERATIONS.index(op)
             found.append((f"op{vertex}", op, at, _OPERATION, partial(relabelled, vertex)))
         for number, (name, option, answer, node, nearby) in enumerate(found):
-            redraw = partial(self.retake, value, number)
+            redraw = partial(self.resample, value, number)
             yield Decision(f"{prefix}{name}", option, answer, node, redraw, nearby, place)
 
     def decide(self, choose: Choose, path: str = "") -> Value:

@@ -113,13 +113,13 @@ class Choice(Node):
         option = self.options[self._index(value)]
         return own + (option.count(value) if isinstance(option, Node) else 0)
 
-    def retake(self, value: Value, number: int, rng: Random) -> Value:
+    def resample(self, value: Value, number: int, rng: Random) -> Value:
         index = self._index(value)
         own = int(len(self.options) > 1)
         if number < own:
             other = rng.choice(self._all_but(index))
             return other.sample(rng) if isinstance(other, Node) else other
-        return self.options[index].retake(value, number - own, rng)
+        return self.options[index].resample(value, number - own, rng)
 
     def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         index = self._index(value)
@@ -135,7 +135,7 @@ class Choice(Node):
                     elif other.weight <= _NEAR:
                         yield from other.points()
 
-            redraw = partial(self.retake, value, 0)
+            redraw = partial(self.resample, value, 0)
             yield Decision(path, self._shown[index], index, self, redraw, nearby, place)
         if isinstance(option, Node):
             yield from option.decisions(value, path, place)

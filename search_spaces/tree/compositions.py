@@ -92,14 +92,14 @@ class Struct(Node):
             return self.fixed_count
         return sum(node.count(value[name]) for name, node in self.fields.items())
 
-    def retake(self, value: Value, number: int, rng: Random) -> Value:
+    def resample(self, value: Value, number: int, rng: Random) -> Value:
         if self.fixed_count is not None:
             name, inner = self._by_number[number]
-            return value.replace(name, self.fields[name].retake(value[name], inner, rng))
+            return value.replace(name, self.fields[name].resample(value[name], inner, rng))
         for name, node in self.fields.items():
             count = node.count(value[name])
             if number < count:
-                return value.replace(name, node.retake(value[name], number, rng))
+                return value.replace(name, node.resample(value[name], number, rng))
             number -= count
         raise AssertionError(f"{value!r} has no decision {number} more")
 
@@ -175,7 +175,7 @@ class Repeat(Node):
     def count(self, value: Value) -> int:
         return int(self.low < self.high) + sum(map(self.item.count, value))
 
-    def retake(self, value: Value, number: int, rng: Random) -> Value:
+    def resample(self, value: Value, number: int, rng: Random) -> Value:
         if self.low < self.high:
             if number == 0:
                 return self._resize(value, rng)
@@ -183,7 +183,7 @@ class Repeat(Node):
         for i, item in enumerate(value):
             count = self.item.count(item)
             if number < count:
-                return (*value[:i], self.item.retake(item, number, rng), *value[i + 1 :])
+                return (*value[:i], self.item.resample(item, number, rng), *value[i + 1 :])
             number -= count
         raise AssertionError(f"{value!r} has no decision {number} more")
 

@@ -10,7 +10,7 @@ from search_spaces.tree import Choose, Decision, Node, Place
 from search_spaces.tree.values import Value
 
 
-class Guests(Node):
+class Extended(Node):
     """The values of `node`; values of `guests` are taken too, but never drawn or counted.
 
     So published networks of a neighbouring space can be compiled, compared and mutated (they
@@ -59,8 +59,8 @@ class Guests(Node):
     def count(self, value: Value) -> int:
         return self._home(value).count(value)
 
-    def retake(self, value: Value, number: int, rng: Random) -> Value:
-        return self._home(value).retake(value, number, rng)
+    def resample(self, value: Value, number: int, rng: Random) -> Value:
+        return self._home(value).resample(value, number, rng)
 
     def decisions(
         self, value: Value, path: str = "", place: Place = lambda value: value

@@ -103,7 +103,7 @@ class Node(ABC):
         """How many active decisions of `value` have an alternative."""
 
     @abstractmethod
-    def retake(self, value: Value, number: int, rng: Random) -> Value:
+    def resample(self, value: Value, number: int, rng: Random) -> Value:
         """Draw a value in which decision `number`, as `decisions` lists them, is another."""
 
     @abstractmethod
@@ -140,7 +140,7 @@ class Node(ABC):
         count = self.count(value)
         if not count:
             raise ValueError("want a tree with more than one value to mutate, got a constant")
-        return self.retake(value, rng.randrange(count), rng)
+        return self.resample(value, rng.randrange(count), rng)
 
     def neighbours(self, value: Value) -> Iterator[Value]:
         """All distinct values one decision away; ordinal decisions move one step.

@@ -54,7 +54,7 @@ class Integer(Node):
     def count(self, value: Value) -> int:  # noqa: ARG002
         return self.fixed_count
 
-    def retake(self, value: Value, number: int, rng: Random) -> Value:  # noqa: ARG002
+    def resample(self, value: Value, number: int, rng: Random) -> Value:  # noqa: ARG002
         index = self._range.index(value)
         last = len(self._range) - 1
         while True:  # ordinal: near steps are likelier than far ones
@@ -70,7 +70,7 @@ class Integer(Node):
             steps = (value - self.step, value + self.step)
             return (other for other in steps if other in self._range)
 
-        redraw = partial(self.retake, value, 0)
+        redraw = partial(self.resample, value, 0)
         yield Decision(path, value, self._range.index(value), self, redraw, nearby, place)
 
     def decide(self, choose: Choose, path: str = "") -> Value:
@@ -137,7 +137,7 @@ class Real(Node):
     def count(self, value: Value) -> int:  # noqa: ARG002
         return self.fixed_count
 
-    def retake(self, value: Value, number: int, rng: Random) -> Value:  # noqa: ARG002
+    def resample(self, value: Value, number: int, rng: Random) -> Value:  # noqa: ARG002
         unit = self.unit(value)
         while True:
             other = rng.gauss(unit, 0.15)
@@ -150,7 +150,7 @@ class Real(Node):
         def nearby() -> Iterator[Value]:
             return (self.at(min(max(unit + step, 0.0), 1.0)) for step in (-0.1, 0.1))
 
-        yield Decision(path, value, unit, self, partial(self.retake, value, 0), nearby, place)
+        yield Decision(path, value, unit, self, partial(self.resample, value, 0), nearby, place)
 
     def decide(self, choose: Choose, path: str = "") -> Value:
         return self.at(choose(Question(path, self, ())))

@@ -6,9 +6,9 @@ import pytest
 @pytest.fixture
 def source_alone(monkeypatch):
     """Bundles of `model.py` and no other form, which take seconds: for what is not about them."""
-    from nas.bundles import formats as forms
+    from nas.bundles import formats
 
     def refuse(*_):
         raise ValueError("this test wants it so")
 
-    monkeypatch.setattr(forms, "exported", refuse)
+    monkeypatch.setattr(formats, "exported", refuse)

@@ -8,7 +8,7 @@ from random import Random
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
 from nas.core.trial import Failure, Trial
-from nas.runs.run import Header, Run, largest_of, made_here, write_header
+from nas.runs.run import Header, Run, environment, largest_of, write_header
 from nas.runs.settings import Settings
 from nas.strategies import make
 from search_spaces import Task
@@ -39,7 +39,7 @@ def write_run(path, trials, *, space="mlp", epochs=3):
         },
         space_sha256=None,
         largest=largest_of(opened, task, None),
-        made=made_here("cpu"),
+        made=environment("cpu"),
     )
     write_header(path, header)
     candidates = Candidates(opened, task, None, _tree(settings))

@@ -46,7 +46,7 @@ def search(
     *,
     trials,
     seed=0,
-    window=1,
+    max_pending=1,
     objectives=("accuracy",),
     evaluator=None,
     executor=InProcess,
@@ -69,7 +69,7 @@ def search(
             journal,
             trials=trials,
             seed=seed,
-            window=window,
+            max_pending=max_pending,
         ):
             pass
     return [(str(t.architecture), t.proposal.hyperparameters, t.scores) for t in journal]

@@ -25,7 +25,7 @@ from search_spaces import (
 )
 from search_spaces.cost.measure import measure
 from search_spaces.tree import label
-from search_spaces.tree.extended import Guests
+from search_spaces.tree.extended import Extended
 from search_spaces.tree.node import Node
 from search_spaces.tree.values import Scalar
 
@@ -118,7 +118,7 @@ def independent(node, path=""):
         case Struct():
             for name, field in node.fields.items():
                 yield from independent(field, f"{path}.{name}" if path else name)
-        case Guests():
+        case Extended():
             yield from independent(node.node, path)
         case Repeat():
             if node.low < node.high:
@@ -180,7 +180,7 @@ def test_decisions_are_counted_and_retaken_as_they_are_listed(space):
         listed = list(space.tree.decisions(value))
         assert space.tree.count(value) == len(listed)
         for number, decision in enumerate(listed[:50]):
-            taken = space.tree.retake(value, number, Random(number))
+            taken = space.tree.resample(value, number, Random(number))
             assert taken == decision.redraw(Random(number)) != value
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from trainers.data import cache
 from trainers.data.sources import source as sources
 from trainers.data.sources import torchvision as downloads
-from trainers.data.sources.source import Half, Labels, Source
+from trainers.data.sources.source import LabelledArrays, Labels, Source
 from trainers.data.split import stratified
 from trainers.determinism import derive_seed
 
@@ -204,7 +204,7 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
 
-def _cut(source: Source, seed: int) -> tuple[Half, Half, Half]:
+def _cut(source: Source, seed: int) -> tuple[LabelledArrays, LabelledArrays, LabelledArrays]:
     """Train, validation and test; each in the order it was found in."""
     labels, classes = source.train.labels, source.classes
     learning, test = np.arange(len(labels)), source.test
@@ -221,11 +221,11 @@ def _cut(source: Source, seed: int) -> tuple[Half, Half, Half]:
     return train, validation, test
 
 
-def _taken(half: Half, chosen: Labels) -> Half:
+def _taken(half: LabelledArrays, chosen: Labels) -> LabelledArrays:
     """The examples with these numbers; those of a large file stay in files."""
     if isinstance(half.images, np.memmap) and half.images.nbytes > largest_in_memory():
-        return Half(cache.rows(half.images, chosen), half.labels[chosen])
-    return Half(half.images[chosen], half.labels[chosen])
+        return LabelledArrays(cache.rows(half.images, chosen), half.labels[chosen])
+    return LabelledArrays(half.images[chosen], half.labels[chosen])
 
 
 def largest_in_memory() -> float:
@@ -247,7 +247,7 @@ def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> No
         )
 
 
-def _split(half: Half, image_size: int | None) -> Split:
+def _split(half: LabelledArrays, image_size: int | None) -> Split:
     mapped = isinstance(half.images, np.memmap)
     images = torch.from_numpy(half.images)
     if image_size is not None and images.shape[1:][-2:] != (image_size, image_size):

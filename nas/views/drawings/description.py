@@ -113,10 +113,10 @@ def _option(flat: Mapping[str, Scalar], path: str) -> str | None:
 
 
 def _anatomy(space: SearchSpace, architecture: Architecture, task: Task) -> Layer | None:
-    from search_spaces.cost.layer_profile import anatomy
+    from search_spaces.cost.layer_profile import layer_profiles
 
     try:
-        return anatomy(lambda: space.build(architecture, task), task.input_shape)
+        return layer_profiles(lambda: space.build(architecture, task), task.input_shape)
     except Exception:  # a space of the user's own may have networks that cannot run like this
         return None
 

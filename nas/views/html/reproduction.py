@@ -9,7 +9,12 @@ from nas.runs.run import Run
 from nas.runs.settings import Settings
 
 _NAMES = {"max_parameters": "max-params"}  # options that are not called like their setting
-_WITHOUT = ("recipe", "threads", "window", "device")  # said otherwise, or the same on all machines
+_WITHOUT = (
+    "recipe",
+    "threads",
+    "max_pending",
+    "device",
+)  # said otherwise, or the same on all machines
 
 
 def command(run: Run) -> str:
@@ -34,7 +39,7 @@ def circumstances(run: Run) -> list[tuple[str, str]]:
         ("data", f"{header.data['name']}, fingerprint {header.data['fingerprint']}"),
         ("examples", ", ".join(f"{k} {v:,}" for k, v in header.data["examples"].items())),
         ("torch threads", str(run.settings.threads)),
-        ("proposals in flight", str(run.settings.window)),
+        ("proposals in flight", str(run.settings.max_pending)),
     ]
     if header.space_sha256 is not None:
         found.append(("SHA-256 of the space's file", header.space_sha256))

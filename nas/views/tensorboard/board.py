@@ -32,7 +32,7 @@ from nas.runs.run import Run, writing
 from nas.views.tensorboard import gallery, hparams, projector
 from nas.views.tensorboard.events import Events, text
 from nas.views.tensorboard.pages import pages
-from nas.views.tensorboard.subject import Subject
+from nas.views.tensorboard.subject import AnalysisContext
 
 CURVES = 500
 ROWS = 2_000
@@ -50,7 +50,9 @@ class Board:
         share: Of the seconds of training, as much as pictures may take; `math.inf` for all.
     """
 
-    def __init__(self, subject: Subject, trials: Iterable[Trial], *, share: float = SHARE) -> None:
+    def __init__(
+        self, subject: AnalysisContext, trials: Iterable[Trial], *, share: float = SHARE
+    ) -> None:
         start = perf_counter()
         self._subject = subject
         self._told = trials
@@ -186,7 +188,7 @@ def complete(run: Run, *, rebuild: bool = False) -> bool:
     """
     if is_complete(run) and not rebuild:
         return False
-    subject = Subject.of(run)
+    subject = AnalysisContext.of(run)
     with writing(run.path), Board(subject, run.trials, share=inf) as board:
         for trial in run.trials:
             board.add(trial)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from nas.analysis.lineage import Lineage
 from nas.analysis.progress import points_of
 from nas.core.trial import Trial
-from nas.views.tensorboard.subject import Subject
+from nas.views.tensorboard.subject import AnalysisContext
 
 Later: TypeAlias = Callable[[], Any]  # makes a summary
 IMPORTANCE = "6_importance"  # the page of text
@@ -30,7 +30,7 @@ def front(trials: Sequence[Trial], members: Sequence[Trial], baselines: Mapping[
 
 
 def at_the_end(
-    subject: Subject,
+    subject: AnalysisContext,
     trials: Sequence[Trial],
     members: Sequence[Trial],
     lineage: Lineage,
@@ -70,7 +70,7 @@ def at_the_end(
     yield "importance", importance(subject, trials)
 
 
-def importance(subject: Subject, trials: Sequence[Trial]) -> Later:
+def importance(subject: AnalysisContext, trials: Sequence[Trial]) -> Later:
     """What every decision matters, drawn and as text; where nothing can be said, why."""
 
     def make() -> Any:
@@ -92,7 +92,7 @@ def importance(subject: Subject, trials: Sequence[Trial]) -> Later:
     return make
 
 
-def architecture(tag: str, subject: Subject, trial: Trial, lineage: Lineage) -> Later:
+def architecture(tag: str, subject: AnalysisContext, trial: Trial, lineage: Lineage) -> Later:
     """An architecture, with the difference to its parent marked."""
 
     def make() -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from nas.analysis.lineage import Lineage
 from nas.core.numbers import duration, short
 from nas.core.trial import Trial
-from nas.views.tensorboard.subject import Subject
+from nas.views.tensorboard.subject import AnalysisContext
 from nas.views.terminal.run import failure_lines
 
 _TOP = 15
@@ -15,7 +15,7 @@ _TRACEBACKS = 3
 
 
 def pages(
-    subject: Subject, trials: Sequence[Trial], front: Sequence[Trial], lineage: Lineage
+    subject: AnalysisContext, trials: Sequence[Trial], front: Sequence[Trial], lineage: Lineage
 ) -> Iterator[tuple[str, str]]:
     """Each page by its name, as Markdown."""
     yield "1_best", _best(subject, trials, front)
@@ -36,7 +36,7 @@ def _cell(value: object) -> str:
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 
-def _best(subject: Subject, trials: Sequence[Trial], front: Sequence[Trial]) -> str:
+def _best(subject: AnalysisContext, trials: Sequence[Trial], front: Sequence[Trial]) -> str:
     known = subject.baselines(trials)
     members = {trial.number for trial in front}
     done = sorted(
@@ -67,7 +67,7 @@ def _best(subject: Subject, trials: Sequence[Trial], front: Sequence[Trial]) -> 
     )
 
 
-def _how_to_load(subject: Subject, front: Sequence[Trial]) -> str:
+def _how_to_load(subject: AnalysisContext, front: Sequence[Trial]) -> str:
     path = subject.path
     commands = "\n".join(
         f"    nas export {path} --trial {t.number} --to trial-{t.number:05d}" for t in front
@@ -82,7 +82,7 @@ def _how_to_load(subject: Subject, front: Sequence[Trial]) -> str:
     )
 
 
-def _settings(subject: Subject) -> str:
+def _settings(subject: AnalysisContext) -> str:
     header = subject.header
     settings: Mapping[str, object] = header.settings.to_dict()
     made = dict(header.made)

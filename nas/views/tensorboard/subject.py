@@ -14,7 +14,7 @@ from search_spaces import SearchSpace, Task
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class AnalysisContext:
     """A search: where it is kept, what decided it, what it draws from."""
 
     path: Path
@@ -24,7 +24,7 @@ class Subject:
     decisions: Decisions
 
     @classmethod
-    def of(cls, run: Run) -> Subject:
+    def of(cls, run: Run) -> AnalysisContext:
         """The search that a run holds.
 
         Raises:
@@ -33,7 +33,7 @@ class Subject:
         return cls.of_header(run.path, run.header, run.space)
 
     @classmethod
-    def of_header(cls, path: Path, header: Header, space: SearchSpace) -> Subject:
+    def of_header(cls, path: Path, header: Header, space: SearchSpace) -> AnalysisContext:
         """Likewise, of a search that is about to begin."""
         task = Task(tuple(header.data["input_shape"]), len(header.data["classes"]))
         return cls(path, header, space, task, Decisions.of(header.settings, space))

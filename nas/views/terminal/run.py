@@ -9,8 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from nas.core.hyperparameters import recipe_fields
-from nas.core.numbers import counted, duration
-from nas.core.numbers import short as short
+from nas.core.numbers import counted, duration, short
 from nas.core.trial import Trial
 from nas.runs.run import Run
 from search_spaces import SearchSpace

@@ -165,8 +165,8 @@ def test_the_same_whatever_the_workers_and_resumed_where_it_was(benchmark, tmp_p
 
 def test_another_benchmark_is_not_mixed_in(benchmark, tmp_path):
     run(benchmark, tmp_path / "b", names=("random",), trials=3, seeds=1)
-    with pytest.raises(ValueError, match=r"another benchmark \(window differ\)"):
-        run(replace(benchmark, window=2), tmp_path / "b", names=("random",), trials=3, seeds=1)
+    with pytest.raises(ValueError, match=r"another benchmark \(max_pending differ\)"):
+        run(replace(benchmark, max_pending=2), tmp_path / "b", names=("random",), trials=3, seeds=1)
 
 
 def test_a_schedule_spends_less_on_most(benchmark, tmp_path):

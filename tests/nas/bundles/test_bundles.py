@@ -24,8 +24,7 @@ from PIL import Image
 import nas
 import search_spaces
 import trainers
-from nas.bundles import formats as forms
-from nas.bundles import proof
+from nas.bundles import formats, proof
 from nas.bundles import write as writing
 from nas.bundles.transfer import adapted
 from nas.bundles.verify import Unproved, verify
@@ -108,14 +107,14 @@ def test_the_cards_example_runs_in_a_process_that_cannot_import_the_toolkit(bund
 
 
 def test_weights_that_no_onnx_file_may_hold_lie_beside_it(tmp_path, monkeypatch):
-    write = forms.write_onnx
+    write = formats.write_onnx
 
     def write_in_two(program, path):  # as torch.onnx does from 1.5 GB on
         write(program, path)
         beside = {"location": "model.onnx.data", "size_threshold": 0}
         onnx.save_model(onnx.load(path), path, save_as_external_data=True, **beside)
 
-    monkeypatch.setattr(forms, "write_onnx", write_in_two)
+    monkeypatch.setattr(formats, "write_onnx", write_in_two)
     space, task = search_spaces.get("mlp"), Task((5,), 3)
     architecture = small(space, Random(0), task)
     net = trained(space, architecture, task)
@@ -376,12 +375,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 import search_spaces, torch
-from nas.bundles import forms, writing
+from nas.bundles import formats, write as writing
 from search_spaces import Task
 from tests.nas.networks import contents, small, trained
 
 torch.set_num_threads(1)  # others would not be there after a fork, and be waited for
-forms.exported = refuse
+formats.exported = refuse
 writing.clean_process = lambda: nullcontext(lambda _: [])
 space, task, target = search_spaces.get("mlp"), Task((5,), 3), Path(sys.argv[1])
 architecture = small(space, Random(0), task)

@@ -17,9 +17,9 @@ from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
 from nas.engine.loop import run_trials
 from nas.engine.session import Session
-from nas.executors import Terms
+from nas.executors import ResourceLimits
 from nas.runs.journal import Journal
-from nas.runs.pending import InFlight
+from nas.runs.pending import PendingProposals
 from nas.runs.settings import Settings
 from nas.strategies import make
 from search_spaces import Choice, Cost, SearchSpace, Struct, Task
@@ -135,8 +135,10 @@ space = SearchSpace(name="stubborn", tree=Struct(width=Integer(1, 30)), build=bu
 
 def test_more_workers_than_the_window_admits_is_said_and_idle_time_too(tmp_path):
     lines = []
-    settings = Settings(space="mlp", recipe={"epochs": 1}, max_parameters=100_000, window=1)
-    session = Session(settings, tmp_path / "run", terms=Terms(workers=2), notify=lines.append)
+    settings = Settings(space="mlp", recipe={"epochs": 1}, max_parameters=100_000, max_pending=1)
+    session = Session(
+        settings, tmp_path / "run", terms=ResourceLimits(workers=2), notify=lines.append
+    )
     assert len(list(session.run(3))) == 3
     assert "2 workers, but at most 1 trials at a time" in lines[0]
     assert "2 workers; " in lines[1]
@@ -162,10 +164,10 @@ def test_workers_ask_nothing_of_the_program_that_starts_them(tmp_path):
 PROGRAM = """
 from pathlib import Path
 from nas import executors
-from nas.executors import Terms
+from nas.executors import ResourceLimits
 from tests.nas.saboteur import blueprint, proposal
 print("run once")
-executor = executors.make("workers", blueprint(Path({folder!r})), Terms(workers=2))
+executor = executors.make("workers", blueprint(Path({folder!r})), ResourceLimits(workers=2))
 for number in range(2):
     executor.submit(number, proposal())
 print(sorted(executor.wait()[0] for _ in range(2)))
@@ -187,7 +189,7 @@ def unordered(folder, trials):
     folder.mkdir(exist_ok=True)
     candidates = Candidates(DEEDS, Task((3, 8, 8), 10))
     journal = Journal(folder / "trials.jsonl", ordered=False)
-    executor = executors.make("workers", blueprint(folder), Terms(workers=2))
+    executor = executors.make("workers", blueprint(folder), ResourceLimits(workers=2))
     with closing(journal), closing(executor):
         yield from run_trials(
             make("evolution:population=4,tournament=2", candidates, Objectives(("accuracy",))),
@@ -196,8 +198,8 @@ def unordered(folder, trials):
             journal,
             trials=trials,
             seed=0,
-            window=4,
-            in_flight=InFlight(folder / "in_flight.json"),
+            max_pending=4,
+            pending=PendingProposals(folder / "in_flight.json"),
         )
 
 
@@ -208,7 +210,7 @@ def test_unordered_trials_are_told_as_they_end_and_none_is_lost_or_repeated(tmp_
     search.close()
     gone(folder)
     assert told != sorted(told)
-    begun = InFlight(folder / "in_flight.json").read()
+    begun = PendingProposals(folder / "in_flight.json").read()
     under_way = {n: p for n, p in begun.items() if n not in told}
     assert under_way
     told += [trial.number for trial in unordered(folder, 20)]

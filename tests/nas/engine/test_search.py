@@ -299,17 +299,17 @@ def test_a_space_file_that_has_changed_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace('"schema": 3', '"schema": 4'), "made by a newer version"),
+        (lambda text: text.replace('"schema": 4', '"schema": 5'), "made by a newer version"),
         (
-            lambda text: text.replace('"schema": 3', '"schema": "x"'),
+            lambda text: text.replace('"schema": 4', '"schema": "x"'),
             "run.schema: want a whole number",
         ),
         (lambda text: text.replace('"seed": 3', '"seed": 3, "seed": 3'), "twice"),
         (
-            lambda text: text.replace('"window": 4', '"window": 0'),
-            "settings.window: want a whole number from 1 ",
+            lambda text: text.replace('"max_pending": 4', '"max_pending": 0'),
+            "settings.max_pending: want a whole number from 1 ",
         ),
-        (lambda text: text.replace('"window"', '"windows"'), "settings: "),
+        (lambda text: text.replace('"max_pending"', '"max_pendings"'), "settings: "),
         (lambda text: text[: len(text) // 2], "want JSON"),
         (lambda _: "[" * 10_000, "nesting"),
     ],

@@ -11,9 +11,9 @@ import nas
 from nas import executors
 from nas.engine.session import Session
 from nas.evaluators import Need
-from nas.executors import Terms
+from nas.executors import ResourceLimits
 from nas.executors import autotune as worker_count
-from nas.executors.memory_admission import Packing
+from nas.executors.memory_admission import MemoryAdmission
 from nas.runs.settings import Settings
 from tests.nas.decided import decided
 from tests.nas.executors.test_executors import gone
@@ -24,7 +24,7 @@ needs = st.builds(Need, st.sampled_from(["cuda:0", "cuda:1"]), st.integers(0, 30
 
 @given(st.lists(needs, max_size=30), st.integers(1, 20), st.randoms())
 def test_nobody_is_over_the_total_but_alone_and_nobody_overtakes(asked, total, random):
-    packing = Packing(total)
+    packing = MemoryAdmission(total)
     training, begun = {}, []
     for place, need in enumerate(asked):
         packing.ask(place, need)
@@ -44,7 +44,7 @@ def test_nobody_is_over_the_total_but_alone_and_nobody_overtakes(asked, total, r
 
 
 def trained(folder, what, **terms):
-    made = executors.make("workers", blueprint(folder), Terms(workers=2, **terms))
+    made = executors.make("workers", blueprint(folder), ResourceLimits(workers=2, **terms))
     with closing(made) as executor:
         for number, each in enumerate(what):
             executor.submit(number, each)
@@ -93,8 +93,8 @@ def test_what_goes_wrong_while_memory_is_predicted_costs_that_trial_only(name, t
 )
 def test_as_many_as_train_faster_together(rates, most, kept, tried, tmp_path):
     made = blueprint(tmp_path, rates=rates)
-    with closing(executors.make("workers", made, Terms(workers=4, auto=True))) as workers:
-        found = worker_count.settle(workers, proposal(), most)
+    with closing(executors.make("workers", made, ResourceLimits(workers=4, auto=True))) as workers:
+        found = worker_count.autotune_workers(workers, proposal(), most)
         assert list(found) == tried
         assert workers.most == kept
         for number in range(4):
@@ -105,8 +105,8 @@ def test_as_many_as_train_faster_together(rates, most, kept, tried, tmp_path):
 
 def test_a_worker_that_dies_while_it_is_rated_is_one_too_many(tmp_path):
     made = blueprint(tmp_path, rates=[100.0, -1.0])
-    with closing(executors.make("workers", made, Terms(workers=2, auto=True))) as workers:
-        assert worker_count.settle(workers, proposal(), 2) == {1: 100.0, 2: 0.0}
+    with closing(executors.make("workers", made, ResourceLimits(workers=2, auto=True))) as workers:
+        assert worker_count.autotune_workers(workers, proposal(), 2) == {1: 100.0, 2: 0.0}
         workers.submit(0, proposal())
         assert workers.wait()[0] == 0
     gone(tmp_path)
@@ -120,7 +120,7 @@ def test_a_search_whose_workers_are_found_and_packed_is_the_same_search(tmp_path
     monkeypatch.setattr(worker_count, "SECONDS", 0.2)
     lines = []
     cap = 30 << 20 if sys.platform == "linux" else None  # what predicts takes more, once
-    terms = Terms(workers=2, auto=True, total_memory=1 << 20, memory=cap)
+    terms = ResourceLimits(workers=2, auto=True, total_memory=1 << 20, memory=cap)
     session = Session(Settings(**SETTINGS), tmp_path / "found", terms=terms, notify=lines.append)
     assert len(list(session.run(4))) == 4
     assert session.terms.workers in (1, 2)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nas import executors
-from nas.executors import EXECUTORS, Terms
+from nas.executors import EXECUTORS, ResourceLimits
 from tests.nas.saboteur import blueprint, proposal, score
 
 GRACE = 5  # seconds beyond a deadline
@@ -39,7 +39,7 @@ def safe(request):
 
 def run(name, folder, proposals, **terms):
     """All outcomes, by number; whatever was started is gone in the end."""
-    with closing(executors.make(name, blueprint(folder), Terms(**terms))) as executor:
+    with closing(executors.make(name, blueprint(folder), ResourceLimits(**terms))) as executor:
         for number, what in enumerate(proposals):
             executor.submit(number, what)
         outcomes = dict(executor.wait() for _ in proposals)
@@ -100,7 +100,7 @@ def test_what_is_raised_costs_that_trial_only(any_executor, tmp_path, name, fail
 
 @pytest.mark.skipif(sys.platform != "linux", reason="wants /dev/full")
 def test_a_full_disk_is_no_fault_of_the_trial(any_executor, tmp_path):
-    with closing(executors.make(any_executor, blueprint(tmp_path), Terms())) as executor:
+    with closing(executors.make(any_executor, blueprint(tmp_path), ResourceLimits())) as executor:
         executor.submit(0, proposal("fills_the_disk"))
         with pytest.raises(OSError, match="No space left on device"):
             executor.wait()
@@ -108,14 +108,14 @@ def test_a_full_disk_is_no_fault_of_the_trial(any_executor, tmp_path):
 
 
 def test_nothing_is_made_before_there_is_a_trial_and_closing_twice_is_closing(safe, tmp_path):
-    executor = executors.make(safe, blueprint(tmp_path), Terms(workers=2))
+    executor = executors.make(safe, blueprint(tmp_path), ResourceLimits(workers=2))
     executor.close()
     executor.close()
     assert not (tmp_path / "made.txt").exists()
 
 
 def test_closing_ends_what_runs_at_once(safe, tmp_path):
-    executor = executors.make(safe, blueprint(tmp_path), Terms(workers=2))
+    executor = executors.make(safe, blueprint(tmp_path), ResourceLimits(workers=2))
     with closing(executor):
         executor.submit(0, proposal("forks_and_hangs"))
         executor.submit(1, proposal())
@@ -127,7 +127,7 @@ def test_closing_ends_what_runs_at_once(safe, tmp_path):
 
 
 def test_trials_run_side_by_side_and_idle_time_is_measured(safe, tmp_path):
-    executor = executors.make(safe, blueprint(tmp_path), Terms(workers=2))
+    executor = executors.make(safe, blueprint(tmp_path), ResourceLimits(workers=2))
     with closing(executor):
         for number, seconds in enumerate((0.1, 0.6)):
             executor.submit(number, proposal("takes", seconds))
@@ -210,7 +210,7 @@ def test_a_fork_of_a_trial_has_no_say(safe, tmp_path):
 
 def test_an_evaluator_that_cannot_be_made_is_told(safe, tmp_path):
     made = blueprint(tmp_path, unusable="no such\ndata")
-    with closing(executors.make(safe, made, Terms())) as executor:
+    with closing(executors.make(safe, made, ResourceLimits())) as executor:
         executor.submit(0, proposal())
         with pytest.raises(ValueError, match=r"^a worker cannot begin: no such data$"):
             executor.wait()
@@ -222,7 +222,7 @@ def test_workers_that_die_before_they_begin_are_replaced_a_few_times(safe, tmp_p
         folder = tmp_path / str(deaths)
         folder.mkdir()
         made = blueprint(folder, dies_at_start=deaths)
-        with closing(executors.make(safe, made, Terms())) as executor:
+        with closing(executors.make(safe, made, ResourceLimits())) as executor:
             executor.submit(0, proposal())
             if deaths == 2:
                 assert executor.wait()[1].scores == {"accuracy": score(0)}
@@ -235,9 +235,9 @@ def test_workers_that_die_before_they_begin_are_replaced_a_few_times(safe, tmp_p
 COORDINATOR = """
 from pathlib import Path
 from nas import executors
-from nas.executors import Terms
+from nas.executors import ResourceLimits
 from tests.nas.saboteur import blueprint, proposal
-executor = executors.make({name!r}, blueprint(Path({folder!r})), Terms(workers=2))
+executor = executors.make({name!r}, blueprint(Path({folder!r})), ResourceLimits(workers=2))
 executor.submit(0, proposal("takes", 600))
 executor.submit(1, proposal({deed!r}))
 executor.wait()
@@ -274,15 +274,15 @@ def until(true, seconds=60):
 )
 def test_terms_that_cannot_be(terms, message):
     with pytest.raises(ValueError, match=message):
-        Terms(**terms)
+        ResourceLimits(**terms)
 
 
 def test_the_simplest_executor_that_will_do():
-    assert executors.choose(None, Terms()) == "in-process"
-    assert executors.choose(None, Terms(workers=2)) == "workers"
-    assert executors.choose(None, Terms(timeout=9)) == "workers"
-    assert executors.choose("workers", Terms()) == "workers"
+    assert executors.choose(None, ResourceLimits()) == "in-process"
+    assert executors.choose(None, ResourceLimits(workers=2)) == "workers"
+    assert executors.choose(None, ResourceLimits(timeout=9)) == "workers"
+    assert executors.choose("workers", ResourceLimits()) == "workers"
     with pytest.raises(ValueError, match="no deadline and no memory cap; want workers"):
-        executors.choose("in-process", Terms(timeout=9))
+        executors.choose("in-process", ResourceLimits(timeout=9))
     with pytest.raises(ValueError, match=r"want an executor \(in-process, workers.*\), got 'dask'"):
-        executors.choose("dask", Terms())
+        executors.choose("dask", ResourceLimits())

@@ -74,11 +74,11 @@ def run(path, schedule, strategy="random", *, trials=60, evaluator=None, **setti
     [(1, 14, 32), *(pytest.param((n,), marks=pytest.mark.long) for n in (1, 14, 32))],
     ids=str,
 )
-@pytest.mark.parametrize(("window", "objectives"), [(1, ("accuracy",)), (4, BOTH)])
+@pytest.mark.parametrize(("max_pending", "objectives"), [(1, ("accuracy",)), (4, BOTH)])
 def test_resumes_at_any_point_and_does_not_depend_on_the_order_of_ends(
-    staged, strategy, objectives, window, stops, tmp_path
+    staged, strategy, objectives, max_pending, stops, tmp_path
 ):
-    settings = {"window": window, "objectives": objectives}
+    settings = {"max_pending": max_pending, "objectives": objectives}
     whole = run(tmp_path / "whole", staged, strategy, trials=45, **settings)
     lines = (tmp_path / "whole").read_bytes().splitlines(keepends=True)
     (tmp_path / "parts").write_bytes(b"".join(lines[: stops[0]]))
@@ -106,7 +106,7 @@ def test_every_network_is_begun_once_and_goes_on_from_its_last_stage(
         objectives=objectives,
         limits=limits,
         hyperparameters=tree,
-        window=3,
+        max_pending=3,
     )
     begun = [t for t in trials if t.proposal.continues is None]
     keys = {(SPACE.canonical(t.architecture), t.proposal.hyperparameters) for t in begun}
@@ -147,7 +147,9 @@ class Spy:
         self.told.append(trial)
 
 
-def staged_search(schedule, journal, *, trials, window=1, evaluator=None, first=(), epochs=EPOCHS):
+def staged_search(
+    schedule, journal, *, trials, max_pending=1, evaluator=None, first=(), epochs=EPOCHS
+):
     """Yields (trial, schedule, what the strategy was told) after every trial."""
     candidates = Candidates(SPACE, TASK)
     spy, objectives = Spy(candidates), Objectives(("accuracy",))
@@ -159,7 +161,7 @@ def staged_search(schedule, journal, *, trials, window=1, evaluator=None, first=
         Journal(journal),
         trials=trials,
         seed=0,
-        window=window,
+        max_pending=max_pending,
         first=first,
     ):
         yield trial, made, spy.told
@@ -226,11 +228,11 @@ def test_asha_by_hand(tmp_path):
     ]
 
 
-def naive_asha(trials, window, eta, rungs):
+def naive_asha(trials, max_pending, eta, rungs):
     """Algorithm 2 as it stands, for one objective, from what was told before each proposal."""
     found = []
     for number in range(len(trials)):
-        told = trials[: max(0, number - window + 1)]
+        told = trials[: max(0, number - max_pending + 1)]
         begun = {t.proposal.continues for t in trials[:number]}
         choice = (None, rungs[0])
         for below, level in reversed(list(pairwise(rungs))):
@@ -244,22 +246,22 @@ def naive_asha(trials, window, eta, rungs):
     return found
 
 
-@pytest.mark.parametrize("window", [1, 5])
+@pytest.mark.parametrize("max_pending", [1, 5])
 @pytest.mark.parametrize(
     ("settings", "rungs", "eta"),
     [("", (1, 3, 9), 3), (":eta=2", (1, 2, 4, 9), 2), (":rungs=2+5+9,eta=4", (2, 5, 9), 4)],
 )
-def test_asha_is_the_algorithm_of_the_paper(settings, rungs, eta, window, tmp_path):
+def test_asha_is_the_algorithm_of_the_paper(settings, rungs, eta, max_pending, tmp_path):
     trials = run(
         tmp_path / "j",
         "asha" + settings,
         trials=120,
-        window=window,
+        max_pending=max_pending,
         objectives=("accuracy",),
         evaluator=Learning(fails=lambda number: number % 7 == 3),
     )
     found = [(t.proposal.continues, t.proposal.epochs) for t in trials]
-    assert found == naive_asha(trials, window, eta, rungs)
+    assert found == naive_asha(trials, max_pending, eta, rungs)
     assert max(t.proposal.epochs for t in trials) == 9
 
 
@@ -278,7 +280,7 @@ def test_halving_by_hand(tmp_path):
 
 
 def test_with_trials_in_flight_the_next_bracket_begins_meanwhile(tmp_path):
-    trials = run(tmp_path / "j", "halving", trials=40, window=4, objectives=("accuracy",))
+    trials = run(tmp_path / "j", "halving", trials=40, max_pending=4, objectives=("accuracy",))
     found = [(t.proposal.continues is None, t.proposal.epochs) for t in trials]
     newcomer = (True, 1)
     # 9 are begun; 8 is told before proposal 12 is made: 9, 10 and 11 are of the next bracket
@@ -301,9 +303,9 @@ def test_the_brackets_of_hyperband_are_those_of_algorithm_1():
     ]
 
 
-@pytest.mark.parametrize("window", [1, 6])
+@pytest.mark.parametrize("max_pending", [1, 6])
 @pytest.mark.parametrize("strategy", ["random", "evolution"])
-def test_hyperband_spends_what_the_brackets_say(strategy, window, tmp_path):
+def test_hyperband_spends_what_the_brackets_say(strategy, max_pending, tmp_path):
     """Continued from their weights, n_i trials of rung i cost n_i (r_i - r_(i-1)) epochs."""
     brackets = shapes((1, 3, 9), 3)
     wanted, spent, count = Counter(), 0, 0
@@ -313,9 +315,9 @@ def test_hyperband_spends_what_the_brackets_say(strategy, window, tmp_path):
             spent += shape.size(rung) * (epochs - before)
             count += shape.size(rung)
     assert (count, spent) == (9 + 3 + 1 + 5 + 1 + 3, 9 + 3 * 2 + 6 + 5 * 3 + 6 + 3 * 9)
-    trials = run(tmp_path / "j", "hyperband", strategy, trials=10 * count, window=window)
+    trials = run(tmp_path / "j", "hyperband", strategy, trials=10 * count, max_pending=max_pending)
     found = Counter((t.proposal.epochs, t.proposal.done) for t in trials)
-    if window == 1:
+    if max_pending == 1:
         assert found == Counter({job: 10 * n for job, n in wanted.items()})
         assert sum(t.proposal.epochs - t.proposal.done for t in trials) == 10 * spent
     for job, n in wanted.items():  # overlapping brackets shift where a count of trials ends
@@ -340,7 +342,7 @@ def test_failures_in_a_rung_are_survived_and_never_promoted(staged, strategy, tm
         staged,
         strategy,
         trials=90,
-        window=3,
+        max_pending=3,
         evaluator=Learning(fails=lambda number: number % 3 == 1),
         objectives=BOTH,
     )
@@ -366,8 +368,8 @@ ENDED = {
 }
 
 
-@pytest.mark.parametrize("window", [1, 4])
-def test_an_exhausted_space_is_trained_on_to_its_end(staged, strategy, window, tmp_path):
+@pytest.mark.parametrize("max_pending", [1, 4])
+def test_an_exhausted_space_is_trained_on_to_its_end(staged, strategy, max_pending, tmp_path):
     def exhaust(name, lines=()):
         (tmp_path / name).write_bytes(b"".join(lines))
         with pytest.raises(Exhausted, match="12 different candidates"):
@@ -376,7 +378,7 @@ def test_an_exhausted_space_is_trained_on_to_its_end(staged, strategy, window, t
                 staged,
                 strategy,
                 space=TINY,
-                window=window,
+                max_pending=max_pending,
                 objectives=("accuracy",),
             )
         return list(Journal(tmp_path / name))
@@ -393,10 +395,12 @@ def test_an_exhausted_space_is_trained_on_to_its_end(staged, strategy, window, t
         assert exhaust("parts", lines[:stop]) == whole
 
 
-@pytest.mark.parametrize("window", [1, 5])
-def test_the_paused_trainings_that_are_kept_are_few_and_those_needed(staged, window, tmp_path):
+@pytest.mark.parametrize("max_pending", [1, 5])
+def test_the_paused_trainings_that_are_kept_are_few_and_those_needed(staged, max_pending, tmp_path):
     paused, missed, most = set(), 0, 0
-    for trial, schedule, _ in staged_search(staged, tmp_path / "j", trials=400, window=window):
+    for trial, schedule, _ in staged_search(
+        staged, tmp_path / "j", trials=400, max_pending=max_pending
+    ):
         if trial.proposal.continues is not None:
             missed += trial.proposal.continues not in paused
         if trial.stopped_early:
@@ -405,10 +409,10 @@ def test_the_paused_trainings_that_are_kept_are_few_and_those_needed(staged, win
         most = max(most, len(paused))
     if staged == "asha":  # any may be promoted in the end: only the likeliest are kept
         assert missed <= 8
-        assert most <= 2 * KEPT + window
+        assert most <= 2 * KEPT + max_pending
     else:
         assert missed == 0
-        assert most <= 3 + 1 + window  # as many as will be chosen of a rung of 9
+        assert most <= 3 + 1 + max_pending  # as many as will be chosen of a rung of 9
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_what_is_kept_is_the_front_and_what_may_be_continued(run):
     may = {t.number for t in run.trials if t.stopped_early and t.number not in continued}
     assert paused == may  # all of them: fewer than asha keeps at most
     # With a larger window, the next bracket begins before the last trial of this one has ended.
-    halving = {**SETTINGS, "schedule": "halving:eta=2", "window": 1}
+    halving = {**SETTINGS, "schedule": "halving:eta=2", "max_pending": 1}
     over = nas.search(**halving, trials=7, out=run.path.parent / "halving")
     assert set(files(over)) == {checkpoint_name(t.number) for t in over.front}
 

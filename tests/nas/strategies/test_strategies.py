@@ -35,9 +35,11 @@ def test_proposes_members_and_no_function_twice(strategy, tmp_path, objectives):
 
 
 @cache
-def undisturbed(strategy, window=1):
+def undisturbed(strategy, max_pending=1):
     with TemporaryDirectory() as folder:
-        return search(strategy, Path(folder) / "j", trials=60, window=window, objectives=BOTH)
+        return search(
+            strategy, Path(folder) / "j", trials=60, max_pending=max_pending, objectives=BOTH
+        )
 
 
 def test_same_seed_same_search_and_other_seed_another(strategy, tmp_path):
@@ -46,16 +48,18 @@ def test_same_seed_same_search_and_other_seed_another(strategy, tmp_path):
     assert search(strategy, tmp_path / "c", trials=5, seed=1) != first[:5]
 
 
-@pytest.mark.parametrize("window", [1, 4])
+@pytest.mark.parametrize("max_pending", [1, 4])
 @pytest.mark.parametrize(
     "stops",
     [(1, 7, 20, 41), *(pytest.param((n,), marks=pytest.mark.long) for n in (1, 7, 20, 41))],
     ids=str,
 )
-def test_resumed_search_equals_an_undisturbed_one(strategy, tmp_path, stops, window):
+def test_resumed_search_equals_an_undisturbed_one(strategy, tmp_path, stops, max_pending):
     for trials in (*stops, 60):
-        found = search(strategy, tmp_path / "j", trials=trials, window=window, objectives=BOTH)
-    assert found == undisturbed(strategy, window)
+        found = search(
+            strategy, tmp_path / "j", trials=trials, max_pending=max_pending, objectives=BOTH
+        )
+    assert found == undisturbed(strategy, max_pending)
 
 
 def test_resuming_evaluates_only_what_is_new(strategy, tmp_path):
@@ -65,12 +69,17 @@ def test_resuming_evaluates_only_what_is_new(strategy, tmp_path):
     assert evaluator.evaluated == list(range(30, 45))
 
 
-@pytest.mark.parametrize("window", [pytest.param(2, marks=pytest.mark.long), 4, 8])
-def test_the_order_in_which_trials_end_does_not_matter(strategy, tmp_path, window):
+@pytest.mark.parametrize("max_pending", [pytest.param(2, marks=pytest.mark.long), 4, 8])
+def test_the_order_in_which_trials_end_does_not_matter(strategy, tmp_path, max_pending):
     shuffled = search(
-        strategy, tmp_path / "j", trials=60, window=window, objectives=BOTH, executor=Shuffled
+        strategy,
+        tmp_path / "j",
+        trials=60,
+        max_pending=max_pending,
+        objectives=BOTH,
+        executor=Shuffled,
     )
-    assert shuffled == undisturbed(strategy, window)
+    assert shuffled == undisturbed(strategy, max_pending)
 
 
 def test_stays_within_the_limits(strategy, tmp_path):

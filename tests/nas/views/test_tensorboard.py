@@ -18,7 +18,7 @@ import nas
 from nas.engine.session import Session
 from nas.runs.run import writing
 from nas.runs.settings import Settings
-from nas.views.tensorboard import Board, Subject, complete, is_complete
+from nas.views.tensorboard import AnalysisContext, Board, complete, is_complete
 from tests.nas.synthetic import write_run
 
 SETTINGS = Settings(
@@ -326,7 +326,7 @@ def test_a_real_tensorboard_serves_curves_and_hparams(server, run):
 
 def test_without_time_for_pictures_they_wait_until_somebody_looks(tmp_path):
     run = write_run(tmp_path / "run", 12)
-    board = Board(Subject.of(run), run.journal, share=0.0)
+    board = Board(AnalysisContext.of(run), run.journal, share=0.0)
     for trial in run.trials:
         board.add(trial)
     board.close()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import search_spaces
-from search_spaces.cost.layer_profile import anatomy
+from search_spaces.cost.layer_profile import layer_profiles
 from tests.drawn import SPACES, task_for
 
 
@@ -18,7 +18,7 @@ def test_the_parts_of_a_network_add_up_to_its_cost(name):
     space = search_spaces.load(SPACES[name])
     task = task_for(space)
     architecture = space.sample(Random(2))
-    whole = anatomy(lambda: space.build(architecture, task), task.input_shape)
+    whole = layer_profiles(lambda: space.build(architecture, task), task.input_shape)
     cost = space.cost(architecture, task)
     assert (whole.parameters, whole.macs) == (cost.parameters, cost.macs)
     assert (whole.reads, whole.makes) == (task.input_shape, (task.classes,))
@@ -35,7 +35,7 @@ def test_what_is_called_twice_costs_twice_and_is_learned_once():
         def forward(self, x):
             return self.layer(self.layer(x))
 
-    whole = anatomy(Twice, (6,))
+    whole = layer_profiles(Twice, (6,))
     assert (whole.parameters, whole.macs) == (6 * 6 + 6 + 5, 2 * 36)
     assert [part.parameters for part in whole.parts] == [42, 0]
     assert [part.macs for part in whole.parts] == [36, 36]
@@ -52,4 +52,4 @@ def test_what_is_called_twice_costs_twice_and_is_learned_once():
     ],
 )
 def test_a_layer_says_what_it_is(module, shape, what):
-    assert anatomy(lambda: nn.Sequential(module), shape).parts[0].what == what
+    assert layer_profiles(lambda: nn.Sequential(module), shape).parts[0].what == what

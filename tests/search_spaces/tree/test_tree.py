@@ -84,7 +84,7 @@ def test_decisions_are_counted_and_retaken_as_they_are_listed(tree, rng):
     listed = list(tree.decisions(value))
     assert tree.count(value) == len(listed)
     for number, decision in enumerate(listed):
-        assert tree.retake(value, number, Random(0)) == decision.redraw(Random(0)) != value
+        assert tree.resample(value, number, Random(0)) == decision.redraw(Random(0)) != value
 
 
 @given(finite_trees(), seeds)

@@ -121,7 +121,7 @@ def test_missing_folder_is_an_error_that_names_the_file(tmp_path):
 
 SAVE_FOREVER = """
 import sys, torch
-from trainers import checkpoint
+from trainers.checkpoints import weights as checkpoint
 while True:
     for value in (1.0, 2.0):
         checkpoint.save(sys.argv[1], {"weight": torch.full((500_000,), value)})

@@ -10,7 +10,7 @@ from zipfile import is_zipfile
 import numpy as np
 import numpy.typing as npt
 
-from trainers.data.sources.source import Half, Images, Source, channels_first
+from trainers.data.sources.source import Images, LabelledArrays, Source, channels_first
 
 Array = npt.NDArray[Any]
 
@@ -62,7 +62,7 @@ def npz(path: Path) -> Source:
             f"data: {path}: train and test differ in their classes: {', '.join(map(str, odd))}"
         )
     halves = [
-        Half(found, np.searchsorted(classes, its_labels).astype(np.int64))
+        LabelledArrays(found, np.searchsorted(classes, its_labels).astype(np.int64))
         for found, its_labels in zip(images, labels, strict=True)
     ]
     test = halves[1] if len(halves) == 2 else None

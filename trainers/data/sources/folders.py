@@ -8,7 +8,7 @@ import PIL
 
 from trainers.data import cache
 from trainers.data.decoding import GREY_MODES, Pixels, decode, in_threads, loaded, named, opened
-from trainers.data.sources.source import Half, Source
+from trainers.data.sources.source import LabelledArrays, Source
 
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -38,12 +38,12 @@ def image_folder(path: Path, image_size: int | None) -> Source:
     files = [str(file) for half in halves for images in half.values() for file in images]
     pixels = _pixels(path, files, image_size)
     labels = [label for half in halves for label, name in enumerate(classes) for _ in half[name]]
-    everything = Half(pixels, np.array(labels, np.int64))
+    everything = LabelledArrays(pixels, np.array(labels, np.int64))
     if len(halves) == 1:
         return Source(everything, None, classes, flip=True)
     middle = sum(map(len, halves[0].values()))
-    train = Half(everything.images[:middle], everything.labels[:middle])
-    test = Half(everything.images[middle:], everything.labels[middle:])
+    train = LabelledArrays(everything.images[:middle], everything.labels[:middle])
+    test = LabelledArrays(everything.images[middle:], everything.labels[middle:])
     return Source(train, test, classes, flip=True)
 
 

@@ -16,7 +16,7 @@ Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Half:
+class LabelledArrays:
     """Examples and their classes.
 
     Attributes:
@@ -39,8 +39,8 @@ class Source:
         flip: Whether a mirrored image keeps its label.
     """
 
-    train: Half
-    test: Half | None
+    train: LabelledArrays
+    test: LabelledArrays | None
     classes: tuple[str, ...]
     flip: bool
 
@@ -55,7 +55,7 @@ def digits() -> Source:
     """
     rows = _digits_rows()
     images = np.rint(rows[:, :-1].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
-    half = Half(images, np.ascontiguousarray(rows[:, -1]))
+    half = LabelledArrays(images, np.ascontiguousarray(rows[:, -1]))
     return Source(half, None, tuple("0123456789"), flip=False)
 
 

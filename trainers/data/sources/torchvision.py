@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from trainers.data.decoding import decode
-from trainers.data.sources.source import Half, Source, channels_first
+from trainers.data.sources.source import LabelledArrays, Source, channels_first
 
 Options = tuple[dict[str, Any], ...]
 
@@ -104,7 +104,7 @@ def _opened(name: str, known: Known, options: dict[str, Any], root: Path) -> Any
             ) from error
 
 
-def _half(name: str, parts: list[Any], known: Known, image_size: int | None) -> Half:
+def _half(name: str, parts: list[Any], known: Known, image_size: int | None) -> LabelledArrays:
     halves = [
         _from_memory(part, known.labels) if known.labels else _from_files(name, part, image_size)
         for part in parts
@@ -114,20 +114,20 @@ def _half(name: str, parts: list[Any], known: Known, image_size: int | None) -> 
     shapes = {half.images.shape[1:] for half in halves}
     if len(shapes) > 1:
         raise ValueError(f"data: {name}: images differ in size; pass image_size to resize them")
-    return Half(
+    return LabelledArrays(
         np.concatenate([half.images for half in halves]),
         np.concatenate([half.labels for half in halves]),
     )
 
 
-def _from_memory(part: Any, labels_attribute: str) -> Half:
+def _from_memory(part: Any, labels_attribute: str) -> LabelledArrays:
     labels = np.asarray(getattr(part, labels_attribute)).astype(np.int64)
     if labels.ndim > 1:
         labels = labels[:, 0].copy()  # QMNIST adds who wrote the digit
-    return Half(channels_first(np.asarray(part.data)), labels)
+    return LabelledArrays(channels_first(np.asarray(part.data)), labels)
 
 
-def _from_files(name: str, part: Any, image_size: int | None) -> Half:
+def _from_files(name: str, part: Any, image_size: int | None) -> LabelledArrays:
     labels: npt.NDArray[np.int64] = np.empty(len(part), np.int64)
 
     def read(number: int) -> Image.Image:
@@ -139,4 +139,4 @@ def _from_files(name: str, part: Any, image_size: int | None) -> Half:
         return f"{name}[{number}]"
 
     pixels = decode(len(part), read, call, grey=False, image_size=image_size)
-    return Half(pixels, labels)
+    return LabelledArrays(pixels, labels)
