@@ -12,22 +12,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nas.api import Run as Run
     from nas.api import open_run as open_run
     from nas.api import search as search
-    from nas.bundles.read import Bundle as Bundle
+    from nas.bundles.bundle import Bundle as Bundle
     from nas.bundles.read import load_bundle as load_bundle
     from nas.bundles.read import open_bundle as open_bundle
     from nas.core.trial import Failure as Failure
     from nas.core.trial import Trial as Trial
     from nas.engine.session import SearchFailed as SearchFailed
-    from nas.runs.run import Run as Run
     from nas.schedules import SCHEDULES as SCHEDULES
     from nas.strategies import STRATEGIES as STRATEGIES
 
 MODULE_OF = {
-    "Bundle": "bundles.read",
+    "Bundle": "bundles.bundle",
     "Failure": "core.trial",
-    "Run": "runs.run",
+    "Run": "api",
     "SCHEDULES": "schedules",
     "STRATEGIES": "strategies",
     "SearchFailed": "engine.session",

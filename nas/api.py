@@ -4,17 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nas.core import hyperparameters
+from nas.core.trial import Trial
 from nas.engine.session import Session
 from nas.executors.resource_limits import ResourceLimits, worker_limits
-from nas.runs.run import Run
+from nas.runs import run as runs
 from nas.runs.settings import DEFAULT_MAX_PENDING, Settings
 from search_spaces import SearchSpace
 
+if TYPE_CHECKING:
+    from nas.bundles.bundle import Bundle
+
 DEFAULT_SPACE = "nasbench201:channels=8,cells=1"
 MOST_TRIALS = 1_000_000_000  # more would end after us
+
+
+class Run(runs.Run):
+    """One search, read from its folder, with the export of its networks.
+
+    Reading one never writes, and runs nothing that it names.
+
+    Args:
+        path: The folder.
+        space: The search space, if that is in a file of your own: `path/to/file.py:variable`, or
+            the space itself.
+
+    Raises:
+        ValueError: the folder is not a run, is damaged, or was made by a newer version.
+    """
+
+    def export(self, trial: Trial, to: str | Path, *, force: bool = False) -> Bundle:
+        """Write a bundle with the architecture, weights and metrics of a trial; see `nas.bundles`.
+
+        It is verified in a process of its own before it is written, which takes seconds.
+
+        Raises:
+            ValueError: its weights were not kept, or `to` exists and not `force`.
+            nas.bundles.verify.VerificationError: a form of the network gives other outputs.
+        """
+        from nas.winners.export import export_trial
+
+        return export_trial(self, trial, Path(to), force=force)
 
 
 def search(

@@ -1,6 +1,6 @@
-"""A bridge to timm: `timm.create_model` makes the network of a bundle.
+"""Registration of bundles with timm: `timm.create_model` then builds their networks.
 
-Needs timm, which is no dependency: `pip install timm`.
+Needs timm, which is not a dependency: `pip install timm`.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ if TYPE_CHECKING:
 
 
 def register(path: str | Path, name: str | None = None) -> str:
-    """Let `timm.create_model(name, pretrained=True)` make the network of a bundle.
+    """Register a bundle, so that `timm.create_model(name, pretrained=True)` builds its network.
 
-    It takes `num_classes`; with another number than the bundle's the classifier is new.
+    It takes `num_classes`; for another number than the bundle's the classifier is new.
 
     Args:
         path: The folder of the bundle.
-        name: What timm is to call it; by default the name of the folder.
+        name: The name of the model in timm; by default the name of the folder.
 
     Returns:
-        The name.
+        The name of the model.
 
     Raises:
-        ValueError: it is not a bundle, or is damaged; or timm is not installed, or has that name.
+        ValueError: the folder is not a bundle, or is damaged; timm is not installed, or has a
+            model of that name.
     """
     try:
         import timm
     except ImportError:
-        raise ValueError("nas.timm wants timm, which is not installed: pip install timm") from None
+        raise ValueError("nas.timm needs timm, which is not installed: pip install timm") from None
     bundle = open_bundle(path)
     name = name or re.sub(r"\W+", "_", Path(path).absolute().name)
     if timm.is_model(name):
@@ -44,7 +45,7 @@ def register(path: str | Path, name: str | None = None) -> str:
         pretrained: bool = False, num_classes: int | None = None, **ignored: Any
     ) -> nn.Module:
         if unknown := {key for key, value in ignored.items() if value} - _OF_TIMM:
-            raise ValueError(f"{name}: want num_classes at most, got {min(unknown)}")
+            raise ValueError(f"{name}: want no argument but num_classes, got {min(unknown)}")
         from nas.bundles.transfer import adapted
 
         classes = bundle.task.classes if num_classes is None else num_classes

@@ -1,7 +1,7 @@
-"""Bundles, the folders that hold one winner each: written, proved, read and used again.
+"""Bundles, the folders that hold one trained network each: read, written and verified.
 
-`reading` opens one. `contents` gathers what is known of a winner, `model_file` writes it as plain
-PyTorch, `forms` as torch.export and ONNX, `card` as words and pictures; `writing` puts the folder
-there whole or not at all, after `verify` has had it proved by `proof` in a process that knows
-nothing of this toolkit.
+`bundle` is a trained network and all that is known of it, `read` opens one. `write` puts the folder
+there whole or not at all, after `verify` has had it checked by `proof` in a process without this
+toolkit. `model_file` writes the network as plain PyTorch, `formats` as torch.export and ONNX,
+`card` as the model card; `transfer` adapts it to other classes and inputs.
 """

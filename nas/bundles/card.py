@@ -1,4 +1,4 @@
-"""The model card: `README.md` of a bundle, and its pictures."""
+"""The model card of a bundle, `README.md`, and the drawing in it."""
 
 from __future__ import annotations
 
@@ -10,44 +10,40 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from nas.bundles.contents import Contents
-from nas.views.plots import front_figure
+from nas.bundles.bundle import Bundle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nas.core.trial import Trial
-    from nas.runs.run import Run
-
-Step = tuple[str, str, tuple[int, ...], int]  # path, class, shape of the output, parameters
-MOST_STEPS = 40  # in the drawing
+Step = tuple[str, str, tuple[int, ...], int]  # path, class, output shape, parameters
+MOST_STEPS = 40  # parts in the drawing
 
 
 def card(
-    contents: Contents, metrics: Mapping[str, Any], parts: Sequence[Step], files: Sequence[str]
+    bundle: Bundle, metrics: Mapping[str, Any], parts: Sequence[Step], files: Sequence[str]
 ) -> str:
     """The text of the model card.
 
     Args:
-        contents: The network, and what is known of it.
+        bundle: The network and all that is known of it.
         metrics: The contents of `metrics.json`.
-        parts: See `steps`.
-        files: What else is in the bundle.
+        parts: The parts of the network; see `steps`.
+        files: The names of the other files of the bundle.
     """
-    task = contents.task
+    task = bundle.task
     sections = [
-        f"# {contents.architecture.space} for {_data_name(metrics)}",
+        f"# {bundle.architecture.space} for {_data_name(metrics)}",
         f"A network that was found by architecture search, trained and ready to run: inputs "
         f"{'x'.join(map(str, task.input_shape))}, {task.classes} classes "
-        f"({', '.join(contents.described['class_names'][:20])}).",
+        f"({', '.join(bundle.described['class_names'][:20])}).",
         _numbers(metrics),
         "## Run it",
-        _example(contents, files),
-        "## What it wants",
-        f"{contents.described['preprocessing']['words']}. The numbers are in `architecture.json`"
+        _example(bundle, files),
+        "## Inputs",
+        f"{bundle.described['preprocessing']['words']}. The numbers are in `architecture.json`"
         + (", and `preprocess` of `model.py` does it." if "model.py" in files else "."),
-        "## What it is",
-        f"`{contents.described['notation']}`",
+        "## Architecture",
+        f"`{bundle.described['notation']}`",
         "![the network](architecture.png)",
         _table(parts),
         *(["![the search](pareto.png)"] if "pareto.png" in files else []),
@@ -55,14 +51,14 @@ def card(
         _limits(metrics),
         "## Files",
         "\n".join(f"- `{name}`: {_FILES[name]}" for name in _FILES if name in files),
-        "`manifest.json` has the SHA-256 of each. `nas verify` checks them, and that every form "
+        "`manifest.json` has the SHA-256 of each. `nas verify` checks them, and that every format "
         "gives the same logits.",
     ]
     return "\n\n".join(sections) + "\n"
 
 
 def _data_name(metrics: Mapping[str, Any]) -> str:
-    """What the data are called, without the folders that they lay in: a card is shown to others."""
+    """The name of the data, without folders of this machine: a card is shown to others."""
     name: str = metrics["data"]["name"]
     return Path(name).name or name
 
@@ -70,13 +66,13 @@ def _data_name(metrics: Mapping[str, Any]) -> str:
 _FILES = {
     "model.py": "the network in plain PyTorch: `Model`, `load`, `preprocess`",
     "weights.safetensors": "its weights",
-    "model.pt2": "the same for `torch.export.load`, batches of any size",
-    "model.onnx": "the same for ONNX Runtime, from `x` to `logits`, batches of any size",
-    "model.onnx.data": "its weights, which are too large for one file with it",
+    "model.pt2": "the network and its weights for `torch.export.load`, batches of any size",
+    "model.onnx": "the network and its weights for ONNX Runtime, from `x` to `logits`, batches of any size",
+    "model.onnx.data": "the weights of `model.onnx`, which are too large for one file",
     "hubconf.py": 'for `torch.hub.load(FOLDER, "model", source="local")`',
     "architecture.json": "the encoding, the classes, the preprocessing",
-    "metrics.json": "all that was measured, with recipe, seed, data and versions",
-    "check.safetensors": "inputs and their logits",
+    "metrics.json": "all measurements, with recipe, seed, data and versions",
+    "check.safetensors": "inputs and their logits, for `nas verify`",
 }
 
 
@@ -87,7 +83,9 @@ def _numbers(metrics: Mapping[str, Any]) -> str:
         "test accuracy": f"{test['accuracy']:.2%} of {test['examples']}"
         if test
         else "not measured",
-        "validation accuracy": f"{validation['accuracy']:.2%}" if validation else "trained on it",
+        "validation accuracy": f"{validation['accuracy']:.2%}"
+        if validation
+        else "not measured: trained on that split too",
         "parameters": f"{metrics['parameters']:,}",
         "multiply-accumulates": f"{metrics['macs']:,}",
         "peak activation memory, float32": f"{metrics['peak_activation_bytes']:,} bytes",
@@ -99,12 +97,12 @@ def _numbers(metrics: Mapping[str, Any]) -> str:
     return "\n".join(["| | |", "|---|---|", *lines])
 
 
-def _example(contents: Contents, files: Sequence[str]) -> str:
+def _example(bundle: Bundle, files: Sequence[str]) -> str:
     if "model.py" not in files:
         return '```python\nimport nas\n\nmodel = nas.load_bundle(".")\n```'
-    names = contents.described["class_names"]
-    is_image = contents.described["preprocessing"]["kind"] == "image"
-    shape = ", ".join(map(str, contents.task.input_shape))
+    names = bundle.described["class_names"]
+    is_image = bundle.described["preprocessing"]["kind"] == "image"
+    shape = ", ".join(map(str, bundle.task.input_shape))
     wanted = (
         'x = torch.zeros(1, SHAPE)  # for an image file: model.preprocess("image.png")'
         if is_image
@@ -133,25 +131,25 @@ def _limits(metrics: Mapping[str, Any]) -> str:
     data, made = metrics["data"], metrics["made"]
     recipe = ", ".join(f"{key} {value}" for key, value in metrics["recipe"].items())
     lines = [
-        f"It knows {_data_name(metrics)} (SHA-256 {data['fingerprint'][:16]}...), and nothing else: what "
-        f"is in no class is put in one all the same, and a high score is no proof.",
+        f"Trained on {_data_name(metrics)} (SHA-256 {data['fingerprint'][:16]}...) only: an input "
+        f"of none of its classes is put in one all the same, even with a high score.",
         "Accuracy was measured on held-out examples of the same data; on others it may be lower.",
         f"Trained with {recipe}; seed {metrics.get('seed', 0)}; torch {made['versions']['torch']}.",
-        *(f"{form} is not here: {why}." for form, why in metrics["not_written"].items()),
+        *(f"{name} is not here: {why}." for name, why in metrics["not_written"].items()),
     ]
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _table(found: Sequence[Step]) -> str:
+def _table(parts: Sequence[Step]) -> str:
     rows = [
         f"| {path} | {kind} | {'x'.join(map(str, shape))} | {parameters:,} |"
-        for path, kind, shape, parameters in found
+        for path, kind, shape, parameters in parts
     ]
-    return "\n".join(["| part | is | gives | parameters |", "|---|---|---|---|", *rows])
+    return "\n".join(["| part | class | output shape | parameters |", "|---|---|---|---|", *rows])
 
 
 def steps(net: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:
-    """The parts of a network in the order they run: its children, and theirs where it is a list."""
+    """The parts of a network in the order they run: its children, or theirs where one is a list."""
     parts: dict[nn.Module, str] = {}
     for name, child in net.named_children():
         inner = list(child.named_children()) if _is_list(child) else []
@@ -178,43 +176,24 @@ def _is_list(module: nn.Module) -> bool:
 
 
 def drawing(parts: Sequence[Step]) -> bytes:
-    """A network as a PNG: a bar for every part, as long as its parameters are many."""
+    """A network as a PNG file: one bar for each part, its length the number of parameters."""
     from matplotlib.figure import Figure
 
-    found = [step for step in parts if len(step[2])][:MOST_STEPS]
-    figure = Figure(figsize=(7, 0.6 + 0.22 * len(found)), dpi=110, layout="constrained")
+    drawn = [step for step in parts if len(step[2])][:MOST_STEPS]
+    figure = Figure(figsize=(7, 0.6 + 0.22 * len(drawn)), dpi=110, layout="constrained")
     axes = figure.add_subplot()
-    sizes = [step[3] for step in found]
-    axes.barh(range(len(found)), [max(size, 1) for size in sizes], color="tab:blue", alpha=0.7)
-    labels = [f"{path} {kind}  {'x'.join(map(str, s))}" for path, kind, s, _ in found]
-    axes.set_yticks(range(len(found)), labels, fontsize=7)
+    sizes = [step[3] for step in drawn]
+    axes.barh(range(len(drawn)), [max(size, 1) for size in sizes], color="tab:blue", alpha=0.7)
+    labels = [f"{path} {kind}  {'x'.join(map(str, s))}" for path, kind, s, _ in drawn]
+    axes.set_yticks(range(len(drawn)), labels, fontsize=7)
     axes.invert_yaxis()
     axes.set(xscale="log", xlabel="parameters", title="from input to logits")
-    axes.minorticks_off()  # a third of the time, for what no one reads
-    return _png(figure)
+    axes.minorticks_off()  # they take a third of the time
+    return png(figure)
 
 
-def front_picture(run: Run, trial: Trial) -> bytes:
-    """The front of the run as a PNG, with a trial marked."""
-    figure = front_figure(run.trials, run.front)
-    scores = trial.scores
-    axes = figure.axes[0]
-    axes.plot(
-        [scores["parameters"]],
-        [scores["accuracy"]],
-        marker="*",
-        markersize=18,
-        color="gold",
-        markeredgecolor="black",
-        linestyle="none",
-        label="this model",
-        zorder=5,
-    )
-    axes.legend(loc="lower right")
-    return _png(figure)
-
-
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """A figure as a PNG file."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Other forms of a network: torch.export, and ONNX where its packages are installed."""
+"""A network in other formats: torch.export, and ONNX where its packages are installed."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def has_onnx() -> bool:
-    """Whether the packages of the extra `onnx` are installed."""
+    """True if the packages of the extra `onnx` are installed."""
     return all(find_spec(package) for package in ONNX_PACKAGES)
 
 
 def exported(net: nn.Module, input_shape: tuple[int, ...]) -> ExportedProgram:
-    """`net` as a program of torch.export, for batches of any size.
+    """Export `net` with torch.export, for batches of any size.
 
     Raises:
-        ValueError: torch.export cannot; says why in one line.
+        ValueError: torch.export fails; gives the reason in one line.
     """
     dynamic = ({0: torch.export.Dim("batch")},)
     with _quiet(), _out_of_place(net):
         try:
             return torch.export.export(net, (torch.zeros(2, *input_shape),), dynamic_shapes=dynamic)
-        except Exception as error:  # it runs whatever the network does
+        except Exception as error:  # it runs the code of the network, which may raise anything
             raise ValueError(f"torch.export cannot take it: {_line(error)}") from error
 
 
@@ -44,12 +44,12 @@ def write_pt2(program: ExportedProgram, path: Path) -> None:
 
 
 def write_onnx(program: ExportedProgram, path: Path) -> None:
-    """Write a program for ONNX Runtime and others; from `x` to `logits`.
+    """Write a program as ONNX, from `x` to `logits`.
 
-    Weights of more than 1.5 GB, which no ONNX file may hold, lie beside it in `model.onnx.data`.
+    No ONNX file may exceed 2 GB: weights of more than 1.5 GB lie beside it in `model.onnx.data`.
 
     Raises:
-        ValueError: the exporter cannot; says why in one line.
+        ValueError: the exporter fails; gives the reason in one line.
     """
     with _quiet():
         try:
@@ -63,13 +63,13 @@ def write_onnx(program: ExportedProgram, path: Path) -> None:
                 external_data=False,
                 verbose=False,
             )
-        except Exception as error:  # likewise
+        except Exception as error:  # it runs the code of the network, which may raise anything
             raise ValueError(f"torch.onnx cannot take it: {_line(error)}") from error
 
 
 @contextmanager
 def _out_of_place(net: nn.Module) -> Iterator[None]:
-    """Activations that overwrite nothing: torch.onnx takes others apart, in twice the time."""
+    """Turn off in-place activations in the block: torch.onnx takes twice as long with them."""
     changed: list[Any] = [module for module in net.modules() if getattr(module, "inplace", False)]
     for module in changed:
         module.inplace = False
@@ -82,7 +82,7 @@ def _out_of_place(net: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Exporters talk: of their own deprecations, of packages that are not there."""
+    """Silence the exporters in the block: they print deprecations and warn of missing packages."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

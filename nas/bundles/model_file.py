@@ -1,4 +1,4 @@
-"""`model.py`: the network, its weights and its inputs in plain PyTorch."""
+"""`model.py` of a bundle: the network, its weights and its preprocessing in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -6,57 +6,59 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.bundles.contents import Contents
+from nas.bundles.bundle import Bundle
 from nas.source.definitions import import_lines
 from nas.source.expressions import literal
 from nas.source.network import Source, network_source
 from nas.source.printing import WIDTH, flat
-from search_spaces import Task
 
-MOST_NUMBERS = 5  # of mean and std that stand in the source; more are read from architecture.json
+MOST_NUMBERS = 5  # of mean and std as literals; longer ones are read from architecture.json
 
 
-def model_file(contents: Contents) -> str:
+def model_file(bundle: Bundle) -> str:
     """The source of `model.py`.
 
     Raises:
-        nas.source.expressions.Unrenderable: the network is made of what cannot be written down.
+        nas.source.expressions.Unrenderable: the network has a value without a literal.
     """
-    shape = contents.task.input_shape
+    shape = bundle.task.input_shape
+
+    space = bundle.space()
 
     def build(classes: int) -> Any:
-        task = Task(shape, classes, contents.task.small_images)
-        return contents.space.compile(contents.architecture, task)
+        return space.compile(bundle.architecture, bundle.task_for(classes))
 
     inputs = f"(B, {', '.join(map(str, shape))})"
-    about = f"From inputs {inputs} to logits (B, classes); {contents.metrics['parameters']:,} parameters."
-    source = network_source(build, shape, contents.task.classes, about=about)
-    preprocessing = contents.described["preprocessing"]
+    about = (
+        f"From inputs {inputs} to logits (B, classes); {bundle.metrics['parameters']:,} parameters."
+    )
+    source = network_source(build, shape, bundle.task.classes, about=about)
+    preprocessing = bundle.described["preprocessing"]
     parts = [
         *source.parts,
         _LOAD,
         _image(shape) if preprocessing["kind"] == "image" else _values(),
     ]
-    head = _head(contents, source, reads_json=_is_long(preprocessing))
+    head = _head(bundle, source, reads_json=_is_long(preprocessing))
     lines = [*head, *_numbers(preprocessing)]
     for part in parts:
         lines += ["", "", *part]
     return "\n".join(lines) + "\n"
 
 
-def _head(contents: Contents, source: Source, *, reads_json: bool) -> list[str]:
-    wanted = ["from pathlib import Path", "import torch", "from torch import Tensor, nn"]
-    wanted += ["import json"] if reads_json else []
-    imports = [*source.imports, *(ast.parse(line).body[0] for line in wanted)]
-    text = contents.described["notation"]
-    space = contents.architecture.space
+def _head(bundle: Bundle, source: Source, *, reads_json: bool) -> list[str]:
+    needed = ["from pathlib import Path", "import torch", "from torch import Tensor, nn"]
+    needed += ["import json"] if reads_json else []
+    imports = [*source.imports, *(ast.parse(line).body[0] for line in needed)]
+    text = bundle.described["notation"]
+    space = bundle.architecture.space
     shown = text if len(text) <= 2 * WIDTH else f"{text[: 2 * WIDTH - 4]} ..."
     summary = [f'"""A network of the space {space}, in plain PyTorch.', "", *_wrapped(shown), '"""']
     return [*summary, "", *import_lines(imports), ""]
 
 
 def _wrapped(text: str) -> list[str]:
-    """Lines of a docstring, cut anywhere: notations have few spaces."""
+    """The lines of a docstring, cut anywhere: notations have few spaces."""
     text = text.replace("\\", "/").replace('"""', "'''")
     return [text[start : start + WIDTH].rstrip() for start in range(0, len(text), WIDTH)]
 
@@ -83,7 +85,7 @@ def _tuple(before: str, rows: Sequence[Sequence[float]]) -> str:
 
 
 def _short(value: float) -> float:
-    """The shortest number that is the same in 32 bits."""
+    """The number with the fewest digits that is the same in float32."""
     import numpy as np
 
     return float(str(np.float32(value)))
@@ -104,11 +106,11 @@ def _image(shape: tuple[int, ...]) -> list[str]:
     mode = "L" if channels == 1 else "RGB"
     return f'''\
 def preprocess(image: str | Path) -> Tensor:
-    """An image file as `Model` wants it: (1, {channels}, {height}, {width})."""
+    """Read an image file as an input of `Model`: (1, {channels}, {height}, {width})."""
     from PIL import Image
 
     with Image.open(image) as picture:
-        if picture.mode.startswith("I"):  # of sixteen bits the upper eight
+        if picture.mode.startswith("I"):  # the upper eight of sixteen bits
             picture = picture.point(lambda value: value * (1 / 256)).convert("L")
         pixels = picture.convert("{mode}").resize(({width}, {height}), Image.Resampling.BILINEAR)
     x_HWC = torch.frombuffer(bytearray(pixels.tobytes()), dtype=torch.uint8)
@@ -120,7 +122,7 @@ def preprocess(image: str | Path) -> Tensor:
 def _values() -> list[str]:
     return '''\
 def preprocess(values: Tensor) -> Tensor:
-    """Inputs, one in a row, as `Model` wants them: less the mean, over the standard deviation."""
+    """Normalise inputs of `Model`, one in each row: subtract the mean, divide by the deviation."""
     shape = (1, -1, *[1] * (values.dim() - 2))
     mean, std = (torch.tensor(numbers).view(shape) for numbers in (MEAN, STD))
     return (values - mean) / std'''.splitlines()

@@ -1,8 +1,8 @@
-"""Prove a bundle, knowing nothing of the toolkit that wrote it: `python -I proof.py`.
+"""Verify a bundle without the toolkit that wrote it: `python -I proof.py`.
 
-Reads the folder from standard input, after its imports. Prints a line of JSON for every check: its
-name, whether it held, and what was found. Imports the standard library, torch and safetensors;
-onnxruntime where it is there.
+Reads the path of the folder from standard input, after its imports. Prints one line of JSON for
+each check: its name, whether it passed, and what was found. Imports the standard library, torch
+and safetensors; onnxruntime if it is installed.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
     Run = Callable[[Tensor], Tensor]
 
-LAST = "toolkit"  # the check after which nothing is left to be proved
+LAST = "toolkit"  # the last check
 FORBIDDEN = ("nas", "search_spaces", "trainers")
-TOLERANCE = 1e-4  # of the largest logit, or of 1
+TOLERANCE = 1e-4  # relative to the largest logit, or to 1 if that is larger
 BATCHES = (1, 7)
 SCALE = 16  # the stored inputs are whole multiples of 1/16
 
 
 class Refuse:
-    """Lets nobody import the toolkit."""
+    """An import finder that refuses to import the toolkit."""
 
     def find_spec(self, name: str, *_: object) -> None:
-        """Refuse what is the toolkit's."""
+        """Refuse a module of the toolkit."""
         if name.split(".")[0] in FORBIDDEN:
             raise ImportError(f"{name} is not to be imported here")
 
 
 def manifest_text(digests: dict[str, str]) -> str:
-    """The only text of a manifest of files with those digests."""
+    """The text of the manifest of files with those digests; any other text is refused."""
     lines = json.dumps(digests, sort_keys=True)
     seal = hashlib.sha256(lines.encode()).hexdigest()
     return (
@@ -50,7 +50,7 @@ def manifest_text(digests: dict[str, str]) -> str:
 
 
 def read_manifest(file: Path) -> dict[str, str]:
-    """The digests by the names of files."""
+    """Read the digests, by name of file."""
     content = file.read_bytes()
     try:
         digests: dict[str, str] = json.loads(content)["sha256"]
@@ -63,11 +63,11 @@ def read_manifest(file: Path) -> dict[str, str]:
 
 
 def check_files(folder: Path) -> str:
-    """Every file is what the manifest says, there are no others, and it is whole itself."""
+    """Check that every file has its digest, that none was added, and that the manifest is whole."""
     digests = read_manifest(folder / "manifest.json")
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if name == "__pycache__":  # it may hold other code than model.py, for Python to run
+        if name == "__pycache__":  # Python would run the code in it instead of model.py
             raise ValueError(f"{name} was added, as by importing model.py: remove it")
         if name != "manifest.json" and name not in digests:
             raise ValueError(f"{name} was added: remove it")
@@ -80,7 +80,7 @@ def check_files(folder: Path) -> str:
 
 
 def checks(folder: Path) -> Iterator[tuple[str, Callable[[], str]]]:
-    """The checks by name, the files first: nothing of a bundle that was touched is run."""
+    """The checks by name; the files come first, so that nothing of a changed bundle is run."""
     yield "files", lambda: check_files(folder)
     import torch
     from safetensors.torch import load_file
@@ -118,7 +118,7 @@ def model_checks(
     import torch
 
     sys.dont_write_bytecode = True
-    spec = importlib.util.spec_from_file_location("proved_model", folder / "model.py")
+    spec = importlib.util.spec_from_file_location("verified_model", folder / "model.py")
     assert spec is not None
     assert spec.loader is not None
     module, loader = importlib.util.module_from_spec(spec), spec.loader
@@ -144,7 +144,7 @@ def model_checks(
 
 
 def compare_onnx(folder: Path, compare: Callable[[Run], str]) -> str:
-    """The logits of ONNX Runtime."""
+    """Compare the logits of ONNX Runtime."""
     import torch
 
     try:
@@ -161,38 +161,38 @@ def compare_onnx(folder: Path, compare: Callable[[Run], str]) -> str:
 
 
 def not_imported() -> str:
-    """Nothing of the toolkit came in."""
+    """Check that no module of the toolkit was imported."""
     if found := [name for name in sys.modules if name.split(".")[0] in FORBIDDEN]:
         raise ValueError(f"{found[0]} was imported")
     return "not imported"
 
 
 def main(folder: Path) -> None:
-    """Print a line for every check; end at the first that failed."""
+    """Print a line for each check, up to the first that fails."""
     for name, check in checks(folder):
         try:
-            found, held = check(), True
+            found, passed = check(), True
         except Exception as error:
-            found, held = " ".join(f"{error}".split())[:300] or type(error).__name__, False
-        sys.stdout.write(json.dumps({"check": name, "held": held, "found": found}) + "\n")
-        if not held:
+            found, passed = " ".join(f"{error}".split())[:300] or type(error).__name__, False
+        sys.stdout.write(json.dumps({"check": name, "passed": passed, "found": found}) + "\n")
+        if not passed:
             return
 
 
 def import_early() -> None:
-    """Import what the checks need: it takes seconds, and the bundle may still be being written."""
-    import torch.export.pt2_archive  # noqa: F401 - `torch.export.load` does when it is called
+    """Import the modules that the checks need, which takes seconds, while the bundle is written."""
+    import torch.export.pt2_archive  # noqa: F401 - `torch.export.load` needs it
 
-    for name in ("torch.export._trace", "onnxruntime"):  # likewise; where it is there
+    for name in ("torch.export._trace", "onnxruntime"):  # needed too, if installed
         with suppress(ImportError):
             importlib.import_module(name)
 
 
 if __name__ == "__main__":
-    gc.disable()  # it would look through all that torch makes, again and again: a second
+    gc.disable()  # collections among the many objects of torch would take a second
     sys.meta_path.insert(0, Refuse())
     import_early()
-    if named := sys.stdin.buffer.read():  # nothing if whoever started this is gone
+    if named := sys.stdin.buffer.read():  # empty if the parent process is gone
         main(Path(os.fsdecode(named)))
     sys.stdout.flush()
-    os._exit(0)  # taking apart what was imported would take another second
+    os._exit(0)  # finalising the imported modules would take another second

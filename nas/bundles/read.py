@@ -1,107 +1,30 @@
-"""A bundle: the folder that holds one winner."""
+"""Reading a bundle: every file checked against the manifest, nothing of it run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.bundles.bundle import Bundle
 from nas.bundles.proof import manifest_text
 from nas.core import schema
 from nas.runs.atomic_io import read_whole
-from nas.runs.space_files import open_space
 from search_spaces import Architecture, SearchSpace, Task, strict_json
 from search_spaces.architecture import NAME
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-SCHEMAS = (1, 2)  # 1 had the first three files only
+SCHEMAS = (1, 2)  # 1 had only FILES
 FILES = ("architecture.json", "metrics.json", "weights.safetensors")
+PICTURES = ("pareto.png",)  # that a retrained network keeps
 MORE_FILES = (
     *("model.py", "model.pt2", "model.onnx", "model.onnx.data", "hubconf.py"),
     *("check.safetensors", "README.md", "pareto.png", "architecture.png"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """The contents of a bundle, each file checked against the manifest.
-
-    Reading one runs nothing from it; `net()` compiles its architecture with this toolkit.
-    """
-
-    path: Path
-    described: Mapping[str, Any]  # architecture.json as it is
-    architecture: Architecture
-    task: Task
-    metrics: Mapping[str, Any]
-
-    def space(self, given: str | None = None) -> SearchSpace:
-        """The search space; one in a file of the user's own must be `given`, and is run.
-
-        Raises:
-            ValueError: it is not to be had, or this is no network of it; names the file.
-        """
-        file = self.path / "architecture.json"
-        space = open_space(self.described["space"], given, file)
-        try:
-            space.check_task(self.task)
-            space.check(self.architecture)
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from None
-        return space
-
-    def net(self, space: SearchSpace | None = None) -> nn.Module:
-        """The trained network, in evaluation mode, on the CPU.
-
-        Its `features` is the same network without the classifier: what the classifier reads,
-        (B, features). The two share their weights.
-
-        Args:
-            space: The search space, where it is not to be had from where the run had it.
-
-        Raises:
-            ValueError: the weights are damaged, or do not fit.
-        """
-        from nas.bundles.transfer import fill, with_features
-
-        space = space or self.space()
-        weights = self.weights()  # first: what is damaged is refused before anything is built
-        stored = sum(tensor.numel() for tensor in weights.values())
-        needed = space.cost(self.architecture, self.task).parameters
-        if stored < needed:
-            raise ValueError(
-                f"{self.path}: its weights do not fit its network: {stored:,} numbers for "
-                f"{needed:,} parameters"
-            )
-        net = space.compile(self.architecture, self.task)
-        fill(net, weights, self.path)
-        return with_features(
-            net.eval(), lambda n: space.compile(self.architecture, self.task_for(n))
-        )
-
-    def task_for(self, classes: int, input_shape: tuple[int, ...] | None = None) -> Task:
-        """The task with another number of classes, and other inputs if they are given."""
-        small = self.task.small_images  # the same stem, whatever the size
-        return Task(input_shape or self.task.input_shape, classes, small)
-
-    def weights(self) -> dict[str, Tensor]:
-        """The trained weights by name, on the CPU.
-
-        Raises:
-            ValueError: they are damaged.
-        """
-        from safetensors.torch import load as parse
-
-        content = _read(self.path / "weights.safetensors", _read_manifest(self.path))
-        try:
-            return parse(content)
-        except Exception as error:  # safetensors has its own
-            file = self.path / "weights.safetensors"
-            raise ValueError(f"{file}: not safetensors ({' '.join(str(error).split())})") from None
 
 
 def load_bundle(path: str | Path, space: SearchSpace | None = None) -> nn.Module:
@@ -109,7 +32,7 @@ def load_bundle(path: str | Path, space: SearchSpace | None = None) -> nn.Module
 
     Args:
         path: The folder.
-        space: The search space, where it is one of the user's own that has moved.
+        space: The search space; by default the one that the bundle names.
 
     Raises:
         ValueError: it is not a bundle, or a file of it is damaged; names the file.
@@ -118,7 +41,7 @@ def load_bundle(path: str | Path, space: SearchSpace | None = None) -> nn.Module
 
 
 def open_bundle(path: str | Path) -> Bundle:
-    """Read a bundle, without its weights.
+    """Read a bundle; its weights are read when they are first used.
 
     Raises:
         ValueError: it is not a bundle, or a file of it is damaged; names the file.
@@ -131,21 +54,29 @@ def open_bundle(path: str | Path) -> Bundle:
     metrics = _fields(path, "metrics.json", manifest, *_METRICS)
     try:
         architecture = Architecture(**described["architecture"])
-        small = described.get("small_images")  # earlier versions did not say
+        small = described.get("small_images")  # absent in bundles of earlier versions
         task = Task(tuple(described["input_shape"]), described["classes"], small)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     _check_count(file, described, "class_names", task.classes)
     for name in ("mean", "std"):
         _check_count(path / "metrics.json", metrics["data"], name, task.input_shape[0])
-    return Bundle(path, described, architecture, task, metrics)
+    return Bundle(
+        path=path,
+        described=described,
+        architecture=architecture,
+        task=task,
+        metrics=metrics,
+        read_weights=partial(_read, path / "weights.safetensors", manifest),
+        pictures={name: _read(path / name, manifest) for name in PICTURES if name in manifest},
+    )
 
 
 def check_target(to: Path, *, force: bool) -> None:
-    """Refuse a folder that a bundle must not be written to; say it before the work is done.
+    """Refuse a folder that a bundle must not be written to, before any work is done for it.
 
     Raises:
-        ValueError: it is there, and not `force`; or it is there and is not a bundle.
+        ValueError: the folder exists and not `force`, or it exists and is not a bundle.
     """
     if to.is_dir() and not any(to.iterdir()):
         return
@@ -215,7 +146,7 @@ def _read_manifest(path: Path) -> dict[str, str]:
 
 
 def _check_files(path: Path, manifest: Mapping[str, str]) -> None:
-    """Refuse a folder with a file damaged, missing or added, before anything of it is used."""
+    """Refuse a folder with a damaged, missing or added file, before any of them is used."""
     for name in manifest:
         _read(path / name, manifest)
     for file in path.iterdir():

@@ -1,4 +1,4 @@
-"""A trained network for other classes and other inputs."""
+"""A trained network adapted to other classes and other inputs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from nas.bundles.read import Bundle
+    from nas.bundles.bundle import Bundle
     from search_spaces import SearchSpace
 
-Build = Callable[[int], nn.Module]  # of a number of classes
+Build = Callable[[int], nn.Module]  # builds the network for a number of classes
 
 
 def classifier_paths(build: Build) -> list[str]:
-    """The modules whose weights depend on how many classes there are, in order."""
+    """The paths of the modules whose weights depend on the number of classes, in order."""
     with torch.device("meta"):
         few, more = build(2), build(3)
     return [
@@ -32,20 +32,20 @@ def classifier_paths(build: Build) -> list[str]:
 
 
 def with_features(net: nn.Module, build: Build) -> nn.Module:
-    """Give `net` the attribute `features`: itself, but for the classifier, on the same weights.
+    """Give `net` the attribute `features`: the same network without the classifier, same weights.
 
-    A network without a single `nn.Linear` at its end is left as it is.
+    A network whose last classifier module is not an `nn.Linear` is returned as it is.
     """
     paths = classifier_paths(build)
     if not paths or not isinstance(net.get_submodule(paths[-1]), nn.Linear):
         return net
     headless = _without(net, paths[-1].split("."))
-    object.__setattr__(net, "features", headless)  # no child: its weights are not saved twice
+    object.__setattr__(net, "features", headless)  # not a child module: saved once
     return net
 
 
 def _without(module: nn.Module, path: list[str]) -> nn.Module:
-    """`module` with the child at `path` left out; all others are the same objects."""
+    """A copy of `module` with the identity at `path`; all other children are the same objects."""
     if not path:
         return nn.Identity()
     other = copy.copy(module)
@@ -64,18 +64,18 @@ def adapted(
     input_shape: tuple[int, ...] | None = None,
     space: SearchSpace | None = None,
 ) -> nn.Module:
-    """The trained network for other classes or another size of input, ready to fine-tune.
+    """The trained network for other classes or another input shape, ready to fine-tune.
 
     Args:
-        bundle: The network; all that is not new has its weights.
-        classes: How many. The classifier is new if there were not as many.
-        same_classes: Whether as many are the same ones; if not, the classifier is new all the same.
-        input_shape: None for the bundle's.
-        space: None for the bundle's.
+        bundle: The network; every module that is not new has its weights.
+        classes: Number of classes. The classifier is new if the bundle has another number.
+        same_classes: False makes the classifier new even for the same number of classes.
+        input_shape: The shape of one input; None: that of the bundle.
+        space: The search space; None: the one that the bundle names.
 
     Raises:
-        ValueError: the weights are damaged or do not fit; or some other than the classifier's
-            depend on the inputs that changed.
+        ValueError: the weights are damaged or do not fit; or a module other than the classifier
+            depends on the input shape that changed.
     """
     space = space or bundle.space()
 
@@ -84,14 +84,14 @@ def adapted(
 
     net = build(classes)
     trained = bundle.weights()
-    kept = same_classes and classes == bundle.task.classes
-    new = [] if kept else classifier_paths(build)
+    same = same_classes and classes == bundle.task.classes
+    new = [] if same else classifier_paths(build)
     for name, tensor in net.state_dict().items():
         if name.rpartition(".")[0] in new:
             trained[name] = tensor
         elif name in trained and trained[name].shape != tensor.shape:
             raise ValueError(
-                f"{bundle.path}: {name} is {tuple(trained[name].shape)} in it, and for inputs "
+                f"{bundle.path}: {name} has the shape {tuple(trained[name].shape)}, and for inputs "
                 f"{input_shape} it would be {tuple(tensor.shape)}; use inputs of "
                 f"{bundle.task.input_shape}"
             )
@@ -100,7 +100,12 @@ def adapted(
 
 
 def fill(net: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
-    """Give `net` the weights of the bundle in `where`.
+    """Load weights into `net`.
+
+    Args:
+        net: The network.
+        weights: The weights by name.
+        where: The folder of the bundle that they are from, for the error.
 
     Raises:
         ValueError: they do not fit.

@@ -1,4 +1,4 @@
-"""Have a bundle proved by a process that starts clean and cannot import this toolkit."""
+"""Verification of a bundle by a clean process, which cannot import this toolkit."""
 
 from __future__ import annotations
 
@@ -15,24 +15,30 @@ from subprocess import PIPE
 
 from nas.bundles import proof
 
-LONGEST = 1800  # seconds
+TIMEOUT = 1800  # seconds
 
 
-class Unproved(ArithmeticError):  # noqa: N818 - the word for it
-    """A bundle does not do what it says; names the check."""
+class VerificationError(ArithmeticError):
+    """A bundle failed a check; names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of a bundle."""
+    """One check of a bundle.
+
+    Attributes:
+        name: The name of the check.
+        passed: True if the bundle passed it.
+        found: A line: what was measured, or why it failed.
+    """
 
     name: str
-    held: bool
+    passed: bool
     found: str
 
 
 def verify(path: Path) -> list[Check]:
-    """The checks of a bundle, up to the first that failed; see `clean_process`.
+    """Run the checks of a bundle, up to the first that fails; see `clean_process`.
 
     Raises:
         ValueError: it is not a bundle of this version.
@@ -42,7 +48,7 @@ def verify(path: Path) -> list[Check]:
         raise ValueError(f"want the folder of a bundle, got {path}: it has no manifest.json")
     if b'"schema": 1,' in file.read_bytes():
         raise ValueError(
-            f"{path}: an earlier version made it, with no proof in it; export it again"
+            f"{path}: an earlier version made it, without outputs to check; export it again"
         )
     with clean_process() as checks_of:
         return checks_of(path)
@@ -50,11 +56,11 @@ def verify(path: Path) -> list[Check]:
 
 @contextmanager
 def clean_process() -> Iterator[Callable[[Path], list[Check]]]:
-    """What runs the checks of one bundle, up to the first that fails, in a process of their own.
+    """Start a process for the checks of one bundle; yields the function that runs them in it.
 
-    It is isolated from this one's paths and variables, is in an empty folder, and refuses to import
-    this toolkit. It starts at once, so that its imports, which take seconds, are done while the
-    bundle is written; it ends with the block.
+    The process has none of this one's paths and environment variables, works in an empty folder,
+    and refuses to import this toolkit. It starts at once, so that its imports, which take seconds,
+    are done while the bundle is written; it ends with the block.
     """
     command = [sys.executable, "-I", "-B", proof.__file__]
     with (
@@ -66,9 +72,9 @@ def clean_process() -> Iterator[Callable[[Path], list[Check]]]:
 
         def checks_of(path: Path) -> list[Check]:
             try:
-                out, err = child.communicate(os.fsencode(path.absolute()), timeout=LONGEST)
+                out, err = child.communicate(os.fsencode(path.absolute()), timeout=TIMEOUT)
             except subprocess.TimeoutExpired:
-                return [Check("process", False, f"it had not ended after {LONGEST:,} s")]
+                return [Check("process", False, f"it had not ended after {TIMEOUT:,} s")]
             return _read(
                 out.decode(errors="replace"), err.decode(errors="replace"), child.returncode
             )
@@ -80,10 +86,10 @@ def clean_process() -> Iterator[Callable[[Path], list[Check]]]:
 
 
 def _read(out: str, err: str, status: int) -> list[Check]:
-    """The checks that were printed; one that failed at the end unless all were made."""
+    """Parse the printed checks; where the process did not finish them, a failed one is added."""
     lines = [json.loads(line) for line in out.splitlines() if line.startswith('{"check"')]
-    found = [Check(line["check"], line["held"], line["found"]) for line in lines]
-    is_whole = found and (found[-1].name == proof.LAST or not found[-1].held)
+    found = [Check(line["check"], line["passed"], line["found"]) for line in lines]
+    is_whole = found and (found[-1].name == proof.LAST or not found[-1].passed)
     if status or not is_whole:
         last = (err.strip().splitlines() or ["it said nothing"])[-1]
         found.append(Check("process", False, f"ended with {status}: {last[:300]}"))
@@ -91,11 +97,11 @@ def _read(out: str, err: str, status: int) -> list[Check]:
 
 
 def require(found: list[Check]) -> None:
-    """Refuse a bundle that does not prove.
+    """Refuse a bundle that failed a check.
 
     Raises:
-        Unproved: a check did not hold; names it.
+        VerificationError: a check failed; names it.
     """
     for check in found:
-        if not check.held:
-            raise Unproved(f"the bundle does not prove: {check.name}: {check.found}")
+        if not check.passed:
+            raise VerificationError(f"the bundle fails verification: {check.name}: {check.found}")

@@ -1,4 +1,4 @@
-"""Writing a bundle: whole and proved, or not at all."""
+"""Writing a bundle: whole and verified, or not at all."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.bundles.contents import Contents
+from nas.bundles.bundle import Bundle
 from nas.bundles.proof import BATCHES, SCALE, manifest_text
-from nas.bundles.read import Bundle, check_target, open_bundle
+from nas.bundles.read import check_target, open_bundle
 from nas.bundles.verify import clean_process, require
 from search_spaces import strict_json
 
@@ -45,43 +45,51 @@ def model(pretrained: bool = True):
 
 
 def write_bundle(
-    contents: Contents, to: Path, *, force: bool = False, notify: Notify = lambda _: None
+    bundle: Bundle, to: Path, *, force: bool = False, notify: Notify = lambda _: None
 ) -> Bundle:
-    """Write a bundle, whole or not at all, and only if it proves.
+    """Write a bundle, whole or not at all, and only if it passes verification.
 
     Args:
-        contents: The trained network, and what is known of it.
-        to: A folder that is not there yet.
-        force: Replace the bundle that is there.
-        notify: Told, in a line each, which forms cannot be written and why.
+        bundle: The trained network and all that is known of it.
+        to: The folder to write, which must not exist.
+        force: Replace the bundle in that folder, if there is one.
+        notify: Called with one line for each format that cannot be written, and the reason.
+
+    Returns:
+        The bundle, read from its folder.
 
     Raises:
-        ValueError: the folder is there, and not `force`; or it is there and is not a bundle.
-        nas.bundles.verify.Unproved: what was written does not do what the network does.
+        ValueError: the folder exists and not `force`, or it exists and is not a bundle.
+        nas.bundles.verify.VerificationError: a format gives other outputs than the network.
     """
     check_target(to, force=force)
     with clean_process() as checks_of, _beside(to) as folder:
-        net = contents.net()
-        described = {**contents.described, **asdict(contents.task)}
+        net, weights = bundle.net(), bundle.read_weights()
+        described = {**bundle.described, **asdict(bundle.task)}
         _put(folder / "architecture.json", strict_json.dumps(described, indent=2) + "\n")
-        (folder / "weights.safetensors").write_bytes(contents.weights)
-        _write_check(net, contents.task.input_shape, folder / "check.safetensors")
-        missing = _write_forms(contents, net, folder)
-        for name, picture in contents.pictures.items():
+        (folder / "weights.safetensors").write_bytes(weights)
+        _write_check(net, bundle.task.input_shape, folder / "check.safetensors")
+        missing = _write_formats(bundle, net, folder)
+        for name, picture in bundle.pictures.items():
             (folder / name).write_bytes(picture)
-        metrics = {**contents.metrics, **_measured(contents, net), "not_written": missing}
+        metrics = {
+            **bundle.metrics,
+            "weights_bytes": len(weights),
+            "latency": _latency(net, bundle.task.input_shape),
+            "not_written": missing,
+        }
         _put(folder / "metrics.json", strict_json.dumps(metrics, indent=2) + "\n")
-        _write_card(contents, metrics, net, folder)
+        _write_card(bundle, metrics, net, folder)
         _seal(folder)
         require(checks_of(folder))
-        for form, why in missing.items():
-            notify(f"{form} is not written: {why}")
+        for name, why in missing.items():
+            notify(f"{name} is not written: {why}")
     return open_bundle(to)
 
 
 @contextmanager
 def _beside(to: Path) -> Iterator[Path]:
-    """A folder that takes the place of `to` when the block ends well, and else is gone."""
+    """A new folder that replaces `to` if the block succeeds, and is removed if it fails."""
     to.parent.mkdir(parents=True, exist_ok=True)
     _clear(to)
     folder = to.with_name(f".{to.name}.{os.getpid()}.tmp")
@@ -102,13 +110,13 @@ def _beside(to: Path) -> Iterator[Path]:
 
 
 def _clear(to: Path) -> None:
-    """Remove what exports to the same place left behind that were killed."""
+    """Remove the temporary folders of exports to `to` that were killed."""
     for rest in to.parent.glob(f".{to.name}.*.tmp"):
         found = re.fullmatch(rf"\.{re.escape(to.name)}\.(\d+)(\.old)?\.tmp", rest.name)
         if found is None or _is_alive(int(found[1])):
             continue
         if found[2] and not to.exists():
-            rest.rename(to)  # killed between the two renames: the old one is whole
+            rest.rename(to)  # killed between the two renames of `_beside`: the old bundle is whole
         else:
             shutil.rmtree(rest, ignore_errors=True)
 
@@ -124,32 +132,32 @@ def _is_alive(process: int) -> bool:
 
 
 def _write_check(net: nn.Module, shape: tuple[int, ...], file: Path) -> None:
-    """Inputs and the logits that `net` has for them: what every form must have."""
+    """Write inputs and the logits of `net` for them, which every format must reproduce."""
     import torch
     from safetensors.torch import save
 
     rng = torch.Generator().manual_seed(0)
-    drawn = torch.randn(max(BATCHES), *shape, generator=rng) * SCALE
-    inputs = drawn.round().clamp(-127, 127).to(torch.int8)
+    noise = torch.randn(max(BATCHES), *shape, generator=rng) * SCALE
+    inputs = noise.round().clamp(-127, 127).to(torch.int8)
     with torch.inference_mode():
         logits = net(inputs.float() / SCALE)
     file.write_bytes(save({"inputs": inputs, "logits": logits.contiguous()}))
 
 
-def _write_forms(contents: Contents, net: nn.Module, folder: Path) -> dict[str, str]:
-    """Write the forms of a network; those that cannot be written, with the reason."""
+def _write_formats(bundle: Bundle, net: nn.Module, folder: Path) -> dict[str, str]:
+    """Write a network in every format; returns the reasons of those that cannot be written."""
     from nas.bundles import formats
     from nas.bundles.model_file import model_file
 
-    shape = contents.task.input_shape
+    shape = bundle.task.input_shape
 
     def source() -> None:
-        _put(folder / "model.py", model_file(contents))
+        _put(folder / "model.py", model_file(bundle))
         _put(folder / "hubconf.py", HUBCONF)
 
     @cache
     def program() -> ExportedProgram:
-        return formats.exported(net, shape)  # it takes seconds: once, for both
+        return formats.exported(net, shape)  # once for both formats: it takes seconds
 
     def onnx() -> None:
         if not formats.has_onnx():
@@ -165,44 +173,49 @@ def _write_forms(contents: Contents, net: nn.Module, folder: Path) -> dict[str, 
         try:
             write()
         except ValueError as error:
-            for begun in folder.glob(f"{name}*"):
-                begun.unlink()
+            for partial in folder.glob(f"{name}*"):
+                partial.unlink()
             missing[name] = str(error)
     return missing
 
 
-def _measured(contents: Contents, net: nn.Module) -> dict[str, Any]:
-    """What is measured here and now."""
-    from nas.runs.run import environment
-    from nas.winners.latency import eager_latency
+def _latency(net: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:
+    """The latency of one input on this machine's CPU, for `metrics.json`."""
+    import torch
 
+    from nas.estimators.latency import measure_one_input
+    from nas.runs.run import environment
+
+    latency = measure_one_input(net, input_shape)
     return {
-        "weights_bytes": len(contents.weights),
-        "latency": {**eager_latency(net, contents.task.input_shape), "machine": environment("cpu")},
+        "seconds": latency.median,
+        "quartiles": [latency.low, latency.high],
+        "batch": latency.batch,
+        "runs": latency.runs,
+        "threads": torch.get_num_threads(),
+        "machine": environment("cpu"),
     }
 
 
-def _write_card(
-    contents: Contents, metrics: Mapping[str, Any], net: nn.Module, folder: Path
-) -> None:
+def _write_card(bundle: Bundle, metrics: Mapping[str, Any], net: nn.Module, folder: Path) -> None:
     from nas.bundles.card import card, drawing, steps
 
-    parts = steps(net, contents.task.input_shape)
+    parts = steps(net, bundle.task.input_shape)
     (folder / "architecture.png").write_bytes(drawing(parts))
     files = sorted(file.name for file in folder.iterdir())
-    _put(folder / "README.md", card(contents, metrics, parts, files))
+    _put(folder / "README.md", card(bundle, metrics, parts, files))
 
 
 def _seal(folder: Path) -> None:
     digests = {}
     for path in folder.iterdir():
-        with path.open("rb") as file:  # piece by piece: weights may be gigabytes
+        with path.open("rb") as file:  # not read at once: weights may be gigabytes
             digests[path.name] = file_digest(file, "sha256").hexdigest()
     _put(folder / "manifest.json", manifest_text(digests))
 
 
 def _put(file: Path, text: str) -> None:
-    file.write_bytes(text.encode())  # whatever the locale; synced with all the others
+    file.write_bytes(text.encode())  # UTF-8 whatever the locale; synced with the other files
 
 
 def _sync(path: Path) -> None:

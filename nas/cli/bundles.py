@@ -1,4 +1,4 @@
-"""`nas verify`, `nas predict` and `nas latency`."""
+"""The commands `nas verify`, `nas predict` and `nas latency`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder o
 
 
 def verify(bundle: BundlePath, json: Json = False) -> int:
-    """Prove a bundle in a clean process: its files, and that every form gives the same logits."""
+    """Verify a bundle in a clean process: its files, and that every format gives the same logits."""
     from nas.bundles.verify import verify as run_checks
 
     checks = run_checks(bundle)
-    held = all(check.held for check in checks)
+    passed = all(check.passed for check in checks)
     if json:
         print_json(
-            {"bundle": str(bundle), "held": held, "checks": [asdict(check) for check in checks]}
+            {"bundle": str(bundle), "passed": passed, "checks": [asdict(check) for check in checks]}
         )
     else:
         for check in checks:
-            print(f"{'held  ' if check.held else 'FAILED'}  {check.name}: {check.found}")
-    return 0 if held else 1
+            print(f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.found}")
+    return 0 if passed else 1
 
 
 def predict(
@@ -54,14 +54,14 @@ def predict(
 def latency(
     bundle: BundlePath,
     device: Device = "cpu",
-    batches: Annotated[str, typer.Option(help="Sizes, with commas between them.")] = "1,8,64",
-    threads: Annotated[int, typer.Option(help="Of the CPU.")] = 1,
+    batches: Annotated[str, typer.Option(help="Batch sizes, separated by commas.")] = "1,8,64",
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
     compiled: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Measure torch.compile too.")
     ] = True,
     json: Json = False,
 ) -> None:
-    """How long a batch takes: PyTorch, torch.compile and ONNX Runtime side by side."""
+    """Measure the latency of a batch in PyTorch, torch.compile and ONNX Runtime, side by side."""
     try:
         sizes = tuple(int(size) for size in batches.split(","))
     except ValueError:
@@ -96,10 +96,10 @@ def latency(
     if json:
         print_json(
             {"bundle": str(bundle), "device": str(where), "threads": threads}
-            | {"latencies": [asdict(item) for item in found]}
+            | {"latencies": [{"way": name, **asdict(item)} for name, item in found]}
         )
         return
     print(f"milliseconds a batch: median (quartiles), {where}, {threads} threads")
-    for item in found:
+    for name, item in found:
         low, middle, high = (f"{1000 * s:.2f}" for s in (item.low, item.median, item.high))
-        print(f"batch {item.batch:>4}  {item.way:<13}  {middle:>8} ({low} to {high})")
+        print(f"batch {item.batch:>4}  {name:<13}  {middle:>8} ({low} to {high})")

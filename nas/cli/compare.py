@@ -1,4 +1,4 @@
-"""`nas compare`: runs, or bundles, side by side."""
+"""The command `nas compare`: runs, or bundles, side by side."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ def compare(
         list[Path], typer.Argument(metavar="RUN RUN...|BUNDLE...", help="Runs, or bundles.")
     ],
     baselines: Annotated[
-        str, typer.Option(help="Beside bundles: networks of torchvision, as resnet18,resnet34.")
+        str,
+        typer.Option(help="Networks of torchvision to compare bundles with: resnet18,resnet34."),
     ] = "",
     json: Json = False,
 ) -> None:
-    """Runs side by side, with confidence over seeds; or bundles, with what a batch takes here."""
+    """Compare runs, with confidence intervals over seeds; or bundles, with their latency here."""
     are_bundles = [(folder / "manifest.json").is_file() for folder in folders]
     if any(are_bundles) and not all(are_bundles):
         runs = [str(f) for f, is_bundle in zip(folders, are_bundles, strict=True) if not is_bundle]
@@ -33,7 +34,7 @@ def compare(
         _bundles(folders, [name for name in baselines.split(",") if name], as_json=json)
         return
     if baselines:
-        raise ValueError("--baselines: networks of torchvision stand beside bundles, not runs")
+        raise ValueError("--baselines: networks of torchvision are compared with bundles, not runs")
     _runs(folders, as_json=json)
 
 

@@ -143,7 +143,7 @@ def search(
     }
     from nas.executors.resource_limits import ResourceLimits, worker_limits
     from nas.runs.settings import Settings
-    from nas.winners.warm_start import winners_of
+    from nas.winners.warm_start import architectures_of
 
     settings = Settings(
         space=space or DEFAULT_SPACE,
@@ -160,7 +160,7 @@ def search(
         | {name: value for name, value in fields.items() if value is not None},
         tune=hyperparameters.parse_names(tune),
         baselines=baselines,
-        first=() if start is None else winners_of(start),
+        first=() if start is None else architectures_of(start),
         device=device,
         max_pending=max_pending,
         ordered=not unordered,

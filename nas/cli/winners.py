@@ -1,4 +1,4 @@
-"""`nas export` and `nas retrain`."""
+"""The commands `nas export` and `nas retrain`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.console import messages, print_json
-from nas.cli.options import Device, Force, Json, MaxParams, RunPath, Select, TrialNumber
+from nas.cli.options import Device, Force, Json, MaxParams, RunPath, Select, SpaceFile, TrialNumber
 
 if TYPE_CHECKING:
-    from nas.bundles.read import Bundle
+    from nas.bundles.bundle import Bundle
     from nas.core.trial import Trial
     from nas.runs.run import Run
-
-SpaceFile = Annotated[
-    str | None,
-    typer.Option(help="FILE:VARIABLE, if the search space is in a file of your own: it is run."),
-]
 
 
 def export(
@@ -31,13 +26,13 @@ def export(
     select: Select = "best",
     max_params: MaxParams = None,
     retrain: Annotated[
-        int | None, typer.Option(help="Train it from scratch for so many epochs first.")
+        int | None, typer.Option(help="Train it from scratch for this many epochs first.")
     ] = None,
     space: SpaceFile = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Take a trained network away: a folder that anyone can run with PyTorch alone, proved."""
+    """Export a trained network: a verified folder that anyone can run with PyTorch alone."""
     from nas.runs.run import Run
 
     opened = Run(run, space)
@@ -57,39 +52,46 @@ def export(
             f"{chosen.scores['accuracy']:.2%} validation accuracy, "
             f"{chosen.scores['parameters']:,} parameters"
         )
-        print(f"proved; {to / 'README.md'} says how to run it")
+        print(f"verified; {to / 'README.md'} says how to run it")
 
 
 def retrain(
     source: Annotated[Path, typer.Argument(metavar="RUN|BUNDLE", help="A run or a bundle.")],
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 100,
     data: Annotated[
-        str | None, typer.Option(help="Other data, to fine-tune a bundle's weights on.")
+        str | None, typer.Option(help="Other data, to fine-tune the weights of a bundle on.")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop fine-tuning after so many epochs without a gain.")
+        int | None,
+        typer.Option(
+            help="Stop fine-tuning after this many epochs without a better validation accuracy."
+        ),
     ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Resize those data's images.")] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Resize the images of --data to this side.")
+    ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="The folder of the bundle. Default: beside the source.")
+        Path | None, typer.Option(help="The folder of the bundle; by default beside the source.")
     ] = None,
     trial: TrialNumber = None,
     select: Select = "best",
     max_params: MaxParams = None,
     space: SpaceFile = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     device: Device = "auto",
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train a winner properly, or fine-tune it on other data; report its test accuracy once."""
+    """Train a network longer from scratch, or fine-tune it on other data; report test accuracy once."""
     if epochs < 1:
         raise ValueError(f"--epochs: want at least 1, got {epochs}")
     if patience is not None and patience < 1:
         raise ValueError(f"--patience: want at least 1, got {patience}")
     if data is None:
         if patience is not None or image_size is not None:
-            raise ValueError("--patience and --image-size are for fine-tuning: --data says on what")
+            raise ValueError(
+                "--patience and --image-size are for fine-tuning: --data says on which data"
+            )
         _retrain(
             source,
             epochs,
@@ -109,7 +111,7 @@ def retrain(
     from nas.bundles.read import open_bundle
     from nas.views.tensorboard.training_curves import curves
     from nas.views.terminal.live import epochs_bar
-    from nas.winners.retrain import fine_tune
+    from nas.winners.fine_tune import fine_tune
 
     target = to or source.with_name(f"{source.name}-{Path(data).stem}")
     board = target.with_name(f"{target.name}-tensorboard")
@@ -147,27 +149,35 @@ def _retrain(
     from nas.bundles.read import open_bundle
     from nas.runs.run import Run
     from nas.views.terminal.live import epochs_bar
-    from nas.winners.retrain import Winner, retrain
+    from nas.winners.from_trial import bundle_of
+    from nas.winners.retrain import retrain
 
     if epochs < 1:
         raise ValueError(f"want at least 1 epoch, got {epochs}")
     if (source / "manifest.json").is_file():
         if trial is not None or max_params is not None:
             raise ValueError(
-                f"{source} is a bundle, which is one network: drop --trial and --max-params"
+                f"{source} is a bundle, which has one network: drop --trial and --max-params"
             )
-        winner = Winner.of_bundle(open_bundle(source), space)
+        bundle = open_bundle(source)
         target = to or source.with_name(f"{source.name}-retrained")
     else:
         run = Run(source, space)
         chosen = _choose(run, trial, select, max_params)
-        winner = Winner.of_trial(run, chosen)
+        bundle = bundle_of(run, chosen)
         target = to or source / "retrained" / f"trial-{chosen.number:05d}"
     with epochs_bar(epochs, messages()) as progress:
-        bundle = retrain(
-            winner, target, epochs=epochs, seed=seed, device=device, force=force, progress=progress
+        retrained = retrain(
+            bundle,
+            target,
+            epochs=epochs,
+            space_file=space,
+            seed=seed,
+            device=device,
+            force=force,
+            progress=progress,
         )
-    _report(bundle, epochs, as_json=json)
+    _report(retrained, epochs, as_json=json)
 
 
 def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
@@ -193,7 +203,7 @@ def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """For what is soon over and imports much: looking for cycles in it takes a seventh of the time."""
+    """Turn garbage collection off in the block: it takes a seventh of the time of an export."""
     gc.disable()
     try:
         yield

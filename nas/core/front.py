@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from nas.core.objectives import Objectives
 from nas.core.pareto import Front
 from nas.core.trial import Trial
@@ -41,3 +43,11 @@ class TrialFront:
     def items(self) -> list[Trial]:
         """From the smallest last objective to the largest."""
         return self._front.items
+
+
+def front_of(trials: Iterable[Trial], objectives: Objectives) -> list[Trial]:
+    """The Pareto front of trials in order of their numbers, from the smallest network to the largest."""
+    front = TrialFront(objectives)
+    for trial in trials:
+        front.add(trial)
+    return front.items

@@ -13,12 +13,12 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from nas.core import schema
-from nas.core.front import TrialFront
+from nas.core.front import front_of
 from nas.runs.journal import Journal
 from nas.core.objectives import Objectives
 from nas.core.pareto import accuracy_size_area
@@ -28,12 +28,8 @@ from nas.core.trial import Trial, checkpoint_name
 from nas.runs.atomic_io import read_whole, write_whole
 from search_spaces import Feasible, SearchSpace, Task, strict_json
 
-if TYPE_CHECKING:
-    from nas.bundles.read import Bundle
-
 SCHEMA = 4  # 1 had no schedules, 2 told all trials in order, 3 said window for max_pending
 _BEGINNING = ".run.json."  # of the name of a run.json that is not whole yet
-SELECTIONS = ("best", "knee", "smallest", "recommended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,37 +141,20 @@ class Run:
         return area_of(self.front, self.header.largest)
 
     def best(self, select: str = "best", *, max_parameters: int | None = None) -> Trial:
-        """A trial of the front; the recommended one may lie behind it.
+        """A trial of the Pareto front; the recommended one may lie behind it.
 
         Args:
             select: "best" in the first objective; "smallest"; "knee", the one farthest from the
-                line between those two; or "recommended", which a model expects to be the best in
-                the first objective without the noise of its score: see `nas.winners.recommend`.
-            max_parameters: Only among trials with at most so many.
+                line between those two; or "recommended", the best in the first objective
+                according to a model fitted to all scores, which removes their noise.
+            max_parameters: The most parameters that the network may have.
 
         Raises:
             ValueError: no completed trial has so few parameters, or `select` is none of these.
         """
-        if select not in SELECTIONS:
-            raise ValueError(f"select: want one of {', '.join(SELECTIONS)}, got {select!r}")
-        allowed = [
-            t
-            for t in self.trials
-            if t.completed and (max_parameters is None or t.scores["parameters"] <= max_parameters)
-        ]
-        if not allowed:
-            limit = "" if max_parameters is None else f" with at most {max_parameters:,} parameters"
-            raise ValueError(f"{self.path}: no completed trial{limit} among {len(self.trials)}")
-        if select == "recommended":
-            from nas.winners.recommend import recommend
+        from nas.runs.selection import select_trial
 
-            return recommend(self, allowed)
-        front = front_of(allowed, self._objectives)
-        if select == "best":
-            return min(front, key=lambda t: self._objectives.vector(t.scores))
-        if select == "smallest":
-            return min(front, key=lambda t: t.scores["parameters"])
-        return _knee(front, self._objectives)
+        return select_trial(self, select, max_parameters)
 
     def trial(self, number: int) -> Trial:
         """The trial with that number.
@@ -203,27 +182,6 @@ class Run:
                 f"nas retrain trains it again"
             )
         return path
-
-    def export(self, trial: Trial, to: str | Path, *, force: bool = False) -> Bundle:
-        """Write a bundle with the architecture, weights and metrics of a trial; see `nas.bundles`.
-
-        It is proved in a process of its own before it is there, which takes seconds.
-
-        Raises:
-            ValueError: its weights were not kept, or `to` is there already and not `force`.
-            nas.bundles.verify.Unproved: what was written does not do what the network does.
-        """
-        from nas.winners.export import export_trial
-
-        return export_trial(self, trial, Path(to), force=force)
-
-
-def front_of(trials: list[Trial], objectives: Objectives) -> list[Trial]:
-    """The completed trials that no other dominates, smallest first; see `nas.core.front`."""
-    front = TrialFront(objectives)
-    for trial in trials:
-        front.add(trial)
-    return front.items
 
 
 def area_of(front: list[Trial], largest: int) -> float:
@@ -350,17 +308,6 @@ def _holder(writer: Path) -> str:
         return schema.visible(read_whole(writer, 1_000).decode(errors="replace").strip())
     except ValueError:
         return "another process"
-
-
-def _knee(front: list[Trial], objectives: Objectives) -> Trial:
-    """The point farthest below the line between the ends of the front, each axis scaled to 0..1."""
-    if len(front) < 3 or len(objectives.names) != 2:
-        return front[len(front) // 2]
-    vectors = [objectives.vector(t.scores) for t in front]
-    low = [min(v[i] for v in vectors) for i in (0, 1)]
-    span = [max(v[i] for v in vectors) - low[i] or 1.0 for i in (0, 1)]
-    below = [1 - sum((v[i] - low[i]) / span[i] for i in (0, 1)) for v in vectors]
-    return front[max(range(len(front)), key=below.__getitem__)]
 
 
 SCORED = ("accuracy", "parameters", "macs")  # what every completed trial of a run has

@@ -1,1 +1,1 @@
-"""What is done with the networks a search found: export, retraining, prediction, comparison."""
+"""The use of the networks that a search found: export, retraining, prediction, comparison."""

@@ -1,4 +1,4 @@
-"""Bundles, and torchvision's networks for the same inputs, in one table."""
+"""Bundles compared with each other and with networks of torchvision for the same inputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from nas.bundles.read import open_bundle
-from nas.winners.latency import measure
+from nas.estimators.latency import measure_one_input
 from search_spaces.cost.measure import measure as measure_cost
 
 
@@ -20,13 +20,14 @@ class Row:
 
     Attributes:
         name: The folder, or torchvision's name.
-        data: What it was trained on; None for a baseline, which is not trained.
-        test_accuracy: 0..1, or None.
-        validation_accuracy: 0..1, or None.
-        parameters: Of the network.
-        macs: For one input.
-        milliseconds: The median for one input, here, on the CPU, on one thread.
-        spread: The quartiles of it.
+        data: The name of the data that it was trained on; None for a baseline, which is not
+            trained.
+        test_accuracy: Test accuracy, 0..1, or None.
+        validation_accuracy: Validation accuracy, 0..1, or None.
+        parameters: Number of parameters.
+        macs: Multiply-accumulates for one input.
+        milliseconds: Median latency of one input on one thread of this machine's CPU.
+        spread: Lower and upper quartile of that latency, milliseconds.
     """
 
     name: str
@@ -40,11 +41,11 @@ class Row:
 
 
 def compare_bundles(paths: Sequence[Path], baselines: Sequence[str] = ()) -> list[Row]:
-    """Bundles side by side, and baselines for the inputs and classes of the first.
+    """Compare bundles, and baselines for the inputs and classes of the first bundle.
 
     Args:
-        paths: Folders of bundles.
-        baselines: Names of torchvision's classifiers, such as resnet18.
+        paths: Folders of bundles, at least one.
+        baselines: Names of classifiers of torchvision, such as resnet18.
 
     Raises:
         ValueError: a folder is not a bundle, or torchvision has no such network.
@@ -83,22 +84,22 @@ def _row(
     validation: float | None = None,
 ) -> Row:
     try:
-        found = measure("pytorch", net, torch.zeros(1, *shape))
+        latency = measure_one_input(net, shape)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:150]
         raise ValueError(f"{name} does not take inputs of {shape}: {reason}") from None
-    counted = measure_cost(lambda: net.to("meta"), shape)
-    spread = (1000 * found.low, 1000 * found.high)
-    milliseconds = 1000 * found.median
-    return Row(name, data, test, validation, counted.parameters, counted.macs, milliseconds, spread)
+    cost = measure_cost(lambda: net.to("meta"), shape)
+    spread = (1000 * latency.low, 1000 * latency.high)
+    milliseconds = 1000 * latency.median
+    return Row(name, data, test, validation, cost.parameters, cost.macs, milliseconds, spread)
 
 
-def _accuracy(measured: dict[str, float] | None) -> float | None:
-    return None if measured is None else measured["accuracy"]
+def _accuracy(scores: dict[str, float] | None) -> float | None:
+    return None if scores is None else scores["accuracy"]
 
 
 def _baseline(name: str, classes: int, channels: int) -> nn.Module:
-    """A network of torchvision, its first convolution for so many channels."""
+    """A network of torchvision, untrained, its first convolution made for `channels`."""
     from torchvision import models
 
     if name not in models.list_models(module=models):

@@ -1,20 +1,19 @@
-"""The bundle of a trial, with the weights that it had when it was scored."""
+"""Exporting a trial: its bundle, with the weights that it had when it was scored."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from nas.bundles.card import front_picture
-from nas.bundles.contents import Contents, describe, origin
-from nas.bundles.read import Bundle, check_target
+from nas.bundles.bundle import Bundle
+from nas.bundles.read import check_target
 from nas.bundles.write import write_bundle
 from nas.core.trial import Trial
 from nas.evaluators import training
 from nas.runs.run import Run
+from nas.winners.from_trial import bundle_of
 
 
 def export_trial(
@@ -25,43 +24,24 @@ def export_trial(
     force: bool = False,
     notify: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
-    """Write the bundle of a trial, with its test accuracy if the data are still there.
+    """Write the bundle of a trial, with its test accuracy if the data are still available.
 
-    Every export uses the test split, to report one number: whoever exports several trials must
-    choose among them by validation accuracy, or the test split has been used to choose.
+    Every export uses the test split, to report one number: select among trials by validation
+    accuracy, never among exports by test accuracy.
 
     Raises:
-        ValueError: its weights were not kept, or are damaged; or `to` is taken.
-        nas.bundles.verify.Unproved: what was written does not do what the network does.
+        ValueError: its weights were not kept, or are damaged; or `to` is refused.
+        nas.bundles.verify.VerificationError: a format gives other outputs than the network.
     """
     check_target(to, force=force)
-    file = run.weights_path(trial)
-    weights = file.read_bytes()
-    if sha256(weights).hexdigest() != trial.weights_sha256:
-        raise ValueError(f"{file} is damaged: nas retrain trains it again")
-    contents = Contents(
-        run.space,
-        trial.architecture,
-        run.task,
-        describe(run, trial.architecture),
-        {},
-        weights,
-        {"pareto.png": front_picture(run, trial)},
-    )
-    metrics = {
-        "validation": {
-            "accuracy": trial.scores["accuracy"],
-            "loss": trial.scores["loss"],
-            "epochs": trial.epochs,  # fewer than the recipe's if it stopped early
-        },
-        "test": _test(run, contents, notify),
-        "recipe": dict(trial.recipe),
-        **origin(run, trial),
-    }
-    return write_bundle(replace(contents, metrics=metrics), to, force=force, notify=notify)
+    bundle = bundle_of(run, trial)
+    weights = bundle.read_weights()  # before all that takes time: they may not be there
+    bundle = replace(bundle, read_weights=lambda: weights)
+    metrics = {**bundle.metrics, "test": _test(run, bundle, notify)}
+    return write_bundle(replace(bundle, metrics=metrics), to, force=force, notify=notify)
 
 
-def _test(run: Run, contents: Contents, notify: Callable[[str], None]) -> dict[str, Any] | None:
+def _test(run: Run, bundle: Bundle, notify: Callable[[str], None]) -> dict[str, Any] | None:
     settings = run.settings
     try:
         data = training.load_data(
@@ -77,5 +57,5 @@ def _test(run: Run, contents: Contents, notify: Callable[[str], None]) -> dict[s
         notify(f"the test accuracy is not known: {settings.data} has changed since the search")
         return None
     with training.threads(settings.threads):
-        accuracy = training.test_accuracy(contents.net(), data)
+        accuracy = training.test_accuracy(bundle.net(), data)
     return {"accuracy": accuracy, "examples": len(data.test)}

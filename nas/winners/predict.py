@@ -1,4 +1,4 @@
-"""What a bundle says of image files."""
+"""Classification of image files by the network of a bundle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from nas.bundles.read import Bundle
+from nas.bundles.bundle import Bundle
 from nas.evaluators.training import resolve
 from trainers.data.decoding import decode, loaded
 from trainers.data.transforms import normalise
@@ -21,10 +21,10 @@ class Prediction:
     """The class of an image.
 
     Attributes:
-        image: The file.
-        label: The name of the likeliest class.
-        probability: What the network gives it, 0..1; it is not calibrated.
-        probabilities: Of every class, by name.
+        image: The path of the file.
+        label: The name of the most probable class.
+        probability: Its probability according to the network, 0..1, not calibrated.
+        probabilities: The probabilities of all classes, by name.
     """
 
     image: str
@@ -34,11 +34,11 @@ class Prediction:
 
 
 def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> list[Prediction]:
-    """Classify image files, read and resized as those that the network was trained on.
+    """Classify image files, read and resized as in training.
 
     Raises:
-        ValueError: the device is not there, the network is not for images, or a file cannot be
-            read; names it.
+        ValueError: the device is missing, the network is not for square images, or a file cannot
+            be read; names it.
     """
     where, shape = resolve(device), bundle.task.input_shape
     if len(shape) != 3 or shape[0] not in (1, 3) or shape[1] != shape[2]:
@@ -57,7 +57,7 @@ def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> l
     numbers = bundle.metrics["data"]
     mean, std = (torch.tensor(numbers[name]) for name in ("mean", "std"))
     net, names = bundle.net().to(where), list(bundle.described["class_names"])
-    found = []
+    predictions = []
     with torch.inference_mode():
         for start in range(0, len(files), BATCH):
             x_BCHW = normalise(torch.from_numpy(pixels[start : start + BATCH]), mean, std)
@@ -65,5 +65,5 @@ def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> l
             for file, chances in zip(files[start:], chances_BK.tolist(), strict=False):
                 best = max(range(len(names)), key=chances.__getitem__)
                 by_name = dict(zip(names, chances, strict=True))
-                found.append(Prediction(file, names[best], chances[best], by_name))
-    return found
+                predictions.append(Prediction(file, names[best], chances[best], by_name))
+    return predictions

@@ -1,4 +1,4 @@
-"""What a search can start from: the winners of earlier ones."""
+"""Warm starts: architectures of earlier searches that a new one evaluates first."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from nas.bundles.read import open_bundle
 from nas.runs.run import Run
 
 
-def winners_of(path: Path) -> tuple[str, ...]:
+def architectures_of(path: Path) -> tuple[str, ...]:
     """The architectures of a bundle, or of the front of a run, as text.
 
     Raises:
-        ValueError: it is neither, or is damaged.
+        ValueError: the folder is neither a run nor a bundle, or is damaged.
     """
     if (path / "manifest.json").is_file():
         return (str(open_bundle(path).architecture),)

@@ -26,7 +26,7 @@ import nas
 import search_spaces
 from faults import Finding
 from nas.core.schema import visible
-from nas.runs.run import SELECTIONS
+from nas.runs.selection import SELECTIONS
 from nas.views.terminal.run import document, overview
 from search_spaces import SPACES, Architecture, SearchSpace, Task
 from search_spaces.tree.values import thaw

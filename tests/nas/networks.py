@@ -1,11 +1,12 @@
-"""Networks of every registered space, for tests of what is written of them."""
+"""Networks of every registered space, for tests of bundles and of their source."""
 
+from pathlib import Path
 from random import Random
 
 import torch
 
 import search_spaces
-from nas.bundles.contents import Contents, preprocessing
+from nas.bundles.bundle import Bundle, preprocessing
 from search_spaces import Task
 from search_spaces.tree.values import thaw
 from trainers.checkpoints.weights import pack
@@ -18,7 +19,7 @@ def task_of(space, shape=None, classes=10):
 
 
 def small(space, rng, task, most=3_000_000):
-    """A draw that is quick to build and to run: the smallest of some, if none is small enough."""
+    """A sample that is quick to build and run: the smallest of 50, if none is small enough."""
     drawn = []
     for _ in range(50):
         architecture = space.sample(rng)
@@ -30,7 +31,7 @@ def small(space, rng, task, most=3_000_000):
 
 
 def trained(space, architecture, task, seed=0, steps=2):
-    """A network whose norms have seen something, after some steps of training."""
+    """A network after some steps of training, which set the statistics of its norms."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = space.compile(architecture, task).train()
@@ -44,8 +45,8 @@ def trained(space, architecture, task, seed=0, steps=2):
     return net.eval()
 
 
-def contents(space, architecture, task, net=None):
-    """What is known of a network without a run."""
+def unwritten(space, architecture, task, net=None):
+    """The bundle of a network that comes from no run."""
     channels = task.input_shape[0]
     data = {
         "name": "noise",
@@ -55,18 +56,19 @@ def contents(space, architecture, task, net=None):
         "std": [64.5] * channels,
     }
     cost = space.cost(architecture, task)
-    return Contents(
-        space,
-        architecture,
-        task,
-        {
+    weights = b"" if net is None else pack(net.state_dict())
+    return Bundle(
+        path=Path("unwritten"),
+        architecture=architecture,
+        task=task,
+        described={
             "space": space.name,
             "architecture": {"space": architecture.space, "value": thaw(architecture.value)},
             "notation": space.format(architecture),
             "class_names": [f"class {n}" for n in range(task.classes)],
             "preprocessing": preprocessing(data),
         },
-        {
+        metrics={
             "parameters": cost.parameters,
             "macs": cost.macs,
             "peak_activation_bytes": cost.peak_activation_bytes,
@@ -76,7 +78,8 @@ def contents(space, architecture, task, net=None):
             "recipe": {},
             "made": {"versions": {"torch": torch.__version__}},
         },
-        b"" if net is None else pack(net.state_dict()),
+        read_weights=lambda: weights,
+        known_space=space,
     )
 
 

@@ -27,15 +27,15 @@ import trainers
 from nas.bundles import formats, proof
 from nas.bundles import write as writing
 from nas.bundles.transfer import adapted
-from nas.bundles.verify import Unproved, verify
+from nas.bundles.verify import VerificationError, verify
 from nas.bundles.write import write_bundle
 from nas.cli.main import main
 from nas.winners.latency import onnx_runner
 from nas.winners.predict import predict
-from nas.winners.retrain import Winner
-from nas.winners.warm_start import winners_of
+from nas.winners.retrain import origin_of
+from nas.winners.warm_start import architectures_of
 from search_spaces import SPACES, Task
-from tests.nas.networks import contents, small, trained
+from tests.nas.networks import small, trained, unwritten
 from tests.nas.source.test_source import MOST_LINES, module_of
 
 FILES = {
@@ -71,11 +71,11 @@ def status(*arguments):
     return end.value.code
 
 
-def test_it_holds_every_form_and_they_prove(exported, capfd):
+def test_it_has_every_format_and_they_pass(exported, capfd):
     assert {file.name for file in exported.iterdir()} == FILES
     assert status("verify", exported, "--json") == 0
     document = json.loads(capfd.readouterr().out)
-    assert document["held"]
+    assert document["passed"]
     assert [check["check" if "check" in check else "name"] for check in document["checks"]] == [
         *("files", "model.py", "parameters", "hubconf.py", "model.pt2", "model.onnx", "toolkit")
     ]
@@ -118,7 +118,7 @@ def test_weights_that_no_onnx_file_may_hold_lie_beside_it(tmp_path, monkeypatch)
     space, task = search_spaces.get("mlp"), Task((5,), 3)
     architecture = small(space, Random(0), task)
     net = trained(space, architecture, task)
-    write_bundle(contents(space, architecture, task, net), tmp_path / "large")
+    write_bundle(unwritten(space, architecture, task, net), tmp_path / "large")
     size = {file.name: file.stat().st_size for file in (tmp_path / "large").iterdir()}
     assert size["model.onnx"] < size["model.onnx.data"]
     run, x = onnx_runner(tmp_path / "large" / "model.onnx"), torch.randn(2, 5)
@@ -142,7 +142,7 @@ def disproved(folder):
         proof.main(folder)
     [line] = out.getvalue().splitlines()
     check = json.loads(line)
-    assert (check["check"], check["held"]) == ("files", False)
+    assert (check["check"], check["passed"]) == ("files", False)
     return check["found"]
 
 
@@ -327,10 +327,10 @@ def test_a_bundle_that_does_not_do_what_it_says_does_not_prove(bundle, source_al
     assert status("verify", bundle) == 1
     assert "FAILED  process: ended with 0" in capfd.readouterr().out
     space = search_spaces.get("mlp")
-    made = contents(space, *(a := (small(space, Random(0), Task((5,), 3)), Task((5,), 3))))
+    made = unwritten(space, *(a := (small(space, Random(0), Task((5,), 3)), Task((5,), 3))))
     net = trained(space, *a)
-    wrong = replace(contents(space, *a, net), metrics={**made.metrics, "parameters": 1})
-    with pytest.raises(Unproved, match=r"parameters: model\.py has"):
+    wrong = replace(unwritten(space, *a, net), metrics={**made.metrics, "parameters": 1})
+    with pytest.raises(VerificationError, match=r"parameters: model\.py has"):
         write_bundle(wrong, bundle.parent / "wrong")
     assert {path.name for path in bundle.parent.iterdir()} == {"winner"}
 
@@ -367,7 +367,7 @@ def one_line(capfd):
     return " ".join(capfd.readouterr().err.split())
 
 
-MOMENTS = ("_put", "_write_forms", "_write_card", "_seal", "require", "_sync")
+MOMENTS = ("_put", "_write_formats", "_write_card", "_seal", "require", "_sync")
 
 EXPORTS = """
 import os, signal, sys
@@ -377,7 +377,7 @@ from random import Random
 import search_spaces, torch
 from nas.bundles import formats, write as writing
 from search_spaces import Task
-from tests.nas.networks import contents, small, trained
+from tests.nas.networks import unwritten, small, trained
 
 torch.set_num_threads(1)  # others would not be there after a fork, and be waited for
 formats.exported = refuse
@@ -387,7 +387,7 @@ architecture = small(space, Random(0), task)
 
 def export(seed):
     net = trained(space, architecture, task, seed)
-    writing.write_bundle(contents(space, architecture, task, net), target, force=True)
+    writing.write_bundle(unwritten(space, architecture, task, net), target, force=True)
 
 def killed_at(holder, name, calls):
     child = os.fork()
@@ -444,7 +444,7 @@ def test_an_export_that_ends_early_leaves_nothing(
     architecture = small(space, Random(0), task)
     net = trained(space, architecture, task)
     with pytest.raises(what):
-        write_bundle(contents(space, architecture, task, net), tmp_path / "winner")
+        write_bundle(unwritten(space, architecture, task, net), tmp_path / "winner")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -499,7 +499,7 @@ def test_the_stem_stays_as_it_was_for_the_first_size(source_alone, tmp_path, mon
     space = search_spaces.get("resnet")
     task = Task((3, 96, 96), 2, small_images=True)  # by default it would be of large ones
     architecture = space.known["resnet20"]
-    made = contents(space, architecture, task, trained(space, architecture, task))
+    made = unwritten(space, architecture, task, trained(space, architecture, task))
     assert write_bundle(made, tmp_path / "large").task == task
     x = torch.randn(1, *task.input_shape)
     with torch.inference_mode():
@@ -570,10 +570,10 @@ def test_fine_tuning_on_other_data(exported, source_alone, tmp_path, capfd):
     made = nas.open_bundle(other)
     assert made.described["class_names"] == ["bright", "dark"]
     assert made.metrics["fine_tuned_from"]
-    assert "fine_tuned_from" not in Winner.of_bundle(made).origin  # what begins anew is not
+    assert "fine_tuned_from" not in origin_of(made)  # a network trained from scratch is not
     assert any((tmp_path / "other-tensorboard").iterdir())
     assert status("retrain", exported, "--patience", 3) == 2
-    assert "--data says on what" in capfd.readouterr().err
+    assert "--data says on which data" in capfd.readouterr().err
 
 
 def test_timm_makes_the_network_of_a_bundle(exported):
@@ -605,8 +605,8 @@ def test_latency_and_comparison(exported, capfd):
 
 
 def test_a_search_starts_from_winners(run, exported, tmp_path, capfd):
-    assert winners_of(exported) == (str(run.best().architecture),)
-    assert winners_of(run.path) == tuple(str(trial.architecture) for trial in run.front)
+    assert architectures_of(exported) == (str(run.best().architecture),)
+    assert architectures_of(run.path) == tuple(str(trial.architecture) for trial in run.front)
     arguments = ["search", "--space", SPACE, "--epochs", 1, "--out", tmp_path / "next"]
     assert status(*arguments, "--trials", 1, "--from", exported, "--seed", 5) == 0
     first = nas.open_run(tmp_path / "next").trials[0]
@@ -668,16 +668,16 @@ def test_a_network_of_every_space_proves(name, which, checks_of, tmp_path, monke
     drawn = isinstance(which, int)
     architecture = small(space, Random(which), task) if drawn else space.known[which]
     folder = tmp_path / "bundle"
-    made = contents(space, architecture, task, trained(space, architecture, task))
+    made = unwritten(space, architecture, task, trained(space, architecture, task))
     try:
         write_bundle(made, folder)
-        beside = {"model.onnx.data"} if len(made.weights) > 1.5e9 else set()
+        beside = {"model.onnx.data"} if len(made.read_weights()) > 1.5e9 else set()
         assert {file.name for file in folder.iterdir()} == FILES - {"pareto.png"} | beside
         lines = (folder / "model.py").read_text().count("\n")
         checks = checks_of(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # a large one is gigabytes
-    assert [check for check in checks if not check["held"]] == []
+    assert [check for check in checks if not check["passed"]] == []
     assert len(checks) == 7
     assert lines <= MOST_LINES
     print(name, which, f"{made.metrics['parameters']:,} parameters, {lines} lines,", checks[-2])  # noqa: T201

@@ -12,11 +12,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import nas
 import trainers
+from nas.core.front import front_of
 from nas.core.objectives import Objectives
 from nas.core.trial import Failure, Proposal, Trial, checkpoint_name, paused_name
 from nas.engine.session import Session
 from nas.evaluators import training
-from nas.runs.run import front_of
 from nas.runs.settings import Settings
 from nas.views.terminal.run import epochs_of
 from search_spaces import Record, get

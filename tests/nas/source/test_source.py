@@ -13,7 +13,7 @@ import search_spaces
 from nas.bundles.model_file import model_file
 from nas.source.expressions import Unrenderable
 from search_spaces import SPACES, Task
-from tests.nas.networks import contents, sampled, small, task_of
+from tests.nas.networks import sampled, small, task_of, unwritten
 
 DATA = Path(__file__).parents[1] / "data" / "models"
 ROOT = Path(__file__).parents[3]
@@ -51,7 +51,7 @@ def is_formatted(files):
 def test_model_py_computes_the_same_and_is_short_and_formatted(name, tmp_path):
     for seed in (1, 2):
         space, architecture, task = sampled(name, seed)
-        text = model_file(contents(space, architecture, task))
+        text = model_file(unwritten(space, architecture, task))
         assert text.count("\n") <= MOST_LINES
         imports = [line for line in text.splitlines() if line.startswith(("import", "from"))]
         assert {line.split()[1].split(".")[0] for line in imports} <= {
@@ -66,7 +66,7 @@ def test_model_py_computes_the_same_and_is_short_and_formatted(name, tmp_path):
 @pytest.mark.parametrize("name", SPACES)
 def test_golden_model_py(name):
     """If this fails, bundles read differently: look at the difference, then update the file."""
-    text = model_file(contents(*sampled(name)))
+    text = model_file(unwritten(*sampled(name)))
     assert text == (DATA / f"{name}.py").read_text()
 
 
@@ -79,7 +79,7 @@ def test_every_known_network_and_twenty_random_ones(name, tmp_path):
     found = [small(space, rng, task_of(space)) for _ in range(20)] + list(space.known.values())
     for number, architecture in enumerate(found):
         task = Task(shapes[number % len(shapes)], 10)
-        text = model_file(contents(space, architecture, task))
+        text = model_file(unwritten(space, architecture, task))
         assert text.count("\n") <= MOST_LINES, architecture
         (tmp_path / f"{number}.py").write_text(text)
         if space.cost(architecture, task).macs < 2e9:
@@ -100,7 +100,7 @@ def test_other_settings_of_a_space(settings):
     space = search_spaces.load(settings)
     task = Task((3, 32, 32), 4)
     architecture = small(space, Random(3), task)
-    check_same(space, architecture, task, model_file(contents(space, architecture, task)))
+    check_same(space, architecture, task, model_file(unwritten(space, architecture, task)))
 
 
 OWN = '''
@@ -184,26 +184,26 @@ def test_a_space_of_the_users_own(tmp_path):
     space = own(tmp_path, "own_a")
     for architecture in space:
         task = Task((5,), 3)
-        text = model_file(contents(space, architecture, task))
+        text = model_file(unwritten(space, architecture, task))
         check_same(space, architecture, task, text)
         assert "encoding" not in text
         assert "nn.Tanh" not in text
     space = search_spaces.load(f"{ROOT / 'scripts' / 'own_space.py'}:space")
     architecture, task = space.sample(Random(0)), Task((3, 8, 8), 3)
-    check_same(space, architecture, task, model_file(contents(space, architecture, task)))
+    check_same(space, architecture, task, model_file(unwritten(space, architecture, task)))
 
 
 def test_what_cannot_be_written_is_said_in_one_line(tmp_path):
     space = own(tmp_path, "own_b", "import numpy as np", "y = y * float(np.pi)")
     architecture = space.sample(Random(0))
     with pytest.raises(Unrenderable, match=r"it uses numpy, and model\.py may use torch only") as e:
-        model_file(contents(space, architecture, Task((5,), 3)))
+        model_file(unwritten(space, architecture, Task((5,), 3)))
     assert "\n" not in str(e.value)
 
 
 def test_long_numbers_are_read_from_the_bundle():
     space = search_spaces.get("mlp")
     task = Task((300,), 3)
-    text = model_file(contents(space, small(space, Random(0), task), task))
+    text = model_file(unwritten(space, small(space, Random(0), task), task))
     assert text.count("\n") < 100
     assert 'with_name("architecture.json")' in text

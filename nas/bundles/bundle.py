@@ -1,0 +1,130 @@
+"""A trained network and all that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.runs.space_files import open_space
+from search_spaces import Architecture, SearchSpace, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A trained network and all that is known of it: the contents of a bundle's folder.
+
+    Read from such a folder, or made from a trial of a run or by training, to be written to one.
+    Making or reading one runs nothing; `net` compiles its architecture with this toolkit.
+
+    Attributes:
+        path: The folder of the bundle; of one not written yet, the folder that it was made from.
+        described: The contents of `architecture.json`; the fields of the task are written from
+            `task`.
+        architecture: The architecture.
+        task: The task.
+        metrics: The contents of `metrics.json`; of a bundle not written yet, without what is
+            measured when it is written.
+        read_weights: Reads the content of `weights.safetensors`; raises `ValueError` where it is
+            damaged or missing.
+        pictures: PNG files by name.
+        known_space: The search space, where it need not be found by its name.
+    """
+
+    path: Path
+    described: Mapping[str, Any]
+    architecture: Architecture
+    task: Task
+    metrics: Mapping[str, Any]
+    read_weights: Callable[[], bytes] = field(repr=False, compare=False)
+    pictures: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    known_space: SearchSpace | None = field(default=None, repr=False, compare=False)
+
+    def space(self, given: str | None = None) -> SearchSpace:
+        """The search space.
+
+        Args:
+            given: `FILE:VARIABLE`, where the space is in a file of your own: the file is run.
+
+        Raises:
+            ValueError: it is not found, or does not contain the architecture; names the file.
+        """
+        if self.known_space is not None:
+            return self.known_space
+        file = self.path / "architecture.json"
+        space = open_space(self.described["space"], given, file)
+        try:
+            space.check_task(self.task)
+            space.check(self.architecture)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
+        return space
+
+    def net(self, space: SearchSpace | None = None) -> nn.Module:
+        """The trained network, in evaluation mode, on the CPU.
+
+        Its `features` is the same network without the classifier: it returns the inputs of the
+        classifier, (B, features). The two share their weights.
+
+        Args:
+            space: The search space; by default the one that the bundle names.
+
+        Raises:
+            ValueError: the weights are damaged, or do not fit.
+        """
+        from nas.bundles.transfer import fill, with_features
+
+        space = space or self.space()
+        weights = self.weights()  # before anything is built: damaged weights are refused
+        stored = sum(tensor.numel() for tensor in weights.values())
+        needed = space.cost(self.architecture, self.task).parameters
+        if stored < needed:
+            raise ValueError(
+                f"{self.path}: its weights do not fit its network: {stored:,} numbers for "
+                f"{needed:,} parameters"
+            )
+        net = space.compile(self.architecture, self.task)
+        fill(net, weights, self.path)
+        return with_features(
+            net.eval(), lambda n: space.compile(self.architecture, self.task_for(n))
+        )
+
+    def task_for(self, classes: int, input_shape: tuple[int, ...] | None = None) -> Task:
+        """The task with another number of classes, and with other inputs if they are given."""
+        small = self.task.small_images  # keeps the stem, whatever the new size
+        return Task(input_shape or self.task.input_shape, classes, small)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The trained weights by name, on the CPU.
+
+        Raises:
+            ValueError: they are damaged or missing.
+        """
+        from safetensors.torch import load as parse
+
+        content = self.read_weights()
+        try:
+            return parse(content)
+        except Exception as error:  # safetensors has its own
+            file = self.path / "weights.safetensors"
+            raise ValueError(f"{file}: not safetensors ({' '.join(str(error).split())})") from None
+
+
+def preprocessing(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The preprocessing of inputs, for `architecture.json`: in numbers and in words."""
+    shape = data["input_shape"]
+    numbers = {"mean": list(data["mean"]), "std": list(data["std"])}
+    if len(shape) != 3:
+        words = "subtract mean, divide by std; float32"
+        return {"kind": "values", **numbers, "words": words}
+    channels, height, width = shape
+    colour = "grey" if channels == 1 else "red, green and blue"
+    words = (
+        f"as {colour}, 8 bits each; resize to {width} x {height} pixels (width x height), bilinear; "
+        f"subtract mean, divide by std, of values from 0 to 255; float32, channels first"
+    )
+    return {"kind": "image", **numbers, "words": words}

@@ -1,0 +1,100 @@
+"""Selecting one trial of a run: the best, the smallest, a compromise, or the recommended one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nas.core import hyperparameters
+from nas.core.candidates import Candidates, check_proposal
+from nas.core.front import front_of
+from nas.core.objectives import Objectives
+from nas.core.trial import Trial
+
+if TYPE_CHECKING:
+    from nas.runs.run import Run
+
+SELECTIONS = ("best", "knee", "smallest", "recommended")
+
+
+def select_trial(run: Run, select: str, max_parameters: int | None = None) -> Trial:
+    """Select a completed trial; see `Run.best`.
+
+    Raises:
+        ValueError: no completed trial has so few parameters, or `select` is none of `SELECTIONS`.
+    """
+    if select not in SELECTIONS:
+        raise ValueError(f"select: want one of {', '.join(SELECTIONS)}, got {select!r}")
+    allowed = [
+        t
+        for t in run.trials
+        if t.completed and (max_parameters is None or t.scores["parameters"] <= max_parameters)
+    ]
+    if not allowed:
+        limit = "" if max_parameters is None else f" with at most {max_parameters:,} parameters"
+        raise ValueError(f"{run.path}: no completed trial{limit} among {len(run.trials)}")
+    if select == "recommended":
+        return recommend(run, allowed)
+    objectives = Objectives(run.settings.objectives)
+    front = front_of(allowed, objectives)
+    if select == "best":
+        return min(front, key=lambda t: objectives.vector(t.scores))
+    if select == "smallest":
+        return min(front, key=lambda t: t.scores["parameters"])
+    return _knee(front, objectives)
+
+
+def recommend(run: Run, among: Sequence[Trial]) -> Trial:
+    """Select the trial with the best expected first objective, according to a model of all scores.
+
+    The best of many brief, noisy scores is too good to be true. The model of the strategy
+    `predictor` removes that noise: it also sees the scores of similar architectures, whichever
+    strategy proposed them. Where trials were trained for different numbers of epochs, only those
+    trained longest count.
+
+    Args:
+        run: The run whose completed trials the model is fitted to.
+        among: The completed trials of the run to select from.
+
+    Raises:
+        ValueError: `among` is empty, the space of the run is missing, a trial is not of this
+            space, or the first of `among` is over the limits; names its line.
+    """
+    from nas.strategies.predictor import Predictor  # late: it imports the models of scores
+
+    settings = run.settings
+    tree = hyperparameters.tree(settings.tune, settings.recipe)
+    for trial in run.trials:  # a run may be untrusted
+        check_proposal(
+            trial.proposal, run.space, tree, f"{run.journal.path}, line {trial.number + 1}"
+        )
+    if among:
+        _check_limits(run, among[0])  # one shows whether limits and data are those of the search
+    candidates = Candidates(run.space, run.task, settings.limits, tree)
+    model = Predictor(candidates, Objectives(settings.objectives))
+    longest = max((trial.epochs for trial in among), default=0)
+    for trial in run.trials:
+        if trial.epochs == longest or not trial.completed:
+            model.tell(trial)
+    return model.recommend([t.number for t in among if t.epochs == longest])
+
+
+def _check_limits(run: Run, trial: Trial) -> None:
+    cost = run.space.cost(trial.architecture, run.task)
+    if run.settings.limits.excess(cost.parameters, cost.macs):
+        raise ValueError(
+            f"{run.journal.path}, line {trial.number + 1}: want a network within the limits of the "
+            f"search, got {cost.parameters:,} parameters and {cost.macs:,} MACs for input "
+            f"{run.task.input_shape} and {run.task.classes} classes"
+        )
+
+
+def _knee(front: list[Trial], objectives: Objectives) -> Trial:
+    """The point farthest below the line between the ends of the front, each axis scaled to 0..1."""
+    if len(front) < 3 or len(objectives.names) != 2:
+        return front[len(front) // 2]
+    vectors = [objectives.vector(t.scores) for t in front]
+    low = [min(v[i] for v in vectors) for i in (0, 1)]
+    span = [max(v[i] for v in vectors) - low[i] or 1.0 for i in (0, 1)]
+    below = [1 - sum((v[i] - low[i]) / span[i] for i in (0, 1)) for v in vectors]
+    return front[max(range(len(front)), key=below.__getitem__)]

@@ -1,0 +1,145 @@
+"""Fine-tuning: a trained network on other data, from its own weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+
+from torch import nn
+
+import trainers
+from nas.bundles.bundle import Bundle, preprocessing
+from nas.bundles.read import check_target
+from nas.bundles.transfer import adapted
+from nas.bundles.write import write_bundle
+from nas.evaluators import training
+from nas.winners.retrain import Progress, origin_of
+from search_spaces import Architecture, SearchSpace, Task
+from trainers import Dataset, Epoch, Recipe
+
+
+def fine_tune(
+    bundle: Bundle,
+    data_name: str,
+    to: Path,
+    *,
+    epochs: int,
+    patience: int | None = None,
+    image_size: int | None = None,
+    space_file: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Bundle:
+    """Train the network of a bundle on other data, from its own weights, and write a new bundle.
+
+    The recipe is that of the bundle, except for the epochs: at a smaller learning rate it learns
+    less (`docs/bundles.md`). The classifier is new unless the data have the same classes, by name
+    and order. The weights of the epoch with the best validation accuracy are kept; the test split
+    is used once, at the end.
+
+    Args:
+        bundle: The bundle, read from a folder.
+        data_name: The name of a data set, or a path.
+        to: The folder of the new bundle.
+        epochs: Passes over the data.
+        patience: Stop after this many epochs without a better validation accuracy; None: never.
+        image_size: Resize images to this side; None: the side that the network was made for.
+        space_file: `FILE:VARIABLE`, if the search space is in a file of your own.
+        seed: Seed of the classifier, order and augmentation, and of the validation split.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        force: Replace the bundle in that folder, if there is one.
+        progress: Called after every epoch.
+
+    Raises:
+        ValueError: the data are of another kind or have other channels; or `to` is refused.
+        Diverged: the loss was no longer a finite number.
+        nas.bundles.verify.VerificationError: a format gives other outputs than the network.
+    """
+    check_target(to, force=force)
+    origin, space = origin_of(bundle), bundle.space(space_file)
+    settings, shape = origin["settings"], bundle.task.input_shape
+    side = shape[1] if len(shape) == 3 and shape[1] == shape[2] else None
+    data = training.load_data(data_name, seed=seed, image_size=image_size or side, device=device)
+    if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
+        raise ValueError(f"{data_name}: want inputs as {shape}, got {data.input_shape}")
+    recipe = replace(Recipe.from_dict(bundle.metrics["recipe"]), epochs=epochs)
+    architecture = space.check(bundle.architecture)
+    with training.threads(settings["threads"]):
+        with trainers.seeded(trainers.derive_seed(seed, "weights")):
+            net = adapted(
+                bundle,
+                classes=len(data.classes),
+                same_classes=list(data.classes) == bundle.described["class_names"],
+                input_shape=data.input_shape,
+                space=space,
+            )
+        best = _train_to_best(net, data, recipe, seed, patience, progress)
+        accuracy = training.test_accuracy(net, data)
+    task = bundle.task_for(len(data.classes), data.input_shape)
+    weights, facts = training.weights_bytes(net), training.facts_of(data)
+    tuned = replace(
+        bundle,
+        architecture=architecture,
+        task=task,
+        described={
+            **bundle.described,
+            "notation": space.format(architecture),  # absent in bundles of earlier versions
+            "class_names": list(data.classes),
+            "preprocessing": preprocessing(facts),
+        },
+        metrics={
+            **origin,
+            **_costs(space, architecture, task),
+            "settings": {
+                **settings,
+                "data": data_name,
+                "data_seed": seed,
+                "image_size": image_size or side,
+            },
+            "data": facts,
+            "validation": {"accuracy": best.accuracy, "loss": best.loss, "epochs": best.number},
+            "test": {"accuracy": accuracy, "examples": len(data.test)},
+            "recipe": asdict(recipe),
+            "retraining_seed": seed,
+            "fine_tuned_from": sha256((bundle.path / "manifest.json").read_bytes()).hexdigest(),
+        },
+        read_weights=lambda: weights,
+        pictures={},  # the search was on other data
+        known_space=space,
+    )
+    return write_bundle(tuned, to, force=force)
+
+
+def _train_to_best(
+    net: nn.Module,
+    data: Dataset,
+    recipe: Recipe,
+    seed: int,
+    patience: int | None,
+    progress: Progress | None,
+) -> Epoch:
+    """Train, and restore the weights of the best epoch; returns that epoch."""
+    best, weights = None, {}
+    for epoch in training.train_epochs(net, data, recipe, seed=seed):
+        if progress is not None:
+            progress(epoch)
+        if best is None or epoch.accuracy > best.accuracy:
+            best = epoch
+            weights = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+        elif patience is not None and epoch.number - best.number >= patience:
+            break
+    assert best is not None
+    net.load_state_dict(weights)
+    return best
+
+
+def _costs(space: SearchSpace, architecture: Architecture, task: Task) -> dict[str, int]:
+    cost = space.cost(architecture, task)
+    return {
+        "parameters": cost.parameters,
+        "macs": cost.macs,
+        "peak_activation_bytes": cost.peak_activation_bytes,
+    }
