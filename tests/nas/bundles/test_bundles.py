@@ -1,4 +1,4 @@
-"""Bundles: written whole and proved, refused when touched, and used again."""
+"""Bundles: written whole and verified, refused when changed, and used again."""
 
 import io
 import json
@@ -130,14 +130,14 @@ def test_weights_that_no_onnx_file_may_hold_lie_beside_it(tmp_path, monkeypatch)
 
 
 def refused(folder, name):
-    """By `nas.load_bundle` and by `nas verify`, each of which names the file."""
+    """Refused by `nas.load_bundle` and by `nas verify`, each of which names the file."""
     with pytest.raises(ValueError, match=re.escape(name)):
         nas.load_bundle(folder)
-    assert name in disproved(folder)
+    assert name in first_failure(folder)
 
 
-def disproved(folder):
-    """What the first check says of it, after which `nas verify` looks no further."""
+def first_failure(folder):
+    """The finding of the first check, which fails; `nas verify` runs no further one."""
     with redirect_stdout(io.StringIO()) as out:
         proof.main(folder)
     [line] = out.getvalue().splitlines()
@@ -190,12 +190,12 @@ def test_verify_names_what_was_added_and_runs_nothing(bundle, capfd):
     assert not trap.exists()
 
 
-def test_what_python_compiled_is_not_run_and_hinders_only_the_proof(bundle):
+def test_what_python_compiled_is_not_run_and_hinders_only_verification(bundle):
     folder = bundle / "__pycache__"
     folder.mkdir()
     (folder / f"model.{sys.implementation.cache_tag}.pyc").write_bytes(b"of anyone")
     nas.load_bundle(bundle)  # runs nothing from it
-    assert disproved(bundle) == "__pycache__ was added, as by importing model.py: remove it"
+    assert first_failure(bundle) == "__pycache__ was added, as by importing model.py: remove it"
 
 
 def test_a_changed_file_with_its_digest_edited_is_refused_and_is_not_run(bundle):
@@ -232,7 +232,7 @@ def test_an_edited_manifest_is_refused_by_its_name(bundle, edit):
 
 
 def resealed(folder, name, text):
-    """As someone would who means harm: the manifest is made to fit."""
+    """Change a file and make the manifest fit it, as an attacker would."""
     (folder / name).write_text(text)
     digests = json.loads((folder / "manifest.json").read_text())["sha256"]
     digests[name] = proof.hashlib.sha256(text.encode()).hexdigest()
@@ -318,7 +318,7 @@ def test_an_architecture_larger_than_its_weights_is_not_built(bundle):
         nas.load_bundle(bundle)
 
 
-def test_a_bundle_that_does_not_do_what_it_says_does_not_prove(bundle, source_alone, capfd):
+def test_a_bundle_whose_formats_differ_fails_verification(bundle, source_alone, capfd):
     text = (bundle / "model.py").read_text()
     resealed(bundle, "model.py", text.replace("nn.ReLU()", "nn.Tanh()"))
     assert status("verify", bundle) == 1
@@ -617,25 +617,25 @@ def test_a_search_starts_from_winners(run, exported, tmp_path, capfd):
     assert "want an architecture of mlp" in capfd.readouterr().err
 
 
-PROVED = int(os.environ.get("NAS_BUNDLES", "2"))  # so many drawn, and the smallest so many known
+NETWORKS = int(os.environ.get("NAS_BUNDLES", "2"))  # sampled, and as many known, the smallest
 
 
 def task_of(space):
     return Task({1: (20,), 2: (3, 40), 3: (3, 33, 20)}[space.inputs[-1]], 10)
 
 
-def to_prove():
+def to_verify():
     for name in SPACES:
         space = search_spaces.get(name)
         task = task_of(space)
-        yield from ((name, seed) for seed in range(PROVED))
+        yield from ((name, seed) for seed in range(NETWORKS))
         by_size = sorted(space.known, key=lambda k: space.cost(space.known[k], task).parameters)
-        yield from ((name, known) for known in by_size[:PROVED])
+        yield from ((name, known) for known in by_size[:NETWORKS])
 
 
 @pytest.fixture(scope="module")
 def checks_of():
-    """What a clean process finds in a folder: one process for all, as its imports take seconds."""
+    """Runs the checks of a folder in a clean process: one for all, as its imports take seconds."""
     program = (
         f"import sys; sys.path.insert(0, {str(Path(proof.__file__).parent)!r})\n"
         "import proof, pathlib\n"
@@ -659,9 +659,9 @@ def checks_of():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "which"), list(to_prove()))
-def test_a_network_of_every_space_proves(name, which, checks_of, tmp_path, monkeypatch):
-    """Every form, after training, in a clean process: see issue 7."""
+@pytest.mark.parametrize(("name", "which"), list(to_verify()))
+def test_a_network_of_every_space_passes(name, which, checks_of, tmp_path, monkeypatch):
+    """Every format, after training, in a clean process."""
     monkeypatch.setattr(writing, "clean_process", lambda: nullcontext(lambda _: []))  # `checks_of`
     space = search_spaces.get(name)
     task = task_of(space)
