@@ -108,7 +108,7 @@ def load(weights: str | Path) -> Model:
 
 
 def preprocess(values: Tensor) -> Tensor:
-    """Inputs, one in a row, as `Model` wants them: less the mean, over the standard deviation."""
+    """Normalise inputs of `Model`, one in each row: subtract the mean, divide by the deviation."""
     shape = (1, -1, *[1] * (values.dim() - 2))
     mean, std = (torch.tensor(numbers).view(shape) for numbers in (MEAN, STD))
     return (values - mean) / std

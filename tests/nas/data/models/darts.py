@@ -163,11 +163,11 @@ def load(weights: str | Path) -> Model:
 
 
 def preprocess(image: str | Path) -> Tensor:
-    """An image file as `Model` wants it: (1, 3, 32, 32)."""
+    """Read an image file as an input of `Model`: (1, 3, 32, 32)."""
     from PIL import Image
 
     with Image.open(image) as picture:
-        if picture.mode.startswith("I"):  # of sixteen bits the upper eight
+        if picture.mode.startswith("I"):  # the upper eight of sixteen bits
             picture = picture.point(lambda value: value * (1 / 256)).convert("L")
         pixels = picture.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
     x_HWC = torch.frombuffer(bytearray(pixels.tobytes()), dtype=torch.uint8)
