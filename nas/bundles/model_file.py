@@ -19,7 +19,7 @@ def model_file(bundle: Bundle) -> str:
     """The source of `model.py`.
 
     Raises:
-        nas.source.expressions.Unrenderable: the network has a value without a literal.
+        nas.source.expressions.SourceError: the network has a value without a literal.
     """
     shape = bundle.task.input_shape
 

@@ -1,7 +1,8 @@
-"""A network as plain PyTorch source: read off the built modules, and off the source they are from.
+"""A network as plain PyTorch source, read from its modules and from the source of their classes.
 
-`recording` notes what every module was made with, `expressions` writes one module as a call,
-`anti_unify` finds what several have in common, `forwards` writes what a module computes, `trimming` cuts
-a class to what one network uses, `own_classes` are those, `holdings` writes the others as what they
-hold, `printing` lays the code out, and `network` puts it all together.
+`recording` records the constructor arguments of every module, `expressions` writes one module as a
+constructor call, and `anti_unify` finds what several such calls have in common. `forwards` writes
+what a module computes. `trimming` cuts a class to what one network uses, `own_classes` collects the
+classes written that way, and `module_state` writes the others from the state of their instances.
+`printing` lays the code out, and `network` puts it all together.
 """

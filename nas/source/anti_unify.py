@@ -1,4 +1,4 @@
-"""What several expressions of one form have in common, and where they differ."""
+"""Anti-unification: the common part of several expressions, with names where they differ."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from nas.source.expressions import role
 
 @dataclass
 class Differences:
-    """Names for what differs: numbers by what they are in every one of the expressions.
+    """The names of the parts that differ between expressions.
 
-    Args:
-        known: The values that are already known by a name.
+    Attributes:
+        known: For each name that is preferred, the values that it has in the expressions.
+        found: For each name in use, the node that it stands for in each expression.
     """
 
     known: Mapping[str, tuple[object, ...]]
     found: dict[str, tuple[ast.expr, ...]] = field(default_factory=dict)
 
     def name(self, nodes: tuple[ast.expr, ...], suggestion: str) -> ast.expr:
-        """The name for what is `nodes[i]` in expression i."""
+        """The name that stands for `nodes[i]` in expression i."""
         values = tuple(n.value if isinstance(n, ast.Constant) else ast.dump(n) for n in nodes)
         for name, before in self.found.items():
             if tuple(map(ast.dump, before)) == tuple(map(ast.dump, nodes)):
                 return ast.Name(name)
         fitting = (name for name, known in self.known.items() if known == values)
-        text = chosen = next(fitting, suggestion)
+        text = first = next(fitting, suggestion)
         number = 2
         while text in self.found:
-            text, number = f"{chosen}{number}", number + 1
+            text, number = f"{first}{number}", number + 1
         self.found[text] = nodes
         return ast.Name(text)
 
 
 def anti_unify(nodes: Sequence[ast.expr], differences: Differences, suggestion: str) -> ast.expr:
-    """The expression that all `nodes` are, but for names where they differ.
+    """The expression that equals each of `nodes`, once names are replaced by where they differ.
 
-    Constants that differ become names each; where the form differs, the whole expression does.
+    Each constant that differs becomes a name; where the form differs, the whole expression does.
     """
     first = nodes[0]
     if all(ast.dump(node) == ast.dump(first) for node in nodes):
@@ -46,18 +47,18 @@ def anti_unify(nodes: Sequence[ast.expr], differences: Differences, suggestion: 
     suggestion = role(first) or suggestion
     if not _same_form(nodes):
         return differences.name(tuple(nodes), suggestion)
-    made = type(first)()
+    common = type(first)()
     for name, value in ast.iter_fields(first):
         values = [getattr(node, name) for node in nodes]
-        setattr(made, name, _unify_field(value, values, differences, suggestion))
+        setattr(common, name, _anti_unify_field(value, values, differences, suggestion))
     if (text := role(first)) is not None:
-        made.role = text  # type: ignore[attr-defined]
+        common.role = text  # type: ignore[attr-defined]
     if hasattr(first, "comment"):
-        made.comment = first.comment  # type: ignore[attr-defined]
-    return made
+        common.comment = first.comment  # type: ignore[attr-defined]
+    return common
 
 
-def _unify_field(
+def _anti_unify_field(
     value: object, values: list[object], differences: Differences, suggestion: str
 ) -> object:
     if isinstance(value, ast.keyword):
@@ -67,12 +68,12 @@ def _unify_field(
         return anti_unify(values, differences, suggestion)  # type: ignore[arg-type]
     if isinstance(value, list):
         columns = zip(*values, strict=True)
-        return [_unify_field(c[0], list(c), differences, suggestion) for c in columns]
+        return [_anti_unify_field(c[0], list(c), differences, suggestion) for c in columns]
     return value
 
 
 def _same_form(nodes: Sequence[ast.expr]) -> bool:
-    """Whether only parts inside differ: the same kind of node, with as many parts, called alike."""
+    """True if only parts inside differ: same kind of node, number of parts, function and keywords."""
     first = nodes[0]
     if isinstance(first, ast.Constant | ast.Name | ast.Attribute):
         return False

@@ -1,4 +1,4 @@
-"""What the source of a network's classes needs besides: imports, functions, constants."""
+"""The imports, functions and constants that the source of a network's classes needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import textwrap
 from dataclasses import dataclass, field
 from functools import cache
 
-from nas.source.expressions import Unrenderable
+from nas.source.expressions import SourceError
 from nas.source.printing import statement
 
 _BUILTIN = frozenset(dir(builtins))
@@ -31,12 +31,12 @@ def _source(module: str) -> tuple[ast.Module, tuple[str, ...]]:
     try:
         text = inspect.getsource(sys.modules[module])
     except (KeyError, OSError, TypeError):
-        raise Unrenderable(f"the source of {module} is not to be had") from None
+        raise SourceError(f"the source of {module} is not available") from None
     return ast.parse(text), tuple(text.splitlines())
 
 
 def find(module: str, name: str) -> Defined | ast.stmt | None:
-    """What binds `name` in a module: a definition, an import, or nothing."""
+    """The statement that binds `name` in a module: a definition or an import; None if there is none."""
     tree, lines = _source(module)
     for node in _top(tree.body):
         match node:
@@ -65,57 +65,57 @@ def constant(module: str, name: str) -> ast.expr | None:
 
 @dataclass
 class Needed:
-    """Collects what pieces of source need, each thing once, in the order it is needed in."""
+    """Collects the definitions that pieces of source need, each once, in the order of their use."""
 
-    taken: frozenset[str] = frozenset()  # names that are defined elsewhere
-    words: frozenset[str] = frozenset()  # what tables of names are looked up by
+    reserved: frozenset[str] = frozenset()  # names that are defined elsewhere
+    words: frozenset[str] = frozenset()  # the keys that tables by name are looked up with
     imports: dict[str, ast.stmt] = field(default_factory=dict)
     parts: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, node: ast.AST, module: str) -> None:
-        """Collect what `node`, which is part of a module, needs.
+        """Collect the definitions that `node`, a part of `module`, needs.
 
         Raises:
-            Unrenderable: something that is neither torch's nor the standard library's.
+            SourceError: it needs a module that is neither torch nor of the standard library.
         """
         for name in names_read(node):
-            if name not in self.taken and name not in self.parts and name not in _BUILTIN:
+            if name not in self.reserved and name not in self.parts and name not in _BUILTIN:
                 self._add_name(name, module)
 
     def _add_name(self, name: str, module: str) -> None:
         found = find(module, name)
         if isinstance(found, Defined):
             node, text = self._shortened(found)
-            self.parts[name] = []  # so that one that needs itself ends
+            self.parts[name] = []  # ends the recursion of a definition that needs itself
             self.add(node, found.module)
             del self.parts[name]
             self.parts[name] = text
         elif isinstance(found, ast.ImportFrom) and found.module and not _is_allowed(found.module):
             if found.module not in sys.modules:
-                return  # for type checkers only
+                return  # imported for type checkers only
             if find(found.module, found.names[0].name) is None or found.names[0].asname:
-                raise Unrenderable(f"it uses {name} of {found.module}")
+                raise SourceError(f"it uses {name} of {found.module}")
             self._add_name(name, found.module)
         elif isinstance(found, ast.Import) and not _is_allowed(found.names[0].name):
-            raise Unrenderable(f"it uses {found.names[0].name}, and model.py may use torch only")
+            raise SourceError(f"it uses {found.names[0].name}, and model.py may use torch only")
         elif found is None:
-            raise Unrenderable(f"it uses {name}, which is not at the top level of {module}")
+            raise SourceError(f"it uses {name}, which is not at the top level of {module}")
         else:
             self.imports[ast.unparse(found)] = found
 
     def _shortened(self, found: Defined) -> tuple[ast.stmt, list[str]]:
-        """A definition; of a table by names, the entries that this network can look up."""
+        """A definition; of a table by name, only the entries that this network can look up."""
         node = found.node
         if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Dict):
             return node, list(found.text)
         keys = [key.value for key in node.value.keys if isinstance(key, ast.Constant)]
-        wanted = [n for n, key in enumerate(keys) if key in self.words]
-        if len(keys) < len(node.value.keys) or not wanted:
+        used = [n for n, key in enumerate(keys) if key in self.words]
+        if len(keys) < len(node.value.keys) or not used:
             return node, list(found.text)
         node = copy.deepcopy(node)
         assert isinstance(node.value, ast.Dict)
-        node.value.keys = [node.value.keys[n] for n in wanted]
-        node.value.values = [node.value.values[n] for n in wanted]
+        node.value.keys = [node.value.keys[n] for n in used]
+        node.value.values = [node.value.values[n] for n in used]
         return node, statement(node, 0)
 
 
@@ -128,7 +128,7 @@ def names_read(node: ast.AST) -> list[str]:
 
 
 def method_text(cls: type, name: str) -> list[str]:
-    """A method as its author wrote it."""
+    """The original text of a method."""
     source = textwrap.dedent(inspect.getsource(getattr(cls, name)))
     return textwrap.indent(source, " " * 4).rstrip().splitlines()
 
@@ -137,16 +137,16 @@ def class_node(cls: type) -> ast.ClassDef:
     """The syntax tree of a class.
 
     Raises:
-        Unrenderable: it is not at the top level of its module.
+        SourceError: it is not at the top level of its module.
     """
     found = find(cls.__module__, cls.__name__)
     if isinstance(found, Defined) and isinstance(found.node, ast.ClassDef):
         return found.node
-    raise Unrenderable(f"{cls.__name__} is not at the top level of {cls.__module__}")
+    raise SourceError(f"{cls.__name__} is not at the top level of {cls.__module__}")
 
 
 def helpers(cls: type) -> list[ast.FunctionDef]:
-    """The functions outside the class that its source calls, directly or not."""
+    """The functions outside the class that its source calls, directly or indirectly."""
     found: dict[str, ast.FunctionDef] = {}
 
     def visit(node: ast.AST, module: str) -> None:
@@ -165,7 +165,7 @@ def helpers(cls: type) -> list[ast.FunctionDef]:
 
 
 def import_lines(imports: list[ast.stmt]) -> list[str]:
-    """Import statements, sorted as ruff has them: the standard library's first."""
+    """Import statements, sorted as ruff sorts them: those of the standard library first."""
     modules = sorted(
         {
             a.name if a.asname is None else f"{a.name} as {a.asname}"
@@ -185,9 +185,9 @@ def import_lines(imports: list[ast.stmt]) -> list[str]:
         f"from {module} import {', '.join(sorted(names))}"
         for module, names in sorted(members.items())
     ]
-    torchs = [line for line in lines if line.split()[1].split(".")[0] == "torch"]
-    others = [line for line in lines if line not in torchs]
-    return [*others, *([""] if others and torchs else []), *torchs]
+    of_torch = [line for line in lines if line.split()[1].split(".")[0] == "torch"]
+    others = [line for line in lines if line not in of_torch]
+    return [*others, *([""] if others and of_torch else []), *of_torch]
 
 
 def _text(node: ast.stmt, lines: tuple[str, ...]) -> tuple[str, ...]:
@@ -195,7 +195,7 @@ def _text(node: ast.stmt, lines: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def short_docstring(text: str) -> str:
-    """A docstring without its list of arguments."""
+    """A docstring up to its list of arguments."""
     return inspect.cleandoc(text).split("\n\nArgs:")[0]
 
 

@@ -1,4 +1,4 @@
-"""One module as the call that makes it, as a syntax tree."""
+"""The constructor call of a module, as a syntax tree."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nas.source.recording import VARIADIC, is_plain
 IGNORED = ("self", "device", "dtype")
 
 
-class Unrenderable(ValueError):  # noqa: N818 - the word for it
-    """A network cannot be written as plain PyTorch source; says why in one line."""
+class SourceError(ValueError):
+    """A network cannot be written as plain PyTorch source; gives the reason in one line."""
 
 
 def literal(value: object) -> ast.expr:
-    """A plain value, or a sequence of such."""
+    """The literal of a plain value, or of a sequence of plain values."""
     if isinstance(value, tuple):
         return ast.Tuple([literal(item) for item in value], ast.Load())
     if isinstance(value, list):
@@ -32,7 +32,7 @@ def literal(value: object) -> ast.expr:
 
 
 def name(text: str) -> ast.expr:
-    """A name, with dots or without."""
+    """A name, dotted or not."""
     found = ast.parse(text, mode="eval").body
     assert isinstance(found, ast.Name | ast.Attribute), text
     return found
@@ -41,7 +41,7 @@ def name(text: str) -> ast.expr:
 def call(
     function: ast.expr, args: list[ast.expr], keywords: Mapping[str, ast.expr] | None = None
 ) -> ast.Call:
-    """A call."""
+    """A call of a function."""
     named = [ast.keyword(key, value) for key, value in (keywords or {}).items()]
     return ast.Call(function, args, named)
 
@@ -49,10 +49,10 @@ def call(
 def call_with(
     function: ast.expr, signature: inspect.Signature, values: Mapping[str, ast.expr | None]
 ) -> ast.Call:
-    """A call with `values` by parameter; None for those that have their default.
+    """A call with `values` by parameter; None stands for the default.
 
-    What has no default is given by position, where that is allowed. Every argument remembers the
-    parameter it is for, see `role`.
+    Arguments without a default are given by position, where that is allowed. Every argument
+    remembers its parameter; see `role`.
     """
     args: list[ast.expr] = []
     keywords: dict[str, ast.expr] = {}
@@ -73,19 +73,19 @@ def call_with(
 
 
 def role(node: ast.expr) -> str | None:
-    """The parameter that an argument was written for."""
+    """The name of the parameter that an argument was written for."""
     return getattr(node, "role", None)
 
 
 def torch_module(module: nn.Module) -> ast.expr:
-    """The call that makes one of torch's own modules, read off its attributes.
+    """The constructor call of a module of torch, read from its attributes.
 
     Raises:
-        Unrenderable: the module does not remember what it was made with.
+        SourceError: the module does not store its constructor arguments.
     """
     cls = type(module)
     if getattr(nn, cls.__name__, None) is not cls:
-        raise Unrenderable(f"{cls.__module__}.{cls.__name__} is not one of torch.nn")
+        raise SourceError(f"{cls.__module__}.{cls.__name__} is not one of torch.nn")
     signature = inspect.signature(cls)
     values: dict[str, ast.expr | None] = {}
     for parameter in signature.parameters.values():
@@ -95,19 +95,19 @@ def torch_module(module: nn.Module) -> ast.expr:
         same = type(value) is type(parameter.default) and value == parameter.default
         values[parameter.name] = None if same else literal(value)
     if isinstance(module, nn.RNNBase) or (module._parameters and not values):
-        raise Unrenderable(f"nn.{cls.__name__} does not remember what it was made with")
+        raise SourceError(f"nn.{cls.__name__} does not store its constructor arguments")
     return call_with(name(f"nn.{cls.__name__}"), signature, values)
 
 
 def parameter(tensor: nn.Parameter) -> ast.expr:
-    """A parameter that a module holds itself: zeros, until its weights are loaded."""
-    made = nn_zeros(tensor)
+    """A parameter of a module: zeros, until its weights are loaded."""
+    zeros = nn_zeros(tensor)
     grad = {} if tensor.requires_grad else {"requires_grad": literal(False)}
-    return call(name("nn.Parameter"), [made], grad)
+    return call(name("nn.Parameter"), [zeros], grad)
 
 
 def nn_zeros(tensor: torch.Tensor) -> ast.expr:
-    """Zeros like `tensor`."""
+    """The call that makes zeros of the shape and type of `tensor`."""
     kind = {} if tensor.dtype is torch.float32 else {"dtype": name(str(tensor.dtype))}
     return call(name("torch.zeros"), [literal(size) for size in tensor.shape], kind)
 
@@ -116,9 +116,9 @@ def _attribute(module: nn.Module, parameter: str) -> Any:
     if parameter == "bias" and isinstance(getattr(module, "bias", None), torch.Tensor | None):
         return module.bias is not None
     if not hasattr(module, parameter) or not is_plain(_plain(getattr(module, parameter))):
-        raise Unrenderable(
-            f"nn.{type(module).__name__} does not remember its {parameter}, so that it cannot be "
-            f"written down"
+        raise SourceError(
+            f"nn.{type(module).__name__} does not store its {parameter}, so that it cannot be "
+            f"written as source"
         )
     return _plain(getattr(module, parameter))
 
@@ -128,7 +128,7 @@ def _plain(value: object) -> object:
 
 
 def _shortest(value: object) -> object:
-    """3 for (3, 3): torch's modules take both."""
+    """3 for (3, 3): modules of torch accept both."""
     if isinstance(value, tuple) and value and len(set(value)) == 1:
         return value[0]
     return value

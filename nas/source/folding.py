@@ -1,4 +1,4 @@
-"""Working out what is already decided in a piece of source: constants, branches, switched-off code."""
+"""Constant folding and removal of dead branches in the source of a method."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-_PASSES = 8  # each may decide something that decides another
+_PASSES = 8  # at most: one pass may find constants that the next can use
 
 
 def fold_method(
@@ -35,13 +35,13 @@ def fold_method(
     attributes: Mapping[str, ast.expr],
     lookup: Lookup,
 ) -> ast.FunctionDef:
-    """A method in which what `values` and `attributes` decide is worked out.
+    """Fold the constants of a method, and drop the branches that they rule out.
 
     Args:
-        node: The method; it is left as it is.
-        values: Constants by the name of a variable.
-        attributes: Likewise by the name of an attribute of `self`.
-        lookup: The value of a constant of the module.
+        node: The method; it is not changed.
+        values: Constants, by the name of the variable.
+        attributes: Constants, by the name of the attribute of `self`.
+        lookup: Returns the value of a constant of the module, or None.
     """
     node = copy.deepcopy(node)
     known = dict(values)
@@ -49,7 +49,7 @@ def fold_method(
         before = ast.dump(node)
         folder = _Folder(known, attributes, lookup)
         node.body = folder.block(node.body)
-        known |= _settled(node)
+        known |= _constants(node)
         node.body = [s for s in node.body if not _assigns(s, known)]
         if ast.dump(node) == before:
             break
@@ -58,7 +58,7 @@ def fold_method(
 
 
 def constant_attributes(methods: list[ast.FunctionDef]) -> dict[str, ast.expr]:
-    """What is assigned to an attribute of `self` once, and is a constant."""
+    """The attributes of `self` that are assigned once, and a constant, with that constant."""
     assigned: dict[str, list[ast.expr | None]] = {}
     for node in (child for method in methods for child in ast.walk(method)):
         for target in _targets(node):
@@ -125,13 +125,13 @@ class _Folder(ast.NodeTransformer):
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         self.generic_visit(node)
-        stops = isinstance(node.op, ast.Or)  # the value that decides it
+        stops = isinstance(node.op, ast.Or)  # the truth value of an operand that decides the result
         left = []
         for value in node.values:
             if not isinstance(value, ast.Constant):
                 left.append(value)
             elif bool(value.value) is stops:
-                return value  # what comes before it has no effects: it is a condition
+                return value  # the operands before it have no side effects: they are conditions
         if not left:
             return node.values[-1]
         if isinstance(left[0], ast.Constant) or len(left) == 1:
@@ -190,7 +190,7 @@ def _computed(node: ast.expr, kind: type[ast.AST], left: ast.expr, right: ast.ex
 
 
 def _unpacked(items: list[ast.expr]) -> list[ast.expr]:
-    """`*[a, b]` as a, b."""
+    """Replace `*[a, b]` by a, b."""
     out: list[ast.expr] = []
     for item in items:
         if isinstance(item, ast.Starred) and isinstance(item.value, ast.List | ast.Tuple):
@@ -210,8 +210,8 @@ def _is_own(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self"
 
 
-def _settled(node: ast.FunctionDef) -> dict[str, ast.expr]:
-    """Variables that are assigned once, at the top level, and are constants."""
+def _constants(node: ast.FunctionDef) -> dict[str, ast.expr]:
+    """The variables that are assigned once, at the top level, and a constant, with that constant."""
     stores = Counter(
         child.id
         for child in ast.walk(node)

@@ -1,8 +1,8 @@
-"""What a module computes, as statements: its own source, or what it does when it is run.
+"""The computation of a module as statements: the source of its `forward`, or a trace of it.
 
-A `forward` that goes by what its object holds (it loops over numbers, it asks which children there
-are) is an interpreter. It is traced with `torch.fx` instead, and what the object really does is
-written down line by line.
+A `forward` whose control flow depends on the state of its object (it loops over numbers, or tests
+which children exist) is an interpreter. It is traced with `torch.fx` instead, and the operations
+of that object are written line by line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from nas.source.expressions import Unrenderable, call, literal, name
+from nas.source.expressions import SourceError, call, literal, name
 
 _LOOPS = (
     *(ast.For, ast.While, ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp),
@@ -28,20 +28,20 @@ def method(cls: type, attribute: str) -> ast.FunctionDef:
     """The syntax tree of a method.
 
     Raises:
-        Unrenderable: there is no source to read.
+        SourceError: its source is not available.
     """
     function: Any = getattr(cls, attribute)
     function = function.fget if isinstance(function, property) else function
     try:
         source = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):
-        raise Unrenderable(f"the source of {cls.__name__}.{attribute} is not to be had") from None
+        raise SourceError(f"the source of {cls.__name__}.{attribute} is not available") from None
     tree = ast.parse(source).body[0]
     if not isinstance(tree, ast.FunctionDef):
-        raise Unrenderable(f"{cls.__name__}.{attribute} is not a plain method")
+        raise SourceError(f"{cls.__name__}.{attribute} is not a plain method")
     if function.__code__.co_freevars not in ((), ("__class__",)):
         free = ", ".join(function.__code__.co_freevars)
-        raise Unrenderable(f"{cls.__name__}.{attribute} uses {free} from the function around it")
+        raise SourceError(f"{cls.__name__}.{attribute} uses {free} from the function around it")
     return tree
 
 
@@ -70,7 +70,7 @@ def _is_own_method(cls: type, attribute: str) -> bool:
 
 
 def is_interpreter(node: ast.FunctionDef, module: nn.Module) -> bool:
-    """Whether a method goes by what its object holds, beyond going through a list of modules."""
+    """True if the control flow of a method depends on `self`, beyond a loop over child modules."""
     return any(
         isinstance(child, _LOOPS) and not _is_plain_loop(child, module)
         for child in ast.walk(node)
@@ -79,7 +79,7 @@ def is_interpreter(node: ast.FunctionDef, module: nn.Module) -> bool:
 
 
 def _is_plain_loop(node: ast.AST, module: nn.Module) -> bool:
-    """`for cell in self.cells`, or a condition on whether it trains."""
+    """True for `for cell in self.cells`, for `self.training`, and for conditions without `self`."""
     if isinstance(node, ast.If | ast.IfExp):
         return ast.unparse(node.test) == "self.training" or not _reads_self(node.test)
     if not isinstance(node, ast.For):
@@ -102,24 +102,24 @@ def _reads_self(node: ast.AST) -> bool:
 
 
 class _Outside(fx.Tracer):
-    """Sees the children of a module from the outside only."""
+    """A tracer that does not enter the children of a module."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002
         return True
 
 
 def traced(module: nn.Module) -> ast.FunctionDef:
-    """The `forward` of one object, line by line, in evaluation mode.
+    """Trace the `forward` of one object, in evaluation mode, as straight-line code.
 
     Raises:
-        Unrenderable: it cannot be traced.
+        SourceError: it cannot be traced.
     """
     module.eval()
     try:
         graph = _Outside().trace(module)
-    except Exception as error:  # whatever user's code does with a stand-in for a tensor
+    except Exception as error:  # code of the user may raise anything when given a proxy
         reason = " ".join(str(error).split())[:120]
-        raise Unrenderable(f"{type(module).__name__}.forward cannot be traced: {reason}") from error
+        raise SourceError(f"{type(module).__name__}.forward cannot be traced: {reason}") from error
     for node in reversed(list(graph.nodes)):
         if not node.users and node.op not in ("output", "placeholder"):
             graph.erase_node(node)
@@ -127,7 +127,7 @@ def traced(module: nn.Module) -> ast.FunctionDef:
 
 
 class _Writer:
-    """Writes a graph: what is read once stands where it is read, sums and the rest have names."""
+    """Writes a graph: values used once, by a sum or the return, stay inline; the others get names."""
 
     def __init__(self, graph: fx.Graph, module: nn.Module) -> None:
         self._graph = graph
@@ -236,4 +236,4 @@ def _function(
         return call(name(f"F.{title}"), list(args), keywords)
     if getattr(torch, title, None) is function:
         return call(name(f"torch.{title}"), list(args), keywords)
-    raise Unrenderable(f"{module}.{title} is not a function of torch")
+    raise SourceError(f"{module}.{title} is not a function of torch")

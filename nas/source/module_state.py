@@ -1,4 +1,4 @@
-"""What one object of a network holds, and the `__init__` that makes it hold that."""
+"""The state of one module of a network, and the `__init__` that creates it."""
 
 from __future__ import annotations
 
@@ -11,35 +11,42 @@ import torch
 from torch import nn
 
 from nas.source.anti_unify import Differences, anti_unify
-from nas.source.expressions import Unrenderable, call, literal, name
+from nas.source.expressions import SourceError, call, literal, name
 from nas.source.printing import comment, flat
 from nas.source.recording import is_plain
 from nas.source.shapes import Shapes
 
-Method = tuple[ast.FunctionDef, list[str] | None]  # syntax, and the text if it is the author's own
+Method = tuple[ast.FunctionDef, list[str] | None]  # syntax, and the original text if unchanged
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleState:
-    """What one object holds, and the methods that compute with it."""
+    """The state of one module, and the methods that compute with it.
+
+    Attributes:
+        values: Parameters, buffers, children and plain attributes, by name.
+        items: The children, if the module is an `nn.Sequential`.
+        is_sequence: True for an `nn.Sequential`.
+        methods: The methods that `forward` needs.
+    """
 
     values: Mapping[str, ast.expr]
-    items: list[ast.expr]  # of a sequence
+    items: list[ast.expr]
     is_sequence: bool
     methods: list[Method]
 
     @property
     def form(self) -> str:
-        """Equal for objects that can be of one class."""
+        """A text that is equal for modules that can be instances of one class."""
         return repr([list(self.values), [ast.dump(method) for method, _ in self.methods]])
 
-    def unified(self, others: Sequence[ModuleState], differences: Differences) -> ModuleState:
-        """What all hold, with names for what differs."""
+    def common(self, states: Sequence[ModuleState], differences: Differences) -> ModuleState:
+        """The common part of `states`, this one among them, with names where they differ."""
         values = {
-            key: anti_unify([other.values[key] for other in others], differences, key)
+            key: anti_unify([state.values[key] for state in states], differences, key)
             for key in self.values
         }
-        as_lists = [ast.List(other.items, ast.Load()) for other in others]
+        as_lists = [ast.List(state.items, ast.Load()) for state in states]
         joined = anti_unify(as_lists, differences, "layers")
         if not isinstance(joined, ast.List):
             joined = ast.List([ast.Starred(joined, ast.Load())], ast.Load())
@@ -52,7 +59,7 @@ class ModuleState:
         shapes: Shapes,
         module: nn.Module,
     ) -> ast.FunctionDef:
-        """The method that makes an object hold it; with comments on shapes if it has defaults."""
+        """The `__init__` that creates the state; with comments on shapes if it has defaults."""
         parent = ast.Attribute(call(name("super"), []), "__init__", ast.Load())
         body: list[ast.stmt] = [ast.Expr(call(parent, list(self.items)))]
         for key, value in self.values.items():
@@ -61,14 +68,14 @@ class ModuleState:
                 continue
             line = ast.Assign([name(f"self.{key}")], value)
             child = module._modules.get(key)
-            moved = shapes.through(child) if child is not None and defaults else None
-            body.append(line if moved is None else comment(line, moved))
+            shape = shapes.through(child) if child is not None and defaults else None
+            body.append(line if shape is None else comment(line, shape))
         arguments = ast.arguments([], [ast.arg("self"), *parameters], None, [], [], None, defaults)
         return ast.FunctionDef("__init__", arguments, body, [], literal(None))
 
 
 def attributes_read(methods: Sequence[Method]) -> set[str]:
-    """The attributes of `self` that methods read."""
+    """The names of the attributes of `self` that methods read."""
     return {
         node.attr
         for method, _ in methods
@@ -78,16 +85,16 @@ def attributes_read(methods: Sequence[Method]) -> set[str]:
 
 
 def plain_attribute(module: nn.Module, key: str) -> ast.expr:
-    """The value of an attribute of an object.
+    """The literal of an attribute of a module.
 
     Raises:
-        Unrenderable: it is more than numbers and names.
+        SourceError: the value is not a number, a text or a flat sequence of them.
     """
     value: Any = getattr(module, key)
     if isinstance(value, torch.Size):
         value = tuple(value)
     if not is_plain(value):
-        raise Unrenderable(
-            f"{type(module).__name__}.forward reads {key}, which is more than numbers and names"
+        raise SourceError(
+            f"{type(module).__name__}.forward reads {key}, which is not made of numbers and texts"
         )
     return literal(value)

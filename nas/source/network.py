@@ -1,8 +1,9 @@
-"""A network as classes of plain PyTorch, made for it alone.
+"""The source of one network: classes of plain PyTorch, written for it alone.
 
-Classes made with plain values are their own source, trimmed. Those made with anything richer, such
-as an encoding, and the network itself, are written as what they hold: one line for each child, with
-its numbers. Repeated children are one class and one line.
+A class whose instances are constructed with plain values is written as its own source, trimmed. A
+class constructed with anything richer, such as an encoding, and the network itself, are written
+from their state: one line for each child, with its numbers. Repeated children are one class and
+one line.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from nas.source import definitions, forwards
 from nas.source.anti_unify import Differences
 from nas.source.definitions import Needed
 from nas.source.expressions import (
-    Unrenderable,
+    SourceError,
     call,
     literal,
     name,
@@ -31,16 +32,16 @@ from nas.source.expressions import (
 from nas.source.module_state import Method, ModuleState, attributes_read, plain_attribute
 from nas.source.own_classes import own_classes
 from nas.source.printing import comment, docstring, statement
-from nas.source.recording import Built, build_recorded, is_torchs
+from nas.source.recording import Built, build_recorded, is_of_torch
 from nas.source.shapes import Shapes, shapes_of
 
 ROOT = "Model"
-REPEATED = 3  # equal children from which on they are one line
-TAKEN = frozenset({ROOT, "Path", "load", "preprocess", "MEAN", "STD", "CLASSES"})
+REPEATED = 3  # from this many equal children in a row on, they are one line
+RESERVED = frozenset({ROOT, "Path", "load", "preprocess", "MEAN", "STD", "CLASSES"})
 MODULE = "nn.Module"
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
-Build = Callable[[int], nn.Module]  # of a number of classes
+Build = Callable[[int], nn.Module]  # builds the network for a number of classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,13 @@ def network_source(
     """Write a network as source.
 
     Args:
-        build: Makes the network for a number of classes.
-        input_shape: Of one input, without the batch.
-        classes: How many it is for.
+        build: Builds the network for a number of classes.
+        input_shape: The shape of one input, without the batch.
+        classes: The default number of classes.
         about: The docstring of `Model`.
 
     Raises:
-        Unrenderable: it is made of what cannot be written down; says of what, in one line.
+        SourceError: a part of it cannot be written as source; names it in one line.
     """
     with torch.device("meta"):
         nets = [build_recorded(partial(build, n)) for n in (classes, classes + 1)]
@@ -85,12 +86,12 @@ class _Writer:
         self._modules = [m for built in nets for m in _unshared(built.net)]
         given = {m: a for built in nets for m, a in built.arguments.items()}
         self._arguments = {m: given[m] for m in self._modules if m in given}
-        self._own = own_classes(nets, self._arguments, TAKEN)
+        self._own = own_classes(nets, self._arguments, RESERVED)
         self._parts: dict[str, list[str]] = {}
         self._calls: dict[nn.Module, ast.expr] = {}
         texts = {v for a in self._arguments.values() for v in a.values() if isinstance(v, str)}
         self._needed = Needed(
-            frozenset(cls.__name__ for cls in self._own.trimmed) | TAKEN,
+            frozenset(cls.__name__ for cls in self._own.trimmed) | RESERVED,
             frozenset(texts | self._own.words()),
         )
 
@@ -106,7 +107,7 @@ class _Writer:
         cls = type(module)
         if cls in CONTAINERS:
             return self._container(module, commented=commented)
-        if is_torchs(cls):
+        if is_of_torch(cls):
             return torch_module(module)
         if cls in self._own.trimmed:
             return self._own.call(module, self._arguments[module])
@@ -121,7 +122,7 @@ class _Writer:
             values = [self._expression(child) for child in children.values() if child]
             return call(name("nn.ModuleDict"), [ast.Dict([*keys], values)])
         if not all(key == str(n) for n, key in enumerate(children)):
-            raise Unrenderable("an nn.Sequential in it has names for its modules")
+            raise SourceError("an nn.Sequential in it has named modules")
         is_sequence = isinstance(module, nn.Sequential)
         items = self._items(module, commented=commented and is_sequence)
         if isinstance(module, nn.ModuleList):
@@ -129,43 +130,43 @@ class _Writer:
         return call(name("nn.Sequential"), items)
 
     def _items(self, module: nn.Module, *, commented: bool) -> list[ast.expr]:
-        """The children of a sequence, those that repeat in one expression."""
-        made = [(self._expression(child), child) for child in module.children()]
+        """The children of a sequence; several equal ones in a row are one expression."""
+        calls = [(self._expression(child), child) for child in module.children()]
         items: list[ast.expr] = []
         shape = self._shapes.into(module)
-        for _, group in itertools.groupby(made, key=lambda pair: ast.dump(pair[0])):
+        for _, group in itertools.groupby(calls, key=lambda pair: ast.dump(pair[0])):
             same = list(group)
             expression, child = same[0]
             new: list[ast.expr] = [e for e, _ in same]
             if len(same) >= REPEATED:
                 new = [_repeated(expression, len(same))]
             out = self._shapes.out_of(child)
-            commented = commented and len(made) > 1
-            if commented and not is_torchs(type(child)) and out not in (None, shape):
+            commented = commented and len(calls) > 1
+            if commented and not is_of_torch(type(child)) and out not in (None, shape):
                 new[0] = comment(_copied(new[0]), f"to {out}")
                 shape = out
             items += new
         return items
 
-    # -- classes that are written as what they hold --------------------------------------------
+    # -- classes that are written from their state ---------------------------------------------
 
     def _define(self, cls: type[nn.Module]) -> None:
         instances = [m for m in self._modules if type(m) is cls and m not in self._roots]
         groups: dict[str, list[tuple[nn.Module, ModuleState]]] = {}
         for module in instances:
-            held = self._held(module)
-            groups.setdefault(held.form, []).append((module, held))
+            state = self._state(module)
+            groups.setdefault(state.form, []).append((module, state))
         for letter, group in zip(_letters(len(groups)), groups.values(), strict=True):
             self._define_one(f"{cls.__name__}{letter}", group)
 
     def _define_one(self, title: str, group: list[tuple[nn.Module, ModuleState]]) -> None:
-        modules, holdings = zip(*group, strict=True)
+        modules, states = zip(*group, strict=True)
         known = {
             key: tuple(self._arguments.get(m, {}).get(key) for m in modules)
             for key in self._arguments.get(modules[0], {})
         }
         differences = Differences(known)
-        held = holdings[0].unified(holdings, differences)
+        common = states[0].common(states, differences)
         found = dict(sorted(differences.found.items(), key=lambda item: _kind(item[1]) == MODULE))
         for number, module in enumerate(modules):
             values = {key: nodes[number] for key, nodes in found.items()}
@@ -174,29 +175,31 @@ class _Writer:
             self._calls[module] = call(ast.Name(title), args, keywords)
         parameters = [ast.arg(key, name(_kind(nodes))) for key, nodes in found.items()]
         about = definitions.short_docstring(type(modules[0]).__doc__ or "")
-        self._parts[title] = self._class(title, held, parameters, [], about, modules[0])
+        self._parts[title] = self._class(title, common, parameters, [], about, modules[0])
 
     def add_root(self, nets: Sequence[Built], classes: int, about: str) -> None:
         """Write the network itself."""
         roots = [built.net for built in nets]
-        holdings = [self._held(root, commented=True) for root in roots]
+        states = [self._state(root, commented=True) for root in roots]
         differences = Differences({"classes": (classes, classes + 1)})
-        held = holdings[0].unified(holdings, differences)
+        common = states[0].common(states, differences)
         if other := differences.found.keys() - {"classes"}:
-            raise Unrenderable(
-                f"more of it than the classifier depends on the classes ({min(other)})"
+            raise SourceError(
+                f"a part other than the classifier depends on the number of classes ({min(other)})"
             )
         parameters = [ast.arg("classes", name("int"))]
-        self._parts[ROOT] = self._class(ROOT, held, parameters, [literal(classes)], about, roots[0])
+        self._parts[ROOT] = self._class(
+            ROOT, common, parameters, [literal(classes)], about, roots[0]
+        )
 
-    def _held(self, module: nn.Module, *, commented: bool = False) -> ModuleState:
-        """What an object holds and what it computes with it."""
+    def _state(self, module: nn.Module, *, commented: bool = False) -> ModuleState:
+        """The state of a module, and the methods that compute with it."""
         values: dict[str, ast.expr] = {}
         for key, own in module._parameters.items():
             values[key] = literal(None) if own is None else parameter(own)
         for key, buffer in module._buffers.items():
             if key in module._non_persistent_buffers_set or buffer is None:
-                raise Unrenderable(f"{type(module).__name__} has values ({key}) that are not saved")
+                raise SourceError(f"{type(module).__name__} has a buffer ({key}) that is not saved")
             values[key] = nn_zeros(buffer)
         is_sequence = isinstance(module, nn.Sequential)
         items = self._items(module, commented=commented) if is_sequence else []
@@ -211,7 +214,7 @@ class _Writer:
         return ModuleState(values, items, is_sequence, methods)
 
     def _methods(self, module: nn.Module) -> list[Method]:
-        """The methods that compute."""
+        """The methods that `forward` needs, or its trace."""
         cls = type(module)
         names = forwards.reached(cls, "forward")
         found = [(forwards.method(cls, n), n) for n in names]
@@ -222,20 +225,20 @@ class _Writer:
     def _class(
         self,
         title: str,
-        held: ModuleState,
+        state: ModuleState,
         parameters: list[ast.arg],
         defaults: list[ast.expr],
         about: str,
         module: nn.Module,
     ) -> list[str]:
-        init = held.init(parameters, defaults, self._shapes, module)
-        lines = [f"class {title}({'nn.Sequential' if held.is_sequence else 'nn.Module'}):"]
+        init = state.init(parameters, defaults, self._shapes, module)
+        lines = [f"class {title}({'nn.Sequential' if state.is_sequence else 'nn.Module'}):"]
         lines += docstring(about, 4) if about else []
         lines += [*([""] if about else []), *statement(init, 4)]
         self._needed.imports.setdefault("nn", ast.parse("from torch import nn").body[0])
         if "torch." in "".join(lines):
             self._needed.imports.setdefault("torch", ast.parse("import torch").body[0])
-        for method, text in held.methods:
+        for method, text in state.methods:
             lines += ["", *(statement(method, 4) if text is None else text)]
             if text is None:
                 self._import_for(method)
@@ -244,7 +247,7 @@ class _Writer:
         return lines
 
     def _import_for(self, method: ast.FunctionDef) -> None:
-        """What a traced method needs."""
+        """Add the imports that a traced method needs."""
         lines = {
             "torch": "import torch",
             "F": "from torch.nn import functional as F",
@@ -256,10 +259,10 @@ class _Writer:
 
 
 def _unshared(net: nn.Module) -> list[nn.Module]:
-    """All modules, each of which has one place."""
+    """All modules of a network in which none is used in two places."""
     everywhere = [m for _, m in net.named_modules(remove_duplicate=False)]
     if len(everywhere) != len(set(everywhere)):
-        raise Unrenderable("one of its modules stands in two places")
+        raise SourceError("one of its modules is used in two places")
     return everywhere
 
 
@@ -270,10 +273,10 @@ def _repeated(expression: ast.expr, times: int) -> ast.expr:
 
 
 def _copied(node: ast.expr) -> ast.expr:
-    made = type(node)(**dict(ast.iter_fields(node)))
+    copied = type(node)(**dict(ast.iter_fields(node)))
     if hasattr(node, "role"):
-        made.role = node.role  # type: ignore[attr-defined]
-    return made
+        copied.role = node.role  # type: ignore[attr-defined]
+    return copied
 
 
 def _kind(nodes: tuple[ast.expr, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The classes of a network that stand in `model.py` as their authors wrote them, but trimmed."""
+"""The classes of a network that are written to `model.py` as their own source, trimmed."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from dataclasses import dataclass
 from torch import nn
 
 from nas.source import definitions
-from nas.source.expressions import Unrenderable, call_with, literal, name
-from nas.source.recording import Arguments, Built, is_torchs
+from nas.source.expressions import SourceError, call_with, literal, name
+from nas.source.recording import Arguments, Built, is_of_torch
 from nas.source.trimming import Dropped, Trimmed, common_arguments, is_only_called, trim
 
 
 @dataclass(frozen=True, slots=True)
 class OwnClasses:
-    """Classes whose instances are all made of plain values.
+    """Classes whose instances are all constructed with plain values.
 
     Attributes:
-        trimmed: What is left of each.
-        dropped: By the names of classes, the parameters that are written into them.
+        trimmed: The trimmed source, by class.
+        dropped: The parameters that are written into a class as constants, by name of class.
     """
 
     trimmed: Mapping[type[nn.Module], Trimmed]
     dropped: Dropped
 
     def call(self, module: nn.Module, arguments: Arguments) -> ast.expr:
-        """The call that makes an instance, which was made with `arguments`."""
+        """The constructor call of an instance that was constructed with `arguments`."""
         cls = type(module)
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
         fixed = self.dropped.get(cls.__name__)
-        kept = [p for p in parameters if fixed is None or p.name not in fixed.values]
+        remaining = [p for p in parameters if fixed is None or p.name not in fixed.values]
         values: dict[str, ast.expr | None] = {}
-        for parameter in kept:
+        for parameter in remaining:
             value, default = arguments[parameter.name], parameter.default
             same = type(value) is type(default) and value == default
             values[parameter.name] = None if same else literal(value)
-        return call_with(name(cls.__name__), inspect.Signature(kept), values)
+        return call_with(name(cls.__name__), inspect.Signature(remaining), values)
 
     def texts(self) -> list[list[str]]:
-        """The texts of the classes, so that what one is made of stands before it."""
+        """The texts of the classes, each after those that it uses."""
         own = {cls.__name__: trimmed.lines for cls, trimmed in self.trimmed.items()}
         needs = {
             cls.__name__: set(definitions.names_read(t.node)) & own.keys() - {cls.__name__}
@@ -54,7 +54,7 @@ class OwnClasses:
         return [own[n] for n in done]
 
     def words(self) -> set[str]:
-        """Every text that stands in the classes."""
+        """The string constants in the classes."""
         return {
             node.value
             for trimmed in self.trimmed.values()
@@ -64,29 +64,31 @@ class OwnClasses:
 
 
 def own_classes(
-    nets: Sequence[Built], arguments: Mapping[nn.Module, Arguments], taken: Collection[str]
+    nets: Sequence[Built], arguments: Mapping[nn.Module, Arguments], reserved: Collection[str]
 ) -> OwnClasses:
-    """Find and trim them.
+    """Find the classes that are constructed with plain values, and trim them.
 
     Args:
-        nets: The network, built in several ways.
-        arguments: What each of their modules was made with.
-        taken: Names that no class may have.
+        nets: The network, built for several numbers of classes.
+        arguments: The constructor arguments of each of their modules.
+        reserved: Names that no class may have.
 
     Raises:
-        Unrenderable: the name of a class is taken, by another class or by what `model.py` defines.
+        SourceError: a class has a reserved name, or the name of another class.
     """
     by_class: dict[type[nn.Module], bool] = {}
     for built in nets:
         for module in built.net.modules():
-            if module is built.net or is_torchs(type(module)):
+            if module is built.net or is_of_torch(type(module)):
                 continue
-            plain = built.made_of_plain_values(module)
+            plain = built.has_plain_arguments(module)
             by_class[type(module)] = by_class.get(type(module), True) and plain
-    if clash := {cls.__name__ for cls in by_class} & set(taken):
-        raise Unrenderable(f"a class is called {min(clash)}, which model.py calls another thing")
+    if clash := {cls.__name__ for cls in by_class} & set(reserved):
+        raise SourceError(
+            f"a class has the name {min(clash)}, which model.py uses for something else"
+        )
     if len({cls.__name__ for cls in by_class}) < len(by_class):
-        raise Unrenderable("two of its classes have the same name")
+        raise SourceError("two of its classes have the same name")
     found = [cls for cls, plain in by_class.items() if plain]
     dropped = _dropped(found, arguments)
     return OwnClasses({cls: trim(cls, dropped) for cls in found}, dropped)

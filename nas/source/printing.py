@@ -1,7 +1,7 @@
-"""Syntax trees as text, laid out as `ruff format` does, at 100 columns.
+"""Syntax trees as text, laid out as by `ruff format`, at 100 columns.
 
-A line that is too long is broken inside its brackets: first all that they hold on one line of its
-own, then one item on each. Statements that generated code does not have are left to
+A line that is too long is broken inside its brackets: first with all items on one line of their
+own, then with one item on each line. Statements that do not occur in generated code are left to
 `ast.unparse`.
 """
 
@@ -21,7 +21,7 @@ _UNBROKEN = (ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.JoinedStr
 
 
 def comment(node: N, text: str) -> N:
-    """Put a comment on a line of its own before `node`, which then is on its own lines too."""
+    """Put a comment on the line before `node`, which then has lines of its own too."""
     node.comment = text  # type: ignore[attr-defined]
     return node
 
@@ -121,7 +121,7 @@ def function(node: ast.FunctionDef, indent: int) -> list[str]:
 
 
 def docstring(text: str, indent: int) -> list[str]:
-    """The lines of a docstring, whose own lines are not indented."""
+    """The lines of a docstring; the lines of `text` are not indented yet."""
     first, *rest = text.strip().splitlines()
     if not rest:
         return [f'{" " * indent}"""{first}"""']
@@ -175,7 +175,7 @@ def _item(node: ast.AST, indent: int, after: str) -> list[str]:
 
 
 def _broken(node: ast.expr, indent: int) -> list[str]:
-    """An expression inside brackets, broken at its own operators or clauses where it must be."""
+    """An expression inside brackets, broken at its own operators or clauses if it is too long."""
     text = _comprehension(node) if isinstance(node, ast.GeneratorExp | ast.ListComp) else flat(node)
     if indent + len(text) <= WIDTH and not _is_forced(node):
         return [" " * indent + text]
@@ -214,7 +214,7 @@ class _Pair(ast.AST):
 
 
 def _brackets(node: ast.expr) -> tuple[str, Sequence[ast.AST], str, bool] | None:
-    """What opens the last brackets of an expression, what they hold, what follows; is it a call."""
+    """The last brackets of an expression: opening text, items, closing text, and True for a call."""
     match node:
         case ast.Call():
             if not _arguments(node):
@@ -236,7 +236,7 @@ def _brackets(node: ast.expr) -> tuple[str, Sequence[ast.AST], str, bool] | None
 
 
 def _is_forced(node: ast.AST) -> bool:
-    """Whether there is a comment inside, which ends its line."""
+    """True if a node inside has a comment, which needs a line of its own."""
     return any(hasattr(child, "comment") for child in ast.walk(node) if child is not node) or any(
         _is_forced(pair) for pair in ([node.key, node.value] if isinstance(node, _Pair) else [])
     )
@@ -301,5 +301,5 @@ def _operator(op: ast.operator) -> str:
 
 
 def _double_quoted(text: str) -> str:
-    """`ast.unparse` writes single quotes."""
+    """Replace the single quotes that `ast.unparse` writes."""
     return text.replace("'", '"') if '"' not in text else text

@@ -1,4 +1,4 @@
-"""What every module of a network was made with, noted while it is built."""
+"""The constructor arguments of every module of a network, recorded while it is built."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ from torch import nn
 
 Arguments = Mapping[str, Any]  # by parameter
 PLAIN = (bool, int, float, str, type(None))
-
-
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A network, and the arguments of those of its modules that are not torch's own."""
+    """A network, and the constructor arguments of its modules whose classes are not of torch."""
 
     net: nn.Module
     arguments: Mapping[nn.Module, Arguments]
 
-    def made_of_plain_values(self, module: nn.Module) -> bool:
-        """Whether numbers, names and flat sequences of them are all that `module` was made with."""
+    def has_plain_arguments(self, module: nn.Module) -> bool:
+        """True if `module` was constructed with scalars, texts and flat sequences of them only."""
         parameters = inspect.signature(type(module).__init__).parameters.values()
         return (
             module in self.arguments
@@ -36,31 +34,31 @@ class Built:
 
 
 def is_plain(value: object) -> bool:
-    """Whether `value` can stand in a call as it is: a scalar, or a flat sequence of scalars."""
-    if type(value) in (tuple, list):  # a record with names is more than its values
+    """True if `value` can be written as a literal: a scalar, or a flat sequence of scalars."""
+    if type(value) in (tuple, list):  # not a named tuple, which is more than its values
         return all(isinstance(item, PLAIN) for item in value)  # type: ignore[attr-defined]
     return isinstance(value, PLAIN)
 
 
-def is_torchs(cls: type) -> bool:
-    """Whether a class is part of torch."""
+def is_of_torch(cls: type) -> bool:
+    """True if a class is part of torch."""
     return cls.__module__.split(".")[0] == "torch"
 
 
 def build_recorded(build: Callable[[], nn.Module]) -> Built:
-    """Build a network twice: to see of which classes it is, and with an eye on their arguments."""
-    classes = {type(module) for module in build().modules() if not is_torchs(type(module))}
+    """Build a network twice: to find its classes, and to record their constructor arguments."""
+    classes = {type(module) for module in build().modules() if not is_of_torch(type(module))}
     arguments: dict[nn.Module, Arguments] = {}
     with ExitStack() as stack:
         for cls in classes:
-            stack.enter_context(_noting(cls, arguments))
-        net = build().eval()  # how it is used
+            stack.enter_context(_recording(cls, arguments))
+        net = build().eval()
     return Built(net, arguments)
 
 
 @contextmanager
-def _noting(cls: type[nn.Module], arguments: dict[nn.Module, Arguments]) -> Iterator[None]:
-    """Note with which arguments instances of exactly `cls` are made, inside the block."""
+def _recording(cls: type[nn.Module], arguments: dict[nn.Module, Arguments]) -> Iterator[None]:
+    """Record the constructor arguments of instances of exactly `cls`, inside the block."""
     own = "__init__" in vars(cls)
     original = cls.__init__
     signature = inspect.signature(original)

@@ -1,4 +1,4 @@
-"""The shapes that modules of a network read and give, for comments."""
+"""The input and output shapes of the modules of a network, for comments."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ BATCH = 2
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """What was seen of every module: the text of its input's shape and of its output's."""
+    """The input and output shape of every module, as texts."""
 
     seen: Mapping[nn.Module, tuple[str, str]]
 
     def into(self, module: nn.Module) -> str | None:
-        """The shape of what a module reads first."""
+        """The shape of the first input of a module."""
         return self.seen[module][0] if module in self.seen else None
 
     def out_of(self, module: nn.Module) -> str | None:
-        """The shape of what it gives."""
+        """The shape of the output of a module."""
         return self.seen[module][1] if module in self.seen else None
 
     def through(self, module: nn.Module) -> str | None:
-        """From shape to shape."""
+        """Input shape -> output shape."""
         return " -> ".join(self.seen[module]) if module in self.seen else None
 
 
 def shapes_of(net: nn.Module, input_shape: tuple[int, ...]) -> Shapes:
-    """Watch an input go through a network, on the network's device."""
+    """Record the shapes of one forward pass, on the device of the network."""
     seen: dict[nn.Module, tuple[str, str]] = {}
 
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:

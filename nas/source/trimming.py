@@ -1,8 +1,8 @@
-"""A class of a network, cut to what one network uses of it.
+"""The source of a class, cut to what one network uses of it.
 
-Arguments that are the same wherever it is made are written into it: flags, names, and numbers that
-are the default or 0 (off). What they decide is worked out, and what is never reached is left out. A
-method in which nothing was decided stays as its author wrote it, comments included.
+Constructor arguments that are the same for all instances are written into the class: flags, texts,
+and numbers that are the default or 0 (off). Constants that follow are folded, and code that is
+never reached is dropped. A method without such a change keeps its original text, comments included.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from nas.source.recording import is_plain
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """What is written into a class: of its parameters, those that always have one value."""
+    """The parameters of a class that have one value in all instances, and those values."""
 
-    parameters: tuple[str, ...]  # all that can be given by position
+    parameters: tuple[str, ...]  # all parameters, in the order of their positions
     values: Mapping[str, Any]
 
 
@@ -37,14 +37,14 @@ Dropped = Mapping[str, Fixed]  # by class
 
 @dataclass(frozen=True, slots=True)
 class Trimmed:
-    """The text of a class, and the syntax tree of it that says what it needs."""
+    """The text of a trimmed class, and the syntax tree that its needed definitions are read from."""
 
     lines: list[str]
     node: ast.ClassDef
 
 
 def common_arguments(cls: type[nn.Module], arguments: Sequence[Mapping[str, Any]]) -> Fixed:
-    """The arguments that can be written into a class: always the same, and a flag, a name or off."""
+    """The arguments to write into a class: the same in all instances, and a flag, a text or off."""
     parameters = inspect.signature(cls.__init__).parameters
     common = {}
     for name, value in arguments[0].items():
@@ -57,9 +57,9 @@ def common_arguments(cls: type[nn.Module], arguments: Sequence[Mapping[str, Any]
 
 
 def is_only_called(name: str, classes: Sequence[type]) -> bool:
-    """Whether the source of `classes` does nothing but call the class `name`, with plain arguments.
+    """True if the source of `classes` only ever calls the class `name`, without `*` or `**`.
 
-    Then its parameters can go where they are always the same.
+    Then the parameters of that class can be dropped.
     """
     for cls in classes:
         node = definitions.class_node(cls)
@@ -73,26 +73,26 @@ def is_only_called(name: str, classes: Sequence[type]) -> bool:
 
 
 def trim(cls: type[nn.Module], dropped: Dropped) -> Trimmed:
-    """Cut a class to what is used of it.
+    """Trim a class.
 
     Args:
         cls: The class.
-        dropped: Of every class of the network, the parameters that are written into it.
+        dropped: The parameters that are written into each class of the network, by its name.
     """
     node = copy.deepcopy(definitions.class_node(cls))
     lookup = partial(definitions.constant, cls.__module__)
-    wanted = forwards.reached(cls, "__init__", "forward")
-    methods = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name in wanted]
+    reached = forwards.reached(cls, "__init__", "forward")
+    methods = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name in reached]
     fixed = dropped[cls.__name__].values if cls.__name__ in dropped else {}
     values = {name: literal(value) for name, value in fixed.items()}
     done = {}
     for method in methods:
         own = values if method.name == "__init__" else {}
         done[method.name] = fold_method(method, own, {}, lookup)
-    settled = constant_attributes(list(done.values()))
+    constants = constant_attributes(list(done.values()))
     for name, method in done.items():
-        folded = fold_method(method, {}, settled, lookup)
-        without_attributes(folded, settled)
+        folded = fold_method(method, {}, constants, lookup)
+        without_attributes(folded, constants)
         done[name] = _Calls(dropped).visit(folded)
     if "__init__" in done:
         _drop_parameters(done["__init__"], values.keys())
@@ -126,7 +126,7 @@ def _written(
 
 
 class _Calls(ast.NodeTransformer):
-    """Leaves the arguments out that the class which is called does not take any more."""
+    """Removes the arguments of calls that the called class does not accept any more."""
 
     def __init__(self, dropped: Dropped) -> None:
         self._dropped = dropped
@@ -150,9 +150,9 @@ def _is_plain_call(node: ast.Call) -> bool:
 def _drop_parameters(node: ast.FunctionDef, names: Collection[str]) -> None:
     args = node.args
     padded = [None] * (len(args.args) - len(args.defaults)) + list(args.defaults)
-    kept = [(a, d) for a, d in zip(args.args, padded, strict=True) if a.arg not in names]
-    args.args = [a for a, _ in kept]
-    args.defaults = [d for _, d in kept if d is not None]
+    remaining = [(a, d) for a, d in zip(args.args, padded, strict=True) if a.arg not in names]
+    args.args = [a for a, _ in remaining]
+    args.defaults = [d for _, d in remaining if d is not None]
     only = [(a, d) for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True)]
     only = [(a, d) for a, d in only if a.arg not in names]
     args.kwonlyargs, args.kw_defaults = [a for a, _ in only], [d for _, d in only]

@@ -11,7 +11,7 @@ import torch
 
 import search_spaces
 from nas.bundles.model_file import model_file
-from nas.source.expressions import Unrenderable
+from nas.source.expressions import SourceError
 from search_spaces import SPACES, Task
 from tests.nas.networks import sampled, small, task_of, unwritten
 
@@ -196,7 +196,7 @@ def test_a_space_of_the_users_own(tmp_path):
 def test_what_cannot_be_written_is_said_in_one_line(tmp_path):
     space = own(tmp_path, "own_b", "import numpy as np", "y = y * float(np.pi)")
     architecture = space.sample(Random(0))
-    with pytest.raises(Unrenderable, match=r"it uses numpy, and model\.py may use torch only") as e:
+    with pytest.raises(SourceError, match=r"it uses numpy, and model\.py may use torch only") as e:
         model_file(unwritten(space, architecture, Task((5,), 3)))
     assert "\n" not in str(e.value)
 
