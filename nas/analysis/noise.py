@@ -11,9 +11,9 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from nas.analysis.evidence import Array
+from nas.core.statistics import half_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Noise:
         """
         if self.deviation is None:
             return None
-        return float(stats.t.ppf(0.975, self.freedom)) * self.deviation * sqrt(variance)
+        return half_width(self.deviation * sqrt(variance), self.freedom)
 
 
 class Against:
@@ -90,7 +90,7 @@ class Against:
         if not total:
             return 0.0
         freedom = total**2 / sum(part**2 / freedom for freedom, part in parts)
-        return float(stats.t.ppf(0.975, freedom)) * sqrt(total)
+        return half_width(sqrt(total), freedom)
 
 
 def _seed_effects(scores: Array) -> Array:

@@ -1,1 +1,1 @@
-"""Search strategies side by side on a table: many seeds each, with statistics."""
+"""Benchmarks: search strategies on a table, many seeds each, with statistics; training speed."""

@@ -1,4 +1,4 @@
-"""Who takes part in a benchmark: any strategy, in any schedule, and the samplers of a peer."""
+"""The contestants of a benchmark: any strategy, in any schedule, and the samplers of Optuna."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
 from nas.strategies import Strategy
 
-PEERS = {  # samplers of Optuna, which is imported for one that takes part
+PEERS = {  # samplers of Optuna, which is imported only for them
     "optuna-random": "RandomSampler",
     "optuna-tpe": "TPESampler",
     "optuna-gp": "GPSampler",
     "optuna-nsga2": "NSGAIISampler",
 }
-_COMMA = re.compile(r",(?![A-Za-z_]\w*=)")  # one that no setting follows
+_COMMA = re.compile(r",(?![A-Za-z_]\w*=)")  # a comma that no setting follows
 
 
 def split(text: str) -> tuple[str, ...]:
-    """The contestants in `random,evolution:population=64,tournament=10,random/asha:eta=8`.
+    """Split the contestants of a text such as `random,evolution:population=64,tournament=10,random/asha:eta=8`.
 
     Raises:
         ValueError: one is unknown, or named twice.
@@ -33,10 +33,10 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def check(name: str) -> None:
-    """Refuse a contestant that there is not.
+    """Refuse an unknown contestant.
 
     Raises:
-        ValueError: it is neither STRATEGY nor STRATEGY/SCHEDULE; lists those there are.
+        ValueError: it is neither STRATEGY nor STRATEGY/SCHEDULE; lists the known ones.
     """
     strategy, _, schedule = name.partition("/")
     if strategy not in PEERS:
@@ -46,7 +46,7 @@ def check(name: str) -> None:
 
 
 def make(name: str, candidates: Candidates, objectives: Objectives, epochs: int) -> Strategy:
-    """A new contestant.
+    """Make a contestant.
 
     Raises:
         ValueError: a setting is not allowed.

@@ -1,4 +1,4 @@
-"""How good the best found is, after every number of trials."""
+"""The measure of a search as a function of the number of trials."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ Curve = NDArray[np.float64]
 
 
 class Measure:
-    """What a search is judged by: accuracy of the best found, or the hypervolume of its front.
+    """The measure of a search: accuracy of its best trial, or hypervolume of its Pareto front.
 
-    What is found is chosen by the accuracy that was searched, and judged by the one to report.
-    With accuracy alone as the objective the measure is that of the best trial, 0..1; with
-    parameters too it is the hypervolume of the front (`nas.core.pareto.accuracy_size_area`) as a share
-    of that of the whole table's true front.
+    The best trial and the front are selected by the accuracy that was searched, and measured by
+    the accuracy to report. With accuracy alone as the objective the measure is the accuracy of
+    the best trial, 0..1; with parameters too it is the hypervolume of the front
+    (`nas.core.pareto.accuracy_size_area`) as a share of that of the table's true front.
+
+    Args:
+        benchmark: The benchmark of the searches.
     """
 
     def __init__(self, benchmark: Benchmark) -> None:
@@ -40,7 +43,7 @@ class Measure:
         self.optimum = 1.0 if self.is_area else float(self._reported.max())
 
     def curve(self, search: Search, trials: Sequence[int]) -> Curve:
-        """The measure after each of `trials`, which rise; of what there is, where it ended sooner."""
+        """The measure after each of `trials`, which increase; after the last trial where it ended sooner."""
         if self.is_area:
             return self._areas(search, trials)
         best = self._found(search)
@@ -48,29 +51,29 @@ class Measure:
         return after
 
     def trials_to_optimum(self, search: Search) -> int | None:
-        """After how many trials the best there is was found; None if it was not."""
+        """The number of trials until the optimum of the table was found; None if it was not."""
         if self.is_area:
             return None
         hits = np.flatnonzero(self._found(search) >= self.optimum)
         return int(hits[0]) + 1 if len(hits) else None
 
     def recommended(self, search: Search) -> float | None:
-        """What is reported of the trial that the strategy's model recommends, where it has one."""
+        """The measure of the trial that the strategy's model recommends; None without such a model."""
         if self.is_area or search.recommended is None:
             return None
         return float(self._reported[search.recommended])
 
     def uniform(self, trials: Sequence[int]) -> Curve:
-        """The exact expectation of uniform draws from the table, without replacement.
+        """The exact expectation for uniform sampling of the table, without replacement.
 
-        The best of n draws is the i-th worst row of N with probability C(i - 1, n - 1) / C(N, n).
+        The best of n samples is the i-th worst row of N with probability C(i - 1, n - 1) / C(N, n).
         """
         order = np.argsort(self._searched[max(self._searched)], kind="stable")
         reported, rows = self._reported[order], len(order)
         return np.array([_expected_best(reported, min(n, rows)) for n in trials])
 
     def _found(self, search: Search) -> Curve:
-        """What is reported of the best trial so far: of those trained longest, the most accurate."""
+        """The measure of the best trial so far: the most accurate of those trained longest."""
         rows = np.asarray(search.rows)
         accuracy = np.array(
             [
@@ -103,21 +106,21 @@ class Measure:
 
 
 def checkpoints(trials: int) -> tuple[int, ...]:
-    """Round numbers of trials up to `trials`, which is one too."""
+    """Round numbers of trials below `trials`, and `trials` itself."""
     round_ones = [m * 10**e for e in range(1, 7) for m in (1, 2, 3, 5, 8)]
     extra = [15, 150]
     return tuple(sorted({n for n in [*round_ones, *extra] if n < trials} | {trials}))
 
 
 def trials_within(search: Search, budgets: Sequence[float]) -> list[int]:
-    """How many trials had ended when so much had been spent; at least one."""
+    """The number of trials that had ended when each budget was spent; at least one."""
     total = np.cumsum(search.spent)
-    return [max(1, int(np.searchsorted(total, e, side="right"))) for e in budgets]
+    return [max(1, int(np.searchsorted(total, budget, side="right"))) for budget in budgets]
 
 
-def _expected_best(rising: Curve, draws: int) -> float:
-    rows = len(rising)
-    place = np.arange(rows, draws, -1)  # i, from the best down
-    ratio = (place - draws) / (place - 1)  # of the chance of i - 1 to that of i
-    chance = draws / rows * np.cumprod(np.r_[1.0, ratio])
-    return float(chance @ rising[::-1][: len(chance)])
+def _expected_best(ascending: Curve, samples: int) -> float:
+    rows = len(ascending)
+    rank = np.arange(rows, samples, -1)  # i, from the best down
+    ratio = (rank - samples) / (rank - 1)  # of the probability of i - 1 to that of i
+    probability = samples / rows * np.cumprod(np.r_[1.0, ratio])
+    return float(probability @ ascending[::-1][: len(probability)])

@@ -1,7 +1,7 @@
-"""Optuna's samplers as Optuna's users run them: on the same decisions, and nothing of ours.
+"""Optuna's samplers as users of Optuna run them, on the same decisions, to compare with.
 
-They propose what they like, functions that have been evaluated already included. Unlike a
-strategy, a peer has a state that its trials do not restore: it is for benchmarks only.
+They may propose architectures that have been evaluated already. Unlike a strategy, a peer has a
+state that cannot be restored from its trials: it is for benchmarks only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nas.strategies.bayesian import Parameter, quiet_study
 
 
 class Peer:
-    """A study in memory with one of Optuna's samplers, at its defaults."""
+    """An Optuna study in memory, with one of its samplers at default settings."""
 
     def __init__(self, candidates: Candidates, objectives: Objectives, sampler: str) -> None:
         self._candidates = candidates
@@ -27,18 +27,18 @@ class Peer:
         self._make: Any = getattr(optuna.samplers, sampler)
         self._study = quiet_study(len(objectives.names))
         self._asked: deque[optuna.Trial] = deque()
-        self._begun = False
+        self._started = False
 
     def ask(self, rng: Random) -> Proposal:
-        if not self._begun:
-            self._begun = True
+        if not self._started:
+            self._started = True
             self._study.sampler = self._make(seed=rng.getrandbits(32))
         trial = self._study.ask()
         self._asked.append(trial)
         return self._candidates.decide(lambda question: Parameter(question).suggest(trial))
 
     def tell(self, trial: Trial) -> None:
-        asked = self._asked.popleft()  # trials are told in the order they were asked for
+        asked = self._asked.popleft()  # trials are observed in the order of their proposals
         if trial.completed:
             self._study.tell(asked, self._objectives.vector(trial.scores))
         else:

@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 UNIFORM = "uniform draws, exact"
-POINTS = 60  # of a curve
-ABREAST = 4  # columns of means in a table of 80
+POINTS = 60  # in a curve
+ABREAST = 4  # columns of means that fit in 80 characters
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is said about the searches of a benchmark.
+    """The results of a benchmark.
 
-    Args:
-        benchmark: What they had in common.
-        searches: By contestant.
+    Attributes:
+        benchmark: The settings that all its searches share.
+        searches: The searches by contestant.
         at: The numbers of trials after which they are compared; the last is the whole search.
     """
 
@@ -66,7 +66,7 @@ class Report:
         self._draw(measure, out)
         tables = self._means(measure, rows, exact)
         if equal is not None:
-            tables += self._equal(equal)
+            tables += self._at_equal_cost(equal)
         tables.append(self._finals(rows, efforts, measure))
         if any(effort.recommended for effort in efforts):
             tables.append(_recommended(efforts))
@@ -74,7 +74,7 @@ class Report:
 
     @property
     def _staged(self) -> bool:
-        """Whether some trials cost more than others."""
+        """True if some trials cost more than others."""
         runs = [search for group in self.searches.values() for search in group]
         return len({spent for search in runs for spent in search.spent}) > 1
 
@@ -99,15 +99,15 @@ class Report:
             cells[UNIFORM] = [f"{100 * value:.2f}" for value in exact]
         return self._by_trials(f"mean of {measure.name}, % (± 95 % confidence)", cells)
 
-    def _equal(self, found: Mapping[str, Sequence[Point | None]]) -> list[Table]:
+    def _at_equal_cost(self, found: Mapping[str, Sequence[Point | None]]) -> list[Table]:
         cells = {
             name: ["-" if point is None else _cell(point) for point in points]
             for name, points in found.items()
         }
-        return self._by_trials("the same, at the cost of so many whole trainings", cells)
+        return self._by_trials("the same, at the cost of this many whole trainings", cells)
 
     def _by_trials(self, title: str, cells: Mapping[str, Sequence[str]]) -> list[Table]:
-        """A row for each name and a column for each number of trials, on 80 columns."""
+        """Tables with a row for each name and a column for each number of trials, 80 characters wide."""
         tables = []
         for start in range(0, len(self.at), ABREAST):
             table = _table(title)
@@ -156,7 +156,7 @@ class Report:
 def report(
     benchmark: Benchmark, searches: Mapping[str, Sequence[Search]], at: Sequence[int]
 ) -> Report:
-    """The report of searches, compared after each of `at`, or of some round numbers."""
+    """The report of searches, compared after each of `at`, or after some round numbers of trials."""
     longest = max(search.trials for runs in searches.values() for search in runs)
     return Report(
         benchmark, searches, tuple(sorted({*at, longest})) if at else checkpoints(longest)
@@ -164,7 +164,7 @@ def report(
 
 
 def _band(matrix: Curve) -> Curve:
-    """Mean and ends of its confidence interval (rows) at every step (columns)."""
+    """The mean and the ends of its confidence interval (rows) at every step (columns)."""
     ends = np.array([summary.interval(column) for column in matrix.T])
     return np.stack([matrix.mean(axis=0), ends[:, 0], ends[:, 1]])
 
@@ -186,7 +186,7 @@ def _write_board(
 
 
 def _recommended(efforts: Sequence[Effort]) -> Table:
-    table = _table("what the strategy's model recommends instead of the best score, %")
+    table = _table("the trial that the strategy's model recommends, instead of the best score, %")
     table.add_column("mean", justify="right", no_wrap=True)
     for effort in efforts:
         if effort.recommended:

@@ -1,4 +1,4 @@
-"""The searches of a benchmark: every contestant, every seed, over the cores, resumable."""
+"""The searches of a benchmark: every contestant with every seed, in parallel, resumable."""
 
 from __future__ import annotations
 
@@ -28,27 +28,24 @@ from nas.runs.journal import Journal
 from nas.strategies import Recommends, Strategy
 from search_spaces import Task, load, strict_json
 
-SCHEMA = 2  # 1 had no recommendations
+SCHEMA = 2  # 1 had no `recommended`
 OBJECTIVES = (("accuracy",), ("accuracy", "parameters"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """What all searches of a benchmark have in common, and what decides their outcome.
+    """The settings that all searches of a benchmark share; with the seed they decide the outcome.
 
-    Args:
+    Attributes:
         table: A CSV file, as for `nas.evaluators.table.Table`.
-        space: As for `search_spaces.load`.
-        accuracy: The columns that are searched by, for each number of epochs.
-        report: The column that is reported for what was found.
-        objectives: Names of scores; the first is what the best trial is the best in.
-        seconds: The column with the time an evaluation took, if there is one.
-        input_shape: Of the task that decides the costs.
-        classes: Likewise.
-        max_pending: Proposals in flight at most.
-
-    Raises:
-        ValueError: the table or the space cannot be read, there is no such column, ...
+        space: The search space, as for `search_spaces.load`.
+        accuracy: The columns with the accuracy to search by, by number of epochs.
+        report: The column with the accuracy to report.
+        objectives: Names of scores; the best trial is the best in the first.
+        seconds: The column with the seconds of an evaluation, if there is one.
+        input_shape: The input shape of the task, for costs.
+        classes: The number of classes of the task, for costs.
+        max_pending: The most trials that may run at a time.
     """
 
     table: str
@@ -62,19 +59,20 @@ class Benchmark:
     max_pending: int = 1
 
     def open_table(self) -> Table:
-        """The table; read once in a process."""
+        """The table, which a process reads once."""
         return _table(self.table, self.space)
 
     @property
     def task(self) -> Task:
-        """What the networks are for."""
+        """The task of the networks."""
         return Task(self.input_shape, self.classes)
 
     def check(self) -> None:
-        """Refuse what cannot be run.
+        """Refuse settings that cannot be run.
 
         Raises:
-            ValueError: see the class.
+            ValueError: the table or the space cannot be read, a column is missing, the space
+                has no networks for the task, or the objectives are not supported.
         """
         table = self.open_table()
         table.space.check_task(self.task)
@@ -85,13 +83,13 @@ class Benchmark:
             raise ValueError(f"objectives: want {wanted}, got {','.join(self.objectives)}")
 
     def training(self) -> float:
-        """What a whole training costs: its epochs, or its seconds in the mean of the table."""
+        """The cost of a whole training: its epochs, or its mean seconds in the table."""
         if self.seconds is None:
             return max(self.accuracy)
         return float(self.open_table().column(self.seconds).mean())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data that two benchmarks share if their searches are the same."""
+        """Plain data that are equal for two benchmarks if their searches are the same."""
         return {
             **asdict(self),
             "schema": SCHEMA,
@@ -104,17 +102,19 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """One search that has ended: what it evaluated, in order.
+    """One finished search: its evaluations, in order.
 
     Attributes:
-        contestant: Who searched.
-        seed: Of the search.
-        trials: How many were asked for; there are fewer where everything had been tried.
-        rows: Of the table; -1 where the trial failed.
-        epochs: Trained in all, by each trial.
-        spent: What each trial cost: the epochs it trained itself, or its seconds by the table.
+        contestant: The name of the contestant.
+        seed: The seed of the search.
+        trials: The number of trials asked for; fewer are recorded where the space was exhausted.
+        rows: The row of the table of each trial; -1 where it failed.
+        epochs: The epochs of each trial, those of the trial that it resumed included.
+        spent: The cost of each trial: the epochs that it trained itself, or its seconds in the
+            table.
         seconds: Wall time of the whole search: strategy, loop and journal.
-        recommended: The row that the model of the strategy recommends at the end, where it has one.
+        recommended: The row that the strategy's model recommends at the end; None without such a
+            model.
     """
 
     contestant: str
@@ -136,13 +136,21 @@ def run(
     out: Path,
     workers: int = 1,
 ) -> Iterator[Search | None]:
-    """Run every search that `out` does not hold yet; yield each as it ends.
+    """Run every search that is not in `out` yet; yields each when it ends.
 
-    First comes None for each search that is there already. A kill at any moment loses only the
-    searches that were running.
+    Yields None first for each search that is in `out` already. A kill at any moment loses only
+    the searches that were running.
+
+    Args:
+        benchmark: The settings of all searches.
+        names: The contestants.
+        trials: Trials of each search.
+        seeds: Searches of each contestant.
+        out: The folder of the benchmark.
+        workers: Searches at a time, each in a process.
 
     Raises:
-        ValueError: `out` holds another benchmark, or a contestant is unknown.
+        ValueError: `out` is the folder of another benchmark, or a contestant is unknown.
     """
     for name in names:
         contestants.check(name)
@@ -150,7 +158,7 @@ def run(
     missing = []
     for name in names:  # all seeds of one contestant, then of the next
         for seed in range(seeds):
-            if _is_there(_file(out, name, seed), trials):
+            if _is_done(_file(out, name, seed), trials):
                 yield None
             else:
                 missing.append((name, seed))
@@ -175,7 +183,7 @@ def run(
 
 
 def read(out: Path, names: Sequence[str], *, trials: int, seeds: int) -> dict[str, list[Search]]:
-    """The searches that `run` left in `out`, by contestant, cut to `trials`."""
+    """Read the searches in `out`, by contestant, cut to `trials`."""
     return {
         name: [_cut(_read(_file(out, name, seed)), trials) for seed in range(seeds)]
         for name in names
@@ -183,7 +191,7 @@ def read(out: Path, names: Sequence[str], *, trials: int, seeds: int) -> dict[st
 
 
 def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Search:
-    """One search on the table, with a journal on disk as any search has."""
+    """Run one search on the table, with a journal on disk as in any search."""
     table = benchmark.open_table()
     candidates = Candidates(table.space, benchmark.task)
     epochs = max(benchmark.accuracy)
@@ -220,7 +228,7 @@ def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Sear
 def _recommended(table: Table, strategy: Strategy) -> int | None:
     if not isinstance(strategy, Recommends):
         return None
-    with suppress(ValueError):  # nothing was completed
+    with suppress(ValueError):  # no trial completed
         return table.row(strategy.recommend().architecture)
     return None
 
@@ -246,15 +254,15 @@ def _table(path: str, space: str) -> Table:
 
 def _claim(out: Path, benchmark: Benchmark) -> None:
     file = out / "benchmark.json"
-    mine = benchmark.to_dict()
+    wanted = benchmark.to_dict()
     if file.is_file():
-        there = strict_json.loads(file.read_text())
-        if there != mine:
-            named = there if isinstance(there, dict) else {}
-            differs = ", ".join(sorted(k for k in mine if mine[k] != named.get(k)))
+        found = strict_json.loads(file.read_text())
+        if found != wanted:
+            named = found if isinstance(found, dict) else {}
+            differs = ", ".join(sorted(k for k in wanted if wanted[k] != named.get(k)))
             raise ValueError(f"{out} holds another benchmark ({differs} differ): use another --out")
     else:
-        write_whole(file, strict_json.dumps(mine, indent=2))
+        write_whole(file, strict_json.dumps(wanted, indent=2))
 
 
 def _file(out: Path, name: str, seed: int) -> Path:
@@ -262,7 +270,7 @@ def _file(out: Path, name: str, seed: int) -> Path:
     return out / "searches" / folder / f"{seed:05d}.json"
 
 
-def _is_there(file: Path, trials: int) -> bool:
+def _is_done(file: Path, trials: int) -> bool:
     return file.is_file() and _read(file).trials >= trials
 
 
@@ -271,16 +279,16 @@ def _read(file: Path) -> Search:
         values = strict_json.loads(file.read_text(), strict_json.TRUSTED)
         if not isinstance(values, dict) or values.keys() != {f.name for f in fields(Search)}:
             raise ValueError("its fields are not those of a search")
-        kept: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
-        return Search(**kept)
+        return Search(**arguments)
     except ValueError as error:
         raise ValueError(f"{file}: {error}; remove it to run that search again") from None
 
 
 def _cut(search: Search, trials: int) -> Search:
-    """The search as if it had been asked for `trials`: none knows how many there will be."""
+    """The search as if `trials` had been asked for: no strategy knows how many there will be."""
     share = min(1.0, trials / max(1, len(search.rows)))
     return replace(
         search,

@@ -1,4 +1,4 @@
-"""What a benchmark says: means with their confidence, and whether differences are real."""
+"""The statistics of a benchmark: means with confidence intervals, tests of differences, effort."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from scipy import stats
 
 from nas.benchmark.curves import Curve, Measure, trials_within
 from nas.benchmark.searches import Search
-
-CONFIDENCE = 0.95
+from nas.core.statistics import half_width_of_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One contestant after so many trials, over all seeds.
+    """One contestant after a number of trials, over all seeds.
 
     Attributes:
-        contestant: Who.
-        trials: After how many.
-        seeds: Searches.
-        mean: Of the measure.
-        sd: Its standard deviation over seeds.
-        low: Where the 95 % confidence interval of the mean begins (Student's t).
-        high: Where it ends.
-        p_random: Of the two-sided Mann-Whitney test against `random`; None if it did not take part.
-        p_best: Likewise against the contestant with the best mean; None for itself.
+        contestant: The name of the contestant.
+        trials: The number of trials.
+        seeds: The number of searches.
+        mean: Mean of the measure.
+        sd: Standard deviation of the measure over seeds.
+        low: Lower end of the 95 % confidence interval of the mean (Student's t).
+        high: Upper end of that interval.
+        p_random: p-value of the two-sided Mann-Whitney test against `random`; None for `random`
+            itself, or if it did not take part.
+        p_best: p-value of that test against the contestant with the best mean; None for that one.
     """
 
     contestant: str
@@ -47,7 +47,7 @@ class Row:
 
 
 class Point(NamedTuple):
-    """A mean, and the ends of its confidence interval."""
+    """A mean, and the ends of its 95 % confidence interval."""
 
     mean: float
     low: float
@@ -56,16 +56,16 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """What a contestant needed.
+    """The trials and the time that a contestant needed.
 
     Attributes:
-        contestant: Who.
-        reached: Seeds that found the best there is.
-        mean_trials: Mean number of trials they needed; None if none did.
-        worst_trials: The most that any seed needed; None unless all did.
-        milliseconds: Wall time of a trial: strategy, loop and journal, mean.
-        recommended: The measure of what the strategy's model recommends at the end, instead of the
-            best score; None where no search has such a model.
+        contestant: The name of the contestant.
+        reached: The number of seeds that found the optimum.
+        mean_trials: Mean number of trials until then; None if no seed found it.
+        worst_trials: The most trials that any seed needed; None unless all found it.
+        milliseconds: Mean wall time of a trial: strategy, loop and journal.
+        recommended: The measure of the trial that the strategy's model recommends at the end, in
+            place of the one with the best score; None for strategies without such a model.
     """
 
     contestant: str
@@ -79,15 +79,15 @@ class Effort:
 def rows(
     measure: Measure, searches: Mapping[str, Sequence[Search]], trials: Sequence[int]
 ) -> list[Row]:
-    """All contestants after each of `trials`."""
+    """The rows of all contestants after each of `trials`."""
     values = {name: matrix(measure, runs, trials) for name, runs in searches.items()}
-    found = []
+    table = []
     for column, n in enumerate(trials):
         finals = {name: value[:, column] for name, value in values.items()}
         best = max(finals, key=lambda name: float(finals[name].mean()))
         for name, sample in finals.items():
             low, high = interval(sample)
-            found.append(
+            table.append(
                 Row(
                     contestant=name,
                     trials=n,
@@ -102,7 +102,7 @@ def rows(
                     p_best=None if name == best else _p(sample, finals[best]),
                 )
             )
-    return found
+    return table
 
 
 def matrix(
@@ -118,57 +118,61 @@ def at_equal_cost(
     trainings: Sequence[int],
     training: float,
 ) -> dict[str, list[Point | None]]:
-    """Every contestant when it has spent what so many whole trainings cost, `training` each.
+    """Every contestant after spending the cost of each number of whole trainings.
 
-    None where a search had ended before.
+    Args:
+        measure: The measure.
+        searches: The searches by contestant.
+        trainings: Numbers of whole trainings.
+        training: The cost of one whole training.
+
+    Returns:
+        Points by contestant; None where a search of it ended with less spent.
     """
     budgets = [n * training for n in trainings]
-    found: dict[str, list[Point | None]] = {}
+    points: dict[str, list[Point | None]] = {}
     for name, runs in searches.items():
         values = np.array([measure.curve(s, trials_within(s, budgets)) for s in runs])
         least = min(sum(search.spent) for search in runs)
-        found[name] = [
+        points[name] = [
             _point(column) if budget <= least else None
             for column, budget in zip(values.T, budgets, strict=True)
         ]
-    return found
+    return points
 
 
 def interval(sample: Curve) -> tuple[float, float]:
-    """The confidence interval of the mean, by Student's t."""
-    n = len(sample)
-    if n < 2:
-        return float(sample.mean()), float(sample.mean())
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * sample.std(ddof=1) / np.sqrt(n)
-    return float(sample.mean() - half), float(sample.mean() + half)
+    """The ends of the 95 % confidence interval of the mean; both the mean for a single value."""
+    mean, half = float(sample.mean()), half_width_of_mean(sample) or 0.0
+    return mean - half, mean + half
 
 
 def efforts(measure: Measure, searches: Mapping[str, Sequence[Search]]) -> list[Effort]:
-    """What every contestant needed."""
-    found = []
+    """The effort of every contestant."""
+    needed = []
     for name, runs in searches.items():
         hits = [n for n in map(measure.trials_to_optimum, runs) if n is not None]
-        advised = [v for v in map(measure.recommended, runs) if v is not None]
+        recommended = [v for v in map(measure.recommended, runs) if v is not None]
         total = sum(len(search.rows) for search in runs)
-        found.append(
+        needed.append(
             Effort(
                 contestant=name,
                 reached=len(hits),
                 mean_trials=mean(hits) if hits else None,
                 worst_trials=max(hits) if len(hits) == len(runs) else None,
                 milliseconds=1000 * sum(search.seconds for search in runs) / max(1, total),
-                recommended=_point(np.array(advised)) if advised else None,
+                recommended=_point(np.array(recommended)) if recommended else None,
             )
         )
-    return found
+    return needed
 
 
-def as_csv(found: Sequence[Row]) -> str:
+def as_csv(rows: Sequence[Row]) -> str:
     """One line for each row, with column names."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(asdict(found[0])), lineterminator="\n")
+    writer = csv.DictWriter(text, list(asdict(rows[0])), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in found)
+    writer.writerows(asdict(row) for row in rows)
     return text.getvalue()
 
 
@@ -176,8 +180,8 @@ def _point(sample: Curve) -> Point:
     return Point(float(sample.mean()), *interval(sample))
 
 
-def _other(name: str, than: str, there: Mapping[str, object]) -> bool:
-    return name in there and name != than
+def _other(name: str, than: str, present: Mapping[str, object]) -> bool:
+    return name in present and name != than
 
 
 def _p(a: Curve, b: Curve) -> float:

@@ -1,4 +1,4 @@
-"""How fast brief training is: one architecture by our loop, by the plain one, and taken apart."""
+"""The speed of brief training: one architecture by our loop, by a plain one, and by phase."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ Loop = Callable[[nn.Module], Iterator[Epoch]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """What training one candidate took.
+    """The cost of training one candidate.
 
     Attributes:
         seconds: Wall time from the architecture to its score.
-        cpu_seconds: Of the processor, in this process and those of its `DataLoader`.
-        images: Trained on, each as often as it was.
-        accuracy: Of the validation split at the end, 0..1.
-        peak_bytes: Of a GPU's memory, or of this process's (the whole process); None where the
-            system does not say.
+        cpu_seconds: CPU time of this process and of the processes of its `DataLoader`.
+        images: Training examples processed, over all epochs.
+        accuracy: Validation accuracy at the end, 0..1.
+        peak_bytes: Peak memory of the GPU, or of this whole process; None where the system does
+            not report it.
     """
 
     seconds: float
@@ -48,18 +48,18 @@ class Training:
 
 
 class Bench:
-    """Trains architectures on a data set by a recipe, with a watch in the hand.
+    """Trains architectures on a data set by a recipe, and measures the cost.
 
     Args:
-        data: As for `nas search`.
+        data: The data, as for `nas search`.
         recipe: Fields of the recipe.
         device: "auto", "cpu", "cuda" or "cuda:N".
         loader_workers: Processes of the plain loop's `DataLoader`.
-        images: Use so many of the training and validation data only, four fifths and one fifth of
-            them, each class with its share.
+        images: The number of examples to use: four fifths for training, one fifth for validation,
+            stratified by class. None: all.
 
     Raises:
-        ValueError: the data cannot be read, the recipe is not allowed, ...
+        ValueError: the data cannot be read, the recipe is not allowed, or `images` is out of range.
     """
 
     def __init__(
@@ -72,16 +72,16 @@ class Bench:
         images: int | None = None,
     ) -> None:
         self.recipe = training.make_recipe(recipe)
-        self._at_home = training.load_data(data, device="cpu")
+        self._cpu_data = training.load_data(data, device="cpu")
         if images is not None:
-            self._at_home = _fewer(self._at_home, images)
-        self.data = self._at_home.to(trainers.resolve(device))
+            self._cpu_data = _fewer(self._cpu_data, images)
+        self.data = self._cpu_data.to(trainers.resolve(device))
         self.task = training.task_of(self.data)
         self._loader_workers = loader_workers
         self._rates: dict[str, roofline.Rates] = {}
 
     def described(self) -> dict[str, Any]:
-        """What was trained on, and by what."""
+        """The circumstances of the measurements: data, recipe, threads and loader processes."""
         return {
             "data": self.data.name,
             "examples": {"train": len(self.data.train), "validation": len(self.data.validation)},
@@ -100,18 +100,18 @@ class Bench:
         )
 
     def plain(self, space: SearchSpace, architecture: Architecture, seed: int) -> Training:
-        """Train by the loop that everybody writes."""
+        """Train by the plain loop of PyTorch tutorials, with a `DataLoader`."""
         return self._timed(
             space,
             architecture,
             seed,
             lambda net: train_plainly(
-                net, self._at_home, self.recipe, seed=seed, workers=self._loader_workers
+                net, self._cpu_data, self.recipe, seed=seed, workers=self._loader_workers
             ),
         )
 
-    def taken_apart(self, space: SearchSpace, architecture: Architecture) -> dict[str, Any]:
-        """The phases of a step in seconds, and what share of the roofline's speed it has."""
+    def profile(self, space: SearchSpace, architecture: Architecture) -> dict[str, Any]:
+        """The seconds of each phase of a training step, and its speed relative to the roofline."""
         device = self.data.device
         net = training.build(space, architecture, self.task, seed=0).to(device)
         computed = choose(self.recipe.precision, net, self.data.input_shape, device)
@@ -151,33 +151,33 @@ class Bench:
 
 
 def _cpu_seconds() -> float:
-    """Of this process, and of its children that have ended."""
+    """CPU seconds of this process and of its children that have ended."""
     spent = times()
     return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def _fewer(data: Dataset, images: int) -> Dataset:
-    """The data set with so many examples of the training and validation splits."""
-    least = len(data.classes)  # to draw, and to leave: an example of each class
+    """The data set with `images` examples: four fifths for training, one fifth for validation."""
+    least = len(data.classes)  # examples to sample and to leave: one of each class
 
-    def drawn(split: Split, count: int) -> Split:
+    def sampled(split: Split, count: int) -> Split:
         if not least <= count <= len(split) - least:
             raise ValueError(
-                f"--images: {images} take {count} of a split of {len(split):,}; want so many that "
-                f"they take {least} to {len(split) - least:,}"
+                f"--images: {images} are {count} of a split of {len(split):,}; want a number that "
+                f"gives {least} to {len(split) - least:,} of it"
             )
         chosen = torch.from_numpy(stratified(split.labels.numpy(), count, seed=0))
         return Split(split.images[chosen], split.labels[chosen])
 
     return replace(
         data,
-        train=drawn(data.train, images - images // 5),
-        validation=drawn(data.validation, images // 5),
+        train=sampled(data.train, images - images // 5),
+        validation=sampled(data.validation, images // 5),
     )
 
 
 class _Peak:
-    """The most memory in use since it was made."""
+    """The peak memory in use since its construction."""
 
     _RESET, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")  # Linux
 
@@ -188,7 +188,7 @@ class _Peak:
             self._RESET.write_text("5")  # "the peak resident set size": proc(5)
 
     def read(self) -> int | None:
-        """Bytes."""
+        """The peak, in bytes; None where the system does not report it."""
         if self._device.type == "cuda":
             return memory.peak_bytes(self._device)
         if not self._RESET.exists():

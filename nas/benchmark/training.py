@@ -1,7 +1,7 @@
-"""Training speed: a fixed sample of architectures by our loop and the plain one, in one run.
+"""Training speed: a fixed sample of architectures, trained by our loop and the plain one in turns.
 
-The two take turns, architecture by architecture, and which goes first changes with the seed, so
-that a machine that is shared slows both alike. What is compared are ratios within the run.
+The loops alternate for each architecture, and the one that goes first changes with the seed, so
+that other load on the machine slows both alike. Only ratios within one run are compared.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nas.core.statistics import half_width_of_mean
 from nas.runs.run import environment
 from search_spaces import Architecture, SearchSpace, load
 
@@ -39,17 +39,20 @@ class Candidate:
 class Measurement:
     """One candidate trained by one loop with one seed."""
 
-    candidate: int  # number in the sample
+    candidate: int  # index in the sample
     seed: int
     loop: str
     training: Training
 
 
 def sample(spaces: Sequence[tuple[str, int]]) -> list[Candidate]:
-    """So many architectures of each space, always the same ones.
+    """Sample a number of architectures of each space, always the same ones.
+
+    Args:
+        spaces: Pairs of a space, as for `search_spaces.load`, and a number of architectures.
 
     Raises:
-        ValueError: there is no such space, or it has not so many members.
+        ValueError: there is no such space, or it has fewer members.
     """
     candidates = []
     for name, count in spaces:
@@ -57,17 +60,18 @@ def sample(spaces: Sequence[tuple[str, int]]) -> list[Candidate]:
         if count < 1 or space.size < count:
             raise ValueError(f"{name}: want 1 to {space.size:,} architectures, got {count}")
         rng = Random(f"benchmark/{name}")
-        drawn: dict[Architecture, None] = {}
-        while len(drawn) < count:
-            drawn[space.sample(rng)] = None
-        candidates += [Candidate(space, architecture) for architecture in drawn]
+        sampled: dict[Architecture, None] = {}
+        while len(sampled) < count:
+            sampled[space.sample(rng)] = None
+        candidates += [Candidate(space, architecture) for architecture in sampled]
     return candidates
 
 
 def run(bench: Bench, candidates: Sequence[Candidate], seeds: range) -> Iterator[Measurement]:
     """Train every candidate with every seed by both loops, in turns.
 
-    The first candidate is trained by both before that, which is not counted: much is loaded then.
+    Before that, both loops train the first candidate once without being measured: libraries are
+    loaded then.
     """
     for loop in LOOPS if seeds else ():
         _measure(bench, candidates, 0, 0, loop)
@@ -80,21 +84,21 @@ def run(bench: Bench, candidates: Sequence[Candidate], seeds: range) -> Iterator
 def measured_before(
     document: Mapping[str, Any], circumstances: Mapping[str, Any], candidates: Sequence[Candidate]
 ) -> list[Measurement]:
-    """The trainings that a document of this benchmark tells of.
+    """Read the measurements in a document of this benchmark.
 
     Args:
-        document: `circumstances` of then and `summary`.
-        circumstances: Of now: what was trained on, by what, on which `machine`.
-        candidates: Of now.
+        document: The document: its `circumstances` and its `summary`.
+        circumstances: The circumstances of this run: data, recipe, versions, `machine`, ...
+        candidates: The candidates of this run.
 
     Raises:
-        ValueError: they are not those of now; names what is not.
+        ValueError: the document is of other circumstances or candidates; names the difference.
     """
-    told = [of["architecture"] for of in document["candidates"]]
-    then = {**document, **document["machine"], "spaces": told}
-    mine = [str(c.architecture) for c in candidates]
-    now = {**circumstances, **circumstances["machine"], "spaces": mine}
-    same = (
+    recorded = [of["architecture"] for of in document["candidates"]]
+    then = {**document, **document["machine"], "spaces": recorded}
+    current = [str(c.architecture) for c in candidates]
+    now = {**circumstances, **circumstances["machine"], "spaces": current}
+    compared = (
         "spaces",
         "data",
         "examples",
@@ -106,7 +110,7 @@ def measured_before(
         "versions",
         "commit",
     )
-    if other := [name for name in same if then[name] != now[name]]:
+    if other := [name for name in compared if then[name] != now[name]]:
         raise ValueError(f"another benchmark ({', '.join(other)})")
     from nas.benchmark.throughput import Training
 
@@ -140,27 +144,33 @@ def _measure(
 
 
 def summary(
-    candidates: Sequence[Candidate], measured: Sequence[Measurement], apart: Sequence[Any]
+    candidates: Sequence[Candidate], measured: Sequence[Measurement], profiles: Sequence[Any]
 ) -> dict[str, Any]:
     """The document of a benchmark: rates of each loop, their ratio, and every candidate.
 
     Keys: `loops` (for each: candidates_per_hour, images_per_second, accuracy, peak_bytes), `ratio`
-    (candidates an hour, ours to plain), `ratio_by_space`, `cpu_ratio` (likewise, of the processor's
-    seconds, all processes together), `accuracy_difference` (ours less plain), each of these with `mean` and `half_width` of its 95 % confidence interval over the seeds
-    (Student's t; None with one seed), and `candidates`.
+    (candidates per hour, ours to plain), `ratio_by_space`, `cpu_ratio` (the ratio by CPU seconds
+    of all processes together), `accuracy_difference` (ours less plain), and `candidates`. Ratios
+    and difference have `mean` and `half_width`, that of its 95 % confidence interval over the
+    seeds (Student's t; None with one seed).
+
+    Args:
+        candidates: The candidates.
+        measured: Their measurements, whole rounds of them.
+        profiles: More keys for each candidate; see `Bench.profile`.
     """
     names = ("seconds", "cpu_seconds", "accuracy")
     seconds, cpu_seconds, accuracy = (_table(measured, name) for name in names)
     spaces = [c.space.name for c in candidates]
-    everyone = [True] * len(spaces)
+    all_candidates = [True] * len(spaces)
     return {
         "loops": {loop: _rates(measured, loop) for loop in LOOPS},
-        "ratio": _interval(_ratios(seconds, everyone)),
+        "ratio": _interval(_ratios(seconds, all_candidates)),
         "ratio_by_space": {
             name: _interval(_ratios(seconds, [space == name for space in spaces]))
             for name in dict.fromkeys(spaces)
         },
-        "cpu_ratio": _interval(_ratios(cpu_seconds, everyone)),
+        "cpu_ratio": _interval(_ratios(cpu_seconds, all_candidates)),
         "accuracy_difference": _interval((accuracy["ours"] - accuracy["plain"]).mean(axis=1)),
         "candidates": [
             {
@@ -174,15 +184,15 @@ def summary(
                     }
                     for loop in LOOPS
                 },
-                **parts,
+                **profile,
             }
-            for number, (c, parts) in enumerate(zip(candidates, apart, strict=True))
+            for number, (c, profile) in enumerate(zip(candidates, profiles, strict=True))
         ],
     }
 
 
 def _table(measured: Sequence[Measurement], name: str) -> dict[str, Any]:
-    """Loop -> [seeds, candidates]."""
+    """Arrays (seeds, candidates) of a field of the trainings, by loop; NaN where none is measured."""
     seeds = 1 + max(m.seed for m in measured)
     count = 1 + max(m.candidate for m in measured)
     tables = {loop: np.full((seeds, count), np.nan) for loop in LOOPS}
@@ -192,30 +202,24 @@ def _table(measured: Sequence[Measurement], name: str) -> dict[str, Any]:
 
 
 def _rates(measured: Sequence[Measurement], loop: str) -> dict[str, Any]:
-    mine = [m.training for m in measured if m.loop == loop]
-    seconds = sum(t.seconds for t in mine)
-    peaks = [t.peak_bytes for t in mine if t.peak_bytes is not None]
+    trainings = [m.training for m in measured if m.loop == loop]
+    seconds = sum(t.seconds for t in trainings)
+    peaks = [t.peak_bytes for t in trainings if t.peak_bytes is not None]
     return {
-        "candidates_per_hour": 3600 * len(mine) / seconds,
-        "images_per_second": sum(t.images for t in mine) / seconds,
-        "accuracy": float(np.mean([t.accuracy for t in mine])),
+        "candidates_per_hour": 3600 * len(trainings) / seconds,
+        "images_per_second": sum(t.images for t in trainings) / seconds,
+        "accuracy": float(np.mean([t.accuracy for t in trainings])),
         "peak_bytes": max(peaks) if peaks else None,
     }
 
 
 def _ratios(seconds: dict[str, Any], chosen: Sequence[bool]) -> Any:
-    """[seeds]: how many times the candidates an hour of the plain loop ours has."""
+    """Candidates per hour of our loop, relative to the plain one, for each seed: (seeds,)."""
     return seconds["plain"][:, chosen].sum(axis=1) / seconds["ours"][:, chosen].sum(axis=1)
 
 
 def _interval(values: Any) -> dict[str, float | None]:
-    from scipy.stats import t  # late: it takes a while
-
-    count = len(values)
-    half = None
-    if count > 1:
-        half = float(t.ppf(0.975, count - 1) * values.std(ddof=1) / sqrt(count))
-    return {"mean": float(values.mean()), "half_width": half}
+    return {"mean": float(values.mean()), "half_width": half_width_of_mean(values)}
 
 
 def machine(device: str) -> dict[str, Any]:
@@ -224,16 +228,16 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """What the system calls the processor."""
+    """The name of the processor."""
     info = Path("/proc/cpuinfo")  # Linux
     found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
     return found[1] if found else platform.processor() or platform.machine()
 
 
 def _commit() -> str | None:
-    """The commit of this checkout, if it is one."""
+    """The commit of this checkout; None if it is not a checkout."""
     try:
-        told = subprocess.run(
+        done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
             cwd=Path(__file__).parent,
             capture_output=True,
@@ -242,4 +246,4 @@ def _commit() -> str | None:
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return told.stdout.strip()
+    return done.stdout.strip()

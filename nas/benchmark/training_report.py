@@ -15,12 +15,12 @@ PHASES = ("data", "forward", "backward", "optimiser", "idle")
 
 
 def tables(document: Mapping[str, Any]) -> Group:
-    """What `nas.benchmark.training` found, to print."""
-    made = document["machine"]
+    """The tables of the document of `nas.benchmark.training`."""
+    machine = document["machine"]
     described = (
-        f"{document['data']} on {made['device']} ({made['processor']}), "
-        f"{document['threads']} threads, torch {made['versions']['torch']}, "
-        f"commit {made['commit'] or 'unknown'}"
+        f"{document['data']} on {machine['device']} ({machine['processor']}), "
+        f"{document['threads']} threads, torch {machine['versions']['torch']}, "
+        f"commit {machine['commit'] or 'unknown'}"
     )
     return Group(Text(described), _loops(document), _ratios(document), _candidates(document))
 
@@ -54,9 +54,9 @@ def _ratios(document: Mapping[str, Any]) -> Table:
 
 
 def _candidates(document: Mapping[str, Any]) -> Table:
-    """A step of each: milliseconds, the share of each phase and of the roofline's speed, in %."""
+    """The training step of each candidate: milliseconds, share of each phase, and of the roofline."""
     columns = _right("ms", *PHASES, "roofline")
-    table = Table(Column("a step of, in %", no_wrap=True), *columns, box=None)
+    table = Table(Column("candidate, in %", no_wrap=True), *columns, box=None)
     for number, candidate in enumerate(document["candidates"]):
         phases = candidate["step_seconds"]
         whole = sum(phases.values())

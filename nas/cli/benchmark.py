@@ -164,14 +164,14 @@ def _measured(
     console = messages()
     circumstances = {"machine": speed.machine(str(bench.data.device)), **bench.described()}
     measured = _before(out, circumstances, candidates)
-    apart = [
-        bench.taken_apart(c.space, c.architecture)
-        for c in track(candidates, "taken apart", console=console)
+    profiles = [
+        bench.profile(c.space, c.architecture)
+        for c in track(candidates, "profiled", console=console)
     ]
     one_round = len(speed.LOOPS) * len(candidates)
 
     def known() -> dict[str, object]:
-        found = speed.summary(candidates, measured, apart)
+        found = speed.summary(candidates, measured, profiles)
         rounds, times = len(measured) // one_round, found["ratio"]["mean"]
         console.print(f"round {rounds} of {seeds}: {times:.2f} times the plain loop")
         return {**circumstances, **found}

@@ -48,7 +48,7 @@ SMALL = "mlp:max_layers=1"
 
 
 def arguments(spaces, data, out, *others):
-    """Of a benchmark that takes seconds."""
+    """Options of a benchmark that takes seconds."""
     brief = ("--epochs", "1", "--loader-workers", "0")
     to = ("--data", data, "--out", str(out))
     return ["benchmark", "training", "--spaces", spaces, *to, *brief, *others]
@@ -116,7 +116,7 @@ def test_the_same_command_goes_on_from_the_rounds_in_its_file(few, tmp_path, cap
 
 @pytest.fixture(scope="module")
 def written(few, tmp_path_factory):
-    """What a benchmark has written."""
+    """The document that a benchmark has written."""
     out = tmp_path_factory.mktemp("benchmark") / "b.json"
     assert cli._status(arguments(f"{SMALL}*2", few, out, "--seeds", "1")) == 0
     return json.loads(out.read_text())
@@ -177,8 +177,8 @@ def test_the_summary_is_arithmetic(candidates):
     ("option", "value", "message"),
     [
         ("--spaces", "mlp", r"want SPACE\*HOW_MANY\+..., got 'mlp'"),
-        ("--images", "9", "--images: 9 take 8 of a split of 1,150; .* take 10 to 1,140"),
-        ("--images", "1438", "--images: 1438 take 1151 of a split of 1,150; .* 10 to 1,140"),
+        ("--images", "9", "--images: 9 are 8 of a split of 1,150; .* gives 10 to 1,140"),
+        ("--images", "1438", "--images: 1438 are 1151 of a split of 1,150; .* 10 to 1,140"),
         ("--seeds", "0", "--seeds: want at least 1, got 0"),
         ("--loader-workers", "-1", "--loader-workers: want at least 0, got -1"),
         ("--recipe", "lr=1", "recipe: want only epochs, .*, got 'lr'"),
