@@ -29,7 +29,7 @@ DATA = Path(__file__).parents[1] / "data"
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """All cells: accuracy is the share of 3x3 convolutions, and less of it after one epoch."""
+    """All cells; accuracy is the share of 3x3 convolutions, and lower after one epoch."""
     lines = ["cell,early,late"]
     for cell in SPACE:
         share = sum(op == "nor_conv_3x3" for op in cell.value.values()) / 6
@@ -91,7 +91,7 @@ def test_expected_best_equals_all_draws_one_by_one():
 
 
 def test_random_search_is_what_the_expectation_says(benchmark):
-    """The harness proved: cells drawn without regard to equal functions, as the formula has it."""
+    """The harness against a formula: cells sampled regardless of equal functions, as it assumes."""
     table = benchmark.open_table()
     measure = Measure(benchmark)
     rng = np.random.default_rng(1)
@@ -205,7 +205,7 @@ def test_the_same_cost_is_that_of_epochs_or_of_seconds(benchmark, path, tmp_path
 
 
 def test_what_a_model_recommends_is_judged_beside_the_best_score(path, tmp_path):
-    """One cell's score is a lie, the best of all; the model knows what cells like it are worth."""
+    """One cell has a false score, the best of all; the model predicts it from similar cells."""
     header, *rows = path.read_text().splitlines()
     rng = Random(0)
     noisy = tmp_path / "noisy.csv"

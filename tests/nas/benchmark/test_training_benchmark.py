@@ -1,4 +1,4 @@
-"""`nas benchmark training`: what it measures is what it says."""
+"""`nas benchmark training`: measurements, document, and continuation after a stop."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def test_the_sample_is_fixed_and_without_repetition(candidates):
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
-    """200 digits as a file."""
+    """A file with 200 digits."""
     split = trainers.load("digits").train
     path = tmp_path_factory.mktemp("data") / "few.npz"
     np.savez(path, x=split.images[:200].numpy(), y=split.labels[:200].numpy())
@@ -123,7 +123,7 @@ def written(few, tmp_path_factory):
 
 
 def elsewhere(document, **machine):
-    """The same, as if another machine, or another version, had measured it."""
+    """The document, changed as if another machine or version had measured it."""
     return json.dumps(document | {"machine": document["machine"] | machine})
 
 
@@ -233,7 +233,7 @@ def test_bytes_and_operations_of_a_linear_layer_are_those_of_the_textbook():
 
 
 def test_operations_of_a_network_are_thrice_its_macs_twice_over():
-    """Backward has two products for every one of forward, but for the first layer's inputs."""
+    """Backward has two products for each of forward, except for the inputs of the first layer."""
     space = search_spaces.get("nasbench201", channels=4, cells=1)
     task = Task((3, 32, 32), 10)
     architecture = space.known["resnet"]

@@ -1,4 +1,4 @@
-"""model.py: what it computes, how it reads, and what it cannot be made of."""
+"""model.py: its outputs, its text, and the networks that cannot be written."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def module_of(text):
 
 
 def check_same(space, architecture, task, text):
-    """Strictly the same weights, and bit for bit the same logits with them, norms included."""
+    """Exactly the same names of weights, and bit for bit the same logits, norms included."""
     net = space.compile(architecture, task).eval()
     for name, buffer in net.named_buffers():
         if "running" in name:
@@ -134,7 +134,7 @@ class Block(nn.Module):
 
 
 class Scaled(nn.Module):
-    """Given as many numbers as there are."""
+    """A module with variadic arguments."""
 
     def __init__(self, *factors):
         super().__init__()
@@ -145,7 +145,7 @@ class Scaled(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Some layers once, some twice."""
+    """A module that uses some layers once and some twice."""
 
     def __init__(self, encoding, width):
         super().__init__()
