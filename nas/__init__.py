@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nas.bundles.bundle import Bundle as Bundle
     from nas.bundles.read import load_bundle as load_bundle
     from nas.bundles.read import open_bundle as open_bundle
-    from nas.core.trial import Failure as Failure
+    from nas.core.failure import Failure as Failure
     from nas.core.trial import Trial as Trial
     from nas.engine.session import SearchFailed as SearchFailed
     from nas.schedules import SCHEDULES as SCHEDULES
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MODULE_OF = {
     "Bundle": "bundles.bundle",
-    "Failure": "core.trial",
+    "Failure": "core.failure",
     "Run": "api",
     "SCHEDULES": "schedules",
     "STRATEGIES": "strategies",

@@ -137,7 +137,7 @@ def search(
         max_pending=max_pending,
         ordered=ordered,
     )
-    terms = ResourceLimits(
+    limits = ResourceLimits(
         **worker_limits(workers),
         timeout=trial_timeout,
         memory=trial_memory,
@@ -145,7 +145,7 @@ def search(
         address=address,
         resources=resources or {"CPU": 1.0},
     )
-    session = Session(settings, Path(out), terms=terms, executor=executor)
+    session = Session(settings, Path(out), limits=limits, executor=executor)
     for _ in session.run(trials):
         pass
     return Run(out, session.space)

@@ -24,10 +24,11 @@ from time import perf_counter
 import optuna
 
 from nas.core.candidates import Candidates
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal
 from nas.engine.loop import run_trials
-from nas.evaluators import Outcome
+from nas.estimators.cost import ExactCost
+from nas.evaluators.job import Job
 from nas.executors.in_process import InProcess
 from nas.runs.journal import Journal
 from nas.strategies import make
@@ -56,9 +57,9 @@ def accuracy(options: list[int]) -> float:
 class Known:
     """Scores without training."""
 
-    def evaluate(self, number: int, proposal: Proposal) -> Outcome:  # noqa: ARG002
-        options = list(proposal.architecture.value.values())
-        return Outcome(recipe={}, scores={"accuracy": accuracy(options)})
+    def evaluate(self, job: Job) -> dict[str, float]:
+        options = list(job.configuration.architecture.value.values())
+        return {"accuracy": accuracy(options)}
 
 
 def main() -> None:
@@ -87,11 +88,17 @@ def main() -> None:
 
 def ours(name: str, trials: int) -> Iterator[None]:
     """Run a search with its journal; yields after every trial."""
-    candidates = Candidates(SPACE, Task((3, 32, 32), 10))
+    candidates = Candidates(JointSpace(SPACE, Task((3, 32, 32), 10)))
     strategy = make(name, candidates, Objectives())
     with TemporaryDirectory() as folder, closing(Journal(Path(folder) / "trials.jsonl")) as journal:
         for _ in run_trials(
-            strategy, candidates, InProcess(Known()), journal, trials=trials, seed=0
+            strategy,
+            candidates.ledger,
+            InProcess(Known()),
+            journal,
+            trials=trials,
+            seed=0,
+            estimators=(ExactCost(candidates.space),),
         ):
             yield
 

@@ -14,7 +14,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,13 @@ from typing import Any
 
 from nas import executors, schedules
 from nas.core.candidates import Candidates
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal
 from nas.engine.loop import run_trials
-from nas.evaluators import Evaluator, Outcome, factories
+from nas.estimators.cost import ExactCost
+from nas.evaluators import Evaluator, factories
 from nas.evaluators.blueprint import Blueprint
+from nas.evaluators.job import Job
 from nas.evaluators.table import Lookup, Table
 from nas.executors import ResourceLimits
 from nas.runs.journal import Journal
@@ -48,22 +50,22 @@ class Watched:
         self._log = folder / "evaluated.txt"
         self._delay = delay
 
-    def evaluate(self, number: int, proposal: Proposal) -> Outcome:
+    def evaluate(self, job: Job) -> Mapping[str, float]:
         with self._log.open("a") as file:
-            file.write(f"{number}\n")
+            file.write(f"{job.number}\n")
         time.sleep(self._delay)
-        return self._evaluator.evaluate(number, proposal)
+        return self._evaluator.evaluate(job)
 
 
-def slow_lookup(*, place: int, folder: str) -> Watched:  # noqa: ARG001 - all are alike
+def slow_lookup(*, slot: int, folder: str) -> Watched:  # noqa: ARG001 - all are alike
     """What the blueprint of a `table` search names."""
     lookup = Lookup(Table(TABLE, load("nasbench201")), COLUMNS)
     return Watched(lookup, Path(folder), DELAY)
 
 
-def watched_training(*, place: int, folder: str, **arguments: Any) -> Watched:
+def watched_training(*, slot: int, folder: str, **arguments: Any) -> Watched:
     """What the blueprint of a search that trains names."""
-    return Watched(factories.training_from(place=place, **arguments), Path(folder), 0)
+    return Watched(factories.training_from(slot=slot, **arguments), Path(folder), 0)
 
 
 def search_table(
@@ -71,7 +73,7 @@ def search_table(
 ) -> Iterator[int]:
     """A search on the table; yields the number of each trial that is recorded."""
     folder.mkdir(parents=True, exist_ok=True)
-    candidates = Candidates(load("nasbench201"), Task((3, 32, 32), 100))
+    candidates = Candidates(JointSpace(load("nasbench201"), Task((3, 32, 32), 100)))
     objectives = Objectives(("accuracy",))
     inner = make("random" if strategy == "halving" else strategy, candidates, objectives)
     blueprint = Blueprint("subjects:slow_lookup", {"folder": str(folder)})
@@ -81,11 +83,12 @@ def search_table(
     ):
         for trial in run_trials(
             schedules.make(STRATEGIES[strategy], inner, candidates, objectives, max(COLUMNS)),
-            candidates,
+            candidates.ledger,
             place,
             journal,
             trials=trials,
             seed=seed,
+            estimators=(ExactCost(candidates.space),),
             max_pending=8,
         ):
             yield trial.number
@@ -113,7 +116,7 @@ def search_training(
     }
     settings = Settings(**{**plain, **others})
     with _watched(folder):
-        for trial in Session(settings, folder, terms=terms, executor=executor).run(trials):
+        for trial in Session(settings, folder, limits=terms, executor=executor).run(trials):
             yield trial.number
 
 

@@ -52,7 +52,7 @@ PICTURE = {
         "engine": "executors",
         "source": "",
         "bundles": "runs source estimators",
-        "analysis": "evaluators",
+        "analysis": "executors",
         "views": "analysis",
         "winners": "bundles views",
         "benchmark": "engine views",
@@ -63,7 +63,6 @@ PICTURE = {
 UNTIL_MENDED = {
     ("nas/analysis/lineage.py", "views"),
     ("nas/engine/session.py", "views"),
-    ("nas/estimators/training_demand.py", "evaluators"),
     ("nas/views/terminal/live.py", "engine"),
 }
 

@@ -16,13 +16,14 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from nas.analysis.evidence import candidates_of
+from nas.analysis.evidence import space_of
 from nas.analysis.further import Wanted
 from nas.analysis.noise import of_seeds
 from nas.analysis.retrained import Failed, Network, plan, train_again
 from nas.analysis.worth import Change, DecisionWorth, Worth, assess
-from nas.core.candidates import Candidates
-from nas.core.trial import Proposal, Trial
+from nas.core.configuration import Configuration
+from nas.core.joint_space import JointSpace, display_path
+from nas.core.trial import Trial
 from nas.runs.run import Run
 
 SETS = 1000  # seeds of one set: those of the next begin there
@@ -66,21 +67,26 @@ class Ablation:
     failed: Sequence[Failed]
 
 
-def changes_of(candidates: Candidates, proposal: Proposal, *, one: bool = False) -> list[Change]:
+def changes_of(
+    space: JointSpace, configuration: Configuration, *, one: bool = False
+) -> list[Change]:
     """The changes of one decision to each other option (ordinal ones: one step each way).
 
     Where an option brings decisions of its own, the first network that has it stands for it.
 
     Args:
-        candidates: What there is, within its limits.
-        proposal: The network that is explained.
+        space: The joint space, with the limits of the search.
+        configuration: The configuration that is explained.
         one: The first other option of each decision only.
     """
-    flat = candidates.flat(proposal)
+    flat = space.flat(configuration)
     found: dict[tuple[str, str], Change] = {}
-    for path, other in candidates.changes(proposal):
-        taken, instead = str(flat[path]), str(candidates.flat(other).get(path, "(not there)"))
-        same = candidates.key(other) == candidates.key(proposal)
+    for decision, other in space.neighbours(configuration):
+        if other == configuration or not space.is_feasible(other):
+            continue
+        path = display_path(decision)
+        taken, instead = str(flat[path]), str(space.flat(other).get(path, "(not there)"))
+        same = space.key(other) == space.key(configuration)
         if instead != taken and not (
             one and any(path == p and not c.same for (p, _), c in found.items())
         ):
@@ -90,13 +96,13 @@ def changes_of(candidates: Candidates, proposal: Proposal, *, one: bool = False)
 
 def _networks(trial: Trial, changes: Sequence[Change]) -> list[Network]:
     """What is to be trained: the network of a trial first, then all that compute another function."""
-    others = [(f"{c.path}: {c.instead}", c.proposal) for c in changes if not c.same]
-    return [(f"trial {trial.number}", trial.proposal), *others]
+    others = [(f"{c.path}: {c.instead}", c.configuration) for c in changes if not c.same]
+    return [(f"trial {trial.number}", trial.configuration), *others]
 
 
 def wanted_of(run: Run, trial: Trial, seeds: int = 3) -> list[Wanted]:
     """What `ablate` trains when it is not told otherwise."""
-    changes = changes_of(candidates_of(run), trial.proposal)
+    changes = changes_of(space_of(run), trial.configuration)
     if not changes:
         return []
     networks = _networks(trial, changes)
@@ -138,8 +144,8 @@ def ablate(
     """
     if not 1 <= seeds <= SETS:
         raise ValueError(f"--seeds: want 1 to {SETS}, got {seeds}")
-    candidates = candidates_of(run)
-    changes = changes_of(candidates, trial.proposal, one=one)
+    space = space_of(run)
+    changes = changes_of(space, trial.configuration, one=one)
     if not changes:
         raise ValueError(f"trial {trial.number}: nothing within the limits is one decision from it")
     epochs, networks = int(trial.recipe["epochs"]), _networks(trial, changes)
@@ -162,7 +168,7 @@ def ablate(
         )
     trained = dict(zip((c for c in changes if not c.same), accuracies[1:], strict=True))
     saved = [
-        candidates.cost(trial.proposal).parameters - candidates.cost(c.proposal).parameters
+        space.cost(trial.configuration).parameters - space.cost(c.configuration).parameters
         for c in changes
     ]
     options, decisions = assess(own, trained, changes, saved)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.core import hyperparameters
-from nas.core.trial import Proposal
+from nas.core.proposal import Proposal
 from nas.runs.settings import Settings
 from search_spaces import Choice, Integer, Real, Repeat, SearchSpace, Struct
 from search_spaces.tree import label

@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.analysis.levels import Codes, DecisionLevels
-from nas.core import hyperparameters
-from nas.core.candidates import Candidates
-from nas.core.trial import Proposal, Trial
+from nas.core.configuration import Configuration
+from nas.core.joint_space import JointSpace
+from nas.core.trial import Trial
 from nas.runs.run import Run
-from nas.runs.settings import Settings
-from search_spaces import SearchSpace, Task
 from search_spaces.tree.values import Scalar
 
 LEAST = 10  # trials
@@ -31,15 +29,15 @@ class Evidence:
     """Trials that can be compared, and draws that nobody selected.
 
     Attributes:
-        candidates: What the trials were chosen from; nothing of it is taken.
+        space: The joint space of the trials.
         trials: Completed, one for each network, all after equally many epochs.
         counted: Draws, uniform in the space within the limits of the run.
         sizes: Their parameters: exact, so that nothing has to be learnt about them.
     """
 
-    candidates: Candidates
+    space: JointSpace
     trials: Sequence[Trial]
-    counted: Sequence[Proposal]
+    counted: Sequence[Configuration]
     sizes: Array
 
     @classmethod
@@ -49,14 +47,14 @@ class Evidence:
         Raises:
             ValueError: its space is not there any more, or it has too few trials.
         """
-        return cls.of_trials(candidates_of(run), run.trials)
+        return cls.of_trials(space_of(run), run.trials)
 
     @classmethod
-    def of_trials(cls, candidates: Candidates, trials: Sequence[Trial]) -> Evidence:
-        """What trials say that were chosen from `candidates`.
+    def of_trials(cls, space: JointSpace, trials: Sequence[Trial]) -> Evidence:
+        """The evidence of trials of a space.
 
         Raises:
-            ValueError: they are too few to say anything.
+            ValueError: there are too few trials.
         """
         compared = comparable(trials)
         if len(compared) < LEAST:
@@ -65,14 +63,14 @@ class Evidence:
                 f"continue the search"
             )
         rng = Random("draws to explain by")
-        count = DRAWS if candidates.space.count is None else COUNTED
-        drawn = (candidates.sample(rng) for _ in range(count))
-        sized = [(p, size) for p in drawn if (size := _parameters(candidates, p)) is not None]
+        count = DRAWS if space.space.count is None else COUNTED
+        drawn = (space.sample(rng) for _ in range(count))
+        sized = [(c, size) for c in drawn if (size := _parameters(space, c)) is not None]
         sizes = np.array([size for _, size in sized], dtype=float)
-        return cls(candidates, compared, [proposal for proposal, _ in sized], sizes)
+        return cls(space, compared, [configuration for configuration, _ in sized], sizes)
 
     @property
-    def draws(self) -> Sequence[Proposal]:
+    def draws(self) -> Sequence[Configuration]:
         """The first of the draws: those whose accuracy is modelled."""
         return self.counted[:DRAWS]
 
@@ -102,34 +100,28 @@ class Evidence:
 
     @cached_property
     def _told(self) -> list[dict[str, Scalar]]:
-        return [self.candidates.flat(trial.proposal) for trial in self.trials]
+        return [self.space.flat(trial.configuration) for trial in self.trials]
 
     @cached_property
     def _drawn(self) -> list[dict[str, Scalar]]:
-        return [self.candidates.flat(proposal) for proposal in self.counted]
+        return [self.space.flat(configuration) for configuration in self.counted]
 
 
-def _parameters(candidates: Candidates, proposal: Proposal) -> int | None:
-    """Of a network; None where it cannot be run, as far as its cost can be counted."""
+def _parameters(space: JointSpace, configuration: Configuration) -> int | None:
+    """Parameters of a network; None where it cannot be built."""
     try:
-        return candidates.cost(proposal).parameters
+        return space.cost(configuration).parameters
     except Exception:  # a space of the user's own may build what cannot be run
         return None
 
 
-def candidates_of(run: Run) -> Candidates:
-    """What the trials of a run were chosen from, with nothing taken.
+def space_of(run: Run) -> JointSpace:
+    """The joint space of a run.
 
     Raises:
-        ValueError: its space is not there any more, or has changed.
+        ValueError: its search space is not there any more, or has changed.
     """
-    return candidates_for(run.settings, run.space, run.task)
-
-
-def candidates_for(settings: Settings, space: SearchSpace, task: Task) -> Candidates:
-    """What a search with such settings chooses from, with nothing taken."""
-    tree = hyperparameters.tree(settings.tune, settings.recipe)
-    return Candidates(space, task, settings.limits, tree)
+    return run.settings.joint_space(run.space, run.task)
 
 
 def comparable(trials: Sequence[Trial]) -> list[Trial]:

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.analysis.evidence import candidates_of
-from nas.core.candidates import Candidates
-from nas.core.trial import Cause, Proposal, Trial
+from nas.analysis.evidence import space_of
+from nas.core.configuration import Configuration
+from nas.core.failure import Cause
+from nas.core.joint_space import JointSpace
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
+from nas.executors import guarded
 from nas.runs.journal import Journal
 from nas.runs.run import Run, writing
 
@@ -34,14 +38,14 @@ PASSING: frozenset[Cause] = frozenset({"out-of-memory", "timeout", "crashed"})  
 class Wanted:
     """One training: what, for how many epochs, and with which seed."""
 
-    proposal: Proposal
+    configuration: Configuration
     epochs: int
     seed: int
 
     @property
     def key(self) -> Hashable:
         """Equal for trainings that are the same."""
-        return self.proposal.architecture, self.proposal.hyperparameters, self.epochs, self.seed
+        return self.configuration, self.epochs, self.seed
 
 
 class FurtherTrainings:
@@ -99,31 +103,27 @@ class FurtherTrainings:
         found: dict[Hashable, Trial] = {}
         for epochs, seed in sorted({(want.epochs, want.seed) for want in wanted}):
             for trial in Journal(self._file(epochs, seed)):
-                found[Wanted(trial.proposal, epochs, seed).key] = trial
+                found[Wanted(trial.configuration, epochs, seed).key] = trial
         return found
 
     def _make(self, wanted: Sequence[Wanted]) -> Iterator[Trial]:
         from nas.evaluators import training
 
-        candidates = candidates_of(self._run)
+        space = space_of(self._run)
         with training.threads(self._run.settings.threads):
             for want in wanted:
-                trial = self._train(want, candidates)
+                trial = self._train(want, space)
                 with closing(Journal(self._file(want.epochs, want.seed))) as journal:
                     journal.append(trial)
                 yield trial
 
-    def _train(self, want: Wanted, candidates: Candidates) -> Trial:
-        proposal = Proposal(want.proposal.architecture, want.proposal.hyperparameters)
-        outcome = self._training(want.epochs, want.seed).evaluate(0, proposal)
-        return Trial(
+    def _train(self, want: Wanted, space: JointSpace) -> Trial:
+        evaluator = self._training(want.epochs, want.seed)
+        trial = guarded.evaluate(evaluator, 0, Proposal(want.configuration))
+        return replace(
+            trial,
             number=sum(1 for _ in Journal(self._file(want.epochs, want.seed))),
-            proposal=proposal,
-            recipe=outcome.recipe,
-            scores={**outcome.scores, **asdict(candidates.cost(proposal))},
-            failure=outcome.failure,
-            curve=outcome.curve,
-            measured=outcome.measured,
+            scores={**trial.scores, **asdict(space.cost(want.configuration))},
         )
 
     @cached_property

@@ -43,8 +43,8 @@ class Lineage:
     def parents(self, number: int) -> tuple[int, ...]:
         """The trials that one was made from: none, one, or two that were crossed."""
         proposal = self._trial(number).proposal
-        if proposal.continues is not None:
-            return (proposal.continues,)
+        if proposal.resume_from is not None:
+            return (proposal.resume_from,)
         return tuple(dict.fromkeys(p for p in proposal.parents if 0 <= p < number))
 
     def parent(self, number: int) -> int | None:
@@ -81,7 +81,7 @@ class Lineage:
         made = [
             (step.gain, -trial.number, step)
             for trial in self._trials
-            if trial.proposal.continues is None and (step := self.step(trial.number)) is not None
+            if trial.proposal.resume_from is None and (step := self.step(trial.number)) is not None
         ]
         return [step for *_, step in sorted(made, key=lambda item: item[:2], reverse=True)[:count]]
 

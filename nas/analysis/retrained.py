@@ -14,11 +14,13 @@ import numpy as np
 
 from nas.analysis.evidence import Array
 from nas.analysis.further import PASSING, FurtherTrainings, Wanted
+from nas.core.configuration import Configuration
+from nas.core.failure import Failure
 from nas.core.numbers import counted
-from nas.core.trial import Failure, Proposal, Trial
+from nas.core.trial import Trial
 from nas.runs.run import Run
 
-Network = tuple[str, Proposal]  # what it is called, and what it is
+Network = tuple[str, Configuration]  # what it is called, and what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,10 @@ def plan(
 ) -> list[Wanted]:
     """The trainings, seed by seed, so that what there is can be used early."""
     return [
-        Wanted(proposal, epochs, seed)
+        Wanted(configuration, epochs, seed)
         for epochs in lengths
         for seed in sorted(set().union(*seeds))
-        for (_, proposal), mine in zip(networks, seeds, strict=True)
+        for (_, configuration), mine in zip(networks, seeds, strict=True)
         if seed in mine
     ]
 
@@ -80,9 +82,9 @@ def train_again(
     accuracies = [np.full((len(networks), max(map(len, seeds))), np.nan) for _ in lengths]
     failed: list[Failed] = []
     for scores, epochs in zip(accuracies, lengths, strict=True):
-        for row, (name, proposal) in enumerate(networks):
+        for row, (name, configuration) in enumerate(networks):
             for column, seed in enumerate(seeds[row]):
-                trial = made[Wanted(proposal, epochs, seed).key]
+                trial = made[Wanted(configuration, epochs, seed).key]
                 if trial.failure is None:
                     scores[row, column] = trial.scores["accuracy"]
                 else:

@@ -42,9 +42,9 @@ def _functions(evidence: Evidence, score: str, rng: np.random.Generator) -> Arra
     rows = np.linspace(0, len(evidence.trials) - 1, min(_MOST, len(evidence.trials))).astype(int)
     scores = evidence.scores(score)[rows]
     targets = ndtri((rankdata(scores) - 0.5) / len(scores))
-    encoder = Encoder(evidence.candidates)
-    told = [encoder.encode(evidence.trials[row].proposal) for row in rows]
-    drawn = [encoder.encode(proposal) for proposal in evidence.draws]
+    encoder = Encoder(evidence.space)
+    told = [encoder.encode(evidence.trials[row].configuration) for row in rows]
+    drawn = [encoder.encode(configuration) for configuration in evidence.draws]
     among = Reference(told).among
     mean = among.mean(axis=(1, 2), keepdims=True)
     scale = np.where(mean > 0, mean, 1.0)

@@ -172,7 +172,7 @@ def wanted_of(run: Run, networks: int = 5, seeds: int = 3, longer: int = 4) -> l
 
 
 def _networks(chosen: Sequence[Trial]) -> list[Network]:
-    return [(f"trial {trial.number}", trial.proposal) for trial in chosen]
+    return [(f"trial {trial.number}", trial.configuration) for trial in chosen]
 
 
 def _lengths(chosen: Sequence[Trial], longer: int) -> tuple[int, int]:

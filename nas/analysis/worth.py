@@ -9,7 +9,7 @@ import numpy as np
 
 from nas.analysis.evidence import Array
 from nas.analysis.noise import Against
-from nas.core.trial import Proposal
+from nas.core.configuration import Configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Change:
     path: str
     taken: str  # by the network that is explained
     instead: str
-    proposal: Proposal
+    configuration: Configuration
     same: bool  # whether it computes the same function, so that nothing has to be trained
 
 

@@ -14,7 +14,8 @@ import optuna
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.strategies.bayesian import Parameter, quiet_study
 
 
@@ -35,7 +36,8 @@ class Peer:
             self._study.sampler = self._make(seed=rng.getrandbits(32))
         trial = self._study.ask()
         self._asked.append(trial)
-        return self._candidates.decide(lambda question: Parameter(question).suggest(trial))
+        space = self._candidates.space
+        return Proposal(space.decide(lambda question: Parameter(question).suggest(trial)))
 
     def tell(self, trial: Trial) -> None:
         asked = self._asked.popleft()  # trials are observed in the order of their proposals

@@ -18,9 +18,11 @@ from pebble import ProcessPool
 
 from nas.benchmark import contestants
 from nas.core.candidates import Candidates, Exhausted
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.engine.loop import run_trials
+from nas.estimators.cost import ExactCost
 from nas.evaluators.table import Lookup, Table
 from nas.executors.in_process import InProcess
 from nas.runs.atomic_io import write_whole
@@ -193,7 +195,8 @@ def read(out: Path, names: Sequence[str], *, trials: int, seeds: int) -> dict[st
 def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Search:
     """Run one search on the table, with a journal on disk as in any search."""
     table = benchmark.open_table()
-    candidates = Candidates(table.space, benchmark.task)
+    space = JointSpace(table.space, benchmark.task)
+    candidates = Candidates(space)
     epochs = max(benchmark.accuracy)
     strategy = contestants.make(name, candidates, Objectives(benchmark.objectives), epochs)
     lookup = Lookup(table, benchmark.accuracy, seconds=benchmark.seconds)
@@ -204,11 +207,12 @@ def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Sear
             done.extend(
                 run_trials(
                     strategy,
-                    candidates,
+                    candidates.ledger,
                     InProcess(lookup),
                     journal,
                     trials=trials,
                     seed=seed,
+                    estimators=(ExactCost(space),),
                     max_pending=benchmark.max_pending,
                 )
             )
@@ -235,8 +239,8 @@ def _recommended(table: Table, strategy: Strategy) -> int | None:
 
 def _spent(benchmark: Benchmark, trial: Trial) -> float:
     if benchmark.seconds is not None:
-        return trial.seconds
-    return (trial.proposal.epochs or max(benchmark.accuracy)) - trial.proposal.done
+        return trial.training_seconds
+    return (trial.proposal.epochs or max(benchmark.accuracy)) - trial.proposal.start_epoch
 
 
 def _row(table: Table, trial: Trial) -> int:

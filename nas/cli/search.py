@@ -165,7 +165,7 @@ def search(
         max_pending=max_pending,
         ordered=not unordered,
     )
-    terms = ResourceLimits(
+    limits = ResourceLimits(
         **worker_limits(workers),
         timeout=trial_timeout,
         memory=parse_bytes("trial-memory", trial_memory),
@@ -180,7 +180,7 @@ def search(
     session = Session(
         settings,
         out or default_out(settings),
-        terms=terms,
+        limits=limits,
         executor=executor,
         notify=console.print,
     )

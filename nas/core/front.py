@@ -32,7 +32,7 @@ class TrialFront:
             self._latest[trial.number] = trial
         if not trial.stopped_early:
             self._lasting.add(vector, None)
-        if self._latest.pop(trial.proposal.continues, None) not in self._front.items:
+        if self._latest.pop(trial.proposal.resume_from, None) not in self._front.items:
             return self._front.add(vector, trial)
         self._front = Front()  # what only the earlier stage dominated comes back
         for other in self._latest.values():

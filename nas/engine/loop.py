@@ -1,15 +1,20 @@
-"""The search loop: ask, evaluate, record, tell."""
+"""The search loop: ask, count costs, evaluate, record, tell."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from random import Random
 
-from nas.core.candidates import Candidates, Exhausted
-from nas.core.trial import Failure, Proposal, Trial
-from nas.evaluators import Outcome
+from nas.core.candidates import Exhausted
+from nas.core.configuration import Configuration
+from nas.core.failure import Failure
+from nas.core.ledger import Ledger
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
+from nas.estimators import Estimator
 from nas.executors import Executor
+from nas.executors.guarded import now
 from nas.runs.journal import Journal
 from nas.runs.pending import PendingProposals
 from nas.strategies import Strategy
@@ -17,12 +22,14 @@ from nas.strategies import Strategy
 
 def run_trials(
     strategy: Strategy,
-    candidates: Candidates,
+    ledger: Ledger,
     executor: Executor,
     journal: Journal,
     *,
     trials: int,
     seed: int,
+    estimators: Sequence[Estimator] = (),
+    recorded: Sequence[Trial] | None = None,
     max_pending: int = 1,
     first: Sequence[Proposal] = (),
     pending: PendingProposals | None = None,
@@ -30,38 +37,40 @@ def run_trials(
     """Run trials until there are `trials`; yield each new one once it is recorded and told.
 
     Proposal n is made when trials 0 to n - max_pending have been told, in order, and draws from a
-    generator of its own, seeded by (seed, n); so the trials do not depend on how many run at a
-    time. Trials already in the journal are told, not run again: a resumed search continues
-    exactly as if it had never stopped.
+    generator of its own, seeded by (seed, n). So the trials do not depend on how many of them run
+    at a time. Recorded trials are told, not run again: a resumed search continues exactly as if it
+    had never stopped.
 
-    The journal and the executor are left open: whoever made them closes them.
+    The journal and the executor are left open: the caller closes them.
 
     Args:
-        strategy: Proposes, once the proposals in `first` are used up.
-        candidates: What the strategy chooses from.
-        executor: Where the trials run.
-        journal: Where they are recorded.
-        trials: How many there are to be in all.
-        seed: Of the search.
-        max_pending: Proposals in flight at most.
-        first: Proposals to begin with.
-        pending: Where proposals are written down before they are evaluated. Given, trials are
-            told as they end, not in order: nothing waits for a slow one, and what is proposed
-            depends on which were quick.
+        strategy: Proposes, once the proposals of `first` are used up.
+        ledger: Records every proposal.
+        executor: Runs the evaluations.
+        journal: Records the trials.
+        trials: Number of trials in all, recorded ones included.
+        seed: Seed of the search.
+        estimators: Estimate each configuration before it is evaluated; their metrics are scores of
+            its trial. Where one fails, the trial fails without being evaluated.
+        recorded: Trials of the journal, if they have been read already.
+        max_pending: Greatest number of proposals that are being evaluated.
+        first: Proposals that precede those of the strategy.
+        pending: File of the proposals that are being evaluated. If given, trials are told as they
+            end, not in order: none waits for a slow one, and later proposals depend on which
+            trials were fast.
 
     Raises:
-        Exhausted: there is nothing left to try; all trials begun have been recorded.
+        Exhausted: there is nothing left to propose; all trials begun have been recorded.
     """
-    recorded = list(journal)
+    recorded = list(journal) if recorded is None else recorded
     known = {} if pending is None else pending.read()
     known.update((trial.number, trial.proposal) for trial in recorded)
     done = {trial.number for trial in recorded}
-    proposals: dict[int, Proposal] = {}
-    outcomes: dict[int, Outcome] = {}
+    running = _Running(executor, estimators)
     exhausted: Exhausted | None = None
     for told in range(trials):
-        while len(proposals) < min(trials, told + max_pending):
-            number = len(proposals)
+        while len(ledger.proposals) < min(trials, told + max_pending):
+            number = len(ledger.proposals)
             if number in known:
                 proposal = known[number]
             elif number < len(first):
@@ -69,54 +78,65 @@ def run_trials(
             else:
                 try:
                     proposal = strategy.ask(Random(f"{seed}/{number}"))
-                except Exhausted as end:  # until one in flight has been told, perhaps
+                except Exhausted as end:  # perhaps only until a pending trial has been told
                     exhausted = end
                     break
-            candidates.take(proposal)
-            proposals[number] = proposal
+            ledger.add(proposal)
             if number not in done:
                 if pending is not None:
                     pending.add(number, proposal)
-                executor.submit(number, proposal)
+                running.submit(number, proposal)
         if told < len(recorded):
             strategy.tell(recorded[told])
             continue
-        if told == len(proposals):
+        if told == len(ledger.proposals):
             assert exhausted is not None
             raise exhausted
-        while (ended := _next(outcomes, told, ordered=pending is None)) is None:
-            number, outcome = executor.wait()
-            outcomes[number] = outcome
-        trial = _trial(ended, proposals[ended], outcomes.pop(ended), candidates)
+        trial = running.wait(told if pending is None else None)
         journal.append(trial)
         if pending is not None:
-            pending.discard(ended)
+            pending.discard(trial.number)
         strategy.tell(trial)
         yield trial
 
 
-def _next(outcomes: Mapping[int, Outcome], told: int, *, ordered: bool) -> int | None:
-    """The number of the trial to tell, if it has ended."""
-    if ordered:
-        return told if told in outcomes else None
-    return next(iter(outcomes), None)
+class _Running:
+    """The trials between their proposal and their record."""
 
+    def __init__(self, executor: Executor, estimators: Sequence[Estimator]) -> None:
+        self._executor = executor
+        self._estimators = estimators
+        self._estimates: dict[int, Mapping[str, float]] = {}
+        self._ended: dict[int, Trial] = {}
 
-def _trial(number: int, proposal: Proposal, outcome: Outcome, candidates: Candidates) -> Trial:
-    failure = outcome.failure
-    try:
-        costs = asdict(candidates.cost(proposal))
-    except Exception as error:  # a space of the user's own may build what cannot be run
-        costs = {}
-        why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        failure = failure or Failure("invalid", f"its cost cannot be counted: {why}")
-    return Trial(
-        number=number,
-        proposal=proposal,
-        recipe=outcome.recipe,
-        scores={**outcome.scores, **costs},
-        failure=failure,
-        curve=outcome.curve,
-        weights_sha256=outcome.weights_sha256,
-        measured=outcome.measured,
-    )
+    def submit(self, number: int, proposal: Proposal) -> None:
+        """Estimate a configuration and, unless that fails, have it evaluated."""
+        try:
+            self._estimates[number] = self._estimate(proposal.configuration)
+        except Exception as error:  # a space of the user's own may build what cannot run
+            why = (str(error).strip() or type(error).__name__).splitlines()[0]
+            failure = Failure("invalid", f"its cost cannot be counted: {why}")
+            self._ended[number] = Trial(
+                number=number,
+                proposal=proposal,
+                recipe={},
+                scores={},
+                failure=failure,
+                measured={"seconds": 0.0, "ended": now()},
+            )
+            return
+        self._executor.submit(number, proposal)
+
+    def wait(self, number: int | None) -> Trial:
+        """Block until trial `number` has ended, or any trial if None; return it."""
+        while not (self._ended if number is None else number in self._ended):
+            trial = self._executor.wait()
+            scores = {**trial.scores, **self._estimates.pop(trial.number)}
+            self._ended[trial.number] = replace(trial, scores=scores)
+        return self._ended.pop(next(iter(self._ended)) if number is None else number)
+
+    def _estimate(self, configuration: Configuration) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for estimator in self._estimators:
+            found |= estimator.estimate(configuration)
+        return found

@@ -1,28 +1,29 @@
-"""A search that is being run: its folder, its trials as they come, and what is kept of them."""
+"""Run or resume one search: record its trials, keep checkpoints of the Pareto front."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from nas import executors, schedules
-from nas.core import hyperparameters
 from nas.core.candidates import Candidates, Exhausted
+from nas.core.configuration import Configuration
 from nas.core.front import TrialFront
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal, Trial, checkpoint_name, paused_name
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
+from nas.engine.checkpoints import prune
 from nas.engine.loop import run_trials
-from nas.estimators import training_demand as sizing
+from nas.estimators import training_demand
+from nas.estimators.cost import ExactCost
 from nas.evaluators import factories, training
-from nas.executors import Executor
+from nas.executors import Autotunable, Executor
 from nas.executors.autotune import autotune_workers
 from nas.executors.resource_limits import ResourceLimits
-from nas.executors.workers import Workers
 from nas.runs.pending import PendingProposals
 from nas.runs.run import (
     Header,
@@ -39,25 +40,27 @@ from nas.runs.space_files import changed, same_but_for_place
 from nas.schedules import Schedule
 from nas.strategies import make
 
-ALL_FAILED = 10  # trials, from the first on, that end a search when every one of them failed
+ALL_FAILED = 10  # a search whose first trials all fail ends after so many
 
 
 class SearchFailed(Exception):  # noqa: N818 - the word for it
-    """Every trial fails: there is no point in going on."""
+    """The first trials of a search all failed."""
 
 
 class Session:
-    """One search, begun or resumed.
+    """One search, new or resumed.
 
-    Making one checks everything that can be checked before the first trial, and reads the data;
-    nothing is written before `run`.
+    The constructor reads the data and checks everything that can be checked before the first
+    trial; nothing is written before `run`.
 
     Args:
-        settings: What decides the outcome. Paths in it are made absolute, the device resolved.
-        out: The folder of the run; it is resumed if it is there.
-        terms: How many trials run at a time, and what each may take.
-        executor: A name of `nas.executors.EXECUTORS`; by default the simplest for the terms.
-        notify: Told, in a line each, what the user should know.
+        settings: The settings that decide the outcome. Paths are made absolute, the device is
+            resolved.
+        out: The folder of the run, which is resumed if it exists.
+        limits: Resource limits of the trials.
+        executor: A name of `nas.executors.EXECUTORS`; by default the first that can keep to the
+            limits.
+        notify: Called with messages for the user, one line each.
 
     Raises:
         ValueError: a setting is not allowed, nothing fits the limits, the data cannot be read,
@@ -69,13 +72,13 @@ class Session:
         settings: Settings,
         out: Path,
         *,
-        terms: ResourceLimits | None = None,
+        limits: ResourceLimits | None = None,
         executor: str | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         self.path = out
-        self.terms = terms or ResourceLimits()
-        self.executor = executors.choose(executor, self.terms)
+        self.limits = limits or ResourceLimits()
+        self.executor = executors.choose(executor, self.limits)
         self._notify = notify or (lambda _: None)
         settings = replace(
             settings, space=_absolute_space(settings.space), data=_absolute_data(settings.data)
@@ -94,12 +97,7 @@ class Session:
         self.data = data
         self.task = training.task_of(data)
         self._epochs = training.make_recipe(settings.recipe).epochs
-        self.candidates = Candidates(
-            space,
-            self.task,
-            settings.limits,
-            hyperparameters.tree(settings.tune, settings.recipe),
-        )
+        self.candidates = Candidates(settings.joint_space(space, self.task))
         for text in settings.first:
             space.parse(text)
         self._schedule()  # refuses settings that it does not allow
@@ -110,9 +108,8 @@ class Session:
             run = Run(out, self.space)
             self.recorded = len(run.trials)
             for trial in run.trials:
-                self.candidates.check(
-                    trial.proposal, f"{run.journal.path}, line {trial.number + 1}"
-                )
+                where = f"{run.journal.path}, line {trial.number + 1}"
+                self.candidates.space.check(trial.configuration, where)
 
     def run(self, trials: int) -> Iterator[Trial]:
         """Run until there are `trials`; yield each new one.
@@ -143,19 +140,22 @@ class Session:
         log = _Log(self, run)
         executor = self._executor(checkpoints)
         journal = run.journal
-        told = {trial.number for trial in run.trials}
+        ended = {trial.number for trial in run.trials}
         failed: Counter[str] = Counter(str(t.failure) for t in run.failures)
         completed = len(run.trials) - failed.total()
         try:
-            if self.terms.auto and isinstance(executor, Workers):
-                self._settle(executor)
+            if self.limits.auto:
+                assert isinstance(executor, Autotunable)
+                self._autotune(executor)
             for trial in run_trials(
                 schedule,
-                self.candidates,
+                self.candidates.ledger,
                 executor,
                 journal,
                 trials=trials,
                 seed=settings.seed,
+                estimators=(ExactCost(self.candidates.space),),
+                recorded=run.trials,
                 max_pending=settings.max_pending,
                 first=self._baselines(),
                 pending=None
@@ -163,8 +163,8 @@ class Session:
                 else PendingProposals(self.path / "in_flight.json"),
             ):
                 front.add(trial)
-                told.add(trial.number)
-                _prune(checkpoints, front, schedule, told)
+                ended.add(trial.number)
+                prune(checkpoints, front.items, schedule.keep(), ended)
                 if trial.completed:
                     completed += 1
                 else:
@@ -179,49 +179,49 @@ class Session:
         except Exhausted as end:
             self._notify(f"{end}; the search ends here")
         finally:
-            spent = executor.spent()
+            utilization = executor.utilization()
             executor.close()
             journal.close()
             log.close()
-        if self.executor != "in-process" and spent.busy:
+        if executor.capabilities.workers and utilization.busy:
             self._notify(
-                f"{self.terms.workers} workers; {spent.idle_share:.1%} of their time was idle"
+                f"{self.limits.workers} workers; {utilization.idle_share:.1%} of their time was idle"
             )
 
     def _executor(self, checkpoints: Path) -> Executor:
-        """Where the trials run, new."""
-        settings, terms = self.settings, self.terms
-        if self.executor == "workers" and terms.workers > 1 and terms.total_memory is None:
-            free = sizing.free_bytes(self.data, terms.workers)
-            terms = replace(terms, total_memory=free)
-        if not terms.auto and terms.workers > settings.max_pending:
+        """Make the executor, with the free memory of a shared GPU as its total by default."""
+        settings, limits = self.settings, self.limits
+        shared = self.executor == "workers" and limits.workers > 1
+        if shared and limits.total_memory is None:
+            free = training_demand.free_bytes(self.data, limits.workers)
+            limits = replace(limits, total_memory=free)
+        if not limits.auto and limits.workers > settings.max_pending:
             self._notify(
-                f"{terms.workers} workers, but at most {settings.max_pending} trials at a time: that is "
+                f"{limits.workers} workers, but at most {settings.max_pending} trials at a time: that is "
                 f"max_pending of the run; a larger --max-pending is another search"
             )
         return executors.make(
             self.executor,
             factories.training_blueprint(settings, checkpoints, self._device),
-            terms,
+            limits,
             here=factories.training(settings, self.space, self.data, checkpoints),
         )
 
-    def _settle(self, workers: Workers) -> None:
-        """Have as many workers as train the most together."""
+    def _autotune(self, executor: Autotunable) -> None:
+        """Choose the number of workers by measuring a network of median cost."""
         drawn = [
             self.candidates.sample(Random(f"{self.settings.seed}/workers/{n}")) for n in range(9)
         ]
-        typical = sorted(drawn, key=lambda proposal: self.candidates.cost(proposal).macs)[4]
-        most = min(self.terms.workers, self.settings.max_pending)
-        self._notify(f"workers: finding out how many of {most} train the most together")
-        rates = autotune_workers(workers, typical, most)
-        kept = workers.most
-        self.terms = replace(self.terms, workers=kept)
+        typical = sorted(drawn, key=lambda c: self.candidates.space.cost(c).macs)[4]
+        most = min(self.limits.workers, self.settings.max_pending)
+        self._notify(f"workers: measuring which number, up to {most}, trains the most together")
+        best, rates = autotune_workers(executor, typical, most)
+        self.limits = replace(self.limits, workers=best)
         found = ", ".join(f"{n}: {rate:,.0f}" for n, rate in rates.items())
-        self._notify(f"workers: {kept} of at most {most} (examples a second: {found})")
+        self._notify(f"workers: {best} of at most {most} (examples per second: {found})")
 
     def _schedule(self) -> Schedule:
-        """What proposes, new: the strategy inside its schedule."""
+        """Make the strategy, wrapped in its schedule."""
         settings, objectives = self.settings, Objectives(self.settings.objectives)
         strategy = make(settings.strategy, self.candidates, objectives)
         return schedules.make(
@@ -229,9 +229,9 @@ class Session:
         )
 
     def _baselines(self) -> list[Proposal]:
-        """What goes first and the limits admit, one for each function.
+        """Proposals that precede the strategy's: warm start, then known architectures if asked for.
 
-        Those that were asked for, then, if they were, the known architectures of the space.
+        Infeasible ones, and all but the first of equal functions, are left out.
         """
         proposals: list[Proposal] = []
         keys = set()
@@ -240,10 +240,11 @@ class Session:
         for name, architecture in {**first, **known}.items():
             key = self.space.canonical(architecture)
             rng = Random(f"{self.settings.seed}/baseline/{name}")
-            proposal = Proposal(architecture, self.candidates.draw_hyperparameters(rng))
-            if key not in keys and self.candidates.admits(proposal):
+            drawn = self.candidates.space.sample_hyperparameters(rng)
+            configuration = Configuration.of(architecture, drawn)
+            if key not in keys and self.candidates.space.is_feasible(configuration):
                 keys.add(key)
-                proposals.append(proposal)
+                proposals.append(Proposal(configuration))
         return proposals
 
     def _header(self) -> Header:
@@ -256,7 +257,7 @@ class Session:
         )
 
     def _check_same(self, before: Header) -> None:
-        """Refuse to go on with another search; files may have moved, if they are the same."""
+        """Refuse to resume another search. Files may have moved if their contents are the same."""
         mine, theirs = self.settings, before.settings
         if same_but_for_place(mine.space, theirs.space):
             if before.space_sha256 != self.header.space_sha256:
@@ -313,19 +314,6 @@ class _Log:
                 self._board.close(finish=False)
         self._board = None
         self._session._notify(f"TensorBoard is no longer written: {error}; the search goes on")
-
-
-def _prune(checkpoints: Path, front: TrialFront, schedule: Schedule, told: Collection[int]) -> None:
-    """Keep the weights of the front and the trainings that may be continued.
-
-    What trials not in `told` have written is theirs until they are told.
-    """
-    kept = {checkpoint_name(trial.number) for trial in front.items}
-    kept |= {paused_name(number) for number in schedule.kept()}
-    for file in checkpoints.iterdir():
-        found = re.match(r"trial-(\d+)\.", file.name)
-        if found and int(found[1]) in told and file.name not in kept:
-            file.unlink(missing_ok=True)
 
 
 def _absolute_space(space: str) -> str:

@@ -9,7 +9,7 @@ from time import perf_counter
 import torch
 
 import trainers
-from nas.evaluators import Need
+from nas.core.demand import MemoryDemand
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Recipe, Split
 from trainers.loop import precision
@@ -38,14 +38,15 @@ def free_bytes(data: Dataset, workers: int) -> int | None:
     return max(2**20, int(SHARE * (free - workers * (CONTEXT_BYTES + here))))
 
 
-def need(
+def memory(
     space: SearchSpace, architecture: Architecture, task: Task, recipe: Recipe, device: torch.device
-) -> Need:
+) -> MemoryDemand:
     """The memory of a training: see `trainers.profiling.footprint`."""
     with torch.device("meta") if device.type == "cuda" else nullcontext():
         net = space.compile(architecture, task)
     computed = precision.choose(recipe.precision, net, task.input_shape, device)
-    return Need(str(device), footprint.step_bytes(net, task.input_shape, recipe, computed=computed))
+    demand = footprint.step_bytes(net, task.input_shape, recipe, computed=computed)
+    return MemoryDemand(str(device), demand)
 
 
 def first(data: Dataset, count: int) -> Dataset:
@@ -57,7 +58,7 @@ def first(data: Dataset, count: int) -> Dataset:
     return replace(data, train=cut(data.train, count), validation=cut(data.validation, 0))
 
 
-def rate(net: torch.nn.Module, data: Dataset, recipe: Recipe, seconds: float) -> float:
+def throughput(net: torch.nn.Module, data: Dataset, recipe: Recipe, seconds: float) -> float:
     """Training examples a second, after a first pass in which much is set up.
 
     Of passes over so few examples that one does not take long.

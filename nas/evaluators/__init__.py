@@ -1,47 +1,39 @@
-"""Evaluators: an architecture in, scores out. The only part of `nas` that knows `trainers`."""
+"""Evaluators: metrics of a configuration by evaluating it: trained, or looked up in a table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from nas.core.trial import Failure, Proposal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of one evaluation: scores, or a failure."""
-
-    recipe: Mapping[str, Any]  # all hyperparameters
-    scores: Mapping[str, float] = field(default_factory=dict)
-    failure: Failure | None = None
-    curve: tuple[Mapping[str, float], ...] = ()
-    weights_sha256: str | None = None
-    measured: Mapping[str, Any] = field(default_factory=dict)
+from nas.core.configuration import Configuration
+from nas.core.demand import MemoryDemand
+from nas.evaluators.job import Job
 
 
 class Evaluator(Protocol):
-    """Scores proposals. Whatever goes wrong with one is in its outcome, never raised."""
+    """Evaluates one configuration at a time.
 
-    def evaluate(self, number: int, proposal: Proposal) -> Outcome:
-        """Evaluate the proposal of trial `number`, which decides all that is random in it."""
+    To add one: write a class, or a function that makes one, and name it in a `Blueprint`.
+    """
 
+    def evaluate(self, job: Job) -> Mapping[str, float]:
+        """Return the scores of a configuration by name, each a finite number.
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """The memory that an evaluation takes of a device, as predicted."""
+        All randomness is seeded by `job.root`. Epochs are reported to `job` as they end. Any
+        exception ends the evaluation and is recorded as the failure of its trial.
 
-    device: str
-    bytes: int
+        Raises:
+            EvaluationFailed: the evaluation failed for the cause it names.
+            OSError: the disk is full, which is not the trial's fault: the search stops.
+        """
 
 
 @runtime_checkable
-class Sizable(Evaluator, Protocol):
-    """An evaluator that can say what an evaluation takes before it begins."""
+class Predictable(Evaluator, Protocol):
+    """An evaluator that can predict the memory and measure the throughput of an evaluation."""
 
-    def need(self, proposal: Proposal) -> Need:
-        """The memory that `proposal` is going to take."""
+    def memory_demand(self, configuration: Configuration) -> MemoryDemand:
+        """Predict the memory that an evaluation of `configuration` takes."""
 
-    def rate(self, proposal: Proposal, seconds: float) -> float:
-        """Examples a second, measured for so long; nothing is kept of it."""
+    def throughput(self, configuration: Configuration, seconds: float) -> float:
+        """Measure examples per second for `seconds`; nothing is kept."""

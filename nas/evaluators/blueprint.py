@@ -1,4 +1,4 @@
-"""How an evaluator is made, as plain data: what another process is told instead of the evaluator."""
+"""A blueprint: plain data from which any process makes an evaluator."""
 
 from __future__ import annotations
 
@@ -12,25 +12,22 @@ from nas.evaluators import Evaluator
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """A function that makes an evaluator, and what it is called with.
+    """A function that makes an evaluator, and its arguments.
 
     Args:
-        factory: `module:function`. It is also given `place`: which of several evaluators that run
-            side by side it makes, from 0.
-        arguments: Keyword arguments: values of JSON, and small ones.
+        factory: `module:function`. It is also given `slot`, the number of the worker from 0.
+        arguments: Keyword arguments: small values of JSON.
     """
 
     factory: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    def make(self, place: int = 0) -> Evaluator:
-        """A new evaluator, with its own data."""
+    def make(self, slot: int = 0) -> Evaluator:
+        """Make a new evaluator, with its own data."""
         module, _, function = self.factory.partition(":")
-        evaluator: Evaluator = getattr(import_module(module), function)(
-            place=place, **self.arguments
-        )
+        evaluator: Evaluator = getattr(import_module(module), function)(slot=slot, **self.arguments)
         return evaluator
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data that `Blueprint(**data)` is made of."""
+        """Plain data; `Blueprint(**data)` is the inverse."""
         return {"factory": self.factory, "arguments": dict(self.arguments)}

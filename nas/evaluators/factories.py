@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from nas.evaluators.training import Training
     from trainers import Dataset
 
-# torch is imported late: a worker that looks scores up need not wait for it.
+# torch is imported late: a worker that looks scores up does not need it.
 
 
 def training_blueprint(settings: Settings, checkpoints: Path, device: str) -> Blueprint:
-    """For a process of its own: what `training` makes in this one.
+    """The blueprint of the evaluator that `training` makes, for other processes.
 
     Args:
-        settings: Of the search.
+        settings: Settings of the search.
         checkpoints: The folder for weights.
         device: "cuda" for all GPUs in turn, or one device.
     """
@@ -35,16 +35,16 @@ def training_blueprint(settings: Settings, checkpoints: Path, device: str) -> Bl
 
 
 def training(settings: Settings, space: SearchSpace, data: Dataset, checkpoints: Path) -> Training:
-    """The evaluator of a search: trains what it is given by the recipe of the settings."""
+    """The evaluator of a search in this process: brief training by the recipe of the settings."""
     from nas.evaluators.training import Training
 
     return Training(space, data, fixed=settings.recipe, seed=settings.seed, checkpoints=checkpoints)
 
 
 def training_from(
-    *, place: int, settings: Mapping[str, Any], checkpoints: str, device: str
+    *, slot: int, settings: Mapping[str, Any], checkpoints: str, device: str
 ) -> Training:
-    """The evaluator of a search, in a process of its own; reads the data."""
+    """The evaluator of a search in a worker process; reads the data."""
     import trainers
     from nas.evaluators.training import load_data
 
@@ -54,17 +54,17 @@ def training_from(
         chosen.data,
         seed=chosen.data_seed,
         image_size=chosen.image_size,
-        device=_device_of(place, device),
+        device=_device_of(slot, device),
     )
     return training(chosen, chosen.load_space(), data, Path(checkpoints))
 
 
-def table_from(*, place: int, table: str, space: str, accuracy: Mapping[str, str]) -> Lookup:  # noqa: ARG001 - every table is alike
-    """Scores looked up in a table; see `nas.evaluators.table.Lookup`.
+def table_from(*, slot: int, table: str, space: str, accuracy: Mapping[str, str]) -> Lookup:  # noqa: ARG001 - every table is alike
+    """An evaluator that looks scores up; see `nas.evaluators.table.Lookup`.
 
     Args:
-        place: Makes no difference.
-        table: The file.
+        slot: Ignored.
+        table: The CSV file.
         space: As for `search_spaces.load`.
         accuracy: Columns by the number of epochs (as text: the keys of JSON are).
     """
@@ -72,10 +72,10 @@ def table_from(*, place: int, table: str, space: str, accuracy: Mapping[str, str
     return Lookup(Table(Path(table), load(space)), columns)
 
 
-def _device_of(place: int, device: str) -> str:
-    """Evaluators side by side take the GPUs in turn, unless one is named."""
+def _device_of(slot: int, device: str) -> str:
+    """The device of a worker: GPUs are shared out in turn, unless one is named."""
     if device == "cuda":
         import torch
 
-        return f"cuda:{place % torch.cuda.device_count()}"
+        return f"cuda:{slot % torch.cuda.device_count()}"
     return device

@@ -1,4 +1,4 @@
-"""Looking scores up in a table that others made, instead of training."""
+"""Published scores, looked up in a table instead of training."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.core.trial import Failure, Proposal
-from nas.evaluators import Outcome
+from nas.core.failure import EvaluationFailed, Failure
+from nas.evaluators.job import Job
 from search_spaces import Architecture, SearchSpace
 from search_spaces.tree.values import Value
 
@@ -28,10 +28,11 @@ class Table:
     Args:
         path: A CSV file with a line of column names, gzipped if its name ends in `.gz`.
         space: Reads its architectures, in any notation that the space parses.
-        architectures: The column they are in; by default the first whose first entry is one.
+        architectures: Name of the column of architectures; by default the first whose first entry
+            is one.
 
     Raises:
-        ValueError: the file is no such table; names the line.
+        ValueError: the file is not such a table; names the line.
     """
 
     def __init__(self, path: Path, space: SearchSpace, architectures: str | None = None) -> None:
@@ -65,7 +66,7 @@ class Table:
         return len(self.architectures)
 
     def row(self, architecture: Architecture) -> int | None:
-        """Where an architecture is, from 0; None if it is not in the table."""
+        """Number of the row of an architecture, from 0; None if it is not in the table."""
         return self._rows.get(architecture.value)
 
     def column(self, name: str) -> NDArray[np.float64]:
@@ -97,15 +98,15 @@ class Table:
 
 
 class Lookup:
-    """Scores proposals by what a table says.
+    """Looks accuracies up in a table.
 
-    A proposal to be trained for fewer epochs than the recipe has the accuracy after those, and
-    takes that share of the time.
+    The recipe has the largest number of epochs in the table. A proposal of fewer epochs has the
+    accuracy after those, and its share of the published time.
 
     Args:
         table: The table.
-        accuracy: The column of accuracies after so many epochs of training.
-        seconds: A column of times that an evaluation took, if there is one.
+        accuracy: Names of the columns of accuracies, by epochs of training.
+        seconds: Name of the column of training times in seconds, if there is one.
 
     Raises:
         ValueError: the table has no such columns.
@@ -121,27 +122,24 @@ class Lookup:
         self._seconds = None if seconds is None else table.column(seconds)
         self._recipe = {"epochs": max(accuracy)}
 
-    def evaluate(self, number: int, proposal: Proposal) -> Outcome:  # noqa: ARG002 - no randomness
-        row = self._table.row(proposal.architecture)
+    def evaluate(self, job: Job) -> dict[str, float]:
+        job.recipe = self._recipe
+        row = self._table.row(job.configuration.architecture)
         if row is None:
-            return Outcome(recipe=self._recipe, failure=Failure("invalid", "not in the table"))
-        last = proposal.epochs or self._recipe["epochs"]
+            raise EvaluationFailed(Failure("invalid", "not in the table"))
+        last = job.proposal.epochs or self._recipe["epochs"]
         if last not in self._accuracy:
-            failure = Failure("invalid", f"the table has no accuracy after {last} epochs")
-            return Outcome(recipe=self._recipe, failure=failure)
-        curve = tuple(
+            message = f"the table has no accuracy after {last} epochs"
+            raise EvaluationFailed(Failure("invalid", message))
+        job.curve = [
             {"number": epochs, "accuracy": float(column[row])}
             for epochs, column in self._accuracy.items()
             if epochs <= last
-        )
-        share = (last - proposal.done) / self._recipe["epochs"]
-        measured = {} if self._seconds is None else {"seconds": float(self._seconds[row]) * share}
-        return Outcome(
-            recipe=self._recipe,
-            scores={"accuracy": curve[-1]["accuracy"]},
-            curve=curve,
-            measured=measured,
-        )
+        ]
+        if self._seconds is not None:
+            share = (last - job.proposal.start_epoch) / self._recipe["epochs"]
+            job.measured["published_seconds"] = float(self._seconds[row]) * share
+        return {"accuracy": job.curve[-1]["accuracy"]}
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import gc
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import torch
 from torch import nn
 
 import trainers
+from nas.core.configuration import Configuration
+from nas.core.demand import MemoryDemand
+from nas.core.failure import EvaluationFailed, Failure
 from nas.core.hyperparameters import recipe_fields
-from nas.core.trial import Cause, Failure, Proposal, checkpoint_name, paused_name
-from nas.estimators import training_demand as sizing
-from nas.evaluators import Need, Outcome
+from nas.core.proposal import Proposal
+from nas.core.trial import checkpoint_name, paused_name
+from nas.estimators import training_demand
+from nas.evaluators.job import Job
 from nas.runs.atomic_io import is_full
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Diverged, Epoch, Recipe, memory
@@ -27,13 +28,13 @@ from trainers.checkpoints import pausing
 from trainers.checkpoints import weights as checkpoint
 from trainers.loop import precision
 
-MOST_PARTS = 4  # of a batch that does not fit in memory
+MOST_PARTS = 4  # that a batch which does not fit in memory is divided into
 
 
 def load_data(
     data: str, *, seed: int = 0, image_size: int | None = None, device: str = "auto"
 ) -> Dataset:
-    """A data set on its device.
+    """Read a data set and put it on a device.
 
     Raises:
         ValueError: unknown name, unreadable files, unknown device, ...
@@ -43,21 +44,21 @@ def load_data(
 
 
 def resolve(device: str) -> torch.device:
-    """The device that is called "auto", "cpu", "cuda" or "cuda:N".
+    """The device called "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
-        ValueError: it is none of these, or is not there.
+        ValueError: the name is none of these, or there is no such device.
     """
     return trainers.resolve(device)
 
 
 def task_of(data: Dataset) -> Task:
-    """What networks for `data` take and give."""
+    """The input shape and the classes of networks for `data`."""
     return Task(data.input_shape, len(data.classes))
 
 
 def facts_of(data: Dataset) -> dict[str, Any]:
-    """What a run and a bundle say of their data."""
+    """The facts about a data set that are stored with a run and a bundle."""
     return {
         "name": data.name,
         "fingerprint": data.fingerprint,
@@ -74,19 +75,19 @@ def facts_of(data: Dataset) -> dict[str, Any]:
     }
 
 
-def make_recipe(fixed: Mapping[str, Any], proposal: Proposal | None = None) -> Recipe:
-    """The recipe with `fixed` fields and those that a proposal decides; defaults for the rest.
+def make_recipe(fixed: Mapping[str, Any], configuration: Configuration | None = None) -> Recipe:
+    """The recipe of `fixed` fields and the hyperparameters of a configuration; defaults otherwise.
 
     Raises:
         ValueError: a value is not allowed; names the field.
     """
-    searched = {} if proposal is None else recipe_fields(proposal.hyperparameters)
+    searched = {} if configuration is None else recipe_fields(configuration.hyperparameters)
     return Recipe.from_dict({**fixed, **searched})
 
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads inside the block: results depend on how many there are."""
+    """Let torch use `count` threads inside the block; results depend on the number."""
     before = torch.get_num_threads()
     trainers.set_threads(count)
     try:
@@ -105,30 +106,30 @@ class _Work:
     net: nn.Module = field(init=False)
     optimizer: trainers.Optimizer = field(init=False)
     curve: list[Epoch] = field(default_factory=list)
-    behind: int = 0  # epochs that were not trained now
-    restarted: str = ""  # why, if it could not go on from where it was
-    computed: precision.Computed | None = None  # in which type; None before it is chosen
+    start_epoch: int = 0  # epochs that earlier stages trained
+    restarted: str = ""  # the reason, if it could not be resumed
+    computed: precision.Computed | None = None  # the type it computes in; None until chosen
 
 
 class Training:
-    """Trains every proposal by its recipe: from scratch, or on from where a trial stopped.
+    """Trains each configuration by its recipe, from initial weights or resuming a trial.
 
-    What is needed to go on from a trial that stops early is written beside its weights. Where that
-    file is missing or damaged, the training starts over, which takes longer and has the same end;
-    `measured["restarted"]` says why.
+    A trial that stops before the last epoch writes a checkpoint for resuming beside its weights.
+    If that file is missing or damaged, the training starts over, which takes longer and has the
+    same result; `measured["restarted"]` has the reason.
 
-    A training that runs out of memory begins again with batches in two parts, then in four, whose
-    gradients are added up (`measured["micro_batches"]` says it): the recipe keeps its meaning, but
-    batch normalisation sees the parts. Only then it has failed. `measured["computed"]` says the type
-    that the recipe's precision came to on this machine.
+    A training that runs out of memory starts over with batches in two micro-batches, then in four,
+    whose gradients are added up (`measured["micro_batches"]`): the recipe keeps its meaning, except
+    that batch normalisation sees micro-batches. If four do not fit either, it fails.
+    `measured["computed"]` is the floating-point type that the recipe's precision means here.
 
     Args:
-        space: What architectures are compiled by.
-        data: On the device to train on.
+        space: Compiles architectures.
+        data: The data set, on the device to train on.
         fixed: Fields of the recipe that are not searched.
-        seed: Of the search; with the number of the trial that began the network it decides
-            weights, order, augmentation.
-        checkpoints: A folder for the weights of every completed trial.
+        seed: Seed of the search. With the number of the trial that started the network it seeds
+            weights, order and augmentation.
+        checkpoints: Folder for the weights of every completed trial; None keeps none.
     """
 
     def __init__(
@@ -147,77 +148,66 @@ class Training:
         self._seed = seed
         self._checkpoints = checkpoints
 
-    def evaluate(self, number: int, proposal: Proposal) -> Outcome:
+    def evaluate(self, job: Job) -> dict[str, float]:
         memory.forget_peak(self._data.device)
-        outcome = self._evaluate(number, proposal)
-        memory.trim()
-        return outcome
+        try:
+            return self._evaluate(job)
+        finally:
+            memory.trim()
 
-    def need(self, proposal: Proposal) -> Need:
-        recipe = make_recipe(self._fixed, proposal)
-        device = self._data.device
-        return sizing.need(self._space, proposal.architecture, self._task, recipe, device)
+    def memory_demand(self, configuration: Configuration) -> MemoryDemand:
+        recipe = make_recipe(self._fixed, configuration)
+        architecture, device = configuration.architecture, self._data.device
+        return training_demand.memory(self._space, architecture, self._task, recipe, device)
 
-    def rate(self, proposal: Proposal, seconds: float) -> float:
-        net = build(self._space, proposal.architecture, self._task, seed=0).to(self._data.device)
-        found = sizing.rate(net, self._data, make_recipe(self._fixed, proposal), seconds)
+    def throughput(self, configuration: Configuration, seconds: float) -> float:
+        net = build(self._space, configuration.architecture, self._task, seed=0)
+        recipe = make_recipe(self._fixed, configuration)
+        found = training_demand.throughput(net.to(self._data.device), self._data, recipe, seconds)
         memory.release()
         return found
 
-    def _evaluate(self, number: int, proposal: Proposal) -> Outcome:
-        start = perf_counter()
-        recipe = make_recipe(self._fixed, proposal)
-        work = _Work(recipe, self._seed_of(number, proposal))
-        failure, weights = self._attempt(work, number, proposal)
+    def _evaluate(self, job: Job) -> dict[str, float]:
+        recipe = make_recipe(self._fixed, job.configuration)
+        job.recipe = asdict(recipe)
+        work = _Work(recipe, trainers.derive_seed(self._seed, "trial", job.root))
+        failure = self._attempt(work, job)
         while failure and failure.cause == "out-of-memory" and (parts := _more_parts(work)):
             work = _Work(recipe, work.seed, parts)
             memory.release()
-            failure, weights = self._attempt(work, number, proposal)
-        scores = {}
-        if failure is None:
-            scores = {"accuracy": work.curve[-1].accuracy, "loss": work.curve[-1].loss}
-        return Outcome(
-            recipe=asdict(recipe),
-            scores=scores,
-            failure=failure,
-            curve=tuple(_record(epoch) for epoch in work.curve),
-            weights_sha256=weights,
-            measured={
-                "seconds": round(perf_counter() - start, 4),
-                "epoch_seconds": [round(e.seconds, 4) for e in work.curve[work.behind :]],
-                "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                **({"restarted": work.restarted} if work.restarted else {}),
-                **({"micro_batches": work.micro_batches} if work.micro_batches > 1 else {}),
-                **({"computed": work.computed} if work.computed else {}),
-                **({"peak_bytes": peak} if (peak := memory.peak_bytes(self._data.device)) else {}),
-            },
-        )
+            failure = self._attempt(work, job)
+        job.curve = [_record(epoch) for epoch in work.curve]
+        job.measured |= {
+            "epoch_seconds": [round(e.seconds, 4) for e in work.curve[work.start_epoch :]],
+            **({"restarted": work.restarted} if work.restarted else {}),
+            **({"micro_batches": work.micro_batches} if work.micro_batches > 1 else {}),
+            **({"computed": work.computed} if work.computed else {}),
+            **({"peak_bytes": peak} if (peak := memory.peak_bytes(self._data.device)) else {}),
+        }
+        if failure is not None:
+            raise EvaluationFailed(failure)
+        return {"accuracy": work.curve[-1].accuracy, "loss": work.curve[-1].loss}
 
-    def _attempt(
-        self, work: _Work, number: int, proposal: Proposal
-    ) -> tuple[Failure | None, str | None]:
-        """Train and save: what went wrong, or the SHA-256 of the weights, if they are kept."""
+    def _attempt(self, work: _Work, job: Job) -> Failure | None:
+        """Train and save the weights, if they are kept; return the failure, if any."""
         try:
-            self._train(work, number, proposal)
-            if self._checkpoints is None:
-                return None, None
-            path = self._checkpoints / checkpoint_name(number)
-            return None, checkpoint.save(path, work.net.state_dict())
+            self._train(work, job)
+            if self._checkpoints is not None:
+                path = self._checkpoints / checkpoint_name(job.number)
+                job.weights_sha256 = checkpoint.save(path, work.net.state_dict())
         except Exception as error:  # whatever it is, it is this trial's and not the search's
             if isinstance(error, OSError) and is_full(error):
-                raise  # but for a full disk: nothing could be recorded
+                raise  # nothing could be recorded
             failure = _failure(error, work.micro_batches)
             del error
-            gc.collect()  # a kept exception keeps its tensors
-            return failure, None
+            gc.collect()  # an exception that is kept keeps its tensors
+            return failure
+        return None
 
-    def _seed_of(self, number: int, proposal: Proposal) -> int:
-        root = number if proposal.root is None else proposal.root
-        return trainers.derive_seed(self._seed, "trial", root)
-
-    def _train(self, work: _Work, number: int, proposal: Proposal) -> None:
+    def _train(self, work: _Work, job: Job) -> None:
+        proposal = job.proposal
         self._begin(work, proposal.architecture)
-        if proposal.continues is not None:
+        if proposal.resume_from is not None:
             self._restore(work, proposal)
         last = min(proposal.epochs or work.recipe.epochs, work.recipe.epochs)
         for epoch in trainers.train(
@@ -226,7 +216,7 @@ class Training:
             work.recipe,
             seed=work.seed,
             optimizer=work.optimizer,
-            done=work.behind,
+            done=work.start_epoch,
             micro_batches=work.micro_batches,
             computed=work.computed,
         ):
@@ -234,9 +224,9 @@ class Training:
             if epoch.number == last:
                 break
         if last < work.recipe.epochs and self._checkpoints is not None:
-            path = self._checkpoints / paused_name(number)
-            kept = pausing.state(work.net, work.optimizer, work.curve, work.micro_batches)
-            checkpoint.save_sealed(path, kept)
+            path = self._checkpoints / paused_name(job.number)
+            state = pausing.state(work.net, work.optimizer, work.curve, work.micro_batches)
+            checkpoint.save_sealed(path, state)
 
     def _begin(self, work: _Work, architecture: Architecture) -> None:
         net = build(self._space, architecture, self._task, work.seed)
@@ -248,23 +238,23 @@ class Training:
         )
 
     def _restore(self, work: _Work, proposal: Proposal) -> None:
-        assert proposal.continues is not None
+        assert proposal.resume_from is not None
         try:
             if self._checkpoints is None:
                 raise ValueError("no checkpoints are kept")
-            kept = checkpoint.load_sealed(self._checkpoints / paused_name(proposal.continues))
-            curve, parts = pausing.restore(work.net, work.optimizer, kept)
-            if len(curve) != proposal.done:
-                raise ValueError(f"want {proposal.done} epochs done, got {len(curve)}")
-            work.curve, work.behind = curve, len(curve)
-            work.micro_batches = max(work.micro_batches, parts)  # as it was before the pause
+            state = checkpoint.load_sealed(self._checkpoints / paused_name(proposal.resume_from))
+            curve, parts = pausing.restore(work.net, work.optimizer, state)
+            if len(curve) != proposal.start_epoch:
+                raise ValueError(f"want {proposal.start_epoch} epochs trained, got {len(curve)}")
+            work.curve, work.start_epoch = curve, len(curve)
+            work.micro_batches = max(work.micro_batches, parts)  # as before the pause
         except ValueError as error:
             work.restarted = str(error)
             self._begin(work, proposal.architecture)
 
 
 def build(space: SearchSpace, architecture: Architecture, task: Task, seed: int) -> nn.Module:
-    """The network of `architecture`, with initial weights decided by `seed`."""
+    """Compile `architecture` with initial weights seeded by `seed`."""
     with trainers.seeded(trainers.derive_seed(seed, "weights")):
         return space.compile(architecture, task)
 
@@ -277,39 +267,34 @@ def weights_bytes(net: nn.Module) -> bytes:
 def train_epochs(
     net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int
 ) -> Iterator[trainers.Epoch]:
-    """Train `net` on its data set's device; yields a record for every epoch."""
+    """Train `net` on the device of the data set; yield one record an epoch."""
     return trainers.train(net.to(data.device), data, recipe, seed=seed)
 
 
 def test_accuracy(net: nn.Module, data: Dataset) -> float:
-    """Accuracy on the test split, 0..1: what is reported once, at the end."""
+    """Accuracy on the test split, 0..1. Measure it once, at the end."""
     return trainers.accuracy(net, data.test, data)
 
 
 def _record(epoch: Epoch) -> dict[str, float]:
-    """An epoch as the journal holds it: seconds are measured, not decided."""
+    """An epoch as the journal holds it: without its seconds, which are measured."""
     fields: dict[str, float] = asdict(epoch)
     del fields["seconds"]
     return fields
 
 
 def _more_parts(work: _Work) -> int:
-    """Parts of a batch to try next, 0 if there is nothing left to try."""
+    """The number of micro-batches to try next; 0 if all have been tried."""
     parts = 2 * work.micro_batches
     enough = work.recipe.batch_size >= 2 * parts  # a part of one example has no variance
     return parts if parts <= MOST_PARTS and enough else 0
 
 
 def _failure(error: Exception, parts: int) -> Failure:
-    cause: Cause = "error"
     if isinstance(error, Diverged):
-        cause = "diverged"
-    elif memory.is_out_of_memory(error):
-        cause = "out-of-memory"
-    lines = str(error).strip().splitlines() or [""]
-    message = lines[0][:300]
-    if cause == "error":
-        message = f"{type(error).__name__}: {message}"
-    if cause == "out-of-memory" and parts > 1:
-        message = f"even with batches in {parts} parts: {message}"
-    return Failure(cause, message, "" if cause == "diverged" else traceback.format_exc(limit=-8))
+        return Failure("diverged", str(error))
+    if not memory.is_out_of_memory(error):
+        return Failure.from_exception("error", error)
+    failure = Failure.from_exception("out-of-memory", error)
+    tried = f"even with batches in {parts} parts: " if parts > 1 else ""
+    return replace(failure, message=tried + failure.message)

@@ -1,18 +1,21 @@
 """Executors: where evaluations run.
 
-To add one: write a module with a class that is made from a blueprint and terms and has `submit`,
-`wait`, `spent` and `close`, and name it in `EXECUTORS`. What a trial does to its process must cost
-that trial only: `tests/nas/executors/test_executors.py` holds every one to it.
+To add one: write a module with a class that is made from a blueprint and limits, has the methods
+of `Executor` and says what it can do (`capabilities`), and name it in `EXECUTORS`. Whatever a trial
+does to its process must cost that trial only: `tests/nas/executors` holds every executor to it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import importlib
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, runtime_checkable
 
+from nas.core.configuration import Configuration
+from nas.core.proposal import Proposal
 from nas.core.registry import Entry, look_up
-from nas.core.trial import Proposal
-from nas.evaluators import Evaluator, Outcome
+from nas.core.trial import Trial
+from nas.evaluators import Evaluator
 from nas.evaluators.blueprint import Blueprint
 from nas.executors.resource_limits import ResourceLimits
 
@@ -26,35 +29,72 @@ class Utilization:
 
     @property
     def idle_share(self) -> float:
-        """The part of it that was idle, 0..1."""
+        """The idle share of the whole, 0..1."""
         whole = self.busy + self.idle
         return self.idle / whole if whole else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """The resource limits that an executor can keep to.
+
+    Attributes:
+        workers: Several trials at a time.
+        deadlines: A time limit for each trial.
+        memory_caps: A memory limit for each trial.
+        total_memory: A memory limit for all trials of a device together.
+        autotuning: Finding the best number of workers by itself.
+        cluster: An address of other machines.
+    """
+
+    workers: bool = False
+    deadlines: bool = False
+    memory_caps: bool = False
+    total_memory: bool = False
+    autotuning: bool = False
+    cluster: bool = False
 
 
 class Executor(Protocol):
     """Runs evaluations, any number at a time.
 
-    A trial that ends its process, outlives its time or outgrows its memory fails alone, with its
-    cause. One whose process was ended from outside is run once more, from the same seed;
-    `measured["retried"]` says why.
+    A trial that ends its process, exceeds its time or its memory fails alone, with its cause. One
+    whose process was killed from outside runs once more, from the same seed;
+    `measured["retried"]` has the reason.
     """
 
-    def submit(self, number: int, proposal: Proposal) -> None:
-        """Take on the evaluation of trial `number`."""
+    capabilities: Capabilities
 
-    def wait(self) -> tuple[int, Outcome]:
-        """Block until one of the evaluations taken on has ended, in any order; return it.
+    def submit(self, number: int, proposal: Proposal) -> None:
+        """Accept the evaluation of trial `number`."""
+
+    def wait(self) -> Trial:
+        """Block until one of the submitted evaluations has ended, in any order; return it.
 
         Raises:
-            ValueError: no evaluator can be made where the trials are to run.
+            ValueError: no evaluator can be made where the trials run.
             ChildProcessError: no process stays alive there.
         """
 
-    def spent(self) -> Utilization:
-        """How the workers' time was spent so far."""
+    def utilization(self) -> Utilization:
+        """Busy and idle time of the workers so far."""
 
     def close(self) -> None:
-        """Stop what is running, at once, and leave no process behind. Twice is once."""
+        """Stop everything that runs, at once, and leave no process behind. May be called twice."""
+
+
+@runtime_checkable
+class Autotunable(Executor, Protocol):
+    """An executor whose number of workers can be chosen by measuring."""
+
+    def throughput(self, count: int, configuration: Configuration, seconds: float) -> float:
+        """Examples per second of `count` workers that train `configuration` side by side.
+
+        Call it before any trial is submitted. 0 if one of them cannot.
+        """
+
+    def limit_workers(self, count: int) -> None:
+        """Run at most `count` workers from now on."""
 
 
 EXECUTORS: dict[str, Entry] = {
@@ -62,50 +102,73 @@ EXECUTORS: dict[str, Entry] = {
         "nas.executors.in_process", "InProcess", "one trial after another, in this process", ""
     ),
     "workers": Entry(
-        "nas.executors.workers", "Workers", "processes on this machine that trials cannot hurt", ""
+        "nas.executors.workers",
+        "Workers",
+        "worker processes on this machine, isolated from each other",
+        "",
     ),
     "ray": Entry("nas.executors.on_ray", "OnRay", "a Ray cluster: many machines", "ray.io"),
 }
 
 
-def choose(name: str | None, terms: ResourceLimits) -> str:
-    """The executor that is asked for, or else the simplest that can keep to the terms.
+def choose(name: str | None, limits: ResourceLimits) -> str:
+    """The executor called `name`, or else the first that can keep to the limits.
 
     Raises:
-        ValueError: there is no such executor, or it cannot keep to the terms.
+        ValueError: there is no such executor, or it cannot keep to the limits.
     """
+    able = [n for n in EXECUTORS if not _missing(n, limits)]
     if name is None:
-        alone = not terms.auto and terms.workers == 1 and not (terms.timeout or terms.memory)
-        name = "ray" if terms.address is not None else "in-process" if alone else "workers"
+        if not able:
+            lacks = "; ".join(f"{n} has no {_missing(n, limits)[0]}" for n in EXECUTORS)
+            raise ValueError(f"no executor can keep to these limits: {lacks}")
+        return able[0]
     if name not in EXECUTORS:
         raise ValueError(f"want an executor ({', '.join(EXECUTORS)}), got {name!r}")
-    if name == "in-process" and (terms.workers > 1 or terms.timeout or terms.memory):
-        raise ValueError(
-            "executor in-process: it has one worker, no deadline and no memory cap; want workers"
-        )
-    if terms.auto and name != "workers":
-        raise ValueError(
-            f"executor {name}: it finds no number of workers; want a number, or workers"
-        )
-    if terms.total_memory and name == "ray":
-        raise ValueError("executor ray: it has no total memory; want workers, or --resources")
-    if name != "ray" and terms.address is not None:
-        raise ValueError(f"executor {name}: it has no address; want ray")
+    if missing := _missing(name, limits):
+        remedy = f"; want {' or '.join(able)}" if able else ""
+        raise ValueError(f"executor {name}: it has no {' and no '.join(missing)}{remedy}")
     return name
 
 
 def make(
-    name: str, blueprint: Blueprint, terms: ResourceLimits, *, here: Evaluator | None = None
+    name: str, blueprint: Blueprint, limits: ResourceLimits, *, here: Evaluator | None = None
 ) -> Executor:
-    """A new executor; it starts no process before it is given a trial.
+    """Make an executor; it starts no process before the first trial is submitted.
 
     Args:
         name: A name of `EXECUTORS`.
-        blueprint: Of the evaluator of every worker.
-        terms: On which trials run.
-        here: What the blueprint makes, if this process has it already.
+        blueprint: Blueprint of the evaluator of every worker.
+        limits: Resource limits of the trials.
+        here: The evaluator that the blueprint makes, if this process has it already.
     """
-    cls, _ = look_up("executor", EXECUTORS, name)
-    made = (here or blueprint.make(),) if name == "in-process" else (blueprint, terms)
-    executor: Executor = cls(*made)
+    cls: Any = look_up("executor", EXECUTORS, name)[0]
+    arguments = (blueprint, limits) if cls.capabilities.workers else (here or blueprint.make(),)
+    executor: Executor = cls(*arguments)
     return executor
+
+
+def _missing(name: str, limits: ResourceLimits) -> list[str]:
+    """The capabilities that `limits` need and the executor does not have, in words."""
+    entry = EXECUTORS[name]
+    capabilities = getattr(importlib.import_module(entry.module), entry.cls).capabilities
+    needed = {
+        "workers": limits.workers > 1 or limits.auto,
+        "deadlines": limits.timeout is not None,
+        "memory_caps": limits.memory is not None,
+        "total_memory": limits.total_memory is not None,
+        "autotuning": limits.auto,
+        "cluster": limits.address is not None,
+    }
+    names = (field.name for field in fields(Capabilities))
+    return [_WORDS[n] for n in names if needed[n] and not getattr(capabilities, n)]
+
+
+_WORDS = {
+    "workers": "more than one worker",
+    "deadlines": "deadline",
+    "memory_caps": "memory cap",
+    "total_memory": "total memory",
+    "autotuning": "automatic number of workers",
+    "cluster": "address of a cluster",
+}

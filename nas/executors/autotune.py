@@ -1,32 +1,32 @@
-"""How many workers train the most together, found out by letting them."""
+"""Choosing the number of workers by measuring the throughput of 1, 2, 4, ... of them."""
 
 from __future__ import annotations
 
-from nas.core.trial import Proposal
-from nas.executors.workers import Workers
+from nas.core.configuration import Configuration
+from nas.executors import Autotunable
 
-GAIN = 1.1  # that many times the examples a second make twice the workers worth it
-SECONDS = 3.0  # that each number of workers trains for
+GAIN = 1.1  # least ratio of examples per second that makes twice as many workers worthwhile
+SECONDS = 3.0  # training time of each measurement
 
 
-def autotune_workers(workers: Workers, proposal: Proposal, most: int) -> dict[int, float]:
-    """Let 1, 2, 4, ... workers, `most` at the most, train `proposal`; keep the best number.
+def autotune_workers(
+    executor: Autotunable, configuration: Configuration, most: int
+) -> tuple[int, dict[int, float]]:
+    """Double the workers, up to `most`, while throughput grows by at least `GAIN`.
 
-    The best is the first that twice as many do not outdo by `GAIN`. Those that are kept go on to
-    trials; what was trained is forgotten.
+    The best number of workers is kept for trials; what was trained is forgotten.
 
     Returns:
-        Number of workers -> examples a second of all together, in the order tried; the last may be
-        one too many.
+        The best number; and examples per second by number of workers, in the order tried.
     """
     rates: dict[int, float] = {}
-    kept, best, count = 1, 0.0, 1
+    best, highest, count = 1, 0.0, 1
     while True:
-        rates[count] = workers.rate(count, proposal, SECONDS)
-        if rates[count] > GAIN * best:
-            kept, best = count, rates[count]
-        if kept < count or count >= most or not best:
+        rates[count] = executor.throughput(count, configuration, SECONDS)
+        if rates[count] > GAIN * highest:
+            best, highest = count, rates[count]
+        if best < count or count >= most or not highest:
             break
         count = min(2 * count, most)
-    workers.keep(kept)
-    return rates
+    executor.limit_workers(best)
+    return best, rates

@@ -1,61 +1,83 @@
-"""An evaluation that nothing escapes from, whatever the network or the evaluator does."""
+"""Guarded evaluation: whatever happens in one becomes the failure of its trial."""
 
 from __future__ import annotations
 
-import traceback
+from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from math import isfinite
+from time import perf_counter
 
-from nas.core.trial import Cause, Failure, Proposal
-from nas.evaluators import Evaluator, Need, Outcome, Sizable
+from nas.core.configuration import Configuration
+from nas.core.demand import MemoryDemand
+from nas.core.failure import EvaluationFailed, Failure
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
+from nas.evaluators import Evaluator, Predictable
+from nas.evaluators.job import Job
 from nas.runs.atomic_io import is_full
 
-LONGEST = 10_000  # characters of a traceback: a message in it may be of any length
 
-
-def evaluate(evaluator: Evaluator, number: int, proposal: Proposal) -> Outcome:
-    """The outcome of one evaluation; what is raised in it, `SystemExit` included, is a failure.
+def evaluate(evaluator: Evaluator, number: int, proposal: Proposal) -> Trial:
+    """Evaluate a proposal; any exception, `SystemExit` included, is the failure of the trial.
 
     Raises:
-        OSError: the disk is full, which is no fault of this trial: it is to run again.
+        OSError: the disk is full, which is not the trial's fault: it has to run again.
     """
-    try:
-        outcome = evaluator.evaluate(number, proposal)
-    except MemoryError as error:
-        return _failed("out-of-memory", error)
-    except Exception as error:
-        if isinstance(error, OSError) and is_full(error):
-            raise
-        return _failed("error", error)
-    except SystemExit as error:
-        return _failed("crashed", error)
-    wrong = [name for name, score in outcome.scores.items() if not isfinite(score)]
-    if wrong:
-        message = f"{wrong[0]} is {outcome.scores[wrong[0]]}"
-        return Outcome(recipe=outcome.recipe, failure=Failure("diverged", message))
-    return outcome
+    job = Job(number, proposal)
+    start = perf_counter()
+    scores, failure = _outcome(evaluator, job)
+    return Trial(
+        number=number,
+        proposal=proposal,
+        recipe=job.recipe,
+        scores=scores,
+        failure=failure,
+        curve=tuple(job.curve),
+        weights_sha256=job.weights_sha256,
+        measured={
+            "seconds": round(perf_counter() - start, 4),
+            **job.measured,
+            "ended": now(),
+        },
+    )
 
 
-def need(evaluator: Evaluator, proposal: Proposal) -> Need:
-    """The memory that the evaluation is going to take; none where that cannot be said."""
-    if isinstance(evaluator, Sizable):
-        with suppress(Exception):  # whatever is wrong is told when it is evaluated
-            return evaluator.need(proposal)
-    return Need("", 0)
+def memory_demand(evaluator: Evaluator, configuration: Configuration) -> MemoryDemand:
+    """Predict the memory of an evaluation; 0 bytes if the evaluator cannot."""
+    if isinstance(evaluator, Predictable):
+        with suppress(Exception):  # whatever is wrong shows when it is evaluated
+            return evaluator.memory_demand(configuration)
+    return MemoryDemand("", 0)
 
 
-def rate(evaluator: Evaluator, proposal: Proposal, seconds: float) -> float:
-    """Examples a second; 0 where that cannot be said."""
-    if isinstance(evaluator, Sizable):
-        with suppress(Exception):  # such as no memory for so many
-            return evaluator.rate(proposal, seconds)
+def throughput(evaluator: Evaluator, configuration: Configuration, seconds: float) -> float:
+    """Measure examples per second; 0 if the evaluator cannot."""
+    if isinstance(evaluator, Predictable):
+        with suppress(Exception):  # such as too little memory for several
+            return evaluator.throughput(configuration, seconds)
     return 0.0
 
 
-def _failed(cause: Cause, error: BaseException) -> Outcome:
-    first = (str(error).strip().splitlines() or [""])[0][:300]
-    message = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    return Outcome(
-        recipe={},
-        failure=Failure(cause, message, traceback.format_exc(limit=-8)[-LONGEST:]),
-    )
+def now() -> str:
+    """The time, as trials record it: ISO 8601 in UTC, with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _outcome(evaluator: Evaluator, job: Job) -> tuple[Mapping[str, float], Failure | None]:
+    try:
+        scores = evaluator.evaluate(job)
+    except EvaluationFailed as ended:
+        return {}, ended.failure
+    except MemoryError as error:
+        return {}, Failure.from_exception("out-of-memory", error)
+    except Exception as error:
+        if isinstance(error, OSError) and is_full(error):
+            raise
+        return {}, Failure.from_exception("error", error)
+    except SystemExit as error:
+        return {}, Failure.from_exception("crashed", error)
+    wrong = [name for name, score in scores.items() if not isfinite(score)]
+    if wrong:
+        return {}, Failure("diverged", f"{wrong[0]} is {scores[wrong[0]]}")
+    return scores, None

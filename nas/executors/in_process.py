@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections import deque
 from time import perf_counter
 
-from nas.core.trial import Proposal
-from nas.evaluators import Evaluator, Outcome
-from nas.executors import Utilization, guarded
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
+from nas.evaluators import Evaluator
+from nas.executors import Capabilities, Utilization, guarded
 
 
 class InProcess:
-    """Evaluates when waited for, in the order of submission.
+    """Evaluates on `wait`, in the order of submission.
 
-    What a trial raises is its failure; what ends the process ends the search, which can be resumed.
+    An exception of a trial is its failure. If the process ends, so does the search, which can be
+    resumed.
     """
+
+    capabilities = Capabilities()
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
@@ -24,14 +28,14 @@ class InProcess:
     def submit(self, number: int, proposal: Proposal) -> None:
         self._waiting.append((number, proposal))
 
-    def wait(self) -> tuple[int, Outcome]:
+    def wait(self) -> Trial:
         number, proposal = self._waiting.popleft()
         start = perf_counter()
-        outcome = guarded.evaluate(self._evaluator, number, proposal)
+        trial = guarded.evaluate(self._evaluator, number, proposal)
         self._busy += perf_counter() - start
-        return number, outcome
+        return trial
 
-    def spent(self) -> Utilization:
+    def utilization(self) -> Utilization:
         return Utilization(busy=self._busy)
 
     def close(self) -> None:

@@ -1,39 +1,40 @@
-"""Who may train now, so that all who train on a device have room there."""
+"""Admission of trials to a device by their predicted memory."""
 
 from __future__ import annotations
 
-from nas.evaluators import Need
+from nas.core.demand import MemoryDemand
 
 
 class MemoryAdmission:
-    """Lets workers begin in the order in which they asked; nobody overtakes, so none waits for ever.
+    """Admits trials in the order of their requests, so that none waits for ever.
 
     Args:
-        total: Bytes that all on a device may take together. One that wants more trains alone.
+        total: Bytes that all trials on a device may take together. A trial that demands more is
+            admitted when no other runs there.
     """
 
     def __init__(self, total: float) -> None:
         self._total = total
-        self._waiting: dict[int, Need] = {}
-        self._training: dict[int, Need] = {}
+        self._waiting: dict[int, MemoryDemand] = {}
+        self._running: dict[int, MemoryDemand] = {}
 
-    def ask(self, place: int, need: Need) -> None:
-        """The worker in `place` wants to train."""
-        self._waiting[place] = need
+    def request(self, slot: int, demand: MemoryDemand) -> None:
+        """Queue the trial of the worker in `slot`."""
+        self._waiting[slot] = demand
 
     def admit(self) -> list[int]:
-        """The places of those that may begin now."""
+        """Admit the trials that fit now; return their slots."""
         admitted, full = [], set[str]()
-        for place, need in list(self._waiting.items()):
-            taken = [n.bytes for n in self._training.values() if n.device == need.device]
-            if taken and sum(taken) + need.bytes > self._total:
-                full.add(need.device)
-            if need.device not in full:
-                self._training[place] = self._waiting.pop(place)
-                admitted.append(place)
+        for slot, demand in list(self._waiting.items()):
+            running = [n.bytes for n in self._running.values() if n.device == demand.device]
+            if running and sum(running) + demand.bytes > self._total:
+                full.add(demand.device)
+            if demand.device not in full:
+                self._running[slot] = self._waiting.pop(slot)
+                admitted.append(slot)
         return admitted
 
-    def leave(self, place: int) -> Need | None:
-        """The worker in `place` has ended, or is gone; what it trained with, if it did."""
-        self._waiting.pop(place, None)
-        return self._training.pop(place, None)
+    def release(self, slot: int) -> MemoryDemand | None:
+        """Give back the memory of the worker in `slot`; return its demand, if it was admitted."""
+        self._waiting.pop(slot, None)
+        return self._running.pop(slot, None)

@@ -1,8 +1,8 @@
-"""Evaluations on a Ray cluster: Ray decides where, and runs the trials of a dead node elsewhere.
+"""Evaluations on a Ray cluster: Ray places them, and repeats those of a node that died.
 
-What Ray runs is one of our workers for each of its processes, kept with its data, so that
-deadlines, caps on memory and crashes come to the same on a cluster as on one machine. The run
-folder, and data that are files, must be where every node finds them by the same path.
+Each process of Ray runs one worker of `nas.executors.workers` and keeps it with its data, so that
+deadlines, memory caps and crashes are handled as on one machine. Every node must find the run
+folder, and data that are files, by the same path.
 """
 
 from __future__ import annotations
@@ -14,38 +14,42 @@ from threading import Thread
 from time import monotonic
 from typing import Any
 
-from nas.core.trial import Failure, Proposal, proposal_from_dict, proposal_to_dict
-from nas.evaluators import Outcome
+from nas.core.failure import Failure
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.evaluators.blueprint import Blueprint
-from nas.executors import Utilization
-from nas.executors.messages import outcome_from_dict, outcome_to_dict, pack, unpack
+from nas.executors import Capabilities, Utilization, guarded
+from nas.executors.messages import pack, unpack
 from nas.executors.resource_limits import ResourceLimits
 from nas.executors.workers import Workers
 
-NODES = 3  # that may die under one trial
-_INTERRUPTIBLE = 0.5  # seconds after which a wait lets signals in
+NODES = 3  # nodes that may die under one trial
+_INTERRUPTIBLE = 0.5  # seconds after which a wait handles signals
 _PATIENCE = 10.0  # seconds for Ray to shut down
 
 
 class OnRay:
-    """Up to `terms.workers` trials at a time, each with `terms.resources`, on a Ray cluster.
+    """Up to `limits.workers` trials at a time, each with `limits.resources`, on a Ray cluster.
 
     Args:
-        blueprint: Of every worker's evaluator.
-        terms: Without an address, a cluster is started on this machine, for this search only.
+        blueprint: Blueprint of the evaluator of every worker.
+        limits: Resource limits. Without an address, a cluster is started on this machine, for
+            this search only.
 
     Raises:
         ValueError: Ray is not installed, or there is no cluster at the address.
     """
 
-    def __init__(self, blueprint: Blueprint, terms: ResourceLimits) -> None:
-        self._ray = _import(own_cluster=terms.address is None)
-        self._terms = terms
-        self._told = pack({"blueprint": blueprint.to_dict()})
+    capabilities = Capabilities(workers=True, deadlines=True, memory_caps=True, cluster=True)
+
+    def __init__(self, blueprint: Blueprint, limits: ResourceLimits) -> None:
+        self._ray = _import(own_cluster=limits.address is None)
+        self._limits = limits
+        self._blueprint = pack({"blueprint": blueprint.to_dict()})
         self._waiting: list[tuple[int, Proposal]] = []
-        self._running: dict[Any, int] = {}
+        self._running: dict[Any, tuple[int, Proposal]] = {}
         self._task: Any = None
-        self._mine = False  # whether this executor connected, and has to disconnect
+        self._connected = False  # true if this executor connected, and has to disconnect
         self._busy = 0.0
         self._since: float | None = None
 
@@ -55,19 +59,18 @@ class OnRay:
         self._waiting.append((number, proposal))
         self._hand_out()
 
-    def wait(self) -> tuple[int, Outcome]:
+    def wait(self) -> Trial:
         ended: list[Any] = []
-        while not ended:  # Ray queues what has no place yet
+        while not ended:  # Ray queues trials that no node has room for
             ended, _ = self._ray.wait(list(self._running), timeout=_INTERRUPTIBLE)
-        number = self._running.pop(ended[0])
-        outcome = self._outcome(ended[0])
-        self._busy += float(outcome.measured.get("seconds", 0.0))
+        trial = self._trial(ended[0], *self._running.pop(ended[0]))
+        self._busy += trial.seconds
         self._since = self._since or monotonic()
         self._hand_out()
-        return number, outcome
+        return trial
 
-    def spent(self) -> Utilization:
-        whole = (monotonic() - self._since) * self._terms.workers if self._since else 0.0
+    def utilization(self) -> Utilization:
+        whole = (monotonic() - self._since) * self._limits.workers if self._since else 0.0
         return Utilization(self._busy, max(0.0, whole - self._busy))
 
     def close(self) -> None:
@@ -77,27 +80,29 @@ class OnRay:
                 self._ray.cancel(reference, force=True)
         self._running.clear()
         self._task = None
-        if self._mine:
-            self._mine = False
+        if self._connected:
+            self._connected = False
             ending = Thread(target=self._ray.shutdown, daemon=True)
             ending.start()
-            ending.join(_PATIENCE)  # it was seen to wait for ever; what it started ends with us
+            ending.join(_PATIENCE)  # it was seen to hang; what it started ends with this process
 
     def _connect(self) -> None:
-        ray, terms = self._ray, self._terms
+        ray, limits = self._ray, self._limits
         if not ray.is_initialized():
             options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-            if terms.address is None:
-                options |= {"num_cpus": terms.workers, "include_dashboard": False}
+            if limits.address is None:
+                options |= {"num_cpus": limits.workers, "include_dashboard": False}
                 options |= {"_node_ip_address": "127.0.0.1"}
-                options |= {"_system_config": {"worker_niceness": 0}}  # else behind all others
+                options |= {
+                    "_system_config": {"worker_niceness": 0}
+                }  # else Ray makes them yield to all others
             try:
-                ray.init(address=terms.address or "local", **options)
+                ray.init(address=limits.address or "local", **options)
             except ConnectionError as error:
                 first = str(error).splitlines()[0]
-                raise ValueError(f"no Ray cluster at {terms.address}: {first}") from None
-            self._mine = True
-        resources = dict(terms.resources)
+                raise ValueError(f"no Ray cluster at {limits.address}: {first}") from None
+            self._connected = True
+        resources = dict(limits.resources)
         self._task = ray.remote(evaluate).options(
             num_cpus=resources.pop("CPU", 0),
             num_gpus=resources.pop("GPU", 0),
@@ -106,52 +111,59 @@ class OnRay:
         )
 
     def _hand_out(self) -> None:
-        while self._waiting and len(self._running) < self._terms.workers:
+        while self._waiting and len(self._running) < self._limits.workers:
             number, proposal = self._waiting.pop(0)
-            order = pack({"number": number, "proposal": proposal_to_dict(proposal)})
-            terms = {"timeout": self._terms.timeout, "memory": self._terms.memory}
-            reference = self._task.remote(self._told, pack(terms), order)
-            self._running[reference] = number
+            order = pack({"number": number, "proposal": proposal.to_dict()})
+            limits = {"timeout": self._limits.timeout, "memory": self._limits.memory}
+            reference = self._task.remote(self._blueprint, pack(limits), order)
+            self._running[reference] = number, proposal
 
-    def _outcome(self, reference: Any) -> Outcome:
+    def _trial(self, reference: Any, number: int, proposal: Proposal) -> Trial:
         try:
             answer = unpack(self._ray.get(reference))
         except self._ray.exceptions.RayError as error:
             first = str(error).strip().splitlines()[0][:300]
             failure = Failure("crashed", f"{type(error).__name__}: {first}", str(error)[-10_000:])
-            return Outcome(recipe={}, failure=failure)
+            return Trial(
+                number=number,
+                proposal=proposal,
+                recipe={},
+                scores={},
+                failure=failure,
+                measured={"ended": guarded.now()},
+            )
         if "unable" in answer:
             raise ValueError(answer["unable"])
         if "lost" in answer:
             raise ChildProcessError(answer["lost"])
         if "full" in answer:
             raise OSError(*answer["full"])
-        return outcome_from_dict(answer["outcome"])
+        return Trial.from_dict(answer["trial"])
 
 
-_KEPT: dict[tuple[bytes, bytes], Workers] = {}  # in a process of Ray's: its worker
+_OWN: dict[tuple[bytes, bytes], Workers] = {}  # in a process of Ray's: its worker
 
 
-def evaluate(told: bytes, terms: bytes, order: bytes) -> bytes:
-    """What a process of Ray's does: hand the trial to its worker, which it keeps."""
-    worker = _KEPT.get((told, terms))
+def evaluate(blueprint: bytes, limits: bytes, order: bytes) -> bytes:
+    """Evaluate a trial in a process of Ray's, by the worker that the process keeps."""
+    worker = _OWN.get((blueprint, limits))
     if worker is None:
-        for other in _KEPT.values():  # of another search
+        for other in _OWN.values():  # it belongs to another search
             other.close()
-        _KEPT.clear()
-        made = Blueprint(**unpack(told)["blueprint"])
-        worker = _KEPT[told, terms] = Workers(made, ResourceLimits(**unpack(terms)))
+        _OWN.clear()
+        made = Blueprint(**unpack(blueprint)["blueprint"])
+        worker = _OWN[blueprint, limits] = Workers(made, ResourceLimits(**unpack(limits)))
     fields = unpack(order)
-    worker.submit(fields["number"], proposal_from_dict(fields["proposal"]))
+    worker.submit(fields["number"], Proposal.from_dict(fields["proposal"]))
     try:
-        _, outcome = worker.wait()
+        trial = worker.wait()
     except ValueError as error:
         return pack({"unable": str(error)})
     except ChildProcessError as error:
         return pack({"lost": str(error)})
     except OSError as full:
         return pack({"full": [full.errno, full.strerror, full.filename]})
-    return pack({"outcome": outcome_to_dict(outcome)})
+    return pack({"trial": trial.to_dict()})
 
 
 def _import(*, own_cluster: bool) -> Any:

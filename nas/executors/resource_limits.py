@@ -1,4 +1,4 @@
-"""On what terms trials run: how many at a time, how long, with how much of the machine."""
+"""Resource limits: how many trials run at a time, for how long, with how much memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceLimits:
-    """What the user grants to trials. None of it decides what a trial that ends well scores.
+    """Limits on the resources of trials. They never change the scores of a trial that completes.
 
     Args:
-        workers: Trials at a time.
-        auto: Whether fewer do where more train no faster together: found out at the start.
-        timeout: Seconds that one may take; None for as long as it likes.
-        memory: Bytes that one may take beyond what its process has when its first begins; None for all.
-        total_memory: Bytes that all on a device may take together, as predicted before each begins,
-            which waits for others to end; None for all there are. One alone is never refused.
-        address: Of the cluster, where there is one; None for one on this machine.
-        resources: Of a cluster, for each trial: "CPU", "GPU" or names of the cluster's own.
+        workers: Number of trials at a time.
+        auto: Find the best number of workers, up to `workers`, by measuring at the start.
+        timeout: Seconds that a trial may take; None for no limit.
+        memory: Bytes that a trial may take beyond what its process has when the first trial
+            begins; None for no limit.
+        total_memory: Bytes that all trials on a device may take together, as predicted. A trial
+            for which there is no room waits; one alone always runs. None for no limit.
+        address: Address of a Ray cluster; None for one on this machine.
+        resources: Resources of a Ray cluster for each trial: "CPU", "GPU" or custom names.
 
     Raises:
-        ValueError: a value is not allowed, or this system cannot keep to it.
+        ValueError: a value is not allowed, or this system cannot enforce it.
     """
 
     workers: int = 1
@@ -54,10 +55,10 @@ class ResourceLimits:
 
 
 def worker_limits(workers: int | str) -> dict[str, Any]:
-    """The fields of `ResourceLimits` that a number, or "auto", comes to.
+    """The fields of `ResourceLimits` for a number of workers or "auto".
 
     Raises:
-        ValueError: it is neither.
+        ValueError: `workers` is neither.
     """
     if workers == "auto":
         return {"workers": cores(), "auto": True}
@@ -71,7 +72,7 @@ def worker_limits(workers: int | str) -> dict[str, Any]:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # where it may have fewer than the machine
+    """Number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # a process may have fewer than the machine
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

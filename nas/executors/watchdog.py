@@ -1,8 +1,8 @@
-"""A process that outlives the search by a moment, to end what the search can no longer end.
+"""A process that kills the workers of a search which can no longer do so itself.
 
-It is told on its standard input which process groups there are (`+123`) and which are gone
-(`-123`). When the other end closes, because the search has ended or was killed in whatever way, it
-kills all that are left. It stands for itself and imports next to nothing: it runs as a script.
+It reads from its standard input which process groups exist (`+123`) and which have ended (`-123`).
+When the other end closes, because the search has ended or was killed in any way, it kills those
+that are left. It runs as a script, and imports next to nothing.
 """
 
 import os
@@ -20,7 +20,7 @@ def main() -> None:
     for group in groups:
         try:
             os.killpg(group, signal.SIGKILL)
-        except OSError:  # it has gone by itself
+        except OSError:  # it has ended by itself
             continue
 
 

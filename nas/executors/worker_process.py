@@ -1,4 +1,4 @@
-"""One worker process, as the search sees it."""
+"""A worker process and the watchdog, as the search sees them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from multiprocessing.connection import Connection
 from time import sleep
 from typing import Any
 
+from nas.core.failure import TRACEBACK
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import watchdog
-from nas.executors.guarded import LONGEST
 from nas.executors.messages import pack, unpack
 from nas.executors.resource_limits import ResourceLimits
 
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
-_LEAVING = 5.0  # seconds for the guardian to end
-_WRITING = 0.1  # seconds for a worker to write down where it is
+_LEAVING = 5.0  # seconds for the watchdog to end
+_WRITING = 0.1  # seconds for a worker to write its stack
 
 
 class Watchdog:
-    """Ends workers, and what they started, when this process is gone; see `watchdog`."""
+    """Kills workers, and what they started, when this process is gone; see `watchdog`."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own file
@@ -38,14 +38,14 @@ class Watchdog:
         )
 
     def tell(self, line: str) -> None:
-        """Say that a process group has begun or ended."""
+        """Report that a process group exists or has ended."""
         assert self._process.stdin is not None
-        with suppress(OSError):  # somebody killed it: workers still end with their parent on Linux
+        with suppress(OSError):  # it was killed: on Linux, workers still end with their parent
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
 
     def close(self) -> None:
-        """Let it end, with all that it still knows of."""
+        """Let it end, and kill the groups it still knows."""
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
@@ -57,22 +57,22 @@ class Watchdog:
 
 
 class WorkerProcess:
-    """A process in a session of its own, so that it is ended together with all that it forked.
+    """A worker in a session of its own, so that it is killed together with all that it forked.
 
-    It is started like any program: unlike `multiprocessing`, which runs the user's main module
-    again in every process, that asks nothing of the program that searches.
+    It is started like any program. `multiprocessing` would run the user's main module again in
+    every process.
 
     Args:
-        blueprint: Of its evaluator.
-        terms: Its cap on memory is in them.
-        place: Which of the workers it is, from 0.
-        watched_by: Told of it.
+        blueprint: Blueprint of its evaluator.
+        limits: Resource limits; the worker keeps to the memory cap.
+        slot: Number of the worker, from 0.
+        watched_by: The watchdog that is told of it.
     """
 
     def __init__(
-        self, blueprint: Blueprint, terms: ResourceLimits, place: int, watched_by: Watchdog
+        self, blueprint: Blueprint, limits: ResourceLimits, slot: int, watched_by: Watchdog
     ) -> None:
-        self.place = place
+        self.slot = slot
         self._watchdog = watched_by
         self._crash_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         mine, its = socket.socketpair()
@@ -91,23 +91,23 @@ class WorkerProcess:
             )
         watched_by.tell(f"+{self._process.pid}")
         self.link = Connection(mine.detach())
-        self.send({"blueprint": blueprint.to_dict(), "place": place, "memory": terms.memory})
+        self.send({"blueprint": blueprint.to_dict(), "slot": slot, "memory": limits.memory})
 
     @property
     def dead(self) -> bool:
-        """Whether the process has ended."""
+        """True if the process has ended."""
         return self._process.poll() is not None
 
     def send(self, message: dict[str, Any]) -> None:
-        """Say something to the process; if it has ended, `receive` will say so."""
+        """Send a message; if the process has ended, `receive` raises."""
         with suppress(OSError):
             self.link.send_bytes(pack(message))
 
     def receive(self) -> dict[str, Any]:
-        """What the process says next.
+        """The next message of the process.
 
         Raises:
-            EOFError: it has ended.
+            EOFError: the process has ended.
         """
         try:
             return unpack(self.link.recv_bytes())
@@ -115,40 +115,37 @@ class WorkerProcess:
             raise EOFError from error
 
     def request_stack_dump(self) -> None:
-        """Have the process write down where it is, for `stack_dump`."""
+        """Ask the process to write its stack, for `stack_dump`."""
         with suppress(OSError):
             os.kill(self._process.pid, signal.SIGUSR1)
         sleep(_WRITING)
 
     def stack_dump(self) -> str:
-        """The lines of Python that the process was in when it crashed, or was asked."""
+        """The Python stack of the process when it crashed or was last asked for it."""
         size = os.fstat(self._crash_file.fileno()).st_size
-        return os.pread(self._crash_file.fileno(), min(size, LONGEST), 0).decode(errors="replace")
+        return os.pread(self._crash_file.fileno(), min(size, TRACEBACK), 0).decode(errors="replace")
 
     def end(self) -> int:
-        """Kill the process, if it is alive, and all of its session; return its exit status.
-
-        A negative one is the number of the signal that ended it.
-        """
-        with suppress(OSError):  # the group first: once waited for, its number may be another's
+        """Kill the process and its session; return its exit status, or minus its signal."""
+        with suppress(OSError):  # the group first: after `wait`, its number may be another's
             os.killpg(self._process.pid, signal.SIGKILL)
         status = self._process.wait()
         self._watchdog.tell(f"-{self._process.pid}")
         return status
 
-    def forget(self) -> None:
-        """Close what is left of it."""
+    def close(self) -> None:
+        """Close the files of a process that has ended."""
         self.link.close()
         self._crash_file.close()
 
 
 def ended_from_outside(status: int) -> bool:
-    """Whether that exit status says that somebody ended the process: the system, or a person."""
+    """True if the exit status is that of a process killed by the system or a person."""
     return -status in _FROM_OUTSIDE
 
 
 def describe(status: int) -> str:
-    """What an exit status means, in words."""
+    """An exit status in words."""
     if status >= 0:
         return f"its process ended with exit status {status}"
     name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.core.trial import Proposal, proposal_from_dict, proposal_to_dict
+from nas.core.proposal import Proposal
 from nas.runs.atomic_io import write_whole
 from search_spaces import strict_json
 
@@ -30,7 +30,7 @@ class PendingProposals:
             return {}
         try:
             fields = strict_json.loads(self._path.read_text())
-            return {int(number): proposal_from_dict(p) for number, p in fields.items()}
+            return {int(number): Proposal.from_dict(p) for number, p in fields.items()}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(
                 f"{self._path}: damaged ({error}); remove it, and the trials that were under way "
@@ -44,7 +44,7 @@ class PendingProposals:
             OSError: it could not be written.
         """
         self._proposals[number] = proposal
-        plain = {str(n): proposal_to_dict(p) for n, p in self._proposals.items()}
+        plain = {str(n): p.to_dict() for n, p in self._proposals.items()}
         write_whole(self._path, strict_json.dumps(plain))
 
     def discard(self, number: int) -> None:

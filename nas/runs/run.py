@@ -102,7 +102,7 @@ class Run:
         for name in (*SCORED, *self._objectives.names):
             if trial.completed and name not in trial.scores:
                 raise ValueError(f"{where}.scores: want {name!r} of a completed trial, got none")
-        for other in (*proposal.parents, proposal.continues, proposal.root):
+        for other in (*proposal.parents, proposal.resume_from, proposal.root):
             if other is not None and other >= trial.number:
                 raise ValueError(f"{where}: want numbers of trials before it, got {other}")
 

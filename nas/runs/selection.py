@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nas.core import hyperparameters
-from nas.core.candidates import Candidates, check_proposal
+from nas.core.candidates import Candidates
 from nas.core.front import front_of
+from nas.core.joint_space import check_configuration
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 
@@ -65,12 +66,11 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
     settings = run.settings
     tree = hyperparameters.tree(settings.tune, settings.recipe)
     for trial in run.trials:  # a run may be untrusted
-        check_proposal(
-            trial.proposal, run.space, tree, f"{run.journal.path}, line {trial.number + 1}"
-        )
+        where = f"{run.journal.path}, line {trial.number + 1}"
+        check_configuration(trial.configuration, run.space, tree, where)
     if among:
         _check_limits(run, among[0])  # one shows whether limits and data are those of the search
-    candidates = Candidates(run.space, run.task, settings.limits, tree)
+    candidates = Candidates(settings.joint_space(run.space, run.task))
     model = Predictor(candidates, Objectives(settings.objectives))
     longest = max((trial.epochs for trial in among), default=0)
     for trial in run.trials:

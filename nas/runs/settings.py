@@ -10,9 +10,10 @@ from nas.core import schema
 from nas.core import hyperparameters
 from nas import schedules
 from nas.runs import space_files
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
 from nas.strategies import check_name
-from search_spaces import Limits, SearchSpace, load
+from search_spaces import Limits, SearchSpace, Task, load
 from search_spaces.architecture import BOUNDS
 
 MOST_EPOCHS = 5_000  # of one trial: its curve is one line of the journal
@@ -92,6 +93,15 @@ class Settings:
             ValueError: there is none such.
         """
         return load(self.space)
+
+    def joint_space(self, space: SearchSpace, task: Task) -> JointSpace:
+        """The configurations that a search with these settings may propose.
+
+        Raises:
+            ValueError: no architecture is within the limits.
+        """
+        tree = hyperparameters.tree(self.tune, self.recipe)
+        return JointSpace(space, task, self.limits, tree)
 
     @property
     def space_in_file(self) -> bool:

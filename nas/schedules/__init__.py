@@ -1,12 +1,12 @@
-"""Fidelity schedules: how long what a strategy proposes is trained, and what is trained on.
+"""Fidelity schedules: the epochs of each trial, and which trials are resumed for more.
 
-A schedule is a strategy around another one: that one proposes the architectures, the schedule
-begins them with few epochs and continues those that do well. To add one: write a module with a
-class that has `ask`, `tell` and `kept`, and name it in `SCHEDULES`.
+A schedule wraps a strategy: the strategy proposes configurations, the schedule begins them with
+few epochs and resumes those that do well. To add one: write a module with a class that has `ask`,
+`tell` and `keep`, and name it in `SCHEDULES`.
 
-Scores after few epochs and after many cannot be compared, so the strategy inside is told one
-trial for each architecture, with the scores that it had after the epochs of the lowest rung: the
-curve has them, however long the first stage was. What is continued competes within its rung.
+Scores after few epochs and after many cannot be compared. So the strategy is told one trial of
+each network, with the scores it had after the epochs of the lowest rung, read off its curve.
+Resumed trials compete within their rung.
 """
 
 from __future__ import annotations
@@ -20,49 +20,49 @@ from nas.strategies import Strategy
 
 
 class Schedule(Strategy, Protocol):
-    """A strategy whose proposals say how many epochs, and which trial they continue.
+    """A strategy whose proposals have a budget of epochs and may resume an earlier trial.
 
-    Made from the strategy that proposes the architectures, the candidates it chooses from, the
-    objectives that promotion is by and the epochs of the recipe; keyword arguments with defaults
-    are its settings. Its state follows from the proposals begun and the trials told: it is what
-    it would be had it proposed them itself.
+    It is made from the strategy that proposes configurations, the candidates it chooses from, the
+    objectives that decide promotion and the epochs of the recipe; keyword arguments with defaults
+    are its settings. Its state must follow from the proposals in the ledger and the trials told,
+    whoever made those proposals, so that a replay restores it.
 
-    `ask` raises `Exhausted` when there is nothing to begin or continue now; there may be again
-    when more trials have been told.
+    `ask` raises `Exhausted` when there is nothing to begin or to resume now; when more trials have
+    ended, there may be again.
     """
 
     def __init__(
         self, strategy: Strategy, candidates: Candidates, objectives: Objectives, epochs: int
     ) -> None: ...
 
-    def kept(self) -> set[int]:
-        """Numbers of told trials whose paused training is worth keeping.
+    def keep(self) -> set[int]:
+        """Numbers of the trials whose checkpoints for resuming must be kept.
 
-        All that were continued by a trial that has not been told, and those that may yet be
-        continued; it must not grow with the length of the search.
+        These are the trials resumed by one that has not ended, and those that may be resumed
+        later. The set must not grow with the length of the search.
         """
 
 
 SCHEDULES: dict[str, Entry] = {
     "none": Entry(
-        "nas.schedules.whole", "WholeTraining", "train everything by the whole recipe", ""
+        "nas.schedules.whole", "WholeTraining", "train every network by the whole recipe", ""
     ),
     "halving": Entry(
         "nas.schedules.halving",
         "SuccessiveHalving",
-        "brackets: train all a little, the best of them on",
+        "train a bracket briefly, resume the best of it, then the best of those",
         "Jamieson & Talwalkar, AISTATS 2016",
     ),
     "asha": Entry(
         "nas.schedules.asha",
         "AsynchronousHalving",
-        "continue whatever is among the best of its rung so far",
+        "resume any trial that is among the best of its rung so far",
         "Li et al., MLSys 2020",
     ),
     "hyperband": Entry(
         "nas.schedules.hyperband",
         "Hyperband",
-        "successive halving from early to late, in turn",
+        "brackets of successive halving, from the shortest first rung to the longest",
         "Li et al., JMLR 2018",
     ),
 }
@@ -72,7 +72,7 @@ def check_name(text: str) -> str:
     """Return `text` if it names a schedule, as `make` reads it.
 
     Raises:
-        ValueError: it does not; lists those there are.
+        ValueError: it does not; lists the schedules there are.
     """
     look_up("schedule", SCHEDULES, text)
     return text
@@ -85,10 +85,10 @@ def make(
 
     Args:
         text: `name`, or `name:setting=value,...` with keyword arguments of its class.
-        strategy: Proposes the architectures.
-        candidates: What it chooses from.
-        objectives: What promotion is by.
-        epochs: Of the recipe: those of the last rung.
+        strategy: Proposes new configurations.
+        candidates: The configurations it chooses from.
+        objectives: The objectives that decide promotion.
+        epochs: Number of epochs of the recipe, those of the last rung.
 
     Raises:
         ValueError: there is no such schedule, it has no such setting, or does not allow the value.

@@ -2,9 +2,9 @@
 
 Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht & Talwalkar, "A System for Massively
 Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 2, with early-stopping rate s = 0.
-https://arxiv.org/abs/1810.05934. Deviations: what is promoted is what is best by Pareto rank and
-crowding where there are several objectives; what failed counts as a member of its rung that is
-never promoted; and a promoted trial goes on from where it stopped instead of starting over.
+https://arxiv.org/abs/1810.05934. Deviations: the best trials are those of the best Pareto rank and
+crowding where there are several objectives; a failed trial counts as a member of its rung that is
+never promoted; and a promoted trial is resumed instead of starting over.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ from random import Random
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.schedules.rungs import Rung, begin, levels
 from nas.strategies import Strategy
 
-# Trainings paused in each rung that are kept for a promotion yet to come. As a rung grows, any of
-# its trials may be promoted in the end; most likely are those that come next.
-KEPT = 32
+# Paused trainings of each rung that stay resumable. As a rung grows, any of its trials may be
+# promoted in the end; the next in rank are the most likely ones.
+RESUMABLE = 32
 
 
 class AsynchronousHalving:
-    """Continue a trial that is among the best 1/eta of its rung so far, or else begin a new one.
+    """Resume a trial that is among the best 1/eta of its rung so far, or else begin a new one.
 
-    Nothing ever waits. The highest rung that has someone to promote goes first.
+    No trial ever waits for another. The highest rung with a trial to promote goes first.
 
     Args:
-        strategy: Proposes the architectures.
-        candidates: What it chooses from.
-        objectives: What promotion is by.
-        epochs: Of the recipe.
-        eta: Of so many trials of a rung, one is promoted.
-        min_epochs: Of the first rung; every other has eta times more, up to `epochs`.
+        strategy: Proposes new configurations.
+        candidates: The configurations it chooses from; their ledger has what was proposed.
+        objectives: The objectives that decide promotion.
+        epochs: Number of epochs of the recipe, those of the last rung.
+        eta: Reduction factor: one in `eta` trials of a rung is promoted.
+        min_epochs: Epochs of the first rung; each further rung has `eta` times more, up to `epochs`.
         rungs: The epochs of all rungs, such as "12+200", instead of `min_epochs`.
     """
 
@@ -50,44 +51,44 @@ class AsynchronousHalving:
         rungs: str = "",
     ) -> None:
         self._strategy = strategy
-        self._begun = candidates.begun
+        self._proposals = candidates.ledger.proposals
         self._eta = eta
         self._levels = levels(epochs, eta=eta, min_epochs=min_epochs, rungs=rungs)
         self._rungs = {level: Rung(objectives) for level in self._levels[:-1]}
-        self._seen = 0  # of what was begun
+        self._seen = 0  # proposals that have been looked at
         self._promoted: set[int] = set()
-        self._waited_for: set[int] = set()  # promoted; what continues them has not been told
+        self._running: set[int] = set()  # promoted trials whose next stage has not ended
 
     def ask(self, rng: Random) -> Proposal:
-        self._see_what_was_begun()
+        self._read_proposals()
         for below, level in reversed(list(pairwise(self._levels))):
             rung = self._rungs[below]
-            best = rung.best(rung.size // self._eta, besides=self._promoted)
+            best = rung.best(rung.size // self._eta, excluding=self._promoted)
             if best is not None:
-                return best.continuation(level)
+                return best.resumed(level)
         return begin(self._strategy.ask(rng), self._levels[0])
 
     def tell(self, trial: Trial) -> None:
-        self._see_what_was_begun()
+        self._read_proposals()
         proposal = trial.proposal
-        if proposal.epochs in self._rungs:  # else it was trained to the end
+        if proposal.epochs in self._rungs:  # else it was trained to its last epoch
             self._rungs[proposal.epochs].add(trial)
-        if proposal.continues is None:
+        if proposal.resume_from is None:
             self._strategy.tell(trial.after(self._levels[0]))
         else:
-            self._waited_for.discard(proposal.continues)
+            self._running.discard(proposal.resume_from)
 
-    def kept(self) -> set[int]:
-        kept = set(self._waited_for)
+    def keep(self) -> set[int]:
+        numbers = set(self._running)
         for rung in self._rungs.values():
-            best = rung.ranked(len(self._promoted) + KEPT)  # of which some are promoted
+            best = rung.ranked(len(self._promoted) + RESUMABLE)  # some of these are promoted
             waiting = (t.number for t in best if t.number not in self._promoted)
-            kept.update(islice(waiting, KEPT))
-        return kept
+            numbers.update(islice(waiting, RESUMABLE))
+        return numbers
 
-    def _see_what_was_begun(self) -> None:
-        for proposal in self._begun[self._seen :]:
-            if proposal.continues is not None:
-                self._promoted.add(proposal.continues)
-                self._waited_for.add(proposal.continues)
-        self._seen = len(self._begun)
+    def _read_proposals(self) -> None:
+        for proposal in self._proposals[self._seen :]:
+            if proposal.resume_from is not None:
+                self._promoted.add(proposal.resume_from)
+                self._running.add(proposal.resume_from)
+        self._seen = len(self._proposals)

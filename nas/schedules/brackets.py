@@ -1,8 +1,8 @@
-"""Brackets of successive halving, one after another, that overlap instead of waiting.
+"""Brackets of successive halving that overlap, so that no worker is idle between them.
 
-A bracket waits for the last trials of a rung before it promotes. Meanwhile the newcomers of the
-next one begin, as in the parallel form of Hyperband (Li et al., JMLR 2018, Section 3.2), so that
-with trials in flight nothing waits. An earlier bracket goes before a later one.
+A bracket promotes from a rung when the last trial of that rung has ended. Meanwhile the new
+trials of the next bracket begin, as in the parallel form of Hyperband (Li et al., JMLR 2018,
+Section 3.2). An earlier bracket goes before a later one.
 """
 
 from __future__ import annotations
@@ -15,27 +15,28 @@ import numpy as np
 
 from nas.core.candidates import Candidates, Exhausted
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.schedules.rungs import begin, ranked
 from nas.strategies import Strategy
 
 
 class Shape(NamedTuple):
-    """How many a bracket begins with, and what its rungs are."""
+    """The size of a bracket and the epochs of its rungs."""
 
-    newcomers: int  # n in the papers
-    levels: tuple[int, ...]  # epochs in all of those of every rung (r_i)
+    newcomers: int  # new trials of the first rung (n in the papers)
+    levels: tuple[int, ...]  # total epochs of the trials of each rung (r_i)
     eta: int
 
     def size(self, rung: int) -> int:
-        """The trials of a rung: n_i = floor(n eta^-i)."""
+        """The number of trials of a rung: n_i = floor(n eta^-i)."""
         return int(self.newcomers // self.eta**rung)
 
 
 class Brackets:
-    """Brackets of the given shapes, in turn, for ever.
+    """Brackets of the given shapes, cyclically, without end.
 
-    When there are no newcomers left, the bracket that is being filled goes on with those it has.
+    When the strategy has nothing new to propose, the bracket being filled goes on with what it has.
     """
 
     def __init__(
@@ -46,17 +47,17 @@ class Brackets:
         shapes: Sequence[Shape],
     ) -> None:
         self._strategy = strategy
-        self._begun = candidates.begun
+        self._proposals = candidates.ledger.proposals
         self._objectives = objectives
         self._shapes = shapes
         self._lowest = min(shape.levels[0] for shape in shapes)
-        self._seen = 0  # of what was begun
+        self._seen = 0  # proposals that have been looked at
         self._opened = 0
         self._open: list[Bracket] = []
-        self._bracket_of: dict[int, Bracket] = {}  # by the trial that began the network
+        self._bracket_of: dict[int, Bracket] = {}  # by the root of its trials
 
     def ask(self, rng: Random) -> Proposal:
-        self._see_what_was_begun()
+        self._read_proposals()
         promotion = self._promotion()
         if promotion is not None:
             return promotion
@@ -71,113 +72,113 @@ class Brackets:
             return promotion
 
     def tell(self, trial: Trial) -> None:
-        self._see_what_was_begun()
-        bracket = self._bracket_of.get(trial.root)  # none for a baseline, trained to the end
+        self._read_proposals()
+        bracket = self._bracket_of.get(trial.root)  # none for a baseline, which has no rungs
         if bracket is not None:
             bracket.tell(trial)
-            if bracket.over:
+            if bracket.finished:
                 self._open.remove(bracket)
                 for root in bracket.roots:
                     del self._bracket_of[root]
-        if trial.proposal.continues is None:
+        if trial.proposal.resume_from is None:
             self._strategy.tell(trial.after(self._lowest))
 
-    def kept(self) -> set[int]:
-        return {number for bracket in self._open for number in bracket.kept()}
+    def keep(self) -> set[int]:
+        return {number for bracket in self._open for number in bracket.keep()}
 
     def _promotion(self) -> Proposal | None:
         proposals = (bracket.promotion() for bracket in self._open)
         return next((proposal for proposal in proposals if proposal is not None), None)
 
     def _filling(self) -> Bracket:
-        """The bracket that newcomers go to."""
+        """The bracket that new trials go to."""
         if not self._open or not self._open[-1].has_room:
             shape = self._shapes[self._opened % len(self._shapes)]
             self._open.append(Bracket(shape, self._objectives))
             self._opened += 1
         return self._open[-1]
 
-    def _see_what_was_begun(self) -> None:
-        for number in range(self._seen, len(self._begun)):
-            proposal = self._begun[number]
-            if proposal.root is not None and proposal.continues is not None:
-                self._bracket_of[proposal.root].promoted.add(proposal.continues)
+    def _read_proposals(self) -> None:
+        for number in range(self._seen, len(self._proposals)):
+            proposal = self._proposals[number]
+            if proposal.root is not None and proposal.resume_from is not None:
+                self._bracket_of[proposal.root].promoted.add(proposal.resume_from)
             elif proposal.epochs is not None:
                 bracket = self._bracket_of[number] = self._filling()
                 bracket.roots.append(number)
-        self._seen = len(self._begun)
+        self._seen = len(self._proposals)
 
 
 class Bracket:
-    """Successive halving of one set of newcomers."""
+    """Successive halving of one set of new trials."""
 
     def __init__(self, shape: Shape, objectives: Objectives) -> None:
         self.shape = shape
-        self.roots: list[int] = []  # the trials that began it
+        self.roots: list[int] = []  # its new trials
         self.promoted: set[int] = set()
         self._objectives = objectives
         self._last = len(shape.levels) - 1
-        self._told: list[list[Trial]] = [[] for _ in shape.levels]
-        self._chosen: list[list[Trial]] = []  # of every rung that is complete, but for the last
-        self._continued: set[int] = set()
+        self._ended: list[list[Trial]] = [[] for _ in shape.levels]  # by rung
+        self._chosen: list[list[Trial]] = []  # promoted from each complete rung
+        self._resumed: set[int] = set()  # trials whose next stage has ended
 
     @property
     def has_room(self) -> bool:
-        """Whether it takes newcomers."""
+        """True if it takes new trials."""
         return len(self.roots) < self.shape.newcomers
 
     @property
-    def over(self) -> bool:
-        """Whether the last of its trials has been told."""
+    def finished(self) -> bool:
+        """True if the last of its trials has ended."""
         rung = len(self._chosen)
-        return rung == self._last and len(self._told[rung]) == self._expected(rung)
+        return rung == self._last and len(self._ended[rung]) == self._expected(rung)
 
     def close(self) -> None:
-        """Let it go on without further newcomers."""
+        """Take no further new trials."""
         self.shape = self.shape._replace(newcomers=len(self.roots))
         self._choose()
 
     def tell(self, trial: Trial) -> None:
-        """Take in a trial of it."""
+        """Record one of its trials that has ended."""
         assert trial.proposal.epochs is not None
-        self._told[self.shape.levels.index(trial.proposal.epochs)].append(trial)
-        if trial.proposal.continues is not None:
-            self._continued.add(trial.proposal.continues)
+        self._ended[self.shape.levels.index(trial.proposal.epochs)].append(trial)
+        if trial.proposal.resume_from is not None:
+            self._resumed.add(trial.proposal.resume_from)
         self._choose()
 
     def promotion(self) -> Proposal | None:
-        """The best of those chosen that has not been promoted."""
+        """The proposal to resume the best chosen trial that has not been resumed yet, if any."""
         for chosen, epochs in zip(self._chosen, self.shape.levels[1:], strict=False):
             for trial in chosen:
                 if trial.number not in self.promoted:
-                    return trial.continuation(epochs)
+                    return trial.resumed(epochs)
         return None
 
-    def kept(self) -> set[int]:
-        """Those that may yet be continued, and those whose continuation has not been told."""
-        kept = {trial.number for chosen in self._chosen for trial in chosen} - self._continued
+    def keep(self) -> set[int]:
+        """Trials that may still be resumed, and those whose next stage has not ended."""
+        numbers = {trial.number for chosen in self._chosen for trial in chosen} - self._resumed
         rung = len(self._chosen)
         if rung < self._last:
-            kept.update(self._hopeful(rung))
-        return kept
+            numbers.update(self._promotable(rung))
+        return numbers
 
     def _expected(self, rung: int) -> int:
         return self.shape.newcomers if rung == 0 else len(self._chosen[rung - 1])
 
     def _choose(self) -> None:
-        """Choose who is promoted from every rung that has become complete."""
+        """Choose the trials to promote from every rung that has become complete."""
         while (rung := len(self._chosen)) < self._last:
-            if len(self._told[rung]) < self._expected(rung):
+            if len(self._ended[rung]) < self._expected(rung):
                 return
-            completed = [trial for trial in self._told[rung] if trial.completed]
+            completed = [trial for trial in self._ended[rung] if trial.completed]
             self._chosen.append(ranked(completed, self._objectives, self.shape.size(rung + 1)))
 
-    def _hopeful(self, rung: int) -> list[int]:
-        """Those of an incomplete rung that are not dominated by as many as will be chosen.
+    def _promotable(self, rung: int) -> list[int]:
+        """Trials of an incomplete rung that may be promoted once it is complete.
 
-        Whoever is stays behind them, whatever the others do.
+        A trial dominated by as many others as will be promoted cannot be among those.
         """
-        completed = [trial for trial in self._told[rung] if trial.completed]
+        completed = [trial for trial in self._ended[rung] if trial.completed]
         if not completed:
             return []
         points = np.array([self._objectives.vector(trial.scores) for trial in completed])

@@ -3,7 +3,7 @@
 Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
 AISTATS 2016, https://arxiv.org/abs/1502.07943; with a reduction factor as in Li et al., "A System
 for Massively Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 1 (s = 0). Deviations: as in
-`nas.schedules.asha`; and where the papers run one bracket, here the next one follows.
+`nas.schedules.asha`; and where the papers run one bracket, brackets follow one another here.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from nas.strategies import Strategy
 
 
 class SuccessiveHalving(Brackets):
-    """Train a bracket of newcomers a little, its best 1/eta more, their best 1/eta yet more, ...
+    """Train a bracket of new trials briefly, resume its best 1/eta, then the best 1/eta of those, ...
 
     Args:
-        strategy: Proposes the architectures.
-        candidates: What it chooses from.
-        objectives: What promotion is by.
-        epochs: Of the recipe.
-        eta: Of so many trials of a rung, one is promoted.
-        min_epochs: Of the first rung; every other has eta times more, up to `epochs`.
+        strategy: Proposes new configurations.
+        candidates: The configurations it chooses from; their ledger has what was proposed.
+        objectives: The objectives that decide promotion.
+        epochs: Number of epochs of the recipe, those of the last rung.
+        eta: Reduction factor: one in `eta` trials of a rung is promoted.
+        min_epochs: Epochs of the first rung; each further rung has `eta` times more, up to `epochs`.
         rungs: The epochs of all rungs, such as "12+200", instead of `min_epochs`.
-        bracket: Newcomers of a bracket (n); 0 for the fewest that bring one to the last rung.
+        bracket: New trials of a bracket (n); 0 for the smallest number that reaches the last rung.
     """
 
     def __init__(

@@ -15,15 +15,15 @@ from nas.strategies import Strategy
 
 
 class Hyperband(Brackets):
-    """Brackets of successive halving: many newcomers with few epochs, ..., few with all.
+    """Brackets of successive halving, from many new trials with few epochs to few with all.
 
     Args:
-        strategy: Proposes the architectures.
-        candidates: What it chooses from.
-        objectives: What promotion is by.
-        epochs: Of the recipe (R in the paper).
-        eta: Of so many trials of a rung, one is promoted.
-        min_epochs: Of the first rung; every other has eta times more, up to `epochs`.
+        strategy: Proposes new configurations.
+        candidates: The configurations it chooses from; their ledger has what was proposed.
+        objectives: The objectives that decide promotion.
+        epochs: Number of epochs of the recipe, those of the last rung (R in the paper).
+        eta: Reduction factor: one in `eta` trials of a rung is promoted.
+        min_epochs: Epochs of the first rung; each further rung has `eta` times more, up to `epochs`.
         rungs: The epochs of all rungs, such as "12+200", instead of `min_epochs`.
     """
 

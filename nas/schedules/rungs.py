@@ -1,26 +1,27 @@
-"""Rungs: the epochs at which trainings pause and are compared, and who is the best of each."""
+"""Rungs: the epochs at which trainings pause and are compared."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Container, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from nas.core.objectives import Objectives
 from nas.core.pareto import Vector, best_first
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 
 
 def levels(epochs: int, *, eta: int, min_epochs: int, rungs: str = "") -> tuple[int, ...]:
     """The epochs of the rungs, rising; the last are those of the recipe.
 
     Args:
-        epochs: Of the recipe (R in the papers).
-        eta: The reduction factor: of so many, one goes on; and it goes on to so many times the
-            epochs.
-        min_epochs: Of the first rung (r): the others are at r eta, r eta^2, ..., and the last,
-            floor(log_eta(R/r)) rungs above the first, at R.
-        rungs: The rungs themselves, such as "12+200", instead.
+        epochs: Epochs of the recipe (R in the papers).
+        eta: Reduction factor: one in `eta` trials is promoted, to `eta` times the epochs.
+        min_epochs: Epochs of the first rung (r). The others are at r eta, r eta^2, ..., and the
+            last, floor(log_eta(R/r)) rungs above the first, is at R.
+        rungs: The rungs themselves, such as "12+200", instead of `min_epochs`.
 
     Raises:
         ValueError: there are less than two, or a setting is not allowed.
@@ -43,27 +44,25 @@ def levels(epochs: int, *, eta: int, min_epochs: int, rungs: str = "") -> tuple[
 
 
 def begin(proposal: Proposal, epochs: int) -> Proposal:
-    """What a strategy proposed, to be stopped after so many epochs."""
-    return Proposal(
-        proposal.architecture, proposal.hyperparameters, proposal.parents, epochs=epochs
-    )
+    """The proposal of a strategy with a budget of `epochs`."""
+    return replace(proposal, epochs=epochs)
 
 
 class Rung:
-    """The trials that were told at one rung."""
+    """The trials that have ended at one rung."""
 
     def __init__(self, objectives: Objectives) -> None:
-        self.size = 0  # failures included: they had their turn
+        self.size = 0  # failures included
         self._objectives = objectives
         self._one = len(objectives.names) == 1
         self._completed: dict[int, Trial] = {}
-        self._vectors: list[Vector] = []  # of their scores
-        # With one objective an order that new trials are sorted into, which is quick:
+        self._vectors: list[Vector] = []  # their objectives
+        # With one objective, new trials are sorted into an order, which is quick:
         self._order: list[tuple[Vector, int]] = []
-        self._waiting: list[tuple[Vector, int]] = []  # of those, the ones not seen in `besides`
+        self._waiting: list[tuple[Vector, int]] = []  # those not yet seen in `excluding`
 
     def add(self, trial: Trial) -> None:
-        """Take a trial in."""
+        """Add a trial that has ended."""
         self.size += 1
         if trial.completed:
             self._completed[trial.number] = trial
@@ -73,17 +72,17 @@ class Rung:
                 insort(self._order, entry)
                 insort(self._waiting, entry)
 
-    def best(self, count: int, *, besides: Container[int]) -> Trial | None:
-        """The best trial not in `besides`, if it is among the best `count`; of equals, the first.
+    def best(self, count: int, *, excluding: Container[int]) -> Trial | None:
+        """The best trial not in `excluding`, if it is among the best `count`; of equals, the first.
 
         Args:
-            count: Of the best.
-            besides: Numbers of trials; must hold all that it ever held.
+            count: Number of best trials to consider.
+            excluding: Numbers of trials. It may only grow between calls.
         """
         if not self._one:
             top = self.ranked(count) if count else []
-            return next((trial for trial in top if trial.number not in besides), None)
-        while self._waiting and self._waiting[0][1] in besides:
+            return next((trial for trial in top if trial.number not in excluding), None)
+        while self._waiting and self._waiting[0][1] in excluding:
             self._waiting.pop(0)
         if self._waiting and bisect_left(self._order, self._waiting[0]) < count:
             return self._completed[self._waiting[0][1]]

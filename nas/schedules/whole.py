@@ -6,12 +6,13 @@ from random import Random
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.strategies import Strategy
 
 
 class WholeTraining:
-    """The strategy as it is."""
+    """Propose what the strategy proposes, with the epochs of the recipe."""
 
     def __init__(
         self,
@@ -28,5 +29,5 @@ class WholeTraining:
     def tell(self, trial: Trial) -> None:
         self._strategy.tell(trial)
 
-    def kept(self) -> set[int]:
+    def keep(self) -> set[int]:
         return set()

@@ -10,40 +10,41 @@ from typing import Protocol, runtime_checkable
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
+from nas.core.proposal import Proposal
 from nas.core.registry import Entry, look_up
-from nas.core.trial import Proposal, Trial
+from nas.core.trial import Trial
 
 
 class Strategy(Protocol):
-    """Proposes what to evaluate (`ask`) and learns from what came of it (`tell`).
+    """Proposes the next configuration (`ask`) and learns from trials (`tell`).
 
-    Made from the candidates to choose from and the objectives to choose by. It never trains,
-    logs, saves or owns randomness: what `ask` returns is decided by the trials told so far, by
-    what the candidates say is taken, and by `rng`, so that telling a journal's trials restores a
-    search exactly. Failed trials are told too.
+    It is made from the candidates to choose from and the objectives to optimise; keyword arguments
+    with defaults are its settings. It never trains, logs, saves or owns randomness: the result of
+    `ask` depends on the trials told so far, the ledger of proposals and `rng` alone, so that
+    telling the trials of a journal restores a search exactly. Failed trials are told too.
     """
 
     def __init__(self, candidates: Candidates, objectives: Objectives) -> None: ...
 
     def ask(self, rng: Random) -> Proposal:
-        """Draw the next proposal, one that is not taken.
+        """Propose a configuration that has not been proposed before.
 
         Raises:
-            Exhausted: everything is taken.
+            Exhausted: every candidate has been proposed.
         """
 
     def tell(self, trial: Trial) -> None:
-        """Learn how a proposal did; trials come in the order of their numbers."""
+        """Learn from a trial that has ended; trials come in the order of their numbers."""
 
 
 @runtime_checkable
 class Recommends(Protocol):
-    """A strategy with a model, which says who is best where scores are noisy."""
+    """A strategy with a model of scores, which can recommend a trial despite their noise."""
 
     def recommend(self) -> Trial:
-        """Of the completed trials told, the one whose first objective is best without its noise.
+        """The completed trial that the model expects to be the best in the first objective.
 
-        The best of many noisy scores is too good to be true; a model also sees how alike ones did.
+        The best of many noisy scores is partly luck; a model also learns from similar networks.
 
         Raises:
             ValueError: no completed trial has been told.
@@ -60,37 +61,37 @@ STRATEGIES: dict[str, Entry] = {
     "grid": Entry(
         "nas.strategies.grid",
         "GridSearch",
-        "every member once, evenly spread at any time",
+        "every configuration once, evenly spread at any length",
         "Korobov, 1959; Cranley & Patterson, 1976",
     ),
     "local": Entry(
         "nas.strategies.local_search",
         "LocalSearch",
-        "climb over neighbours to the first better one; restart",
+        "hill climbing to the first better neighbour, with restarts",
         "White et al., UAI 2021",
     ),
     "annealing": Entry(
         "nas.strategies.annealing",
         "SimulatedAnnealing",
-        "a walk that goes to what is worse while it is hot",
+        "a random walk that accepts worse configurations while it is hot",
         "Kirkpatrick et al., Science 1983",
     ),
     "evolution": Entry(
         "nas.strategies.evolution",
         "RegularizedEvolution",
-        "mutate the winner of a tournament; the oldest dies",
+        "mutate the winner of a tournament; the oldest individual dies",
         "Real et al., AAAI 2019",
     ),
     "nsga2": Entry(
         "nas.strategies.nsga2",
         "NSGA2",
-        "generations, kept by Pareto rank and crowding",
+        "generations selected by Pareto rank and crowding distance",
         "Deb et al., IEEE TEC 2002",
     ),
     "quantum": Entry(
         "nas.strategies.quantum",
         "QuantumInspiredEvolution",
-        "observe superpositions, rotate them to the best",
+        "observe superpositions, rotate them towards the best",
         "Han & Kim, IEEE TEC 2002",
     ),
     "bayesian": Entry(
@@ -102,7 +103,7 @@ STRATEGIES: dict[str, Entry] = {
     "predictor": Entry(
         "nas.strategies.predictor",
         "Predictor",
-        "evolve candidates, evaluate the one that a Gaussian process expects to improve most",
+        "evolve candidates, propose the one with the highest expected improvement",
         "ours, after White et al., AAAI 2021; Ru et al., ICLR 2021",
     ),
 }
@@ -112,7 +113,7 @@ def check_name(text: str) -> str:
     """Return `text` if it names a strategy, as `make` reads it.
 
     Raises:
-        ValueError: it does not; lists those there are.
+        ValueError: it does not; lists the strategies there are.
     """
     look_up("strategy", STRATEGIES, text)
     return text
@@ -123,8 +124,8 @@ def make(text: str, candidates: Candidates, objectives: Objectives) -> Strategy:
 
     Args:
         text: `name`, or `name:setting=value,...` with keyword arguments of its class.
-        candidates: What it chooses from.
-        objectives: What it chooses by.
+        candidates: The configurations to choose from.
+        objectives: The objectives to optimise.
 
     Raises:
         ValueError: there is no such strategy, it has no such setting, or does not allow the value.

@@ -24,23 +24,25 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from nas.core.candidates import Candidates
+from nas.core.configuration import Configuration
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from search_spaces import Choice
 from search_spaces.tree.node import Answer, Question
 
 SAMPLERS = ("tpe", "gp")
-_ASKS = 5  # for one that is new and within the limits; after that, one near the last is taken
+_ASKS = 5  # for an available configuration; after that, a mutant of the last one is proposed
 
 
 class BayesianOptimization:
-    """Ask a model of the scores told so far.
+    """Propose what a sampler of Optuna suggests after the trials so far.
 
     Args:
-        candidates: What to choose from.
-        objectives: What the model is of.
+        candidates: The configurations to choose from.
+        objectives: The objectives that are modelled.
         sampler: `tpe`, or `gp` for a Gaussian process.
-        draws: Uniform draws to begin with.
+        draws: Number of uniform draws before the first suggestion.
     """
 
     def __init__(
@@ -59,23 +61,25 @@ class BayesianOptimization:
         self._objectives = objectives
         self._sampler = sampler
         self._draws = draws
-        self._told = 0
+        self._observed = 0
         self._study = quiet_study(len(objectives.names))
 
     def ask(self, rng: Random) -> Proposal:
-        if self._told < self._draws:
-            return self._candidates.sample(rng)
+        if self._observed < self._draws:
+            return Proposal(self._candidates.sample(rng))
         for _ in range(_ASKS):
-            proposal = self._suggest(rng)
-            if self._candidates.offers(proposal):
-                return proposal
-        return self._candidates.mutate(proposal, rng)
+            configuration = self._suggest(rng)
+            if self._candidates.is_available(configuration):
+                return Proposal(configuration)
+        return Proposal(self._candidates.mutate(configuration, rng))
 
     def tell(self, trial: Trial) -> None:
         if not trial.completed:
             return
-        self._told += 1
-        answers = [(Parameter(q), a) for q, a in self._candidates.answers(trial.proposal)]
+        self._observed += 1
+        answers = [
+            (Parameter(q), a) for q, a in self._candidates.space.answers(trial.configuration)
+        ]
         self._study.add_trial(
             create_trial(
                 params={p.name: answer for p, answer in answers},
@@ -84,14 +88,14 @@ class BayesianOptimization:
             )
         )
 
-    def _suggest(self, rng: Random) -> Proposal:
+    def _suggest(self, rng: Random) -> Configuration:
         self._study.sampler = self._seeded(rng.getrandbits(32))
         asked = self._study.ask()
-        proposal = self._candidates.decide(lambda question: Parameter(question).suggest(asked))
-        # Optuna learns of a proposal when its trial is told, and of nothing else: after a resume
-        # it would not know what was asked before.
+        space = self._candidates.space
+        configuration = space.decide(lambda question: Parameter(question).suggest(asked))
+        # Optuna is to learn from trials alone: after a resume it would not know what was asked.
         self._study.tell(asked, state=TrialState.FAIL)
-        return proposal
+        return configuration
 
     def _seeded(self, seed: int) -> BaseSampler:
         if self._sampler == "gp":
@@ -106,7 +110,7 @@ class BayesianOptimization:
 
 
 class Parameter:
-    """A decision as Optuna knows it: under a name that stands for one distribution only."""
+    """A decision as a parameter of Optuna, whose name stands for one distribution only."""
 
     def __init__(self, question: Question) -> None:
         last = len(question.weights) - 1
@@ -120,7 +124,7 @@ class Parameter:
         self.name = f"{question.path} {type(self.distribution).__name__}({last})"
 
     def suggest(self, trial: optuna.Trial) -> Answer:
-        """Have the sampler decide."""
+        """Let the sampler of Optuna decide."""
         match self.distribution:
             case FloatDistribution(low=low, high=high):
                 return trial.suggest_float(self.name, low, high)
@@ -133,7 +137,7 @@ class Parameter:
 
 
 def quiet_study(objectives: int) -> optuna.Study:
-    """A study in memory, made without a line in the log."""
+    """Create a study in memory without a line in Optuna's log."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

@@ -3,28 +3,29 @@
 Real, Aggarwal, Huang & Le, "Regularized Evolution for Image Classifier Architecture Search",
 AAAI 2019, Algorithm 1. https://arxiv.org/abs/1802.01548. Deviation: the paper's tournament is won
 by accuracy; here by Pareto rank among the living, then by crowding distance (Deb et al. 2002), so
-that the population spreads along accuracy versus size. With one objective it is the paper's, but
-for its size: for hundreds of trials, not thousands, 20 individuals and 10 in a tournament.
+that the population spreads along accuracy versus size. With one objective it is the paper's
+algorithm. Its defaults, 20 individuals and 10 in a tournament, are for hundreds of trials; the
+paper's are for thousands.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from random import Random
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
 from nas.core.pareto import Vector, best_first
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 
 
 class RegularizedEvolution:
     """Mutate the winner of a random tournament; the oldest individual dies.
 
     Args:
-        candidates: What to choose from.
-        objectives: What the tournament is won by.
+        candidates: The configurations to choose from.
+        objectives: The objectives that decide a tournament.
         population: Individuals alive at once (P in the paper); drawn at random to begin with.
         tournament: Individuals that compete to be the parent (S in the paper).
     """
@@ -44,27 +45,28 @@ class RegularizedEvolution:
         self._size = population
         self._tournament = tournament
         self._alive: deque[Trial] = deque(maxlen=population)
-        self._vectors: deque[Vector] = deque(maxlen=population)  # of their scores
-        self._place: list[int] | None = None  # of each individual, 0 for the best
+        self._vectors: deque[Vector] = deque(maxlen=population)  # their objectives
+        self._rank: list[int] | None = None  # of each individual, 0 for the best
 
     def ask(self, rng: Random) -> Proposal:
         if len(self._alive) < self._size:
-            return self._candidates.sample(rng)
-        places = self._places()
-        winner = min(rng.choices(range(self._size), k=self._tournament), key=places.__getitem__)
+            return Proposal(self._candidates.sample(rng))
+        ranks = self._ranks()
+        winner = min(rng.choices(range(self._size), k=self._tournament), key=ranks.__getitem__)
         parent = self._alive[winner]
-        return self._candidates.mutate(replace(parent.proposal, parents=(parent.number,)), rng)
+        mutant = self._candidates.mutate(parent.configuration, rng)
+        return Proposal(mutant, parents=(parent.number,))
 
     def tell(self, trial: Trial) -> None:
         if trial.completed:
             self._alive.append(trial)  # a full deque drops its oldest entry
             self._vectors.append(self._objectives.vector(trial.scores))
-            self._place = None
+            self._rank = None
 
-    def _places(self) -> list[int]:
-        if self._place is None:
+    def _ranks(self) -> list[int]:
+        if self._rank is None:
             order = best_first(self._vectors)
-            self._place = [0] * len(order)
-            for place, index in enumerate(order):
-                self._place[index] = place
-        return self._place
+            self._rank = [0] * len(order)
+            for rank, index in enumerate(order):
+                self._rank[index] = rank
+        return self._rank

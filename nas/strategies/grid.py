@@ -22,7 +22,8 @@ from random import Random
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from search_spaces import Node
 from search_spaces.tree.node import Answer, Question
 
@@ -30,44 +31,45 @@ _FEW = 100_000  # members to go through however few of them are within the limit
 
 
 class GridSearch:
-    """The next step of an even walk through the space that is within the limits, and not taken.
+    """Propose the next available configuration of an even walk through the space.
 
-    Where a space is large and little of it is within the limits, nearly every step would be
-    outside: there, draws are uniform.
+    Where a space is large and little of it is within the limits, nearly every step would lead
+    outside; there, proposals are uniform draws.
     """
 
     def __init__(self, candidates: Candidates, objectives: Objectives) -> None:  # noqa: ARG002
         self._candidates = candidates
-        self._size = candidates.tree.weight
+        self._size = candidates.space.tree.weight
         self._stride = golden_stride(self._size)
-        self._walks = candidates.frequent or self._size <= _FEW
-        self._next = 1  # steps before it led to what is taken or over the limits
+        self._walks = candidates.space.rejection_sampling_ok or self._size <= _FEW
+        self._next = 1  # earlier steps led to configurations that are not available
 
     def ask(self, rng: Random) -> Proposal:
-        if self._walks and self._candidates.taken:
-            first = self._candidates.answers(next(iter(self._candidates.taken)))
+        space, proposed = self._candidates.space, self._candidates.ledger.configurations
+        if self._walks and proposed:
+            first = space.answers(next(iter(proposed)))
             start = number_of(first)
             shifts = {(q.path, q.node): answer for q, answer in first if not q.weights}
-            endless = self._candidates.tree.size == inf
+            endless = space.tree.size == inf
             for step in count(self._next) if endless else range(self._next, self._size):
                 number = (start + step * self._stride) % self._size
-                proposal = self._candidates.decide(Member(number, step, shifts))
-                if self._candidates.offers(proposal):
-                    return proposal
+                configuration = space.decide(Member(number, step, shifts))
+                if self._candidates.is_available(configuration):
+                    return Proposal(configuration)
                 self._next = step + 1
-        return self._candidates.sample(rng)
+        return Proposal(self._candidates.sample(rng))
 
     def tell(self, trial: Trial) -> None:
         pass
 
 
 class Member:
-    """Takes the decisions of one member, given its number in the order of the tree.
+    """Decides as one member of the space does, given its number in the order of the tree.
 
     Args:
         number: Below the weight of the tree.
-        step: Of the walk, which decides the real numbers.
-        shifts: What is added to them, by path and node.
+        step: Number of the step of the walk, which decides the real numbers.
+        shifts: Fractions added to the real numbers, by path and node.
     """
 
     def __init__(self, number: int, step: int, shifts: Mapping[tuple[str, Node], float]) -> None:

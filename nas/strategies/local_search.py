@@ -4,54 +4,53 @@ White, Nolen & Savani, "Exploring the Loss Landscape in Neural Architecture Sear
 https://arxiv.org/abs/2005.02960; of its variants, the one that moves to the first neighbour that
 is better. With several objectives it is Pareto local search (Paquete, Chiarandini & Stützle,
 "Pareto Local Optimum Sets in the Biobjective Traveling Salesman Problem", 2004): a climb goes on
-from all that it found and that nothing else it found dominates. With one objective that is one,
-the best. Deviation: nothing is evaluated twice, so a climb that comes by where another has been
-does not look there again.
+from every non-dominated trial it found; with one objective that is the best one. Deviation:
+nothing is evaluated twice, so a climb skips configurations that another climb has evaluated.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
 from nas.core.pareto import Front
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 
 
 class LocalSearch:
-    """Try the neighbours of the best, in random order; when none is left, start elsewhere.
+    """Propose neighbours of the best in random order; when none is left, restart at random.
 
-    The start of a climb has no parents, and is drawn uniformly. While trials overlap, several
-    climbs can be open: the earliest goes on.
+    The first trial of a climb is drawn uniformly and has no parents. While trials overlap, several
+    climbs can be open; the earliest goes on.
 
     Args:
-        candidates: What to choose from.
-        objectives: What is up.
+        candidates: The configurations to choose from.
+        objectives: The objectives that decide which trial is better.
     """
 
     def __init__(self, candidates: Candidates, objectives: Objectives) -> None:
         self._candidates = candidates
         self._objectives = objectives
-        self._start: dict[int, int] = {}  # of every trial, the one that its climb began with
-        self._summits: dict[int, Front[Trial]] = {}  # of every climb
-        self._open: set[int] = set()  # climbs that may have somewhere to go
-        self._explored: set[int] = set()  # trials of which all neighbours are taken
+        self._start: dict[int, int] = {}  # by trial, the first of its climb
+        self._summits: dict[int, Front[Trial]] = {}  # by the first trial of a climb
+        self._open: set[int] = set()  # climbs that may have neighbours left
+        self._explored: set[int] = set()  # trials whose neighbours have all been proposed
 
     def ask(self, rng: Random) -> Proposal:
         draw = rng.random()
         for start in sorted(self._open):
             for trial in self._summits[start].items:
                 if trial.number not in self._explored:
-                    here = replace(trial.proposal, parents=(trial.number,))
-                    # Dice of its own: what is explored is known sooner without a resume.
-                    dice = Random(f"{draw}/{trial.number}")
-                    if neighbour := self._candidates.neighbour(here, dice):
-                        return neighbour
+                    # A generator of its own: after a resume more trials are looked at again.
+                    own = Random(f"{draw}/{trial.number}")
+                    neighbour = self._candidates.neighbour(trial.configuration, own)
+                    if neighbour is not None:
+                        return Proposal(neighbour, parents=(trial.number,))
                     self._explored.add(trial.number)
             self._open.remove(start)
-        return self._candidates.sample(rng)
+        return Proposal(self._candidates.sample(rng))
 
     def tell(self, trial: Trial) -> None:
         if not trial.completed:

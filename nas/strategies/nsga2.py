@@ -8,25 +8,25 @@ probability (1 - 1/n)^n, which is about 1/e.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import exp
 from random import Random
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
 from nas.core.pareto import best_first
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 
 
 class NSGA2:
     """Parents and offspring compete; the best by Pareto rank, then crowding, survive.
 
-    A generation ends when `population` trials have been told, whoever asked for them, so nothing
-    waits for it when trials overlap.
+    A generation ends when `population` trials have been observed, whoever proposed them, so that
+    nothing waits for the end of a generation when trials overlap.
 
     Args:
-        candidates: What to choose from.
-        objectives: What survival depends on.
+        candidates: The configurations to choose from.
+        objectives: The objectives that decide survival.
         population: Parents, and offspring of each generation (N in the paper).
         crossover: Probability that a child has two parents (p_c in the paper).
     """
@@ -47,29 +47,32 @@ class NSGA2:
         self._crossover = crossover
         self._parents: list[Trial] = []  # the best first
         self._offspring: list[Trial] = []
-        self._told = 0
+        self._observed = 0
 
     def ask(self, rng: Random) -> Proposal:
         if not self._parents:
-            return self._candidates.sample(rng)
-        child = self._parent(rng)
+            return Proposal(self._candidates.sample(rng))
+        parent = self._parent(rng)
+        child = parent.configuration
+        parents: tuple[int, ...] = (parent.number,)
         if rng.random() < self._crossover:
-            child = self._candidates.crossover(child, self._parent(rng), rng)
-        if rng.random() < exp(-1) and self._candidates.is_new(child):
-            return child
-        return self._candidates.mutate(child, rng)
+            other = self._parent(rng)
+            child = self._candidates.space.crossover(child, other.configuration, rng)
+            parents += (other.number,)
+        if rng.random() >= exp(-1) or not self._candidates.ledger.is_new(child):
+            child = self._candidates.mutate(child, rng)
+        return Proposal(child, parents)
 
     def tell(self, trial: Trial) -> None:
         if trial.completed:
             self._offspring.append(trial)
-        self._told += 1
-        if self._told % self._size == 0:
+        self._observed += 1
+        if self._observed % self._size == 0:
             pool = self._parents + self._offspring
             order = best_first([self._objectives.vector(t.scores) for t in pool]) if pool else []
             self._parents = [pool[i] for i in order[: self._size]]
             self._offspring = []
 
-    def _parent(self, rng: Random) -> Proposal:
-        """The better of two (the parents are in order)."""
-        winner = self._parents[min(rng.choices(range(len(self._parents)), k=2))]
-        return replace(winner.proposal, parents=(winner.number,))
+    def _parent(self, rng: Random) -> Trial:
+        """Draw two parents and return the better one; they are in order of rank."""
+        return self._parents[min(rng.choices(range(len(self._parents)), k=2))]

@@ -1,4 +1,4 @@
-"""Evolution guided by a model of the scores already told.
+"""Evolution guided by a model of the scores observed so far.
 
 After White, Neiswanger & Savani, "BANANAS", AAAI 2021, https://arxiv.org/abs/1910.11858 (path
 encoding; the acquisition is optimised by mutating the best), and Ru, Wan, Dong & Osborne,
@@ -14,7 +14,6 @@ improvement, where costs are known exactly and only the other scores are modelle
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Iterable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from math import inf, log
@@ -23,9 +22,11 @@ from random import Random
 import numpy as np
 
 from nas.core.candidates import Candidates
+from nas.core.configuration import Configuration
 from nas.core.objectives import MAXIMISE, Objectives
 from nas.core.pareto import Vector, best_first
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.surrogates.features import COSTS, Encoder
 from nas.surrogates.gaussian_process import Array, one_thread
 from nas.surrogates.improvement import log_hypervolume_improvement
@@ -36,14 +37,14 @@ _PROMISING, _CLIMBERS = 2, 4  # candidates that are mutated in each round, and m
 
 
 class Predictor:
-    """Evolve candidates by what a Gaussian process expects of them; propose the best of all.
+    """Evolve candidates by the improvement a Gaussian process expects; propose the best.
 
     Args:
-        candidates: What to choose from.
-        objectives: What to improve; costs are not modelled, but known.
-        initial: Trials drawn at random to begin with.
-        parents: The best trials, of which candidates are mutants and children.
-        rounds: How often the most promising candidates are mutated in turn.
+        candidates: The configurations to choose from.
+        objectives: The objectives to improve; exact costs among them are not modelled.
+        initial: Number of trials drawn at random before the model is used.
+        parents: Number of best trials whose mutants and children are candidates.
+        rounds: Number of rounds in which the most promising candidates are mutated.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Predictor:
                 f"want initial >= 2, parents >= 1, rounds >= 0: {initial=}, {parents=}, {rounds=}"
             )
         self._candidates = candidates
+        self._space = candidates.space
         self._initial = initial
         self._parents = parents
         self._rounds = rounds
@@ -67,47 +69,48 @@ class Predictor:
         self._modelled = [n for n in names if n not in COSTS] or [names[0]]
         self._exact = [n for n in names if n not in self._modelled]
         self._first = names[0]
-        self._told: list[Trial] = []
-        self._completed: list[int] = []  # where they are among those told
-        self._known: set[Hashable] = set()  # keys of those told
-        self._pending: dict[Hashable, Proposal] = {}
-        self._seen = 0  # of what is taken
+        self._observed: list[Trial] = []
+        self._completed: list[int] = []  # indices into `_observed`
+        self._known: set[Hashable] = set()  # keys of `_observed`
+        self._pending: dict[Hashable, Configuration] = {}
+        self._seen = 0  # configurations of the ledger that have been looked at
 
     def ask(self, rng: Random) -> Proposal:
-        pending = self._in_flight()
-        if len(self._completed) < 2 or len(self._told) + len(pending) < self._initial:
-            return self._candidates.sample(rng)
+        pending = self._find_pending()
+        if len(self._completed) < 2 or len(self._observed) + len(pending) < self._initial:
+            return Proposal(self._candidates.sample(rng))
         with one_thread():
             return self._most_promising(pending, rng)
 
     def tell(self, trial: Trial) -> None:
-        key = self._candidates.key(trial.proposal)
+        key = self._space.key(trial.configuration)
         self._known.add(key)
         self._pending.pop(key, None)
         if trial.completed:
-            self._completed.append(len(self._told))
-        self._told.append(trial)
+            self._completed.append(len(self._observed))
+        self._observed.append(trial)
 
     def recommend(self, among: Container[int] | None = None) -> Trial:
-        """Of the completed trials told, the one whose first objective is best without its noise.
+        """The completed trial that the model expects to be the best in the first objective.
 
         Args:
-            among: Only of trials with these numbers.
+            among: Numbers of the trials to choose from; None for all.
 
         Raises:
-            ValueError: no such trial has been told.
+            ValueError: no such trial has been observed.
         """
-        completed = (self._told[i] for i in self._completed)
+        completed = (self._observed[i] for i in self._completed)
         trials = [t for t in completed if among is None or t.number in among]
         if not trials:
             raise ValueError("want a completed trial to recommend, got none")
         if self._first in self._exact:
             return min(trials, key=lambda t: t.scores[self._first])
         with one_thread():
-            mean, _ = self._believe([]).predict([self._encoder.encode(t.proposal) for t in trials])
+            points = [self._encoder.encode(t.configuration) for t in trials]
+            mean, _ = self._believe([]).predict(points)
         return trials[int(mean[:, 0].argmin())]
 
-    def _most_promising(self, pending: list[Proposal], rng: Random) -> Proposal:
+    def _most_promising(self, pending: list[Configuration], rng: Random) -> Proposal:
         belief = self._believe(pending)
         found, best = self._found(belief)
         pool = self._pool(best, rng)
@@ -119,30 +122,31 @@ class Predictor:
                 pool += more
                 gain = np.concatenate([gain, self._gain(more, belief, found)])
         ranked = (pool[i] for i in np.argsort(-gain, kind="stable"))
-        new = next(filter(self._candidates.is_new, ranked), None)
-        return self._candidates.sample(rng) if new is None else new
+        is_new = self._candidates.ledger.is_new
+        new = next((p for p in ranked if is_new(p.configuration)), None)
+        return Proposal(self._candidates.sample(rng)) if new is None else new
 
     @cached_property
     def _encoder(self) -> Encoder:
-        return Encoder(self._candidates)
+        return Encoder(self._space)
 
     @cached_property
     def _model(self) -> ScoreModel:
         return ScoreModel(len(self._encoder.groups), len(self._modelled))
 
-    def _believe(self, pending: list[Proposal]) -> Belief:
-        for trial in self._told[self._model.trials :]:
-            self._model.add(self._encoder.encode(trial.proposal), self._vector(trial))
-        return self._model.believe([self._encoder.encode(p) for p in pending])
+    def _believe(self, pending: list[Configuration]) -> Belief:
+        for trial in self._observed[self._model.trials :]:
+            self._model.add(self._encoder.encode(trial.configuration), self._vector(trial))
+        return self._model.believe([self._encoder.encode(c) for c in pending])
 
-    def _in_flight(self) -> list[Proposal]:
-        """What is taken and not told."""
-        taken = self._candidates.taken
-        for proposal in islice(taken, self._seen, None):
-            key = self._candidates.key(proposal)
+    def _find_pending(self) -> list[Configuration]:
+        """The configurations that are proposed and not observed yet."""
+        proposed = self._candidates.ledger.configurations
+        for configuration in islice(proposed, self._seen, None):
+            key = self._space.key(configuration)
             if key not in self._known:
-                self._pending[key] = proposal
-        self._seen = len(taken)
+                self._pending[key] = configuration
+        self._seen = len(proposed)
         return list(self._pending.values())
 
     def _vector(self, trial: Trial) -> Vector:
@@ -155,40 +159,42 @@ class Predictor:
         return (*modelled, *(log(1 + scores[n]) if n in scores else inf for n in self._exact))
 
     def _found(self, belief: Belief) -> tuple[Array, list[Proposal]]:
-        """What the completed trials are believed to be worth, and the best of them."""
+        """The believed objectives of the completed trials, and the best trials as parents."""
         completed = set(self._completed)
-        places = [i for i, row in enumerate(belief.rows) if row in completed]
-        trials = [self._told[belief.rows[i]] for i in places]
+        rows = [i for i, row in enumerate(belief.rows) if row in completed]
+        trials = [self._observed[belief.rows[i]] for i in rows]
         exact = [self._vector(t)[len(self._modelled) :] for t in trials]
-        found = np.hstack([belief.told[places], np.array(exact).reshape(len(trials), -1)])
+        found = np.hstack([belief.told[rows], np.array(exact).reshape(len(trials), -1)])
         order = best_first([tuple(row) for row in found.tolist()])[: self._parents]
-        best = [replace(trials[i].proposal, parents=(trials[i].number,)) for i in order]
+        best = [Proposal(trials[i].configuration, (trials[i].number,)) for i in order]
         return found, best
 
     def _pool(self, best: list[Proposal], rng: Random) -> list[Proposal]:
         def drawn() -> Iterator[Proposal]:
             for _ in range(_RANDOM):
-                yield self._candidates.sample(rng)
+                yield Proposal(self._candidates.sample(rng))
             yield from self._mutants(best, _MUTANTS, rng)
             for _ in range(_CHILDREN):
-                yield self._candidates.crossover(rng.choice(best), rng.choice(best), rng)
+                a, b = rng.choice(best), rng.choice(best)
+                child = self._space.crossover(a.configuration, b.configuration, rng)
+                yield Proposal(child, a.parents + b.parents)
 
         return _distinct(drawn(), ())
 
     def _mutants(self, parents: Iterable[Proposal], each: int, rng: Random) -> Iterator[Proposal]:
-        """Minimal mutations, and mutations of these: one decision, or two, in turn."""
+        """Mutants that differ in one decision and in two decisions, in turn."""
         for parent in parents:
             for _ in range(each // 2):
-                mutant = self._candidates.vary(parent, rng)
-                yield mutant
-                yield self._candidates.vary(mutant, rng)
+                mutant = self._space.mutate(parent.configuration, rng)
+                yield Proposal(mutant, parent.parents)
+                yield Proposal(self._space.mutate(mutant, rng), parent.parents)
 
     def _gain(self, pool: list[Proposal], belief: Belief, found: Array) -> Array:
-        """The logarithm of the expected improvement of each."""
-        mean, deviation = belief.predict([self._encoder.encode(p) for p in pool])
+        """The logarithm of the expected improvement by each of `pool`."""
+        mean, deviation = belief.predict([self._encoder.encode(p.configuration) for p in pool])
         if not self._exact:
             return log_hypervolume_improvement(mean, deviation, found)
-        counted = [self._encoder.costs(p) for p in pool]
+        counted = [self._encoder.costs(p.configuration) for p in pool]
         built = np.array([bool(costs) for costs in counted])  # the others cannot be run
         gain = np.full(len(pool), -inf)
         if built.any():
@@ -200,12 +206,11 @@ class Predictor:
 
 
 def _distinct(drawn: Iterable[Proposal], before: Iterable[Proposal]) -> list[Proposal]:
-    """Those of `drawn` that differ from one another and from `before`."""
-    seen = {(p.architecture, p.hyperparameters) for p in before}
-    kept = []
+    """The proposals of `drawn` whose configurations are not in `before`, each once."""
+    seen = {p.configuration for p in before}
+    distinct = []
     for proposal in drawn:
-        point = (proposal.architecture, proposal.hyperparameters)
-        if point not in seen:
-            seen.add(point)
-            kept.append(proposal)
-    return kept
+        if proposal.configuration not in seen:
+            seen.add(proposal.configuration)
+            distinct.append(proposal)
+    return distinct

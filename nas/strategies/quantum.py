@@ -6,7 +6,7 @@ individual is not a solution but a superposition of all: an amplitude for each a
 decision, whose square is the probability to observe it. Deviations: a Q-bit has two states, a
 decision here as many as it has answers (ranges in equal parts), conditional decisions included;
 the gate then rotates in the plane of the state and the answer of the best. Theirs evaluates all
-individuals, then updates all; here each is updated when its observation has been told. With
+individuals, then updates all; here each is updated when its trial has ended. With
 several objectives, "not as good" means worse in one of them, and the best that migrate to the
 individuals are spread along the front. The angle is larger, for hundreds of evaluations instead
 of their tens of thousands.
@@ -14,7 +14,6 @@ of their tens of thousands.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import acos, asin, cos, pi, sin, sqrt
 from random import Random
 from typing import TypeAlias
@@ -22,7 +21,8 @@ from typing import TypeAlias
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
 from nas.core.pareto import Front, Vector
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from search_spaces import Integer, Node, Real
 from search_spaces.tree.node import Answer, Question
 
@@ -36,13 +36,13 @@ class QuantumInspiredEvolution:
     """Observe superpositions; rotate them towards the best that was observed.
 
     Args:
-        candidates: What to choose from.
-        objectives: What the best is the best in.
+        candidates: The configurations to choose from.
+        objectives: The objectives that decide which observation is best.
         population: Superpositions; proposal n is an observation of number n modulo this.
-        angle: Of a rotation, in units of pi (0.01 in the paper).
-        epsilon: Probability that is always left to the answers other than the best's.
-        migration: Trials after which the best of all becomes that of every individual.
-        levels: Parts of a range of numbers that has more values than that.
+        angle: Angle of a rotation, in units of pi (0.01 in the paper).
+        epsilon: Probability that the answers other than the best's keep at least.
+        migration: Number of trials after which the best of all becomes the best of each individual.
+        levels: Number of parts that a range of more numbers is divided into.
     """
 
     def __init__(
@@ -67,23 +67,24 @@ class QuantumInspiredEvolution:
         self._states: list[dict[Key, State]] = [{} for _ in range(population)]
         self._best: list[Trial | None] = [None] * population
         self._front: Front[Trial] = Front()
-        self._told = 0
+        self._count = 0
 
     def ask(self, rng: Random) -> Proposal:
-        individual = len(self._candidates.taken) % len(self._states)
+        individual = len(self._candidates.ledger.configurations) % len(self._states)
         states, best = self._states[individual], self._best[individual]
         for _ in range(_OBSERVATIONS):
-            observed = self._candidates.decide(
+            configuration = self._candidates.space.decide(
                 lambda question: self._observe(states, question, rng)
             )
-            proposal = replace(observed, parents=() if best is None else (best.number,))
-            if self._candidates.offers(proposal):
-                return proposal
-        return self._candidates.mutate(proposal, rng)
+            if self._candidates.is_available(configuration):
+                break
+        else:
+            configuration = self._candidates.mutate(configuration, rng)
+        return Proposal(configuration, parents=() if best is None else (best.number,))
 
     def tell(self, trial: Trial) -> None:
-        individual = self._told % len(self._states)  # a schedule leaves gaps in the numbers
-        self._told += 1
+        individual = self._count % len(self._states)  # with a schedule their numbers have gaps
+        self._count += 1
         if not trial.completed:
             return
         best = self._best[individual]
@@ -92,7 +93,7 @@ class QuantumInspiredEvolution:
         else:
             self._rotate(self._states[individual], trial, best)
         self._front.add(self._vector(trial), trial)
-        if self._told % self._migration == 0:
+        if self._count % self._migration == 0:
             front = self._front.items
             self._best = [front[i % len(front)] for i in range(len(self._states))]
 
@@ -106,7 +107,7 @@ class QuantumInspiredEvolution:
         return rng.randrange(-(-part * answers // parts), -(-(part + 1) * answers // parts))
 
     def _rotate(self, states: dict[Key, State], trial: Trial, best: Trial) -> None:
-        """Turn every decision that `best` took otherwise towards what it decided."""
+        """Rotate every decision in which `trial` differs from `best` towards the answer of `best`."""
         seen = self._observed(trial)
         for key, (part, parts) in self._observed(best).items():
             if seen.get(key) != (part, parts):
@@ -114,16 +115,16 @@ class QuantumInspiredEvolution:
                 states[key] = rotated(state, part, self._angle, self._closest)
 
     def _observed(self, trial: Trial) -> dict[Key, tuple[int, int]]:
-        """What was observed of every state, and how many parts that has."""
+        """The observed part of every state, and the number of its parts."""
         observed = {}
-        for question, answer in self._candidates.answers(trial.proposal):
+        for question, answer in self._candidates.space.answers(trial.configuration):
             parts, answers = self._parts(question), len(question.weights) or 1
             part = min(int(answer * parts / answers), parts - 1)
             observed[question.path, question.node] = part, parts
         return observed
 
     def _parts(self, question: Question) -> int:
-        """How many states a decision has: ranges are cut where there are many numbers."""
+        """The number of states of a decision; a range of many numbers is divided into parts."""
         answers = len(question.weights)
         if isinstance(question.node, Integer | Real):
             return min(answers or self._levels, self._levels)

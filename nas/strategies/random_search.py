@@ -11,17 +11,18 @@ from random import Random
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 
 
 class RandomSearch:
-    """Uniform draws, without replacement."""
+    """Propose uniform draws, without replacement."""
 
     def __init__(self, candidates: Candidates, objectives: Objectives) -> None:  # noqa: ARG002
         self._candidates = candidates
 
     def ask(self, rng: Random) -> Proposal:
-        return self._candidates.sample(rng)
+        return Proposal(self._candidates.sample(rng))
 
     def tell(self, trial: Trial) -> None:
         pass

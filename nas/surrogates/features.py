@@ -1,17 +1,17 @@
-"""What a model of the scores sees of a proposal: numbers, in groups, and how far they are apart.
+"""Features of configurations for models of scores: numbers in groups, and their distances.
 
-Nothing here knows a search space. The groups are
+No group depends on a particular search space:
 
-    decisions   which option is taken where, from the flat view of the tree
-    paths       which sequences of labels lead through the graph, where the space has one: the
-                path encoding of White, Neiswanger & Savani, "BANANAS", AAAI 2021, Section 4,
+    decisions   the option of every active decision, from the flat view of the tree
+    paths       the sequences of labels through the graph, where the space has one: the path
+                encoding of White, Neiswanger & Savani, "BANANAS", AAAI 2021, Section 4,
                 https://arxiv.org/abs/1910.11858, with counts, and labels on edges as well
     costs       the logarithms of the exact costs
     recipe.*    each hyperparameter that is searched has a group of its own
 
-An ordinal option counts as where it lies among uniform draws (the share of them below it), so
-that linear and logarithmic ranges, and options that depend on others, need no scale from anyone.
-A decision that is not active differs from one that is, whatever that decides.
+An ordinal option is encoded by the share of uniform draws below it, so that linear and logarithmic
+ranges, and options that depend on others, need no scale. An inactive decision differs from an
+active one, whatever its option.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from collections.abc import Hashable, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from math import log, sqrt
+from random import Random
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from nas.core.candidates import Candidates
-from nas.core.trial import Proposal
+from nas.core.configuration import Configuration
+from nas.core.joint_space import JointSpace
 from nas.surrogates.gaussian_process import Array
-from search_spaces import Architecture, Cost, Record
+from search_spaces import Cost
 from search_spaces.dag import Dag
 from search_spaces.tree.values import Scalar
 
 COSTS = tuple(field.name for field in fields(Cost))
 
-_EXAMPLES = 128  # draws that say which decisions there are, and where an ordinal option lies
+_EXAMPLES = 128  # draws that give the decisions there are, and the ranks of ordinal options
 _PATHS = 1_000  # of one graph, at most
 _ONE_HOT = sqrt(1 / 2)  # two options that differ are then at distance 1 ...
 _ORDINAL = sqrt(6)  # ... as two ordinal ones are in the mean of squares
@@ -44,7 +45,7 @@ Group = list[tuple[Hashable, float]]  # feature and value, each feature once; th
 
 
 class Sparse(NamedTuple):
-    """The features of a proposal in one group."""
+    """The features of a configuration in one group."""
 
     features: np.ndarray  # numbers of those that are not 0
     values: Array
@@ -55,49 +56,49 @@ Point: TypeAlias = tuple[Sparse, ...]  # of all groups
 
 
 class Encoder:
-    """Turns proposals into features; remembers what it has turned.
+    """Encodes configurations as features; remembers them.
 
     Args:
-        candidates: What the proposals are drawn from.
+        space: The space of the configurations.
     """
 
-    def __init__(self, candidates: Candidates) -> None:
-        self._candidates = candidates
+    def __init__(self, space: JointSpace) -> None:
+        self._space = space
         drawn: dict[str, list[Scalar]] = defaultdict(list)
-        for example in candidates.examples(_EXAMPLES):
-            for path, option in example.items():
+        rng = Random("examples")
+        for _ in range(_EXAMPLES):
+            for path, option in space.flat(space.sample(rng)).items():
                 drawn[path].append(option)
         self._ordinal = {
             path: sorted(options)  # type: ignore[type-var]
             for path, options in drawn.items()
             if all(isinstance(o, int | float) and not isinstance(o, bool) for o in options)
         }
-        graph = ["paths"] if candidates.space.graph is not None else []
+        graph = ["paths"] if space.space.graph is not None else []
         recipe = sorted(path for path in drawn if path.startswith("recipe."))
         self.groups = ["decisions", *graph, "costs", *recipe]
         self._numbers: dict[Hashable, int] = {}
         self._remembered = lru_cache(maxsize=1 << 14)(self._features)
 
-    def encode(self, proposal: Proposal) -> Point:
-        """The features of a proposal."""
-        return self._remembered(proposal.architecture, proposal.hyperparameters)
+    def encode(self, configuration: Configuration) -> Point:
+        """The features of a configuration."""
+        return self._remembered(configuration)
 
-    def costs(self, proposal: Proposal) -> dict[str, int]:
-        """The exact costs by name; none where they cannot be counted, as when it cannot be run."""
+    def costs(self, configuration: Configuration) -> dict[str, int]:
+        """The exact costs by name; empty where the network cannot be built."""
         try:
-            cost = self._candidates.cost(proposal)
+            cost = self._space.cost(configuration)
         except Exception:  # a space of the user's own may build what cannot be run
             return {}
         return {name: getattr(cost, name) for name in COSTS}
 
-    def _features(self, architecture: Architecture, hyperparameters: Record) -> Point:
-        proposal = Proposal(architecture, hyperparameters)
+    def _features(self, configuration: Configuration) -> Point:
         groups: dict[str, Group] = {group: [] for group in self.groups}
-        for path, option in self._candidates.flat(proposal).items():
+        for path, option in self._space.flat(configuration).items():
             groups[path if path in groups else "decisions"] += self._decision(path, option)
-        groups["costs"] = [(name, log(1 + n)) for name, n in self.costs(proposal).items()]
-        if self._candidates.space.graph is not None:
-            graph = self._candidates.space.graph(architecture)
+        groups["costs"] = [(name, log(1 + n)) for name, n in self.costs(configuration).items()]
+        if self._space.space.graph is not None:
+            graph = self._space.space.graph(configuration.architecture)
             groups["paths"] = [(path, float(n)) for path, n in _paths(graph).items()]
         return tuple(self._sparse(name, group) for name, group in groups.items())
 
@@ -162,9 +163,9 @@ class _Dense:
 
 
 def _paths(graph: Dag) -> Counter[tuple[str, ...]]:
-    """How many paths from a vertex that reads nothing to one that nothing reads have these labels.
+    """The number of paths from a source to a sink of the graph, by their labels.
 
-    Of more than a thousand the first are taken, depth first.
+    Of more than a thousand paths, the first in depth-first order are counted.
     """
     ahead: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for i, j, label in sorted(graph.edges):

@@ -50,12 +50,12 @@ def kernel(distances: Array, theta: Array) -> tuple[Array, Array]:
 
 
 def fit(distances: Array, targets: Array, start: Array | None = None) -> Array:
-    """The hyperparameters that `targets` and the prior make most likely.
+    """The most probable hyperparameters after `targets` (maximum a posteriori).
 
     Args:
         distances: (groups, n, n), squared.
         targets: (n,) of mean 0 and variance 1.
-        start: Where the optimiser begins; the prior's mean by default.
+        start: Initial hyperparameters of the optimiser; by default the mean of the prior.
     """
     groups, n = len(distances), len(targets)
     mean, deviation = prior(groups)
@@ -93,7 +93,7 @@ def fit(distances: Array, targets: Array, start: Array | None = None) -> Array:
 
 
 class Posterior:
-    """What is believed after `targets` were seen.
+    """The posterior after `targets` were observed.
 
     Args:
         distances: (groups, n, n), squared.
@@ -106,7 +106,7 @@ class Posterior:
         covariance, _ = kernel(distances, theta)
         self._lower = _factorise(covariance, np.exp(theta[-1]))
         self._alpha = cho_solve((self._lower, True), targets, check_finite=False)
-        self.mean: Array = covariance @ self._alpha  # (n,) what the targets are without noise
+        self.mean: Array = covariance @ self._alpha  # (n,) the targets without noise
 
     def predict(self, distances: Array) -> tuple[Array, Array]:
         """Mean and standard deviation without noise at m points, (groups, m, n) from those seen."""

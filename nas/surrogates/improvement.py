@@ -1,14 +1,14 @@
-"""By how much a candidate is expected to improve on what has been found.
+"""Expected improvement of candidates over the trials so far.
 
 One score: expected improvement (Mockus 1975; Jones et al. 1998, equation 15), as its logarithm,
 which still ranks candidates where the improvement itself is too small for a float (Ament et al.,
 "Unexpected Improvements to Expected Improvement", NeurIPS 2023, equation 9 and Appendix A.1,
 https://arxiv.org/abs/2310.20708).
 
-Several scores: expected hypervolume improvement. The volume a candidate adds is the integral,
-over the points that nothing dominates yet, of the chance that it dominates them. Along the first
-score that integral is an expected improvement; over the others it is taken at the points of a
-Halton sequence. A score without uncertainty, as an exact cost is, dominates a level or does not.
+Several scores: expected hypervolume improvement. The expected gain of a candidate is the integral,
+over the points that no trial dominates, of the probability that it dominates them. Along the first
+score that integral is an expected improvement; over the others it is approximated at the points of
+a Halton sequence. A score without uncertainty, such as an exact cost, either dominates or does not.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ def log_expected_improvement(mean: Array, deviation: Array, best: Array | float)
 
 
 def log_hypervolume_improvement(mean: Array, deviation: Array, found: Array) -> Array:
-    """Of m candidates, up to a constant; all scores are minimised.
+    """Logarithm of the expected hypervolume improvement of m candidates, up to a constant.
+
+    All scores are minimised.
 
     Args:
         mean: (m, scores).
-        deviation: (m, scores); 0 for what is known exactly, the first being above 0.
+        deviation: (m, scores); 0 for scores that are known exactly. The first must be above 0.
         found: (n, scores) of the trials; the worst of them bound the hypervolume.
     """
     if mean.shape[1] == 1:

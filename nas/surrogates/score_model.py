@@ -1,4 +1,4 @@
-"""What is expected of the scores of an architecture, learnt from the trials told so far."""
+"""A model of scores, learnt from trials: Gaussian processes over normal scores of ranks."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from nas.core.pareto import Vector, best_first
 from nas.surrogates.features import Point, Reference
 from nas.surrogates.gaussian_process import Array, Posterior, fit, prior
 
-_FIRST = 6  # trials that hyperparameters are first learnt from; then from a tenth more each time
-_MOST = 400  # trials that beliefs are made from: this bounds the time of a proposal
+_FIRST = 6  # trials before hyperparameters are first learnt; then again after a tenth more
+_MOST = 400  # trials that a belief is learnt from, which bounds the time of a proposal
 
 
 class ScoreModel:
     """A Gaussian process for each score, over the normal scores of its ranks.
 
-    Ranks, because what is wrong with most architectures of a space says little about which of
-    the best is best, and because then no score needs a scale. A failed trial ranks last.
+    Ranks are modelled because the scores of poor architectures say little about which of the best
+    is best, and because then no score needs a scale. A failed trial ranks last.
 
-    Everything follows from the trials in the order in which they were added, whenever they are
-    asked about: hyperparameters are learnt at set numbers of trials, each time starting from
-    where the last time ended, so that a search that is resumed learns the same.
+    The model depends on the trials and their order alone: hyperparameters are learnt at fixed
+    numbers of trials, each time starting from the previous ones, so that a resumed search learns
+    the same.
 
     Args:
-        groups: Of features.
-        scores: How many scores are modelled: the first so many of the vectors that are added.
+        groups: Number of groups of features.
+        scores: Number of scores that are modelled: the first ones of the vectors added.
     """
 
     def __init__(self, groups: int, scores: int) -> None:
@@ -42,25 +42,25 @@ class ScoreModel:
 
     @property
     def trials(self) -> int:
-        """How many have been added."""
+        """Number of trials added."""
         return len(self._points)
 
     def add(self, point: Point, vector: Vector) -> None:
-        """Take in a trial.
+        """Add a trial.
 
         Args:
             point: Its features.
-            vector: All minimised; the modelled scores come first and are infinite in a failure.
+            vector: Its scores, all minimised, the modelled ones first; infinite for a failure.
         """
         self._points.append(point)
         self._vectors.append(vector)
 
     def believe(self, pending: Sequence[Point] = ()) -> Belief:
-        """What to expect now.
+        """The beliefs after the trials so far.
 
         Args:
-            pending: What is being evaluated: taken to turn out as expected, so that nothing like
-                it is asked for again without need (Ginsbourger et al. 2010, "kriging believer").
+            pending: Configurations that are being evaluated. They are assumed to score as expected,
+                so that similar ones are not proposed (Ginsbourger et al. 2010, "kriging believer").
         """
         while self._next <= len(self._points):
             self._learn(self._next)
@@ -84,7 +84,7 @@ class ScoreModel:
         self._theta = [fit(distances / self._scale, t, start) for t, start in starts]
 
     def _rows(self, count: int) -> list[int]:
-        """The trials to learn from: of many, the best half, and an even spread of the others."""
+        """Indices of the trials to learn from; of many, the best and an even spread of the others."""
         if count <= _MOST:
             return list(range(count))
         whole = [i for i in range(count) if all(map(isfinite, self._vectors[i]))]
@@ -102,7 +102,7 @@ class ScoreModel:
 
 
 class Belief:
-    """The beliefs about all modelled scores at one time; in normal scores, all minimised."""
+    """The posterior of all modelled scores, as normal scores that are minimised."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Belief:
         scale: Array,
         theta: Sequence[Array],
     ) -> None:
-        self.rows = rows  # the trials it is made from
+        self.rows = rows  # indices of the trials it is learnt from
         self._scale = scale
         self._reference = Reference(points)
         told = self._reference.among / scale

@@ -15,20 +15,29 @@ def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
     """One row a trial.
 
     Columns: number, status (completed, stopped early, or the cause of failure), on_front, every
-    score, seconds, epochs, parents (with spaces between), continues, notation, and each decision
+    score, seconds, epochs, parents (separated by spaces), resume_from, notation, and each decision
     by its path, those of the recipe first; empty where a decision does not arise.
     """
     decisions = Decisions.of(run.settings, space)
     rows = [decisions.flat(trial.proposal) for trial in run.trials]
     paths = dict.fromkeys(path for row in rows for path in row)
     members = {trial.number for trial in run.front}
-    head = ["number", "status", "on_front", *MAXIMISE, "seconds", "epochs", "parents", "continues"]
+    head = [
+        "number",
+        "status",
+        "on_front",
+        *MAXIMISE,
+        "seconds",
+        "epochs",
+        "parents",
+        "resume_from",
+    ]
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*head, "notation", *paths])
     for trial, row in zip(run.trials, rows, strict=True):
         failure = trial.failure
         done = "stopped early" if trial.stopped_early else "completed"
-        continues = trial.proposal.continues
+        resumed = trial.proposal.resume_from
         writer.writerow(
             [
                 trial.number,
@@ -38,7 +47,7 @@ def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
                 trial.seconds,
                 trial.epochs,
                 " ".join(map(str, trial.proposal.parents)),
-                "" if continues is None else continues,
+                "" if resumed is None else resumed,
                 space.format(trial.architecture),
                 *(row.get(path, "") for path in paths),
             ]

@@ -261,7 +261,7 @@ def _is_free(path: tuple[Any, ...]) -> bool:
 
     Stages of a training are not in journals of old.
     """
-    stages = {"epochs", "continues", "root", "done"}
+    stages = {"epochs", "resume_from", "root", "start_epoch"}
     free = {"made", "recipe", "measured", "architecture", "hyperparameters", "scores", "curve"}
     return bool(path) and (path[0] in free | stages or path[0] in ("data", "settings"))
 

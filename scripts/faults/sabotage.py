@@ -14,9 +14,13 @@ import processes
 from faults import Finding
 from nas import executors
 from nas.core.candidates import Candidates
+from nas.core.configuration import Configuration
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.engine.loop import run_trials
+from nas.estimators.cost import ExactCost
 from nas.evaluators import factories, training
 from nas.executors import ResourceLimits
 from nas.runs.journal import Journal
@@ -137,9 +141,9 @@ def _search(name: str, folder: Path, deeds: list[str]) -> list[Trial]:
     settings = Settings(space=f"{file}:space", recipe={"epochs": 1}, strategy="random")
     space = settings.load_space()
     data = training.load_data("digits", device="cpu")
-    candidates = Candidates(space, training.task_of(data))
+    candidates = Candidates(JointSpace(space, training.task_of(data)))
     first = [
-        Proposal(Architecture("sabotage", {"width": 9 + i, "deed": deed}))
+        Proposal(Configuration.of(Architecture("sabotage", {"width": 9 + i, "deed": deed})))
         for i, deed in enumerate(deeds)
     ]
     terms = (
@@ -161,10 +165,11 @@ def _search(name: str, folder: Path, deeds: list[str]) -> list[Trial]:
         return list(
             run_trials(
                 make("random", candidates, Objectives()),
-                candidates,
+                candidates.ledger,
                 executor,
                 journal,
                 trials=len(deeds),
+                estimators=(ExactCost(candidates.space),),
                 seed=0,
                 max_pending=8,
                 first=first,

@@ -15,7 +15,8 @@ import processes
 
 from faults import Finding
 from nas import executors
-from nas.core.trial import Proposal
+from nas.core.configuration import Configuration
+from nas.core.proposal import Proposal
 from nas.engine.session import Session
 from nas.evaluators import factories
 from nas.executors import ResourceLimits
@@ -56,7 +57,7 @@ def _rate(
     """Trials a second, of one architecture, once all workers are warm."""
     settings = Settings(space=SPACE, data=data, recipe=recipe)
     folder.mkdir(exist_ok=True)
-    proposal = Proposal(settings.load_space().known["resnet"])
+    proposal = Proposal(Configuration.of(settings.load_space().known["resnet"]))
     blueprint = factories.training_blueprint(settings, folder, "cpu")
     with closing(executors.make(executor, blueprint, ResourceLimits(workers=workers))) as place:
         for number in range(workers):
@@ -74,7 +75,7 @@ def _rate(
 def _share(data: str, folder: Path, trials: int) -> float:
     """The part of a search with two workers that is not spent in them, of all processor time."""
     settings = Settings(space=SPACE, data=data, device="cpu")
-    session = Session(settings, folder, terms=ResourceLimits(workers=2))
+    session = Session(settings, folder, limits=ResourceLimits(workers=2))
     search = session.run(trials + 2)
     for _ in range(2):  # until both workers are warm
         next(search)

@@ -11,8 +11,10 @@ sys.path.append(str(Path(__file__).parents[2] / "scripts"))  # workers have the 
 
 from deeds import DEEDS
 
-from nas.core.trial import Failure, Proposal
-from nas.evaluators import Need, Outcome
+from nas.core.configuration import Configuration
+from nas.core.demand import MemoryDemand
+from nas.core.failure import EvaluationFailed, Failure
+from nas.core.proposal import Proposal
 from nas.evaluators.blueprint import Blueprint
 from search_spaces import Architecture
 
@@ -24,21 +26,23 @@ def blueprint(folder, **arguments):
     return Blueprint("tests.nas.saboteur:saboteur", {"folder": str(folder), **arguments})
 
 
-def saboteur(*, place, folder, unusable="", dies_at_start=0, rates=()):
+def saboteur(*, slot, folder, unusable="", dies_at_start=0, rates=()):
     """The factory that the blueprint names."""
     made = Path(folder) / "made.txt"
     with made.open("a") as file:
-        file.write(f"{place} {sys.prefix} {os.getpid()}\n")
+        file.write(f"{slot} {sys.prefix} {os.getpid()}\n")
     if unusable:
         raise ValueError(unusable)
     if len(made.read_text().splitlines()) <= dies_at_start:
         os.kill(os.getpid(), signal.SIGKILL)
-    return Saboteur(Path(folder), dict(enumerate(rates)).get(place, 0.0))
+    return Saboteur(Path(folder), dict(enumerate(rates)).get(slot, 0.0))
 
 
 def proposal(name="nothing", argument=0):
     """A proposal to have that done."""
-    return Proposal(Architecture("sabotage", {"deed": name, "argument": argument}))
+    return Proposal(
+        Configuration.of(Architecture("sabotage", {"deed": name, "argument": argument}))
+    )
 
 
 def score(number):
@@ -52,28 +56,30 @@ class Saboteur:
     def __init__(self, folder, rate=0.0):
         self._folder, self._rate = folder, rate
 
-    def need(self, proposal):
+    def memory_demand(self, configuration):
         """Deeds called `need_...` are done here."""
-        name = proposal.architecture["deed"]
+        architecture = configuration.architecture
+        name = architecture["deed"]
         if name.startswith("need_"):
-            DEEDS[name.removeprefix("need_")](self._folder, proposal.architecture["argument"])
-        return Need("cpu", NEED)
+            DEEDS[name.removeprefix("need_")](self._folder, architecture["argument"])
+        return MemoryDemand("cpu", NEED)
 
-    def rate(self, proposal, seconds):  # noqa: ARG002
+    def throughput(self, configuration, seconds):  # noqa: ARG002
         if self._rate < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._rate
 
-    def evaluate(self, number, proposal):
-        with (self._folder / f"tried-{number}.txt").open("a") as file:
+    def evaluate(self, job):
+        with (self._folder / f"tried-{job.number}.txt").open("a") as file:
             file.write(f"{os.getpid()}\n")
-        name, argument = proposal.architecture["deed"], proposal.architecture["argument"]
+        architecture = job.configuration.architecture
+        name, argument = architecture["deed"], architecture["argument"]
         if name == "diverges":
-            return Outcome(recipe={}, failure=Failure("diverged", "training loss is nan"))
+            raise EvaluationFailed(Failure("diverged", "training loss is nan"))
         if name == "scores_nan":
-            return Outcome(recipe={}, scores={"accuracy": float("nan")})
+            return {"accuracy": float("nan")}
         began = time.monotonic()
         if not name.startswith("need_"):
             DEEDS[name](self._folder, argument)
-        measured = {"pid": os.getpid(), "span": [began, time.monotonic()]}
-        return Outcome(recipe={}, scores={"accuracy": score(number)}, measured=measured)
+        job.measured |= {"pid": os.getpid(), "span": [began, time.monotonic()]}
+        return {"accuracy": score(job.number)}

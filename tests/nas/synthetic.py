@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from nas.core.candidates import Candidates
+from nas.core.failure import Failure
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
-from nas.core.trial import Failure, Trial
+from nas.core.trial import Trial
 from nas.runs.run import Header, Run, environment, largest_of, write_header
 from nas.runs.settings import Settings
 from nas.strategies import make
@@ -42,13 +44,13 @@ def write_run(path, trials, *, space="mlp", epochs=3):
         made=environment("cpu"),
     )
     write_header(path, header)
-    candidates = Candidates(opened, task, None, _tree(settings))
+    candidates = Candidates(JointSpace(opened, task, None, _tree(settings)))
     strategy = make(settings.strategy, candidates, Objectives())
     run = Run(path)
     journal = run.journal
     for number in range(trials):
         proposal = strategy.ask(Random(f"0/{number}"))
-        candidates.take(proposal)
+        candidates.ledger.add(proposal)
         trial = _trial(number, proposal, candidates, epochs)
         journal.append(trial)
         strategy.tell(trial)
@@ -64,7 +66,7 @@ def _tree(settings):
 
 def _trial(number, proposal, candidates, epochs):
     rng = Random(f"score/{number}")
-    cost = candidates.cost(proposal)
+    cost = candidates.space.cost(proposal.configuration)
     rate = proposal.hyperparameters["learning_rate"]
     good = 0.5 + 0.05 * math.log10(cost.parameters) - 0.1 * abs(math.log10(rate / 0.1))
     accuracy = min(0.999, max(0.1, good + rng.gauss(0, 0.03)))

@@ -4,10 +4,11 @@ from contextlib import closing
 
 from nas import schedules
 from nas.core.candidates import Candidates
+from nas.core.failure import EvaluationFailed, Failure
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
-from nas.core.trial import Failure
 from nas.engine.loop import run_trials
-from nas.evaluators import Outcome
+from nas.estimators.cost import ExactCost
 from nas.executors.in_process import InProcess
 from nas.runs.journal import Journal
 from nas.strategies import make
@@ -23,13 +24,13 @@ class Convolutions:
         self.fails = fails
         self.evaluated = []
 
-    def evaluate(self, number, proposal):
-        self.evaluated.append(number)
-        if self.fails(number):
-            return Outcome(recipe={}, failure=Failure("error", "on purpose"))
-        edges = list(proposal.architecture.value.values())
+    def evaluate(self, job):
+        self.evaluated.append(job.number)
+        if self.fails(job.number):
+            raise EvaluationFailed(Failure("error", "on purpose"))
+        edges = list(job.configuration.architecture.value.values())
         accuracy = sum(op == "nor_conv_3x3" for op in edges) / len(edges)
-        return Outcome(recipe={}, scores={"accuracy": accuracy, "loss": 1 - accuracy})
+        return {"accuracy": accuracy, "loss": 1 - accuracy}
 
 
 class Shuffled(InProcess):
@@ -58,17 +59,18 @@ def search(
 ):
     """Run a search on the table; returns the texts of all its trials."""
     objectives = Objectives(objectives)
-    candidates = Candidates(space or get("nasbench201"), TASK, limits, hyperparameters)
+    candidates = Candidates(JointSpace(space or get("nasbench201"), TASK, limits, hyperparameters))
     strategy = make(strategy, candidates, objectives)
     journal = Journal(path)
     with closing(journal):
         for _ in run_trials(
             schedules.make(schedule, strategy, candidates, objectives, epochs),
-            candidates,
+            candidates.ledger,
             executor(evaluator or Convolutions()),
             journal,
             trials=trials,
             seed=seed,
+            estimators=(ExactCost(candidates.space),),
             max_pending=max_pending,
         ):
             pass

@@ -134,7 +134,7 @@ def _drawn(run: Run, baselines: dict[int, str]) -> list[Trial]:
     """The trials before the first that was made from another, without published ones."""
     found: list[Trial] = []
     for trial in run.trials:
-        if trial.proposal.parents or trial.proposal.continues is not None:
+        if trial.proposal.parents or trial.proposal.resume_from is not None:
             break
         if trial.completed and trial.number not in baselines:
             found.append(trial)

@@ -74,15 +74,15 @@ def importance(subject: AnalysisContext, trials: Sequence[Trial]) -> Later:
     """What every decision matters, drawn and as text; where nothing can be said, why."""
 
     def make() -> Any:
-        from nas.analysis.evidence import Evidence, candidates_for
+        from nas.analysis.evidence import Evidence
         from nas.analysis.explanation import explain_evidence
         from nas.views.plots import importance_figure
         from nas.views.tensorboard.events import figure_picture, text
         from nas.views.tensorboard.importance_page import importance_page
 
-        candidates = candidates_for(subject.header.settings, subject.space, subject.task)
+        space = subject.header.settings.joint_space(subject.space, subject.task)
         try:
-            found = explain_evidence(Evidence.of_trials(candidates, trials))
+            found = explain_evidence(Evidence.of_trials(space, trials))
         except ValueError as error:
             return text(IMPORTANCE, f"Nothing can be said: {error}.")
         summary = figure_picture("search_importance", importance_figure(found.importance))

@@ -201,7 +201,7 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
                 "path": worth.change.path,
                 "taken": worth.change.taken,
                 "instead": worth.change.instead,
-                "architecture": str(worth.change.proposal.architecture),
+                "architecture": str(worth.change.configuration.architecture),
                 "same": worth.change.same,
                 "accuracy": worth.accuracy,
                 "half": worth.half,

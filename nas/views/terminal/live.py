@@ -150,7 +150,7 @@ class _Pace:
         """After one more trial."""
         self._shown += 1
         self._seconds += trial.seconds
-        each = self._seconds / self._shown / self._session.terms.workers
+        each = self._seconds / self._shown / self._session.limits.workers
         return timedelta(seconds=round((self._trials - trial.number - 1) * each))
 
 

@@ -88,7 +88,7 @@ def budget_line(run: Run) -> str:
 
 def epochs_of(run: Run) -> int:
     """The epochs that a search has trained: those that a trial went on from count once."""
-    return sum(len(trial.curve) - trial.proposal.done for trial in run.trials)
+    return sum(len(trial.curve) - trial.proposal.start_epoch for trial in run.trials)
 
 
 def failure_lines(failures: Sequence[Trial]) -> list[str]:
@@ -103,7 +103,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
     Keys: run, space, data, strategy, schedule, seed, trials, completed, stopped_early (of those
     completed), failed, hypervolume, front and failures. Each item of `front` has number,
     architecture, notation, recipe, hyperparameters, epochs (that it was trained, in all),
-    continues (the trial it went on from, or null), scores, seconds and weights (the file, or
+    resume_from (the trial whose training was resumed, or null), scores, seconds and weights (the file, or
     null); of `failures` number, architecture, cause and message.
     """
     settings = run.settings
@@ -127,7 +127,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
                 "recipe": dict(t.recipe),
                 "hyperparameters": thaw(t.proposal.hyperparameters),
                 "epochs": t.epochs,
-                "continues": t.proposal.continues,
+                "resume_from": t.proposal.resume_from,
                 "scores": dict(t.scores),
                 "seconds": t.seconds,
                 "weights": _weights(run, t),

@@ -56,7 +56,7 @@ def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]
     """What `nas show RUN TRIAL --json` prints.
 
     Keys: all of the journal's (number, space, architecture, hyperparameters, parents, epochs,
-    continues, root, done, recipe, scores, failure, curve, weights_sha256, measured) and notation,
+    resume_from, root, start_epoch, recipe, scores, failure, curve, weights_sha256, measured) and notation,
     layers (rows of name, inside, times, makes, parameters, macs, changed), parent (the nearest, or
     null), gain (of accuracy to it, or null), changes (path, before, after), ancestry and children
     (numbers).

@@ -14,10 +14,11 @@ import pytest
 
 import nas
 from nas.analysis import ablation, comparison, trust
-from nas.analysis.evidence import candidates_of
+from nas.analysis.evidence import space_of
 from nas.analysis.further import FurtherTrainings, Wanted
 from nas.analysis.worth import Change, assess
-from nas.core.trial import Failure, Proposal
+from nas.core.configuration import Configuration
+from nas.core.failure import Failure
 from nas.runs.journal import Journal
 from nas.runs.run import Run
 from nas.views.html.report import write_report
@@ -59,8 +60,9 @@ def chosen(run):
 
 
 def test_changes_take_one_decision_to_every_other_option(run):
-    proposal = Proposal(Architecture("explained", {"sight": "full", "depth": 2, "width": 16}))
-    changes = ablation.changes_of(candidates_of(run), proposal)
+    architecture = Architecture("explained", {"sight": "full", "depth": 2, "width": 16})
+    configuration = Configuration.of(architecture)
+    changes = ablation.changes_of(space_of(run), configuration)
     assert {(c.path, c.instead, c.same) for c in changes} == {
         ("sight", "whole", True),
         ("sight", "none", False),
@@ -69,7 +71,7 @@ def test_changes_take_one_decision_to_every_other_option(run):
         ("width", "8", False),
         ("width", "32", False),
     }
-    one = ablation.changes_of(candidates_of(run), proposal, one=True)
+    one = ablation.changes_of(space_of(run), configuration, one=True)
     assert [c.path for c in one if not c.same] == ["sight", "depth", "width"]
 
 
@@ -128,7 +130,7 @@ def _place(found):
 
 
 def wants(run, count=2):
-    return [Wanted(chosen(run).proposal, 1, seed) for seed in range(count)]
+    return [Wanted(chosen(run).configuration, 1, seed) for seed in range(count)]
 
 
 def test_a_further_training_that_a_kill_cut_short_is_made_again(run):
@@ -376,11 +378,11 @@ def test_trainings_that_diverge_are_left_out_of_an_ablation_and_told(fragile):
     assert {f.failure.cause for f in found.failed} == {"diverged"}
     kept = [seed for seed in range(4) if seed not in failed["nerve: weak"]]
 
-    def mean(proposal, seeds):
-        made = FurtherTrainings(fragile).trials([Wanted(proposal, 1, s) for s in seeds])
+    def mean(configuration, seeds):
+        made = FurtherTrainings(fragile).trials([Wanted(configuration, 1, s) for s in seeds])
         return np.mean([trial.scores["accuracy"] for trial in made.values()])
 
-    own = mean(calm.proposal, range(found.own_seeds))
+    own = mean(calm.configuration, range(found.own_seeds))
     assert found.accuracy == pytest.approx(own)
     assert worth["weak"].accuracy == pytest.approx(own - mean(weak_of(found), kept))
     whole = next(w for w in found.options if w.change.path == "width")
@@ -394,7 +396,7 @@ NERVES = ("nerve: weak", "nerve: broken")
 
 
 def weak_of(found):
-    return next(w.change.proposal for w in found.options if w.change.instead == "weak")
+    return next(w.change.configuration for w in found.options if w.change.instead == "weak")
 
 
 def test_commands_go_on_where_trainings_diverge_and_end_where_all_do(fragile, capfd, monkeypatch):
@@ -448,7 +450,7 @@ def test_commands_print_80_columns_and_one_document(run, runs, capfd, monkeypatc
         assert max(map(len, out.splitlines())) <= 80
         assert "…" not in out
         if arguments[0] == "trust":  # which makes again what failed for want of memory
-            want = Wanted(run.front[0].proposal, 1, 0)
+            want = Wanted(run.front[0].configuration, 1, 0)
             known = FurtherTrainings(run).trials([want])
             record_failure(run, known[want.key], want, "out-of-memory")
         status, out, _ = nas_command(capfd, *arguments, "--json")

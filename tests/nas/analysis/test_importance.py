@@ -13,9 +13,11 @@ from nas.analysis.effects import effects
 from nas.analysis.evidence import Evidence, comparable
 from nas.analysis.importance import ESTIMATES, importance, shares
 from nas.analysis.levels import ABSENT, RANGES, DecisionLevels
-from nas.core.candidates import Candidates
+from nas.core.configuration import Configuration
 from nas.core.hyperparameters import tree
-from nas.core.trial import Proposal, Trial
+from nas.core.joint_space import JointSpace
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.evaluators.table import Lookup, Table
 from search_spaces import Limits, Task, get
 from tests.nas.table import search
@@ -56,10 +58,10 @@ class Remembered(Lookup):
         super().__init__(table(), {200: "cifar100_test_200ep"})
         self.trials = []
 
-    def evaluate(self, number, proposal):
-        outcome = super().evaluate(number, proposal)
-        self.trials.append(trial(number, proposal, outcome.scores["accuracy"]))
-        return outcome
+    def evaluate(self, job):
+        scores = super().evaluate(job)
+        self.trials.append(trial(job.number, job.proposal, scores["accuracy"]))
+        return scores
 
 
 def history(strategy, seed, trials=200):
@@ -76,7 +78,7 @@ def trial(number, proposal, accuracy, **fields):
 
 
 def agreement(strategy, seed, by="model"):
-    evidence = Evidence.of_trials(Candidates(get("nasbench201"), TASK), history(strategy, seed))
+    evidence = Evidence.of_trials(JointSpace(get("nasbench201"), TASK), history(strategy, seed))
     found = importance(evidence, by=by)
     share, _ = truth()
     return float(spearmanr([found[e].share for e in EDGES], [share[e] for e in EDGES]).statistic)
@@ -119,7 +121,7 @@ def test_ranking_from_200_evaluations_over_20_seeds(strategy):
 
 
 def test_intervals_of_effects_hold_the_exact_effects():
-    evidence = Evidence.of_trials(Candidates(get("nasbench201"), TASK), history("random", 0))
+    evidence = Evidence.of_trials(JointSpace(get("nasbench201"), TASK), history("random", 0))
     _, exact = truth()
     found = effects(evidence)
     held = [e.low <= exact[edge][e.option] <= e.high for edge in EDGES for e in found[edge]]
@@ -131,11 +133,11 @@ def test_intervals_of_effects_hold_the_exact_effects():
 
 def made_up(space, score, count=60, hyperparameters=None):
     """Uniform draws with a score of which everything is known."""
-    candidates = Candidates(get(space), Task((1, 8, 8), 10), None, hyperparameters)
+    joint = JointSpace(get(space), Task((1, 8, 8), 10), None, hyperparameters)
     rng = Random(0)
-    proposals = [candidates.sample(rng) for _ in range(count)]
-    trials = [trial(n, p, score(candidates.flat(p))) for n, p in enumerate(proposals)]
-    return Evidence.of_trials(candidates, trials)
+    drawn = [joint.sample(rng) for _ in range(count)]
+    trials = [trial(n, Proposal(c), score(joint.flat(c))) for n, c in enumerate(drawn)]
+    return Evidence.of_trials(joint, trials)
 
 
 @pytest.mark.parametrize("by", ESTIMATES)
@@ -173,10 +175,10 @@ def test_a_score_that_nothing_decides_gives_no_importance():
 
 
 def test_every_edge_decides_equally_much_of_the_parameters():
-    candidates = Candidates(get("nasbench201"), TASK)
+    joint = JointSpace(get("nasbench201"), TASK)
     rng = Random(0)
-    trials = [trial(n, candidates.sample(rng), 0.5 + 0.001 * n) for n in range(12)]
-    found = importance(Evidence.of_trials(candidates, trials), "parameters")
+    trials = [trial(n, Proposal(joint.sample(rng)), 0.5 + 0.001 * n) for n in range(12)]
+    found = importance(Evidence.of_trials(joint, trials), "parameters")
     share = np.mean([item.share for item in found.values()])
     for item in found.values():  # by symmetry the same for all six
         assert item.low <= share <= item.high
@@ -184,11 +186,13 @@ def test_every_edge_decides_equally_much_of_the_parameters():
 
 
 def test_staged_networks_are_compared_after_equally_many_epochs():
-    proposal = Proposal(get("mlp").sample(Random(0)), epochs=1)
+    proposal = Proposal(Configuration.of(get("mlp").sample(Random(0))), epochs=1)
     curve = ({"number": 1, "accuracy": 0.5}, {"number": 2, "accuracy": 0.7})
     early = trial(0, proposal, 0.5, curve=curve[:1])
-    late = trial(1, early.continuation(2), 0.7, curve=curve)
-    other = trial(2, Proposal(get("mlp").sample(Random(1)), epochs=1), 0.6, curve=curve[:1])
+    late = trial(1, early.resumed(2), 0.7, curve=curve)
+    other = trial(
+        2, Proposal(Configuration.of(get("mlp").sample(Random(1))), epochs=1), 0.6, curve=curve[:1]
+    )
     assert [(t.root, t.scores["accuracy"]) for t in comparable([early, late, other])] == [
         (0, 0.5),
         (2, 0.6),
@@ -196,9 +200,9 @@ def test_staged_networks_are_compared_after_equally_many_epochs():
 
 
 def test_too_few_trials_say_so():
-    candidates = Candidates(get("mlp"), Task((1, 8, 8), 10), Limits())
+    joint = JointSpace(get("mlp"), Task((1, 8, 8), 10), Limits())
     with pytest.raises(ValueError, match="want at least 10 completed trials to explain, got 0"):
-        Evidence.of_trials(candidates, [])
+        Evidence.of_trials(joint, [])
 
 
 def test_an_unknown_estimate_is_refused():

@@ -19,6 +19,7 @@ from nas.benchmark.contestants import split
 from nas.benchmark.curves import Measure, _expected_best, checkpoints, trials_within
 from nas.benchmark.searches import Benchmark, Search
 from nas.core.candidates import Candidates
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
 from nas.strategies import STRATEGIES, make
 from search_spaces import get
@@ -317,12 +318,12 @@ def test_random_search_on_the_published_table():
     cells = replace(table.space, canonical_form=None)
     runs = []
     for seed in range(200):
-        candidates = Candidates(cells, published.task)
+        candidates = Candidates(JointSpace(cells, published.task))
         strategy = make("random", candidates, Objectives(published.objectives))
         rows = []
         for number in range(500):
             proposal = strategy.ask(Random(f"{seed}/{number}"))
-            candidates.take(proposal)
+            candidates.ledger.add(proposal)
             rows.append(table.row(proposal.architecture))
         runs.append(found("random", rows, epochs=200))
     for column, exact in zip(summary.matrix(measure, runs, at).T, expected, strict=True):

@@ -172,7 +172,7 @@ def test_show_as_json(nas, run):
     for trial in document["front"]:
         assert set(trial) == {
             *("number", "architecture", "notation", "recipe", "hyperparameters", "scores"),
-            *("epochs", "continues", "seconds", "weights"),
+            *("epochs", "resume_from", "seconds", "weights"),
         }
         assert set(trial["hyperparameters"]) == {"learning_rate", "batch_size"}
     status, out, _ = nas("show", run)
@@ -196,7 +196,7 @@ def test_export_and_retrain(nas, run, source_alone):
     assert json.loads(out)["test_accuracy"] == retrained["test_accuracy"]  # the same training
     status, _, err = nas("retrain", "winner", "--epochs", "3")
     assert status == 2
-    assert "exists already" in err
+    assert "is there already" in err
     status, _, err = nas("export", run, "--to", "w", "--max-params", "3")
     assert status == 2
     assert "no completed trial with at most 3 parameters" in err

@@ -8,7 +8,9 @@ from scipy.stats import chisquare
 
 from nas.core import hyperparameters
 from nas.core.candidates import Candidates
-from nas.core.trial import Proposal
+from nas.core.configuration import Configuration
+from nas.core.joint_space import JointSpace, display_path
+from nas.core.proposal import Proposal
 from search_spaces import Choice, Limits, Record, SearchSpace, Struct, get
 from tests.nas.table import TASK
 
@@ -16,26 +18,26 @@ SPACE = get("nasbench201")
 
 
 def test_a_drawn_neighbour_is_any_of_the_neighbours_that_are_left():
-    candidates = Candidates(SPACE, TASK, Limits(max_parameters=400_000))
+    candidates = Candidates(JointSpace(SPACE, TASK, Limits(max_parameters=400_000)))
     here = candidates.sample(Random(0))
 
     def offered():
-        near = map(Proposal, SPACE.neighbours(here.architecture))
-        return {n.architecture for n in near if candidates.offers(n)}
+        near = map(Configuration.of, SPACE.neighbours(here.architecture))
+        return {n.architecture for n in near if candidates.is_available(n)}
 
     left = offered()
     assert len(left) > 5
     assert {candidates.neighbour(here, Random(n)).architecture for n in range(200)} == left
     while left:
         assert candidates.neighbour(here, Random(0)).architecture in left
-        candidates.take(candidates.neighbour(here, Random(0)))
+        candidates.ledger.add(Proposal(candidates.neighbour(here, Random(0))))
         left = offered()
     assert candidates.neighbour(here, Random(0)) is None
 
 
 def test_neighbours_are_drawn_evenly_where_all_decisions_have_as_many_options():
     plain = SearchSpace(name="plain", tree=SPACE.tree, build=SPACE.build, count=SPACE.count)
-    candidates = Candidates(plain, TASK)
+    candidates = Candidates(JointSpace(plain, TASK))
     here = candidates.sample(Random(0))
     rng = Random(1)
     seen = Counter(candidates.neighbour(here, rng) for _ in range(2400))
@@ -47,10 +49,10 @@ def test_neighbours_are_drawn_evenly_where_all_decisions_have_as_many_options():
 def test_the_answers_of_a_proposal_build_it_again(name):
     tree = hyperparameters.tree(hyperparameters.NAMES, {})
     space = get(name)
-    candidates = Candidates(space, TASK, hyperparameters=tree)
+    candidates = Candidates(JointSpace(space, TASK, hyperparameters=tree))
     for seed in range(20):
         proposal = candidates.sample(Random(seed))
-        asked = candidates.answers(proposal)
+        asked = candidates.space.answers(proposal)
         answers = iter(asked)
 
         def choose(question, answers=answers):
@@ -58,19 +60,19 @@ def test_the_answers_of_a_proposal_build_it_again(name):
             assert question == expected
             return answer
 
-        again = candidates.decide(choose)
+        again = candidates.space.decide(choose)
         assert again.architecture == proposal.architecture
         assert again.hyperparameters == proposal.hyperparameters
-        paths = {question.path.removeprefix("architecture.") for question, _ in asked}
-        assert paths <= candidates.flat(proposal).keys()
+        paths = {display_path(question.path) for question, _ in asked}
+        assert paths <= candidates.space.flat(proposal).keys()
 
 
 def test_a_guest_of_a_space_has_no_answers_in_it():
     space = get("darts")
     guests = [a for a in space.known.values() if not list(_home(space, a))]
     assert guests
-    candidates = Candidates(space, TASK)
-    assert all(candidates.answers(Proposal(a)) == [] for a in guests)
+    candidates = Candidates(JointSpace(space, TASK))
+    assert all(candidates.space.answers(Configuration.of(a)) == [] for a in guests)
 
 
 def _home(space, architecture):
@@ -89,24 +91,24 @@ def test_only_what_is_new_and_a_member_within_the_limits_is_on_offer():
         objection=lambda architecture: "two is none" if architecture["a"] == 2 else None,
         count=lambda *_: SPACE.cost(SPACE.known["resnet"], TASK),
     )
-    candidates = Candidates(space, TASK)
+    candidates = Candidates(JointSpace(space, TASK))
 
-    def proposal(a):
-        return candidates.decide(lambda _: a - 1)
+    def configuration(a):
+        return candidates.space.decide(lambda _: a - 1)
 
-    assert [candidates.offers(proposal(a)) for a in (1, 2, 3)] == [True, False, True]
-    candidates.take(proposal(3))
-    assert [candidates.offers(proposal(a)) for a in (1, 2, 3)] == [True, False, False]
-    assert [p.architecture.value for p in candidates.taken] == [Record({"a": 3})]
-    small = Candidates(SPACE, TASK, Limits(max_parameters=200_000))
-    assert not small.offers(Proposal(SPACE.known["best_cifar10"]))
+    assert [candidates.is_available(configuration(a)) for a in (1, 2, 3)] == [True, False, True]
+    candidates.ledger.add(Proposal(configuration(3)))
+    assert [candidates.is_available(configuration(a)) for a in (1, 2, 3)] == [True, False, False]
+    assert [p.architecture.value for p in candidates.ledger.configurations] == [Record({"a": 3})]
+    small = Candidates(JointSpace(SPACE, TASK, Limits(max_parameters=200_000)))
+    assert not small.is_available(Configuration.of(SPACE.known["best_cifar10"]))
 
 
 def test_what_is_taken_is_listed_in_the_order_of_taking():
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     drawn = [candidates.sample(Random(seed)) for seed in range(30)]
     different = {SPACE.canonical(p.architecture): p for p in reversed(drawn)}
-    for proposal in drawn:
-        candidates.take(proposal)
+    for configuration in drawn:
+        candidates.ledger.add(Proposal(configuration))
     first = [p for p in drawn if different[SPACE.canonical(p.architecture)] is p]
-    assert list(candidates.taken) == first
+    assert list(candidates.ledger.configurations) == first

@@ -3,10 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas.core.configuration import Configuration
+from nas.core.failure import Failure
 from nas.core.front import TrialFront
 from nas.core.objectives import Objectives
 from nas.core.pareto import Front
-from nas.core.trial import Failure, Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from search_spaces import Architecture
 
 OBJECTIVES = Objectives(("accuracy", "parameters"))
@@ -23,10 +26,12 @@ def histories(draw):
     for number in range(draw(st.integers(1, 25))):
         before = draw(st.sampled_from([None, *paused]))
         if before is None:
-            proposal = Proposal(Architecture("toy", number), epochs=draw(st.integers(1, EPOCHS)))
+            proposal = Proposal(
+                Configuration.of(Architecture("toy", number)), epochs=draw(st.integers(1, EPOCHS))
+            )
         else:
             paused.remove(before)
-            proposal = before.continuation(draw(st.integers(before.proposal.epochs + 1, EPOCHS)))
+            proposal = before.resumed(draw(st.integers(before.proposal.epochs + 1, EPOCHS)))
         parameters = draw(LEVELS) if before is None else before.scores["parameters"]
         trial = Trial(
             number=number,
@@ -47,7 +52,7 @@ def test_it_is_the_front_of_the_latest_stages_after_every_trial(trials):
     for trial in trials:
         joined = front.add(trial)
         if trial.completed:
-            latest.pop(trial.proposal.continues, None)
+            latest.pop(trial.proposal.resume_from, None)
             latest[trial.number] = trial
         expected = Front()
         for stage in latest.values():
@@ -63,7 +68,7 @@ def test_what_can_never_be_on_it_is_not_kept():
         front.add(
             Trial(
                 number=number,
-                proposal=Proposal(Architecture("toy", number)),
+                proposal=Proposal(Configuration.of(Architecture("toy", number))),
                 recipe={"epochs": EPOCHS},
                 scores={"accuracy": accuracy, "parameters": 10 + number},
             )

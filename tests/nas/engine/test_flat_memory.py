@@ -17,7 +17,9 @@ import json, random, resource, sys
 from dataclasses import replace
 import search_spaces, trainers
 from nas.evaluators import training
-from nas.core.trial import Proposal
+from nas.core.configuration import Configuration
+from nas.core.proposal import Proposal
+from nas.executors import guarded
 
 trainers.set_threads(1)
 data = training.load_data("digits", device="cpu")
@@ -27,7 +29,7 @@ fixed = {"epochs": 1, "batch_size": 32, "averaging": 0.9}
 evaluator = training.Training(space, replace(data, train=few), fixed=fixed, seed=0)
 rng, resident = random.Random(0), []
 for number in range(200):
-    outcome = evaluator.evaluate(number, Proposal(space.sample(rng)))
+    outcome = guarded.evaluate(evaluator, number, Proposal(Configuration.of(space.sample(rng))))
     assert outcome.failure is None, outcome.failure
     with open("/proc/self/statm") as file:
         resident.append(int(file.read().split()[1]) * resource.getpagesize())

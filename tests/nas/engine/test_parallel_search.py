@@ -14,9 +14,11 @@ import pytest
 import nas
 from nas import executors
 from nas.core.candidates import Candidates
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
 from nas.engine.loop import run_trials
 from nas.engine.session import Session
+from nas.estimators.cost import ExactCost
 from nas.executors import ResourceLimits
 from nas.runs.journal import Journal
 from nas.runs.pending import PendingProposals
@@ -137,7 +139,7 @@ def test_more_workers_than_the_window_admits_is_said_and_idle_time_too(tmp_path)
     lines = []
     settings = Settings(space="mlp", recipe={"epochs": 1}, max_parameters=100_000, max_pending=1)
     session = Session(
-        settings, tmp_path / "run", terms=ResourceLimits(workers=2), notify=lines.append
+        settings, tmp_path / "run", limits=ResourceLimits(workers=2), notify=lines.append
     )
     assert len(list(session.run(3))) == 3
     assert "2 workers, but at most 1 trials at a time" in lines[0]
@@ -170,7 +172,7 @@ print("run once")
 executor = executors.make("workers", blueprint(Path({folder!r})), ResourceLimits(workers=2))
 for number in range(2):
     executor.submit(number, proposal())
-print(sorted(executor.wait()[0] for _ in range(2)))
+print(sorted(executor.wait().number for _ in range(2)))
 """
 
 
@@ -187,17 +189,18 @@ DEEDS = SearchSpace(
 def unordered(folder, trials):
     """A search in which every trial takes the time that its architecture says."""
     folder.mkdir(exist_ok=True)
-    candidates = Candidates(DEEDS, Task((3, 8, 8), 10))
+    candidates = Candidates(JointSpace(DEEDS, Task((3, 8, 8), 10)))
     journal = Journal(folder / "trials.jsonl", ordered=False)
     executor = executors.make("workers", blueprint(folder), ResourceLimits(workers=2))
     with closing(journal), closing(executor):
         yield from run_trials(
             make("evolution:population=4,tournament=2", candidates, Objectives(("accuracy",))),
-            candidates,
+            candidates.ledger,
             executor,
             journal,
             trials=trials,
             seed=0,
+            estimators=(ExactCost(candidates.space),),
             max_pending=4,
             pending=PendingProposals(folder / "in_flight.json"),
         )

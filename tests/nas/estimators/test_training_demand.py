@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import nas
 from nas import executors
+from nas.core.demand import MemoryDemand
 from nas.engine.session import Session
-from nas.evaluators import Need
 from nas.executors import ResourceLimits
 from nas.executors import autotune as worker_count
 from nas.executors.memory_admission import MemoryAdmission
@@ -19,7 +19,7 @@ from tests.nas.decided import decided
 from tests.nas.executors.test_executors import gone
 from tests.nas.saboteur import NEED, blueprint, proposal
 
-needs = st.builds(Need, st.sampled_from(["cuda:0", "cuda:1"]), st.integers(0, 30))
+needs = st.builds(MemoryDemand, st.sampled_from(["cuda:0", "cuda:1"]), st.integers(0, 30))
 
 
 @given(st.lists(needs, max_size=30), st.integers(1, 20), st.randoms())
@@ -27,7 +27,7 @@ def test_nobody_is_over_the_total_but_alone_and_nobody_overtakes(asked, total, r
     packing = MemoryAdmission(total)
     training, begun = {}, []
     for place, need in enumerate(asked):
-        packing.ask(place, need)
+        packing.request(place, need)
     while len(begun) < len(asked):
         for place in packing.admit():
             training[place] = asked[place]
@@ -37,7 +37,7 @@ def test_nobody_is_over_the_total_but_alone_and_nobody_overtakes(asked, total, r
             assert sum(there) <= total or len(there) == 1
         assert training  # somebody always trains
         ended = random.choice(sorted(training))
-        assert packing.leave(ended) == training.pop(ended)
+        assert packing.release(ended) == training.pop(ended)
     for device in ("cuda:0", "cuda:1"):
         order = [place for place in begun if asked[place].device == device]
         assert order == sorted(order)
@@ -48,8 +48,9 @@ def trained(folder, what, **terms):
     with closing(made) as executor:
         for number, each in enumerate(what):
             executor.submit(number, each)
-        outcomes = dict(executor.wait() for _ in what)
-        spent = executor.spent()
+        ended = [executor.wait() for _ in what]
+        outcomes = {trial.number: trial for trial in ended}
+        spent = executor.utilization()
     gone(folder)
     return outcomes, spent
 
@@ -94,21 +95,24 @@ def test_what_goes_wrong_while_memory_is_predicted_costs_that_trial_only(name, t
 def test_as_many_as_train_faster_together(rates, most, kept, tried, tmp_path):
     made = blueprint(tmp_path, rates=rates)
     with closing(executors.make("workers", made, ResourceLimits(workers=4, auto=True))) as workers:
-        found = worker_count.autotune_workers(workers, proposal(), most)
+        best, found = worker_count.autotune_workers(workers, proposal().configuration, most)
         assert list(found) == tried
-        assert workers.most == kept
+        assert best == kept
         for number in range(4):
             workers.submit(number, proposal("takes", 0.1))
-        assert sorted(workers.wait()[0] for _ in range(4)) == [0, 1, 2, 3]
+        assert sorted(workers.wait().number for _ in range(4)) == [0, 1, 2, 3]
     gone(tmp_path)
 
 
 def test_a_worker_that_dies_while_it_is_rated_is_one_too_many(tmp_path):
     made = blueprint(tmp_path, rates=[100.0, -1.0])
     with closing(executors.make("workers", made, ResourceLimits(workers=2, auto=True))) as workers:
-        assert worker_count.autotune_workers(workers, proposal(), 2) == {1: 100.0, 2: 0.0}
+        assert worker_count.autotune_workers(workers, proposal().configuration, 2) == (
+            1,
+            {1: 100.0, 2: 0.0},
+        )
         workers.submit(0, proposal())
-        assert workers.wait()[0] == 0
+        assert workers.wait().number == 0
     gone(tmp_path)
 
 
@@ -121,11 +125,11 @@ def test_a_search_whose_workers_are_found_and_packed_is_the_same_search(tmp_path
     lines = []
     cap = 30 << 20 if sys.platform == "linux" else None  # what predicts takes more, once
     terms = ResourceLimits(workers=2, auto=True, total_memory=1 << 20, memory=cap)
-    session = Session(Settings(**SETTINGS), tmp_path / "found", terms=terms, notify=lines.append)
+    session = Session(Settings(**SETTINGS), tmp_path / "found", limits=terms, notify=lines.append)
     assert len(list(session.run(4))) == 4
-    assert session.terms.workers in (1, 2)
-    assert "finding out how many of 2" in lines[0]
-    assert f"workers: {session.terms.workers} of at most 2 (examples a second: 1: " in lines[1]
+    assert session.limits.workers in (1, 2)
+    assert "measuring which number, up to 2" in lines[0]
+    assert f"workers: {session.limits.workers} of at most 2 (examples per second: 1: " in lines[1]
     plain = Session(Settings(**SETTINGS), tmp_path / "plain")
     assert len(list(plain.run(4))) == 4
     assert decided(tmp_path / "found") == decided(tmp_path / "plain")
@@ -141,9 +145,12 @@ def test_a_search_whose_workers_are_found_and_packed_is_the_same_search(tmp_path
         ({"workers": 2.5}, "workers: want a number or auto, got 2.5"),
         ({"workers": True}, "workers: want a number or auto, got True"),
         ({"total_memory": 9}, "total-memory: want at least 1MB, got 9 bytes"),
-        ({"workers": "auto", "executor": "ray"}, "executor ray: it finds no number of workers"),
-        ({"workers": "auto", "address": "auto"}, "executor ray: it finds no number of workers"),
-        ({"workers": "auto", "executor": "in-process"}, "executor in-process: it .* want workers"),
+        ({"workers": "auto", "executor": "ray"}, "executor ray: it has no automatic number"),
+        ({"workers": "auto", "address": "auto"}, "no executor can keep to these limits: "),
+        (
+            {"workers": "auto", "executor": "in-process"},
+            "executor in-process: it has no .* want workers",
+        ),
         ({"total_memory": 1 << 30, "executor": "ray"}, "executor ray: it has no total memory"),
     ],
 )

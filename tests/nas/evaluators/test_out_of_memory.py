@@ -17,7 +17,9 @@ from torch import nn
 import torch
 import search_spaces
 from nas.evaluators import training
-from nas.core.trial import Proposal
+from nas.core.configuration import Configuration
+from nas.core.proposal import Proposal
+from nas.executors import guarded
 
 torch.set_num_threads(1)
 
@@ -38,12 +40,12 @@ evaluator = training.Training(space, data, fixed={"epochs": 1, "batch_size": 204
 
 def outcome(depth):
     value = search_spaces.Record({"depth": depth})
-    return evaluator.evaluate(0, Proposal(search_spaces.Architecture("wide", value)))
+    return guarded.evaluate(evaluator, 0, Proposal(Configuration.of(search_spaces.Architecture("wide", value))))
 
 
 small = training.Training(space, data, fixed={"epochs": 1, "batch_size": 16}, seed=0)
 first = search_spaces.Architecture("wide", search_spaces.Record({"depth": 1}))
-assert small.evaluate(0, Proposal(first)).failure is None  # all that is loaded late is loaded
+assert guarded.evaluate(small, 0, Proposal(Configuration.of(first))).failure is None  # all that is loaded late is loaded
 _, hard = resource.getrlimit(resource.RLIMIT_AS)
 
 

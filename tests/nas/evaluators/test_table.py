@@ -4,8 +4,10 @@ import gzip
 
 import pytest
 
-from nas.core.trial import Proposal
+from nas.core.configuration import Configuration
+from nas.core.proposal import Proposal
 from nas.evaluators.table import Lookup, Table
+from nas.executors import guarded
 from search_spaces import get
 
 SPACE = get("nasbench201")
@@ -44,23 +46,28 @@ def test_shares_stay_as_they_are(tmp_path):
 def test_scores_after_fewer_epochs_and_their_share_of_the_time(tmp_path):
     table = Table(write(tmp_path / "t.csv"), SPACE)
     lookup = Lookup(table, {12: "early", 200: "late"}, seconds="seconds")
-    whole = lookup.evaluate(0, Proposal(BEST))
+    whole = guarded.evaluate(lookup, 0, Proposal(Configuration.of(BEST)))
     assert whole.scores == {"accuracy": 0.945}
-    assert whole.measured == {"seconds": 20}
+    assert whole.training_seconds == 20
+    assert whole.measured.keys() == {"seconds", "published_seconds", "ended"}
     assert [epoch["accuracy"] for epoch in whole.curve] == [0.825, 0.945]
-    first = lookup.evaluate(0, Proposal(BEST, epochs=12))
+    first = guarded.evaluate(lookup, 0, Proposal(Configuration.of(BEST), epochs=12))
     assert first.scores == {"accuracy": 0.825}
     assert [epoch["number"] for epoch in first.curve] == [12]
-    rest = lookup.evaluate(1, Proposal(BEST, epochs=200, continues=0, root=0, done=12))
+    rest = guarded.evaluate(
+        lookup,
+        1,
+        Proposal(Configuration.of(BEST), epochs=200, resume_from=0, root=0, start_epoch=12),
+    )
     assert rest.scores == whole.scores
-    assert first.measured["seconds"] + rest.measured["seconds"] == pytest.approx(20)
-    between = lookup.evaluate(2, Proposal(BEST, epochs=50))
+    assert first.training_seconds + rest.training_seconds == pytest.approx(20)
+    between = guarded.evaluate(lookup, 2, Proposal(Configuration.of(BEST), epochs=50))
     assert str(between.failure) == "invalid: the table has no accuracy after 50 epochs"
 
 
 def test_what_is_not_there_fails(tmp_path):
     table = Table(write(tmp_path / "t.csv", ROWS[:2]), SPACE)
-    outcome = Lookup(table, {200: "late"}).evaluate(0, Proposal(BEST))
+    outcome = guarded.evaluate(Lookup(table, {200: "late"}), 0, Proposal(Configuration.of(BEST)))
     assert str(outcome.failure) == "invalid: not in the table"
 
 

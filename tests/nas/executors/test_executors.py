@@ -42,7 +42,7 @@ def run(name, folder, proposals, **terms):
     with closing(executors.make(name, blueprint(folder), ResourceLimits(**terms))) as executor:
         for number, what in enumerate(proposals):
             executor.submit(number, what)
-        outcomes = dict(executor.wait() for _ in proposals)
+        outcomes = {trial.number: trial for trial in (executor.wait() for _ in proposals)}
     gone(folder)
     return outcomes
 
@@ -119,7 +119,7 @@ def test_closing_ends_what_runs_at_once(safe, tmp_path):
     with closing(executor):
         executor.submit(0, proposal("forks_and_hangs"))
         executor.submit(1, proposal())
-        assert executor.wait()[0] == 1
+        assert executor.wait().number == 1
         until((tmp_path / "forked.txt").exists)
         start = time.monotonic()
     assert time.monotonic() - start < 2
@@ -131,12 +131,12 @@ def test_trials_run_side_by_side_and_idle_time_is_measured(safe, tmp_path):
     with closing(executor):
         for number, seconds in enumerate((0.1, 0.6)):
             executor.submit(number, proposal("takes", seconds))
-        assert [executor.wait()[0], executor.wait()[0]] == [0, 1]
-        spent = executor.spent()
+        assert [executor.wait().number, executor.wait().number] == [0, 1]
+        spent = executor.utilization()
         assert 0.7 <= spent.busy < 1.5
         assert 0.1 < spent.idle < 1.5  # 0.5 where both can begin at once
         executor.submit(2, proposal())
-        assert executor.wait()[1].measured["idle"] > 0
+        assert executor.wait().measured["idle"] > 0
     gone(tmp_path)
 
 
@@ -225,7 +225,7 @@ def test_workers_that_die_before_they_begin_are_replaced_a_few_times(safe, tmp_p
         with closing(executors.make(safe, made, ResourceLimits())) as executor:
             executor.submit(0, proposal())
             if deaths == 2:
-                assert executor.wait()[1].scores == {"accuracy": score(0)}
+                assert executor.wait().scores == {"accuracy": score(0)}
             else:
                 with pytest.raises(ChildProcessError, match=r"did not begin: .* SIGKILL"):
                     executor.wait()
@@ -282,7 +282,7 @@ def test_the_simplest_executor_that_will_do():
     assert executors.choose(None, ResourceLimits(workers=2)) == "workers"
     assert executors.choose(None, ResourceLimits(timeout=9)) == "workers"
     assert executors.choose("workers", ResourceLimits()) == "workers"
-    with pytest.raises(ValueError, match="no deadline and no memory cap; want workers"):
+    with pytest.raises(ValueError, match="it has no deadline; want workers or ray"):
         executors.choose("in-process", ResourceLimits(timeout=9))
     with pytest.raises(ValueError, match=r"want an executor \(in-process, workers.*\), got 'dask'"):
         executors.choose("dask", ResourceLimits())

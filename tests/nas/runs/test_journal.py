@@ -8,8 +8,11 @@ from random import Random
 
 import pytest
 
+from nas.core.configuration import Configuration
 from nas.runs.journal import Journal
-from nas.core.trial import Failure, Proposal, Trial
+from nas.core.failure import Failure
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from search_spaces import Record, get
 
 SPACE = get("nasbench201")
@@ -23,7 +26,7 @@ def trial(number):
         scores, failure = {"accuracy": rng.random(), "parameters": 5}, None
     return Trial(
         number=number,
-        proposal=Proposal(SPACE.sample(rng), Record({"learning_rate": rng.random()}), (number,)),
+        proposal=Proposal(Configuration.of(SPACE.sample(rng), Record({"learning_rate": rng.random()})), (number,)),
         recipe={"epochs": 3, "learning_rate": 0.1},
         scores=scores,
         failure=failure,

@@ -1,6 +1,7 @@
 """The contract every fidelity schedule obeys, around every strategy. A new one joins by name."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -9,14 +10,18 @@ import pytest
 from nas import schedules
 from nas.core import hyperparameters
 from nas.core.candidates import Candidates, Exhausted
+from nas.core.configuration import Configuration
+from nas.core.failure import EvaluationFailed, Failure
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
-from nas.core.trial import Failure, Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.engine.loop import run_trials
-from nas.evaluators import Outcome
+from nas.estimators.cost import ExactCost
 from nas.executors.in_process import InProcess
 from nas.runs.journal import Journal
 from nas.schedules import SCHEDULES
-from nas.schedules.asha import KEPT
+from nas.schedules.asha import RESUMABLE
 from nas.schedules.hyperband import shapes
 from nas.schedules.rungs import levels
 from nas.strategies import STRATEGIES, make
@@ -46,27 +51,26 @@ class Learning:
         self.epochs, self.fails = epochs, fails
         self.evaluated = []
 
-    def evaluate(self, number, proposal):
-        self.evaluated.append(number)
-        recipe = {"epochs": self.epochs}
-        if self.fails(number):
-            return Outcome(recipe=recipe, failure=Failure("error", "on purpose"))
+    def evaluate(self, job):
+        self.evaluated.append(job.number)
+        job.recipe = {"epochs": self.epochs}
+        if self.fails(job.number):
+            raise EvaluationFailed(Failure("error", "on purpose"))
+        proposal = job.proposal
         edges = list(proposal.architecture.value.values())
         share = sum(edge in ("nor_conv_3x3", 4) for edge in edges) / len(edges)
         noise = Random(f"{proposal.architecture}{proposal.hyperparameters}")
-        curve = []
         for epoch in range(1, (proposal.epochs or self.epochs) + 1):
             accuracy = share * (1 - 0.5**epoch) + 0.2 * noise.random() / epoch
-            curve.append({"number": epoch, "accuracy": accuracy, "loss": 1 - accuracy})
-        scores = {"accuracy": curve[-1]["accuracy"], "loss": curve[-1]["loss"]}
-        return Outcome(recipe=recipe, scores=scores, curve=tuple(curve))
+            job.curve.append({"number": epoch, "accuracy": accuracy, "loss": 1 - accuracy})
+        return {"accuracy": job.curve[-1]["accuracy"], "loss": job.curve[-1]["loss"]}
 
 
 def run(path, schedule, strategy="random", *, trials=60, evaluator=None, **settings):
     """Search, and return the trials."""
     evaluator = evaluator or Learning()
     search(strategy, path, trials=trials, schedule=schedule, evaluator=evaluator, **settings)
-    return list(Journal(path))
+    return [replace(trial, measured={}) for trial in Journal(path)]
 
 
 @pytest.mark.parametrize(
@@ -108,24 +112,24 @@ def test_every_network_is_begun_once_and_goes_on_from_its_last_stage(
         hyperparameters=tree,
         max_pending=3,
     )
-    begun = [t for t in trials if t.proposal.continues is None]
+    begun = [t for t in trials if t.proposal.resume_from is None]
     keys = {(SPACE.canonical(t.architecture), t.proposal.hyperparameters) for t in begun}
     assert len(keys) == len(begun) < len(trials)
-    continued = Counter(t.proposal.continues for t in trials) - Counter({None: len(begun)})
+    continued = Counter(t.proposal.resume_from for t in trials) - Counter({None: len(begun)})
     assert set(continued.values()) == {1}
     for trial in trials:
         assert trial.scores["parameters"] <= 600_000
         assert trial.proposal.epochs in (1, 3, 9)
         assert trial.stopped_early == (trial.proposal.epochs < 9)
         assert trial.root == (trial.number if trial.proposal.root is None else trial.proposal.root)
-        if trial.proposal.continues is not None:
-            before = trials[trial.proposal.continues]
+        if trial.proposal.resume_from is not None:
+            before = trials[trial.proposal.resume_from]
             assert before.completed
             assert trial.architecture == before.architecture
             assert trial.proposal.hyperparameters == before.proposal.hyperparameters
             assert trial.proposal.parents == before.proposal.parents
             assert trial.root == before.root
-            assert trial.proposal.done == before.proposal.epochs < trial.proposal.epochs
+            assert trial.proposal.start_epoch == before.proposal.epochs < trial.proposal.epochs
 
 
 def test_without_a_schedule_everything_is_trained_to_the_end(strategy, tmp_path):
@@ -141,7 +145,7 @@ class Spy:
         self._candidates, self.told = candidates, []
 
     def ask(self, rng):
-        return self._candidates.sample(rng)
+        return Proposal(self._candidates.sample(rng))
 
     def tell(self, trial):
         self.told.append(trial)
@@ -151,16 +155,17 @@ def staged_search(
     schedule, journal, *, trials, max_pending=1, evaluator=None, first=(), epochs=EPOCHS
 ):
     """Yields (trial, schedule, what the strategy was told) after every trial."""
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     spy, objectives = Spy(candidates), Objectives(("accuracy",))
     made = schedules.make(schedule, spy, candidates, objectives, epochs)
     for trial in run_trials(
         made,
-        candidates,
+        candidates.ledger,
         InProcess(evaluator or Learning(epochs)),
         Journal(journal),
         trials=trials,
         seed=0,
+        estimators=(ExactCost(candidates.space),),
         max_pending=max_pending,
         first=first,
     ):
@@ -172,7 +177,7 @@ def test_the_strategy_is_told_each_network_once_with_its_scores_at_the_lowest_ru
 ):
     *_, (_, _, told) = staged_search(staged, tmp_path / "j", trials=80)
     trials = list(Journal(tmp_path / "j"))
-    begun = [t for t in trials if t.proposal.continues is None]
+    begun = [t for t in trials if t.proposal.resume_from is None]
     assert [t.number for t in told] == [t.number for t in begun]
     for seen, trial in zip(told, begun, strict=True):
         assert seen.curve == trial.curve[:1]
@@ -183,28 +188,28 @@ def test_the_strategy_is_told_each_network_once_with_its_scores_at_the_lowest_ru
 
 
 def test_baselines_are_trained_to_the_end_outside_the_schedule(staged, tmp_path):
-    known = [Proposal(a) for a in list(SPACE.known.values())[:2]]
+    known = [Proposal(Configuration.of(a)) for a in list(SPACE.known.values())[:2]]
     *_, (_, _, told) = staged_search(staged, tmp_path / "j", trials=27, first=known)
     trials = list(Journal(tmp_path / "j"))
     assert [t.architecture for t in told[:2]] == [p.architecture for p in known]
     assert [len(t.curve) for t in trials[:2]] == [9, 9]
-    assert not any(t.proposal.continues in (0, 1) for t in trials)
+    assert not any(t.proposal.resume_from in (0, 1) for t in trials)
     assert [t.proposal.epochs for t in trials[2:5]] == [1, 1, 1]  # and do not fill a rung
-    assert any(t.proposal.continues == 2 + i for t in trials for i in range(9))
+    assert any(t.proposal.resume_from == 2 + i for t in trials for i in range(9))
 
 
 def follow(schedule, path, accuracies, *, epochs=EPOCHS):
     """(continues, epochs) of as many proposals as there are accuracies, told one by one."""
 
     class Scripted:
-        def evaluate(self, number, proposal):  # noqa: ARG002
-            scores = {"accuracy": accuracies[number], "loss": 0.0}
-            return Outcome(recipe={"epochs": epochs}, scores=scores)
+        def evaluate(self, job):
+            job.recipe = {"epochs": epochs}
+            return {"accuracy": accuracies[job.number], "loss": 0.0}
 
     found = staged_search(
         schedule, path, trials=len(accuracies), evaluator=Scripted(), epochs=epochs
     )
-    return [(t.proposal.continues, t.proposal.epochs) for t, *_ in found]
+    return [(t.proposal.resume_from, t.proposal.epochs) for t, *_ in found]
 
 
 def test_asha_by_hand(tmp_path):
@@ -233,7 +238,7 @@ def naive_asha(trials, max_pending, eta, rungs):
     found = []
     for number in range(len(trials)):
         told = trials[: max(0, number - max_pending + 1)]
-        begun = {t.proposal.continues for t in trials[:number]}
+        begun = {t.proposal.resume_from for t in trials[:number]}
         choice = (None, rungs[0])
         for below, level in reversed(list(pairwise(rungs))):
             rung = [t for t in told if t.proposal.epochs == below]
@@ -260,7 +265,7 @@ def test_asha_is_the_algorithm_of_the_paper(settings, rungs, eta, max_pending, t
         objectives=("accuracy",),
         evaluator=Learning(fails=lambda number: number % 7 == 3),
     )
-    found = [(t.proposal.continues, t.proposal.epochs) for t in trials]
+    found = [(t.proposal.resume_from, t.proposal.epochs) for t in trials]
     assert found == naive_asha(trials, max_pending, eta, rungs)
     assert max(t.proposal.epochs for t in trials) == 9
 
@@ -281,12 +286,12 @@ def test_halving_by_hand(tmp_path):
 
 def test_with_trials_in_flight_the_next_bracket_begins_meanwhile(tmp_path):
     trials = run(tmp_path / "j", "halving", trials=40, max_pending=4, objectives=("accuracy",))
-    found = [(t.proposal.continues is None, t.proposal.epochs) for t in trials]
+    found = [(t.proposal.resume_from is None, t.proposal.epochs) for t in trials]
     newcomer = (True, 1)
     # 9 are begun; 8 is told before proposal 12 is made: 9, 10 and 11 are of the next bracket
     assert found[:12] == [newcomer] * 12
     assert found[12:15] == [(False, 3)] * 3
-    assert {t.proposal.continues for t in trials[12:15]} <= set(range(9))
+    assert {t.proposal.resume_from for t in trials[12:15]} <= set(range(9))
     assert found[15:18] == [newcomer] * 3
     assert found[18] == (False, 9)
 
@@ -316,10 +321,10 @@ def test_hyperband_spends_what_the_brackets_say(strategy, max_pending, tmp_path)
             count += shape.size(rung)
     assert (count, spent) == (9 + 3 + 1 + 5 + 1 + 3, 9 + 3 * 2 + 6 + 5 * 3 + 6 + 3 * 9)
     trials = run(tmp_path / "j", "hyperband", strategy, trials=10 * count, max_pending=max_pending)
-    found = Counter((t.proposal.epochs, t.proposal.done) for t in trials)
+    found = Counter((t.proposal.epochs, t.proposal.start_epoch) for t in trials)
     if max_pending == 1:
         assert found == Counter({job: 10 * n for job, n in wanted.items()})
-        assert sum(t.proposal.epochs - t.proposal.done for t in trials) == 10 * spent
+        assert sum(t.proposal.epochs - t.proposal.start_epoch for t in trials) == 10 * spent
     for job, n in wanted.items():  # overlapping brackets shift where a count of trials ends
         assert abs(found[job] - 10 * n) <= 12
 
@@ -332,7 +337,7 @@ def test_a_bracket_promotes_its_best_whatever_the_objectives(strategy, tmp_path)
     for start in (0, 13):
         rung = trials[start : start + 9]
         best = best_first([objectives.vector(t.scores) for t in rung])[:3]
-        promoted = [t.proposal.continues for t in trials[start + 9 : start + 12]]
+        promoted = [t.proposal.resume_from for t in trials[start + 9 : start + 12]]
         assert promoted == [rung[i].number for i in best]
 
 
@@ -348,7 +353,7 @@ def test_failures_in_a_rung_are_survived_and_never_promoted(staged, strategy, tm
     )
     failed = {t.number for t in trials if not t.completed}
     assert len(failed) == 30
-    continued = {t.proposal.continues for t in trials} - {None}
+    continued = {t.proposal.resume_from for t in trials} - {None}
     assert continued
     assert not continued & failed
     doomed = Learning(fails=lambda _: True)
@@ -381,12 +386,12 @@ def test_an_exhausted_space_is_trained_on_to_its_end(staged, strategy, max_pendi
                 max_pending=max_pending,
                 objectives=("accuracy",),
             )
-        return list(Journal(tmp_path / name))
+        return [replace(trial, measured={}) for trial in Journal(tmp_path / name)]
 
     whole = exhaust("whole")
     if staged == "asha":  # promotes too many while it knows few: all of the best at least
         best = sorted(whole, key=lambda t: (t.proposal.epochs != 1, -t.scores["accuracy"]))[:4]
-        assert {t.number for t in best} <= {t.proposal.continues for t in whole}
+        assert {t.number for t in best} <= {t.proposal.resume_from for t in whole}
         assert sum(t.proposal.epochs == 1 for t in whole) == 12
     else:
         assert Counter(t.proposal.epochs for t in whole) == ENDED[staged]
@@ -401,15 +406,15 @@ def test_the_paused_trainings_that_are_kept_are_few_and_those_needed(staged, max
     for trial, schedule, _ in staged_search(
         staged, tmp_path / "j", trials=400, max_pending=max_pending
     ):
-        if trial.proposal.continues is not None:
-            missed += trial.proposal.continues not in paused
+        if trial.proposal.resume_from is not None:
+            missed += trial.proposal.resume_from not in paused
         if trial.stopped_early:
             paused.add(trial.number)
-        paused &= schedule.kept()
+        paused &= schedule.keep()
         most = max(most, len(paused))
     if staged == "asha":  # any may be promoted in the end: only the likeliest are kept
         assert missed <= 8
-        assert most <= 2 * KEPT + max_pending
+        assert most <= 2 * RESUMABLE + max_pending
     else:
         assert missed == 0
         assert most <= 3 + 1 + max_pending  # as many as will be chosen of a rung of 9
@@ -435,7 +440,7 @@ def test_the_paused_trainings_that_are_kept_are_few_and_those_needed(staged, max
     ],
 )
 def test_settings_that_make_no_sense_are_refused(text, epochs, message):
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     inner = make("random", candidates, Objectives())
     with pytest.raises(ValueError, match=message) as error:
         schedules.make(text, inner, candidates, Objectives(), epochs)
@@ -461,11 +466,16 @@ def test_rungs(epochs, settings, wanted):
 def test_proposals_whose_stages_contradict_each_other_are_refused():
     architecture = SPACE.known["resnet"]
     trial = Trial(
-        number=4, proposal=Proposal(architecture, epochs=1), recipe={"epochs": 3}, scores={}
+        number=4,
+        proposal=Proposal(Configuration.of(architecture), epochs=1),
+        recipe={"epochs": 3},
+        scores={},
     )
-    assert trial.continuation(3) == Proposal(architecture, epochs=3, continues=4, root=4, done=1)
-    for wrong in ({"continues": 3}, {"done": 2}, {"continues": 3, "root": 1}):
-        with pytest.raises(ValueError, match="want continues, root and done together"):
-            Proposal(architecture, epochs=9, **wrong)
+    assert trial.resumed(3) == Proposal(
+        Configuration.of(architecture), epochs=3, resume_from=4, root=4, start_epoch=1
+    )
+    for wrong in ({"resume_from": 3}, {"start_epoch": 2}, {"resume_from": 3, "root": 1}):
+        with pytest.raises(ValueError, match="want resume_from, root and start_epoch together"):
+            Proposal(Configuration.of(architecture), epochs=9, **wrong)
     with pytest.raises(ValueError, match="want epochs above 3, got 3"):
-        Proposal(architecture, epochs=3, continues=3, root=1, done=3)
+        Proposal(Configuration.of(architecture), epochs=3, resume_from=3, root=1, start_epoch=3)

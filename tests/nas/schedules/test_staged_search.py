@@ -12,11 +12,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import nas
 import trainers
+from nas.core.configuration import Configuration
+from nas.core.failure import Failure
 from nas.core.front import front_of
 from nas.core.objectives import Objectives
-from nas.core.trial import Failure, Proposal, Trial, checkpoint_name, paused_name
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial, checkpoint_name, paused_name
 from nas.engine.session import Session
 from nas.evaluators import training
+from nas.executors import guarded
 from nas.runs.settings import Settings
 from nas.views.terminal.run import epochs_of
 from search_spaces import Record, get
@@ -51,13 +55,13 @@ def test_a_promoted_trial_ends_as_if_it_had_never_paused(run):
     data = trainers.load("digits")
     for trial in ended:
         whole = training.Training(run.space, data, fixed=run.settings.recipe, seed=3)
-        proposal = Proposal(trial.architecture, trial.proposal.hyperparameters)
+        proposal = Proposal(Configuration.of(trial.architecture, trial.proposal.hyperparameters))
         with training.threads(1):
-            outcome = whole.evaluate(trial.root, proposal)
+            outcome = guarded.evaluate(whole, trial.root, proposal)
         assert outcome.curve == trial.curve
         assert len(trial.curve) == 4
         assert trial.scores["accuracy"] == outcome.scores["accuracy"]
-        before = run.trials[trial.proposal.continues]
+        before = run.trials[trial.proposal.resume_from]
         assert before.curve == trial.curve[:2]
         assert len(trial.measured["epoch_seconds"]) == 2  # its own only
         assert "restarted" not in trial.measured
@@ -93,7 +97,7 @@ def test_a_killed_search_continues_to_the_same_journal_and_files(run, tmp_path):
 def test_without_its_paused_state_a_trial_starts_over_to_the_same_end(run, tmp_path, damage):
     promoted = next(t for t in run.trials if t.proposal.epochs == 2)
     stopped = nas.search(**SETTINGS, trials=promoted.number, out=tmp_path / "run")
-    file = stopped.path / "checkpoints" / paused_name(promoted.proposal.continues)
+    file = stopped.path / "checkpoints" / paused_name(promoted.proposal.resume_from)
     assert file.exists()
     if damage == "missing":
         file.unlink()
@@ -118,7 +122,7 @@ def test_what_is_kept_is_the_front_and_what_may_be_continued(run):
     weights = {checkpoint_name(t.number) for t in run.front}
     assert weights <= names
     paused = {int(name[6:11]) for name in names - weights}
-    continued = {t.proposal.continues for t in run.trials}
+    continued = {t.proposal.resume_from for t in run.trials}
     may = {t.number for t in run.trials if t.stopped_early and t.number not in continued}
     assert paused == may  # all of them: fewer than asha keeps at most
     # With a larger window, the next bracket begins before the last trial of this one has ended.
@@ -128,7 +132,7 @@ def test_what_is_kept_is_the_front_and_what_may_be_continued(run):
 
 
 def test_the_front_and_the_best_are_of_last_stages(run):
-    superseded = {t.proposal.continues for t in run.trials if t.completed}
+    superseded = {t.proposal.resume_from for t in run.trials if t.completed}
     assert superseded - {None}
     assert not superseded & {t.number for t in run.front}
     assert run.best().proposal.epochs == 4
@@ -158,8 +162,8 @@ def test_what_is_shown_says_how_far_each_was_trained(run):
     shown = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout
     document = json.loads(shown)
     assert document["stopped_early"] == early
-    assert [(t["epochs"], t["continues"]) for t in document["front"]] == [
-        (t.proposal.epochs, t.proposal.continues) for t in run.front
+    assert [(t["epochs"], t["resume_from"]) for t in document["front"]] == [
+        (t.proposal.epochs, t.proposal.resume_from) for t in run.front
     ]
     best = run.best()
     board = EventAccumulator(str(run.path / "tensorboard" / "trials" / f"{best.number:05d}"))
@@ -178,7 +182,7 @@ def test_runs_from_before_there_were_schedules_are_read_and_resumed(tmp_path):
     (tmp_path / "old" / "run.json").write_text(json.dumps(header))
     fields = [t.to_dict() for t in whole.trials]
     for trial in fields:
-        for name in ("epochs", "continues", "root", "done"):
+        for name in ("epochs", "resume_from", "root", "start_epoch"):
             del trial[name]
     assert [Trial.from_dict(trial) for trial in fields] == whole.trials
     longer = nas.search(**old, trials=4, out=tmp_path / "old")
@@ -194,9 +198,9 @@ ARCHITECTURE = get("nasbench201").known["resnet"]
 
 def stage(number, accuracy, parameters, *, of=None, failure=None):
     if of is None:
-        proposal = Proposal(ARCHITECTURE, Record({"n": number}), epochs=1)
+        proposal = Proposal(Configuration.of(ARCHITECTURE, Record({"n": number})), epochs=1)
     else:
-        proposal = of.continuation(9)
+        proposal = of.resumed(9)
     scores = {"accuracy": accuracy, "parameters": parameters}
     return Trial(number=number, proposal=proposal, recipe={}, scores=scores, failure=failure)
 

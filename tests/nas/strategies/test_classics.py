@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from nas.core import hyperparameters
 from nas.core.candidates import Candidates
+from nas.core.configuration import Configuration
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
 from nas.core.pareto import Front
-from nas.core.trial import Proposal, Trial
-from nas.evaluators import Outcome
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.runs.journal import Journal
 from nas.strategies import make
 from nas.strategies.annealing import energy
@@ -38,12 +40,12 @@ def space_of(**fields):
 
 def ask_and_tell(name, space, trials, score, seed=0, limits=None):
     """Trials of a search on `score`, without a journal."""
-    candidates = Candidates(space, TASK, limits)
+    candidates = Candidates(JointSpace(space, TASK, limits))
     strategy = make(name, candidates, Objectives(("accuracy",)))
     told = []
     for number in range(trials):
         proposal = strategy.ask(Random(f"{seed}/{number}"))
-        candidates.take(proposal)
+        candidates.ledger.add(proposal)
         scores = {"accuracy": score(proposal.architecture)}
         told.append(Trial(number=number, proposal=proposal, recipe={}, scores=scores))
         strategy.tell(told[-1])
@@ -57,8 +59,8 @@ def convolutions(architecture):
 class Constant:
     """Every architecture is as good as the next."""
 
-    def evaluate(self, number, proposal):  # noqa: ARG002
-        return Outcome(recipe={}, scores={"accuracy": 0.5, "loss": 0.5})
+    def evaluate(self, job):  # noqa: ARG002
+        return {"accuracy": 0.5, "loss": 0.5}
 
 
 # -- grid ------------------------------------------------------------------------------------------
@@ -75,12 +77,12 @@ def test_a_walk_by_golden_strides_goes_through_all(size):
 
 @pytest.mark.parametrize("name", ["nasbench201", "nasbench101", "mlp", "darts", "mobile", "vit"])
 def test_members_and_numbers_are_inverse(name):
-    candidates = Candidates(get(name), TASK)
-    size = candidates.tree.weight
+    candidates = Candidates(JointSpace(get(name), TASK))
+    size = candidates.space.tree.weight
     rng = Random(0)
     for number in (0, size - 1, *(rng.randrange(size) for _ in range(30))):
-        proposal = candidates.decide(Member(number, 1, {}))
-        assert number_of(candidates.answers(proposal)) == number
+        proposal = candidates.space.decide(Member(number, 1, {}))
+        assert number_of(candidates.space.answers(proposal)) == number
 
 
 def test_numbers_follow_the_tree_with_conditional_decisions():
@@ -97,11 +99,11 @@ def test_grid_is_the_full_factorial_with_every_member_once():
 
 
 def test_grid_takes_the_same_strides_from_wherever_it_starts():
-    candidates = Candidates(PLAIN, TASK)
+    candidates = Candidates(JointSpace(PLAIN, TASK))
     starts = set()
     for seed in range(5):
         trials = ask_and_tell("grid", PLAIN, 20, lambda _: 0.0, seed)
-        numbers = [number_of(candidates.answers(t.proposal)) for t in trials]
+        numbers = [number_of(candidates.space.answers(t.configuration)) for t in trials]
         starts.add(numbers[0])
         assert {(b - a) % 15_625 for a, b in pairwise(numbers)} == {golden_stride(15_625)}
     assert len(starts) == 5
@@ -129,8 +131,8 @@ def test_grid_spreads_real_numbers_without_end():
 
 def test_grid_goes_through_what_little_is_within_the_limits():
     limits = Limits(max_parameters=80_000)
-    candidates = Candidates(SPACE, TASK, limits)
-    assert not candidates.frequent
+    candidates = Candidates(JointSpace(SPACE, TASK, limits))
+    assert not candidates.space.rejection_sampling_ok
     trials = ask_and_tell("grid", SPACE, 8, lambda _: 0.0, limits=limits)
     assert all(SPACE.cost(t.architecture, TASK).parameters <= 80_000 for t in trials)
 
@@ -139,7 +141,7 @@ def test_grid_goes_through_what_little_is_within_the_limits():
 
 
 def test_a_climb_goes_on_from_its_best_and_ends_when_all_neighbours_are_taken():
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     trials = ask_and_tell("local", SPACE, 250, lambda a: Random(str(a)).random())  # many summits
     best = None
     for trial in trials:
@@ -147,10 +149,12 @@ def test_a_climb_goes_on_from_its_best_and_ends_when_all_neighbours_are_taken():
             assert trial.proposal.parents == (best.number,)
             assert trial.architecture in SPACE.neighbours(best.architecture)
         else:
-            near = [] if best is None else map(Proposal, SPACE.neighbours(best.architecture))
-            assert not any(map(candidates.offers, near))
+            near = (
+                [] if best is None else map(Configuration.of, SPACE.neighbours(best.architecture))
+            )
+            assert not any(map(candidates.is_available, near))
             best = None
-        candidates.take(trial.proposal)
+        candidates.ledger.add(trial.proposal)
         if best is None or trial.scores["accuracy"] > best.scores["accuracy"]:
             best = trial
     assert sum(not t.proposal.parents for t in trials) > 3
@@ -257,15 +261,15 @@ def test_without_rotation_nothing_is_learned():
 
 def test_ranges_are_observed_in_parts_and_rotated_to_the_part_of_the_best():
     space = space_of(n=Integer(1, 100), x=Real(0, 1), c=Choice(*range(20)))
-    candidates = Candidates(space, TASK)
+    candidates = Candidates(JointSpace(space, TASK))
     strategy = make("quantum:population=1,levels=8", candidates, Objectives(("accuracy",)))
     seen = [strategy.ask(Random(seed)).architecture for seed in range(3000)]
     assert {a["n"] for a in seen} == set(range(1, 101))
     assert {a["c"] for a in seen} == set(range(20))
     by_score = sorted(seen[:2], key=lambda a: a["n"], reverse=True)
-    first, second = (candidates.decide(_answers(a)) for a in by_score)
-    for number, (proposal, score) in enumerate([(first, 1.0), (second, 0.0)] * 20):
-        scores = {"accuracy": score}
+    first, second = (candidates.space.decide(_answers(a)) for a in by_score)
+    for number, (configuration, score) in enumerate([(first, 1.0), (second, 0.0)] * 20):
+        scores, proposal = {"accuracy": score}, Proposal(configuration)
         strategy.tell(Trial(number=number, proposal=proposal, recipe={}, scores=scores))
     near = [strategy.ask(Random(seed)).architecture for seed in range(300)]
     part = (first.architecture["n"] - 1) * 8 // 100
@@ -339,4 +343,4 @@ def test_optuna_says_nothing_and_its_settings_are_left_alone(tmp_path, capfd):
 )
 def test_settings_that_make_no_sense_are_refused(text, message):
     with pytest.raises(ValueError, match=message):
-        make(text, Candidates(SPACE, TASK), Objectives())
+        make(text, Candidates(JointSpace(SPACE, TASK)), Objectives())

@@ -12,10 +12,13 @@ from scipy.stats import multivariate_normal, norm
 
 from nas.core import hyperparameters
 from nas.core.candidates import Candidates
+from nas.core.configuration import Configuration
+from nas.core.failure import Failure
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
 from nas.core.pareto import hypervolume
-from nas.core.trial import Failure, Proposal, Trial
-from nas.evaluators import Outcome
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.strategies import Recommends, make, predictor
 from nas.surrogates.features import Encoder, Reference
 from nas.surrogates.gaussian_process import Posterior, fit, kernel, prior
@@ -117,8 +120,8 @@ def test_improvement_of_the_certain_is_the_hypervolume_added(scores):
 
 def test_equal_functions_differ_in_their_decisions_only():
     dead = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|{}~2|"
-    a, b = (Proposal(SPACE.parse(dead.format(op))) for op in ("nor_conv_1x1", "none"))
-    encoder = Encoder(Candidates(SPACE, TASK))
+    a, b = (Configuration.of(SPACE.parse(dead.format(op))) for op in ("nor_conv_1x1", "none"))
+    encoder = Encoder(JointSpace(SPACE, TASK))
     assert encoder.groups == ["decisions", "paths", "costs"]
     decisions, paths, _ = Reference([encoder.encode(a)]).to([encoder.encode(b)])[:, 0, 0]
     assert decisions == pytest.approx(1)
@@ -126,10 +129,12 @@ def test_equal_functions_differ_in_their_decisions_only():
 
 
 def test_distances_do_not_depend_on_what_was_encoded_before():
-    candidates = Candidates(SPACE, TASK, None, hyperparameters.tree(("learning_rate",), {}))
+    candidates = Candidates(
+        JointSpace(SPACE, TASK, None, hyperparameters.tree(("learning_rate",), {}))
+    )
     rng = Random(0)
     drawn = [candidates.sample(rng) for _ in range(40)]
-    one, other = Encoder(candidates), Encoder(candidates)
+    one, other = Encoder(candidates.space), Encoder(candidates.space)
     for proposal in reversed(drawn):
         other.encode(proposal)
     distances = [
@@ -144,10 +149,10 @@ def test_distances_do_not_depend_on_what_was_encoded_before():
 def test_ordinal_options_lie_on_the_scale_they_are_drawn_from():
     tree = Struct(kind=Choice("a", "b", "c"), rate=Real(1e-4, 1, log=True))
     space = SearchSpace(name="own", tree=tree, build=None, count=lambda *_: SPACE_COST)
-    encoder = Encoder(Candidates(space, TASK))
+    encoder = Encoder(JointSpace(space, TASK))
 
     def at(rate, kind="a"):
-        return encoder.encode(Proposal(space.architecture({"kind": kind, "rate": rate})))
+        return encoder.encode(Configuration.of(space.architecture({"kind": kind, "rate": rate})))
 
     far, near, same, other = Reference([at(1e-2)]).to(
         [at(1e-4), at(1e-3), at(1e-2), at(1e-2, "b")]
@@ -171,7 +176,7 @@ def test_a_graph_of_many_paths_is_cut_short():
         count=lambda *_: SPACE_COST,
         graph=lambda _: graph,
     )
-    paths = Encoder(Candidates(space, TASK)).encode(Proposal(space.architecture("a")))[1]
+    paths = Encoder(JointSpace(space, TASK)).encode(Configuration.of(space.architecture("a")))[1]
     assert len(paths.features) == 1_000
 
 
@@ -199,9 +204,9 @@ def test_finds_the_optimum_of_a_separable_score_in_few_trials(tmp_path):
 
 def test_finds_the_optimal_hyperparameters_too(tmp_path):
     class Rate:
-        def evaluate(self, _, proposal):
-            off = abs(np.log10(proposal.hyperparameters["learning_rate"]) + 1.3)
-            return Outcome(recipe={}, scores={"accuracy": 1 - off / 4, "loss": off})
+        def evaluate(self, job):
+            off = abs(np.log10(job.configuration.hyperparameters["learning_rate"]) + 1.3)
+            return {"accuracy": 1 - off / 4, "loss": off}
 
     tree = hyperparameters.tree(("learning_rate",), {})
     trials = search("predictor", tmp_path / "j", trials=40, evaluator=Rate(), hyperparameters=tree)
@@ -210,26 +215,28 @@ def test_finds_the_optimal_hyperparameters_too(tmp_path):
 
 
 def test_what_is_in_flight_is_not_asked_for_twice_nor_its_like():
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     strategy = make("predictor", candidates, Objectives(("accuracy",)))
     rng = Random(0)
     for number in range(12):
-        proposal = candidates.sample(rng)
-        candidates.take(proposal)
+        proposal = Proposal(candidates.sample(rng))
+        candidates.ledger.add(proposal)
         strategy.tell(trial(number, proposal, convolutions(proposal)))
     asked = []
     for number in range(12, 18):
         asked.append(strategy.ask(Random(number)))
-        candidates.take(asked[-1])
-    assert len({candidates.key(p) for p in asked}) == 6
+        candidates.ledger.add(asked[-1])
+    assert len({candidates.space.key(p.configuration) for p in asked}) == 6
     belief = strategy._believe([])
-    alone = belief.predict([strategy._encoder.encode(asked[-1])])[1]
-    beside = strategy._believe(asked).predict([strategy._encoder.encode(asked[-1])])[1]
+    alone = belief.predict([strategy._encoder.encode(asked[-1].configuration)])[1]
+    beside = strategy._believe([p.configuration for p in asked]).predict(
+        [strategy._encoder.encode(asked[-1].configuration)]
+    )[1]
     assert beside < alone
 
 
 def test_recommends_by_what_is_alike_not_by_a_lucky_score():
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     strategy = make("predictor", candidates, Objectives(("accuracy",)))
     assert isinstance(strategy, Recommends)
     with pytest.raises(ValueError, match="want a completed trial"):
@@ -237,8 +244,8 @@ def test_recommends_by_what_is_alike_not_by_a_lucky_score():
     rng = Random(1)
     truths = []
     for number in range(60):
-        proposal = candidates.sample(rng)
-        candidates.take(proposal)
+        proposal = Proposal(candidates.sample(rng))
+        candidates.ledger.add(proposal)
         truths.append(convolutions(proposal))
         lucky = number == 7
         noisy = 0.9 if lucky else truths[-1] + rng.gauss(0, 0.05)
@@ -249,12 +256,12 @@ def test_recommends_by_what_is_alike_not_by_a_lucky_score():
 
 
 def test_learns_to_keep_away_from_what_fails():
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     strategy = make("predictor", candidates, Objectives(("accuracy",)))
     failed = []
     for number in range(40):
         proposal = strategy.ask(Random(number))
-        candidates.take(proposal)
+        candidates.ledger.add(proposal)
         fails = proposal.architecture.value["0->1"] == "nor_conv_3x3"
         failed.append(fails)
         strategy.tell(trial(number, proposal, None if fails else convolutions(proposal)))
@@ -273,23 +280,23 @@ def test_many_trials_are_learnt_from_in_bounded_time(monkeypatch):
     from nas.surrogates import score_model
 
     monkeypatch.setattr(score_model, "_MOST", 20)
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     strategy = make("predictor", candidates, Objectives())
     rng = Random(0)
     for number in range(60):
-        proposal = candidates.sample(rng)
-        candidates.take(proposal)
+        proposal = Proposal(candidates.sample(rng))
+        candidates.ledger.add(proposal)
         strategy.tell(trial(number, proposal, convolutions(proposal)))
     belief = strategy._believe([])
     assert len(belief.rows) == 20
-    best = max(strategy._told, key=lambda t: t.scores["accuracy"])
+    best = max(strategy._observed, key=lambda t: t.scores["accuracy"])
     assert best.number in belief.rows
-    assert candidates.is_new(strategy.ask(Random(0)))
+    assert candidates.ledger.is_new(strategy.ask(Random(0)).configuration)
 
 
 def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="initial=1"):
-        predictor.Predictor(Candidates(SPACE, TASK), Objectives(), initial=1)
+        predictor.Predictor(Candidates(JointSpace(SPACE, TASK)), Objectives(), initial=1)
 
 
 def test_what_cannot_be_built_does_not_end_the_search(tmp_path):
@@ -308,8 +315,8 @@ def test_what_cannot_be_built_does_not_end_the_search(tmp_path):
     )
 
     class Wide:
-        def evaluate(self, _, proposal):
-            return Outcome(recipe={}, scores={"accuracy": proposal.architecture["width"] / 60})
+        def evaluate(self, job):
+            return {"accuracy": job.configuration.architecture["width"] / 60}
 
     trials = search(
         "predictor",

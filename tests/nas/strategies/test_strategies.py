@@ -8,8 +8,11 @@ import pytest
 
 from nas.core import hyperparameters
 from nas.core.candidates import Candidates, Exhausted
+from nas.core.configuration import Configuration
+from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
-from nas.core.trial import Proposal, Trial
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
 from nas.runs.journal import Journal
 from nas.strategies import STRATEGIES, make
 from nas.strategies.evolution import RegularizedEvolution
@@ -137,13 +140,15 @@ def test_finds_the_optimum_of_a_separable_score(strategy, tmp_path):
 
 def trial(number, architecture, accuracy):
     scores = {"accuracy": accuracy, "loss": 1.0, "parameters": 1, "macs": 1}
-    return Trial(number=number, proposal=Proposal(architecture), recipe={}, scores=scores)
+    return Trial(
+        number=number, proposal=Proposal(Configuration.of(architecture)), recipe={}, scores=scores
+    )
 
 
 def test_evolution_of_one_individual_is_a_random_walk(tmp_path):
     from random import Random
 
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     strategy = RegularizedEvolution(
         candidates, Objectives(("accuracy",)), population=1, tournament=1
     )
@@ -154,14 +159,14 @@ def test_evolution_of_one_individual_is_a_random_walk(tmp_path):
             assert proposal.architecture in SPACE.neighbours(last)
             assert proposal.parents == (number - 1,)
         last = proposal.architecture
-        candidates.take(proposal)
+        candidates.ledger.add(proposal)
         strategy.tell(trial(number, last, 0.5))
 
 
 def test_evolution_forgets_the_oldest():
     from random import Random
 
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     strategy = RegularizedEvolution(
         candidates, Objectives(("accuracy",)), population=3, tournament=3
     )
@@ -190,13 +195,13 @@ def test_evolution_forgets_the_oldest():
 )
 def test_settings_that_make_no_sense_are_refused(make_one, message):
     with pytest.raises(ValueError, match=message):
-        make_one(Candidates(SPACE, TASK), Objectives())
+        make_one(Candidates(JointSpace(SPACE, TASK)), Objectives())
 
 
 def test_settings_of_a_strategy_are_those_of_its_class(tmp_path):
     named = search("evolution:population=5,tournament=2", tmp_path / "a", trials=30)
     assert named != search("evolution", tmp_path / "b", trials=30)
-    candidates = Candidates(SPACE, TASK)
+    candidates = Candidates(JointSpace(SPACE, TASK))
     strategy = make("evolution:population=2,tournament=1", candidates, Objectives())
     assert isinstance(strategy, RegularizedEvolution)
     assert strategy._alive.maxlen == 2

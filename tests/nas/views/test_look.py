@@ -113,8 +113,17 @@ def test_show_a_trial_as_json(nas, run):
     document = json.loads(out)
     assert status == 0
     assert set(document) == {
-        *("number", "space", "architecture", "hyperparameters", "parents", "epochs", "continues"),
-        *("root", "done", "recipe", "scores", "failure", "curve", "weights_sha256", "measured"),
+        *("number", "space", "architecture", "hyperparameters", "parents", "epochs", "resume_from"),
+        *(
+            "root",
+            "start_epoch",
+            "recipe",
+            "scores",
+            "failure",
+            "curve",
+            "weights_sha256",
+            "measured",
+        ),
         *("notation", "layers", "parent", "gain", "changes", "ancestry", "children"),
     }
     assert document["number"] == 30

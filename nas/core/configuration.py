@@ -1,0 +1,50 @@
+"""A configuration: an architecture and the hyperparameters to train it with, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from search_spaces import Architecture, Record
+
+NO_HYPERPARAMETERS = Record({})
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One value of the joint tree of a search: the architecture and what is searched beside it.
+
+    Attributes:
+        space: Name of the search space of the architecture.
+        value: A record of two fields, `architecture` and `hyperparameters`.
+    """
+
+    space: str
+    value: Record
+
+    @classmethod
+    def of(
+        cls, architecture: Architecture, hyperparameters: Record = NO_HYPERPARAMETERS
+    ) -> Configuration:
+        """Join an architecture and hyperparameters."""
+        fields = {"architecture": architecture.value, "hyperparameters": hyperparameters}
+        return cls(architecture.space, Record(fields))
+
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture alone."""
+        return Architecture(self.space, self.value["architecture"])
+
+    @property
+    def hyperparameters(self) -> Record:
+        """The hyperparameters that are searched; empty when none are."""
+        found: Record = self.value["hyperparameters"]
+        return found
+
+    def __str__(self) -> str:
+        settings = ", ".join(f"{k}={_plain(v)}" for k, v in self.hyperparameters.items())
+        return f"{self.architecture} ({settings})" if settings else str(self.architecture)
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,55 @@
+"""The ways an evaluation can fail, as values."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Literal
+
+from nas.core import schema
+
+Cause = Literal["out-of-memory", "diverged", "timeout", "crashed", "invalid", "error"]
+
+TRACEBACK = 20_000  # characters that are kept: those at the end
+_MESSAGE, _FIRST_LINE = 1_000, 300  # characters
+_FRAMES = -8  # of a traceback: the innermost
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The reason why a trial has no scores.
+
+    A text too long for a journal is cut; control characters are replaced by their codes.
+    """
+
+    cause: Cause
+    message: str  # one line
+    traceback: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", schema.visible(_encodable(self.message[:_MESSAGE])))
+        object.__setattr__(self, "traceback", _encodable(self.traceback[-TRACEBACK:]))
+
+    def __str__(self) -> str:
+        return f"{self.cause}: {self.message}"
+
+    @classmethod
+    def from_exception(cls, cause: Cause, error: BaseException) -> Failure:
+        """Describe an exception that is being handled: its type, first line and traceback."""
+        first = (str(error).strip().splitlines() or [""])[0][:_FIRST_LINE]
+        name = type(error).__name__
+        message = f"{name}: {first}" if first else name
+        return cls(cause, message, traceback.format_exc(limit=_FRAMES))
+
+
+class EvaluationFailed(Exception):  # noqa: N818 - the word for it
+    """Raised by an evaluator to end an evaluation with a failure of a given cause."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which no file can hold."""
+    return text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,218 @@
+"""The joint space of a search: architectures and hyperparameters, within the limits on cost."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from functools import lru_cache
+from itertools import islice
+from random import Random
+
+from nas.core.configuration import Configuration
+from search_spaces import (
+    Architecture,
+    Cost,
+    Feasible,
+    Limits,
+    Node,
+    Record,
+    SearchSpace,
+    Struct,
+    Task,
+)
+from search_spaces.tree.node import Answer, Choose, Question
+from search_spaces.tree.values import Scalar
+
+_ALTERNATIVES = 1_000  # of one decision that are looked at
+_REMEMBERED = 1 << 11  # canonical forms: each is asked for several times
+
+
+class JointSpace:
+    """The configurations that may be sampled: members of one joint tree, within the limits.
+
+    Args:
+        space: The search space of the architectures.
+        task: Decides the costs of networks.
+        limits: Bounds on those costs; every configuration that is drawn is within them.
+        hyperparameters: The tree of the hyperparameters that are searched; empty when none are.
+
+    Attributes:
+        tree: All decisions, of the architecture first.
+
+    Raises:
+        ValueError: no architecture is within the limits.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        task: Task,
+        limits: Limits | None = None,
+        hyperparameters: Struct | None = None,
+    ) -> None:
+        self.space = space
+        self.task = task
+        self._hyperparameters = hyperparameters or Struct()
+        self._feasible = Feasible(_joined(space, self._hyperparameters), task, limits)
+        self._canonical = lru_cache(maxsize=_REMEMBERED)(space.canonical)
+        self.tree: Node = self._feasible.space.tree
+
+    @property
+    def name(self) -> str:
+        """Name of the search space."""
+        return self.space.name
+
+    @property
+    def size(self) -> float:
+        """Number of configurations, limits aside."""
+        return self._feasible.space.size
+
+    @property
+    def rejection_sampling_ok(self) -> bool:
+        """True if a good part of all configurations is within the limits."""
+        return self._feasible.frequent
+
+    # -- random members ------------------------------------------------------------------------
+
+    def sample(self, rng: Random) -> Configuration:
+        """Draw a configuration, uniformly where enough are within the limits."""
+        return _configuration(self._feasible.sample(rng))
+
+    def mutate(self, configuration: Configuration, rng: Random) -> Configuration:
+        """Draw a configuration that differs in one decision; the same if it is the only one."""
+        if self.size == 1:
+            return configuration
+        return _configuration(self._feasible.mutate(_point(configuration), rng))
+
+    def crossover(self, a: Configuration, b: Configuration, rng: Random) -> Configuration:
+        """Draw a configuration that takes each decision from `a` or from `b`."""
+        return _configuration(self._feasible.crossover(_point(a), _point(b), rng))
+
+    def sample_hyperparameters(self, rng: Random) -> Record:
+        """Draw values for the hyperparameters alone."""
+        drawn: Record = self._hyperparameters.sample(rng)
+        return drawn
+
+    def __iter__(self) -> Iterator[Configuration]:
+        """Every configuration within the limits once."""
+        return map(_configuration, self._feasible)
+
+    # -- one decision after the other ----------------------------------------------------------
+
+    def decide(self, choose: Choose) -> Configuration:
+        """Build a configuration decision by decision: see `search_spaces.Node.decide`.
+
+        It may be outside the limits: see `is_feasible`.
+        """
+        return Configuration(self.name, self.tree.decide(choose))
+
+    def answers(self, configuration: Configuration) -> list[tuple[Question, Answer]]:
+        """The questions that `decide` asks, with the answers that build `configuration` again.
+
+        Empty for a published architecture from outside the decisions of its space.
+        """
+        decisions = self.tree.decisions(configuration.value)
+        known = {(d.path, d.node): d.answer for d in decisions}
+        asked: list[tuple[Question, Answer]] = []
+
+        def choose(question: Question) -> Answer:
+            answer = known.get((question.path, question.node))
+            if answer is None:
+                return 0
+            asked.append((question, answer))
+            return answer
+
+        self.tree.decide(choose)
+        return asked
+
+    def neighbours(
+        self, configuration: Configuration, rng: Random | None = None
+    ) -> Iterator[tuple[str, Configuration]]:
+        """The configurations that differ in one decision, each with the path of that decision.
+
+        Some may be outside the limits: see `is_feasible`. Ordinal decisions move one step; of a
+        decision with thousands of alternatives, only the first are given.
+
+        Args:
+            configuration: A configuration of this space.
+            rng: Decides the order, decision by decision; None means the order of the tree.
+        """
+        decisions = list(self.tree.decisions(configuration.value))
+        if rng is not None:
+            rng.shuffle(decisions)
+        for decision in decisions:
+            values = list(islice(decision.nearby(), _ALTERNATIVES))
+            if rng is not None:
+                rng.shuffle(values)
+            for value in values:
+                yield decision.path, Configuration(self.name, value)
+
+    # -- facts about a configuration -----------------------------------------------------------
+
+    def check(self, configuration: Configuration, where: str) -> None:
+        """Refuse a configuration, from a file say, that is not one of this space.
+
+        Raises:
+            ValueError: its architecture is no member of the space, or its hyperparameters are not
+                those that are searched; begins with `where`.
+        """
+        check_configuration(configuration, self.space, self._hyperparameters, where)
+
+    def is_feasible(self, configuration: Configuration) -> bool:
+        """True if `configuration` is a member of the space within the limits."""
+        point, objection = _point(configuration), self._feasible.space.objection
+        return (objection is None or objection(point) is None) and self._feasible.admits(point)
+
+    def cost(self, configuration: Configuration) -> Cost:
+        """Cost of the network of `configuration` on the task; remembered."""
+        return self._feasible.cost(_point(configuration))
+
+    def flat(self, configuration: Configuration) -> dict[str, Scalar]:
+        """The active decisions, `path -> option`; paths of hyperparameters start with `recipe.`."""
+        flat = self._feasible.space.flat(_point(configuration))
+        return {display_path(path): option for path, option in flat.items()}
+
+    def key(self, configuration: Configuration) -> Hashable:
+        """Equal for configurations of one function that is trained in one way."""
+        return self._canonical(configuration.architecture), configuration.hyperparameters
+
+
+def check_configuration(
+    configuration: Configuration, space: SearchSpace, hyperparameters: Struct, where: str
+) -> None:
+    """Refuse a configuration that is not one of a search; see `JointSpace.check`."""
+    try:
+        space.check(configuration.architecture)
+        hyperparameters.check(configuration.hyperparameters, "hyperparameters")
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def display_path(path: str) -> str:
+    """The path of a decision as people read it: without `architecture.`, which most would have."""
+    kind, _, rest = path.partition(".")
+    return f"recipe.{rest}" if kind == "hyperparameters" else rest
+
+
+def _joined(space: SearchSpace, hyperparameters: Struct) -> SearchSpace:
+    """One space whose points are configurations; costs and objections are the architecture's."""
+
+    def architecture(point: Architecture) -> Architecture:
+        return Architecture(space.name, point["architecture"])
+
+    objection, count = space.objection, space.count
+    return SearchSpace(
+        name=space.name,
+        tree=Struct(architecture=space.tree, hyperparameters=hyperparameters),
+        build=lambda point, task: space.build(architecture(point), task),
+        inputs=space.inputs,
+        objection=None if objection is None else lambda point: objection(architecture(point)),
+        count=None if count is None else lambda point, task: count(architecture(point), task),
+    )
+
+
+def _point(configuration: Configuration) -> Architecture:
+    return Architecture(configuration.space, configuration.value)
+
+
+def _configuration(point: Architecture) -> Configuration:
+    return Configuration(point.space, point.value)
