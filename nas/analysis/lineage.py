@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nas.analysis.changes import Change, differences
 from nas.analysis.decisions import Decisions
 from nas.core.trial import Trial
-from nas.views.drawings.description import Change, differences
 from search_spaces.tree.values import Scalar
 
 

@@ -1,7 +1,6 @@
 """Architectures drawn: `describe` says what there is to see, `text` and `figure` show it."""
 
 from nas.views.drawings.description import Cell as Cell
-from nas.views.drawings.description import Change as Change
 from nas.views.drawings.description import Drawing as Drawing
 from nas.views.drawings.description import describe as describe
 from nas.views.drawings.stages import Row as Row

@@ -12,15 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nas.analysis.changes import Change, differences
 from nas.views.drawings.stages import Stage, stages_of
 from search_spaces import Architecture, Cost, SearchSpace, Task
 from search_spaces.dag import Dag
-from search_spaces.tree.values import Scalar, Value
+from search_spaces.tree.values import Value
 
 if TYPE_CHECKING:
     from search_spaces.cost.layer_profile import Layer
-
-_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +39,6 @@ class Cell:
             f"{label} #{i}" if count[label] > 1 else label
             for i, label in enumerate(self.dag.labels)
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A decision that the parent takes differently; None where it does not arise."""
-
-    path: str
-    before: str | None
-    after: str | None
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.before or '-'} -> {self.after or '-'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,30 +73,8 @@ def describe(
         cells=_cells(space, architecture, parent),
         stages=() if whole is None else stages_of(whole, before),
         cost=None if whole is None else space.cost(architecture, task),
-        changes=() if parent is None else changes(space, parent, architecture),
+        changes=() if parent is None else differences(space.flat(parent), space.flat(architecture)),
     )
-
-
-def changes(space: SearchSpace, before: Architecture, after: Architecture) -> tuple[Change, ...]:
-    """The decisions in which two architectures differ, in the order of the tree."""
-    old, new = space.flat(before), space.flat(after)
-    return differences(old, new)
-
-
-def differences(old: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> tuple[Change, ...]:
-    """Likewise, of two flat views."""
-    return tuple(
-        Change(path, _option(old, path), _option(new, path))
-        for path in dict.fromkeys([*new, *old])
-        if old.get(path, _ABSENT) != new.get(path, _ABSENT)
-    )
-
-
-def _option(flat: Mapping[str, Scalar], path: str) -> str | None:
-    if path not in flat:
-        return None
-    option = flat[path]
-    return f"{option:.4g}" if isinstance(option, float) else str(option)
 
 
 def _anatomy(space: SearchSpace, architecture: Architecture, task: Task) -> Layer | None:
