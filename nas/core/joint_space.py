@@ -23,7 +23,7 @@ from search_spaces.tree.node import Answer, Choose, Question
 from search_spaces.tree.values import Scalar
 
 _ALTERNATIVES = 1_000  # of one decision that are looked at
-_REMEMBERED = 1 << 11  # canonical forms: each is asked for several times
+_REMEMBERED = 1 << 11  # keys: each is asked for several times
 
 
 class JointSpace:
@@ -53,7 +53,7 @@ class JointSpace:
         self.task = task
         self._hyperparameters = hyperparameters or Struct()
         self._feasible = Feasible(_joined(space, self._hyperparameters), task, limits)
-        self._canonical = lru_cache(maxsize=_REMEMBERED)(space.canonical)
+        self._key = lru_cache(maxsize=_REMEMBERED)(self._key_of)
         self.tree: Node = self._feasible.space.tree
 
     @property
@@ -173,7 +173,11 @@ class JointSpace:
 
     def key(self, configuration: Configuration) -> Hashable:
         """Equal for configurations of one function that is trained in one way."""
-        return self._canonical(configuration.architecture), configuration.hyperparameters
+        return self._key(configuration.value)
+
+    def _key_of(self, value: Record) -> Hashable:
+        architecture = Architecture(self.name, value["architecture"])
+        return self.space.canonical(architecture), value["hyperparameters"]
 
 
 def check_configuration(

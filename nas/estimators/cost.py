@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace
+from search_spaces import Cost
+
+METRICS = tuple(field.name for field in fields(Cost))
 
 
 class ExactCost:
@@ -19,4 +22,5 @@ class ExactCost:
         self._space = space
 
     def estimate(self, configuration: Configuration) -> dict[str, int]:
-        return asdict(self._space.cost(configuration))
+        cost = self._space.cost(configuration)
+        return {name: getattr(cost, name) for name in METRICS}
