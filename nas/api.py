@@ -145,7 +145,11 @@ def search(
         address=address,
         resources=resources or {"CPU": 1.0},
     )
-    session = Session(settings, Path(out), limits=limits, executor=executor)
+    from nas.views.tensorboard import TensorBoard
+
+    session = Session(
+        settings, Path(out), limits=limits, executor=executor, observers=(TensorBoard(),)
+    )
     for _ in session.run(trials):
         pass
     return Run(out, session.space)

@@ -106,6 +106,7 @@ def search_training(
     """A search that trains; yields the number of each trial that is recorded."""
     from nas.engine.session import Session
     from nas.runs.settings import Settings
+    from nas.views.tensorboard import TensorBoard
 
     plain = {
         "space": "mlp",
@@ -116,7 +117,10 @@ def search_training(
     }
     settings = Settings(**{**plain, **others})
     with _watched(folder):
-        for trial in Session(settings, folder, limits=terms, executor=executor).run(trials):
+        session = Session(
+            settings, folder, limits=terms, executor=executor, observers=(TensorBoard(),)
+        )
+        for trial in session.run(trials):
             yield trial.number
 
 

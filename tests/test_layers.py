@@ -59,11 +59,6 @@ PICTURE = {
         "cli": "benchmark winners",
     },
 }
-# Imports against the picture that are to go: the file, and the folder that it must not import.
-UNTIL_MENDED = {
-    ("nas/engine/session.py", "views"),
-    ("nas/views/terminal/live.py", "engine"),
-}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -85,9 +80,7 @@ def test_no_circle_between_packages(package):
                 against.add((path.relative_to(ROOT).as_posix(), other))
                 below = below - {other}
         graph[node] |= below
-    excused = {(file, other) for file, other in UNTIL_MENDED if file.startswith(package)}
-    assert against - excused == set(), "imports against the picture"
-    assert excused - against == set(), "mended: remove it from UNTIL_MENDED"
+    assert against == set(), "imports against the picture"
     assert_no_circle(graph)
 
 

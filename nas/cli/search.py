@@ -20,6 +20,9 @@ from nas.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nas.engine.session import Session
     from nas.runs.settings import Settings
 
 
@@ -174,7 +177,8 @@ def search(
         resources=parse_resources(resources),
     )
     from nas.engine.session import Session
-    from nas.views.terminal.live import watch
+    from nas.views.tensorboard import TensorBoard
+    from nas.views.terminal.live import live_view
 
     console = messages()
     session = Session(
@@ -183,9 +187,36 @@ def search(
         limits=limits,
         executor=executor,
         notify=console.print,
+        observers=(
+            TensorBoard(),
+            live_view(trials, console, workers=lambda: session.limits.workers),
+        ),
     )
-    watch(session, trials, console)
+    _run(session, trials, console)
     show_run(session.path, as_json=json, space=session.space)
+
+
+def _run(session: Session, trials: int, console: Console) -> None:
+    """Run a search; where it is stopped, or complete already, print how to continue it."""
+    done, path = session.recorded, session.path
+    if done >= trials:
+        console.print(
+            f"{path} is complete: {done} of {trials} trials; a larger --trials continues it"
+        )
+        return
+    if done:
+        console.print(f"{path}: {done} of {trials} trials are there; continuing")
+    try:
+        for _ in session.run(trials):
+            done += 1
+    except Exception:  # says itself what went wrong
+        raise
+    except BaseException:  # Ctrl-C and SIGTERM: nothing went wrong, and all can go on
+        console.print(
+            f"stopped after {done} of {trials} trials, all recorded in {path}; "
+            f"the same command continues"
+        )
+        raise
 
 
 def default_out(settings: Settings) -> Path:

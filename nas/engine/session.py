@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -18,6 +17,7 @@ from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.engine.checkpoints import prune
 from nas.engine.loop import run_trials
+from nas.engine.observers import Observer, Observers
 from nas.estimators import training_demand
 from nas.estimators.cost import ExactCost
 from nas.evaluators import factories, training
@@ -61,6 +61,7 @@ class Session:
         executor: A name of `nas.executors.EXECUTORS`; by default the first that can keep to the
             limits.
         notify: Called with messages for the user, one line each.
+        observers: Observers of the search, in the order in which they are called.
 
     Raises:
         ValueError: a setting is not allowed, nothing fits the limits, the data cannot be read,
@@ -75,11 +76,13 @@ class Session:
         limits: ResourceLimits | None = None,
         executor: str | None = None,
         notify: Callable[[str], None] | None = None,
+        observers: Iterable[Observer] = (),
     ) -> None:
         self.path = out
         self.limits = limits or ResourceLimits()
         self.executor = executors.choose(executor, self.limits)
         self._notify = notify or (lambda _: None)
+        self._observers = Observers(observers, self._notify)
         settings = replace(
             settings, space=_absolute_space(settings.space), data=_absolute_data(settings.data)
         )
@@ -137,12 +140,12 @@ class Session:
         for trial in run.trials:
             front.add(trial)
         schedule = self._schedule()
-        log = _Log(self, run)
         executor = self._executor(checkpoints)
         journal = run.journal
         ended = {trial.number for trial in run.trials}
         failed: Counter[str] = Counter(str(t.failure) for t in run.failures)
         completed = len(run.trials) - failed.total()
+        self._observers.started(run)
         try:
             if self.limits.auto:
                 assert isinstance(executor, Autotunable)
@@ -169,7 +172,7 @@ class Session:
                     completed += 1
                 else:
                     failed[str(trial.failure)] += 1
-                log.add(trial)
+                self._observers.observed(trial)
                 if why := trial.measured.get("restarted"):
                     self._notify(f"trial {trial.number} was trained from the beginning: {why}")
                 yield trial
@@ -182,7 +185,7 @@ class Session:
             utilization = executor.utilization()
             executor.close()
             journal.close()
-            log.close()
+            self._observers.ended(run)
         if executor.capabilities.workers and utilization.busy:
             self._notify(
                 f"{self.limits.workers} workers; {utilization.idle_share:.1%} of their time was idle"
@@ -274,46 +277,6 @@ class Session:
                 f"{self.path} holds a search with other settings ({'; '.join(differences)}): "
                 f"use the same, or another folder with --out"
             )
-
-
-class _Log:
-    """Writes the TensorBoard folder; a disk that does not let it only stops the logging."""
-
-    def __init__(self, session: Session, run: Run) -> None:
-        from nas.views import tensorboard
-
-        self._session = session
-        self._board: tensorboard.Board | None = None
-        try:
-            subject = tensorboard.AnalysisContext.of_header(
-                session.path, session.header, session.space
-            )
-            self._board = tensorboard.Board(subject, run.journal)
-        except Exception as error:  # whatever it is, the search goes on
-            self._give_up(error)
-        for trial in run.trials:
-            self.add(trial)
-
-    def add(self, trial: Trial) -> None:
-        if self._board is not None:
-            try:
-                self._board.add(trial)
-            except Exception as error:
-                self._give_up(error)
-
-    def close(self) -> None:
-        if self._board is not None:
-            try:
-                self._board.close()
-            except Exception as error:
-                self._give_up(error)
-
-    def _give_up(self, error: Exception) -> None:
-        if self._board is not None:
-            with suppress(OSError):
-                self._board.close(finish=False)
-        self._board = None
-        self._session._notify(f"TensorBoard is no longer written: {error}; the search goes on")
 
 
 def _absolute_space(space: str) -> str:

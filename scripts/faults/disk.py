@@ -81,7 +81,7 @@ def _inside(disk: Path, points: int) -> tuple[list[str], list[str]]:
         status, _, said = command(*search)
         last = said.strip().splitlines()[-1]
         before = decided(out) if (out / "run.json").exists() else []
-        logged += "TensorBoard is no longer written" in said
+        logged += "TensorBoard is no longer updated" in said
         stopped += status == 74
         if status not in (0, 74) or (status == 74 and "run the same command again" not in last):
             broken.append(f"room for {room:,} bytes: {status}, {last!r}")

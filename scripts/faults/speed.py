@@ -21,6 +21,7 @@ from nas.engine.session import Session
 from nas.evaluators import factories
 from nas.executors import ResourceLimits
 from nas.runs.settings import Settings
+from nas.views.tensorboard import TensorBoard
 
 SPACE = "nasbench201:channels=8,cells=1"
 GAIN, SHARE = 1.8, 0.02  # at least, and at most
@@ -75,7 +76,9 @@ def _rate(
 def _share(data: str, folder: Path, trials: int) -> float:
     """The part of a search with two workers that is not spent in them, of all processor time."""
     settings = Settings(space=SPACE, data=data, device="cpu")
-    session = Session(settings, folder, limits=ResourceLimits(workers=2))
+    session = Session(
+        settings, folder, limits=ResourceLimits(workers=2), observers=(TensorBoard(),)
+    )
     search = session.run(trials + 2)
     for _ in range(2):  # until both workers are warm
         next(search)

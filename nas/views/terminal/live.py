@@ -1,4 +1,4 @@
-"""A search as it runs: a table that fills on a terminal, plain lines elsewhere."""
+"""Observers that show a search on the console, and a progress bar of epochs."""
 
 from __future__ import annotations
 
@@ -16,91 +16,63 @@ from nas.core.front import TrialFront
 from nas.core.numbers import counted
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
-from nas.engine.session import Session
+from nas.runs.run import Run
 from nas.views.terminal.run import front_table, notation
 
 if TYPE_CHECKING:
+    from search_spaces import SearchSpace
     from trainers import Epoch
 
-ROWS = 15  # of the front that fit a terminal
+ROWS = 15  # most rows of the front that are shown
 
 
-def watch(session: Session, trials: int, console: Console) -> None:
-    """Run a search to its end and show how it goes.
+def live_view(trials: int, console: Console, workers: Callable[[], int]) -> TrialLines | FrontTable:
+    """Make the observer that shows a search: a table on a terminal, lines elsewhere.
 
-    However it ends, the last line says how to continue.
+    Args:
+        trials: Total number of trials of the search.
+        console: The console to write to.
+        workers: Returns the number of trials that run at a time.
     """
-    done = session.recorded
-    if done >= trials:
-        console.print(
-            f"{session.path} is complete: {done} of {trials} trials; a larger --trials continues it"
-        )
-        return
-    if done:
-        console.print(f"{session.path}: {done} of {trials} trials are there; continuing")
-    shown = (
-        _Live(session, trials, console) if console.is_terminal else _Lines(session, trials, console)
-    )
-    with shown:
-        try:
-            for trial in session.run(trials):
-                done += 1
-                shown.add(trial)
-        except Exception:  # says itself what went wrong
-            shown.stop()
-            raise
-        except BaseException:  # Ctrl-C and SIGTERM: nothing went wrong, and all can go on
-            shown.stop()
-            console.print(
-                f"stopped after {done} of {trials} trials, all recorded in {session.path}; "
-                f"the same command continues"
-            )
-            raise
+    kind = FrontTable if console.is_terminal else TrialLines
+    return kind(trials, console, _Pace(trials, workers))
 
 
-class _Lines:
-    """One line a trial."""
+class TrialLines:
+    """Print one line per trial."""
 
-    def __init__(self, session: Session, trials: int, console: Console) -> None:
-        self._session, self._trials, self._console = session, trials, console
-        self._pace = _Pace(session, trials)
+    def __init__(self, trials: int, console: Console, pace: _Pace) -> None:
+        self._trials, self._console, self._pace = trials, console, pace
+        self._space: SearchSpace | None = None
 
-    def __enter__(self) -> _Lines:
-        return self
+    def started(self, run: Run) -> None:
+        self._space = run.space
 
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def stop(self) -> None:
-        """Nothing is drawn that would have to go."""
-
-    def add(self, trial: Trial) -> None:
-        """Show one trial."""
-        what = (
+    def observed(self, trial: Trial) -> None:
+        scores = (
             f"{trial.scores['accuracy']:7.2%} {trial.scores['parameters']:>11,} parameters"
             if trial.completed
             else f"failed: {trial.failure}"
         )
         if trial.proposal.epochs is not None:
-            what += f" {counted(trial.epochs, 'epoch'):>9}"
+            scores += f" {counted(trial.epochs, 'epoch'):>9}"
         self._console.print(
-            f"trial {trial.number:>4}  {trial.number + 1:>4}/{self._trials} {what} {trial.seconds:6.1f} s  "
-            f"{self._pace.left(trial)} left  {notation(trial, self._session.space)}"
+            f"trial {trial.number:>4}  {trial.number + 1:>4}/{self._trials} {scores} "
+            f"{trial.seconds:6.1f} s  {self._pace.left(trial)} left  {notation(trial, self._space)}"
         )
 
+    def ended(self, run: Run) -> None:
+        pass
 
-class _Live:
-    """The front as a table that fills, above a bar."""
 
-    def __init__(self, session: Session, trials: int, console: Console) -> None:
-        from nas.runs.run import Run
+class FrontTable:
+    """Show the Pareto front as a table that fills, above a progress bar."""
 
-        self._session, self._trials = session, trials
-        self._front = TrialFront(Objectives(session.settings.objectives))
+    def __init__(self, trials: int, console: Console, pace: _Pace) -> None:
+        self._pace = pace
+        self._space: SearchSpace | None = None
+        self._front: TrialFront | None = None
         self._failed = 0
-        self._pace = _Pace(session, trials)
-        for trial in Run(session.path).trials if session.recorded else ():
-            self._count(trial)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -109,48 +81,53 @@ class _Live:
             TextColumn("{task.fields[left]}"),
             console=console,
         )
-        self._task = self._bar.add_task("trials", total=trials, completed=session.recorded, left="")
+        self._task = self._bar.add_task("trials", total=trials, left="")
         self._view = Live(console=console, refresh_per_second=4, get_renderable=self._render)
 
-    def __enter__(self) -> _Live:
+    def started(self, run: Run) -> None:
+        self._space = run.space
+        self._front = TrialFront(Objectives(run.settings.objectives))
+        for trial in run.trials:
+            self._count(trial)
+        self._bar.reset(self._task, completed=len(run.trials))
         self._view.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Leave the last picture on the screen."""
-        self._view.stop()
-
-    def add(self, trial: Trial) -> None:
-        """Show one trial."""
+    def observed(self, trial: Trial) -> None:
         self._count(trial)
         self._bar.update(self._task, advance=1, left=f"about {self._pace.left(trial)} left")
 
+    def ended(self, run: Run) -> None:  # noqa: ARG002 - the protocol's
+        self._view.stop()
+
     def _count(self, trial: Trial) -> None:
+        assert self._front is not None
         self._front.add(trial)
         self._failed += not trial.completed
 
     def _render(self) -> Group:
-        front = self._front.items
+        front = self._front.items if self._front is not None else []
         more = f", {len(front) - ROWS} more not shown" if len(front) > ROWS else ""
         caption = f"front: {len(front)}{more}; failed: {self._failed}"
-        return Group(front_table(front[-ROWS:], self._session.space), Text(caption), self._bar)
+        return Group(front_table(front[-ROWS:], self._space), Text(caption), self._bar)
 
 
 class _Pace:
-    """How long the rest of a search takes, from the trials that were shown."""
+    """Estimate of the time left, from the mean time of the trials observed so far.
 
-    def __init__(self, session: Session, trials: int) -> None:
-        self._session, self._trials = session, trials
-        self._shown, self._seconds = 0, 0.0
+    Args:
+        trials: Total number of trials of the search.
+        workers: Returns the number of trials that run at a time.
+    """
+
+    def __init__(self, trials: int, workers: Callable[[], int]) -> None:
+        self._trials, self._workers = trials, workers
+        self._observed, self._seconds = 0, 0.0
 
     def left(self, trial: Trial) -> timedelta:
-        """After one more trial."""
-        self._shown += 1
+        """Add a trial and return the estimated time until the last."""
+        self._observed += 1
         self._seconds += trial.seconds
-        each = self._seconds / self._shown / self._session.limits.workers
+        each = self._seconds / self._observed / self._workers()
         return timedelta(seconds=round((self._trials - trial.number - 1) * each))
 
 

@@ -211,6 +211,35 @@ def test_a_space_that_ends_says_so(tmp_path):
     assert "1 different candidates; the search ends here" in lines[0]
 
 
+class Recorder:
+    """Records events; raises at the trial `refuses`."""
+
+    def __init__(self, refuses=None):
+        self.events, self._refuses = [], refuses
+
+    def started(self, run):
+        self.events.append(f"started with {len(run.trials)}")
+
+    def observed(self, trial):
+        self.events.append(trial.number)
+        if trial.number == self._refuses:
+            raise RuntimeError("no more")
+
+    def ended(self, run):
+        self.events.append(f"ended with {len(nas.open_run(run.path).trials)}")
+
+
+def test_observers_are_told_what_happens_and_one_that_raises_is_dropped(tmp_path):
+    settings = Settings(space="mlp", max_parameters=100_000, recipe={"epochs": 1})
+    list(Session(settings, tmp_path / "run").run(1))
+    raises, watches, lines = Recorder(refuses=2), Recorder(), []
+    session = Session(settings, tmp_path / "run", notify=lines.append, observers=(raises, watches))
+    assert len(list(session.run(4))) == 3
+    assert watches.events == ["started with 1", 1, 2, 3, "ended with 4"]
+    assert raises.events == ["started with 1", 1, 2]
+    assert lines == ["Recorder is no longer updated: no more; the search goes on"]
+
+
 BROKEN = """
 import torch
 from search_spaces import *

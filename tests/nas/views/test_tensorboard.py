@@ -18,7 +18,7 @@ import nas
 from nas.engine.session import Session
 from nas.runs.run import writing
 from nas.runs.settings import Settings
-from nas.views.tensorboard import AnalysisContext, Board, complete, is_complete
+from nas.views.tensorboard import AnalysisContext, Board, TensorBoard, complete, is_complete
 from tests.nas.synthetic import write_run
 
 SETTINGS = Settings(
@@ -197,7 +197,7 @@ def test_deleting_and_rebuilding_give_the_same_content(run, tmp_path):
 
 
 def test_resuming_and_completing_write_the_curves_that_the_search_wrote(tmp_path):
-    assert len(list(Session(SETTINGS, tmp_path / "run").run(3))) == 3
+    assert len(list(Session(SETTINGS, tmp_path / "run", observers=(TensorBoard(),)).run(3))) == 3
     board = tmp_path / "run" / "tensorboard"
 
     def curves():
@@ -206,7 +206,7 @@ def test_resuming_and_completing_write_the_curves_that_the_search_wrote(tmp_path
     before = curves()
     assert len(before) == 4
     shutil.rmtree(board)
-    assert list(Session(SETTINGS, tmp_path / "run").run(3)) == []
+    assert list(Session(SETTINGS, tmp_path / "run", observers=(TensorBoard(),)).run(3)) == []
     assert curves() == before
     assert complete(nas.open_run(tmp_path / "run"))
     assert curves() == before
@@ -222,13 +222,13 @@ def test_a_run_that_is_being_written_to_is_left_alone(run):
 
 def test_a_folder_that_cannot_be_written_only_stops_the_logging(tmp_path):
     lines = []
-    session = Session(SETTINGS, tmp_path / "run", notify=lines.append)
+    session = Session(SETTINGS, tmp_path / "run", notify=lines.append, observers=(TensorBoard(),))
     search = session.run(4)
     next(search)
     shutil.rmtree(tmp_path / "run" / "tensorboard")
     (tmp_path / "run" / "tensorboard").write_text("in the way")
     assert len(list(search)) == 3
-    assert "TensorBoard is no longer written" in " ".join(lines)
+    assert "TensorBoard is no longer updated" in " ".join(lines)
     assert len(nas.open_run(tmp_path / "run").trials) == 4
 
 
@@ -240,9 +240,9 @@ def test_a_picture_that_cannot_be_drawn_only_stops_the_logging(tmp_path, monkeyp
 
     monkeypatch.setattr(gallery, "front", refuse)
     lines = []
-    session = Session(SETTINGS, tmp_path / "run", notify=lines.append)
+    session = Session(SETTINGS, tmp_path / "run", notify=lines.append, observers=(TensorBoard(),))
     assert len(list(session.run(2))) == 2
-    assert lines == ["TensorBoard is no longer written: no ink; the search goes on"]
+    assert lines == ["TensorBoard is no longer updated: no ink; the search goes on"]
 
 
 @pytest.fixture

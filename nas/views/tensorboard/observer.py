@@ -1,0 +1,35 @@
+"""TensorBoard as an observer of a search."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from nas.core.trial import Trial
+from nas.runs.run import Run
+from nas.views.tensorboard.board import Board
+from nas.views.tensorboard.subject import AnalysisContext
+
+
+class TensorBoard:
+    """Write the `tensorboard/` folder of a run while its search runs."""
+
+    def __init__(self) -> None:
+        self._board: Board | None = None
+
+    def started(self, run: Run) -> None:
+        self._board = Board(AnalysisContext.of(run), run.journal)
+        for trial in run.trials:
+            self.observed(trial)
+
+    def observed(self, trial: Trial) -> None:
+        assert self._board is not None
+        try:
+            self._board.add(trial)
+        except Exception:
+            with suppress(OSError):
+                self._board.close(finish=False)
+            raise
+
+    def ended(self, run: Run) -> None:  # noqa: ARG002 - the protocol's
+        assert self._board is not None
+        self._board.close()
