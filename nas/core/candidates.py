@@ -21,8 +21,8 @@ class Candidates:
     """The configurations within the limits that have not been proposed yet.
 
     Args:
-        space: What may be sampled.
-        ledger: What has been proposed; a new one by default.
+        space: The joint space of the search.
+        ledger: The proposals of the search; a new ledger by default.
     """
 
     def __init__(self, space: JointSpace, ledger: Ledger | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The front of a search as its trials come."""
+"""The Pareto front of a search, updated trial by trial."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from nas.core.trial import Trial
 class TrialFront:
     """The completed trials that no other dominates.
 
-    A trial and what continues it are one network at two stages: once the later has completed, only
-    that counts, even where it is worse, since a schedule trains on what is to be taken.
+    A trial and the one that resumes it are two stages of one network. Once the later stage has
+    completed, only that counts, even if it is worse: the earlier network exists no more.
     """
 
     def __init__(self, objectives: Objectives) -> None:
         self._objectives = objectives
         self._front: Front[Trial] = Front()
-        self._lasting: Front[None] = Front()  # of what no other will continue
-        # By number, last stages that are on the front or would be, were others continued.
+        self._lasting: Front[None] = Front()  # trials that will not be resumed
+        # By number, last stages that are on the front, or would be if others were resumed.
         self._latest: dict[int | None, Trial] = {}
 
     def add(self, trial: Trial) -> bool:
-        """Take a trial in, and out what it dominates or continues; whether it is on the front."""
+        """Add a trial, remove those it dominates or resumes; True if it is on the front."""
         if not trial.completed:
             return False
         vector = self._objectives.vector(trial.scores)
@@ -34,14 +34,14 @@ class TrialFront:
             self._lasting.add(vector, None)
         if self._latest.pop(trial.proposal.resume_from, None) not in self._front.items:
             return self._front.add(vector, trial)
-        self._front = Front()  # what only the earlier stage dominated comes back
+        self._front = Front()  # trials that only the earlier stage dominated return
         for other in self._latest.values():
             self._front.add(self._objectives.vector(other.scores), other)
         return trial in self._front.items
 
     @property
     def items(self) -> list[Trial]:
-        """From the smallest last objective to the largest."""
+        """The trials in order of the last objective, the smallest first."""
         return self._front.items
 
 

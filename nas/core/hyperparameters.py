@@ -1,4 +1,4 @@
-"""The hyperparameters that can be searched together with the architecture, as a tree."""
+"""The hyperparameters of the built-in training that can be searched, as a tree of decisions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from search_spaces import Choice, Node, Real, Record, Struct
 
-# Ranges for brief training. What an optimiser alone decides is in OPTIMIZERS.
+# Ranges for brief training. Hyperparameters of one optimiser are in OPTIMIZERS.
 TUNABLE: dict[str, Node] = {
     "batch_size": Choice(16, 32, 64, 128, 256),
     "weight_decay": Real(1e-6, 1e-2, log=True),
@@ -23,10 +23,10 @@ NAMES = ("learning_rate", "momentum", "optimizer", *TUNABLE)
 
 
 def parse_names(text: str) -> tuple[str, ...]:
-    """`all`, or names with commas between them, in the order of `NAMES`.
+    """Read `all`, or names separated by commas; return them in the order of `NAMES`.
 
     Raises:
-        ValueError: a name is not that of a hyperparameter that can be searched.
+        ValueError: a name is not that of a searchable hyperparameter.
     """
     if not text:
         return ()
@@ -40,9 +40,9 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 
 def tree(names: Sequence[str], fixed: Mapping[str, Any]) -> Struct:
-    """The decisions to search when `names` are tuned and the recipe's other fields are `fixed`.
+    """The tree of the hyperparameters `names`, where the recipe fixes the fields in `fixed`.
 
-    With the optimiser, its own settings depend on it: momentum exists only under sgd.
+    If the optimiser is searched, its own settings depend on it: momentum exists only under sgd.
 
     Raises:
         ValueError: a name is both tuned and fixed, or the fixed optimiser has no such setting.
@@ -70,7 +70,7 @@ def tree(names: Sequence[str], fixed: Mapping[str, Any]) -> Struct:
 
 
 def recipe_fields(hyperparameters: Record) -> dict[str, Any]:
-    """The fields of a recipe that a value of the tree decides."""
+    """The fields of a recipe given by a value of the tree."""
     fields = dict(hyperparameters)
     optimizer = fields.pop("optimizer", None)
     if optimizer is not None:

@@ -17,22 +17,22 @@ Item = TypeVar("Item")
 
 
 def dominates(a: Vector, b: Vector) -> bool:
-    """Whether `a` is at least as good as `b` everywhere and better somewhere."""
+    """True if `a` is at least as good as `b` in every objective and better in one."""
     return a != b and all(x <= y for x, y in zip(a, b, strict=True))
 
 
 class Front(Generic[Item]):
-    """The items that no other dominates; of items with equal vectors, the first."""
+    """The non-dominated items (the Pareto front); of items with equal vectors, the first."""
 
     def __init__(self) -> None:
         self._members: list[tuple[Vector, Item]] = []
 
     def covers(self, vector: Vector) -> bool:
-        """Whether a member has this vector or dominates it."""
+        """True if a member has this vector or dominates it."""
         return any(v == vector or dominates(v, vector) for v, _ in self._members)
 
     def add(self, vector: Vector, item: Item) -> bool:
-        """Take `item` in, and out what it dominates; returns whether it belongs."""
+        """Add `item` and remove the items it dominates; False if it is dominated itself."""
         if self.covers(vector):
             return False
         self._members = [m for m in self._members if not dominates(vector, m[0])]
@@ -41,17 +41,17 @@ class Front(Generic[Item]):
 
     @property
     def items(self) -> list[Item]:
-        """From the smallest last coordinate to the largest."""
+        """The items in order of their last coordinate, the smallest first."""
         return [item for _, item in sorted(self._members, key=lambda m: m[0][::-1])]
 
     @property
     def vectors(self) -> list[Vector]:
-        """In the order of `items`."""
+        """The vectors of the items, in the same order."""
         return sorted((v for v, _ in self._members), key=lambda v: v[::-1])
 
 
 def ranks(vectors: Sequence[Vector]) -> list[int]:
-    """The front that each vector is on: 0 for the non-dominated, 1 once those are gone, ..."""
+    """The Pareto rank of each vector: 0 if non-dominated, 1 if non-dominated without those, ..."""
     return [int(rank) for rank in moocore.pareto_rank(np.asarray(vectors, dtype=float))]
 
 
@@ -59,8 +59,8 @@ def crowding(vectors: Sequence[Vector]) -> list[float]:
     """Crowding distance of each vector among all of them; infinite at the ends.
 
     Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE TEC 2002,
-    Section III-B. Of equal vectors only the first is given its distance; the others have 0, so
-    that copies do not crowd out the rest.
+    Section III-B. Of equal vectors only the first has its distance; the others have 0, so that
+    copies do not crowd out the rest.
     """
     first = {vector: i for i, vector in reversed(list(enumerate(vectors)))}
     distinct = sorted(first)
@@ -80,13 +80,13 @@ def crowding(vectors: Sequence[Vector]) -> list[float]:
 
 
 def best_first(vectors: Sequence[Vector], count: int | None = None) -> list[int]:
-    """Indices by Pareto rank, then by crowding distance within the rank, the largest first.
+    """Indices in order of Pareto rank, then of crowding distance, the largest first.
 
     Args:
-        vectors: What is to be ordered; equal ones stay in order.
-        count: How many of the best are wanted; None for all.
+        vectors: The vectors to order; equal ones keep their order.
+        count: Number of best ones to return; None for all.
     """
-    if vectors and len(vectors[0]) == 1:  # the same, sooner
+    if vectors and len(vectors[0]) == 1:  # the same order, faster
         return sorted(range(len(vectors)), key=vectors.__getitem__)[:count]
     fronts: dict[int, list[int]] = defaultdict(list)
     for i, rank in enumerate(ranks(vectors)):
@@ -104,13 +104,13 @@ def best_first(vectors: Sequence[Vector], count: int | None = None) -> list[int]
 
 
 def hypervolume(vectors: ArrayLike, reference: Vector) -> float:
-    """The volume that `vectors` dominate, up to `reference`."""
+    """The volume that is dominated by `vectors` and bounded by `reference`."""
     points = np.asarray(vectors, dtype=float)
     return float(moocore.hypervolume(points, ref=reference)) if len(points) else 0.0
 
 
 def accuracy_size_area(points: Sequence[tuple[float, float]], largest: float) -> float:
-    """How well a front covers accuracy versus size, 0..1.
+    """The normalised hypervolume of a front of accuracy versus size, 0..1.
 
     The area under the step line of best accuracy (0..1) against the logarithm of the size, from
     1 to `largest`, as a share of the whole: the hypervolume of (accuracy, log size) with

@@ -21,7 +21,7 @@ class Proposal:
     training that was paused ends as if it had never been paused.
 
     Attributes:
-        configuration: What to evaluate.
+        configuration: The configuration to evaluate.
         parents: Numbers of the trials whose configurations it was derived from.
         epochs: Epochs after which the training stops, earlier stages included; None for those of
             the recipe.
