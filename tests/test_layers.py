@@ -1,11 +1,9 @@
 """The dependency picture of CONTRIBUTING.md, checked."""
 
-import ast
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from scripts.structure import ROOT, imported, layers, name_of, resolve
+
 MAY_IMPORT = {
     "search_spaces": {"search_spaces"},
     "trainers": {"trainers"},
@@ -66,7 +64,7 @@ def test_no_circle_between_packages(package):
     """Late imports count. Files beside the folders have no place in the picture, but no circle."""
     picture = PICTURE[package]
     allowed = {folder: all_below(folder, picture) for folder in picture}
-    modules = {module_of(path): path for path in (ROOT / package).rglob("*.py")}
+    modules = {name_of(path): path for path in (ROOT / package).rglob("*.py")}
     graph = {node_of(module): set() for module in modules}
     against = set()
     for module, path in modules.items():
@@ -81,7 +79,7 @@ def test_no_circle_between_packages(package):
                 below = below - {other}
         graph[node] |= below
     assert against == set(), "imports against the picture"
-    assert_no_circle(graph)
+    layers(graph)
 
 
 def all_below(folder, picture):
@@ -126,45 +124,17 @@ def test_no_circles():
     for package in MAY_IMPORT:
         graph = {}
         for path in (ROOT / package).rglob("*.py"):
-            name = module_of(path)
+            name = name_of(path)
             graph[name] = {n for n in imported(path, runtime=True, late=False) if n != name}
         known = set(graph)
         graph = {
             name: {resolve(n, known) for n in names} & known - {name}
             for name, names in graph.items()
         }
-        assert_no_circle(graph)
+        layers(graph)
 
 
-def assert_no_circle(graph):
-    done = set()
-    while ready := {n for n in graph if n not in done and graph[n] <= done}:
-        done |= ready
-    assert done == set(graph), f"a circle among {sorted(set(graph) - done)}"
-
-
-def module_of(path):
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-def resolve(name, known):
-    return name if name in known else name.rpartition(".")[0]
-
-
-def imported(path, *, runtime=False, late=True):
-    """Names of imported modules; without those for type checkers, and without late ones."""
-    names = set()
-
-    def visit(nodes):
-        for node in nodes:
-            if isinstance(node, ast.Import):
-                names.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names.update(f"{node.module}.{alias.name}" for alias in node.names)
-            elif runtime and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-                visit(node.orelse)
-            elif late or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                visit(ast.iter_child_nodes(node))
-
-    visit(ast.parse(path.read_text()).body)
-    return names
+def test_a_circle_is_found():
+    assert layers({"a": {"b"}, "b": set(), "c": {"a"}}) == [["b"], ["a"], ["c"]]
+    with pytest.raises(ValueError, match="a circle among a, c"):
+        layers({"a": {"b", "c"}, "b": set(), "c": {"a"}})

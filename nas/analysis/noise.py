@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.analysis.evidence import Array
-from nas.core.statistics import half_width
+from nas.analysis.statistics import half_width
 
 
 @dataclass(frozen=True, slots=True)

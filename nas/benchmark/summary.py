@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from nas.analysis.statistics import half_width_of_mean
 from nas.benchmark.curves import Curve, Measure, trials_within
 from nas.benchmark.searches import Search
-from nas.core.statistics import half_width_of_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from time import perf_counter
 import torch
 
 import trainers
-from nas.core.demand import MemoryDemand
+from nas.estimators.demand import MemoryDemand
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Recipe, Split
 from trainers.loop import precision

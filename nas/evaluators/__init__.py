@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from nas.core.configuration import Configuration
-from nas.core.demand import MemoryDemand
+from nas.estimators.demand import MemoryDemand
 from nas.evaluators.job import Job
 
 

@@ -14,12 +14,12 @@ from torch import nn
 
 import trainers
 from nas.core.configuration import Configuration
-from nas.core.demand import MemoryDemand
 from nas.core.failure import EvaluationFailed, Failure
 from nas.core.hyperparameters import recipe_fields
 from nas.core.proposal import Proposal
 from nas.core.trial import checkpoint_name, paused_name
 from nas.estimators import training_demand
+from nas.estimators.demand import MemoryDemand
 from nas.evaluators.job import Job
 from nas.runs.atomic_io import is_full
 from search_spaces import Architecture, SearchSpace, Task

@@ -9,10 +9,10 @@ from math import isfinite
 from time import perf_counter
 
 from nas.core.configuration import Configuration
-from nas.core.demand import MemoryDemand
 from nas.core.failure import EvaluationFailed, Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
+from nas.estimators.demand import MemoryDemand
 from nas.evaluators import Evaluator, Predictable
 from nas.evaluators.job import Job
 from nas.runs.atomic_io import is_full

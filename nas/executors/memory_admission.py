@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.core.demand import MemoryDemand
+from nas.estimators.demand import MemoryDemand
 
 
 class MemoryAdmission:

@@ -15,10 +15,10 @@ from time import monotonic
 from typing import Any
 
 from nas.core.configuration import Configuration
-from nas.core.demand import MemoryDemand
 from nas.core.failure import Cause, Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
+from nas.estimators.demand import MemoryDemand
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import Capabilities, Utilization, guarded
 from nas.executors.memory_admission import MemoryAdmission

@@ -12,9 +12,9 @@ sys.path.append(str(Path(__file__).parents[2] / "scripts"))  # workers have the 
 from deeds import DEEDS
 
 from nas.core.configuration import Configuration
-from nas.core.demand import MemoryDemand
 from nas.core.failure import EvaluationFailed, Failure
 from nas.core.proposal import Proposal
+from nas.estimators.demand import MemoryDemand
 from nas.evaluators.blueprint import Blueprint
 from search_spaces import Architecture
 

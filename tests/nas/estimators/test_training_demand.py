@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import nas
 from nas import executors
-from nas.core.demand import MemoryDemand
 from nas.engine.session import Session
+from nas.estimators.demand import MemoryDemand
 from nas.executors import ResourceLimits
 from nas.executors import autotune as worker_count
 from nas.executors.memory_admission import MemoryAdmission

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nas.core.statistics import half_width, half_width_of_mean
+from nas.analysis.statistics import half_width, half_width_of_mean
 
 
 @pytest.mark.parametrize("count", [2, 3, 30])
