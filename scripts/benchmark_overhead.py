@@ -1,4 +1,4 @@
-"""What a search costs beyond its trainings: ask, tell and journal, where a trial takes no time.
+"""Measure the overhead of a search: ask, tell and journal, where a trial takes no time.
 
     python scripts/benchmark_overhead.py [--trials 100000] [--optuna-trials 1000] [--json]
 

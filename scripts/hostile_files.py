@@ -83,7 +83,7 @@ def checkpoints(good: bytes, mark: Path) -> Iterator[tuple[str, Write]]:
 
 
 def bundles(good: Path, mark: Path) -> Iterator[tuple[str, Callable[[Path], None]]]:
-    """What is wrong with a copy of the bundle `good`, and what makes it so."""
+    """Damages of a bundle, each with the function that inflicts it on a copy of `good`."""
     weights = (good / "weights.safetensors").read_bytes()
     for name, write in checkpoints(weights, mark):
         if name not in ("ten gigabytes of nothing",):  # to take its digest would be the work

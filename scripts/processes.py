@@ -1,4 +1,4 @@
-"""What the system says of processes: Linux only, for the scripts that inject faults."""
+"""Facts about processes from Linux's /proc, for the scripts that inject faults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def children(pid: int) -> list[int]:
 
 
 def parent(pid: int) -> int:
-    """The process that `pid` belongs to; 0 if it is gone."""
+    """The parent of a process; 0 if it has ended."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
@@ -23,12 +23,12 @@ def parent(pid: int) -> int:
 
 
 def workers(pid: int) -> list[int]:
-    """Those of them that are workers."""
+    """The children of a process that are workers."""
     return [child for child in children(pid) if b"worker.main" in command_line(child)]
 
 
 def command_line(pid: int) -> bytes:
-    """How a process was started; empty if it is gone."""
+    """The command line of a process; empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -36,7 +36,7 @@ def command_line(pid: int) -> bytes:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process is there, and no zombie."""
+    """True if a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -44,7 +44,7 @@ def alive(pid: int) -> bool:
 
 
 def left_of(pids: Iterable[int], seconds: float = 2.0) -> list[int]:
-    """Which of them are still alive after so long."""
+    """The processes that are still alive after `seconds`."""
     end = time.monotonic() + seconds
     while left := [pid for pid in pids if alive(pid)]:
         if time.monotonic() > end:
@@ -54,7 +54,7 @@ def left_of(pids: Iterable[int], seconds: float = 2.0) -> list[int]:
 
 
 def kill(pid: int, signal: int) -> bool:
-    """Send a signal; whether the process was there."""
+    """Send a signal; False if the process does not exist."""
     try:
         os.kill(pid, signal)
     except ProcessLookupError:

@@ -1,9 +1,9 @@
-"""Injects real faults into real searches and counts what was lost: nothing, if all is well.
+"""Inject real faults into real searches, and count what is lost: nothing, if all is well.
 
     python scripts/torture.py                    # all, with the full figures: an hour and more
     python scripts/torture.py journal --quick    # one kind, in the size that the tests run
 
-Exit status 0 if the toolkit held against every one, else 1.
+Exit status 0 if the toolkit withstood every fault, else 1.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ KINDS = sorted(module.name for module in iter_modules(faults.__path__))
 
 
 def main(
-    kinds: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(KINDS)}.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Few of each.")] = False,
+    kinds: Annotated[
+        list[str] | None, typer.Argument(help=f"Kinds of faults: {', '.join(KINDS)}.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Inject a few faults of each kind.")
+    ] = False,
 ) -> None:
     """Inject faults, one kind after another."""
     wrong = [kind for kind in kinds or () if kind not in KINDS]

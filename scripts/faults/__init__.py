@@ -1,8 +1,7 @@
-"""Faults that are really injected, a module for each kind: `python scripts/torture.py` runs them.
+"""Kinds of injected faults, one module each: `python scripts/torture.py` runs them.
 
-Every module has a function `run(quick, folder)` that injects its faults in the empty folder it is
-given, says what came of them, and never raises for what the toolkit did wrong; `Impossible` where
-this machine does not let the fault happen.
+Every module has a function `run(quick, folder)` that injects its faults in an empty folder and
+returns a finding. It raises `Impossible` where this machine does not allow the fault.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What came of one kind of fault: whether the toolkit held, and the figures, a line each."""
+    """The result of one kind of fault: true if the toolkit withstood it, and its figures."""
 
     held: bool
     lines: tuple[str, ...]
 
 
 class Impossible(Exception):  # noqa: N818 - nothing went wrong
-    """This machine does not let that fault be injected; says why."""
+    """The fault cannot be injected on this machine, for the reason given."""

@@ -41,7 +41,7 @@ TASKS = {1: Task((64,), 10), 2: Task((3, 128), 10), 3: Task((3, 32, 32), 10)}
 
 @dataclass
 class Tally:
-    """What came of the cases of one kind."""
+    """The results of the cases of one kind."""
 
     kind: str
     refused: int = 0
@@ -257,9 +257,9 @@ def _run_files(good: nas.Run) -> Iterator[tuple[str, str, str, bool]]:
 
 
 def _is_free(path: tuple[Any, ...]) -> bool:
-    """Whether other versions of the toolkit may have more, less or something else there.
+    """True for parts of a document that may differ between versions of the toolkit.
 
-    Stages of a training are not in journals of old.
+    Old journals have no stages of a training.
     """
     stages = {"epochs", "resume_from", "root", "start_epoch"}
     free = {"made", "recipe", "measured", "architecture", "hyperparameters", "scores", "curve"}

@@ -150,5 +150,5 @@ class _signals_kept:  # noqa: N801 - it is used like a function
 
 
 def _last_two(whole: bytes) -> int:
-    """Where the last two records begin."""
+    """The offset of the last two records."""
     return len(whole) - len(b"".join(whole.splitlines(keepends=True)[-2:]))

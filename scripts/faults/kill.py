@@ -15,8 +15,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import fault_targets
 import processes
-import subjects
 
 from faults import Finding
 
@@ -40,7 +40,7 @@ def run(*, quick: bool, folder: Path) -> Finding:
     for kind in ("table",) if quick else ("table", "training"):
         for strategy in ("halving",) if quick else STRATEGIES:
             whole = folder / f"{kind}-{strategy}-whole"
-            reference = subjects.run_to_the_end(whole, kind, strategy, TRIALS[kind])
+            reference = fault_targets.run_to_the_end(whole, kind, strategy, TRIALS[kind])
             for workers in (2,) if quick else (1, 2):
                 until = sum(count.kills.values()) + (3 if quick else KILLS[kind])
                 while sum(count.kills.values()) < until:
@@ -81,7 +81,7 @@ def _one_search(
         recorded = now
         if ended:
             break
-    if subjects.decided(folder) != reference:
+    if fault_targets.decided(folder) != reference:
         count.wrong.append(f"{folder.name}: not the search that nobody killed")
 
 
@@ -96,7 +96,7 @@ def _one_life(
     begun: bool,
 ) -> bool:
     """Run a search until it is killed; whether it came to its end instead."""
-    command = subjects.command(folder, kind, strategy, TRIALS[kind], workers=workers)
+    command = fault_targets.command(folder, kind, strategy, TRIALS[kind], workers=workers)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as search:
         assert search.stdout is not None
         imported, first = search.stdout.readline(), ""
@@ -128,7 +128,7 @@ def _one_life(
 def _restart(folder: Path, imported: str, trial: str) -> float:
     """Seconds between the end of importing and the beginning of the first new trial."""
     _, number, ended = trial.split()
-    seconds = subjects.seconds(folder, int(number))
+    seconds = fault_targets.seconds(folder, int(number))
     return float(ended) - float(imported.split()[1]) - seconds
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import fault_targets
 import numpy as np
 import processes
-import subjects
 
 from faults import Finding
 
@@ -26,7 +26,7 @@ def run(*, quick: bool, folder: Path) -> Finding:
     lines: list[str] = []
     held = True
     for workers in (2,) if quick else (1, 2):
-        command = subjects.command(
+        command = fault_targets.command(
             folder / str(workers), "brief", "random", 400 if quick else 5000, workers=workers
         )
         looks: dict[str, list[tuple[int, int, int, int]]] = {}
@@ -58,7 +58,7 @@ def _look(pid: int) -> tuple[int, int, int]:
 
 
 def _judge(seen: np.ndarray, allowed: float) -> tuple[str, bool]:
-    """What the later half of the looks says, and whether it is as it should be."""
+    """A line about the later half of the measurements, and true if they are within bounds."""
     seen = seen[seen[:, 1] > 0]
     late = seen[len(seen) // 2 :]
     slope = float(np.polyfit(late[:, 0], late[:, 1], 1)[0])

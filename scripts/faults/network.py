@@ -1,7 +1,7 @@
-"""Whatever a command opens to the network is on the loopback address alone.
+"""Check that commands use no network address but the loopback address.
 
-While each runs, the sockets of it and of all its children are looked up in /proc, again and again:
-none listens elsewhere, and none is connected elsewhere. Needs Linux.
+While a command runs, its sockets and those of its children are read from /proc, again and again:
+none may listen or be connected elsewhere. Needs Linux.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SEARCH = ("--space", "mlp", "--max-params", "50000", "--epochs", "1")
 
 @dataclass
 class Seen:
-    """What a command had open."""
+    """The sockets that a command had open."""
 
     looks: int = 0
     listening: set[str] = field(default_factory=set)
@@ -91,7 +91,7 @@ def _help() -> str:
 
 
 def watched(words: list[str], folder: Path) -> tuple[Seen, int | None]:
-    """What a command and its children had open; its exit status, None for one that serves on."""
+    """The sockets of a command and its children, and its exit status; None if it keeps serving."""
     serves = words[0] == "tensorboard"
     program = "tensorboard.main" if serves else "nas"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import fault_targets
 import processes
 import ray_nodes
-import subjects
 
 from faults import Finding
 from nas.executors import ResourceLimits
@@ -28,7 +28,7 @@ def run(*, quick: bool, folder: Path) -> Finding:
         cases += [("training", strategy, 24) for strategy in STRATEGIES]
     for kind, strategy, trials in cases:
         name = f"{kind}, {strategy}"
-        reference = subjects.run_to_the_end(folder / f"{name}, alone", kind, strategy, trials)
+        reference = fault_targets.run_to_the_end(folder / f"{name}, alone", kind, strategy, trials)
         line, same, left = _search(
             folder / f"{name}, on two nodes", kind, strategy, trials, reference
         )
@@ -47,13 +47,13 @@ def _search(
     seen: set[int] = set()
     with ray_nodes.two_nodes() as (cluster, second):
         terms = ResourceLimits(workers=2, address=cluster.address)
-        for _ in subjects.SEARCHES[kind](folder, strategy, trials, 0, "ray", terms):
+        for _ in fault_targets.SEARCHES[kind](folder, strategy, trials, 0, "ray", terms):
             told += 1
             seen |= set(_workers_of_ray())
             if told == trials // 2:
                 cluster.remove_node(second, allow_graceful=False)
     left = processes.left_of(seen, seconds=10)
-    same = subjects.decided(folder) == reference
+    same = fault_targets.decided(folder) == reference
     line = f"{told} of {trials} trials done, one of two nodes killed after {trials // 2}"
     return f"{line}; {'the same' if same else 'NOT the same'} search", same, left
 

@@ -53,24 +53,24 @@ import sys
 from pathlib import Path
 sys.path.append({scripts!r})
 import torch
-from deeds import DEEDS
+from injected_faults import FAULTS
 from search_spaces import *
 
 class Net(torch.nn.Sequential):
-    deed, argument = "nothing", 0
+    fault, argument = "nothing", 0
     def forward(self, x):
-        if self.training and self.deed in DEEDS:
-            DEEDS[self.deed](Path({folder!r}), self.argument)
-        factor = {{"gives_nan": float("nan"), "gives_infinity": float("inf")}}.get(self.deed, 1.0)
+        if self.training and self.fault in FAULTS:
+            FAULTS[self.fault](Path({folder!r}), self.argument)
+        factor = {{"gives_nan": float("nan"), "gives_infinity": float("inf")}}.get(self.fault, 1.0)
         return super().forward(x) * factor
 
 def build(a, task):
     net = Net(torch.nn.Flatten(), torch.nn.Linear(64, a["width"]), torch.nn.ReLU(),
               torch.nn.Linear(a["width"], task.classes))
-    net.deed, net.argument = a["deed"], {arguments!r}.get(a["deed"], 0)
+    net.fault, net.argument = a["fault"], {arguments!r}.get(a["fault"], 0)
     return net
 
-space = SearchSpace(name="sabotage", tree=Struct(width=Integer(1, 200), deed=Choice(*{deeds!r})),
+space = SearchSpace(name="sabotage", tree=Struct(width=Integer(1, 200), fault=Choice(*{faults!r})),
                     build=build)
 """
 
@@ -82,36 +82,36 @@ def run(*, quick: bool, folder: Path) -> Finding:
     for name in executors.EXECUTORS:
         if quick and name == "ray":
             continue  # it starts for long
-        deeds = list(HARMLESS if name == "in-process" else CAUSES)
-        count, of = (len(deeds), len(deeds) + 10) if quick else (30, 100)
+        faults = list(HARMLESS if name == "in-process" else CAUSES)
+        count, of = (len(faults), len(faults) + 10) if quick else (30, 100)
         where = folder / name
-        line, found = _sabotage(name, where, deeds, count, of)
+        line, found = _sabotage(name, where, faults, count, of)
         lines.append(f"{name}: {line}")
         wrong += [f"{name}: {what}" for what in found]
     return Finding(held=not wrong, lines=(*lines, *wrong[:20]))
 
 
 def _sabotage(
-    name: str, folder: Path, deeds: list[str], count: int, of: int
+    name: str, folder: Path, faults: list[str], count: int, of: int
 ) -> tuple[str, list[str]]:
     """Run `of` trials, `count` of them sabotaged; a line of figures, and what went wrong."""
     folder.mkdir()
     every = of // count
     done = [
-        deeds[i // every % len(deeds)] if i % every == 0 and i // every < count else "none"
+        faults[i // every % len(faults)] if i % every == 0 and i // every < count else "none"
         for i in range(of)
     ]
     well = _search("in-process", folder / "well", ["none"] * of)
     trials = _search(name, folder / "ill", done)
     wrong = []
     slowest = 0.0
-    for trial, reference, deed in zip(trials, well, done, strict=True):
-        cause = "" if deed == "none" else CAUSES[deed]
+    for trial, reference, fault in zip(trials, well, done, strict=True):
+        cause = "" if fault == "none" else CAUSES[fault]
         got = trial.failure.cause if trial.failure else ""
         if got != cause:
-            wrong.append(f"trial {trial.number}, {deed}: want {cause!r}, got {trial.failure}")
+            wrong.append(f"trial {trial.number}, {fault}: want {cause!r}, got {trial.failure}")
         elif not cause and trial.scores != reference.scores:
-            wrong.append(f"trial {trial.number}, {deed}: {trial.scores}, not {reference.scores}")
+            wrong.append(f"trial {trial.number}, {fault}: {trial.scores}, not {reference.scores}")
         if got == "timeout":
             slowest = max(slowest, trial.seconds)
     if slowest > TIMEOUT + GRACE:
@@ -128,13 +128,13 @@ def _sabotage(
     ), wrong
 
 
-def _search(name: str, folder: Path, deeds: list[str]) -> list[Trial]:
+def _search(name: str, folder: Path, faults: list[str]) -> list[Trial]:
     folder.mkdir()
     file = folder / "space.py"
     values = {
         "scripts": str(Path(__file__).parents[1]),
         "folder": str(folder),
-        "deeds": ["none", *CAUSES],
+        "faults": ["none", *CAUSES],
         "arguments": ARGUMENTS,
     }
     file.write_text(SPACE.format(**values))
@@ -143,8 +143,8 @@ def _search(name: str, folder: Path, deeds: list[str]) -> list[Trial]:
     data = training.load_data("digits", device="cpu")
     candidates = Candidates(JointSpace(space, training.task_of(data)))
     first = [
-        Proposal(Configuration.of(Architecture("sabotage", {"width": 9 + i, "deed": deed})))
-        for i, deed in enumerate(deeds)
+        Proposal(Configuration.of(Architecture("sabotage", {"width": 9 + i, "fault": fault})))
+        for i, fault in enumerate(faults)
     ]
     terms = (
         ResourceLimits()
@@ -168,7 +168,7 @@ def _search(name: str, folder: Path, deeds: list[str]) -> list[Trial]:
                 candidates.ledger,
                 executor,
                 journal,
-                trials=len(deeds),
+                trials=len(faults),
                 estimators=(ExactCost(candidates.space),),
                 seed=0,
                 max_pending=8,

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import fault_targets
 import ray_nodes
-import subjects
 
 from faults import Finding
 from nas.executors import ResourceLimits
@@ -50,7 +50,9 @@ _Made = tuple[list[dict[str, Any]], dict[str, bytes]]
 
 
 def _search(folder: Path, strategy: str, seed: int, **options: int) -> _Made:
-    decided = subjects.run_to_the_end(folder, "training", strategy, TRIALS, seed=seed, **options)
+    decided = fault_targets.run_to_the_end(
+        folder, "training", strategy, TRIALS, seed=seed, **options
+    )
     return decided, _weights(folder)
 
 
@@ -63,9 +65,9 @@ def _on_ray(folder: Path, seeds: range, alone: dict[str, _Made]) -> list[tuple[s
             for strategy in STRATEGIES:
                 name = f"{strategy}, seed {seed}"
                 there = folder / f"{name}, on Ray"
-                for _ in subjects.search_training(there, strategy, TRIALS, seed, "ray", terms):
+                for _ in fault_targets.search_training(there, strategy, TRIALS, seed, "ray", terms):
                     pass
-                same = (subjects.decided(there), _weights(there)) == alone[name]
+                same = (fault_targets.decided(there), _weights(there)) == alone[name]
                 found.append((there.name, same))
     return found
 

@@ -9,7 +9,7 @@ from random import Random
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))  # workers have the same path
 
-from deeds import DEEDS
+from injected_faults import FAULTS
 
 from nas.core.configuration import Configuration
 from nas.core.failure import EvaluationFailed, Failure
@@ -41,7 +41,7 @@ def saboteur(*, slot, folder, unusable="", dies_at_start=0, rates=()):
 def proposal(name="nothing", argument=0):
     """A proposal to have that done."""
     return Proposal(
-        Configuration.of(Architecture("sabotage", {"deed": name, "argument": argument}))
+        Configuration.of(Architecture("sabotage", {"fault": name, "argument": argument}))
     )
 
 
@@ -57,11 +57,11 @@ class Saboteur:
         self._folder, self._rate = folder, rate
 
     def memory_demand(self, configuration):
-        """Deeds called `need_...` are done here."""
+        """Faults called `need_...` are done here."""
         architecture = configuration.architecture
-        name = architecture["deed"]
+        name = architecture["fault"]
         if name.startswith("need_"):
-            DEEDS[name.removeprefix("need_")](self._folder, architecture["argument"])
+            FAULTS[name.removeprefix("need_")](self._folder, architecture["argument"])
         return MemoryDemand("cpu", NEED)
 
     def throughput(self, configuration, seconds):  # noqa: ARG002
@@ -73,13 +73,13 @@ class Saboteur:
         with (self._folder / f"tried-{job.number}.txt").open("a") as file:
             file.write(f"{os.getpid()}\n")
         architecture = job.configuration.architecture
-        name, argument = architecture["deed"], architecture["argument"]
+        name, argument = architecture["fault"], architecture["argument"]
         if name == "diverges":
             raise EvaluationFailed(Failure("diverged", "training loss is nan"))
         if name == "scores_nan":
             return {"accuracy": float("nan")}
         began = time.monotonic()
         if not name.startswith("need_"):
-            DEEDS[name](self._folder, argument)
+            FAULTS[name](self._folder, argument)
         job.measured |= {"pid": os.getpid(), "span": [began, time.monotonic()]}
         return {"accuracy": score(job.number)}

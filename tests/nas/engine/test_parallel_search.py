@@ -178,9 +178,9 @@ print(sorted(executor.wait().number for _ in range(2)))
 
 # -- told as they end --------------------------------------------------------------------------
 
-DEEDS = SearchSpace(
+TIMED = SearchSpace(
     name="sabotage",
-    tree=Struct(deed=Choice("takes"), argument=Choice(*(n / 100 for n in range(40)))),
+    tree=Struct(fault=Choice("takes"), argument=Choice(*(n / 100 for n in range(40)))),
     build=lambda *_: None,
     count=lambda *_: Cost(parameters=1, macs=1, peak_activation_bytes=1),
 )
@@ -189,7 +189,7 @@ DEEDS = SearchSpace(
 def unordered(folder, trials):
     """A search in which every trial takes the time that its architecture says."""
     folder.mkdir(exist_ok=True)
-    candidates = Candidates(JointSpace(DEEDS, Task((3, 8, 8), 10)))
+    candidates = Candidates(JointSpace(TIMED, Task((3, 8, 8), 10)))
     journal = Journal(folder / "trials.jsonl", ordered=False)
     executor = executors.make("workers", blueprint(folder), ResourceLimits(workers=2))
     with closing(journal), closing(executor):

@@ -1,6 +1,6 @@
-"""What a trial may do to the process it runs in. The faults are real: call them with care.
+"""Faults that a trial may inject into its own process. They are real: call them with care.
 
-Each is called with a folder for its traces and a number that means what it likes.
+Each function takes a folder for its traces and a number whose meaning is its own.
 """
 
 from __future__ import annotations
@@ -16,102 +16,102 @@ from pathlib import Path
 
 import numpy as np
 
-DEEDS: dict[str, Callable[[Path, float], None]] = {}
+FAULTS: dict[str, Callable[[Path, float], None]] = {}
 
 
-def deed(function: Callable[[Path, float], None]) -> Callable[[Path, float], None]:
-    """Let it be asked for by name."""
-    DEEDS[function.__name__] = function
+def fault(function: Callable[[Path, float], None]) -> Callable[[Path, float], None]:
+    """Register a fault under the name of its function."""
+    FAULTS[function.__name__] = function
     return function
 
 
-@deed
+@fault
 def nothing(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """Ends well."""
+    """Do nothing harmful."""
     time.sleep(0.01)
 
 
-@deed
+@fault
 def takes(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """Ends well, after so many seconds."""
+    """Sleep for `argument` seconds."""
     time.sleep(argument)
 
 
-@deed
+@fault
 def meets(folder: Path, argument: float) -> None:
-    """Ends well, once that trial is being tried too."""
+    """Wait until trial `argument` is being evaluated too."""
     while not (folder / f"tried-{argument}.txt").exists():
         time.sleep(0.01)
 
 
-@deed
+@fault
 def raises(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """A bug in the network."""
+    """Raise an exception, as a bug in a network does."""
     raise KeyError("a bug of mine")
 
 
-@deed
+@fault
 def leaves(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """As a library may that believes it is a program."""
+    """Exit through `sys.exit`, as a library may."""
     sys.exit(3)
 
 
-@deed
+@fault
 def fills_the_disk(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """Writes to a device that is always full."""
+    """Write to a device that is always full."""
     with Path("/dev/full").open("w") as file:
         file.write("something")
 
 
-@deed
+@fault
 def allocates(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """So many bytes at once."""
+    """Allocate `argument` bytes at once."""
     np.ones(argument, dtype=np.uint8)
 
 
-@deed
+@fault
 def grows(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """So many megabytes, one after the other."""
+    """Allocate `argument` megabytes, one after the other."""
     held = []
     while len(held) < argument:
         held.append(b"x" * (1 << 20))
 
 
-@deed
+@fault
 def segfaults(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """Reads what is not there."""
+    """Read from address 0."""
     ctypes.string_at(0)
 
 
-@deed
+@fault
 def aborts(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """As a library may that finds itself inconsistent."""
+    """Abort, as a library may that finds itself inconsistent."""
     os.abort()
 
 
-@deed
+@fault
 def exits(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """With that status, and without a word."""
+    """End the process with status `argument`, without any cleaning up."""
     os._exit(argument)
 
 
-@deed
+@fault
 def is_killed(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """As by a system that needs memory, and again and again."""
+    """Be killed every time, as by a system that is out of memory."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@deed
+@fault
 def is_killed_once(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """As by a system that needs memory: the second time it goes well."""
+    """Be killed the first time only, as by a system that is out of memory."""
     if not (folder / "killed.txt").exists():
         (folder / "killed.txt").touch()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@deed
+@fault
 def hangs_in_python(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """And holds on to it."""
+    """Hang in Python, and catch every exception."""
     while True:
         try:
             time.sleep(60)
@@ -119,60 +119,60 @@ def hangs_in_python(folder: Path, argument: float) -> None:  # noqa: ARG001
             continue
 
 
-@deed
+@fault
 def hangs_in_c(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """With the interpreter's lock held: no Python runs in this process any more."""
+    """Hang in C with the interpreter's lock held: no Python runs in this process any more."""
     ctypes.PyDLL(None).sleep(600)
 
 
-@deed
+@fault
 def ignores_signals(folder: Path, argument: float) -> None:
-    """All that a process can ignore."""
+    """Hang, and ignore every signal that can be ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     hangs_in_python(folder, argument)
 
 
-@deed
+@fault
 def prints(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """Megabytes, on both streams, from Python and from below it."""
+    """Print `argument` characters on both streams, through Python and through the system."""
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         stream.write("x" * argument)
         stream.flush()
         os.write(number, b"y" * argument)
 
 
-@deed
+@fault
 def forks_and_hangs(folder: Path, argument: float) -> None:
-    """Two to end."""
+    """Fork, and hang in both processes."""
     fork(folder)
     hangs_in_python(folder, argument)
 
 
-@deed
+@fault
 def forks_and_dies(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """One that is left."""
+    """Fork, and leave the child behind."""
     fork(folder)
     os._exit(9)
 
 
-@deed
+@fault
 def forks_and_goes_on(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """And the child goes on too: it would answer as if it were the worker."""
+    """Fork, and go on in both: the child would answer as if it were the worker."""
     if os.fork() == 0:
         note(folder, os.getpid())
 
 
-@deed
+@fault
 def starts_a_program_and_dies(folder: Path, argument: float) -> None:  # noqa: ARG001
-    """Another one that is left."""
+    """Start a program, and leave it behind."""
     child = subprocess.Popen(["/bin/sleep", "600"])
     note(folder, child.pid)
     os._exit(9)
 
 
 def fork(folder):
-    """A grandchild of the search that never ends."""
+    """Fork a child that never ends."""
     child = os.fork()
     if child == 0:
         while True:
@@ -181,6 +181,6 @@ def fork(folder):
 
 
 def note(folder: Path, pid: int) -> None:
-    """Leave word of a process that has been started."""
+    """Record a process that was started."""
     with (folder / "forked.txt").open("a") as file:
         file.write(f"{pid}\n")

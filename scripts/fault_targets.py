@@ -1,6 +1,6 @@
 """The searches that faults are injected into, each run as a program of its own.
 
-    python scripts/subjects.py FOLDER --kind table --strategy evolution --trials 60 [--workers 2]
+    python scripts/fault_targets.py FOLDER --kind table --strategy evolution --trials 60 [--workers 2]
 
 `table` looks scores up in a table and takes a moment for each, `training` trains small networks on
 digits, `brief` the smallest, thousands of which differ. Prints `imported` when it begins, and
@@ -58,13 +58,13 @@ class Watched:
 
 
 def slow_lookup(*, slot: int, folder: str) -> Watched:  # noqa: ARG001 - all are alike
-    """What the blueprint of a `table` search names."""
+    """The factory of the evaluator of a `table` search."""
     lookup = Lookup(Table(TABLE, load("nasbench201")), COLUMNS)
     return Watched(lookup, Path(folder), DELAY)
 
 
 def watched_training(*, slot: int, folder: str, **arguments: Any) -> Watched:
-    """What the blueprint of a search that trains names."""
+    """The factory of the evaluator of a search that trains."""
     return Watched(factories.training_from(slot=slot, **arguments), Path(folder), 0)
 
 
@@ -76,7 +76,7 @@ def search_table(
     candidates = Candidates(JointSpace(load("nasbench201"), Task((3, 32, 32), 100)))
     objectives = Objectives(("accuracy",))
     inner = make("random" if strategy == "halving" else strategy, candidates, objectives)
-    blueprint = Blueprint("subjects:slow_lookup", {"folder": str(folder)})
+    blueprint = Blueprint("fault_targets:slow_lookup", {"folder": str(folder)})
     with (
         closing(Journal(folder / "trials.jsonl")) as journal,
         closing(executors.make(executor, blueprint, terms)) as place,
@@ -131,7 +131,9 @@ def _watched(folder: Path) -> Iterator[None]:
 
     def blueprint(*arguments: Any) -> Blueprint:
         made = elsewhere(*arguments)
-        return Blueprint("subjects:watched_training", {**made.arguments, "folder": str(folder)})
+        return Blueprint(
+            "fault_targets:watched_training", {**made.arguments, "folder": str(folder)}
+        )
 
     factories.training = lambda *arguments: Watched(here(*arguments), folder, 0)  # type: ignore[assignment]
     factories.training_blueprint = blueprint
@@ -179,7 +181,7 @@ def decided(folder: Path) -> list[dict[str, Any]]:
 
 
 def seconds(folder: Path, number: int) -> float:
-    """How long a trial took."""
+    """Wall time of a trial."""
     line = (folder / "trials.jsonl").read_text().splitlines()[number]
     return float(json.loads(line)["trial"]["measured"].get("seconds", DELAY))
 
