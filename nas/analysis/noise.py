@@ -12,8 +12,9 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.analysis.evidence import Array
 from nas.analysis.statistics import half_width
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,8 @@ def explain(
 
     Trainings of --ablate are kept in the run, and continue when the command is run again.
     """
-    from nas.analysis import ablation
-    from nas.analysis.explanation import explain as explain_run
+    from nas.analysis.explanation.explain import explain as explain_run
+    from nas.analysis.retraining import ablation
     from nas.runs.run import Run
     from nas.views.terminal import explanation as tables
 
@@ -89,8 +89,8 @@ def trust(
 
     The trainings are kept in the run, and continue when the command is run again.
     """
-    from nas.analysis.ablation import first_of
-    from nas.analysis.trust import trust as trust_run
+    from nas.analysis.retraining.ablation import first_of
+    from nas.analysis.retraining.trust import trust as trust_run
     from nas.runs.run import Run
     from nas.views.terminal.trust import trust_document, trust_tables
 

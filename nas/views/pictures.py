@@ -54,20 +54,20 @@ def save(
 
 
 def _figures(run: Run, theme_name: str, number: int | None) -> dict[str, Callable[[], Figure]]:
+    from nas.analysis.context import AnalysisContext
     from nas.analysis.lineage import Lineage
     from nas.analysis.progress import points_of
     from nas.views.drawings.figure import architecture_figure
     from nas.views.plots import front_figure, lineage_figure, progress_figure
-    from nas.views.tensorboard.subject import AnalysisContext
     from nas.views.terminal.trial import drawing_of
     from nas.views.theme import THEMES
 
     theme, trials, front = THEMES[theme_name], run.trials, run.front
     trial = run.best() if number is None else run.trial(number)
-    subject = AnalysisContext.of(run)
-    lineage = Lineage(trials, subject.decisions)
-    points = points_of(trials, subject.objectives, run.header.largest)
-    baselines = subject.baselines(trials)
+    context = AnalysisContext.of(run)
+    lineage = Lineage(trials, context.decisions)
+    points = points_of(trials, context.objectives, run.header.largest)
+    baselines = context.baselines(trials)
     return {
         "front": lambda: front_figure(trials, front, baselines=baselines, theme=theme),
         "progress": lambda: progress_figure(points, theme=theme),

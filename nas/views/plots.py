@@ -19,7 +19,7 @@ from nas.core.trial import Trial
 from nas.views.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
-    from nas.analysis.importance import Importance
+    from nas.analysis.explanation.importance import Importance
 
 _AREA = (0.1, 0.13, 0.74, 0.8)  # of the axes, where a bar of colours is beside them
 _WIDE = (0.1, 0.13, 0.86, 0.8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, floor, log10
 
-from nas.analysis.importance import Importance
+from nas.analysis.explanation.importance import Importance
 from nas.core.numbers import short
 from nas.core.trial import Trial
 from nas.views.html.markup import Html, element, text

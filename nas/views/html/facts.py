@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nas.analysis.ablation import Ablation, ablate
-from nas.analysis.ablation import wanted_of as ablation_wants
 from nas.analysis.decisions import Decisions
-from nas.analysis.explanation import Explanation, explain
-from nas.analysis.further import FurtherTrainings, Wanted
+from nas.analysis.explanation.explain import Explanation, explain
 from nas.analysis.lineage import Lineage
-from nas.analysis.trust import Trust, trust
-from nas.analysis.trust import wanted_of as trust_wants
+from nas.analysis.retraining.ablation import Ablation, ablate
+from nas.analysis.retraining.ablation import wanted_of as ablation_wants
+from nas.analysis.retraining.further import FurtherTrainings, Wanted
+from nas.analysis.retraining.trust import Trust, trust
+from nas.analysis.retraining.trust import wanted_of as trust_wants
 from nas.core.trial import Trial
 from nas.runs.run import Run
 from nas.views.drawings.description import Drawing, describe

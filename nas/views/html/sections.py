@@ -6,11 +6,11 @@ import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
 
-from nas.analysis.ablation import Ablation
-from nas.analysis.explanation import Explanation
+from nas.analysis.explanation.explain import Explanation
 from nas.analysis.progress import points_of
-from nas.analysis.retrained import FAILED_HEAD, Failed, failed_line, failed_rows
-from nas.analysis.trust import Trust
+from nas.analysis.retraining.ablation import Ablation
+from nas.analysis.retraining.retrained import Failed
+from nas.analysis.retraining.trust import Trust
 from nas.core.numbers import counted
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
@@ -19,6 +19,7 @@ from nas.views.html.facts import Facts, Found
 from nas.views.html.markup import Html, element, table, text
 from nas.views.html.reproduction import circumstances, command
 from nas.views.terminal.explanation import effect_rows, points_text, trained_text
+from nas.views.terminal.failed import FAILED_HEAD, failed_line, failed_rows
 from nas.views.terminal.run import epochs_of, failure_lines
 from nas.views.terminal.trust import lengths, member_cells
 

@@ -6,4 +6,3 @@ from nas.views.tensorboard.board import is_complete as is_complete
 from nas.views.tensorboard.events import Events as Events
 from nas.views.tensorboard.events import picture as picture
 from nas.views.tensorboard.observer import TensorBoard as TensorBoard
-from nas.views.tensorboard.subject import AnalysisContext as AnalysisContext

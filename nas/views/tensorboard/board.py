@@ -24,6 +24,7 @@ from itertools import islice
 from math import inf
 from time import perf_counter
 
+from nas.analysis.context import AnalysisContext
 from nas.analysis.lineage import Lineage
 from nas.analysis.progress import Point, Progress
 from nas.core.trial import Trial
@@ -32,7 +33,6 @@ from nas.runs.run import Run, writing
 from nas.views.tensorboard import gallery, hparams, projector
 from nas.views.tensorboard.events import Events, text
 from nas.views.tensorboard.pages import pages
-from nas.views.tensorboard.subject import AnalysisContext
 
 CURVES = 500
 ROWS = 2_000
@@ -45,24 +45,24 @@ class Board:
     """Writes the `tensorboard/` of a run; what was there is replaced.
 
     Args:
-        subject: The search.
+        context: The search.
         trials: Its trials, to be read as often as wanted: those added so far come first.
         share: Of the seconds of training, as much as pictures may take; `math.inf` for all.
     """
 
     def __init__(
-        self, subject: AnalysisContext, trials: Iterable[Trial], *, share: float = SHARE
+        self, context: AnalysisContext, trials: Iterable[Trial], *, share: float = SHARE
     ) -> None:
         start = perf_counter()
-        self._subject = subject
+        self._context = context
         self._told = trials
-        self._folder = subject.path / "tensorboard"
+        self._folder = context.path / "tensorboard"
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._progress = Progress(subject.objectives, subject.header.largest)
+        self._progress = Progress(context.objectives, context.header.largest)
         self._when = 0.0  # when the last trial ended, in seconds since 1970
         self._skipped = False
         self._search = Events(self._folder / "search")
-        self._search.add(hparams.experiment(subject.decisions), 0, 0.0)
+        self._search.add(hparams.experiment(context.decisions), 0, 0.0)
         self._allowance = _Allowance(share)
         self._allowance.spend(perf_counter() - start)
 
@@ -110,8 +110,8 @@ class Board:
         trials, front = self._trials(), self._progress.front.items
         if not _is_stretch(len(trials)):
             self._end_stretch(trials)
-        lineage = Lineage(trials, self._subject.decisions)
-        for kind, make in gallery.at_the_end(self._subject, trials, front, lineage):
+        lineage = Lineage(trials, self._context.decisions)
+        for kind, make in gallery.at_the_end(self._context, trials, front, lineage):
             self._picture(kind, make)
         if not self._skipped:
             self._search.flush()
@@ -120,15 +120,15 @@ class Board:
     def _end_stretch(self, trials: Sequence[Trial]) -> None:
         """What there is to say of the search so far: text, points, the front."""
         start = perf_counter()
-        subject, front = self._subject, self._progress.front.items
-        lineage = Lineage(trials, subject.decisions)
-        for name, content in pages(subject, trials, front, lineage):
+        context, front = self._context, self._progress.front.items
+        lineage = Lineage(trials, context.decisions)
+        for name, content in pages(context, trials, front, lineage):
             self._search.add(text(name, content), len(trials), self._when)
         if done := [trial for trial in trials if trial.completed]:
             members = {trial.number for trial in front}
-            projector.write(self._folder / "search", done, subject.decisions, members)
+            projector.write(self._folder / "search", done, context.decisions, members)
         self._allowance.spend(perf_counter() - start)
-        self._picture("plot", gallery.front(trials, front, subject.baselines(trials)))
+        self._picture("plot", gallery.front(trials, front, context.baselines(trials)))
 
     def _picture(self, kind: str, drawn: gallery.Later) -> None:
         if not self._allowance.allows(kind, self._progress.seconds):
@@ -140,7 +140,7 @@ class Board:
 
     def _write_trial(self, trial: Trial, *, curve: bool) -> None:
         when, final = ended(trial), hparams.metrics(trial)
-        decisions = self._subject.decisions
+        decisions = self._context.decisions
         with Events(self._folder / "trials" / f"{trial.number:05d}") as events:
             events.add(hparams.start(trial, decisions, when - trial.seconds), 0, when)
             drawn = trial.curve if curve else ()
@@ -188,8 +188,8 @@ def complete(run: Run, *, rebuild: bool = False) -> bool:
     """
     if is_complete(run) and not rebuild:
         return False
-    subject = AnalysisContext.of(run)
-    with writing(run.path), Board(subject, run.trials, share=inf) as board:
+    context = AnalysisContext.of(run)
+    with writing(run.path), Board(context, run.trials, share=inf) as board:
         for trial in run.trials:
             board.add(trial)
     return True

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from nas.analysis.context import AnalysisContext
 from nas.analysis.lineage import Lineage
 from nas.analysis.progress import points_of
 from nas.core.trial import Trial
-from nas.views.tensorboard.subject import AnalysisContext
 
 Later: TypeAlias = Callable[[], Any]  # makes a summary
 IMPORTANCE = "6_importance"  # the page of text
@@ -30,7 +30,7 @@ def front(trials: Sequence[Trial], members: Sequence[Trial], baselines: Mapping[
 
 
 def at_the_end(
-    subject: AnalysisContext,
+    context: AnalysisContext,
     trials: Sequence[Trial],
     members: Sequence[Trial],
     lineage: Lineage,
@@ -50,7 +50,7 @@ def at_the_end(
         from nas.views.plots import progress_figure
         from nas.views.tensorboard.events import figure_picture
 
-        points = points_of(trials, subject.objectives, subject.header.largest)
+        points = points_of(trials, context.objectives, context.header.largest)
         return figure_picture("search_progress", progress_figure(points))
 
     if members:
@@ -58,7 +58,7 @@ def at_the_end(
         yield (
             "architecture",
             architecture(
-                f"search_architectures/best_trial_{best.number:05d}", subject, best, lineage
+                f"search_architectures/best_trial_{best.number:05d}", context, best, lineage
             ),
         )
     yield "plot", drawn_progress
@@ -66,21 +66,21 @@ def at_the_end(
         yield "plot", drawn_lineage
     for place, trial in enumerate(_spread(members)):
         tag = f"search_architectures/front_{place:02d}_trial_{trial.number:05d}"
-        yield "architecture", architecture(tag, subject, trial, lineage)
-    yield "importance", importance(subject, trials)
+        yield "architecture", architecture(tag, context, trial, lineage)
+    yield "importance", importance(context, trials)
 
 
-def importance(subject: AnalysisContext, trials: Sequence[Trial]) -> Later:
+def importance(context: AnalysisContext, trials: Sequence[Trial]) -> Later:
     """What every decision matters, drawn and as text; where nothing can be said, why."""
 
     def make() -> Any:
-        from nas.analysis.evidence import Evidence
-        from nas.analysis.explanation import explain_evidence
+        from nas.analysis.explanation.evidence import Evidence
+        from nas.analysis.explanation.explain import explain_evidence
         from nas.views.plots import importance_figure
         from nas.views.tensorboard.events import figure_picture, text
         from nas.views.tensorboard.importance_page import importance_page
 
-        space = subject.header.settings.joint_space(subject.space, subject.task)
+        space = context.header.settings.joint_space(context.space, context.task)
         try:
             found = explain_evidence(Evidence.of_trials(space, trials))
         except ValueError as error:
@@ -92,7 +92,7 @@ def importance(subject: AnalysisContext, trials: Sequence[Trial]) -> Later:
     return make
 
 
-def architecture(tag: str, subject: AnalysisContext, trial: Trial, lineage: Lineage) -> Later:
+def architecture(tag: str, context: AnalysisContext, trial: Trial, lineage: Lineage) -> Later:
     """An architecture, with the difference to its parent marked."""
 
     def make() -> Any:
@@ -105,10 +105,10 @@ def architecture(tag: str, subject: AnalysisContext, trial: Trial, lineage: Line
         if step is not None:
             title += f" ({step.gain:+.2%} to its parent, trial {step.parent.number})"
         drawing = describe(
-            subject.space,
+            context.space,
             trial.architecture,
-            subject.task,
-            title=f"{title}: {subject.space.format(trial.architecture)}",
+            context.task,
+            title=f"{title}: {context.space.format(trial.architecture)}",
             parent=None if step is None else step.parent.architecture,
         )
         return figure_picture(tag, architecture_figure(drawing))

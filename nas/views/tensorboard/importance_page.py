@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nas.analysis.explanation import Explanation
+from nas.analysis.explanation.explain import Explanation
 from nas.views.tensorboard.pages import markdown_table
 from nas.views.terminal.explanation import BASIS, effect_rows, evidence_text, share_rows
 

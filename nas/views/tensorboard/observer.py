@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from nas.analysis.context import AnalysisContext
 from nas.core.trial import Trial
 from nas.runs.run import Run
 from nas.views.tensorboard.board import Board
-from nas.views.tensorboard.subject import AnalysisContext
 
 
 class TensorBoard:

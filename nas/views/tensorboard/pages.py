@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from nas.analysis.context import AnalysisContext
 from nas.analysis.lineage import Lineage
 from nas.core.numbers import duration, short
 from nas.core.trial import Trial
-from nas.views.tensorboard.subject import AnalysisContext
 from nas.views.terminal.run import failure_lines
 
 _TOP = 15
@@ -15,12 +15,12 @@ _TRACEBACKS = 3
 
 
 def pages(
-    subject: AnalysisContext, trials: Sequence[Trial], front: Sequence[Trial], lineage: Lineage
+    context: AnalysisContext, trials: Sequence[Trial], front: Sequence[Trial], lineage: Lineage
 ) -> Iterator[tuple[str, str]]:
     """Each page by its name, as Markdown."""
-    yield "1_best", _best(subject, trials, front)
-    yield "2_how_to_load", _how_to_load(subject, front)
-    yield "3_settings", _settings(subject)
+    yield "1_best", _best(context, trials, front)
+    yield "2_how_to_load", _how_to_load(context, front)
+    yield "3_settings", _settings(context)
     yield "4_lineage", _lineage(lineage, front)
     yield "5_failures", _failures(trials)
 
@@ -36,8 +36,8 @@ def _cell(value: object) -> str:
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 
-def _best(subject: AnalysisContext, trials: Sequence[Trial], front: Sequence[Trial]) -> str:
-    known = subject.baselines(trials)
+def _best(context: AnalysisContext, trials: Sequence[Trial], front: Sequence[Trial]) -> str:
+    known = context.baselines(trials)
     members = {trial.number for trial in front}
     done = sorted(
         (t for t in trials if t.completed), key=lambda t: (-t.scores["accuracy"], t.number)
@@ -57,7 +57,7 @@ def _best(subject: AnalysisContext, trials: Sequence[Trial], front: Sequence[Tri
     ]
     architectures = [
         f"    {t.number:>5}  {known[t.number] + ': ' if t.number in known else ''}"
-        f"{subject.space.format(t.architecture)}"
+        f"{context.space.format(t.architecture)}"
         for t in top
     ]
     spent = duration(sum(t.seconds for t in trials))
@@ -67,8 +67,8 @@ def _best(subject: AnalysisContext, trials: Sequence[Trial], front: Sequence[Tri
     )
 
 
-def _how_to_load(subject: AnalysisContext, front: Sequence[Trial]) -> str:
-    path = subject.path
+def _how_to_load(context: AnalysisContext, front: Sequence[Trial]) -> str:
+    path = context.path
     commands = "\n".join(
         f"    nas export {path} --trial {t.number} --to trial-{t.number:05d}" for t in front
     )
@@ -82,8 +82,8 @@ def _how_to_load(subject: AnalysisContext, front: Sequence[Trial]) -> str:
     )
 
 
-def _settings(subject: AnalysisContext) -> str:
-    header = subject.header
+def _settings(context: AnalysisContext) -> str:
+    header = context.header
     settings: Mapping[str, object] = header.settings.to_dict()
     made = dict(header.made)
     rows = [*settings.items(), ("input", header.data["input_shape"])]

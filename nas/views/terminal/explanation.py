@@ -8,13 +8,13 @@ from typing import Any
 
 from rich.table import Table
 
-from nas.analysis.ablation import Ablation
-from nas.analysis.effects import Effect
-from nas.analysis.explanation import Explanation
-from nas.analysis.importance import Importance
+from nas.analysis.explanation.effects import Effect
+from nas.analysis.explanation.explain import Explanation
+from nas.analysis.explanation.importance import Importance
 from nas.analysis.noise import Estimate
-from nas.analysis.retrained import FAILED_HEAD, Failed, failed_documents, failed_line, failed_rows
+from nas.analysis.retraining.ablation import Ablation
 from nas.core.numbers import counted
+from nas.views.terminal.failed import failed_documents, failed_tables
 
 WIDTH = 10  # characters of a bar
 
@@ -126,20 +126,6 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
         "positive: the choice is better. ± is the 95 % t-interval of the difference of the means, with "
         "the network's own deviation, and one for all others"
     )
-
-
-def failed_tables(failed: Sequence[Failed]) -> Iterator[str | Table]:
-    """Which trainings failed, and why; nothing where none did."""
-    if not failed:
-        return
-    table = titled("trainings that failed")
-    for name in FAILED_HEAD:
-        number = name in ("epochs", "seeds")
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
-    for row in failed_rows(failed):
-        table.add_row(*map(str, row))
-    yield table
-    yield failed_line(failed)
 
 
 def trained_text(seeds: int, epochs: int) -> str:

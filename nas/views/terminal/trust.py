@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.table import Table
 
-from nas.analysis.retrained import failed_documents
-from nas.analysis.trust import Member, Trust
+from nas.analysis.retraining.trust import Member, Trust
 from nas.core.numbers import counted
-from nas.views.terminal.explanation import failed_tables, percent_text, points_text, titled
+from nas.views.terminal.explanation import percent_text, points_text, titled
+from nas.views.terminal.failed import failed_documents, failed_tables
 
 
 def trust_tables(found: Trust) -> Iterator[str | Table]:

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 import nas
-from nas.analysis import ablation, comparison, trust
-from nas.analysis.evidence import space_of
-from nas.analysis.further import FurtherTrainings, Wanted
-from nas.analysis.worth import Change, assess
+from nas.analysis import comparison
+from nas.analysis.explanation.evidence import space_of
+from nas.analysis.retraining import ablation, trust
+from nas.analysis.retraining.further import FurtherTrainings, Wanted
+from nas.analysis.retraining.worth import Change, assess
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
 from nas.runs.journal import Journal

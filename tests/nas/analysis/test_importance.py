@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from nas.analysis.effects import effects
-from nas.analysis.evidence import Evidence, comparable
-from nas.analysis.importance import ESTIMATES, importance, shares
-from nas.analysis.levels import ABSENT, RANGES, DecisionLevels
+from nas.analysis.explanation.effects import effects
+from nas.analysis.explanation.evidence import Evidence, comparable
+from nas.analysis.explanation.importance import ESTIMATES, importance, shares
+from nas.analysis.explanation.levels import ABSENT, RANGES, DecisionLevels
 from nas.core.configuration import Configuration
 from nas.core.hyperparameters import tree
 from nas.core.joint_space import JointSpace

@@ -15,10 +15,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import nas
+from nas.analysis.context import AnalysisContext
 from nas.engine.session import Session
 from nas.runs.run import writing
 from nas.runs.settings import Settings
-from nas.views.tensorboard import AnalysisContext, Board, TensorBoard, complete, is_complete
+from nas.views.tensorboard import Board, TensorBoard, complete, is_complete
 from tests.nas.synthetic import write_run
 
 SETTINGS = Settings(
@@ -125,7 +126,7 @@ def test_text_says_what_is_best_how_to_load_it_and_what_it_was_made_with(run):
 
 
 def test_importance_is_drawn_and_told_as_nas_explain_has_it(run):
-    from nas.analysis.explanation import explain
+    from nas.analysis.explanation.explain import explain
 
     folder = run.path / "tensorboard" / "search"
     assert "search_importance" in events(folder).Tags()["images"]

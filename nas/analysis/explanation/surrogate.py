@@ -14,7 +14,8 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from nas.analysis.evidence import Array, Evidence
+from nas.analysis.explanation.evidence import Evidence
+from nas.analysis.noise import Array
 from nas.surrogates.features import Encoder, Reference
 from nas.surrogates.gaussian_process import fit, kernel, one_thread
 

@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.analysis.evidence import space_of
+from nas.analysis.explanation.evidence import space_of
 from nas.core.configuration import Configuration
 from nas.core.failure import Cause
 from nas.core.joint_space import JointSpace

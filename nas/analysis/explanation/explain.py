@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nas.analysis.effects import Effect, effects
-from nas.analysis.evidence import Evidence
-from nas.analysis.importance import Importance, importance
+from nas.analysis.explanation.effects import Effect, effects
+from nas.analysis.explanation.evidence import Evidence
+from nas.analysis.explanation.importance import Importance, importance
 from nas.runs.run import Run
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.analysis.evidence import Evidence
+from nas.analysis.explanation.evidence import Evidence
+from nas.analysis.explanation.surrogate import plausible_scores
 from nas.analysis.noise import mean_of
-from nas.analysis.surrogate import plausible_scores
 
 _LEAST = 3  # trials that an interval is told of: that of two is as wide as all there is
 

@@ -8,9 +8,9 @@ from functools import cached_property
 from random import Random
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nas.analysis.levels import Codes, DecisionLevels
+from nas.analysis.explanation.levels import Codes, DecisionLevels
+from nas.analysis.noise import Array
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace
 from nas.core.trial import Trial
@@ -20,8 +20,6 @@ from search_spaces.tree.values import Scalar
 LEAST = 10  # trials
 DRAWS = 1024  # whose accuracy is modelled
 COUNTED = 4096  # whose parameters are counted, where that can be done without building them
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

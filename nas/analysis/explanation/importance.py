@@ -20,9 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.analysis.evidence import Array, Evidence
-from nas.analysis.levels import Codes
-from nas.analysis.surrogate import plausible_scores
+from nas.analysis.explanation.evidence import Evidence
+from nas.analysis.explanation.levels import Codes
+from nas.analysis.explanation.surrogate import plausible_scores
+from nas.analysis.noise import Array
 
 _BETTER = 0.5  # of the trials
 

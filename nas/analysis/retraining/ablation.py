@@ -16,11 +16,11 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from nas.analysis.evidence import space_of
-from nas.analysis.further import Wanted
+from nas.analysis.explanation.evidence import space_of
 from nas.analysis.noise import of_seeds
-from nas.analysis.retrained import Failed, Network, plan, train_again
-from nas.analysis.worth import Change, DecisionWorth, Worth, assess
+from nas.analysis.retraining.further import Wanted
+from nas.analysis.retraining.retrained import Failed, Network, plan, train_again
+from nas.analysis.retraining.worth import Change, DecisionWorth, Worth, assess
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace, display_path
 from nas.core.trial import Trial

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.analysis.evidence import Array
-from nas.analysis.noise import Against
+from nas.analysis.noise import Against, Array
 from nas.core.configuration import Configuration
 
 

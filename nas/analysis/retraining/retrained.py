@@ -7,16 +7,14 @@ accuracy, and is told with its cause.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from nas.analysis.evidence import Array
-from nas.analysis.further import PASSING, FurtherTrainings, Wanted
+from nas.analysis.noise import Array
+from nas.analysis.retraining.further import FurtherTrainings, Wanted
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
-from nas.core.numbers import counted
 from nas.core.trial import Trial
 from nas.runs.run import Run
 
@@ -90,37 +88,3 @@ def train_again(
                 else:
                     failed.append(Failed(name, epochs, seed, trial.failure))
     return accuracies, failed
-
-
-def failed_rows(failed: Sequence[Failed]) -> list[tuple[str, int, str, str]]:
-    """Network, epochs, seeds and cause: a row where several seeds failed alike."""
-    rows: dict[tuple[str, int, str], list[int]] = {}
-    for one in failed:
-        rows.setdefault((one.network, one.epochs, str(one.failure)), []).append(one.seed)
-    return [
-        (network, epochs, ", ".join(map(str, seeds)), cause)
-        for (network, epochs, cause), seeds in rows.items()
-    ]
-
-
-def failed_documents(failed: Sequence[Failed]) -> list[dict[str, Any]]:
-    """What `--json` says of each: network, epochs, seed, cause and message."""
-    return [
-        {key: value for key, value in (asdict(one) | asdict(one.failure)).items() if key in _TOLD}
-        for one in failed
-    ]
-
-
-_TOLD = ("network", "epochs", "seed", "cause", "message")
-FAILED_HEAD = ("network", "epochs", "seeds", "cause")
-
-
-def failed_line(failed: Sequence[Failed]) -> str:
-    """What failures mean for everything that is said beside them."""
-    are = "is" if len(failed) == 1 else "are"
-    told = (
-        f"{counted(len(failed), 'training')} failed and {are} left out of all means and intervals"
-    )
-    if any(one.failure.cause in PASSING for one in failed):
-        told += "; what the machine may have caused is tried again when the command is run again"
-    return told

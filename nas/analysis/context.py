@@ -1,4 +1,4 @@
-"""What a board has to know of a search, besides its trials."""
+"""Settings, space, task and decisions of a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from search_spaces import SearchSpace, Task
 
 @dataclass(frozen=True, slots=True)
 class AnalysisContext:
-    """A search: where it is kept, what decided it, what it draws from."""
+    """A search without its trials: its folder, its settings, and the decisions of its space."""
 
     path: Path
     header: Header
@@ -25,26 +25,21 @@ class AnalysisContext:
 
     @classmethod
     def of(cls, run: Run) -> AnalysisContext:
-        """The search that a run holds.
+        """The context of a run.
 
         Raises:
-            ValueError: its space is not there any more, or has changed.
+            ValueError: its search space is in a file that is gone or has changed.
         """
-        return cls.of_header(run.path, run.header, run.space)
-
-    @classmethod
-    def of_header(cls, path: Path, header: Header, space: SearchSpace) -> AnalysisContext:
-        """Likewise, of a search that is about to begin."""
-        task = Task(tuple(header.data["input_shape"]), len(header.data["classes"]))
-        return cls(path, header, space, task, Decisions.of(header.settings, space))
+        decisions = Decisions.of(run.settings, run.space)
+        return cls(run.path, run.header, run.space, run.task, decisions)
 
     @property
     def objectives(self) -> Objectives:
-        """What the front is of."""
+        """The objectives of the Pareto front."""
         return Objectives(self.header.settings.objectives)
 
     def baselines(self, trials: Sequence[Trial]) -> dict[int, str]:
-        """The first trial of every published network that was tried, by number."""
+        """Names of published networks, by the number of the first trial of each."""
         names = {architecture: name for name, architecture in self.space.known.items()}
         found: dict[str, int] = {}
         for trial in trials:

@@ -15,11 +15,19 @@ from math import sqrt
 import numpy as np
 from scipy import stats
 
-from nas.analysis.ablation import SETS
-from nas.analysis.evidence import Array
-from nas.analysis.further import Wanted
-from nas.analysis.noise import Estimate, Noise, counts, mean_of, means, of_differences, of_seeds
-from nas.analysis.retrained import Failed, Network, plan, train_again
+from nas.analysis.noise import (
+    Array,
+    Estimate,
+    Noise,
+    counts,
+    mean_of,
+    means,
+    of_differences,
+    of_seeds,
+)
+from nas.analysis.retraining.ablation import SETS
+from nas.analysis.retraining.further import Wanted
+from nas.analysis.retraining.retrained import Failed, Network, plan, train_again
 from nas.core.pareto import Front
 from nas.core.trial import Trial
 from nas.runs.run import Run

@@ -1,0 +1,1 @@
+"""Explanations of a run from its trials: importance of decisions and effects of options."""

@@ -1,0 +1,1 @@
+"""Networks of a run trained again: ablation of one network, trust in the Pareto front."""
