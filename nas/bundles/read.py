@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SCHEMAS = (1, 2)  # 1 had only FILES
 FILES = ("architecture.json", "metrics.json", "weights.safetensors")
-PICTURES = ("pareto.png",)  # that a retrained network keeps
+PICTURES = ("pareto.png",)  # those that the bundle of a retrained network has too
 MORE_FILES = (
     *("model.py", "model.pt2", "model.onnx", "model.onnx.data", "hubconf.py"),
     *("check.safetensors", "README.md", "pareto.png", "architecture.png"),
@@ -81,9 +81,9 @@ def check_target(to: Path, *, force: bool) -> None:
     if to.is_dir() and not any(to.iterdir()):
         return
     if to.exists() and not (to / "manifest.json").is_file():
-        raise ValueError(f"{to} is there and is not a bundle: choose another folder")
+        raise ValueError(f"{to} exists and is not a bundle: choose another folder")
     if to.exists() and not force:
-        raise ValueError(f"{to} is there already: choose another folder, or --force")
+        raise ValueError(f"{to} exists already: choose another folder, or --force")
 
 
 MOST_WEIGHTS = 100 * 10**9  # bytes

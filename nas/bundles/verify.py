@@ -74,7 +74,7 @@ def clean_process() -> Iterator[Callable[[Path], list[Check]]]:
             try:
                 out, err = child.communicate(os.fsencode(path.absolute()), timeout=TIMEOUT)
             except subprocess.TimeoutExpired:
-                return [Check("process", False, f"it had not ended after {TIMEOUT:,} s")]
+                return [Check("process", False, f"still running after {TIMEOUT:,} s")]
             return _read(
                 out.decode(errors="replace"), err.decode(errors="replace"), child.returncode
             )

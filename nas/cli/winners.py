@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nas.bundles.bundle import Bundle
     from nas.core.trial import Trial
     from nas.runs.run import Run
+    from trainers import Epoch
 
 
 def export(
@@ -116,6 +117,11 @@ def retrain(
     target = to or source.with_name(f"{source.name}-{Path(data).stem}")
     board = target.with_name(f"{target.name}-tensorboard")
     with epochs_bar(epochs, messages()) as bar, curves(board) as write:
+
+        def report(epoch: Epoch) -> None:
+            bar(epoch)
+            write(epoch)
+
         bundle = fine_tune(
             open_bundle(source),
             data,
@@ -127,7 +133,7 @@ def retrain(
             seed=seed,
             device=device,
             force=force,
-            progress=lambda epoch: (bar(epoch), write(epoch))[0],
+            progress=report,
         )
     _report(bundle, epochs, as_json=json)
 

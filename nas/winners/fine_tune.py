@@ -64,7 +64,7 @@ def fine_tune(
     side = shape[1] if len(shape) == 3 and shape[1] == shape[2] else None
     data = training.load_data(data_name, seed=seed, image_size=image_size or side, device=device)
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
-        raise ValueError(f"{data_name}: want inputs as {shape}, got {data.input_shape}")
+        raise ValueError(f"{data_name}: want inputs of shape {shape}, got {data.input_shape}")
     recipe = replace(Recipe.from_dict(bundle.metrics["recipe"]), epochs=epochs)
     architecture = space.check(bundle.architecture)
     with training.threads(settings["threads"]):

@@ -341,7 +341,7 @@ def test_exporting_over_a_bundle_asks_for_force_and_replaces_it_whole(
     before = contents_of(bundle)
     arguments = ["export", run.path, "--to", bundle]
     assert status(*arguments) == 2
-    assert f"{bundle} is there already: choose another folder, or --force" in one_line(capfd)
+    assert f"{bundle} exists already: choose another folder, or --force" in one_line(capfd)
     assert contents_of(bundle) == before
     assert status(*arguments, "--force") == 0
     assert set(contents_of(bundle)) == FILES - {"model.pt2", "model.onnx"}
@@ -355,7 +355,7 @@ def test_a_folder_that_is_no_bundle_is_never_replaced(run, tmp_path, capfd):
     mine.parent.mkdir()
     mine.write_text("years of work")
     assert status("export", run.path, "--to", mine.parent, "--force") == 2
-    assert "is there and is not a bundle: choose another folder" in one_line(capfd)
+    assert "exists and is not a bundle: choose another folder" in one_line(capfd)
     assert mine.read_text() == "years of work"
 
 

@@ -196,7 +196,7 @@ def test_export_and_retrain(nas, run, source_alone):
     assert json.loads(out)["test_accuracy"] == retrained["test_accuracy"]  # the same training
     status, _, err = nas("retrain", "winner", "--epochs", "3")
     assert status == 2
-    assert "is there already" in err
+    assert "exists already" in err
     status, _, err = nas("export", run, "--to", "w", "--max-params", "3")
     assert status == 2
     assert "no completed trial with at most 3 parameters" in err

@@ -1,0 +1,58 @@
+"""Bundles and runs of earlier versions are read, verified, and used as those of this one."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import nas
+from nas.bundles.verify import verify
+from nas.cli.main import main
+from nas.winners.retrain import retrain
+
+STORED = Path(__file__).parents[2] / "data_of_0_1"
+BUNDLES = sorted(file.parent for file in STORED.glob("bundles/*/manifest.json"))
+RUNS = sorted(file.parent for file in STORED.glob("runs/*/run.json"))
+
+
+def named(folders):
+    return [pytest.param(folder, id=folder.name) for folder in folders]
+
+
+@pytest.mark.parametrize("folder", named(BUNDLES))
+def test_a_stored_bundle_passes_and_predicts(folder):
+    checks = verify(folder)
+    assert [check for check in checks if not check.passed] == []
+    bundle = nas.open_bundle(folder)
+    x = torch.zeros(2, *bundle.task.input_shape)
+    with torch.inference_mode():
+        logits = nas.load_bundle(folder)(x)
+    assert logits.shape == (2, bundle.task.classes)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("folder", named(BUNDLES))
+def test_a_stored_bundle_is_retrained(folder, tmp_path):
+    bundle = nas.open_bundle(folder)
+    again = retrain(bundle, tmp_path / "again", epochs=1, device="cpu")
+    assert again.architecture == bundle.architecture
+    assert again.metrics["retraining_seed"] == 0
+
+
+@pytest.mark.parametrize("folder", named(RUNS))
+def test_the_best_of_a_stored_run_is_exported(folder, tmp_path):
+    run = nas.open_run(shutil.copytree(folder, tmp_path / "run"))
+    best = run.best()
+    bundle = run.export(best, tmp_path / "winner")
+    assert bundle.architecture == best.architecture
+    assert bundle.metrics["validation"]["accuracy"] == best.scores["accuracy"]
+
+
+@pytest.mark.parametrize("folder", named(RUNS))
+def test_the_best_of_a_stored_run_is_retrained(folder, tmp_path, capfd):
+    run = shutil.copytree(folder, tmp_path / "run")
+    with pytest.raises(SystemExit) as end:
+        main(["retrain", str(run), "--epochs", "1", "--to", str(tmp_path / "again")])
+    assert end.value.code == 0, capfd.readouterr().err
+    assert nas.open_bundle(tmp_path / "again").architecture == nas.open_run(run).best().architecture
