@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _AREA = (0.1, 0.13, 0.74, 0.8)  # of the axes, where a bar of colours is beside them
 _WIDE = (0.1, 0.13, 0.86, 0.8)
-_DECISIONS = 12  # that are drawn
+_DECISIONS = 15  # that are drawn
+_MANY = 2000  # trials: an SVG of more would be very large, so that they are pixels in it
 _NAME = 26  # characters of one's name
 
 
@@ -49,6 +50,7 @@ def front_figure(
     points = axes.scatter(
         sizes, accuracies, c=[t.number for t in done], cmap=theme.ages(), s=22, alpha=0.85,
         linewidths=0, label=f"trials ({len(done)} of {len(trials)} completed)",
+        rasterized=len(done) > _MANY,
     )  # fmt: skip
     _front_line(axes, front, theme)
     for number, name in (baselines or {}).items():
@@ -61,7 +63,7 @@ def front_figure(
     if baselines:
         axes.plot([], [], "s", color=theme.second, markerfacecolor="none", label="published")
     axes.set(xscale="log", xlabel="parameters", ylabel="validation accuracy")
-    _legend(axes, theme)
+    _legend(axes, theme, "best" if len(done) <= _MANY else "lower right")
     if done:
         bar = figure.colorbar(points, cax=figure.add_axes((0.87, 0.13, 0.02, 0.8)))
         bar.set_label("trial number", color=theme.ink)
@@ -164,10 +166,13 @@ def importance_figure(
             if one.low is not None and one.high is not None:
                 axes.plot([100 * one.low, 100 * one.high], [row, row], color=theme.ink,
                           linewidth=1.6, marker="|", markersize=7)  # fmt: skip
+            axes.annotate(f"{one.share:.1%}", (100 * (one.high or one.share), row), xytext=(5, 0),
+                          textcoords="offset points", va="center", fontsize=7, color=theme.ink)  # fmt: skip
         names = [path if len(path) <= _NAME else f"{path[: _NAME - 1]}…" for path, _ in shown]
         axes.set_yticks(range(len(shown)), names, fontsize=7, color=theme.ink, parse_math=False)
         axes.set(xlabel="share of the variance, %", title=f"what decides {score}",
-                 ylim=(rows - 0.4, -0.6), xlim=(0, None))  # fmt: skip
+                 ylim=(rows - 0.4, -0.6))  # fmt: skip
+        axes.set_xlim(0, 1.15 * axes.get_xlim()[1])  # room for the numbers
     return figure
 
 
@@ -230,8 +235,8 @@ def _front_line(axes: Axes, front: Sequence[Trial], theme: Theme) -> None:
     )  # fmt: skip
 
 
-def _legend(axes: Axes, theme: Theme) -> None:
+def _legend(axes: Axes, theme: Theme, place: str = "lower right") -> None:
     axes.legend(
-        loc="lower right", fontsize=8, facecolor=theme.background, edgecolor=theme.muted,
+        loc=place, fontsize=8, facecolor=theme.background, edgecolor=theme.muted,
         labelcolor=theme.ink, framealpha=0.85,
     )  # fmt: skip

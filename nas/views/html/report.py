@@ -6,23 +6,28 @@ import base64
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nas.core.numbers import counted
 from nas.runs.atomic_io import write_whole
 from nas.runs.run import Run
-from nas.views.html import sections
+from nas.views.html import content, reproduction
 from nas.views.html.facts import Facts, gather
-from nas.views.html.markup import Html, element, text
-from search_spaces import strict_json
+from nas.views.terminal import explanation, failed
+from nas.views.terminal import run as overview
 
-_SECTIONS = (
-    sections.front,
-    sections.winner,
-    sections.importance,
-    sections.ablation,
-    sections.trust,
-    sections.rivals,
-    sections.budget,
-    sections.reproduce,
+# The texts of the terminal that the page shows too.
+_TERMINAL = SimpleNamespace(
+    FAILED_HEAD=failed.FAILED_HEAD,
+    counted=counted,
+    failed_line=failed.failed_line,
+    failed_rows=failed.failed_rows,
+    failure_lines=overview.failure_lines,
+    points_text=explanation.points_text,
+    trained_text=explanation.trained_text,
 )
 
 
@@ -30,7 +35,7 @@ def write_report(run: Run, to: Path) -> None:
     """Write the report of a run, whole or not at all.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     write_whole(to, page(gather(run)))
 
@@ -38,40 +43,35 @@ def write_report(run: Run, to: Path) -> None:
 def page(facts: Facts) -> str:
     """The HTML document.
 
-    Its policy admits no network, and of scripts and styles only its own two, by their digests.
+    Its policy admits no network, and only its own style and script, by their digests.
     """
-    style, script = _asset("page.css"), _asset("page.js")
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        f"img-src data:; base-uri 'none'; form-action 'none'"
+    environment = Environment(
+        loader=PackageLoader("nas.views.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    title = text(f"Report on {facts.run.path.name}")
-    settings = facts.run.settings
-    about = text(
-        f"{settings.strategy} on {settings.space}, {settings.data}, seed {settings.seed}: "
-        f"{len(facts.run.trials)} trials, {len(facts.run.failures)} failed"
-    )
-    # In a script of data "<" could end it or begin a comment; JSON says it otherwise.
-    data = Html(strict_json.dumps(facts.texts()).replace("<", "\\u003c"))
-    body = [
-        element("h1", title),
-        element("p", about),
-        *(part for section in _SECTIONS for part in section(facts)),
-        element("script", data, type="application/json", id="trials"),
-        element("script", script),
-    ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title>{element('style', style)}</head>"
-        f"{element('body', *body)}</html>\n"
+    environment.filters |= {
+        "digest": _digest,
+        "percent": "{:.2%}".format,
+        "integer": "{:,}".format,
+    }
+    return environment.get_template("page.html").render(
+        facts=facts,
+        run=facts.run,
+        content=content,
+        terminal=_TERMINAL,
+        reproduction=reproduction,
+        style=_asset("page.css"),
+        script=_asset("page.js"),
     )
 
 
-def _asset(name: str) -> Html:
-    return Html((files("nas.views.html") / name).read_text(encoding="utf-8"))
+def _asset(name: str) -> Markup:
+    return Markup((files("nas.views.html") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704 - ours
 
 
-def _digest(content: Html) -> str:
+def _digest(content: str) -> str:
     return f"sha256-{base64.b64encode(sha256(content.encode()).digest()).decode()}"

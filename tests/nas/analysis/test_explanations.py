@@ -330,7 +330,14 @@ def test_a_report_opens_from_disk_without_network_and_shows_what_is_pointed_at(p
         assert "parameters" in shown
         opened.locator("#front .trial").first.focus()
         assert opened.locator("#details").text_content() != shown
-        assert opened.locator("picture img").evaluate("image => image.naturalWidth") > 100
+        widths = "images => images.map(image => image.naturalWidth)"
+        drawn = opened.locator("picture img").evaluate_all(widths)
+        assert len(drawn) == 4
+        assert min(drawn) > 100
+        place = mark.bounding_box()
+        picture = opened.locator("picture img").first.bounding_box()
+        assert 0 < place["x"] - picture["x"] < picture["width"]
+        assert 0 < place["y"] - picture["y"] < picture["height"]
         wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         assert opened.evaluate(wide)
         assert said == []

@@ -1,0 +1,212 @@
+"""Tables and pictures of a report, as the values that its template shows."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from nas.analysis.explanation.explain import Explanation
+from nas.analysis.progress import points_of
+from nas.analysis.retraining.ablation import Ablation
+from nas.analysis.retraining.trust import Trust
+from nas.core.objectives import Objectives
+from nas.core.trial import Trial
+from nas.views.html.facts import Facts
+from nas.views.terminal import explanation
+from nas.views.terminal.explanation import points_text
+from nas.views.terminal.run import epochs_of
+from nas.views.terminal.trust import lengths, member_cells
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nas.views.theme import Theme
+
+TOP = 15  # decisions whose options are listed
+MARKS = 2000  # most trials that can be pointed at, besides the front and published networks
+STEPS = 200  # points of a curve
+
+Row = tuple[object, ...]
+Sources = Mapping[str, str]  # data URI of a picture, by theme
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A trial that can be pointed at.
+
+    Attributes:
+        trial: The trial.
+        x: Distance from the left of the picture, in points.
+        y: Distance from its top, in points.
+        radius: Radius of the area, in points.
+        kind: CSS classes: `trial`, and where they apply `on-front` and `baseline`.
+    """
+
+    trial: Trial
+    x: float
+    y: float
+    radius: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrontChart:
+    """The picture of the front, its size in points, and the marks that lie over it."""
+
+    sources: Sources
+    width: float
+    height: float
+    marks: list[Mark]
+
+
+def front_chart(facts: Facts) -> FrontChart:
+    """The plot of the front; marks of the front and of published networks lie on top."""
+    from nas.views.plots import front_figure
+    from nas.views.theme import LIGHT
+
+    def draw(theme: Theme) -> Figure:
+        run = facts.run
+        return front_figure(run.trials, run.front, baselines=facts.baselines, theme=theme)
+
+    figure = draw(LIGHT)
+    axes, size = figure.axes[0], 72 * figure.get_size_inches()
+    axes.autoscale_view()
+    to_figure = axes.transData + figure.transFigure.inverted()
+    front = {trial.number for trial in facts.run.front}
+    marks = []
+    every = max(1, len(facts.completed) // MARKS)
+    for place, trial in enumerate(facts.completed):
+        on_front, published = trial.number in front, trial.number in facts.baselines
+        if place % every and not (on_front or published):
+            continue
+        x, y = to_figure.transform((trial.scores["parameters"], trial.scores["accuracy"]))
+        if isfinite(x) and isfinite(y):  # a network without parameters has no logarithm
+            kind = "trial" + " on-front" * on_front + " baseline" * published
+            radius = 5.0 if on_front or published else 3.0
+            left, top = float(x * size[0]), float((1 - y) * size[1])
+            marks.append(Mark(trial, round(left, 1), round(top, 1), radius, kind))
+    marks.sort(key=lambda mark: mark.radius)
+    return FrontChart(_sources(draw), float(size[0]), float(size[1]), marks)
+
+
+def architecture_picture(facts: Facts) -> Sources:
+    """The winner, with the difference to its parent marked."""
+    from nas.views.drawings.figure import architecture_figure
+
+    assert facts.best is not None
+    drawing = facts.drawing(facts.best)
+    assert drawing is not None
+    return _sources(lambda theme: architecture_figure(drawing, theme))
+
+
+def importance_picture(facts: Facts) -> Sources:
+    """The importance of decisions for accuracy and parameters."""
+    from nas.views.plots import importance_figure
+
+    assert isinstance(facts.explanation, Explanation)
+    importance = facts.explanation.importance
+    return _sources(lambda theme: importance_figure(importance, theme=theme))
+
+
+def progress_picture(facts: Facts) -> Sources | None:
+    """Best accuracy and hypervolume against trials and time; None for fewer than two trials."""
+    from nas.views.plots import progress_figure
+
+    run = facts.run
+    points = points_of(run.trials, Objectives(run.settings.objectives), run.header.largest)
+    every = max(1, len(points) // STEPS)
+    shown = [p for p in (*points[:-1:every], *points[-1:]) if p.best is not None]
+    if len(shown) < 2:
+        return None
+    return _sources(lambda theme: progress_figure(shown, theme=theme))
+
+
+def front_rows(facts: Facts) -> Iterator[Row]:
+    """Trial, accuracy, parameters and seconds of each network of the front."""
+    for t in facts.run.front:
+        yield (*_scores(t), f"{t.seconds:.1f}")
+
+
+def lineage_rows(facts: Facts) -> Iterator[Row]:
+    """Trial, changes, accuracy and gain of the winner and its ancestors."""
+    for trial in facts.ancestry:
+        assert facts.lineage is not None, "else there is no ancestry"
+        step, parent = facts.lineage.step(trial.number), facts.lineage.parent(trial.number)
+        first = "published" if trial.number in facts.baselines else "drawn"
+        first = first if parent is None else f"made from {parent}"
+        changes = first if step is None else "; ".join(map(str, step.changes)) or "resumed"
+        accuracy = f"{trial.scores['accuracy']:.2%}" if trial.completed else "failed"
+        yield trial.number, changes, accuracy, "" if step is None else points_text(step.gain, None)
+
+
+def effect_rows(facts: Facts) -> Iterator[Row]:
+    """The options of the most important decisions, as `nas explain` lists them."""
+    assert isinstance(facts.explanation, Explanation)
+    for path in list(facts.explanation.importance["accuracy"])[:TOP]:
+        for cells in explanation.effect_rows(facts.explanation.effects[path]):
+            yield (path, *cells)
+
+
+def ablation_rows(facts: Facts) -> Iterator[Row]:
+    """Decision, option taken, number of other options, worth in points."""
+    assert isinstance(facts.ablation, Ablation)
+    for one in facts.ablation.decisions:
+        yield one.path, one.taken, one.options, points_text(one.accuracy, one.half)
+
+
+def trust_head(facts: Facts) -> Row:
+    """The head of the table of retrained networks."""
+    assert isinstance(facts.trust, Trust)
+    trained = [f"{length}, %" for length in lengths(facts.trust)]
+    return ("trial", "parameters", "found", *trained, "on the front")
+
+
+def trust_rows(facts: Facts) -> list[Row]:
+    """The retrained networks of the front, as `nas trust` lists them."""
+    assert isinstance(facts.trust, Trust)
+    return [member_cells(member) for member in facts.trust.members]
+
+
+def rival_rows(facts: Facts) -> Iterator[Row]:
+    """The winner, published networks, and the best of the uniform draws."""
+    assert facts.best is not None
+    trials = {t.number: t for t in facts.completed}
+    yield (f"this search, {len(trials)} trials", *_scores(facts.best))
+    for number, name in facts.baselines.items():
+        if number in trials:
+            yield (f"published {name}", *_scores(trials[number]))
+    if facts.drawn:
+        best = max(facts.drawn, key=lambda t: t.scores["accuracy"])
+        yield (f"best of {len(facts.drawn)} uniform draws", *_scores(best))
+
+
+def budget_rows(facts: Facts) -> Iterator[Row]:
+    """Name and value of what the search spent."""
+    run = facts.run
+    yield "trials", f"{len(run.trials):,}"
+    yield "failed", f"{len(run.failures):,}"
+    yield "seconds of evaluation", f"{sum(t.seconds for t in run.trials):,.1f}"
+    yield "epochs trained", f"{epochs_of(run):,}"
+    yield "hypervolume", f"{run.hypervolume():.4f}"
+
+
+def _scores(trial: Trial) -> Row:
+    scores = trial.scores
+    return trial.number, f"{scores['accuracy']:.2%}", f"{scores['parameters']:,}"
+
+
+def _sources(draw: Callable[[Theme], Figure]) -> Sources:
+    """Draw a picture as SVG for light and for dark pages. An image runs nothing."""
+    from nas.views.theme import THEMES
+
+    found = {}
+    for name, theme in THEMES.items():
+        file = BytesIO()
+        draw(theme).savefig(file, format="svg", metadata={"Date": None})
+        encoded = base64.b64encode(file.getvalue()).decode()
+        found[name] = f"data:image/svg+xml;base64,{encoded}"
+    return found
