@@ -92,7 +92,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
             raise ValueError(f"{run.path}: no completed trial to compare")
     shortest = min(len(run.trials) for run in runs)
     marks = tuple(dict.fromkeys(max(1, round(share * shortest)) for share in MARKS))
-    largest = max(run.header.largest for run in runs)
+    largest = max(run.header.hypervolume_reference for run in runs)
     sizes = _sizes(runs)
     members: dict[str, list[Run]] = defaultdict(list)
     for run in runs:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from nas.core import schema
 from nas.core.configuration import Configuration
 from nas.core.failure import Cause, Failure
-from nas.core.proposal import STAGE, Proposal
+from nas.core.proposal import Proposal
 from search_spaces import Architecture, Record
 from search_spaces.architecture import NAME
 
@@ -126,17 +126,11 @@ class Trial:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Trial:
-        """Read what `to_dict` wrote, in this version or an earlier one.
+        """Read what `to_dict` wrote.
 
         Raises:
             ValueError: it is something else; names the field.
         """
-        if not isinstance(fields, Mapping):
-            raise schema.refuse("trial", "an object", fields)
-        named = {_OLD_NAMES.get(name, name): value for name, value in fields.items()}
-        if len(named) < len(fields):
-            raise ValueError("trial: want the name of each field once, got an old and a new one")
-        fields = {**STAGE, **named}
         _TRIAL(fields, "trial")
         failure = fields["failure"]
         return cls(
@@ -159,10 +153,6 @@ def checkpoint_name(number: int) -> str:
 def paused_name(number: int) -> str:
     """Name of the file that a trial which stopped early is resumed from."""
     return f"trial-{number:05d}.paused.safetensors"
-
-
-# Names in journals of schemas 1 to 3. A journal of schema 1 has none of the fields of `STAGE`.
-_OLD_NAMES = {"continues": "resume_from", "done": "start_epoch"}
 
 
 def _hyperparameter(value: object, path: str) -> None:

@@ -24,7 +24,8 @@ from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.executors import guarded
 from nas.runs.journal import Journal
-from nas.runs.run import Run, writing
+from nas.runs.lock import writing
+from nas.runs.run import Run
 
 if TYPE_CHECKING:
     from nas.evaluators.training import Training
