@@ -1,1 +1,1 @@
-"""Why a search found what it found, how far to trust it, and how runs compare."""
+"""Analyses of runs, as numbers: explanation, trust, lineage, progress, comparison."""

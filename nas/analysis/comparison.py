@@ -1,6 +1,6 @@
-"""Runs side by side: their fronts, best networks under each size, and hypervolumes.
+"""Comparison of runs: fronts, best networks under each size, and hypervolumes.
 
-Runs that differ by their seed only are one group, whose means have a confidence interval.
+Runs that differ only in their seed form a group, whose means have a confidence interval.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from nas.analysis.progress import Point, points_of
 from nas.core.objectives import Objectives
 from nas.runs.run import Run
 
-# Shares of the trials of the shortest run, after which areas are compared.
+# Hypervolumes are compared after these shares of the trials of the shortest run.
 MARKS = (0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs that differ by their seed only.
+    """Runs that differ only in their seed.
 
     Attributes:
         name: A letter.
-        runs: Their folders.
-        seeds: Their seeds.
-        differs: The settings that are not those of the first group: name and value.
-        trials: Of each run.
-        failed: Of each run.
-        seconds: Of evaluation, mean over the runs.
-        front: Sizes of the fronts, mean.
-        best: Best accuracy after as many trials as the shortest run of all has.
-        sizes: Best accuracy under each size, in the order of `Comparison.sizes`; None where a run
-            has no network so small.
+        runs: Folders of the runs.
+        seeds: Seeds of the runs.
+        differs: Settings that differ from those of the first group, name and value.
+        trials: Number of trials of each run.
+        failed: Number of failed trials of each run.
+        seconds: Seconds of evaluation, mean over the runs.
+        front: Size of the Pareto front, mean over the runs.
+        best: Best accuracy after as many trials as the shortest run of all groups has.
+        sizes: Best accuracy under each of `Comparison.sizes`; None if a run has no network that
+            small.
         areas: Hypervolume after each of `Comparison.trials`.
-        p: Of the two-sided Mann-Whitney test of the last hypervolumes against the first group; None
-            for itself, or where one of the two has fewer than two runs.
+        p: p-value of the two-sided Mann-Whitney test of the last hypervolumes against the first
+            group; None for the first group, or if one of the two has fewer than two runs.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Runs side by side.
+    """Groups of runs, measured alike.
 
     Attributes:
-        groups: In the order in which the runs were given.
-        trials: After which hypervolumes are compared.
-        sizes: Parameters: best networks with at most so many are compared.
-        largest: Where all hypervolumes end: the largest that any run has.
+        groups: Groups, in the order in which the runs were given.
+        trials: Numbers of trials after which hypervolumes are compared.
+        sizes: Numbers of parameters under which the best networks are compared.
+        largest: Number of parameters at which all hypervolumes end: the largest of all runs.
     """
 
     groups: tuple[Group, ...]
@@ -75,10 +75,10 @@ class Comparison:
 
 
 def compare_runs(runs: Sequence[Run]) -> Comparison:
-    """Put runs side by side, after as many trials as the shortest has.
+    """Compare runs after as many trials as the shortest has.
 
     Raises:
-        ValueError: there are fewer than two, they are not of the same data, or one is empty.
+        ValueError: there are fewer than two runs, their data differ, or one has no completed trial.
     """
     if len(runs) < 2:
         raise ValueError(f"want at least two runs to compare, got {len(runs)}")
@@ -92,7 +92,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
             raise ValueError(f"{run.path}: no completed trial to compare")
     shortest = min(len(run.trials) for run in runs)
     marks = tuple(dict.fromkeys(max(1, round(share * shortest)) for share in MARKS))
-    largest = max(run.header.largest for run in runs)
+    largest = max(run.header.hypervolume_reference for run in runs)
     sizes = _sizes(runs)
     members: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
@@ -110,7 +110,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
 
 
 def _course(run: Run, count: int, largest: int) -> list[Point]:
-    """How far a run was after each of its first `count` trials, by accuracy and parameters."""
+    """The progress of a run over its first `count` trials, by accuracy and parameters."""
     return points_of(run.trials[:count], Objectives(("accuracy", "parameters")), largest)
 
 
@@ -145,7 +145,7 @@ def _group(
 
 
 def _sizes(runs: Sequence[Run]) -> tuple[int, ...]:
-    """Round sizes, two to a power of ten, over where the fronts are."""
+    """Round sizes over the range of the fronts, two for each power of ten."""
     found = [t.scores["parameters"] for run in runs for t in run.front]
     exponents = range(floor(2 * log10(max(1, min(found)))), ceil(2 * log10(max(1, max(found)))) + 1)
     rounded = [10 ** (e // 2) * (3 if e % 2 else 1) for e in exponents]

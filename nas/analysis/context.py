@@ -9,7 +9,8 @@ from pathlib import Path
 from nas.analysis.decisions import Decisions
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
-from nas.runs.run import Header, Run
+from nas.runs.header import Header
+from nas.runs.run import Run
 from search_spaces import SearchSpace, Task
 
 

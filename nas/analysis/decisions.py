@@ -1,4 +1,4 @@
-"""All decisions of a search: an architecture's, and the hyperparameters' that are searched."""
+"""All decisions of a search: those of the architecture and of searched hyperparameters."""
 
 from __future__ import annotations
 
@@ -18,46 +18,53 @@ from search_spaces.tree import label
 from search_spaces.tree.node import Decision, Node
 from search_spaces.tree.values import Scalar
 
-RECIPE = "recipe."  # before the path of a hyperparameter
-_EXAMPLES = 256  # proposals that are drawn to see which decisions arise
+RECIPE = "recipe."  # prefix of the path of a hyperparameter
+_EXAMPLES = 256  # configurations that are sampled to find the decisions
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One decision wherever it arises: what it can be."""
+    """A decision and its range."""
 
     path: str
     options: tuple[Scalar, ...]  # of a choice; empty for a range
-    low: float = 0.0  # of numbers
-    high: float = 0.0
-    always: bool = True  # whether it arises in every proposal
+    low: float = 0.0  # smallest number
+    high: float = 0.0  # largest number
+    always: bool = True  # False for a conditional decision
 
     @property
     def is_number(self) -> bool:
-        """Whether all that can be decided are numbers."""
+        """True if all options are numbers."""
         return all(isinstance(o, int | float) and not isinstance(o, bool) for o in self.options)
 
     @property
     def is_open(self) -> bool:
-        """Whether there is more than one thing to decide on."""
+        """True if there is more than one option."""
         return len(self.options) > 1 or self.high > self.low
 
 
 class Decisions:
-    """What is decided in a search of `space` that also searches the tree of `recipe`."""
+    """The decisions of a search.
+
+    Args:
+        space: The search space.
+        recipe: The tree of searched hyperparameters; None if none are searched.
+    """
 
     def __init__(self, space: SearchSpace, recipe: Struct | None = None) -> None:
         self.space = space
         self._recipe = recipe or Struct()
-        self.flat = lru_cache(maxsize=1 << 11)(self._flat)  # asked for at every stretch of a search
+        self.flat = lru_cache(maxsize=1 << 11)(
+            self._flat
+        )  # TensorBoard asks for all of them again and again
 
     @classmethod
     def of(cls, settings: Settings, space: SearchSpace) -> Decisions:
-        """Those of a search with such settings."""
+        """The decisions of a search with these settings."""
         return cls(space, hyperparameters.tree(settings.tune, settings.recipe))
 
     def _flat(self, proposal: Proposal) -> dict[str, Scalar]:
-        """The active decisions, `path -> option`: the recipe's first."""
+        """The active decisions as `path -> option`, hyperparameters first."""
         recipe = self._recipe.flat(proposal.hyperparameters)
         return {RECIPE + path: option for path, option in recipe.items()} | self.space.flat(
             proposal.architecture
@@ -65,7 +72,7 @@ class Decisions:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Every decision seen in proposals that are drawn, in the order of the trees."""
+        """Every decision that occurs in sampled configurations, in the order of the trees."""
         rng = Random("columns")
         found: dict[str, list[Decision]] = {}
         for _ in range(_EXAMPLES):
@@ -75,16 +82,16 @@ class Decisions:
         return tuple(_column(path, found[path]) for path in order)
 
     def first(self, count: int) -> list[str]:
-        """The columns to look at first: hyperparameters, then what is decided in every proposal."""
+        """Paths of the most telling decisions: hyperparameters, then unconditional decisions."""
         known = [column for column in self.columns if column.is_open]
         order = sorted(known, key=lambda c: (not c.path.startswith(RECIPE), not c.always))
         return [column.path for column in order[:count]]
 
     def encode(self, proposals: Sequence[Proposal]) -> NDArray[np.float32]:
-        """Proposals as points, float32 (proposals, features).
+        """Encode proposals as points, float32 (proposals, features).
 
-        A number is one feature from 0 to 1, by its rank among those there can be or its place in
-        the range; other choices have a feature for every option. What is not decided is 0.
+        A number is one feature from 0 to 1, by its rank among the options or its position in the
+        range; other choices have one feature per option. Inactive decisions are 0.
         """
         rows = [self.flat(proposal) for proposal in proposals]
         features = [_features(column, rows) for column in self.columns]

@@ -1,4 +1,4 @@
-"""Who descends from whom, and what each mutation gained."""
+"""Lineage of trials: parents, ancestors, and the gain of each mutation."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from search_spaces.tree.values import Scalar
 
 
 class Step(NamedTuple):
-    """A trial beside the parent that it was made from."""
+    """A trial and its parent."""
 
     parent: Trial
     child: Trial
-    changes: tuple[Change, ...]  # decisions taken differently, the recipe's included
+    changes: tuple[Change, ...]  # decisions that differ, hyperparameters included
     gain: float  # of accuracy, 0..1
 
 
 class Lineage:
-    """The descent of trials, as their proposals recorded it.
+    """The descent of trials, as recorded in their proposals.
 
-    What continues another trial is that one at a later stage, so its parent is the one it
-    continues. Strategies that draw every proposal anew leave nothing to see.
+    The parent of a resumed trial is the trial that it resumes. Strategies that draw every proposal
+    independently record no parents.
 
     Args:
-        trials: All, in order.
-        decisions: Those of the search.
+        trials: All trials, in order.
+        decisions: The decisions of the search.
     """
 
     def __init__(self, trials: Sequence[Trial], decisions: Decisions) -> None:
@@ -38,17 +38,19 @@ class Lineage:
     def _trial(self, number: int) -> Trial:
         if number < len(self._trials) and self._trials[number].number == number:
             return self._trials[number]
-        return next(t for t in self._trials if t.number == number)  # told as they ended
+        return next(
+            t for t in self._trials if t.number == number
+        )  # in the order in which they ended
 
     def parents(self, number: int) -> tuple[int, ...]:
-        """The trials that one was made from: none, one, or two that were crossed."""
+        """The parents of a trial: none, one, or two for a crossover."""
         proposal = self._trial(number).proposal
         if proposal.resume_from is not None:
             return (proposal.resume_from,)
         return tuple(dict.fromkeys(p for p in proposal.parents if 0 <= p < number))
 
     def parent(self, number: int) -> int | None:
-        """The parent that it differs from in the fewest decisions."""
+        """The parent that differs in the fewest decisions; None without parents."""
         parents = self.parents(number)
         if len(parents) < 2:
             return parents[0] if parents else None
@@ -56,16 +58,16 @@ class Lineage:
         return min(parents, key=lambda parent: len(differences(self._flat(parent), own)))
 
     def ancestry(self, number: int) -> list[int]:
-        """The way from the first ancestor to `number` itself."""
-        way: list[int] = []
+        """The numbers from the first ancestor to `number` itself, one parent each."""
+        path: list[int] = []
         at: int | None = number
         while at is not None:
-            way.append(at)
+            path.append(at)
             at = self.parent(at)
-        return way[::-1]
+        return path[::-1]
 
     def step(self, number: int) -> Step | None:
-        """What changed from its parent and what that gained; None without both scores."""
+        """The changes from its parent and the gain; None unless both trials completed."""
         parent = self.parent(number)
         if parent is None:
             return None
@@ -77,7 +79,7 @@ class Lineage:
         return Step(before, after, changed, gain)
 
     def best_steps(self, count: int) -> list[Step]:
-        """The mutations that gained the most accuracy, the best first; stages do not count."""
+        """The mutations with the largest gain of accuracy; resumed trials do not count."""
         made = [
             (step.gain, -trial.number, step)
             for trial in self._trials

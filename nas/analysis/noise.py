@@ -1,6 +1,6 @@
-"""What the accuracies of networks trained with the same seeds say of noise, and of differences.
+"""Noise of trainings and intervals of differences, from networks trained with common seeds.
 
-Accuracies are arrays (networks, seeds), NaN where a training failed.
+Accuracies are arrays (networks, seeds), NaN for failed trainings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean, and half of its 95 % interval by Student's t (None where one value is all)."""
+    """A mean, and the half width of its 95 % t-interval (None for a single value)."""
 
     mean: float
     half: float | None
@@ -27,10 +27,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """A standard deviation, and what it was estimated from.
+    """An estimated standard deviation.
 
     Attributes:
-        deviation: Of one training; None where every network has one.
+        deviation: Standard deviation of one training; None if no network has two.
         freedom: Degrees of freedom of the estimate.
     """
 
@@ -38,42 +38,43 @@ class Noise:
     freedom: int
 
     def half(self, variance: float) -> float | None:
-        """Half of a 95 % interval, by Student's t.
+        """The half width of a 95 % t-interval; None without a deviation.
 
         Args:
-            variance: Of what the interval is for, if that of one training were 1.
+            variance: Variance of the estimate, in units of the variance of one training.
         """
         if self.deviation is None:
             return None
         return half_width(self.deviation * sqrt(variance), self.freedom)
 
 
-class Against:
-    """The noise of the mean of one network less a mean of others.
+class ControlComparison:
+    """The uncertainty of the mean of one network (the control) minus a mean of others.
 
-    Three sources, each estimated by itself, with the freedom of Satterthwaite ("An Approximate
-    Distribution of Estimates of Variance Components", Biometrics 1946): how the network varies over
-    its seeds, what a seed does to all of the others, and what is left. That the seeds are common,
-    which makes the difference more certain, is not counted on.
+    It has three sources, estimated separately and combined with the degrees of freedom of
+    Satterthwaite ("An Approximate Distribution of Estimates of Variance Components", Biometrics
+    1946): the variation of the control over seeds, the effect of a seed on all others, and the
+    residual. The correlation from common seeds, which makes the difference more certain, is not
+    used.
 
     Args:
-        own: Of the one, (seeds,).
-        others: By the same seeds.
+        own: Accuracies of the control, (seeds,).
+        others: Accuracies of the others by the same seeds, (networks, seeds).
     """
 
     def __init__(self, own: Array, others: Array) -> None:
-        self._own, self._trainings = of_seeds(own[None]), int(counts(own[None])[0])
-        self._rest = of_differences(others)
+        self._own, self._trainings = seed_noise(own[None]), int(counts(own[None])[0])
+        self._rest = difference_noise(others)
         effects = _seed_effects(others)
-        self._seed = of_seeds(effects[None])
+        self._seed = seed_noise(effects[None])
         self._networks = int((counts(others) > 0).sum())
 
     def half(self, weights: Array) -> float | None:
-        """Half of a 95 % interval; None where too few trainings completed to know.
+        """The half width of the 95 % interval; None if too few trainings completed.
 
         Args:
-            weights: Of the trainings of the others in their mean, (networks, seeds): they add up
-                to that of the one network.
+            weights: Weights of the trainings of the others in their mean, (networks, seeds); their
+                sum is the weight of the control.
         """
         if not weights.any():
             return 0.0
@@ -95,7 +96,7 @@ class Against:
 
 
 def _seed_effects(scores: Array) -> Array:
-    """By how much a seed moves all networks, but for a constant; seeds with no training are left out."""
+    """Effects of seeds on all networks, up to a constant; seeds without a training are omitted."""
     scores = scores[:, ~np.isnan(scores).all(axis=0)]
     network, seed = np.nonzero(~np.isnan(scores))
     design = np.hstack([np.eye(len(scores))[network], np.eye(scores.shape[1])[seed]])
@@ -105,42 +106,42 @@ def _seed_effects(scores: Array) -> Array:
 
 
 def mean_of(values: Sequence[float] | Array) -> Estimate:
-    """The mean of values that were drawn independently."""
-    noise = of_seeds(np.array([values], dtype=float))
+    """The mean of independent values, with its interval."""
+    noise = seed_noise(np.array([values], dtype=float))
     return Estimate(float(np.mean(values)), noise.half(1 / len(values)))
 
 
 def counts(scores: Array) -> NDArray[np.intp]:
-    """How many trainings of each network completed."""
+    """The number of completed trainings of each network."""
     known: NDArray[np.intp] = (~np.isnan(scores)).sum(axis=1)
     return known
 
 
 def means(scores: Array) -> Array:
-    """Of each network, over the trainings that completed; NaN where none did."""
+    """The mean of each network over its completed trainings; NaN if there is none."""
     total = np.where(np.isnan(scores), 0.0, scores).sum(axis=1)
     found: Array = np.where(counts(scores), total / np.maximum(counts(scores), 1), np.nan)
     return found
 
 
-def of_seeds(scores: Array) -> Noise:
-    """The noise of a seed, the same for all networks."""
+def seed_noise(scores: Array) -> Noise:
+    """Estimate the deviation over seeds, common to all networks."""
     network, _ = np.nonzero(~np.isnan(scores))
     return _around(scores, np.eye(len(scores))[network])
 
 
-def of_differences(scores: Array) -> Noise:
-    """The noise that is left between networks when what a seed does to all of them is taken out.
+def difference_noise(scores: Array) -> Noise:
+    """Estimate the deviation between networks after removing the common effect of each seed.
 
-    The residual of the two-way analysis of variance of networks and seeds, by least squares. A
-    difference of two means over the same s seeds has 2 / s times its variance.
+    It is the residual of the two-way analysis of variance of networks and seeds, by least squares.
+    A difference of two means over the same s seeds has 2 / s times its variance.
     """
     network, seed = np.nonzero(~np.isnan(scores))
     return _around(scores, np.hstack([np.eye(len(scores))[network], np.eye(scores.shape[1])[seed]]))
 
 
 def _around(scores: Array, design: Array) -> Noise:
-    """What a linear model of the trainings that completed does not explain."""
+    """The residual deviation of a linear model of the completed trainings."""
     known = scores[~np.isnan(scores)]
     fitted, _, rank, _ = np.linalg.lstsq(design, known)
     freedom = len(known) - int(rank)

@@ -1,4 +1,4 @@
-"""How far a search has come, trial by trial: what is drawn against trials and against time."""
+"""Progress of a search: best accuracy, hypervolume and cost after each trial."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.run import area_of
 
-_SHARES = (0.003, 0.01, 0.03, 0.1, 0.3)  # of the size at which the hypervolume ends
+_SHARES = (0.003, 0.01, 0.03, 0.1, 0.3)  # limits of size, as shares of `largest`
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A search after so many trials."""
+    """The state of a search after a number of trials."""
 
     trials: int
     completed: int
@@ -25,15 +25,15 @@ class Point:
     hypervolume: float
     front_size: int
     seconds: float  # of training, summed over workers
-    idle: float | None  # share of the workers' time, where it was measured
+    idle: float | None  # share of the workers' time; None if not measured
 
 
 class Progress:
-    """Takes trials in, in order.
+    """Accumulate trials in order.
 
     Args:
-        objectives: What the front is of.
-        largest: Parameters at which the hypervolume ends.
+        objectives: The objectives of the front.
+        largest: Number of parameters at which the hypervolume ends.
     """
 
     def __init__(self, objectives: Objectives, largest: int) -> None:
@@ -42,14 +42,14 @@ class Progress:
         self._sizes = [int(share * largest) for share in _SHARES]
         self.trials = self._completed = 0
         self._best: float | None = None
-        # Replaced when they change, which is seldom: the points between share them.
+        # Replaced, not changed, so that the points between two changes share one mapping.
         self._failed: Mapping[str, int] = {}
         self._under: Mapping[int, float] = {}
         self._area = 0.0
         self.seconds = self._busy = self._idle = 0.0
 
     def add(self, trial: Trial) -> Point:
-        """Take one trial in; how far the search is then."""
+        """Add a trial; return the progress after it."""
         self.trials += 1
         self.seconds += trial.seconds
         if "idle" in trial.measured:
@@ -60,7 +60,7 @@ class Progress:
             self._failed = {**self._failed, cause: self._failed.get(cause, 0) + 1}
         else:
             self._complete(trial)
-        told = self._busy + self._idle
+        measured = self._busy + self._idle
         return Point(
             trials=self.trials,
             completed=self._completed,
@@ -70,7 +70,7 @@ class Progress:
             hypervolume=self._area,
             front_size=len(self.front.items),
             seconds=self.seconds,
-            idle=self._idle / told if told else None,
+            idle=self._idle / measured if measured else None,
         )
 
     def _complete(self, trial: Trial) -> None:
@@ -84,11 +84,11 @@ class Progress:
         }
         if not better.items() <= self._under.items():
             self._under = {**self._under, **better}
-        self.front.add(trial)  # which may also take an earlier stage of it away
+        self.front.add(trial)  # which may remove the trial that it resumed
         self._area = area_of(self.front.items, self._largest)
 
 
 def points_of(trials: Iterable[Trial], objectives: Objectives, largest: int) -> list[Point]:
-    """Every point of a search."""
+    """The progress after each trial."""
     progress = Progress(objectives, largest)
     return [progress.add(trial) for trial in trials]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.analysis.statistics import half_width_of_mean
-from nas.runs.run import environment
+from nas.runs.header import environment
 from search_spaces import Architecture, SearchSpace, load
 
 if TYPE_CHECKING:

@@ -184,7 +184,7 @@ def _latency(net: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:
     import torch
 
     from nas.estimators.latency import measure_one_input
-    from nas.runs.run import environment
+    from nas.runs.header import environment
 
     latency = measure_one_input(net, input_shape)
     return {

@@ -65,7 +65,7 @@ def explain(
                 opened,
                 chosen,
                 seeds=seeds,
-                first=ablation.first_of(seed),
+                first=ablation.first_seed(seed),
                 one=one,
                 retry=True,
                 begin=begin,
@@ -89,7 +89,7 @@ def trust(
 
     The trainings are kept in the run, and continue when the command is run again.
     """
-    from nas.analysis.retraining.ablation import first_of
+    from nas.analysis.retraining.ablation import first_seed
     from nas.analysis.retraining.trust import trust as trust_run
     from nas.runs.run import Run
     from nas.views.terminal.trust import trust_document, trust_tables
@@ -101,7 +101,7 @@ def trust(
             networks=networks,
             seeds=seeds,
             longer=longer,
-            first=first_of(seed),
+            first=first_seed(seed),
             retry=True,
             begin=begin,
             progress=progress,

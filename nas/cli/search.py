@@ -163,7 +163,7 @@ def search(
         | {name: value for name, value in fields.items() if value is not None},
         tune=hyperparameters.parse_names(tune),
         baselines=baselines,
-        first=() if start is None else architectures_of(start),
+        warm_start=() if start is None else architectures_of(start),
         device=device,
         max_pending=max_pending,
         ordered=not unordered,

@@ -73,8 +73,7 @@ class Proposal:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Proposal:
-        """Read what `to_dict` wrote, in this version or an earlier one; other fields are ignored."""
-        fields = with_new_names(fields)
+        """Read what `to_dict` wrote; other fields are ignored."""
         architecture = Architecture(fields["space"], fields["architecture"])
         return cls(
             Configuration.of(architecture, freeze(fields["hyperparameters"])),
@@ -83,19 +82,5 @@ class Proposal:
         )
 
 
-def with_new_names(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a proposal or a trial under today's names, with defaults for those of stages.
-
-    Raises:
-        ValueError: a field stands there under its old name and its new one.
-    """
-    named = {_OLD_NAMES.get(name, name): value for name, value in fields.items()}
-    if len(named) < len(fields):
-        raise ValueError("want the name of each field once, got an old and a new one")
-    return {**STAGE, **named}
-
-
-# Names in journals of schemas 1 to 3. A journal of schema 1 has none of the fields of `STAGE`.
-_OLD_NAMES = {"continues": "resume_from", "done": "start_epoch"}
 # The fields that place a proposal among the stages of its network, and their defaults.
 STAGE: dict[str, int | None] = {"epochs": None, "resume_from": None, "root": None, "start_epoch": 0}

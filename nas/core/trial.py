@@ -10,7 +10,7 @@ from typing import Any, get_args
 from nas.core import schema
 from nas.core.configuration import Configuration
 from nas.core.failure import Cause, Failure
-from nas.core.proposal import Proposal, with_new_names
+from nas.core.proposal import Proposal
 from search_spaces import Architecture, Record
 from search_spaces.architecture import NAME
 
@@ -126,14 +126,11 @@ class Trial:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Trial:
-        """Read what `to_dict` wrote, in this version or an earlier one.
+        """Read what `to_dict` wrote.
 
         Raises:
             ValueError: it is something else; names the field.
         """
-        if not isinstance(fields, Mapping):
-            raise schema.refuse("trial", "an object", fields)
-        fields = with_new_names(fields)
         _TRIAL(fields, "trial")
         failure = fields["failure"]
         return cls(

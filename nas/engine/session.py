@@ -24,17 +24,17 @@ from nas.evaluators import factories, training
 from nas.executors import Autotunable, Executor
 from nas.executors.autotune import autotune_workers
 from nas.executors.resource_limits import ResourceLimits
-from nas.runs.pending import PendingProposals
-from nas.runs.run import (
+from nas.runs.header import (
     Header,
-    Run,
     environment,
+    hypervolume_reference,
     is_begun,
-    largest_of,
     read_header,
     write_header,
-    writing,
 )
+from nas.runs.lock import writing
+from nas.runs.pending import PendingProposals
+from nas.runs.run import Run
 from nas.runs.settings import Settings
 from nas.runs.space_files import changed, same_but_for_place
 from nas.schedules import Schedule
@@ -101,7 +101,7 @@ class Session:
         self.task = training.task_of(data)
         self._epochs = training.make_recipe(settings.recipe).epochs
         self.candidates = Candidates(settings.joint_space(space, self.task))
-        for text in settings.first:
+        for text in settings.warm_start:
             space.parse(text)
         self._schedule()  # refuses settings that it does not allow
         self.header = self._header()
@@ -238,7 +238,7 @@ class Session:
         """
         proposals: list[Proposal] = []
         keys = set()
-        first = {text: self.space.parse(text) for text in self.settings.first}
+        first = {text: self.space.parse(text) for text in self.settings.warm_start}
         known = self.space.known if self.settings.baselines else {}
         for name, architecture in {**first, **known}.items():
             key = self.space.canonical(architecture)
@@ -255,7 +255,9 @@ class Session:
             settings=self.settings,
             data=training.facts_of(self.data),
             space_sha256=self.settings.space_sha256(),
-            largest=largest_of(self.space, self.task, self.settings.max_parameters),
+            hypervolume_reference=hypervolume_reference(
+                self.space, self.task, self.settings.max_parameters
+            ),
             made=environment(str(self.data.device)),
         )
 

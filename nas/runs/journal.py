@@ -1,8 +1,8 @@
 """The append-only record of a search's trials: its only state.
 
-One line for each trial, in the order they were told, each with a checksum. A line that a kill cut
-short is dropped, and its trial runs again; any other damage is refused by line number, and
-nothing is overwritten.
+One line for each trial, in the order in which the strategy observed them, each with a checksum. A
+line that a kill cut short is dropped, and its trial runs again; any other damage is refused with
+its line number, and nothing is overwritten.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 
 from nas.core.trial import Trial
+from nas.runs.upgrade import upgrade_trial
 from search_spaces import strict_json
 
 SYNC_SECONDS = 0.1  # a sync costs milliseconds: more than a trial that is looked up in a table
@@ -26,21 +27,21 @@ class Journal:
 
     Args:
         path: The file.
-        ordered: Whether the lines are in the order of the trials' numbers.
+        ordered: Require the lines to be in the order of the trials' numbers.
     """
 
     def __init__(self, path: Path, *, ordered: bool = True) -> None:
         self.path = path
         self._ordered = ordered
         self._file: int | None = None
-        self._end = 0  # where the next line goes
+        self._end = 0  # position of the next line
         self._synced = -SYNC_SECONDS
 
     def __iter__(self) -> Iterator[Trial]:
-        """Every whole trial.
+        """All trials; a last line that was cut short is left out.
 
         Raises:
-            ValueError: a line other than a torn last one is damaged; names it.
+            ValueError: a line is damaged; names it.
         """
         seen: set[int] = set()
         for number, line in enumerate(self._whole_lines()):
@@ -59,13 +60,13 @@ class Journal:
             yield trial
 
     def append(self, trial: Trial) -> None:
-        """Write one trial in one step, so that a kill at any moment leaves it whole or not there.
+        """Write one trial in one step: a kill at any moment leaves all of its line or none.
 
-        It is synced to the disk at once, but for trials that end within `SYNC_SECONDS` of the last
-        sync: those wait for the next one, or for `close`.
+        The line is synced to the disk at once, unless the last sync was less than `SYNC_SECONDS`
+        ago: then it is synced with a later one, or by `close`.
 
         Raises:
-            OSError: it could not be written whole; what was there before is untouched.
+            OSError: it could not be written whole; earlier lines are untouched.
         """
         text = strict_json.dumps(trial.to_dict())
         line = f'{{"sha256":"{_digest(text)}","trial":{text}}}\n'.encode()
@@ -83,7 +84,7 @@ class Journal:
         self._end += len(line)
 
     def close(self) -> None:
-        """Sync what has been written, and close the file."""
+        """Sync and close the file."""
         if self._file is not None:
             file, self._file = self._file, None
             os.fsync(file)
@@ -110,7 +111,7 @@ def _parse(line: str) -> Trial:
     digest, text = match.groups()
     if _digest(text) != digest:
         raise ValueError("damaged: its checksum does not match")
-    return Trial.from_dict(strict_json.loads(text))
+    return Trial.from_dict(upgrade_trial(strict_json.loads(text)))
 
 
 def _digest(text: str) -> str:
@@ -118,7 +119,7 @@ def _digest(text: str) -> str:
 
 
 def _end_of_whole_lines(descriptor: int) -> int:
-    """Where the next line goes: behind the last newline, over a line that was cut short."""
+    """Position of the next line: after the last newline, over a line that was cut short."""
     end = os.fstat(descriptor).st_size
     while end:
         start = max(0, end - 65536)

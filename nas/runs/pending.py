@@ -1,7 +1,7 @@
-"""The proposals that are being evaluated, on disk: what a search that tells trials as they end needs.
+"""The proposals that are being evaluated, in a file: for searches that use results as they come.
 
-In such a search a later trial may be recorded before an earlier one. What the earlier one was to
-be is not in the journal then, and could not be proposed again.
+In such a search a later trial may be recorded before an earlier one. The proposal of the earlier
+one is not in the journal then, and could not be made again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nas.core.proposal import Proposal
 from nas.runs.atomic_io import write_whole
+from nas.runs.upgrade import upgrade_trial
 from search_spaces import strict_json
 
 
@@ -30,7 +31,9 @@ class PendingProposals:
             return {}
         try:
             fields = strict_json.loads(self._path.read_text())
-            return {int(number): Proposal.from_dict(p) for number, p in fields.items()}
+            return {
+                int(number): Proposal.from_dict(upgrade_trial(p)) for number, p in fields.items()
+            }
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(
                 f"{self._path}: damaged ({error}); remove it, and the trials that were under way "

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from nas.core import schema
-from nas.core import hyperparameters
 from nas import schedules
-from nas.runs import space_files
+from nas.core import hyperparameters, schema
 from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
+from nas.runs import space_files
 from nas.strategies import check_name
 from search_spaces import Limits, SearchSpace, Task, load
 from search_spaces.architecture import BOUNDS
@@ -39,7 +38,7 @@ class Settings:
         recipe: Fields of the recipe that are not searched; defaults for those not named.
         tune: Hyperparameters that are searched with the architecture.
         baselines: Whether the known architectures of the space go first.
-        first: Architectures, as text, that go before all others.
+        warm_start: Architectures, as text, that go before all others.
         device: Kind of device, "cpu" or "cuda".
         threads: Torch threads of each trial.
         max_pending: Proposals in flight at most: a proposal knows of all trials but the last so many.
@@ -64,7 +63,7 @@ class Settings:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     tune: tuple[str, ...] = ()
     baselines: bool = False
-    first: tuple[str, ...] = ()
+    warm_start: tuple[str, ...] = ()
     device: str = "cpu"
     threads: int = 1
     max_pending: int = DEFAULT_MAX_PENDING
@@ -159,7 +158,7 @@ CHECKS: dict[str, schema.Check] = {
     "max_macs": schema.maybe(schema.whole(-schema.LARGE)),
     "recipe": schema.mapping(schema.scalar, epochs=schema.whole(1, MOST_EPOCHS)),
     "tune": _NAMES,
-    "first": schema.items(schema.text(BOUNDS.characters), most=10_000),
+    "warm_start": schema.items(schema.text(BOUNDS.characters), most=10_000),
     "baselines": schema.flag,
     "device": schema.text(40),
     "threads": schema.whole(1, 1_024),

@@ -66,7 +66,7 @@ def _figures(run: Run, theme_name: str, number: int | None) -> dict[str, Callabl
     trial = run.best() if number is None else run.trial(number)
     context = AnalysisContext.of(run)
     lineage = Lineage(trials, context.decisions)
-    points = points_of(trials, context.objectives, run.header.largest)
+    points = points_of(trials, context.objectives, run.header.hypervolume_reference)
     baselines = context.baselines(trials)
     return {
         "front": lambda: front_figure(trials, front, baselines=baselines, theme=theme),

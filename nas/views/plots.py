@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -235,8 +235,8 @@ def _front_line(axes: Axes, front: Sequence[Trial], theme: Theme) -> None:
     )  # fmt: skip
 
 
-def _legend(axes: Axes, theme: Theme, place: str = "lower right") -> None:
+def _legend(axes: Axes, theme: Theme, loc: Literal["best", "lower right"] = "lower right") -> None:
     axes.legend(
-        loc=place, fontsize=8, facecolor=theme.background, edgecolor=theme.muted,
+        loc=loc, fontsize=8, facecolor=theme.background, edgecolor=theme.muted,
         labelcolor=theme.ink, framealpha=0.85,
     )  # fmt: skip

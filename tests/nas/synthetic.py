@@ -10,7 +10,8 @@ from nas.core.failure import Failure
 from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
-from nas.runs.run import Header, Run, environment, largest_of, write_header
+from nas.runs.header import Header, environment, hypervolume_reference, write_header
+from nas.runs.run import Run
 from nas.runs.settings import Settings
 from nas.strategies import make
 from search_spaces import Task
@@ -40,7 +41,7 @@ def write_run(path, trials, *, space="mlp", epochs=3):
             "flip": False,
         },
         space_sha256=None,
-        largest=largest_of(opened, task, None),
+        hypervolume_reference=hypervolume_reference(opened, task, None),
         made=environment("cpu"),
     )
     write_header(path, header)

@@ -1,4 +1,4 @@
-"""What each option is worth on average: the marginal effect of every level of every decision."""
+"""Marginal effects: the mean effect of every option of every decision."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from nas.analysis.explanation.evidence import Evidence
 from nas.analysis.explanation.surrogate import plausible_scores
 from nas.analysis.noise import mean_of
 
-_LEAST = 3  # trials that an interval is told of: that of two is as wide as all there is
+_LEAST = 3  # fewest trials with an interval: that of two spans the whole range
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one level of one decision does.
+    """The effect of one option (level) of one decision.
 
     Attributes:
-        option: What the level is called.
-        trials: How many took it.
-        seen: Their mean accuracy, 0..1; None where none did.
-        seen_half: Half of its 95 % interval, by Student's t, as if the trials had been drawn
-            independently; None of fewer than three. A search draws what does well: its trials
-            share more than this option.
-        accuracy: By how much the mean accuracy of uniform draws with it is above that of all,
-            under the model of `surrogate`: this undoes what the search preferred.
-        low: Where the 95 % credible interval of `accuracy` begins, if the model is right.
-        high: Where it ends.
-        parameters: Of uniform draws with it, geometric mean over that of all; exact counts.
+        option: Name of the level.
+        trials: Number of trials with it.
+        seen: Mean accuracy of these trials, 0..1; None without trials.
+        seen_half: Half width of the 95 % t-interval of `seen`, as if the trials were independent;
+            None for fewer than three. A search prefers what does well, so that its trials share
+            more than this option.
+        accuracy: Mean accuracy of uniform draws with the option minus that of all draws, under the
+            model of `surrogate`. This removes the preferences of the search.
+        low: Lower end of the 95 % credible interval of `accuracy`, if the model is right.
+        high: Upper end of that interval.
+        parameters: Geometric mean of the parameters of uniform draws with the option, divided by
+            that of all draws; exact counts.
     """
 
     option: str
@@ -42,20 +43,20 @@ class Effect:
 
 
 def effects(evidence: Evidence) -> dict[str, list[Effect]]:
-    """The effects of all levels, by decision; levels that no draw has are left out."""
+    """Compute the effects of all levels, by decision; omit levels that no draw has."""
     scores = plausible_scores(evidence)
     sizes = np.log10(evidence.sizes)
     found: dict[str, list[Effect]] = {}
     for column, path in enumerate(evidence.decisions.paths):
         found[path] = []
         for level, option in enumerate(evidence.decisions.levels(path)):
-            drawn = evidence.drawn[:, column] == level
+            drawn = evidence.draw_levels[:, column] == level
             if not drawn.any():
                 continue
             lift = scores[:, drawn].mean(axis=1) - scores.mean(axis=1)
             low, high = np.quantile(lift, (0.025, 0.975))
-            sized = sizes[evidence.levels[:, column] == level]
-            seen = evidence.scores("accuracy")[evidence.told[:, column] == level]
+            sized = sizes[evidence.all_levels[:, column] == level]
+            seen = evidence.scores("accuracy")[evidence.observed_levels[:, column] == level]
             found[path].append(
                 Effect(
                     option=option,

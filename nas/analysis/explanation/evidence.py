@@ -1,4 +1,4 @@
-"""What explanations are made from: the trials of a run, and uniform draws from its space."""
+"""Data that explanations are made from: trials of a run and uniform draws from its space."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from nas.core.trial import Trial
 from nas.runs.run import Run
 from search_spaces.tree.values import Scalar
 
-LEAST = 10  # trials
-DRAWS = 1024  # whose accuracy is modelled
-COUNTED = 4096  # whose parameters are counted, where that can be done without building them
+LEAST = 10  # fewest trials that can be explained
+DRAWS = 1024  # draws whose accuracy is modelled
+COUNTED = 4096  # draws whose parameters are counted, if that needs no network to be built
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Trials that can be compared, and draws that nobody selected.
+    """Comparable trials, and draws without selection.
 
     Attributes:
         space: The joint space of the trials.
-        trials: Completed, one for each network, all after equally many epochs.
-        counted: Draws, uniform in the space within the limits of the run.
-        sizes: Their parameters: exact, so that nothing has to be learnt about them.
+        trials: Completed trials, one per network, all after the same number of epochs.
+        all_draws: Uniform draws from the space within the limits of the run.
+        sizes: Parameters of `all_draws`, counted exactly.
     """
 
     space: JointSpace
     trials: Sequence[Trial]
-    counted: Sequence[Configuration]
+    all_draws: Sequence[Configuration]
     sizes: Array
 
     @classmethod
     def of_run(cls, run: Run) -> Evidence:
-        """All that a run says.
+        """The evidence of a run.
 
         Raises:
-            ValueError: its space is not there any more, or it has too few trials.
+            ValueError: its search space is gone or has changed, or it has too few trials.
         """
         return cls.of_trials(space_of(run), run.trials)
 
@@ -69,47 +69,47 @@ class Evidence:
 
     @property
     def draws(self) -> Sequence[Configuration]:
-        """The first of the draws: those whose accuracy is modelled."""
-        return self.counted[:DRAWS]
+        """The draws whose accuracy is modelled: the first of `all_draws`."""
+        return self.all_draws[:DRAWS]
 
     @cached_property
     def decisions(self) -> DecisionLevels:
-        """Every decision that was taken in more than one way."""
-        return DecisionLevels([*self._drawn, *self._told])
+        """The decisions with more than one option among trials and draws."""
+        return DecisionLevels([*self._flat_draws, *self._flat_trials])
 
     @cached_property
-    def told(self) -> Codes:
+    def observed_levels(self) -> Codes:
         """The levels of the trials, (trials, decisions)."""
-        return self.decisions.codes(self._told)
+        return self.decisions.codes(self._flat_trials)
 
     @cached_property
-    def levels(self) -> Codes:
-        """The levels of all draws, (counted, decisions)."""
-        return self.decisions.codes(self._drawn)
+    def all_levels(self) -> Codes:
+        """The levels of `all_draws`, (draws, decisions)."""
+        return self.decisions.codes(self._flat_draws)
 
     @property
-    def drawn(self) -> Codes:
-        """The levels of the draws whose accuracy is modelled, (draws, decisions)."""
-        return self.levels[:DRAWS]
+    def draw_levels(self) -> Codes:
+        """The levels of `draws`, (draws, decisions)."""
+        return self.all_levels[:DRAWS]
 
     def scores(self, name: str) -> Array:
-        """A score of every trial."""
+        """The values of a score, (trials,)."""
         return np.array([trial.scores[name] for trial in self.trials], dtype=float)
 
     @cached_property
-    def _told(self) -> list[dict[str, Scalar]]:
+    def _flat_trials(self) -> list[dict[str, Scalar]]:
         return [self.space.flat(trial.configuration) for trial in self.trials]
 
     @cached_property
-    def _drawn(self) -> list[dict[str, Scalar]]:
-        return [self.space.flat(configuration) for configuration in self.counted]
+    def _flat_draws(self) -> list[dict[str, Scalar]]:
+        return [self.space.flat(configuration) for configuration in self.all_draws]
 
 
 def _parameters(space: JointSpace, configuration: Configuration) -> int | None:
     """Parameters of a network; None where it cannot be built."""
     try:
         return space.cost(configuration).parameters
-    except Exception:  # a space of the user's own may build what cannot be run
+    except Exception:  # a user's space may build a network that does not run
         return None
 
 
@@ -117,13 +117,13 @@ def space_of(run: Run) -> JointSpace:
     """The joint space of a run.
 
     Raises:
-        ValueError: its search space is not there any more, or has changed.
+        ValueError: its search space is in a file that is gone or has changed.
     """
     return run.settings.joint_space(run.space, run.task)
 
 
 def comparable(trials: Sequence[Trial]) -> list[Trial]:
-    """The completed networks, each as it was after as many epochs as all of them were trained."""
+    """The last completed trial of each network, cut to the epochs that all networks have."""
     latest = {trial.root: trial for trial in trials if trial.completed}
     epochs = min((trial.epochs for trial in latest.values()), default=0)
     return [t if t.epochs == epochs else t.after(epochs) for t in latest.values()]

@@ -1,4 +1,4 @@
-"""What the trials of a run say about the decisions of its space."""
+"""Explanation of a run: importance of its decisions and effects of their options."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nas.runs.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What matters, and what each option is worth.
+    """Importance of decisions and effects of options.
 
     Attributes:
-        trials: Networks it is made from.
-        epochs: After which they are compared.
-        draws: Uniform draws that it speaks about.
-        by: How importance was estimated.
-        importance: For accuracy and for parameters: by decision, the most important first.
-        effects: By decision.
+        trials: Number of trials, one per network.
+        epochs: Number of epochs after which they are compared.
+        draws: Number of uniform draws.
+        by: Estimate of importance, a name of `importance.ESTIMATES`.
+        importance: Importance by score (accuracy and parameters) and decision, the largest first.
+        effects: Effects of all options, by decision.
     """
 
     trials: int
@@ -36,16 +36,16 @@ def explain(run: Run, by: str = "model") -> Explanation:
     """Explain a run; nothing is trained.
 
     Raises:
-        ValueError: it has too few trials, its space is gone, or `by` is no estimate.
+        ValueError: the run has too few trials, its search space is gone, or `by` is unknown.
     """
     return explain_evidence(Evidence.of_run(run), by)
 
 
 def explain_evidence(evidence: Evidence, by: str = "model") -> Explanation:
-    """What trials and draws say.
+    """Explain the trials and draws of `evidence`.
 
     Raises:
-        ValueError: `by` is no estimate.
+        ValueError: `by` is unknown.
     """
     return Explanation(
         trials=len(evidence.trials),

@@ -1,15 +1,15 @@
-"""How much every decision matters: the share of a score's variance that it explains by itself.
+"""Importance of a decision: the share of a score's variance that it explains by itself.
 
 Functional analysis of variance, Hutter, Hoos & Leyton-Brown, "An Efficient Approach for Assessing
 Hyperparameter Importance", ICML 2014: the first-order shares of equation 5. Three estimates:
 
     model       over uniform draws, with scores from the Gaussian process of `surrogate`
     fanova      Optuna's, with a random forest over the trials
-    ped-anova   Optuna's, of Watanabe, Bansal & Hutter, IJCAI 2023: what sets the better half of
-                the trials apart from all
+    ped-anova   Optuna's, of Watanabe, Bansal & Hutter, IJCAI 2023: difference of the better half of
+                the trials from all trials
 
-What decisions explain only together is in none of the shares, which therefore do not add up to 1.
-A decision that depends on another has a level "not there", so that all trials count for it.
+Interactions are in none of the shares, which therefore do not add up to 1. A conditional decision
+has a level "not there", so that all trials count for it.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from nas.analysis.explanation.levels import Codes
 from nas.analysis.explanation.surrogate import plausible_scores
 from nas.analysis.noise import Array
 
-_BETTER = 0.5  # of the trials
+_BETTER = 0.5  # share of the trials that PED-ANOVA compares with all
 
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """How much one decision matters.
+    """The importance of one decision.
 
     Attributes:
-        share: Of the variance, 0..1. Those of ped-anova have no scale: they are made to add up
-            to 1.
-        low: Where the 95 % interval under the model begins; None where nothing says.
-        high: Where it ends.
+        share: Share of the variance, 0..1. Shares of ped-anova have no scale and are normalised to
+            add up to 1.
+        low: Lower end of the 95 % interval; None for estimates without an interval.
+        high: Upper end of the interval.
     """
 
     share: float
@@ -47,15 +47,15 @@ class Importance:
 def importance(
     evidence: Evidence, score: str = "accuracy", by: str = "model"
 ) -> dict[str, Importance]:
-    """How much every decision matters for a score, the most important first.
+    """Estimate the importance of every decision for a score; the most important comes first.
 
     Args:
         evidence: Trials and draws.
-        score: "accuracy", or "parameters": of their logarithm, as they range over magnitudes.
+        score: "accuracy" or "parameters"; of parameters, the logarithm is explained.
         by: A name of `ESTIMATES`.
 
     Raises:
-        ValueError: `by` is none of these.
+        ValueError: `by` is unknown.
     """
     if by not in ESTIMATES:
         raise ValueError(f"--by: want one of {', '.join(ESTIMATES)}, got {by!r}")
@@ -64,15 +64,15 @@ def importance(
 
 
 def by_model(evidence: Evidence, score: str) -> dict[str, Importance]:
-    """Shares over uniform draws; parameters are counted, so that only the draws are left to chance.
+    """Estimate shares over uniform draws, with modelled accuracy or counted parameters.
 
-    The intervals have what the model does not know, and the chance of the draws: the variance of a
+    The intervals combine the uncertainty of the model and that of the draws: the variance of a
     share s over n draws is about 4 s (1 - s)^2 / n (Kendall & Stuart, "The Advanced Theory of
     Statistics", volume 2, on the squared multiple correlation).
     """
     known = score == "parameters"
     values = np.log10(evidence.sizes)[None] if known else plausible_scores(evidence, score)
-    levels = evidence.levels if known else evidence.drawn
+    levels = evidence.all_levels if known else evidence.draw_levels
     found = shares(values, levels)
     mean = found.mean(axis=0)
     chance = 1.96 * 2 * np.sqrt(mean) * (1 - mean) / np.sqrt(len(levels))
@@ -86,17 +86,17 @@ def by_model(evidence: Evidence, score: str) -> dict[str, Importance]:
 
 
 def shares(values: Array, codes: Codes) -> Array:
-    """The share of the variance of each row of `values` that each column of `codes` explains.
+    """Compute the share of the variance of each row of `values` that each column of `codes` explains.
 
-    Less what levels that mean nothing would explain by chance (epsilon squared: Kelley, "An
+    Corrected for what meaningless levels would explain by chance (epsilon squared: Kelley, "An
     Unbiased Correlation Ratio Measure", PNAS 1935).
 
     Args:
-        values: (functions, points).
-        codes: (points, decisions), numbers of levels.
+        values: Values, (functions, points).
+        codes: Indices of levels, (points, decisions).
 
     Returns:
-        (functions, decisions), 0..1.
+        Shares, (functions, decisions), 0..1.
     """
     centred = values - values.mean(axis=1, keepdims=True)
     total = (centred**2).sum(axis=1)
@@ -115,7 +115,7 @@ def shares(values: Array, codes: Codes) -> Array:
 
 
 def by_fanova(evidence: Evidence, score: str) -> dict[str, Importance]:
-    """Optuna's fANOVA over the trials."""
+    """Estimate shares by Optuna's fANOVA over the trials."""
     from optuna.importance import FanovaImportanceEvaluator
 
     targets = _targets(evidence, score)
@@ -125,7 +125,7 @@ def by_fanova(evidence: Evidence, score: str) -> dict[str, Importance]:
 
 
 def by_ped_anova(evidence: Evidence, score: str) -> dict[str, Importance]:
-    """Optuna's PED-ANOVA over the trials."""
+    """Estimate shares by Optuna's PED-ANOVA over the trials."""
     from optuna.importance import PedAnovaImportanceEvaluator
 
     evaluator = PedAnovaImportanceEvaluator(target_quantile=_BETTER)
@@ -142,7 +142,7 @@ ESTIMATES: Mapping[str, Callable[[Evidence, str], dict[str, Importance]]] = {
 
 
 def _targets(evidence: Evidence, score: str) -> Array:
-    """What Optuna is to explain; smaller is better."""
+    """The values for Optuna to explain; smaller is better."""
     if score == "parameters":
         return np.log10(evidence.scores(score))
     return -evidence.scores(score)
@@ -162,10 +162,10 @@ def _evaluated(evaluator: object, evidence: Evidence, targets: Array) -> dict[st
         for path in decisions.paths
     }
     study = quiet_study(1)
-    for row, target in zip(evidence.told.tolist(), targets.tolist(), strict=True):
+    for row, target in zip(evidence.observed_levels.tolist(), targets.tolist(), strict=True):
         params = dict(zip(decisions.paths, row, strict=True))
         study.add_trial(create_trial(params=params, distributions=distributions, value=target))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it is experimental; that many scores are equal
+        warnings.simplefilter("ignore")  # "experimental", "many scores are equal"
         found = evaluator.evaluate(study)  # type: ignore[attr-defined]
     return {path: Importance(float(found.get(path, 0.0))) for path in decisions.paths}

@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 from search_spaces.tree.values import Scalar
 
-ABSENT = "(not there)"  # a decision that depends on another, where that was taken differently
-FEW = 8  # different numbers that are levels of their own
-RANGES = 5  # of a decision with more, each with as many of the draws
+ABSENT = "(not there)"  # level of an inactive conditional decision
+FEW = 8  # most distinct numbers that are levels of their own
+RANGES = 5  # levels of a decision with more, each with the same number of draws
 
 Codes = NDArray[np.intp]
 Flat = Mapping[str, Scalar]
 
 
 class DecisionLevels:
-    """Every decision there can be, in the order of the tree, and what its levels are called.
+    """The levels of all decisions, in the order of the tree.
 
     Args:
-        flats: `path -> option` views of proposals, of which each decision that matters is active
-            in one at least.
+        flats: Configurations as `path -> option`; a decision that is active in none is omitted, as
+            is one with a single level.
     """
 
     def __init__(self, flats: Sequence[Flat]) -> None:
@@ -38,19 +38,19 @@ class DecisionLevels:
 
     @property
     def paths(self) -> list[str]:
-        """The decisions, by path."""
+        """The paths of the decisions."""
         return list(self._levels)
 
     def levels(self, path: str) -> list[str]:
-        """What the levels of a decision are called, in order."""
+        """The names of the levels of a decision, in order."""
         return self._levels[path].names
 
     def is_ordinal(self, path: str) -> bool:
-        """Whether the levels of a decision are numbers, of which each is always there."""
+        """True for a decision that is always active and whose levels are numbers."""
         return self._levels[path].ordinal
 
     def codes(self, flats: Sequence[Flat]) -> Codes:
-        """The number of the level of each decision: (proposals, decisions)."""
+        """The index of the level of each decision, (configurations, decisions)."""
         rows = [[levels.of(flat, path) for path, levels in self._levels.items()] for flat in flats]
         return np.array(rows, dtype=np.intp).reshape(len(flats), len(self._levels))
 

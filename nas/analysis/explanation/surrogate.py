@@ -1,8 +1,8 @@
-"""What the score of any network may be, after what the trials have shown.
+"""Posterior of the score of any network, given the trials.
 
-A Gaussian process over decisions, paths through the graph and exact costs, as the strategy
-`predictor` has it, on the normal scores of ranks. Drawing whole functions from what it believes
-carries its doubts into whatever is computed from them.
+A Gaussian process over decisions, paths through the graph and exact costs, as in the strategy
+`predictor`, on the normal scores of ranks. Whole functions are drawn from the posterior, so that its
+uncertainty reaches everything that is computed from them.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from nas.surrogates.gaussian_process import fit, kernel, one_thread
 
 FUNCTIONS = 100
 _JITTER = 1e-6
-_MOST = 400  # trials that it is made from: this bounds the time
+_MOST = 400  # most trials that are fitted, which bounds the time
 
 
 @lru_cache(maxsize=2)  # importance and effects ask for the same
 def plausible_scores(evidence: Evidence, score: str = "accuracy", seed: int = 0) -> Array:
-    """Scores that the draws may have: (functions, draws), each row as likely as any other.
+    """Draw scores of the uniform draws from the posterior, (functions, draws).
 
-    They stay between the lowest and the highest score that was seen.
+    They are clipped to the range of the observed scores.
 
     Args:
-        evidence: Trials to learn from, draws to speak about.
-        score: Which.
-        seed: Of the functions.
+        evidence: Trials to fit and draws to predict.
+        score: Name of the score.
+        seed: Seed of the functions.
     """
     with one_thread():
         return _functions(evidence, score, np.random.default_rng(seed))
@@ -44,16 +44,16 @@ def _functions(evidence: Evidence, score: str, rng: np.random.Generator) -> Arra
     scores = evidence.scores(score)[rows]
     targets = ndtri((rankdata(scores) - 0.5) / len(scores))
     encoder = Encoder(evidence.space)
-    told = [encoder.encode(evidence.trials[row].configuration) for row in rows]
+    observed = [encoder.encode(evidence.trials[row].configuration) for row in rows]
     drawn = [encoder.encode(configuration) for configuration in evidence.draws]
-    among = Reference(told).among
+    among = Reference(observed).among
     mean = among.mean(axis=(1, 2), keepdims=True)
     scale = np.where(mean > 0, mean, 1.0)
     theta = fit(among / scale, targets)
     covariance, _ = kernel(among / scale, theta)
     covariance[np.diag_indices_from(covariance)] += np.exp(theta[-1]) + _JITTER
     lower = cholesky(covariance, lower=True)
-    across, _ = kernel(Reference(told).to(drawn) / scale, theta)
+    across, _ = kernel(Reference(observed).to(drawn) / scale, theta)
     prior, _ = kernel(Reference(drawn).among / scale, theta)
     explained = solve_triangular(lower, across.T, lower=True)
     belief = prior - explained.T @ explained

@@ -1,10 +1,9 @@
-"""Trainings after a search: networks of a run again, with other seeds and for longer.
+"""Trainings after a search: networks of a run trained again, with other seeds and for longer.
 
-They are kept in the run's folder `further/`, a journal for each length and seed, so that each is
-made once, whoever asks for it, and a kill loses only the training that was under way. One that
-failed may be asked for again: the last record of a training counts. A seed
-decides weights, order and augmentation, the same for all networks, so that networks are compared
-with what is random in common.
+They are stored in the run's folder `further/`, in one journal per length and seed, so that no
+training is made twice and a kill loses only the one in progress. A failed training may be
+requested again: its last record counts. A seed decides weights, order and augmentation, and is the
+same for all networks, so that they are compared under common random numbers.
 """
 
 from __future__ import annotations
@@ -25,18 +24,19 @@ from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.executors import guarded
 from nas.runs.journal import Journal
-from nas.runs.run import Run, writing
+from nas.runs.lock import writing
+from nas.runs.run import Run
 
 if TYPE_CHECKING:
     from nas.evaluators.training import Training
 
 
-PASSING: frozenset[Cause] = frozenset({"out-of-memory", "timeout", "crashed"})  # of the machine
+TRANSIENT: frozenset[Cause] = frozenset({"out-of-memory", "timeout", "crashed"})  # may pass
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One training: what, for how many epochs, and with which seed."""
+class TrainingRequest:
+    """A training to make: configuration, number of epochs and seed."""
 
     configuration: Configuration
     epochs: int
@@ -44,91 +44,102 @@ class Wanted:
 
     @property
     def key(self) -> Hashable:
-        """Equal for trainings that are the same."""
+        """A key that equal trainings share."""
         return self.configuration, self.epochs, self.seed
 
 
 class FurtherTrainings:
-    """The trainings after the search of a run: looked up, or made.
+    """The stored trainings of a run's networks; makes those that are missing.
 
     Args:
-        run: Whose networks.
+        run: The run.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self.path = run.path / "further"
 
-    def missing(self, wanted: Sequence[Wanted], *, retry: bool = False) -> list[Wanted]:
-        """Those that are yet to be made, each once; `retry`: what failed as in `PASSING` too.
+    def missing(
+        self, requests: Sequence[TrainingRequest], *, retry: bool = False
+    ) -> list[TrainingRequest]:
+        """List the requested trainings that are not stored, each once.
+
+        Args:
+            requests: The trainings to look up.
+            retry: List those that failed with a cause in `TRANSIENT` as well.
 
         Raises:
             ValueError: a journal is damaged; names the line.
         """
-        known = self._known(wanted)
+        known = self._known(requests)
         if retry:
             known = {
                 k: t
                 for k, t in known.items()
-                if t.failure is None or t.failure.cause not in PASSING
+                if t.failure is None or t.failure.cause not in TRANSIENT
             }
-        distinct = {want.key: want for want in wanted if want.key not in known}
+        distinct = {request.key: request for request in requests if request.key not in known}
         return list(distinct.values())
 
     def trials(
         self,
-        wanted: Sequence[Wanted],
+        requests: Sequence[TrainingRequest],
         progress: Callable[[Trial], None] | None = None,
         *,
         retry: bool = False,
     ) -> dict[Hashable, Trial]:
-        """All of `wanted` by their keys, the missing ones trained and recorded first.
+        """Make and record the missing trainings; return all, by the keys of their requests.
 
-        A trial's number is its place in its journal, and says nothing else.
+        The number of a trial is its line in its journal.
+
+        Args:
+            requests: The trainings to return.
+            progress: Called with each training that is made.
+            retry: Repeat trainings that failed with a cause in `TRANSIENT`.
 
         Raises:
             ValueError: the data or the space have changed since the search, another process is
-                making trainings of the run, or a journal is damaged.
+                training networks of the run, or a journal is damaged.
         """
-        if self.missing(wanted, retry=retry):
+        if self.missing(requests, retry=retry):
             self.path.mkdir(exist_ok=True)
             with writing(self.path):
-                for trial in self._make(self.missing(wanted, retry=retry)):
+                for trial in self._make(self.missing(requests, retry=retry)):
                     if progress is not None:
                         progress(trial)
-        known = self._known(wanted)
-        return {want.key: known[want.key] for want in wanted}
+        known = self._known(requests)
+        return {request.key: known[request.key] for request in requests}
 
-    def _known(self, wanted: Iterable[Wanted]) -> dict[Hashable, Trial]:
+    def _known(self, requests: Iterable[TrainingRequest]) -> dict[Hashable, Trial]:
         found: dict[Hashable, Trial] = {}
-        for epochs, seed in sorted({(want.epochs, want.seed) for want in wanted}):
+        for epochs, seed in sorted({(request.epochs, request.seed) for request in requests}):
             for trial in Journal(self._file(epochs, seed)):
-                found[Wanted(trial.configuration, epochs, seed).key] = trial
+                found[TrainingRequest(trial.configuration, epochs, seed).key] = trial
         return found
 
-    def _make(self, wanted: Sequence[Wanted]) -> Iterator[Trial]:
+    def _make(self, requests: Sequence[TrainingRequest]) -> Iterator[Trial]:
         from nas.evaluators import training
 
         space = space_of(self._run)
         with training.threads(self._run.settings.threads):
-            for want in wanted:
-                trial = self._train(want, space)
-                with closing(Journal(self._file(want.epochs, want.seed))) as journal:
+            for request in requests:
+                trial = self._train(request, space)
+                with closing(Journal(self._file(request.epochs, request.seed))) as journal:
                     journal.append(trial)
                 yield trial
 
-    def _train(self, want: Wanted, space: JointSpace) -> Trial:
-        evaluator = self._training(want.epochs, want.seed)
-        trial = guarded.evaluate(evaluator, 0, Proposal(want.configuration))
+    def _train(self, request: TrainingRequest, space: JointSpace) -> Trial:
+        evaluator = self._training(request.epochs, request.seed)
+        trial = guarded.evaluate(evaluator, 0, Proposal(request.configuration))
         return replace(
             trial,
-            number=sum(1 for _ in Journal(self._file(want.epochs, want.seed))),
-            scores={**trial.scores, **asdict(space.cost(want.configuration))},
+            number=sum(1 for _ in Journal(self._file(request.epochs, request.seed))),
+            scores={**trial.scores, **asdict(space.cost(request.configuration))},
         )
 
     @cached_property
     def _training(self) -> Callable[[int, int], Training]:
-        """Makes what trains for so many epochs with a seed; the data are read once."""
+        """A factory of evaluators, from epochs and seed; reads the data once."""
         from nas.evaluators import training
 
         run, settings = self._run, self._run.settings
@@ -144,7 +155,7 @@ class FurtherTrainings:
         def make(epochs: int, seed: int) -> Training:
             fixed = {**settings.recipe, "epochs": epochs}
             return training.Training(
-                run.space, data, fixed=fixed, seed=seed_of(settings.seed, seed)
+                run.space, data, fixed=fixed, seed=training_seed(settings.seed, seed)
             )
 
         return make
@@ -153,6 +164,6 @@ class FurtherTrainings:
         return self.path / f"epochs-{epochs:04d}-seed-{seed:04d}.jsonl"
 
 
-def seed_of(search: int, seed: int) -> int:
-    """What a training is seeded with: of the search and its own, and never what a trial had."""
+def training_seed(search: int, seed: int) -> int:
+    """Derive the seed of a training from two seeds; it differs from that of every trial."""
     return int.from_bytes(sha256(f"{search}/further/{seed}".encode()).digest()[:6], "big")

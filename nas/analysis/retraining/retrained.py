@@ -1,7 +1,6 @@
-"""Networks of a run trained again side by side, with the same seeds: their accuracies.
+"""Accuracies of networks of a run that are trained again with common seeds.
 
-A training that fails is none of the search's business any more, and ends nothing: it has no
-accuracy, and is told with its cause.
+A training that fails ends nothing: it has no accuracy and is reported with its cause.
 """
 
 from __future__ import annotations
@@ -12,20 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.analysis.noise import Array
-from nas.analysis.retraining.further import FurtherTrainings, Wanted
+from nas.analysis.retraining.further import FurtherTrainings, TrainingRequest
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
 from nas.core.trial import Trial
 from nas.runs.run import Run
 
-Network = tuple[str, Configuration]  # what it is called, and what it is
+Network = tuple[str, Configuration]  # name and configuration
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """A training without an accuracy, and why."""
+class FailedTraining:
+    """A training that failed, and its cause."""
 
-    network: str  # what it is called
+    network: str  # name
     epochs: int
     seed: int
     failure: Failure
@@ -33,10 +32,10 @@ class Failed:
 
 def plan(
     networks: Sequence[Network], lengths: Sequence[int], seeds: Sequence[range]
-) -> list[Wanted]:
-    """The trainings, seed by seed, so that what there is can be used early."""
+) -> list[TrainingRequest]:
+    """List the trainings, ordered by seed, so that an interrupted series is useful."""
     return [
-        Wanted(configuration, epochs, seed)
+        TrainingRequest(configuration, epochs, seed)
         for epochs in lengths
         for seed in sorted(set().union(*seeds))
         for (_, configuration), mine in zip(networks, seeds, strict=True)
@@ -53,38 +52,38 @@ def train_again(
     retry: bool = False,
     begin: Callable[[int, int], None] | None = None,
     progress: Callable[[Trial], None] | None = None,
-) -> tuple[list[Array], list[Failed]]:
-    """Train networks again; trainings known are not made again.
+) -> tuple[list[Array], list[FailedTraining]]:
+    """Train networks again; stored trainings are used.
 
     Args:
-        run: Where they are from, and where the trainings are kept.
-        networks: Which.
-        lengths: Epochs: each network is trained for each.
-        seeds: Of the trainings of each; all begin with the same.
-        retry: Make those again that failed for a cause that may have passed.
-        begin: Told how many trainings there are, and how many of them are to be made.
-        progress: Told every training that is made.
+        run: The run of the networks, where trainings are stored.
+        networks: Names and configurations.
+        lengths: Numbers of epochs; each network is trained for each of them.
+        seeds: Seeds of each network; all ranges have the same start.
+        retry: Repeat trainings that failed for a cause that may have passed.
+        begin: Called with the number of trainings and of those that are missing.
+        progress: Called with each training that is made.
 
     Returns:
-        For each length the accuracies, (networks, most seeds), NaN where a training failed or none
-        was asked for; and the trainings that failed.
+        Accuracies for each length, (networks, largest number of seeds), NaN where a training
+        failed or was not requested; and the failed trainings.
 
     Raises:
-        ValueError: what `FurtherTrainings.trials` refuses.
+        ValueError: as `FurtherTrainings.trials`.
     """
-    wanted = plan(networks, lengths, seeds)
+    requests = plan(networks, lengths, seeds)
     further = FurtherTrainings(run)
     if begin is not None:
-        begin(len(wanted), len(further.missing(wanted, retry=retry)))
-    made = further.trials(wanted, progress, retry=retry)
+        begin(len(requests), len(further.missing(requests, retry=retry)))
+    made = further.trials(requests, progress, retry=retry)
     accuracies = [np.full((len(networks), max(map(len, seeds))), np.nan) for _ in lengths]
-    failed: list[Failed] = []
+    failed: list[FailedTraining] = []
     for scores, epochs in zip(accuracies, lengths, strict=True):
         for row, (name, configuration) in enumerate(networks):
             for column, seed in enumerate(seeds[row]):
-                trial = made[Wanted(configuration, epochs, seed).key]
+                trial = made[TrainingRequest(configuration, epochs, seed).key]
                 if trial.failure is None:
                     scores[row, column] = trial.scores["accuracy"]
                 else:
-                    failed.append(Failed(name, epochs, seed, trial.failure))
+                    failed.append(FailedTraining(name, epochs, seed, trial.failure))
     return accuracies, failed

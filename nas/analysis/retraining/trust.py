@@ -1,8 +1,9 @@
-"""How far the front of a run can be trusted: some of it trained again, with other seeds and longer.
+"""Trust in the Pareto front of a run: some of its networks trained again, with other seeds and longer.
 
-A search picks the best of many brief scores, so that what it picked was lucky too; and what is best
-after two epochs need not be after eight. Both are measured here, on trainings that selected nothing.
-All intervals are Student's t with one deviation for all networks, as if all were equally noisy.
+A search picks the best of many brief scores, which favours luck, and the best network after two
+epochs need not be the best after eight. Both effects are measured on trainings that selected
+nothing. All intervals are Student's t with one deviation for all networks, as if all were equally
+noisy.
 """
 
 from __future__ import annotations
@@ -20,33 +21,33 @@ from nas.analysis.noise import (
     Estimate,
     Noise,
     counts,
+    difference_noise,
     mean_of,
     means,
-    of_differences,
-    of_seeds,
+    seed_noise,
 )
 from nas.analysis.retraining.ablation import SETS
-from nas.analysis.retraining.further import Wanted
-from nas.analysis.retraining.retrained import Failed, Network, plan, train_again
+from nas.analysis.retraining.further import TrainingRequest
+from nas.analysis.retraining.retrained import FailedTraining, Network, plan, train_again
 from nas.core.pareto import Front
 from nas.core.trial import Trial
 from nas.runs.run import Run
 
-REDRAWN = 2000  # fronts
+REDRAWN = 2000  # fronts that are drawn within the uncertainty
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A network of the front.
+    """A network of the front that was trained again.
 
     Attributes:
-        trial: Where the search found it.
-        found: Accuracy that it was picked for.
-        brief: Accuracy after as many epochs with other seeds; None where all these failed.
-        long: Accuracy after more, likewise.
-        on_front: Share of the fronts that it is on, when the means of `long` are drawn anew within
-            their uncertainty; None without `long`.
+        trial: Its trial.
+        found: Its accuracy in the search.
+        brief: Its accuracy after as many epochs with other seeds; None if all trainings failed.
+        long: Its accuracy after more epochs; None if all trainings failed.
+        on_front: Share of fronts that contain it, when means of `long` are drawn within their
+            uncertainty; None without `long`.
     """
 
     trial: Trial
@@ -61,10 +62,10 @@ class Pair:
     """Two networks of the front, after the longer training.
 
     Attributes:
-        better: Number of the trial with the better mean.
-        worse: Of the other.
-        difference: Of the means over the seeds with which both were trained, and its interval.
-        p: Of the t-test, multiplied for the number of pairs by Holm's method; None of one seed.
+        better: Number of the trial with the higher mean.
+        worse: Number of the other trial.
+        difference: Difference of the means over common seeds, with its interval.
+        p: p-value of the t-test, adjusted for all pairs by Holm's method; None for one seed.
     """
 
     better: int
@@ -74,13 +75,13 @@ class Pair:
 
     @property
     def different(self) -> bool:
-        """Whether chance alone makes such a difference in less than one of twenty such tables."""
+        """True if the adjusted p-value is below 0.05."""
         return self.p is not None and self.p < SIGNIFICANT
 
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """Spearman's rank correlation over the networks, and where 95 % of it lie within the noise."""
+    """Spearman's rank correlation over the networks, with a 95 % interval under the noise."""
 
     value: float
     low: float
@@ -89,21 +90,21 @@ class Correlation:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What is known of a front after training some of it again.
+    """Noise, luck and differences of the networks of a front.
 
     Attributes:
-        epochs: Of the search's trainings, and of the longer ones.
+        epochs: Epochs of the brief trainings, as in the search, and of the longer ones.
         seeds: Trainings of each network at each length.
-        front: How many networks the whole front has.
-        members: Those that were trained, smallest first.
-        noise: Standard deviation of the accuracy over seeds, after the brief and the longer
-            training; None of one seed.
-        luck: By how much the accuracies that were picked are above those of other seeds, mean;
-            None where no brief training completed.
-        correlation: Of the scores of the search with the means after longer training; None of
-            fewer than three networks or one seed.
-        pairs: All pairs of members that have a seed in common, by the probability of chance.
-        failed: Trainings that are left out of all this.
+        front: Number of networks of the whole front.
+        members: The networks that were trained again, the smallest first.
+        noise: Standard deviation of the accuracy over seeds, after brief and after longer
+            training; None for one seed.
+        luck: Mean of the accuracies in the search minus those of other seeds; None if no brief
+            training completed.
+        correlation: Rank correlation of accuracies in the search and means after longer training;
+            None for fewer than three networks or for one seed.
+        pairs: All pairs of members with a common seed, the smallest p-value first.
+        failed: Failed trainings, which are left out of all numbers.
     """
 
     epochs: tuple[int, int]
@@ -114,7 +115,7 @@ class Trust:
     luck: Estimate | None
     correlation: Correlation | None
     pairs: Sequence[Pair]
-    failed: Sequence[Failed]
+    failed: Sequence[FailedTraining]
 
 
 def trust(
@@ -128,17 +129,17 @@ def trust(
     begin: Callable[[int, int], None] | None = None,
     progress: Callable[[Trial], None] | None = None,
 ) -> Trust:
-    """Train networks of the front again; trainings known are not made again.
+    """Train networks of the front again; use stored trainings.
 
     Args:
-        run: Whose front.
-        networks: At most so many, evenly along the front, its ends included.
-        seeds: Trainings of each at each length.
-        longer: Times as many epochs.
-        first: Seed of the first.
-        retry: Train those again that failed for a cause that may have passed (`further.PASSING`).
-        begin: Told how many trainings there are, and how many of them are to be made.
-        progress: Told every training that is made.
+        run: The run.
+        networks: Most networks to train, evenly along the front, with both ends.
+        seeds: Trainings of each network at each length.
+        longer: Factor of the epochs of the longer trainings.
+        first: The first seed.
+        retry: Repeat trainings that failed for a cause that may have passed (`further.TRANSIENT`).
+        begin: Called with the number of trainings and of those that are missing.
+        progress: Called with each training that is made.
 
     Raises:
         ValueError: a number is out of range, or all trainings failed.
@@ -165,14 +166,16 @@ def trust(
     )
     if np.isnan(brief).all() and np.isnan(long).all():
         raise ValueError(
-            f"{run.path}: all {len(failed)} trainings failed ({failed[0].failure}): other seeds may "
-            f"not, --seed"
+            f"{run.path}: all {len(failed)} trainings failed ({failed[0].failure}): "
+            f"try other seeds with --seed"
         )
     return assess(chosen, brief, long, lengths, len(run.front), failed)
 
 
-def wanted_of(run: Run, networks: int = 5, seeds: int = 3, longer: int = 4) -> list[Wanted]:
-    """What `trust` trains when it is not told otherwise."""
+def requests_of(
+    run: Run, networks: int = 5, seeds: int = 3, longer: int = 4
+) -> list[TrainingRequest]:
+    """The trainings of `trust` with its default arguments."""
     chosen = spread(run.front, networks)
     if not chosen:
         return []
@@ -189,7 +192,7 @@ def _lengths(chosen: Sequence[Trial], longer: int) -> tuple[int, int]:
 
 
 def spread(front: Sequence[Trial], count: int) -> list[Trial]:
-    """At most `count` of a front, evenly along it, its ends included."""
+    """Choose at most `count` trials evenly along a front, with both ends."""
     places = np.linspace(0, len(front) - 1, min(count, len(front))).round().astype(int)
     return [front[place] for place in places.tolist()]
 
@@ -200,14 +203,23 @@ def assess(
     long: Array,
     epochs: tuple[int, int],
     front: int,
-    failed: Sequence[Failed] = (),
+    failed: Sequence[FailedTraining] = (),
 ) -> Trust:
-    """What accuracies after brief and long training say, (networks, seeds) each, NaN if failed."""
+    """Compute trust from accuracies after brief and long training.
+
+    Args:
+        chosen: The trials of the networks.
+        brief: Accuracies after brief training, (networks, seeds); NaN for failed trainings.
+        long: Accuracies after longer training, of the same shape.
+        epochs: Epochs of the brief and of the longer trainings.
+        front: Number of networks of the whole front.
+        failed: The failed trainings.
+    """
     found = np.array([trial.scores["accuracy"] for trial in chosen])
-    noise = [of_seeds(scores) for scores in (brief, long)]
-    there = np.flatnonzero(counts(long)).tolist()  # in what follows, the others are not
+    noise = [seed_noise(scores) for scores in (brief, long)]
+    there = np.flatnonzero(counts(long)).tolist()  # with a long training
     trained, kept = [chosen[i] for i in there], long[there]
-    rng = np.random.default_rng(0)  # of the fronts that are drawn anew
+    rng = np.random.default_rng(0)
     redrawn = _redraw(kept, noise[1], rng)
     shares = _on_front(redrawn, [trial.scores["parameters"] for trial in trained])
     on_front = dict(zip(there, shares.tolist(), strict=True))
@@ -241,7 +253,7 @@ def _luck(differences: Array) -> Estimate | None:
 
 
 def _redraw(long: Array, noise: Noise, rng: np.random.Generator) -> Array:
-    """Means that there may be, (fronts, networks)."""
+    """Draw means within their uncertainty, (fronts, networks)."""
     mean = means(long)
     if noise.deviation is None:
         return np.tile(mean, (REDRAWN, 1))
@@ -251,7 +263,7 @@ def _redraw(long: Array, noise: Noise, rng: np.random.Generator) -> Array:
 
 
 def _on_front(redrawn: Array, parameters: Sequence[float]) -> Array:
-    """The share of fronts that each network is on."""
+    """The share of fronts that contain each network."""
     found = np.zeros(len(parameters))
     for drawn in redrawn.tolist():
         front: Front[int] = Front()
@@ -278,7 +290,7 @@ def _correlation(
 
 
 def _pairs(chosen: Sequence[Trial], long: Array) -> list[Pair]:
-    noise, found = of_differences(long), []
+    noise, found = difference_noise(long), []
     for i, j in combinations(range(len(chosen)), 2):
         both = ~np.isnan(long[[i, j]]).any(axis=0)
         if not both.any():

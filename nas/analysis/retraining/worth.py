@@ -1,4 +1,4 @@
-"""What the accuracies of a network, and of those one decision from it, say of its choices."""
+"""Worth of a network's choices, from accuracies of networks that differ in one decision."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.analysis.noise import Against, Array
+from nas.analysis.noise import Array, ControlComparison
 from nas.core.configuration import Configuration
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A network that takes one decision differently."""
+class Alternative:
+    """A network that differs from the explained one in one decision."""
 
     path: str
-    taken: str  # by the network that is explained
-    instead: str
+    taken: str  # option of the explained network
+    instead: str  # option of this one
     configuration: Configuration
-    same: bool  # whether it computes the same function, so that nothing has to be trained
+    same: bool  # True if it computes the same function, so that it needs no training
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What a choice is worth against another option.
+    """Worth of a choice against one other option.
 
     Attributes:
-        change: The other option.
-        accuracy: Mean accuracy with the choice less that without, 0..1; None where all trainings
-            without it failed.
-        half: Half of its 95 % confidence interval; None where it is unknown.
-        parameters: That the choice costs.
+        alternative: The network with the other option.
+        accuracy: Mean accuracy with the choice minus that with the other option, 0..1; None if all
+            trainings with the other option failed.
+        half: Half width of the 95 % confidence interval of `accuracy`; None if unknown.
+        parameters: Parameters with the choice minus those with the other option.
     """
 
-    change: Change
+    alternative: Alternative
     accuracy: float | None
     half: float | None
     parameters: int
@@ -42,7 +42,7 @@ class Worth:
 
 @dataclass(frozen=True, slots=True)
 class DecisionWorth:
-    """What a decision is worth: against the mean of its other options that were trained."""
+    """Worth of a choice against the mean of the other options of its decision."""
 
     path: str
     taken: str
@@ -53,43 +53,43 @@ class DecisionWorth:
 
 def assess(
     own: Array,
-    trained: Mapping[Change, Array],
-    changes: Sequence[Change],
+    trained: Mapping[Alternative, Array],
+    alternatives: Sequence[Alternative],
     parameters: Sequence[int],
 ) -> tuple[list[Worth], list[DecisionWorth]]:
-    """What accuracies say of each change and of each decision, the most first.
+    """Estimate the worth of each choice against each option, and by decision, the largest first.
 
     Args:
-        own: Of the network that is explained, (seeds,); NaN where it failed.
-        trained: Of each change that computes another function, by the same seeds; NaN where it
-            failed, or was not trained.
-        changes: All.
-        parameters: That the network has more than each.
+        own: Accuracies of the explained network, (seeds,); NaN for failed trainings.
+        trained: Accuracies of each alternative that computes another function, by the same seeds;
+            NaN for failed or missing trainings.
+        alternatives: All alternatives.
+        parameters: Parameters of the explained network minus those of each alternative.
     """
-    rows = {change: row for row, change in enumerate(trained)}
+    rows = {alternative: row for row, alternative in enumerate(trained)}
     scores = np.array(list(trained.values())).reshape(len(trained), len(own))
-    noise, mean = Against(own, scores), float(np.nanmean(own))
+    noise, mean = ControlComparison(own, scores), float(np.nanmean(own))
 
-    def worth(others: Sequence[Change]) -> tuple[float, float | None]:
-        """Against the mean of others: what computes the same is worth nothing more or less."""
+    def worth(others: Sequence[Alternative]) -> tuple[float, float | None]:
+        """Difference to the mean of others, to which equal functions contribute 0."""
         weights = np.zeros_like(scores)
-        for change in others:
-            if not change.same:
-                known = ~np.isnan(scores[rows[change]])
-                weights[rows[change], known] = 1 / (known.sum() * len(others))
+        for other in others:
+            if not other.same:
+                known = ~np.isnan(scores[rows[other]])
+                weights[rows[other], known] = 1 / (known.sum() * len(others))
         gain = mean * weights.sum() - float((weights * np.nan_to_num(scores)).sum())
         return float(gain), noise.half(weights)
 
-    def failed(change: Change) -> bool:
-        return not change.same and bool(np.isnan(trained[change]).all())
+    def failed(other: Alternative) -> bool:
+        return not other.same and bool(np.isnan(trained[other]).all())
 
     options = []
-    for change, more in zip(changes, parameters, strict=True):
-        gain, half = (None, None) if failed(change) else worth([change])
-        options.append(Worth(change, gain, half, more))
+    for other, more in zip(alternatives, parameters, strict=True):
+        gain, half = (None, None) if failed(other) else worth([other])
+        options.append(Worth(other, gain, half, more))
     decisions = []
-    for path in dict.fromkeys(change.path for change in changes):
-        known = [c for c in changes if c.path == path and not failed(c)]
+    for path in dict.fromkeys(other.path for other in alternatives):
+        known = [a for a in alternatives if a.path == path and not failed(a)]
         if known:
             decisions.append(DecisionWorth(path, known[0].taken, *worth(known), len(known)))
     return options, sorted(decisions, key=lambda d: -d.accuracy)

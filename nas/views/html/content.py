@@ -117,7 +117,9 @@ def progress_picture(facts: Facts) -> Sources | None:
     from nas.views.plots import progress_figure
 
     run = facts.run
-    points = points_of(run.trials, Objectives(run.settings.objectives), run.header.largest)
+    points = points_of(
+        run.trials, Objectives(run.settings.objectives), run.header.hypervolume_reference
+    )
     every = max(1, len(points) // STEPS)
     shown = [p for p in (*points[:-1:every], *points[-1:]) if p.best is not None]
     if len(shown) < 2:

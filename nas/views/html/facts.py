@@ -10,10 +10,10 @@ from nas.analysis.decisions import Decisions
 from nas.analysis.explanation.explain import Explanation, explain
 from nas.analysis.lineage import Lineage
 from nas.analysis.retraining.ablation import Ablation, ablate
-from nas.analysis.retraining.ablation import wanted_of as ablation_wants
-from nas.analysis.retraining.further import FurtherTrainings, Wanted
+from nas.analysis.retraining.ablation import requests_of as ablation_requests
+from nas.analysis.retraining.further import FurtherTrainings, TrainingRequest
 from nas.analysis.retraining.trust import Trust, trust
-from nas.analysis.retraining.trust import wanted_of as trust_wants
+from nas.analysis.retraining.trust import requests_of as trust_requests
 from nas.core.trial import Trial
 from nas.runs.run import Run
 from nas.views.drawings.description import Drawing, describe
@@ -147,15 +147,15 @@ _DRAWS_FIRST = ("random", "evolution", "nsga2", "local", "annealing", "predictor
 
 def _known_ablation(run: Run) -> Ablation:
     best = run.best()
-    _refuse_to_train(run, ablation_wants(run, best), "explain RUN --ablate")
+    _refuse_to_train(run, ablation_requests(run, best), "explain RUN --ablate")
     return ablate(run, best)
 
 
 def _known_trust(run: Run) -> Trust:
-    _refuse_to_train(run, trust_wants(run), "trust RUN")
+    _refuse_to_train(run, trust_requests(run), "trust RUN")
     return trust(run)
 
 
-def _refuse_to_train(run: Run, wants: Sequence[Wanted], command: str) -> None:
+def _refuse_to_train(run: Run, wants: Sequence[TrainingRequest], command: str) -> None:
     if FurtherTrainings(run).missing(wants):
         raise ValueError(f"Not trained yet: nas {command.replace('RUN', str(run.path))}")

@@ -29,7 +29,8 @@ from nas.analysis.lineage import Lineage
 from nas.analysis.progress import Point, Progress
 from nas.core.trial import Trial
 from nas.runs.atomic_io import write_whole
-from nas.runs.run import Run, writing
+from nas.runs.lock import writing
+from nas.runs.run import Run
 from nas.views.tensorboard import gallery, hparams, projector
 from nas.views.tensorboard.events import Events, text
 from nas.views.tensorboard.pages import pages
@@ -58,7 +59,7 @@ class Board:
         self._told = trials
         self._folder = context.path / "tensorboard"
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._progress = Progress(context.objectives, context.header.largest)
+        self._progress = Progress(context.objectives, context.header.hypervolume_reference)
         self._when = 0.0  # when the last trial ended, in seconds since 1970
         self._skipped = False
         self._search = Events(self._folder / "search")

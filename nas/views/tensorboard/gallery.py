@@ -50,7 +50,7 @@ def at_the_end(
         from nas.views.plots import progress_figure
         from nas.views.tensorboard.events import figure_picture
 
-        points = points_of(trials, context.objectives, context.header.largest)
+        points = points_of(trials, context.objectives, context.header.hypervolume_reference)
         return figure_picture("search_progress", progress_figure(points))
 
     if members:

@@ -117,9 +117,9 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
     for name in ("points of accuracy", "parameters"):
         table.add_column(name, justify="right", no_wrap=True)
     for worth in sorted(found.options, key=lambda w: -(w.accuracy or 0.0)):
-        change = worth.change
-        said = "the same function" if change.same else points_text(worth.accuracy, worth.half)
-        table.add_row(change.path, change.taken, change.instead, said, f"{worth.parameters:+,}")
+        other = worth.alternative
+        said = "the same function" if other.same else points_text(worth.accuracy, worth.half)
+        table.add_row(other.path, other.taken, other.instead, said, f"{worth.parameters:+,}")
     yield table
     yield from failed_tables(found.failed)
     yield (
@@ -184,11 +184,11 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
         "decisions": [asdict(decision) for decision in found.decisions],
         "options": [
             {
-                "path": worth.change.path,
-                "taken": worth.change.taken,
-                "instead": worth.change.instead,
-                "architecture": str(worth.change.configuration.architecture),
-                "same": worth.change.same,
+                "path": worth.alternative.path,
+                "taken": worth.alternative.taken,
+                "instead": worth.alternative.instead,
+                "architecture": str(worth.alternative.configuration.architecture),
+                "same": worth.alternative.same,
                 "accuracy": worth.accuracy,
                 "half": worth.half,
                 "parameters": worth.parameters,

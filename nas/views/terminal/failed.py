@@ -7,14 +7,14 @@ from typing import Any
 
 from rich.table import Table
 
-from nas.analysis.retraining.further import PASSING
-from nas.analysis.retraining.retrained import Failed
+from nas.analysis.retraining.further import TRANSIENT
+from nas.analysis.retraining.retrained import FailedTraining
 from nas.core.numbers import counted
 
 FAILED_HEAD = ("network", "epochs", "seeds", "cause")
 
 
-def failed_tables(failed: Sequence[Failed]) -> Iterator[str | Table]:
+def failed_tables(failed: Sequence[FailedTraining]) -> Iterator[str | Table]:
     """Yield a table of failed trainings and a line on what they mean; nothing if none failed."""
     if not failed:
         return
@@ -28,7 +28,7 @@ def failed_tables(failed: Sequence[Failed]) -> Iterator[str | Table]:
     yield failed_line(failed)
 
 
-def failed_rows(failed: Sequence[Failed]) -> list[tuple[str, int, str, str]]:
+def failed_rows(failed: Sequence[FailedTraining]) -> list[tuple[str, int, str, str]]:
     """Network, epochs, seeds and cause; one row for the seeds that failed alike."""
     rows: dict[tuple[str, int, str], list[int]] = {}
     for one in failed:
@@ -39,7 +39,7 @@ def failed_rows(failed: Sequence[Failed]) -> list[tuple[str, int, str, str]]:
     ]
 
 
-def failed_documents(failed: Sequence[Failed]) -> list[dict[str, Any]]:
+def failed_documents(failed: Sequence[FailedTraining]) -> list[dict[str, Any]]:
     """Network, epochs, seed, cause and message of each failed training, for `--json`."""
     return [
         {
@@ -53,12 +53,12 @@ def failed_documents(failed: Sequence[Failed]) -> list[dict[str, Any]]:
     ]
 
 
-def failed_line(failed: Sequence[Failed]) -> str:
+def failed_line(failed: Sequence[FailedTraining]) -> str:
     """A line on what the failures mean for the numbers beside them."""
     are = "is" if len(failed) == 1 else "are"
     line = (
         f"{counted(len(failed), 'training')} failed and {are} left out of all means and intervals"
     )
-    if any(one.failure.cause in PASSING for one in failed):
+    if any(one.failure.cause in TRANSIENT for one in failed):
         line += "; what the machine may have caused is tried again when the command is run again"
     return line

@@ -16,8 +16,8 @@ import nas
 from nas.analysis import comparison
 from nas.analysis.explanation.evidence import space_of
 from nas.analysis.retraining import ablation, trust
-from nas.analysis.retraining.further import FurtherTrainings, Wanted
-from nas.analysis.retraining.worth import Change, assess
+from nas.analysis.retraining.further import FurtherTrainings, TrainingRequest
+from nas.analysis.retraining.worth import Alternative, assess
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
 from nas.runs.journal import Journal
@@ -63,7 +63,7 @@ def chosen(run):
 def test_changes_take_one_decision_to_every_other_option(run):
     architecture = Architecture("explained", {"sight": "full", "depth": 2, "width": 16})
     configuration = Configuration.of(architecture)
-    changes = ablation.changes_of(space_of(run), configuration)
+    changes = ablation.alternatives_of(space_of(run), configuration)
     assert {(c.path, c.instead, c.same) for c in changes} == {
         ("sight", "whole", True),
         ("sight", "none", False),
@@ -72,7 +72,7 @@ def test_changes_take_one_decision_to_every_other_option(run):
         ("width", "8", False),
         ("width", "32", False),
     }
-    one = ablation.changes_of(space_of(run), configuration, one=True)
+    one = ablation.alternatives_of(space_of(run), configuration, one=True)
     assert [c.path for c in one if not c.same] == ["sight", "depth", "width"]
 
 
@@ -80,12 +80,12 @@ def test_an_ablation_knows_what_sight_is_worth_and_is_not_trained_twice(run):
     made = []
     found = ablation.ablate(run, chosen(run), seeds=2, progress=made.append)
     assert made
-    worth = {(w.change.path, w.change.instead): w for w in found.options}
+    worth = {(w.alternative.path, w.alternative.instead): w for w in found.options}
     blind = worth["sight", "none"]
     assert blind.accuracy > 0.2
     assert blind.accuracy - blind.half > 0
     assert blind.parameters == 0
-    same = next(w for w in found.options if w.change.same)
+    same = next(w for w in found.options if w.alternative.same)
     assert (same.accuracy, same.half) == (0, 0)
     sight = next(d for d in found.decisions if d.path == "sight")
     assert sight.accuracy == pytest.approx((blind.accuracy + same.accuracy) / 2)
@@ -94,11 +94,11 @@ def test_an_ablation_knows_what_sight_is_worth_and_is_not_trained_twice(run):
     assert again.options == found.options
     more = []
     ablation.ablate(Run(run.path, SPACE), chosen(run), seeds=3, progress=more.append)
-    others = sum(not w.change.same for w in found.options)
+    others = sum(not w.alternative.same for w in found.options)
     own = [ceil(seeds * sqrt(others)) for seeds in (2, 3)]
     assert (found.own_seeds, len(made)) == (own[0], 2 * others + own[0])
     assert len(more) == others + own[1] - own[0]  # only the third seed, and more of its own
-    others = ablation.ablate(run, chosen(run), seeds=2, first=ablation.first_of(1))
+    others = ablation.ablate(run, chosen(run), seeds=2, first=ablation.first_seed(1))
     for before, after in zip(
         found.decisions, sorted(others.decisions, key=_place(found)), strict=True
     ):
@@ -109,7 +109,9 @@ def test_an_ablation_knows_what_sight_is_worth_and_is_not_trained_twice(run):
 def test_intervals_of_worth_hold_what_is_true_though_the_network_has_noise_of_its_own(noise):
     """In 95 of 100, whatever a seed does to all; 5 decisions share the luck of one network."""
     rng, held, halves = np.random.default_rng(4), [], []
-    changes = [Change(path, "a", str(i), (path, i), False) for path in "vwxyz" for i in range(4)]
+    changes = [
+        Alternative(path, "a", str(i), (path, i), False) for path in "vwxyz" for i in range(4)
+    ]
     true = dict(zip(changes, rng.normal(0, 0.03, 20), strict=True))
     for _ in range(60):
         luck = rng.normal(0, 0.01, 14)
@@ -131,7 +133,7 @@ def _place(found):
 
 
 def wants(run, count=2):
-    return [Wanted(chosen(run).configuration, 1, seed) for seed in range(count)]
+    return [TrainingRequest(chosen(run).configuration, 1, seed) for seed in range(count)]
 
 
 def test_a_further_training_that_a_kill_cut_short_is_made_again(run):
@@ -378,7 +380,7 @@ def weak(run):
 def test_trainings_that_diverge_are_left_out_of_an_ablation_and_told(fragile):
     calm = next(t for t in fragile.trials if t.architecture["nerve"] == "calm")
     found = ablation.ablate(fragile, calm, seeds=4)
-    worth = {w.change.instead: w for w in found.options if w.change.path == "nerve"}
+    worth = {w.alternative.instead: w for w in found.options if w.alternative.path == "nerve"}
     assert (worth["broken"].accuracy, worth["broken"].half) == (None, None)
     failed = {name: [f.seed for f in found.failed if f.network == name] for name in NERVES}
     assert failed["nerve: broken"] == [0, 1, 2, 3]
@@ -387,13 +389,15 @@ def test_trainings_that_diverge_are_left_out_of_an_ablation_and_told(fragile):
     kept = [seed for seed in range(4) if seed not in failed["nerve: weak"]]
 
     def mean(configuration, seeds):
-        made = FurtherTrainings(fragile).trials([Wanted(configuration, 1, s) for s in seeds])
+        made = FurtherTrainings(fragile).trials(
+            [TrainingRequest(configuration, 1, s) for s in seeds]
+        )
         return np.mean([trial.scores["accuracy"] for trial in made.values()])
 
     own = mean(calm.configuration, range(found.own_seeds))
     assert found.accuracy == pytest.approx(own)
     assert worth["weak"].accuracy == pytest.approx(own - mean(weak_of(found), kept))
-    whole = next(w for w in found.options if w.change.path == "width")
+    whole = next(w for w in found.options if w.alternative.path == "width")
     assert worth["weak"].half > whole.half
     nerve = next(d for d in found.decisions if d.path == "nerve")
     assert (nerve.options, nerve.accuracy) == (1, worth["weak"].accuracy)
@@ -404,7 +408,9 @@ NERVES = ("nerve: weak", "nerve: broken")
 
 
 def weak_of(found):
-    return next(w.change.configuration for w in found.options if w.change.instead == "weak")
+    return next(
+        w.alternative.configuration for w in found.options if w.alternative.instead == "weak"
+    )
 
 
 def test_commands_go_on_where_trainings_diverge_and_end_where_all_do(fragile, capfd, monkeypatch):
@@ -458,7 +464,7 @@ def test_commands_print_80_columns_and_one_document(run, runs, capfd, monkeypatc
         assert max(map(len, out.splitlines())) <= 80
         assert "…" not in out
         if arguments[0] == "trust":  # which makes again what failed for want of memory
-            want = Wanted(run.front[0].configuration, 1, 0)
+            want = TrainingRequest(run.front[0].configuration, 1, 0)
             known = FurtherTrainings(run).trials([want])
             record_failure(run, known[want.key], want, "out-of-memory")
         status, out, _ = nas_command(capfd, *arguments, "--json")

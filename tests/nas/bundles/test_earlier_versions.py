@@ -56,8 +56,8 @@ def test_the_best_of_a_stored_run_is_exported(folder, tmp_path):
 @pytest.mark.parametrize("folder", named(RUNS))
 def test_the_best_of_a_stored_run_is_retrained(folder, tmp_path, capfd):
     run = shutil.copytree(folder, tmp_path / "run")
+    space = ["--space", SPACES[folder.name]] if folder.name in SPACES else []
     with pytest.raises(SystemExit) as end:
-        space = ["--space", SPACES[folder.name]] if folder.name in SPACES else []
         main(["retrain", str(run), *space, "--epochs", "1", "--to", str(tmp_path / "again")])
     assert end.value.code == 0, capfd.readouterr().err
     assert nas.open_bundle(tmp_path / "again").architecture == nas.open_run(run).best().architecture

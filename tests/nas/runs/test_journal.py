@@ -9,10 +9,10 @@ from random import Random
 import pytest
 
 from nas.core.configuration import Configuration
-from nas.runs.journal import Journal
 from nas.core.failure import Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
+from nas.runs.journal import Journal
 from search_spaces import Record, get
 
 SPACE = get("nasbench201")
@@ -26,7 +26,9 @@ def trial(number):
         scores, failure = {"accuracy": rng.random(), "parameters": 5}, None
     return Trial(
         number=number,
-        proposal=Proposal(Configuration.of(SPACE.sample(rng), Record({"learning_rate": rng.random()})), (number,)),
+        proposal=Proposal(
+            Configuration.of(SPACE.sample(rng), Record({"learning_rate": rng.random()})), (number,)
+        ),
         recipe={"epochs": 3, "learning_rate": 0.1},
         scores=scores,
         failure=failure,

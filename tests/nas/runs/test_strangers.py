@@ -8,7 +8,7 @@ import pytest
 
 import nas
 from nas.cli.main import main
-from nas.runs.run import writing
+from nas.runs.lock import writing
 from nas.runs.settings import CHECKS, Settings
 from search_spaces import Architecture, strict_json
 
@@ -121,8 +121,8 @@ def test_a_search_is_not_resumed_with_trials_of_another(mine, tmp_path, change):
         trials[1]["architecture"]["width"] = 5
     else:
         trials[1]["parents"] = [1]
-    from nas.runs.journal import Journal
     from nas.core.trial import Trial
+    from nas.runs.journal import Journal
 
     file.unlink()
     journal = Journal(file)

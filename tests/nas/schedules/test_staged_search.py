@@ -22,6 +22,7 @@ from nas.engine.session import Session
 from nas.evaluators import training
 from nas.executors import guarded
 from nas.runs.settings import Settings
+from nas.runs.upgrade import upgrade_trial
 from nas.views.terminal.run import epochs_of
 from search_spaces import Record, get
 from tests.nas.decided import decided
@@ -184,7 +185,7 @@ def test_runs_from_before_there_were_schedules_are_read_and_resumed(tmp_path):
     for trial in fields:
         for name in ("epochs", "resume_from", "root", "start_epoch"):
             del trial[name]
-    assert [Trial.from_dict(trial) for trial in fields] == whole.trials
+    assert [Trial.from_dict(upgrade_trial(trial)) for trial in fields] == whole.trials
     longer = nas.search(**old, trials=4, out=tmp_path / "old")
     assert longer.trials[:3] == whole.trials
     with pytest.raises(ValueError, match="schedule was 'none', is 'asha'"):

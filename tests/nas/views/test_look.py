@@ -60,7 +60,9 @@ def test_lineage_is_what_the_proposals_recorded(run):
 def test_progress_ends_where_the_run_is(run):
     from nas.core.objectives import Objectives
 
-    points = points_of(run.trials, Objectives(run.settings.objectives), run.header.largest)
+    points = points_of(
+        run.trials, Objectives(run.settings.objectives), run.header.hypervolume_reference
+    )
     last = points[-1]
     assert (last.trials, last.completed) == (60, 58)
     assert last.failed == {"diverged": 1, "out-of-memory": 1}

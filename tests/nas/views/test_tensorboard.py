@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import nas
 from nas.analysis.context import AnalysisContext
 from nas.engine.session import Session
-from nas.runs.run import writing
+from nas.runs.lock import writing
 from nas.runs.settings import Settings
 from nas.views.tensorboard import Board, TensorBoard, complete, is_complete
 from tests.nas.synthetic import write_run

@@ -1,0 +1,1 @@
+"""The folder of a run: its settings, header, journal and lock."""

@@ -1,0 +1,87 @@
+"""Folders of earlier schemas are read as if this version had written them."""
+
+import json
+
+import pytest
+
+from nas.runs.run import Run
+from nas.runs.upgrade import SCHEMA
+from search_spaces import strict_json
+from tests.nas.synthetic import write_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("runs") / "present", 12)
+
+
+def older(run, path, schema):
+    """Write a run as an earlier version did."""
+    header = run.header.to_dict() | {"schema": schema}
+    settings = header["settings"]
+    settings["first"] = settings.pop("warm_start")
+    settings["window"] = settings.pop("max_pending")
+    header["largest"] = header.pop("hypervolume_reference")
+    trials = [trial.to_dict() for trial in run.trials]
+    for trial in trials:
+        trial["continues"], trial["done"] = trial.pop("resume_from"), trial.pop("start_epoch")
+    if schema < 3:
+        del settings["ordered"], settings["first"]
+    if schema < 2:
+        del settings["schedule"]
+        for trial in trials:
+            for name in ("epochs", "continues", "root", "done"):
+                del trial[name]
+    path.mkdir()
+    (path / "run.json").write_text(json.dumps(header))
+    write_journal(path / "trials.jsonl", trials)
+    return path
+
+
+def write_journal(path, trials):
+    from nas.runs.journal import _digest
+
+    texts = [strict_json.dumps(trial) for trial in trials]
+    lines = [f'{{"sha256":"{_digest(text)}","trial":{text}}}\n' for text in texts]
+    path.write_text("".join(lines))
+
+
+@pytest.mark.parametrize("schema", range(1, SCHEMA))
+def test_an_earlier_schema_is_read(run, tmp_path, schema):
+    found = Run(older(run, tmp_path / "old", schema))
+    assert found.header == run.header
+    assert found.trials == run.trials
+
+
+def test_an_old_name_in_the_present_schema_is_refused(run, tmp_path):
+    header = run.header.to_dict()
+    header["largest"] = header.pop("hypervolume_reference")
+    (tmp_path / "run.json").write_text(json.dumps(header))
+    with pytest.raises(ValueError, match="want the field 'hypervolume_reference', got none"):
+        Run(tmp_path)
+
+
+def test_an_old_and_a_new_name_together_are_refused(run, tmp_path):
+    path = older(run, tmp_path / "old", 3)
+    header = json.loads((path / "run.json").read_text())
+    header["settings"]["max_pending"] = 4
+    (path / "run.json").write_text(json.dumps(header))
+    with pytest.raises(ValueError, match="got 'max_pending' by an old and a new name"):
+        Run(path)
+
+
+def test_a_run_that_is_appended_to_reads_its_journal_once(run, tmp_path, monkeypatch):
+    path = older(run, tmp_path / "old", 3)
+    write_journal(path / "trials.jsonl", [t.to_dict() for t in run.trials[:8]])
+    opened = Run(path)
+    assert len(opened.trials) == 8
+    assert opened.front
+    monkeypatch.setattr("nas.runs.journal.Journal.__iter__", None)
+    for trial in run.trials[8:]:
+        opened.append(trial)
+    opened.journal.close()
+    assert opened.trials == run.trials
+    assert opened.front == run.front
+    monkeypatch.undo()
+    assert Run(path).trials == run.trials
+    assert Run(path, trials=opened.trials).front == run.front
