@@ -138,7 +138,7 @@ def test_an_exported_network_is_the_one_that_was_scored(run, tmp_path):
     assert metrics["validation"]["accuracy"] == best.scores["accuracy"]
     with training.threads(1):
         assert metrics["test"]["accuracy"] == trainers.accuracy(net, data.test, data)
-    with pytest.raises(ValueError, match="there already"):
+    with pytest.raises(ValueError, match="exists already"):
         run.export(best, tmp_path / "winner")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
