@@ -1,1 +1,1 @@
-"""What people look at: TensorBoard, pictures, tables."""
+"""Views of runs and analyses: terminal, TensorBoard, HTML, pictures, CSV."""

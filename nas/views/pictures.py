@@ -21,17 +21,17 @@ def save(
     opened: Run, to: str | Path, *, what: str = "front", theme: str = "light",
     trial: int | None = None,
 ) -> Iterator[Path]:  # fmt: skip
-    """Write pictures of a run; yields each file once it is there.
+    """Write pictures of a run; yield the path of each file that was written.
 
     Args:
-        opened: A run.
-        to: A file whose ending is one of `FORMATS`, or a folder for all pictures as PNG and SVG.
-        what: For a file, one of `NAMES`.
+        opened: The run.
+        to: A file in one of `FORMATS`, or a folder for all pictures as PNG and SVG.
+        what: The picture to write to a file, one of `NAMES`.
         theme: "light" or "dark".
-        trial: Whose architecture; by default the best one's.
+        trial: Number of the trial whose architecture is drawn; the best by default.
 
     Raises:
-        ValueError: there is no such picture, theme, format or trial, or nothing to draw.
+        ValueError: the picture, theme, format or trial is unknown, or no trial completed.
     """
     from nas.views.theme import THEMES
 

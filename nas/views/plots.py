@@ -1,4 +1,4 @@
-"""Pictures of a search. matplotlib is imported with this module: import it late."""
+"""Plots of a search. Import this module late: it imports matplotlib."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from nas.views.theme import LIGHT, Theme
 if TYPE_CHECKING:
     from nas.analysis.explanation.importance import Importance
 
-_AREA = (0.1, 0.13, 0.74, 0.8)  # of the axes, where a bar of colours is beside them
+_AREA = (0.1, 0.13, 0.74, 0.8)  # axes beside a bar of colours
 _WIDE = (0.1, 0.13, 0.86, 0.8)
-_DECISIONS = 15  # that are drawn
-_MANY = 2000  # trials: an SVG of more would be very large, so that they are pixels in it
-_NAME = 26  # characters of one's name
+_DECISIONS = 15  # most decisions that are drawn
+_MANY = 2000  # more trials are pixels in an SVG, which else would be very large
+_NAME = 26  # most characters of the name of a decision
 
 
 def front_figure(
@@ -35,13 +35,13 @@ def front_figure(
     baselines: Mapping[int, str] | None = None,
     theme: Theme = LIGHT,
 ) -> Figure:
-    """Accuracy versus parameters of the completed trials; the front as a step line.
+    """Plot accuracy versus parameters of completed trials, with the front as a step line.
 
     Args:
-        trials: All; their colour is their number, so that one sees where the search went.
-        front: Those that no other dominates.
-        baselines: Names of published networks among the trials, by number; drawn as squares.
-        theme: Of the page it is for.
+        trials: All trials; colours show their numbers, hence the course of the search.
+        front: The Pareto front.
+        baselines: Names of published networks by trial number; drawn as squares.
+        theme: Colours of the page.
     """
     figure = theme.figure(7.4, 4.6)
     axes = theme.dress(figure.add_axes(_AREA))
@@ -72,7 +72,7 @@ def front_figure(
 
 
 def progress_figure(points: Sequence[Point], *, theme: Theme = LIGHT) -> Figure:
-    """The best accuracy, within several sizes, and the hypervolume, against trials and time."""
+    """Plot the best accuracy under several sizes and the hypervolume against trials and time."""
     figure = theme.figure(9.2, 4.2)
     sizes = points[-1].best_under if points else {}
     axes_of_time: tuple[tuple[str, list[float]], ...] = (
@@ -110,10 +110,9 @@ def progress_figure(points: Sequence[Point], *, theme: Theme = LIGHT) -> Figure:
 def lineage_figure(
     trials: Sequence[Trial], front: Sequence[Trial], lineage: Lineage, *, theme: Theme = LIGHT
 ) -> Figure:
-    """Who descends from whom: accuracy against the number of the trial.
+    """Plot accuracy against trial numbers, with a thin line from each parent to each child.
 
-    A thin line leads from every parent to its child; the ancestors of the best trial are joined by
-    a thick one and numbered.
+    The ancestors of the best trial are numbered and joined by a thick line.
     """
     figure = theme.figure(8.2, 4.6)
     axes = theme.dress(figure.add_axes(_WIDE))
@@ -132,11 +131,11 @@ def lineage_figure(
               markerfacecolor="none", label=f"front ({len(front)})", zorder=3)  # fmt: skip
     if front:
         best = max(front, key=lambda t: t.scores["accuracy"])
-        way = [n for n in lineage.ancestry(best.number) if n in done]
-        if len(way) > 1:
-            axes.plot(way, [done[n] for n in way], color=theme.ink, linewidth=2,
+        path = [n for n in lineage.ancestry(best.number) if n in done]
+        if len(path) > 1:
+            axes.plot(path, [done[n] for n in path], color=theme.ink, linewidth=2,
                       label=f"ancestors of {best.number}, the best", zorder=4)  # fmt: skip
-        for number in way[-12:]:
+        for number in path[-12:]:
             axes.annotate(str(number), (number, done[number]), xytext=(0, 6), ha="center",
                           textcoords="offset points", fontsize=7, color=theme.ink)  # fmt: skip
     axes.set(xlabel="trial", ylabel="validation accuracy")
@@ -147,11 +146,11 @@ def lineage_figure(
 def importance_figure(
     importance: Mapping[str, Mapping[str, Importance]], *, theme: Theme = LIGHT
 ) -> Figure:
-    """The share of each score that a decision explains: bars with their intervals, side by side.
+    """Plot the share of each score that a decision explains, as bars with intervals.
 
     Args:
-        importance: By score, then decision, the most important first; so many as fit are drawn.
-        theme: Of the page it is for.
+        importance: Importance by score and decision, the largest first; the first 15 are drawn.
+        theme: Colours of the page.
     """
     rows = max(len(list(shares)[:_DECISIONS]) for shares in importance.values())
     figure = theme.figure(9.2, 1.2 + 0.3 * rows)
@@ -182,22 +181,22 @@ def curves_figure(
     measure: str,
     optimum: float,
 ) -> Figure:
-    """A line with its band for every name, against the number of trials.
+    """Plot a line with its band for every name against the number of trials.
 
     Args:
         steps: Numbers of trials.
-        bands: By name, mean, low and high (rows) at every step (columns), as shares.
-        measure: What the shares are of.
-        optimum: A dashed line.
+        bands: Mean, low and high (rows) at every step (columns), 0..1, by name.
+        measure: Label of the values.
+        optimum: Value of a dashed line, 0..1.
     """
     figure = Figure(figsize=(8, 5), dpi=110, layout="constrained")
     axes = figure.add_subplot()
-    styles = itertools.product(("-", "--", ":"), range(10))  # colour alone would not tell them
+    styles = itertools.product(("-", "--", ":"), range(10))  # more than the ten colours
     for (name, (mean, low, high)), (line, colour) in zip(bands.items(), styles, strict=False):
         axes.plot(steps, 100 * mean, line, color=f"C{colour}", label=name)
         axes.fill_between(steps, 100 * low, 100 * high, color=f"C{colour}", alpha=0.2, linewidth=0)
     axes.axhline(100 * optimum, color="grey", linestyle="--", linewidth=1)
-    start = len(steps) // 3  # before, all draw at random
+    start = len(steps) // 3  # before, all strategies draw at random
     lowest = min(100 * float(mean[start]) for mean, _, _ in bands.values())
     axes.set(xscale="log", xlabel="trials", ylabel=f"{measure}, %")
     axes.set(xlim=(steps[start], steps[-1]), ylim=(lowest, None))
@@ -207,7 +206,7 @@ def curves_figure(
 
 
 def pixels(figure: Figure) -> NDArray[np.uint8]:
-    """The figure as an image, uint8 (height, width, 3)."""
+    """Draw a figure as an image, uint8 (height, width, 3)."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     rgba = np.asarray(canvas.buffer_rgba(), dtype=np.uint8)  # type: ignore[no-untyped-call]
@@ -215,7 +214,7 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
 
 
 def _times(seconds: Sequence[float]) -> tuple[str, list[float]]:
-    """In the unit that has numbers of few digits, with its name."""
+    """Convert seconds to a unit with few digits; return its label and the values."""
     last = max(seconds, default=0.0)
     unit, length = (
         ("seconds", 1) if last < 300 else ("minutes", 60) if last < 18_000 else ("hours", 3600)

@@ -1,7 +1,8 @@
-"""Colours of pictures: one set for light pages, one for dark ones.
+"""Colours of pictures, for light and for dark pages.
 
-Both are opaque, so that a picture reads on any page. The accents are told apart with colour-blind
-eyes (Okabe & Ito, "Color Universal Design", 2008), and nothing is told by colour alone.
+Backgrounds are opaque, so that a picture is legible on any page. The accents are distinct to
+colour-blind readers (Okabe & Ito, "Color Universal Design", 2008), and colour alone carries no
+information.
 """
 
 from __future__ import annotations
@@ -17,28 +18,28 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours as matplotlib takes them."""
+    """A set of colours, as matplotlib names them."""
 
     name: str
     background: str
     ink: str  # text and lines
-    muted: str  # grids, what is of less importance
-    fill: str  # boxes with text in them
-    accent: str  # the front, what is new
+    muted: str  # grids and secondary lines
+    fill: str  # boxes with text
+    accent: str  # the front; differences to a parent
     second: str
-    colours: tuple[str, float, float]  # a colour map from old to new, and which part of it
+    colours: tuple[str, float, float]  # colour map from old to new, start and end of its used part
 
     def figure(self, width: float, height: float) -> Figure:
-        """An empty figure of so many inches."""
+        """An empty figure; sizes are in inches."""
         return Figure(figsize=(width, height), dpi=110, facecolor=self.background)
 
     def ages(self) -> ListedColormap:
-        """Colours from old to new: those that stand out from the background."""
+        """The colours from old to new, all distinct from the background."""
         name, first, last = self.colours
         return ListedColormap(colormaps[name](np.linspace(first, last, 256)))
 
     def dress(self, axes: Axes) -> Axes:
-        """Give axes these colours; returns them."""
+        """Give axes these colours and return them."""
         axes.set_facecolor(self.background)
         axes.tick_params(which="both", colors=self.ink)
         for text in (axes.xaxis.label, axes.yaxis.label, axes.title):

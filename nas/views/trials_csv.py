@@ -1,4 +1,4 @@
-"""All trials of a run as rows and columns, for spreadsheets and data frames."""
+"""All trials of a run as CSV, for spreadsheets and data frames."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from search_spaces import SearchSpace
 
 
 def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
-    """One row a trial.
+    """Write one row per trial.
 
     Columns: number, status (completed, stopped early, or the cause of failure), on_front, every
     score, seconds, epochs, parents (separated by spaces), resume_from, notation, and each decision
-    by its path, those of the recipe first; empty where a decision does not arise.
+    by its path, hyperparameters first; empty for inactive decisions.
     """
     decisions = Decisions.of(run.settings, space)
     rows = [decisions.flat(trial.proposal) for trial in run.trials]

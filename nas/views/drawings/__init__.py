@@ -1,4 +1,4 @@
-"""Architectures drawn: `describe` says what there is to see, `text` and `figure` show it."""
+"""Drawings of architectures: `describe` makes one as data, `text` and `figure` show it."""
 
 from nas.views.drawings.description import Cell as Cell
 from nas.views.drawings.description import Drawing as Drawing

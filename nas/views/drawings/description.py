@@ -1,8 +1,7 @@
-"""What there is to see of an architecture, as plain values: the same for every search space.
+"""Description of an architecture for drawings, common to all search spaces.
 
-A space of cells says how they are drawn (`SearchSpace.cells`, or its `graph`); the stages are
-read off the network itself; the decisions are those of the tree. So a new space is drawn without
-an edit here.
+Cells come from the space (`SearchSpace.cells` or `graph`), stages from the network itself, and
+decisions from the tree, so that a new space is drawn without an edit here.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A graph, and what of it the parent does not have."""
+    """A graph, with the vertices and edges that the parent lacks."""
 
     name: str
     dag: Dag
@@ -33,7 +32,7 @@ class Cell:
 
     @property
     def names(self) -> list[str]:
-        """The labels of the vertices, with a number where several are the same."""
+        """The labels of the vertices; equal labels are numbered."""
         count = Counter(self.dag.labels)
         return [
             f"{label} #{i}" if count[label] > 1 else label
@@ -43,14 +42,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """An architecture, ready to be drawn."""
+    """An architecture as data for a drawing."""
 
     title: str
-    value: Value  # the decisions taken
-    cells: tuple[Cell, ...]  # none for spaces without
-    stages: tuple[Stage, ...]  # none where the network cannot be looked into
-    cost: Cost | None
-    changes: tuple[Change, ...] = ()  # to the parent, if one was given
+    value: Value  # value of the decision tree
+    cells: tuple[Cell, ...]  # empty for spaces without cells
+    stages: tuple[Stage, ...]  # empty if the network cannot be profiled
+    cost: Cost | None  # None if the network cannot be profiled
+    changes: tuple[Change, ...] = ()  # differences to the parent
 
 
 def describe(
@@ -61,28 +60,35 @@ def describe(
     title: str = "",
     parent: Architecture | None = None,
 ) -> Drawing:
-    """What there is to see of `architecture`, with the difference to `parent` marked.
+    """Describe an architecture.
 
-    What of a user's own space fails to be built is left out.
+    The stages and the cost of a network that cannot be built or run are omitted.
+
+    Args:
+        space: The search space.
+        architecture: The architecture.
+        task: The task of the network.
+        title: A title; the notation of the architecture by default.
+        parent: An architecture; the differences to it are marked.
     """
-    whole = _anatomy(space, architecture, task)
-    before = None if parent is None else _anatomy(space, parent, task)
+    profile = _profile(space, architecture, task)
+    before = None if parent is None else _profile(space, parent, task)
     return Drawing(
         title=title or space.format(architecture),
         value=architecture.value,
         cells=_cells(space, architecture, parent),
-        stages=() if whole is None else stages_of(whole, before),
-        cost=None if whole is None else space.cost(architecture, task),
+        stages=() if profile is None else stages_of(profile, before),
+        cost=None if profile is None else space.cost(architecture, task),
         changes=() if parent is None else differences(space.flat(parent), space.flat(architecture)),
     )
 
 
-def _anatomy(space: SearchSpace, architecture: Architecture, task: Task) -> Layer | None:
+def _profile(space: SearchSpace, architecture: Architecture, task: Task) -> Layer | None:
     from search_spaces.cost.layer_profile import layer_profiles
 
     try:
         return layer_profiles(lambda: space.build(architecture, task), task.input_shape)
-    except Exception:  # a space of the user's own may have networks that cannot run like this
+    except Exception:  # a user's space may build a network that does not run
         return None
 
 

@@ -1,4 +1,4 @@
-"""An architecture as a picture: its cells as graphs, above its network as stacked blocks."""
+"""Picture of an architecture: its cells as graphs, above its network as stacked blocks."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from nas.views.theme import LIGHT, Theme
 # All lengths are inches, y downwards.
 _WIDTH, _EDGE = 8.6, 0.2
 _TITLE, _LINE, _PAD = 0.24, 0.16, 0.09
-_LETTER = 0.085  # of a title
-_SILHOUETTE, _TEXT = (0.35, 1.65), 1.85  # from, to; from
-_NUMBERS = (6.6, 7.5, 8.4)  # where the columns end
-_CHARACTERS = 56  # of a line beside them
-_NEW = "\u25c6"  # what the parent does not have, besides its colour and its thick line
+_LETTER = 0.085  # width of a letter of the title
+_SILHOUETTE, _TEXT = (0.35, 1.65), 1.85  # left and right of the bars; left of the text
+_NUMBERS = (6.6, 7.5, 8.4)  # right ends of the columns
+_CHARACTERS = 56  # most characters of a line of text
+_NEW = "\u25c6"  # marks what the parent lacks, besides colour and thick lines
 
 
 def architecture_figure(drawing: Drawing, theme: Theme = LIGHT) -> Figure:
-    """Draw an architecture; what its parent does not have is thick, and marked with a diamond."""
+    """Draw an architecture; thick lines and diamonds mark what its parent lacks."""
     head = _head(drawing)
     cells = [(cell.name, layout(cell)) for cell in drawing.cells]
     band = max((graph.height for _, graph in cells), default=-1) + 2 * LAYER if cells else 0.0
@@ -70,14 +70,14 @@ def _head(drawing: Drawing) -> list[str]:
             f"{short(cost.peak_activation_bytes)}B of activations at most"
         )
     if drawing.changes:
-        told = [str(change) for change in drawing.changes]
-        more = f", and {len(told) - 3} more" if len(told) > 3 else ""
-        lines += _cut(wrap(f"{_NEW} changed from its parent: {', '.join(told[:3])}{more}", 110), 2)
+        texts = [str(change) for change in drawing.changes]
+        more = f", and {len(texts) - 3} more" if len(texts) > 3 else ""
+        lines += _cut(wrap(f"{_NEW} changed from its parent: {', '.join(texts[:3])}{more}", 110), 2)
     return lines
 
 
 def _rows(stages: tuple[Stage, ...]) -> Iterator[tuple[Row, float, list[str]]]:
-    """Each row with its height and its lines of text."""
+    """The rows, each with its height and its lines of text."""
     for stage in stages:
         for row in stage.rows:
             lines = wrap(row.label, _CHARACTERS)
@@ -94,14 +94,14 @@ class _Pen:
         self, x: float, y: float, text: str, *, size: float = 8, bold: bool = False,
         side: str = "left", new: bool = False,
     ) -> None:  # fmt: skip
-        """Its middle line at y."""
+        """Draw a text, vertically centred at y."""
         self._axes.text(
             x, y, text, fontsize=size, fontweight="bold" if bold else "normal", ha=side,
             va="center", color=self._theme.accent if new else self._theme.ink, parse_math=False,
         )  # fmt: skip
 
     def graph(self, graph: Layout, x: float, y: float) -> None:
-        """A cell with its upper left corner at (x, y)."""
+        """Draw a cell with its upper left corner at (x, y)."""
         theme = self._theme
         for line in graph.lines:
             points = [(x + graph.boxes[i].x, y + graph.boxes[i].y) for i in line.boxes]
@@ -129,7 +129,7 @@ class _Pen:
             )  # fmt: skip
 
     def _curve(self, points: list[tuple[float, float]], *, new: bool) -> None:
-        """A smooth line downwards, that ends in an arrow above its last box."""
+        """Draw a smooth line downwards that ends in an arrow above the last box."""
         (*_, (x, y)) = points
         points = [*points[:-1], (x, y - 0.11)]
         vertices, codes = [points[0]], [Path.MOVETO]
@@ -149,13 +149,13 @@ class _Pen:
     def stages(
         self, rows: list[tuple[Row, float, list[str]]], stages: tuple[Stage, ...], y: float
     ) -> None:
-        """A line a row: a bar as wide as the features, what it is, and what it costs."""
+        """Draw a line per row: a bar for its width, its text, and its costs."""
         if not rows:
             return
-        for x, name in zip(_NUMBERS, ("makes", "parameters", "MACs"), strict=True):
+        for x, name in zip(_NUMBERS, ("output", "parameters", "MACs"), strict=True):
             self.text(x, y, name, side="right", bold=True)
         y += _LINE
-        widest = max(max(row.makes, default=1) for row, _, _ in rows)
+        widest = max(max(row.output_shape, default=1) for row, _, _ in rows)
         ends = {id(stage.rows[-1]) for stage in stages}
         whole = total(stages)
         for row, height, lines in rows:
@@ -175,14 +175,20 @@ class _Pen:
         self._numbers(whole, y + _LINE * 0.75)
 
     def _numbers(self, row: Row, y: float) -> None:
-        told = (shape_text(row.makes), short(row.parameters), short(row.macs))
-        for x, text in zip(_NUMBERS, told, strict=True):
+        texts = (shape_text(row.output_shape), short(row.parameters), short(row.macs))
+        for x, text in zip(_NUMBERS, texts, strict=True):
             self.text(x, y, text, side="right")
 
     def _silhouette(self, row: Row, y: float, height: float, widest: int) -> None:
-        """A bar whose width grows with the logarithm of the features', cut where blocks repeat."""
+        """Draw a bar as wide as the logarithm of the features, cut into repeated blocks."""
         low, high = _SILHOUETTE
-        features = row.makes[-1] if len(row.makes) == 2 else row.makes[0] if row.makes else 1
+        features = (
+            row.output_shape[-1]
+            if len(row.output_shape) == 2
+            else row.output_shape[0]
+            if row.output_shape
+            else 1
+        )
         across = (high - low) * log2(1 + features) / log2(1 + widest)
         left, tall = (low + high - across) / 2, height - 0.04
         cuts = min(row.times, 8)

@@ -1,9 +1,8 @@
-"""Where the vertices of a cell go: layers from the inputs down to the output.
+"""Layout of the graph of a cell: layers from the inputs down to the output.
 
 Sugiyama, Tagawa & Toda, "Methods for Visual Understanding of Hierarchical System Structures", IEEE
-SMC 1981: layers by longest path, order within a layer by barycentres, and for an edge over
-several layers a bend in each. The operation on an edge is a box of its own, so that no text can
-lie on another.
+SMC 1981: layers by longest path, order within a layer by barycentres, and a bend in every layer
+that an edge crosses. The operation on an edge is a box of its own, so that texts do not overlap.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _SWEEPS = 12
 
 @dataclass(slots=True)
 class Box:
-    """Something with a text, or a bend of a line (no text), at (x, y) inches, y downwards."""
+    """A box with a text, or a bend of a line (no text), at (x, y) inches, y downwards."""
 
     text: str
     layer: int
@@ -31,18 +30,18 @@ class Box:
 
     @property
     def width(self) -> float:
-        """In inches."""
+        """The width in inches."""
         return _CHARACTER * len(self.text) + _MARGIN if self.text else _BEND
 
     @property
     def y(self) -> float:
-        """In inches."""
+        """The y coordinate in inches."""
         return LAYER * self.layer
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """From one box to another, over bends."""
+    """A line from one box to another, through bends."""
 
     boxes: tuple[int, ...]
     new: bool
@@ -50,7 +49,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A cell with places; x from 0 to `width`, y from 0 to `height`, in inches."""
+    """The positions of a cell; x from 0 to `width`, y from 0 to `height`, in inches."""
 
     boxes: tuple[Box, ...]
     lines: tuple[Line, ...]
@@ -59,7 +58,7 @@ class Layout:
 
 
 def layout(cell: Cell) -> Layout:
-    """Give every vertex and operation of a cell a place."""
+    """Compute a position for every vertex and operation of a cell."""
     texts, arcs = _boxes_and_arcs(cell)
     depth = _layers(len(texts), [(i, j) for i, j, _ in arcs], len(cell.dag.labels))
     boxes = [
@@ -80,7 +79,7 @@ def layout(cell: Cell) -> Layout:
 
 
 def _boxes_and_arcs(cell: Cell) -> tuple[list[tuple[str, bool]], list[tuple[int, int, bool]]]:
-    """The texts of vertices and then of operations, and what is connected, each with its mark."""
+    """Texts of vertices and operations, and arcs between them, each with a flag if it is new."""
     texts = [(label, i in cell.new_vertices) for i, label in enumerate(cell.dag.labels)]
     arcs = []
     for index, (i, j, operation) in enumerate(cell.dag.edges):
@@ -94,9 +93,9 @@ def _boxes_and_arcs(cell: Cell) -> tuple[list[tuple[str, bool]], list[tuple[int,
 
 
 def _layers(count: int, arcs: Sequence[tuple[int, int]], vertices: int) -> list[int]:
-    """The longest path that leads to each; what nothing leads to is just above what reads it."""
+    """Layer of each box: its longest path from the input; a source is just above its readers."""
     depth = [0] * count
-    for _ in range(count):  # at most so many rounds, for there are no circles
+    for _ in range(count):  # enough rounds, as there are no circles
         before = list(depth)
         for i, j in arcs:
             depth[j] = max(depth[j], depth[i] + 1)
@@ -107,7 +106,7 @@ def _layers(count: int, arcs: Sequence[tuple[int, int]], vertices: int) -> list[
         readers = [depth[j] for source, j in arcs if source == i]
         if i not in reached and readers and depth[0] < min(readers) - 1 and i > 1:
             depth[i] = min(readers) - 1
-    depth[vertices - 1] = max(depth)  # the output is last, even where nothing reaches it
+    depth[vertices - 1] = max(depth)  # the output is last, even if nothing reaches it
     return depth
 
 
@@ -124,18 +123,18 @@ def _place(boxes: list[Box], lines: Sequence[Line]) -> None:
         _spread(boxes, layer)
     for sweep in range(_SWEEPS):
         for layer in layers if sweep % 2 == 0 else reversed(layers):
-            wanted = {
+            means = {
                 i: sum(boxes[j].x for j in near[i]) / len(near[i]) if near[i] else boxes[i].x
                 for i in layer
             }
-            layer.sort(key=wanted.__getitem__)
+            layer.sort(key=means.__getitem__)
             for i in layer:
-                boxes[i].x = wanted[i]
+                boxes[i].x = means[i]
             _spread(boxes, layer)
 
 
 def _spread(boxes: list[Box], layer: Sequence[int]) -> None:
-    """Move the boxes of a layer apart until none touch, around where they were."""
+    """Move the boxes of a layer apart until none touch, and keep their mean position."""
     before = sum(boxes[i].x for i in layer)
     for left, right in pairwise(layer):
         apart = (boxes[left].width + boxes[right].width) / 2 + _GAP

@@ -1,8 +1,8 @@
-"""A network as stages of blocks: what of its layers is worth a line in a picture.
+"""Summary of a network as stages of blocks, for any search space.
 
-Nothing here knows a search space. A block is a module that has a class of its own, or a layer
-with what follows it (norm, activation, pooling); equal blocks in a row are one row that says how
-often; rows whose features have the same resolution are a stage.
+A block is a module of a class of its own, or a layer with the norm, activation and pooling that
+follow it. Consecutive equal blocks form one row with a count; consecutive rows with features of the
+same resolution form a stage.
 """
 
 from __future__ import annotations
@@ -18,51 +18,51 @@ if TYPE_CHECKING:
 
 CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
 _SILENT = ("identity", "dropout", "flatten")
-_IN_FULL = 4  # layers of a block that are told one by one; more are counted
+_IN_FULL = 4  # most layers of a block that are listed; more are counted
 
 
 class Row(NamedTuple):
-    """Equal blocks, one after the other."""
+    """Consecutive equal blocks."""
 
     times: int
-    name: str  # the class of the block; empty for plain layers
+    name: str  # class of the block; empty for plain layers
     inside: str  # "conv 1x1 > 96, conv 3x3/2 depthwise > 96, conv 1x1 > 24"
-    makes: tuple[int, ...]  # the shape after the last
-    parameters: int  # of all of them
+    output_shape: tuple[int, ...]  # of the last block
+    parameters: int  # of all blocks
     macs: int
-    changed: bool = False  # not in the network that this one is compared to
+    changed: bool = False  # True if the network that this one is compared to lacks it
 
     @property
     def label(self) -> str:
-        """What the row is, in short: "2 x InvertedResidual"."""
+        """A short text, such as "2 x InvertedResidual"."""
         name = self.name or self.inside
         return f"{self.times} x {name}" if self.times > 1 else name
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Rows whose features have the same resolution."""
+    """Consecutive rows whose features have the same resolution."""
 
     rows: tuple[Row, ...]
 
     @property
     def name(self) -> str:
-        """The resolution: "16x16", or "features" where there is none."""
-        return "x".join(map(str, self.rows[0].makes[1:])) or "features"
+        """The resolution, such as "16x16"; "features" without one."""
+        return "x".join(map(str, self.rows[0].output_shape[1:])) or "features"
 
 
 def stages_of(network: Layer, before: Layer | None = None) -> tuple[Stage, ...]:
-    """The stages of a network, its rows marked that the network `before` does not have."""
+    """The stages of a network; rows that the network `before` lacks are marked."""
     rows = list(_rows(network))
     if before is not None:
         rows = _marked(rows, list(_rows(before)))
     return tuple(
-        Stage(tuple(rows)) for _, rows in groupby(rows, key=lambda row: tuple(row.makes[1:]))
+        Stage(tuple(rows)) for _, rows in groupby(rows, key=lambda row: tuple(row.output_shape[1:]))
     )
 
 
 def shape_text(shape: Iterable[int]) -> str:
-    """(16, 8, 8) as 16x8x8."""
+    """Format the shape (16, 8, 8) as 16x8x8."""
     return "x".join(map(str, shape))
 
 
@@ -80,7 +80,7 @@ def _rows(network: Layer) -> Iterator[Row]:
 
 
 def _marked(rows: Sequence[Row], before: Sequence[Row]) -> list[Row]:
-    """Rows are compared in order: one is new if the longest common sequence leaves it out."""
+    """Mark rows that are not in the longest common subsequence with `before`."""
     common = [[0] * (len(before) + 1) for _ in range(len(rows) + 1)]
     for i in reversed(range(len(rows))):
         for j in reversed(range(len(before))):
@@ -93,14 +93,14 @@ def _marked(rows: Sequence[Row], before: Sequence[Row]) -> list[Row]:
     for i, row in enumerate(rows):
         while j < len(before) and row != before[j] and common[i][j + 1] == common[i][j]:
             j += 1
-        kept = j < len(before) and row == before[j]
-        j += kept
-        marked.append(row if kept else row._replace(changed=True))
+        in_both = j < len(before) and row == before[j]
+        j += in_both
+        marked.append(row if in_both else row._replace(changed=True))
     return marked
 
 
 def _blocks(network: Layer) -> Iterator[list[Layer]]:
-    """Each block, as one layer with parts or as plain layers of which at most one computes."""
+    """The blocks: one layer with parts each, or plain layers of which at most one has MACs."""
     plain: list[Layer] = []
     for layer in _opened(network.parts or (network,)):
         if _is_block(layer):
@@ -126,7 +126,7 @@ def _opened(layers: Iterable[Layer]) -> Iterator[Layer]:
 
 
 def _is_block(layer: Layer) -> bool:
-    """A convolution with its norm and activation is no more than a layer, whatever its class."""
+    """True for a layer with several that have MACs, or with parts of which none has."""
     return sum(bool(leaf.macs) for leaf in layer.leaves()) > 1 or (
         bool(layer.parts) and not layer.macs
     )
@@ -138,7 +138,7 @@ def _row(block: list[Layer]) -> Row:
         name, inside = last.kind, _inside(last)
     else:
         leaves = (leaf for layer in block for leaf in layer.leaves())
-        name, inside = "", ", ".join(_told(leaf) for leaf in leaves if leaf.what not in _SILENT)
+        name, inside = "", ", ".join(_text(leaf) for leaf in leaves if leaf.what not in _SILENT)
     return Row(
         1,
         name,
@@ -150,38 +150,38 @@ def _row(block: list[Layer]) -> Row:
 
 
 def _inside(block: Layer) -> str:
-    told = list(_computing(block.parts))
-    if len(told) <= _IN_FULL:
-        return ", ".join(told)
-    counts = Counter(told)
+    texts = list(_computing(block.parts))
+    if len(texts) <= _IN_FULL:
+        return ", ".join(texts)
+    counts = Counter(texts)
     return ", ".join(f"{n} x {what}" if n > 1 else what for what, n in counts.items())
 
 
 def _computing(layers: Iterable[Layer]) -> Iterator[str]:
-    """The layers that multiply, and by its name each smaller block that holds several."""
+    """Texts of the layers with MACs; a smaller block with several of them is named instead."""
     for layer in layers:
         several = sum(bool(leaf.macs) for leaf in layer.leaves()) > 1
         if not layer.parts:
             if layer.macs:
-                yield _told(layer)
+                yield _text(layer)
         elif several and layer.kind not in CONTAINERS:
             yield layer.kind
         else:
             yield from _computing(layer.parts)
 
 
-def _told(layer: Layer) -> str:
+def _text(layer: Layer) -> str:
     wider = layer.macs and layer.makes
     return f"{layer.what} > {layer.makes[_axis(layer)]}" if wider else layer.what
 
 
 def _axis(layer: Layer) -> int:
-    """Where the width is: the channels of an image or sequence, the last of what is linear."""
+    """The axis of the channels of an image or sequence, or of the features after a linear layer."""
     return -1 if layer.what == "linear" else 0
 
 
 def total(stages: Sequence[Stage]) -> Row:
-    """All rows together, for the last line of a table."""
+    """The sum of all rows, for the last line of a table."""
     rows = [row for stage in stages for row in stage.rows]
     whole = rows[-1]._replace(times=1, name="total", inside="", changed=False)
     return whole._replace(

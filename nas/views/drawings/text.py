@@ -1,4 +1,4 @@
-"""An architecture drawn for a terminal: lines of at most `WIDTH` characters, no colour."""
+"""Drawing of an architecture for a terminal, in lines of at most `WIDTH` characters."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nas.views.drawings.stages import Row, Stage, shape_text, total
 from search_spaces.tree.values import Record, Value
 
 WIDTH = 80
-MARK = "*"  # of what the parent does not have
+MARK = "*"  # marks what the parent lacks
 
 
 def lines(drawing: Drawing) -> Iterator[str]:
-    """The cells, the stages with their costs, the decisions, and what changed."""
+    """Yield the cells, the stages with their costs, the decisions, and the changes."""
     yield from wrap(drawing.title, WIDTH)
     if drawing.cost is not None:
         cost = drawing.cost
@@ -41,7 +41,7 @@ def lines(drawing: Drawing) -> Iterator[str]:
 
 
 def _cell(cell: Cell) -> Iterator[str]:
-    """One line a vertex: what it is, and what it reads by which operation."""
+    """One line per vertex: its label and the operations on its inputs."""
     yield cell.name
     names = cell.names
     wide = max(map(len, names))
@@ -64,7 +64,7 @@ def _cell(cell: Cell) -> Iterator[str]:
 
 def _network(stages: tuple[Stage, ...]) -> Iterator[str]:
     whole = total(stages)
-    yield f"{'':<48}{'makes':>12}{'parameters':>11}{'MACs':>9}"
+    yield f"{'':<48}{'output':>12}{'parameters':>11}{'MACs':>9}"
     for stage in stages:
         for row in stage.rows:
             yield from _row(row)
@@ -82,11 +82,11 @@ def _row(row: Row) -> Iterator[str]:
 
 def _numbers(start: str, row: Row) -> str:
     parameters = short(row.parameters) if row.parameters >= 1e9 else f"{row.parameters:,}"
-    return f"{start:<48}{shape_text(row.makes):>12}{parameters:>11}{short(row.macs):>9}"
+    return f"{start:<48}{shape_text(row.output_shape):>12}{parameters:>11}{short(row.macs):>9}"
 
 
 def _tree(value: Value, indent: str) -> Iterator[str]:
-    """Nested decisions; what holds nothing nested is one paragraph."""
+    """Nested decisions, indented; a group without nested groups is one paragraph."""
     match value:
         case Record():
             items = [(str(name), item) for name, item in value.items()]

@@ -1,5 +1,5 @@
-"""A run as one page to send: a single HTML file that needs no network and runs on any browser.
+"""HTML report of a run: one file that needs no network and opens in any browser.
 
-Whatever comes from the run's files may come from a stranger: `markup` escapes it, and the page's
-policy lets no script, style or picture in but its own.
+The files of a run are untrusted: the templates escape every value, and the policy of the page admits
+no script, style or picture but its own.
 """

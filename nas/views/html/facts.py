@@ -1,4 +1,4 @@
-"""What a report says of a run, gathered once."""
+"""Facts of a run for its report."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from nas.views.drawings.description import Drawing, describe
 from nas.views.drawings.text import lines
 from search_spaces import SearchSpace
 
-DRAWN = 60  # networks of which the page has a drawing
+DRAWN = 60  # most networks with a drawing on the page
 
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A run, and what is known of it beyond its trials.
+    """A run and its analyses; a missing analysis is replaced by a line with the reason.
 
     Attributes:
         run: The run.
-        space: None where its file is gone: then there are no drawings.
-        best: The winner; None where nothing completed.
-        lineage: Who was made from whom; None where the space is gone.
-        baselines: Name of the published architecture, by the number of its trial.
-        drawn: Trials drawn from the space without a model or a parent: what random search finds.
-        explanation: What matters; or, in a line, why nothing can be said.
-        ablation: What `nas explain --ablate` has trained; or why it is not there.
-        trust: What `nas trust` has trained, likewise.
+        space: Its search space; None if its file is gone, and then there are no drawings.
+        best: The winner; None if no trial completed.
+        lineage: The lineage of the trials; None without a space.
+        baselines: Names of published architectures, by trial number.
+        drawn: Trials drawn without a model or a parent, as random search draws them.
+        explanation: Importance of decisions and effects of options.
+        ablation: Ablation of the winner, from stored trainings of `nas explain --ablate`.
+        trust: Trust in the front, from stored trainings of `nas trust`.
     """
 
     run: Run
@@ -53,18 +53,18 @@ class Facts:
 
     @property
     def completed(self) -> list[Trial]:
-        """The trials with scores."""
+        """The completed trials."""
         return [trial for trial in self.run.trials if trial.completed]
 
     @property
     def ancestry(self) -> list[Trial]:
-        """From the winner's first ancestor to itself, one parent each."""
+        """The trials from the winner's first ancestor to itself, one parent each."""
         if self.best is None or self.lineage is None:
             return []
         return [self.run.trials[number] for number in self.lineage.ancestry(self.best.number)]
 
     def drawing(self, trial: Trial) -> Drawing | None:
-        """What its network looks like, with the difference to its parent marked."""
+        """The drawing of a trial, with the differences to its parent; None without a space."""
         if self.space is None:
             return None
         parent = None if self.lineage is None else self.lineage.parent(trial.number)
@@ -73,7 +73,7 @@ class Facts:
         return describe(self.space, trial.architecture, task, parent=before)
 
     def texts(self) -> dict[str, str]:
-        """What is to be read about every completed trial, by its number."""
+        """The text about every completed trial, by its number."""
         telling = [t.number for t in (*self.run.front, *self.ancestry)] + list(self.baselines)
         drawn = set(list(dict.fromkeys(telling))[:DRAWN])
         return {str(t.number): "\n".join(self._lines(t, t.number in drawn)) for t in self.completed}
@@ -101,7 +101,7 @@ class Facts:
 
 
 def gather(run: Run) -> Facts:
-    """All that is known of a run; nothing is trained, and nothing is written."""
+    """Gather the facts of a run; train and write nothing."""
     try:
         space: SearchSpace | None = run.space
     except ValueError:
@@ -117,13 +117,13 @@ def gather(run: Run) -> Facts:
         lineage=None if space is None else Lineage(run.trials, Decisions.of(run.settings, space)),
         baselines=baselines,
         drawn=_drawn(run, baselines),
-        explanation=_or_why(lambda: explain(run)),
-        ablation=_or_why(lambda: _known_ablation(run)),
-        trust=_or_why(lambda: _known_trust(run)),
+        explanation=_or_reason(lambda: explain(run)),
+        ablation=_or_reason(lambda: _known_ablation(run)),
+        trust=_or_reason(lambda: _known_trust(run)),
     )
 
 
-def _or_why(find: Callable[[], Found]) -> Found | str:
+def _or_reason(find: Callable[[], Found]) -> Found | str:
     try:
         return find()
     except ValueError as error:
@@ -131,7 +131,7 @@ def _or_why(find: Callable[[], Found]) -> Found | str:
 
 
 def _drawn(run: Run, baselines: dict[int, str]) -> list[Trial]:
-    """The trials before the first that was made from another, without published ones."""
+    """The completed trials before the first with a parent, except published architectures."""
     found: list[Trial] = []
     for trial in run.trials:
         if trial.proposal.parents or trial.proposal.resume_from is not None:
@@ -141,7 +141,7 @@ def _drawn(run: Run, baselines: dict[int, str]) -> list[Trial]:
     return found if run.settings.strategy.partition(":")[0] in _DRAWS_FIRST else []
 
 
-# Strategies whose trials without parents are uniform draws.
+# Strategies whose first trials are uniform draws.
 _DRAWS_FIRST = ("random", "evolution", "nsga2", "local", "annealing", "predictor")
 
 
@@ -156,6 +156,6 @@ def _known_trust(run: Run) -> Trust:
     return trust(run)
 
 
-def _refuse_to_train(run: Run, wants: Sequence[TrainingRequest], command: str) -> None:
-    if FurtherTrainings(run).missing(wants):
+def _refuse_to_train(run: Run, requests: Sequence[TrainingRequest], command: str) -> None:
+    if FurtherTrainings(run).missing(requests):
         raise ValueError(f"Not trained yet: nas {command.replace('RUN', str(run.path))}")

@@ -1,4 +1,4 @@
-"""The page: one HTML file with all that it needs inside."""
+"""Rendering of a report as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nas.views.html.facts import Facts, gather
 from nas.views.terminal import explanation, failed
 from nas.views.terminal import run as overview
 
-# The texts of the terminal that the page shows too.
+# Texts that the page shares with the terminal.
 _TERMINAL = SimpleNamespace(
     FAILED_HEAD=failed.FAILED_HEAD,
     counted=counted,

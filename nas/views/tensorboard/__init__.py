@@ -1,4 +1,4 @@
-"""A search in TensorBoard: always rebuildable from the journal."""
+"""Views of a search in TensorBoard, which can always be rebuilt from the journal."""
 
 from nas.views.tensorboard.board import Board as Board
 from nas.views.tensorboard.board import complete as complete

@@ -1,18 +1,17 @@
-"""What is written as a search runs, and the same from its journal.
+"""The TensorBoard folder of a run, written while the search runs or from its journal.
 
-`search/` has the curves of the whole search, pictures, text and the projector's points; `trials/`
-a directory for each trial with its row of HParams and its curves. TensorBoard is made for some
-hundred directories: beyond `CURVES` trials those not on the front have their final values only,
-and beyond `ROWS` nothing of their own.
+`search/` has the curves of the search, pictures, text and the points of the projector; `trials/` has
+a directory per trial with its HParams row and its curves. TensorBoard copes with some hundred
+directories: of the trials from number `CURVES` on, those not on the front have final values only,
+and from number `ROWS` on no directory.
 
-TensorBoard shows tags by name: those of the search begin with `search`, those of trials with
+TensorBoard sorts tags by name: those of the search begin with `search`, those of trials with
 `trial`, so that the search comes first.
 
-A board does not keep the trials: what there is to say of all of them is said seldom, and they are
-read again for it.
+A board keeps no trials in memory; the few summaries of all trials read them again.
 
-Pictures take tenths of seconds where all else takes milliseconds. While a search runs they are
-drawn only as far as `SHARE` of its time allows; `complete` draws the rest when somebody looks.
+A picture takes tenths of seconds, everything else milliseconds. While a search runs, pictures are
+drawn only as far as `SHARE` of its time allows; `complete` draws the rest when it is opened.
 """
 
 from __future__ import annotations
@@ -37,18 +36,19 @@ from nas.views.tensorboard.pages import pages
 
 CURVES = 500
 ROWS = 2_000
-SHARE = 0.008  # of the seconds of training that a board may take while a search runs
-VERSION = 3  # of what a board holds
+SHARE = 0.008  # largest share of the seconds of training that pictures may take in a search
+VERSION = 3  # of the content of a board
 _MARK = "complete.txt"
 
 
 class Board:
-    """Writes the `tensorboard/` of a run; what was there is replaced.
+    """Write the `tensorboard/` folder of a run; an existing one is replaced.
 
     Args:
-        context: The search.
-        trials: Its trials, to be read as often as wanted: those added so far come first.
-        share: Of the seconds of training, as much as pictures may take; `math.inf` for all.
+        context: The context of the search.
+        trials: The trials of the search; an iterable that can be read again, in the order of `add`.
+        share: Largest share of the seconds of training that pictures may take; `math.inf` for no
+            limit.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Board:
     ) -> None:
         start = perf_counter()
         self._context = context
-        self._told = trials
+        self._recorded = trials
         self._folder = context.path / "tensorboard"
         shutil.rmtree(self._folder, ignore_errors=True)
         self._progress = Progress(context.objectives, context.header.hypervolume_reference)
@@ -68,7 +68,7 @@ class Board:
         self._allowance.spend(perf_counter() - start)
 
     def add(self, trial: Trial) -> None:
-        """Write one trial.
+        """Write a trial.
 
         Raises:
             OSError: the folder cannot be written to.
@@ -93,7 +93,7 @@ class Board:
         self.close(finish=kind is None)
 
     def close(self, *, finish: bool = True) -> None:
-        """Write what there is to say at the end if `finish`, and close the files."""
+        """Close the files; if `finish`, write the summaries of the whole search first."""
         try:
             if finish and self._progress.trials:
                 self._finish()
@@ -101,9 +101,9 @@ class Board:
             self._search.close()
 
     def _trials(self) -> list[Trial]:
-        """All that were added, read anew."""
+        """Read all trials that were added."""
         start = perf_counter()
-        trials = list(islice(self._told, self._progress.trials))
+        trials = list(islice(self._recorded, self._progress.trials))
         self._allowance.spend(perf_counter() - start)
         return trials
 
@@ -112,14 +112,14 @@ class Board:
         if not _is_stretch(len(trials)):
             self._end_stretch(trials)
         lineage = Lineage(trials, self._context.decisions)
-        for kind, make in gallery.at_the_end(self._context, trials, front, lineage):
-            self._picture(kind, make)
+        for kind, draw in gallery.at_the_end(self._context, trials, front, lineage):
+            self._picture(kind, draw)
         if not self._skipped:
             self._search.flush()
             write_whole(self._folder / _MARK, _mark(len(trials)))
 
     def _end_stretch(self, trials: Sequence[Trial]) -> None:
-        """What there is to say of the search so far: text, points, the front."""
+        """Write the summaries of the search so far: text, points, the front."""
         start = perf_counter()
         context, front = self._context, self._progress.front.items
         lineage = Lineage(trials, context.decisions)
@@ -131,12 +131,12 @@ class Board:
         self._allowance.spend(perf_counter() - start)
         self._picture("plot", gallery.front(trials, front, context.baselines(trials)))
 
-    def _picture(self, kind: str, drawn: gallery.Later) -> None:
+    def _picture(self, kind: str, draw: gallery.Draw) -> None:
         if not self._allowance.allows(kind, self._progress.seconds):
             self._skipped = True
             return
         start = perf_counter()
-        self._search.add(drawn(), self._progress.trials, self._when)
+        self._search.add(draw(), self._progress.trials, self._when)
         self._allowance.spend(perf_counter() - start, kind)
 
     def _write_trial(self, trial: Trial, *, curve: bool) -> None:
@@ -144,47 +144,51 @@ class Board:
         decisions = self._context.decisions
         with Events(self._folder / "trials" / f"{trial.number:05d}") as events:
             events.add(hparams.start(trial, decisions, when - trial.seconds), 0, when)
-            drawn = trial.curve if curve else ()
-            for epoch in drawn:
+            epochs = trial.curve if curve else ()
+            for epoch in epochs:
                 for tag in ("accuracy", "loss", "train_loss", "learning_rate"):
                     if tag in epoch:
                         events.scalar(f"trial/{tag}", epoch[tag], int(epoch["number"]), when)
             for tag, value in final.items():
-                if not (drawn and tag in drawn[-1]):
+                if not (epochs and tag in epochs[-1]):
                     events.scalar(f"trial/{tag}", value, len(trial.curve), when)
             events.add(hparams.end(trial, when), len(trial.curve), when)
 
 
 class _Allowance:
-    """Whether another picture may be drawn.
+    """The time that pictures may take.
 
     Args:
-        share: Of the seconds of training.
+        share: Largest share of the seconds of training.
     """
 
     def __init__(self, share: float) -> None:
         self._share = share
         self._spent = 0.0
-        # The first of a kind has imports to do; importance builds what its costs are not known of.
+        # The first of a kind imports modules; importance may build networks to count their costs.
         self._last = {"plot": 1.0, "architecture": 3.0, "importance": 30.0}
 
     def spend(self, seconds: float, kind: str | None = None) -> None:
-        """Count what was spent, on a picture of a kind or on all else."""
+        """Count seconds spent, on a picture of a kind or on anything else."""
         self._spent += seconds
         if kind is not None:
             self._last[kind] = seconds
 
     def allows(self, kind: str, trained: float) -> bool:
-        """Whether a picture as dear as the last of its kind is within the share."""
+        """True if a picture that takes as long as the last of its kind is within the share."""
         return self._spent + self._last[kind] <= self._share * trained
 
 
 def complete(run: Run, *, rebuild: bool = False) -> bool:
-    """See to it that the board of a run has all there is to see; whether anything was written.
+    """Write the board of a run if it is incomplete; return True if it was written.
+
+    Args:
+        run: The run.
+        rebuild: Write the board even if it is complete.
 
     Raises:
-        ValueError: its space is not there any more, or has changed; or the run is being written
-            to, which writes the board too.
+        ValueError: the search space is in a file that is gone or has changed, or another process
+            is writing to the run.
         OSError: the folder cannot be written to.
     """
     if is_complete(run) and not rebuild:
@@ -197,13 +201,13 @@ def complete(run: Run, *, rebuild: bool = False) -> bool:
 
 
 def is_complete(run: Run) -> bool:
-    """Whether the board of a run has all there is to see."""
+    """True if the board of a run has all summaries of all trials."""
     mark = run.path / "tensorboard" / _MARK
     return mark.is_file() and mark.read_text() == _mark(len(run.trials))
 
 
 def ended(trial: Trial) -> float:
-    """When a trial ended, in seconds since 1970; 0 where nobody says."""
+    """The end of a trial, in seconds since 1970; 0 if unknown."""
     text = trial.measured.get("ended")
     return datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0.0
 
@@ -213,13 +217,13 @@ def _mark(trials: int) -> str:
 
 
 def _is_stretch(trials: int) -> bool:
-    """10, 15, 20, 30, 50, 70, 100, 150, ...: pictures that grow with the logarithm of the search."""
+    """True for 10, 15, 20, 30, 50, 70, 100, 150, ...: logarithmically many in a search."""
     digits = str(trials).rstrip("0")
     return trials >= 10 and (digits in ("1", "2", "3", "5", "7", "15"))
 
 
 def _scalars(point: Point) -> Iterator[tuple[str, float]]:
-    """Everything that is drawn against the trials and, by the times of the events, the clock."""
+    """Tags and values of the curves of a search, against trials and, by event times, the clock."""
     if point.best is not None:
         yield "search/best_accuracy", point.best
     for size, accuracy in point.best_under.items():

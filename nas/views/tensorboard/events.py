@@ -1,4 +1,4 @@
-"""Files of events, written in the thread that asks, so that errors are raised there."""
+"""Event files of TensorBoard, written in the calling thread, so that errors are raised there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """One file of events in `folder`.
+    """An event file in `folder`.
 
     Raises:
         OSError: the file cannot be written.
@@ -48,8 +48,8 @@ class Events:
 
         Args:
             content: A `Summary` message.
-            step: The trial or the epoch.
-            when: Seconds since 1970.
+            step: Number of the trial or the epoch.
+            when: Time of the event, in seconds since 1970.
         """
         self._write(Event(summary=content, step=step, wall_time=when))
 
@@ -58,11 +58,11 @@ class Events:
         self.add(Summary(value=[Summary.Value(tag=tag, simple_value=value)]), step, when)
 
     def flush(self) -> None:
-        """Let readers see what has been written."""
+        """Flush the file, so that readers see all events."""
         self._file.flush()
 
     def close(self) -> None:
-        """Flush, and close the file."""
+        """Flush and close the file."""
         self._file.close()
 
     def _write(self, event: Any) -> None:

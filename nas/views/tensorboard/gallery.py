@@ -1,4 +1,4 @@
-"""The pictures of a board, each made when it is asked for."""
+"""Pictures of a board, each as a function that draws it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from nas.analysis.lineage import Lineage
 from nas.analysis.progress import points_of
 from nas.core.trial import Trial
 
-Later: TypeAlias = Callable[[], Any]  # makes a summary
-IMPORTANCE = "6_importance"  # the page of text
-_ARCHITECTURES = 12  # of the front, spread from the smallest to the largest
+Draw: TypeAlias = Callable[[], Any]  # makes a summary
+IMPORTANCE = "6_importance"  # name of the page of text
+_ARCHITECTURES = 12  # most networks of the front that are drawn
 
 
-def front(trials: Sequence[Trial], members: Sequence[Trial], baselines: Mapping[int, str]) -> Later:
-    """The front as it is now, under a tag of its own: only ten pictures of each are kept."""
+def front(trials: Sequence[Trial], members: Sequence[Trial], baselines: Mapping[int, str]) -> Draw:
+    """The front so far. Each picture has its own tag, of which TensorBoard keeps ten pictures."""
     trials, members = list(trials), list(members)
 
     def make() -> Any:
@@ -34,10 +34,10 @@ def at_the_end(
     trials: Sequence[Trial],
     members: Sequence[Trial],
     lineage: Lineage,
-) -> Iterator[tuple[str, Later]]:
-    """The architectures of the best and of the front, the lineage, the progress, the importance.
+) -> Iterator[tuple[str, Draw]]:
+    """Yield pictures of the progress, the lineage, the importance, and architectures of the front.
 
-    Each has its kind: "plot", "architecture" or "importance", which take different times.
+    Each has a kind, "plot", "architecture" or "importance", by the time that it takes.
     """
 
     def drawn_lineage() -> Any:
@@ -70,8 +70,8 @@ def at_the_end(
     yield "importance", importance(context, trials)
 
 
-def importance(context: AnalysisContext, trials: Sequence[Trial]) -> Later:
-    """What every decision matters, drawn and as text; where nothing can be said, why."""
+def importance(context: AnalysisContext, trials: Sequence[Trial]) -> Draw:
+    """The importance of decisions, drawn and as text, or the reason why it is unknown."""
 
     def make() -> Any:
         from nas.analysis.explanation.evidence import Evidence
@@ -92,8 +92,8 @@ def importance(context: AnalysisContext, trials: Sequence[Trial]) -> Later:
     return make
 
 
-def architecture(tag: str, context: AnalysisContext, trial: Trial, lineage: Lineage) -> Later:
-    """An architecture, with the difference to its parent marked."""
+def architecture(tag: str, context: AnalysisContext, trial: Trial, lineage: Lineage) -> Draw:
+    """An architecture, with the differences to its parent marked."""
 
     def make() -> Any:
         from nas.views.drawings import describe

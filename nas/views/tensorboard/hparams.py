@@ -1,7 +1,7 @@
-"""Rows and columns of TensorBoard's HParams: every decision against what came of it.
+"""Rows and columns of TensorBoard's HParams page: decisions and metrics of each trial.
 
-The page shows five columns at first: those marked as different from run to run, by name; so the
-decisions that matter first carry that mark, and the others do not.
+The page shows five columns at first, those that are marked as different from run to run. So the
+most telling decisions carry that mark, and the others do not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Plain = bool | float | str
 
 
 def experiment(decisions: Decisions) -> Any:
-    """A summary that says which columns there are: without it every run is looked through."""
+    """A summary with all columns, without which TensorBoard reads every run to find them."""
     first = set(decisions.first(FIRST))
     columns = [_info(column, differs=column.path in first) for column in decisions.columns]
     measured = [
@@ -52,14 +52,14 @@ def start(trial: Trial, decisions: Decisions, when: float) -> Any:
 
 
 def end(trial: Trial, when: float) -> Any:
-    """A summary that says how a trial ended."""
+    """A summary with the status of a trial."""
     status = api_pb2.STATUS_SUCCESS if trial.completed else api_pb2.STATUS_FAILURE
     content = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=when)
     return _summary(metadata.SESSION_END_INFO_TAG, session_end_info=content)
 
 
 def metrics(trial: Trial) -> Mapping[str, float]:
-    """What came of a trial, by the names of `METRICS`."""
+    """The metrics of a trial, by the names in `METRICS`."""
     final = {"seconds": trial.seconds, "epochs": trial.epochs, **trial.scores}
     return {tag: float(final[tag]) for tag in METRICS if tag in final}
 

@@ -1,4 +1,4 @@
-"""What every decision matters, as a page of text."""
+"""Importance of decisions as a page of text."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from nas.analysis.explanation.explain import Explanation
 from nas.views.tensorboard.pages import markdown_table
 from nas.views.terminal.explanation import BASIS, effect_rows, evidence_text, share_rows
 
-_TOP = 15  # decisions whose share is told
-_EFFECTS = 5  # decisions of which every option is
+_TOP = 15  # decisions whose share is listed
+_EFFECTS = 5  # decisions whose options are listed
 
 
 def importance_page(found: Explanation) -> str:
-    """The shares of the decisions that matter most, and what their options do, as Markdown."""
+    """The most important decisions and the effects of their options, as Markdown."""
     return "\n\n".join(_parts(found))
 
 
@@ -23,7 +23,7 @@ def _parts(found: Explanation) -> Iterator[str]:
         yield f"**What decides {score}**"
         yield markdown_table(("decision", "share", "95 %"), share_rows(shares, _TOP))
     yield f"{BASIS[found.by]}."
-    yield "**What each option does, against the mean of uniform draws**"
+    yield "**Effect of each option, against the mean of uniform draws**"
     options = [
         (path, *cells)
         for path in list(found.importance["accuracy"])[:_EFFECTS]
@@ -31,4 +31,4 @@ def _parts(found: Explanation) -> Iterator[str]:
     ]
     head = ("decision", "option", "trials", "seen, %", "effect, points of accuracy", "size")
     yield markdown_table(head, options)
-    yield "What every choice of the winner is worth: `nas explain RUN --ablate`."
+    yield "The worth of every choice of the winner: `nas explain RUN --ablate`."

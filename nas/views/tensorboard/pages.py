@@ -17,7 +17,7 @@ _TRACEBACKS = 3
 def pages(
     context: AnalysisContext, trials: Sequence[Trial], front: Sequence[Trial], lineage: Lineage
 ) -> Iterator[tuple[str, str]]:
-    """Each page by its name, as Markdown."""
+    """Yield the name and the Markdown of each page."""
     yield "1_best", _best(context, trials, front)
     yield "2_how_to_load", _how_to_load(context, front)
     yield "3_settings", _settings(context)
@@ -26,7 +26,7 @@ def pages(
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows under a head, with what would end a cell escaped."""
+    """A Markdown table; characters that would end a cell are escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
@@ -73,8 +73,8 @@ def _how_to_load(context: AnalysisContext, front: Sequence[Trial]) -> str:
         f"    nas export {path} --trial {t.number} --to trial-{t.number:05d}" for t in front
     )
     return (
-        f"Take the weights of a trial on the front away:\n\n{commands}\n\n"
-        f"and load them anywhere this toolkit is:\n\n"
+        f"Export a trial of the front with its weights:\n\n{commands}\n\n"
+        f"and load it wherever this toolkit is installed:\n\n"
         f"    import nas\n"
         f'    network = nas.load_bundle("trial-00000")  # a torch.nn.Module\n\n'
         f"Train the best of them properly, and report its test accuracy once:\n\n"
@@ -102,12 +102,12 @@ def _lineage(lineage: Lineage, front: Sequence[Trial]) -> str:
         for step in lineage.best_steps(_TOP)
     ]
     head = ("trial", "accuracy", "what changed")
-    told = ["**Mutations that gained the most**", "", markdown_table(head, steps)]
+    texts = ["**Mutations that gained the most**", "", markdown_table(head, steps)]
     if not steps:
-        return "No trial was made from another: this strategy draws every proposal anew."
+        return "No trial has a parent: this strategy draws every proposal independently."
     if front:
         best = max(front, key=lambda t: t.scores["accuracy"])
-        way = [
+        path = [
             (
                 number,
                 "" if (step := lineage.step(number)) is None else f"{step.gain:+.2%}",
@@ -115,13 +115,13 @@ def _lineage(lineage: Lineage, front: Sequence[Trial]) -> str:
             )
             for number in lineage.ancestry(best.number)
         ]
-        told += [
+        texts += [
             "",
-            f"**How trial {best.number}, the best, came about**",
+            f"**Lineage of trial {best.number}, the best**",
             "",
-            markdown_table(head, way),
+            markdown_table(head, path),
         ]
-    return "\n".join(told)
+    return "\n".join(texts)
 
 
 def _failures(trials: Sequence[Trial]) -> str:

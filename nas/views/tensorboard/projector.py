@@ -11,7 +11,7 @@ from nas.analysis.decisions import Decisions
 from nas.core.trial import Trial
 from nas.runs.atomic_io import write_whole
 
-_COLUMNS = 12  # of the decisions, beside what came of a trial
+_COLUMNS = 12  # most decisions among the columns
 
 
 def write(
@@ -19,18 +19,18 @@ def write(
 ) -> None:
     """Write completed trials as points that can be coloured by rank, size or decisions.
 
-    The projector grades colours by a column of more than 50 different numbers only, and else gives
-    each its own: accuracies of few examples are often equal, so that ranks are there too, 1 the best.
+    The projector grades colours only by columns with more than 50 distinct numbers. Accuracies on
+    few examples are often equal, so that a column has their ranks, 1 for the best.
 
     Args:
-        folder: Of a TensorBoard run that has events.
-        trials: Some completed ones.
-        decisions: Say where a proposal lies.
+        folder: A TensorBoard folder with events.
+        trials: Completed trials.
+        decisions: The decisions of the search, which encode a proposal.
         front: Numbers of the trials on the front.
     """
     points = decisions.encode([trial.proposal for trial in trials])
     varied = points[:, np.ptp(points, axis=0) > 0] if len(points) else points
-    if varied.shape[1] < 3:  # it draws three dimensions
+    if varied.shape[1] < 3:  # the projector draws three dimensions
         varied = np.pad(varied, ((0, 0), (0, 3 - varied.shape[1])))
     lines = ["\t".join(f"{x:.4g}" for x in point) for point in varied]
     paths = decisions.first(_COLUMNS)
@@ -39,7 +39,7 @@ def write(
     ranks = {trial.number: rank for rank, trial in enumerate(best_first, start=1)}
     for trial in trials:
         flat = decisions.flat(trial.proposal)
-        told = [str(flat.get(path, "-")) for path in paths]
+        options = [str(flat.get(path, "-")) for path in paths]
         scores = trial.scores
         rows.append(
             "\t".join(
@@ -50,7 +50,7 @@ def write(
                     str(scores["parameters"]),
                     f"{trial.seconds:.1f}",
                     "yes" if trial.number in front else "no",
-                    *told,
+                    *options,
                 ]
             )
         )

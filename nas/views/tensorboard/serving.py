@@ -1,4 +1,4 @@
-"""TensorBoard itself: started on this machine's own address, with limits that drop nothing."""
+"""TensorBoard as a process that serves on the loopback address, without dropping pictures."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tempfile import TemporaryDirectory
 from nas.runs.run import Run
 from nas.views.tensorboard.board import complete, is_complete
 
-_SAMPLES = "images=1000,text=1000"  # ten of each tag by default; 0 would keep none
-_SELECTED = 500  # runs at most that Time Series selects by itself; the older pages: 40
+_SAMPLES = "images=1000,text=1000"  # kept per tag; the default is ten, and 0 keeps none
+_SELECTED = 500  # most runs that the page Time Series selects by itself; older pages: 40
 
 
 @contextmanager
 def prepare(runs: Sequence[Run], *, rebuild: bool, notify: Callable[[str], None]) -> Iterator[Path]:
-    """A folder that shows `runs`: the board of the only one, or links to all.
+    """Complete the boards of runs; yield a folder with the board of a single run or links to all.
 
-    What a search left to be drawn is drawn; one that is running is shown as it is.
+    The board of a search that is running is left as it is.
 
     Raises:
         ValueError: a run has no board and none can be written.
@@ -46,27 +46,27 @@ def prepare(runs: Sequence[Run], *, rebuild: bool, notify: Callable[[str], None]
         yield Path(folder)
 
 
-def free_port(wanted: int | None) -> int:
-    """`wanted` if it is free; the first free one from 6006 on if none is wanted.
+def free_port(port: int | None) -> int:
+    """Return `port` if it is free; without one, the first free port from 6006 on.
 
     Raises:
-        ValueError: it is not free.
+        ValueError: no such port is free.
     """
-    for port in range(6006, 6106) if wanted is None else (wanted,):
+    for candidate in range(6006, 6106) if port is None else (port,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind(("127.0.0.1", candidate))
             except OSError:
                 continue
-            return port
-    raise ValueError(f"--port: want one that is free, got {wanted or '6006 to 6105'}: try another")
+            return candidate
+    raise ValueError(f"--port: want a free port, got {port or '6006 to 6105'}: try another")
 
 
 def welcome(port: int, trials: int) -> Iterator[str]:
-    """Where to look, from here and from elsewhere.
+    """Yield the addresses of the pages, for this machine and for others.
 
-    With many runs TensorBoard selects none by itself; a filter in the address makes them few.
+    TensorBoard selects no run if there are many; a filter in the address makes them few.
     """
     here = f"http://127.0.0.1:{port}/"
     few = trials < _SELECTED
@@ -86,7 +86,7 @@ def serve_folder(folder: Path, port: int) -> None:
     """Run TensorBoard until it ends or is interrupted.
 
     Raises:
-        ChildProcessError: it ended by itself, with an error.
+        ChildProcessError: TensorBoard ended with an error.
     """
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--samples_per_plugin", _SAMPLES]
@@ -94,12 +94,12 @@ def serve_folder(folder: Path, port: int) -> None:
         try:
             status = process.wait()
         finally:
-            process.terminate()  # which is nothing once it has ended by itself
+            process.terminate()  # no effect once it has ended
     if status:
         raise ChildProcessError(f"TensorBoard ended with status {status}")
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """The names of the folders, with a number where several are the same."""
+    """The names of the folders; equal names are numbered."""
     names = [run.path.absolute().name for run in runs]
     return [f"{i}-{name}" if names.count(name) > 1 else name for i, name in enumerate(names)]

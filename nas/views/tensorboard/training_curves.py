@@ -1,4 +1,4 @@
-"""The epochs of one training, for TensorBoard."""
+"""Curves of one training in TensorBoard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def curves(folder: Path) -> Iterator[Callable[[Epoch], None]]:
-    """Write every epoch it is told to a folder, which is made with the first."""
+    """Yield a function that writes an epoch to `folder`, which is made with the first."""
     from torch.utils.tensorboard import SummaryWriter
 
     writers: list[SummaryWriter] = []

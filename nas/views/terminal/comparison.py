@@ -1,4 +1,4 @@
-"""Runs side by side, as tables of 80 columns and as a document."""
+"""Comparison of runs, as tables of 80 columns and as a JSON document."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nas.analysis.comparison import Comparison, Group
 from nas.core.numbers import short
 from nas.views.terminal.explanation import percent_text
 
-WIDE = 4  # groups beside each other in 80 columns
+WIDE = 4  # most groups in 80 columns
 
 
 def comparison_tables(found: Comparison) -> Iterator[str | Table]:
-    """What `nas compare` prints, a line or a table at a time."""
+    """Yield the lines and tables of `nas compare`."""
     for group in found.groups:
         differs = ", ".join(f"{name} {value}" for name, value in group.differs.items())
         yield f"{group.name}: {', '.join(group.runs)}" + (f" ({differs})" if differs else "")
@@ -55,9 +55,9 @@ def _side_by_side(found: Comparison, groups: Sequence[Group]) -> Table:
 
 
 def comparison_document(found: Comparison) -> dict[str, Any]:
-    """What `nas compare --json` prints.
+    """The document of `nas compare --json`.
 
-    Keys: trials, sizes, largest and groups; of each group name, runs, seeds, differs, trials, failed,
+    Keys: trials, sizes, largest and groups; each group has name, runs, seeds, differs, trials, failed,
     seconds, front, best, sizes, areas (mean and half each) and p.
     """
     return asdict(found)

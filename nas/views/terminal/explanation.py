@@ -1,4 +1,4 @@
-"""Explanations as tables of 80 columns, and as documents for programs."""
+"""Explanations and ablations, as tables of 80 columns and as JSON documents."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from nas.analysis.retraining.ablation import Ablation
 from nas.core.numbers import counted
 from nas.views.terminal.failed import failed_documents, failed_tables
 
-WIDTH = 10  # characters of a bar
+WIDTH = 10  # characters of a full bar
 
 
 def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
-    """What `nas explain` prints, a line or a table at a time: the `top` decisions of each kind."""
+    """Yield the lines and tables of `nas explain`, with the `top` decisions of each kind."""
     yield evidence_text(found)
     for score, shares in found.importance.items():
         yield importance_table(score, shares, top)
@@ -30,18 +30,18 @@ def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
     if found.by == "model" and all(
         effect.low < 0 < effect.high for options in found.effects.values() for effect in options
     ):
-        yield "no option is surely better or worse than another: noise hides them, or they are equal"
+        yield "no option is significantly better or worse: noise hides the effects, or they are equal"
     paths = list(found.importance["accuracy"])[:top]
     yield effects_table({path: found.effects[path] for path in paths})
     yield (
-        "seen: mean of the trials, 95 % t-interval as if they had been drawn independently; a search "
-        "draws what does well, so that trials share more than one option. effect: against the mean of "
-        "uniform draws, 95 % credible interval of the model. size: parameters against that of all draws"
+        "seen: mean of the trials, 95 % t-interval as if they were independent; a search prefers what "
+        "does well, so that its trials share more than one option. effect: against the mean of uniform "
+        "draws, 95 % credible interval of the model. size: parameters relative to all draws"
     )
 
 
 def evidence_text(found: Explanation) -> str:
-    """What an explanation is made from."""
+    """A line with the data of an explanation."""
     return (
         f"{counted(found.trials, 'network')} after {counted(found.epochs, 'epoch')} each; "
         f"{found.draws:,} uniform draws"
@@ -49,7 +49,7 @@ def evidence_text(found: Explanation) -> str:
 
 
 def importance_table(score: str, shares: Mapping[str, Importance], top: int) -> Table:
-    """The decisions that matter most for a score."""
+    """A table of the most important decisions for a score."""
     table = titled(f"what decides {score}")
     table.add_column("decision", overflow="fold")
     table.add_column("share", justify="right", no_wrap=True)
@@ -61,7 +61,7 @@ def importance_table(score: str, shares: Mapping[str, Importance], top: int) -> 
 
 
 def share_rows(shares: Mapping[str, Importance], top: int) -> list[tuple[str, str, str]]:
-    """Decision, its share, and the interval where there is one: the first so many."""
+    """Decision, share and interval (empty without one) of the first `top` decisions."""
     return [
         (path, f"{one.share:.1%}", "" if one.low is None else f"{one.low:.1%} to {one.high:.1%}")
         for path, one in list(shares.items())[:top]
@@ -69,8 +69,8 @@ def share_rows(shares: Mapping[str, Importance], top: int) -> list[tuple[str, st
 
 
 def effects_table(effects: Mapping[str, Sequence[Effect]]) -> Table:
-    """What each option is worth on average, in points of accuracy."""
-    table = titled("what each option is worth on average, points of accuracy")
+    """A table of the mean effect of each option, in points of accuracy."""
+    table = titled("mean effect of each option, points of accuracy")
     table.add_column("decision and options", overflow="fold")
     for name in ("trials", "seen, %", "effect", "size"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -96,13 +96,13 @@ def effect_rows(options: Sequence[Effect]) -> list[tuple[str, ...]]:
 
 
 def ablation_tables(found: Ablation) -> Iterator[str | Table]:
-    """What every choice of a network is worth, from trainings."""
+    """Yield the lines and tables of `nas explain --ablate`."""
     yield (
         f"trial {found.trial.number} and {counted(len(found.options), 'network')} one decision from "
         f"it, each trained {trained_text(found.seeds, found.epochs)}, itself with {found.own_seeds}: "
         f"accuracy {found.accuracy:.2%}"
     )
-    table = titled("what its decisions are worth, against the mean of their other options")
+    table = titled("worth of its decisions, against the mean of their other options")
     for name in ("decision", "taken"):
         table.add_column(name, overflow="fold")
     for name in ("others", "points of accuracy"):
@@ -111,30 +111,30 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
         points = points_text(decision.accuracy, decision.half)
         table.add_row(decision.path, decision.taken, str(decision.options), points)
     yield table
-    table = titled("against each other option")
+    table = titled("worth against each other option")
     for name in ("decision", "taken", "instead of"):
         table.add_column(name, overflow="fold")
     for name in ("points of accuracy", "parameters"):
         table.add_column(name, justify="right", no_wrap=True)
     for worth in sorted(found.options, key=lambda w: -(w.accuracy or 0.0)):
         other = worth.alternative
-        said = "the same function" if other.same else points_text(worth.accuracy, worth.half)
-        table.add_row(other.path, other.taken, other.instead, said, f"{worth.parameters:+,}")
+        points = "the same function" if other.same else points_text(worth.accuracy, worth.half)
+        table.add_row(other.path, other.taken, other.instead, points, f"{worth.parameters:+,}")
     yield table
     yield from failed_tables(found.failed)
     yield (
-        "positive: the choice is better. ± is the 95 % t-interval of the difference of the means, with "
-        "the network's own deviation, and one for all others"
+        "positive: the choice is better. ± is the 95 % t-interval of the difference of means, with one "
+        "deviation for the network itself and one for all others"
     )
 
 
 def trained_text(seeds: int, epochs: int) -> str:
-    """How networks were trained: `with 3 seeds for 1 epoch`."""
+    """A text such as `with 3 seeds for 1 epoch`."""
     return f"with {counted(seeds, 'seed')} for {counted(epochs, 'epoch')}"
 
 
 def percent_text(estimate: Estimate | None, missing: str = "-") -> str:
-    """A mean in %: `81.20 ± 0.40`."""
+    """A mean in %, such as `81.20 ± 0.40`."""
     if estimate is None:
         return missing
     half = "" if estimate.half is None else f" ± {100 * estimate.half:.2f}"
@@ -142,14 +142,14 @@ def percent_text(estimate: Estimate | None, missing: str = "-") -> str:
 
 
 def points_text(share: float | None, half: float | None) -> str:
-    """A difference of accuracies in points: `+1.2 ± 0.4`."""
+    """A difference of accuracies in points, such as `+1.20 ± 0.40`."""
     if share is None:
         return "failed"
     return f"{100 * share:+.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
 
 
 def explanation_document(found: Explanation) -> dict[str, Any]:
-    """What `nas explain --json` prints.
+    """The document of `nas explain --json`.
 
     Keys: trials, epochs, draws, by, importance (by score, then decision: share, low, high) and
     effects (by decision, a list: option, trials, seen, seen_half, accuracy, low, high, parameters).
@@ -168,7 +168,7 @@ def explanation_document(found: Explanation) -> dict[str, Any]:
 
 
 def ablation_document(found: Ablation) -> dict[str, Any]:
-    """What `nas explain --ablate --json` adds under `ablation`.
+    """The document of `nas explain --ablate --json` under `ablation`.
 
     Keys: trial, epochs, seeds, own_seeds, accuracy, deviation, decisions (path, taken, accuracy, half, options),
     options (path, taken, instead, architecture, same, accuracy, half, parameters) and failed
@@ -201,11 +201,11 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
 
 BASIS = {
     "model": (
-        "share: of the variance over uniform draws that a decision explains by itself, 95 % interval under "
-        "a Gaussian process; parameters are counted (their logarithm). The rest is explained together"
+        "share: part of the variance over uniform draws that a decision explains by itself, 95 % interval "
+        "under a Gaussian process; parameters are counted (their logarithm). The rest are interactions"
     ),
-    "fanova": "share: of the variance that a decision explains by itself in a random forest (Optuna)",
-    "ped-anova": "share: of what sets the better half of the trials apart from all (Optuna)",
+    "fanova": "share: part of the variance that a decision explains by itself in a random forest (Optuna)",
+    "ped-anova": "share: part of the difference between the better half of the trials and all (Optuna)",
 }
 
 
@@ -217,5 +217,5 @@ def _seen(effect: Effect) -> str:
 
 
 def titled(title: str) -> Table:
-    """A table without columns yet, under a title."""
+    """An empty table with a title."""
     return Table(title=title, title_justify="left", box=None, pad_edge=False)

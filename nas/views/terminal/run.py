@@ -1,4 +1,4 @@
-"""A run as a table for people and as a document for programs."""
+"""Overview of a run, as tables and as a JSON document."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nas.runs.run import Run
 from search_spaces import SearchSpace
 from search_spaces.tree.values import thaw
 
-_CUT = 108  # characters of an architecture in a table; nas show RUN TRIAL has all of it
+_CUT = 108  # most characters of an architecture in a table; `nas show RUN TRIAL` prints all
 
 
 def front_table(
     front: Sequence[Trial], space: SearchSpace | None = None, *, title: str | None = None
 ) -> Table:
-    """The trials of a front, one a row, with the hyperparameters that were searched."""
+    """A table of the trials of a front, with their searched hyperparameters."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("trial", "accuracy", "parameters", "MACs", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -45,7 +45,7 @@ def front_table(
 
 
 def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table]:
-    """What `nas show` prints, a line or a table at a time: the search, its front, what to do next."""
+    """Yield the lines and tables of `nas show`: the search, its front, the next commands."""
     settings, path = run.settings, run.path
     schedule = "" if settings.schedule == "none" else f" with {settings.schedule}"
     stopped = sum(trial.stopped_early for trial in run.trials)
@@ -61,50 +61,50 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
     space_file = f" --space {settings.space}" if settings.space_in_file else ""
     yield "next:"
-    steps = [(f"tensorboard {path}{space_file}", "look")]
+    steps = [(f"tensorboard {path}{space_file}", "look at the search")]
     if run.front:
         steps = [
-            (f"show {path} {run.best().number}{space_file}", "the best one drawn"),
-            (f"retrain {path}{space_file}", "train the best one properly"),
-            (f"export {path} --to winner", "take its weights away as they are"),
+            (f"show {path} {run.best().number}{space_file}", "draw the best network"),
+            (f"retrain {path}{space_file}", "train the best network properly"),
+            (f"export {path} --to winner", "export its weights as they are"),
             *steps,
         ]
     width = max(len(step) for step, _ in steps)
-    yield from (f"  nas {step:<{width}}  # {why}" for step, why in steps)
+    yield from (f"  nas {step:<{width}}  # {purpose}" for step, purpose in steps)
 
 
 def budget_line(run: Run) -> str:
-    """What the search has spent, and within which limits."""
+    """A line with the cost of a search and its limits."""
     seconds = sum(trial.seconds for trial in run.trials)
     each = f", {seconds / len(run.trials):.1f} s a trial" if run.trials else ""
-    told = f"spent: {duration(seconds)} of training, {counted(epochs_of(run), 'epoch')}{each}"
+    line = f"spent: {duration(seconds)} of training, {counted(epochs_of(run), 'epoch')}{each}"
     limits = run.settings.limits
     if limits.max_parameters is not None:
-        told += f"; at most {limits.max_parameters:,} parameters"
+        line += f"; at most {limits.max_parameters:,} parameters"
     if limits.max_macs is not None:
-        told += f"; at most {short(limits.max_macs)} MACs"
-    return told
+        line += f"; at most {short(limits.max_macs)} MACs"
+    return line
 
 
 def epochs_of(run: Run) -> int:
-    """The epochs that a search has trained: those that a trial went on from count once."""
+    """The epochs that a search has trained; those before a trial was resumed count once."""
     return sum(len(trial.curve) - trial.proposal.start_epoch for trial in run.trials)
 
 
 def failure_lines(failures: Sequence[Trial]) -> list[str]:
-    """The causes of the failures, counted, the most frequent first."""
+    """The causes of failure with their counts, the most frequent first."""
     causes = Counter(str(trial.failure) for trial in failures)
     return [f"{count} x {cause}" for cause, count in causes.most_common()]
 
 
 def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
-    """What `nas show --json` prints.
+    """The document of `nas show --json`.
 
     Keys: run, space, data, strategy, schedule, seed, trials, completed, stopped_early (of those
     completed), failed, hypervolume, front and failures. Each item of `front` has number,
-    architecture, notation, recipe, hyperparameters, epochs (that it was trained, in all),
-    resume_from (the trial whose training was resumed, or null), scores, seconds and weights (the file, or
-    null); of `failures` number, architecture, cause and message.
+    architecture, notation, recipe, hyperparameters, epochs (of training, in total),
+    resume_from (the trial that was resumed, or null), scores, seconds and weights (the file, or
+    null); each item of `failures` has number, architecture, cause and message.
     """
     settings = run.settings
     return {
@@ -148,14 +148,14 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
 
 
 def notation(trial: Trial, space: SearchSpace | None) -> str:
-    """The architecture in the shortest text that the space can read back."""
+    """The notation of an architecture, or its canonical text without a space."""
     if space is None or trial.architecture not in space:
         return str(trial.architecture)
     return space.format(trial.architecture)
 
 
 def cut(text: str, length: int) -> str:
-    """The beginning of a text that is too long."""
+    """Cut a text to at most `length` characters."""
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 

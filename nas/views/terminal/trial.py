@@ -1,4 +1,4 @@
-"""One trial: what it is, how it went, where it comes from, what each of its layers costs."""
+"""Details of one trial: scores, recipe, layers with costs, curve, lineage."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from nas.views.drawings import Drawing, describe
 from nas.views.drawings.text import WIDTH, lines
 from search_spaces import SearchSpace
 
-_CHILDREN = 12  # that are named
+_CHILDREN = 12  # most children that are listed
 
 
 def drawing_of(run: Run, trial: Trial, space: SearchSpace) -> Drawing:
-    """The architecture of a trial, with the difference to its parent marked."""
+    """Describe the architecture of a trial, with the differences to its parent."""
     return _drawing(run, trial, space, _lineage(run, space))
 
 
@@ -33,7 +33,14 @@ def _drawing(run: Run, trial: Trial, space: SearchSpace, lineage: Lineage) -> Dr
 def trial_lines(
     run: Run, trial: Trial, space: SearchSpace, *, plain: bool = False
 ) -> Iterator[str]:
-    """What `nas show RUN TRIAL` prints, in 80 columns; `plain`: in ASCII."""
+    """Yield the lines of `nas show RUN TRIAL`, of at most 80 columns.
+
+    Args:
+        run: The run.
+        trial: The trial.
+        space: The search space.
+        plain: Use ASCII only.
+    """
     on_front = ", on the front" if any(trial is member for member in run.front) else ""
     took = duration(trial.seconds)
     if trial.failure is None:
@@ -53,12 +60,12 @@ def trial_lines(
 
 
 def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]:
-    """What `nas show RUN TRIAL --json` prints.
+    """The document of `nas show RUN TRIAL --json`.
 
-    Keys: all of the journal's (number, space, architecture, hyperparameters, parents, epochs,
+    Keys: those of the journal (number, space, architecture, hyperparameters, parents, epochs,
     resume_from, root, start_epoch, recipe, scores, failure, curve, weights_sha256, measured) and notation,
     layers (rows of name, inside, times, makes, parameters, macs, changed), parent (the nearest, or
-    null), gain (of accuracy to it, or null), changes (path, before, after), ancestry and children
+    null), gain (accuracy minus that of the parent, or null), changes (path, before, after), ancestry and children
     (numbers).
     """
     lineage = _lineage(run, space)
@@ -70,7 +77,7 @@ def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]
                 "name": row.name,
                 "inside": row.inside,
                 "times": row.times,
-                "makes": list(row.makes),
+                "makes": list(row.output_shape),
                 "parameters": row.parameters,
                 "macs": row.macs,
                 "changed": row.changed,
@@ -100,12 +107,12 @@ def _children(run: Run, lineage: Lineage, trial: Trial) -> list[int]:
 
 def _recipe(trial: Trial) -> Iterator[str]:
     searched = recipe_fields(trial.proposal.hyperparameters)
-    told = [
+    fields = [
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in trial.recipe.items()
         if value is not None
     ]
-    yield from wrap("recipe: " + ", ".join(told), WIDTH, subsequent_indent="  ")
+    yield from wrap("recipe: " + ", ".join(fields), WIDTH, subsequent_indent="  ")
     if searched:
         yield from wrap(f"searched: {', '.join(searched)}", WIDTH, subsequent_indent="  ")
 
@@ -123,12 +130,12 @@ def _curve(trial: Trial, *, plain: bool) -> Iterator[str]:
 
 
 def _descent(run: Run, trial: Trial, lineage: Lineage) -> Iterator[str]:
-    way, children = lineage.ancestry(trial.number), _children(run, lineage, trial)
-    if len(way) == 1 and not children:
+    path, children = lineage.ancestry(trial.number), _children(run, lineage, trial)
+    if len(path) == 1 and not children:
         return
     yield ""
     yield "lineage"
-    for number in way[:-1] + [trial.number] * (len(way) > 1):
+    for number in path[:-1] + [trial.number] * (len(path) > 1):
         step, made = lineage.step(number), run.trials[number]
         score = f"{made.scores['accuracy']:.2%}" if made.completed else "failed"
         gain = "" if step is None else f" ({step.gain:+.2%})"

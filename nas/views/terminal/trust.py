@@ -1,4 +1,4 @@
-"""How far a front can be trusted, as tables of 80 columns and as a document."""
+"""Trust in a front, as tables of 80 columns and as a JSON document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nas.views.terminal.failed import failed_documents, failed_tables
 
 
 def trust_tables(found: Trust) -> Iterator[str | Table]:
-    """What `nas trust` prints, a line or a table at a time."""
+    """Yield the lines and tables of `nas trust`."""
     brief, long = found.epochs
     yield (
         f"{len(found.members)} of the {counted(found.front, 'network')} of the front, "
@@ -35,12 +35,12 @@ def trust_tables(found: Trust) -> Iterator[str | Table]:
 
 
 def lengths(found: Trust) -> list[str]:
-    """How long the brief and the longer trainings were."""
+    """The epochs of the brief and of the longer trainings, as texts."""
     return [counted(epochs, "epoch") for epochs in found.epochs]
 
 
 def member_cells(member: Member) -> tuple[str, ...]:
-    """Trial, parameters, accuracy found, after brief and after long training, share of fronts."""
+    """Trial, parameters, accuracy in the search, after brief and long training, share of fronts."""
     return (
         str(member.trial.number),
         f"{member.trial.scores['parameters']:,}",
@@ -74,8 +74,8 @@ def _lines(found: Trust) -> Iterator[str]:
             yield f"noise of a seed after {length}: {100 * noise:.2f} points (standard deviation)"
     if found.luck is not None:
         yield (
-            f"luck of what was picked: {points_text(found.luck.mean, found.luck.half)} points above "
-            f"what other seeds give after {brief}"
+            f"luck of the picked networks: {points_text(found.luck.mean, found.luck.half)} points above "
+            f"other seeds after {brief}"
         )
     if found.correlation is not None:
         c = found.correlation
@@ -84,11 +84,11 @@ def _lines(found: Trust) -> Iterator[str]:
             f"(within the noise {c.low:.2f} to {c.high:.2f})"
         )
     if found.seeds == 1:
-        yield "one seed says nothing of noise: --seeds 3"
+        yield "one seed cannot show noise: use --seeds 3"
 
 
 def trust_document(found: Trust) -> dict[str, Any]:
-    """What `nas trust --json` prints.
+    """The document of `nas trust --json`.
 
     Keys: epochs (brief, long), seeds, front, members (number, parameters, found, brief, long: mean
     and half, or null; on_front), noise (brief, long), luck, correlation (value, low, high, or null),

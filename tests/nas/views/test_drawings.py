@@ -33,7 +33,7 @@ def test_the_rows_of_a_network_add_up_to_its_cost(mutant):
     _, drawing, _ = mutant
     whole = total(drawing.stages)
     assert (whole.parameters, whole.macs) == (drawing.cost.parameters, drawing.cost.macs)
-    assert whole.makes == (10,)
+    assert whole.output_shape == (10,)
 
 
 def test_what_a_mutation_changed_is_told(mutant):

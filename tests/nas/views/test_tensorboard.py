@@ -122,7 +122,7 @@ def test_text_says_what_is_best_how_to_load_it_and_what_it_was_made_with(run):
     assert "| strategy | evolution:population=20,tournament=5 |" in found["3_settings"]
     assert "'torch': " in found["3_settings"]
     assert found["5_failures"] == "1 failed: 24\n\n- 1 x diverged: as it was invented"
-    assert f"How trial {run.best().number}, the best, came about" in found["4_lineage"]
+    assert f"Lineage of trial {run.best().number}, the best" in found["4_lineage"]
 
 
 def test_importance_is_drawn_and_told_as_nas_explain_has_it(run):
