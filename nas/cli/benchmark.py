@@ -1,4 +1,4 @@
-"""`nas benchmark`: search strategies side by side on a table, and training speed."""
+"""`nas benchmark`: comparison of search strategies on a table, and of training speed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.console import messages, results
-from nas.cli.options import Device, Json, Recipe, recipe_fields
+from nas.cli.console import help_without_command, messages, results
+from nas.cli.options import Classes, Device, Json, Recipe, recipe_fields
 
 if TYPE_CHECKING:
     from nas.benchmark.searches import Benchmark
@@ -18,52 +18,63 @@ if TYPE_CHECKING:
     from nas.benchmark.training import Candidate, Measurement
 
 app = typer.Typer(
-    help="Search strategies on a table of published scores; training speed.",
-    no_args_is_help=True,
+    help="Compare search strategies, or training speed.",
     rich_markup_mode=None,
 )
 
 
-@app.callback()
-def benchmark() -> None:
-    """Measure the toolkit and others."""
+app.callback(invoke_without_command=True)(help_without_command)
 
 
 @app.command()
 def search(
-    table: Annotated[Path, typer.Option(help="CSV or CSV.gz: architectures and their scores.")],
-    space: Annotated[str, typer.Option(help="As for nas search.")],
+    table: Annotated[
+        Path, typer.Option(help="CSV or CSV.gz file of architectures and their scores.")
+    ],
+    space: Annotated[
+        str, typer.Option(help="Search space of the architectures, as for nas search.")
+    ],
     accuracy: Annotated[
         str,
         typer.Option(
-            help="The column that is searched by; or columns by epochs: 12=COLUMN,200=COLUMN."
+            help="Column that is searched by, or columns by epochs: 12=COLUMN,200=COLUMN."
         ),
     ],
     report: Annotated[
-        str | None, typer.Option(help="The column that is reported. Default: the one searched.")
+        str | None, typer.Option(help="Column that is reported. Default: that of --accuracy.")
     ] = None,
     strategies: Annotated[
-        str, typer.Option(help="With commas between them: random,evolution:population=64,...")
+        str,
+        typer.Option(help="Strategies, separated by commas: random,evolution:population=64,..."),
     ] = "random,evolution,nsga2",
-    trials: Annotated[int, typer.Option(help="Of each search.")] = 200,
-    seeds: Annotated[int, typer.Option(help="Searches for each strategy.")] = 20,
-    objectives: Annotated[str, typer.Option(help="accuracy, or accuracy,parameters.")] = "accuracy",
+    trials: Annotated[int, typer.Option(help="Trials of each search.")] = 200,
+    seeds: Annotated[int, typer.Option(help="Searches per strategy, each with another seed.")] = 20,
+    objectives: Annotated[
+        str, typer.Option(help="Objectives: accuracy, or accuracy,parameters.")
+    ] = "accuracy",
     seconds: Annotated[
-        str | None, typer.Option(help="The column with the time an evaluation took.")
+        str | None, typer.Option(help="Column with the seconds of an evaluation.")
     ] = None,
-    at: Annotated[str, typer.Option(help="Compare after so many trials: 30,50,100.")] = "",
+    at: Annotated[
+        str, typer.Option(help="Numbers of trials after which to compare: 30,50,100.")
+    ] = "",
     input: Annotated[  # noqa: A002 - the option is called --input
-        str, typer.Option("--input", help="Shape of one input; decides the costs.")
+        str, typer.Option("--input", help="Shape of one input, for the costs.")
     ] = "3x32x32",
-    classes: Annotated[int, typer.Option(help="Likewise.")] = 10,
-    max_pending: Annotated[int, typer.Option(help="Proposals in flight at most.")] = 1,
-    workers: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
-    out: Annotated[Path, typer.Option(help="Results; searches there are not run again.")] = Path(
-        "benchmarks/search"
-    ),
+    classes: Classes = 10,
+    max_pending: Annotated[int, typer.Option(help="Largest number of pending proposals.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of processes. Default: one per core.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder of results; searches in it are not run again.")
+    ] = Path("benchmarks/search"),
     json: Json = False,
 ) -> None:
-    """Run strategies side by side on a table; run the same command again to continue."""
+    """Compare strategies on a table of published scores.
+
+    Run the same command again to continue.
+    """
     from nas.benchmark import searches
     from nas.benchmark.contestants import split
     from nas.benchmark.report import report as report_on
@@ -102,28 +113,29 @@ def search(
 @app.command()
 def training(
     spaces: Annotated[
-        str, typer.Option(help="SPACE*HOW_MANY with + between them; spaces as for nas search.")
+        str,
+        typer.Option(help="Networks to train: SPACE*COUNT, joined by +; spaces as for nas search."),
     ] = "nasbench201:channels=8,cells=1*8+mobile*4",
-    data: Annotated[str, typer.Option(help="Images, as for nas search.")] = "digits",
+    data: Annotated[str, typer.Option(help="Data set of images, as for nas search.")] = "digits",
     images: Annotated[
-        int | None, typer.Option(help="Train and validate on so many of them only.")
+        int | None, typer.Option(help="Number of images to train and validate on. Default: all.")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Of each training.")] = 2,
-    batch_size: Annotated[int, typer.Option(help="Examples a step.")] = 64,
-    seeds: Annotated[int, typer.Option(help="Rounds over the architectures.")] = 3,
+    epochs: Annotated[int, typer.Option(help="Epochs of each training.")] = 2,
+    batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 64,
+    seeds: Annotated[int, typer.Option(help="Trainings per network, each with another seed.")] = 3,
     recipe: Recipe = "",
     loader_workers: Annotated[
-        int, typer.Option(help="Processes of the plain loop's DataLoader.")
+        int, typer.Option(help="Worker processes of the plain loop's DataLoader.")
     ] = 2,
-    threads: Annotated[int, typer.Option(help="Torch threads.")] = 1,
+    threads: Annotated[int, typer.Option(help="Number of torch threads.")] = 1,
     device: Device = "auto",
-    out: Annotated[Path | None, typer.Option(help="A file for the JSON document too.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File for the JSON document.")] = None,
     json: Json = False,
 ) -> None:
-    """Train architectures by our loop and the plain one, in turns, and say what each took.
+    """Compare the times of our training loop and a plain one.
 
-    Stopped, it says what whole rounds over the architectures have shown; the same command with the
-    same --out goes on from there.
+    Networks are trained by both, in turns. When stopped, it reports the completed rounds over the networks; the same command with the same
+    --out continues.
     """
     from nas.benchmark import training as speed
     from nas.benchmark.throughput import Bench
@@ -156,40 +168,40 @@ def training(
 def _measured(
     bench: Bench, candidates: list[Candidate], seeds: int, out: Path | None
 ) -> Iterator[dict[str, object]]:
-    """What is known after every round over the candidates, from those in `out` on."""
+    """Yield the document after each round over the candidates, starting from those in `out`."""
     from rich.progress import track
 
     from nas.benchmark import training as speed
 
     console = messages()
-    circumstances = {"machine": speed.machine(str(bench.data.device)), **bench.described()}
-    measured = _before(out, circumstances, candidates)
+    conditions = {"machine": speed.machine(str(bench.data.device)), **bench.described()}
+    measured = _before(out, conditions, candidates)
     profiles = [
         bench.profile(c.space, c.architecture)
         for c in track(candidates, "profiled", console=console)
     ]
     one_round = len(speed.LOOPS) * len(candidates)
 
-    def known() -> dict[str, object]:
+    def summary() -> dict[str, object]:
         found = speed.summary(candidates, measured, profiles)
         rounds, times = len(measured) // one_round, found["ratio"]["mean"]
         console.print(f"round {rounds} of {seeds}: {times:.2f} times the plain loop")
-        return {**circumstances, **found}
+        return {**conditions, **found}
 
     if measured:
-        yield known()
+        yield summary()
     left = range(len(measured) // one_round, seeds)
     trainings = speed.run(bench, candidates, left)
     for ended in track(trainings, "trainings", total=len(left) * one_round, console=console):
         measured.append(ended)
         if len(measured) % one_round == 0:
-            yield known()
+            yield summary()
 
 
 def _before(
-    out: Path | None, circumstances: dict[str, object], candidates: list[Candidate]
+    out: Path | None, conditions: dict[str, object], candidates: list[Candidate]
 ) -> list[Measurement]:
-    """What the file of an earlier benchmark has of this one."""
+    """Read the measurements of an earlier, unfinished benchmark."""
     from nas.benchmark import training as speed
     from search_spaces import strict_json
 
@@ -197,21 +209,21 @@ def _before(
         return []
     try:
         document = strict_json.loads(out.read_text())
-        return speed.measured_before(document, circumstances, candidates)
+        return speed.measured_before(document, conditions, candidates)
     except (ValueError, LookupError, TypeError) as error:
         got = error if isinstance(error, ValueError) else "not a benchmark"
         raise ValueError(
-            f"--out: want a new file, or one of this very benchmark to go on from; {out}: {got}"
+            f"--out: want a new file, or an unfinished one of the same benchmark; {out}: {got}"
         ) from None
 
 
 def _counted(text: str) -> list[tuple[str, int]]:
-    """`nasbench201:channels=8*8+mobile*4`."""
+    """Parse spaces with counts, such as `nasbench201:channels=8*8+mobile*4`."""
     counted = []
     for part in text.split("+"):
         space, star, count = part.rpartition("*")
         if not star or not count.isdecimal():
-            raise ValueError(f"--spaces: want SPACE*HOW_MANY+..., got {text!r}")
+            raise ValueError(f"--spaces: want SPACE*COUNT+..., got {text!r}")
         counted.append((space, int(count)))
     return counted
 
@@ -250,12 +262,14 @@ def _run(
         except Exception:  # says itself what went wrong
             raise
         except BaseException:  # Ctrl-C and SIGTERM
-            bar.console.print(f"stopped; what has ended is in {out}, the same command continues")
+            bar.console.print(
+                f"stopped; completed searches are in {out}, the same command continues"
+            )
             raise
 
 
 def _columns(text: str) -> dict[int, str]:
-    """`COLUMN`, or `12=COLUMN,200=COLUMN`, by epochs."""
+    """Parse `COLUMN`, or columns by epochs such as `12=COLUMN,200=COLUMN`."""
     if "=" not in text:
         return {1: text}
     columns = {}

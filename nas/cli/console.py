@@ -1,22 +1,24 @@
-"""Where commands print: results to stdout, progress and messages to stderr."""
+"""Consoles of the commands: results go to stdout, progress and messages to stderr."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def results() -> Console:
-    """Where results go."""
+    """Make the console for results, on stdout."""
     from rich.console import Console
 
     return Console(markup=False, highlight=False)
 
 
 def messages() -> Console:
-    """Where progress and messages go."""
+    """Make the console for progress and messages, on stderr."""
     from rich.console import Console
 
     return Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
@@ -31,3 +33,9 @@ def print_json(document: Any) -> None:
     import json
 
     print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def help_without_command(context: typer.Context) -> None:
+    """Print the help if no command was given."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())

@@ -1,4 +1,4 @@
-"""`nas explain`, `nas trust` and `nas report`: why, how sure, and a page to send."""
+"""`nas explain`, `nas trust` and `nas report`: importance, uncertainty, and a report."""
 
 from __future__ import annotations
 
@@ -20,30 +20,37 @@ if TYPE_CHECKING:
 
     from nas.core.trial import Trial
 
-FirstSeed = Annotated[int, typer.Option("--seed", help="Another one: other seeds, trained anew.")]
+FirstSeed = Annotated[
+    int, typer.Option("--seed", help="Set of training seeds, 0 to 999; another set trains again.")
+]
 
 
 def explain(
     run: RunPath,
     by: Annotated[
-        str, typer.Option(help="How importance is estimated: model, fanova or ped-anova.")
+        str, typer.Option(help="Estimate of importance: model, fanova or ped-anova.")
     ] = "model",
-    top: Annotated[int, typer.Option(help="Decisions to show.")] = 10,
+    top: Annotated[int, typer.Option(help="Number of decisions to show.")] = 10,
     ablate: Annotated[
-        bool, typer.Option("--ablate", help="Train what is one decision from the winner.")
+        bool,
+        typer.Option(
+            "--ablate", help="Train every network that differs from the winner in one decision."
+        ),
     ] = False,
     trial: TrialNumber = None,
     one: Annotated[
-        bool, typer.Option("--one", help="With --ablate: one other option of each decision.")
+        bool,
+        typer.Option("--one", help="With --ablate: train only one other option of each decision."),
     ] = False,
-    seeds: Annotated[int, typer.Option(help="With --ablate: trainings of each network.")] = 3,
+    seeds: Annotated[int, typer.Option(help="With --ablate: trainings per network.")] = 3,
     seed: FirstSeed = 0,
     space: SpaceFile = None,
     json: Json = False,
 ) -> None:
-    """Why the winner won: what matters, and what each option and choice is worth.
+    """Explain importance of decisions and effects of options.
 
-    Trainings of --ablate are kept in the run, and continue when the command is run again.
+    --ablate adds the worth of each choice of the winner. Its trainings are stored in the run; run the
+    same command again to continue them.
     """
     from nas.analysis.explanation.explain import explain as explain_run
     from nas.analysis.retraining import ablation
@@ -51,7 +58,7 @@ def explain(
     from nas.views.terminal import explanation as tables
 
     if not ablate and (trial is not None or one):
-        raise ValueError("--trial and --one say what to ablate: add --ablate")
+        raise ValueError("--trial and --one are options of an ablation: add --ablate")
     if top < 1:
         raise ValueError(f"--top: want at least 1, got {top}")
     opened = Run(run, space)
@@ -78,16 +85,20 @@ def explain(
 
 def trust(
     run: RunPath,
-    networks: Annotated[int, typer.Option(help="Of the front, evenly along it.")] = 5,
-    seeds: Annotated[int, typer.Option(help="Trainings of each, at each length.")] = 3,
-    longer: Annotated[int, typer.Option(help="Times as many epochs as in the search.")] = 4,
+    networks: Annotated[
+        int, typer.Option(help="Networks to train again, evenly along the front.")
+    ] = 5,
+    seeds: Annotated[
+        int, typer.Option(help="Trainings per network, for each number of epochs.")
+    ] = 3,
+    longer: Annotated[int, typer.Option(help="Factor of the epochs of the longer trainings.")] = 4,
     seed: FirstSeed = 0,
     space: SpaceFile = None,
     json: Json = False,
 ) -> None:
-    """How far the front can be trusted: some of it trained again, with other seeds and longer.
+    """Train the front again, to measure noise and luck.
 
-    The trainings are kept in the run, and continue when the command is run again.
+    Networks of the front are trained with other seeds, and longer. The trainings are stored in the run; run the same command again to continue them.
     """
     from nas.analysis.retraining.ablation import first_seed
     from nas.analysis.retraining.trust import trust as trust_run
@@ -111,12 +122,12 @@ def trust(
 
 def report(
     run: RunPath,
-    to: Annotated[Path, typer.Option(help="The file.")] = Path("report.html"),
+    to: Annotated[Path, typer.Option(help="File to write.")] = Path("report.html"),
     space: SpaceFile = None,
 ) -> None:
-    """One self-contained page to send: pictures, importance, lineage, how to reproduce.
+    """Write one self-contained HTML page about a run.
 
-    What nas explain --ablate and nas trust have trained is in it; nothing is trained for it.
+    It has pictures, importance, lineage, and the command that reproduces the run. Stored trainings of nas explain --ablate and nas trust are shown; nothing is trained.
     """
     from nas.runs.run import Run
     from nas.views.html.report import write_report
@@ -137,7 +148,7 @@ def _show(document: Any, parts: Iterable[str | Table], *, as_json: bool) -> None
 
 @contextmanager
 def trainings_bar() -> Iterator[tuple[Callable[[int, int], None], Callable[[Trial], None]]]:
-    """A bar that fills as trainings are made; however they end, what was made is kept."""
+    """Show a progress bar of trainings; yield functions that start and advance it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = messages()
@@ -145,9 +156,9 @@ def trainings_bar() -> Iterator[tuple[Callable[[int, int], None], Callable[[Tria
     bar = Progress(*columns, console=console)
     task, started = bar.add_task("training", total=0), False
 
-    def begin(wanted: int, missing: int) -> None:
+    def begin(count: int, missing: int) -> None:
         nonlocal started
-        console.print(f"{wanted} trainings, of which {wanted - missing} are there already")
+        console.print(f"{count} trainings, {count - missing} of them stored already")
         if missing:
             bar.update(task, total=missing)
             bar.start()
@@ -162,8 +173,8 @@ def trainings_bar() -> Iterator[tuple[Callable[[int, int], None], Callable[[Tria
     try:
         yield begin, ended
     except (KeyboardInterrupt, Terminated):
-        console.print("stopped; what was trained is kept, the same command continues")
+        console.print("stopped; completed trainings are stored, the same command continues")
         raise
     finally:
-        if started:  # else it would leave an empty line
+        if started:  # a bar that never started would leave an empty line
             bar.stop()

@@ -1,4 +1,4 @@
-"""`nas spaces`, `nas profile`, `nas strategies` and `nas schedules`: what there is."""
+"""`nas spaces`, `nas profile`, `nas strategies` and `nas schedules`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 
 def spaces(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="As for nas search --space.")
+        str | None,
+        typer.Argument(metavar="NAME", help="A search space, as for nas search --space."),
     ] = None,
     input: Annotated[  # noqa: A002 - the option is called --input
         str | None,
-        typer.Option("--input", help="Shape of one input. Default: 3x32x32, 3x128 or 64."),
+        typer.Option(
+            "--input", help="Shape of one input. Default: 3x32x32, 3x128 or 64, as the space needs."
+        ),
     ] = None,
     classes: Classes = 10,
-    trials: Annotated[int | None, typer.Option(help="Warn where there are fewer to try.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Warn if the space has fewer networks than this.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """The search spaces there are, or what the one called NAME holds."""
+    """List the search spaces, or report on the one called NAME."""
     if name is not None:
         _report_space(name, input, classes, trials, as_json=json)
         return
@@ -82,9 +87,12 @@ def _report_space(
 
 
 def profile(
-    space: Annotated[str, typer.Argument(metavar="SPACE", help="As for nas search --space.")],
+    space: Annotated[
+        str, typer.Argument(metavar="SPACE", help="A search space, as for nas search --space.")
+    ],
     architecture: Annotated[
-        str, typer.Argument(metavar="ARCHITECTURE", help="A known name, or any notation.")
+        str,
+        typer.Argument(metavar="ARCHITECTURE", help="A published name or a notation of the space."),
     ],
     input: Annotated[  # noqa: A002 - the option is called --input
         str, typer.Option("--input", help="Shape of one input.")
@@ -92,7 +100,7 @@ def profile(
     classes: Classes = 10,
     json: Json = False,
 ) -> None:
-    """Parameters, MACs and activation memory of an architecture, without training it."""
+    """Count parameters, MACs and memory of an architecture."""
     from dataclasses import asdict
 
     from nas.core.numbers import short
@@ -123,14 +131,14 @@ def profile(
 
 
 def strategies(json: Json = False) -> None:
-    """The search strategies there are."""
+    """List the search strategies."""
     from nas.strategies import STRATEGIES
 
     _list("strategy", STRATEGIES, as_json=json)
 
 
 def schedules(json: Json = False) -> None:
-    """The fidelity schedules there are: how long what a strategy proposes is trained."""
+    """List the schedules, which set the epochs of each trial."""
     from nas.schedules import SCHEDULES
 
     _list("schedule", SCHEDULES, as_json=json)

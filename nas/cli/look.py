@@ -1,4 +1,4 @@
-"""`nas show`, `nas plot` and `nas tensorboard`: what there is to see of a run."""
+"""`nas show`, `nas plot` and `nas tensorboard`: views of a run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 def show(
     run: RunPath,
     trial: Annotated[
-        int | None, typer.Argument(metavar="TRIAL", help="One trial: drawn, layer by layer.")
+        int | None, typer.Argument(metavar="TRIAL", help="Number of one trial to show in detail.")
     ] = None,
     json: Json = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print all trials, one a row.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print all trials as CSV, one per row.")
+    ] = False,
     space: SpaceFile = None,
 ) -> None:
-    """The front and the failures of a run, or one trial; and what to do next."""
+    """Show the front and the failures of a run, or one trial."""
     if csv and (json or trial is not None):
         raise ValueError("--csv prints all trials: drop --json and TRIAL")
     if csv:
@@ -35,13 +37,13 @@ def show(
 
 
 def show_run(path: Path, *, as_json: bool, space: SearchSpace | str | None = None) -> None:
-    """Print the front, the failures, and what to do next."""
+    """Print the front, the failures, and the next commands."""
     from nas.runs.run import Run
     from nas.views.terminal.run import document, overview
 
     run = Run(path, space)
     known = space is not None or not run.settings.space_in_file
-    opened = run.space if known else None  # else the text of architectures will do
+    opened = run.space if known else None  # without it, architectures are shown as plain text
     if as_json:
         print_json(document(run, opened))
         return
@@ -78,18 +80,22 @@ def _show_csv(path: Path, space: str | None) -> None:
 def plot(
     run: RunPath,
     to: Annotated[
-        Path, typer.Option(help="A folder for all pictures, or a file .png, .svg or .pdf for one.")
+        Path, typer.Option(help="Folder for all pictures, or a .png, .svg or .pdf file for one.")
     ],
     what: Annotated[
-        str, typer.Option(help="For a file: front, progress, lineage or architecture.")
+        str,
+        typer.Option(help="Picture to write to a file: front, progress, lineage or architecture."),
     ] = "front",
-    theme: Annotated[str, typer.Option(help="light or dark: both read on any page.")] = "light",
+    theme: Annotated[str, typer.Option(help="Colours: light or dark.")] = "light",
     trial: Annotated[
-        int | None, typer.Option("--trial", help="Whose architecture. Default: the best one's.")
+        int | None,
+        typer.Option(
+            "--trial", help="Number of the trial whose architecture is drawn. Default: the best."
+        ),
     ] = None,
     space: SpaceFile = None,
 ) -> None:
-    """Pictures of a search: its front, its progress, its lineage, an architecture."""
+    """Draw the front, progress and lineage, and an architecture."""
     from nas.runs.run import Run
     from nas.views.pictures import save
 
@@ -100,15 +106,16 @@ def plot(
 def tensorboard(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Write it anew, from the journal.")
+        bool, typer.Option("--rebuild", help="Rewrite the TensorBoard files from the journal.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option(help="Default: the first that is free from 6006 on.")
+        int | None,
+        typer.Option(help="Port to serve on. Default: the first free port from 6006 on."),
     ] = None,
-    serve: Annotated[bool, typer.Option(help="Start it; else it is only written.")] = True,
+    serve: Annotated[bool, typer.Option(help="Start TensorBoard, or only write its files.")] = True,
     space: SpaceFile = None,
 ) -> None:
-    """Look at runs in TensorBoard, on this machine's own address."""
+    """Show runs in TensorBoard, on the loopback address."""
     from nas.runs.run import Run
     from nas.views.tensorboard.serving import free_port, prepare, serve_folder, welcome
 

@@ -1,6 +1,6 @@
-"""The `nas` command: what it consists of, and what its ends mean.
+"""The `nas` command: its subcommands and its exit statuses.
 
-Results go to stdout, progress and messages to stderr. Exit status: 0 done, 1 failure, 2 bad input
+Results go to stdout, progress and messages to stderr. Exit status: 0 success, 1 failure, 2 bad input
 (one line that says what to do), 74 disk full, 130 after Ctrl-C, 143 after SIGTERM.
 """
 
@@ -16,18 +16,19 @@ from typing import NoReturn
 import typer
 
 from nas.cli import benchmark, bundles, compare, explain, listings, look, search, stopping, winners
+from nas.cli.console import help_without_command
 from nas.core.schema import visible
 from nas.runs.atomic_io import is_full
 
 app = typer.Typer(
     name="nas",
-    help="Neural architecture search for PyTorch: search, look, take the winner away.",
-    no_args_is_help=True,
+    help="Neural architecture search for PyTorch: search, inspect, export the best network.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
+app.callback(invoke_without_command=True)(help_without_command)
 for command in (
     search.search,
     look.show,
@@ -50,8 +51,8 @@ for command in (
     app.command()(command)
 app.add_typer(benchmark.app, name="benchmark")
 
-# What is wrong with a path that the user named.
-_OF_A_PATH = {
+# Errors that another path avoids.
+_PATH_ERRORS = {
     errno.EACCES,
     errno.EEXIST,
     errno.EISDIR,
@@ -62,14 +63,14 @@ _OF_A_PATH = {
     errno.EROFS,
 }
 
-# typer has had click as a dependency and inside: the base of its errors is found by this way only.
+# typer depends on click or contains a copy of it: only this finds the base of its errors in both.
 CommandError: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def run() -> NoReturn:
-    """`main` as a process, which ends without taking apart what it imported: of torch, a second."""
-    status = [1]  # what Python ends with after an error of ours, which it prints
-    # The first to be registered is the last to be called: all others have done their work then.
+    """Run `main` and end the process without unloading modules, which takes a second for torch."""
+    status = [1]  # status after an exception, which Python prints
+    # Registered first, hence called last: all other exit functions have run then.
     atexit.register(lambda: stopping.leave(status[0]))
     try:
         main()
@@ -79,10 +80,10 @@ def run() -> NoReturn:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command; turn what users and systems do wrong into one line and a status."""
+    """Run the command; turn errors of users and of the system into one line and a status."""
     stopping.listen()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a name of a file may be no text
+        if isinstance(stream, TextIOWrapper):  # a file name may not be text
             stream.reconfigure(errors="backslashreplace")
     status = _status(arguments)
     if stopping.came():
@@ -105,12 +106,12 @@ def _status(arguments: list[str] | None) -> int:
         return 130
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        what = f"{where}{error.strerror or error}"
+        message = f"{where}{error.strerror or error}"
         if is_full(error):
-            return _say(f"{what}; free some space, then run the same command again", 74)
-        if where and error.errno in _OF_A_PATH:
-            return _say(f"{what}; want another path", 2)
-        return _say(what, 1)
+            return _say(f"{message}; free some space, then run the same command again", 74)
+        if where and error.errno in _PATH_ERRORS:
+            return _say(f"{message}; want another path", 2)
+        return _say(message, 1)
     except KeyboardInterrupt:
         return 130
     except stopping.Terminated:
@@ -124,7 +125,7 @@ def _status(arguments: list[str] | None) -> int:
 
 
 def _given(error: Exception, arguments: list[str]) -> str:
-    """The value of the option that an error is about, which typer does not say."""
+    """The value of the option that an error is about, which the message of typer lacks."""
     for option in getattr(getattr(error, "param", None), "opts", ()):
         for word, value in itertools.pairwise(arguments):
             if word == option:

@@ -8,40 +8,42 @@ from typing import Annotated, Any
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 Select = Annotated[
     str,
     typer.Option(
-        help="best (in the first objective), knee, smallest, or recommended (best by a model "
-        "of all scores, which are noisy)."
+        help="Network to choose: best (in the first objective), knee, smallest, or recommended (best "
+        "by a model fitted to all scores, which removes noise)."
     ),
 ]
-TrialNumber = Annotated[int | None, typer.Option("--trial", help="The number of a trial.")]
-MaxParams = Annotated[int | None, typer.Option(help="At most so many parameters.")]
+TrialNumber = Annotated[
+    int | None, typer.Option("--trial", help="Number of a trial. Default: the best.")
+]
+MaxParams = Annotated[int | None, typer.Option(help="Largest number of parameters.")]
 SpaceFile = Annotated[
     str | None,
     typer.Option(
         "--space",
-        help="FILE:VARIABLE, if the search space is in a file of your own: it is run.",
+        help="FILE:VARIABLE of a search space in your own file, which is executed.",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace the bundle that is there.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-Classes = Annotated[int, typer.Option(help="Logits.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")]
+Device = Annotated[str, typer.Option(help="Device to train on: auto, cpu, cuda or cuda:N.")]
+Classes = Annotated[int, typer.Option(help="Number of output classes.")]
 
 Recipe = Annotated[
-    str, typer.Option(help="Other fields of the recipe: averaging=0.9,mirror=random.")
+    str, typer.Option(help="Further fields of the training recipe: averaging=0.9,mirror=random.")
 ]
 
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def recipe_fields(text: str) -> dict[str, Any]:
-    """What a `Recipe` option says.
+    """Parse the option `--recipe`.
 
     Raises:
-        ValueError: it is not written like that.
+        ValueError: the text is malformed.
     """
     from search_spaces import notation as named
 
@@ -49,10 +51,10 @@ def recipe_fields(text: str) -> dict[str, Any]:
 
 
 def parse_bytes(name: str, text: str | None) -> int | None:
-    """The bytes that a text such as 500MB or 2GB says; None for none.
+    """Parse a size such as 500MB or 2GB to bytes; None stays None.
 
     Raises:
-        ValueError: it says something else; names the option.
+        ValueError: the text is malformed; names the option.
     """
     if text is None:
         return None
@@ -63,10 +65,10 @@ def parse_bytes(name: str, text: str | None) -> int | None:
 
 
 def parse_resources(text: str) -> dict[str, float]:
-    """The amounts that a text such as CPU=1,GPU=0.5 says.
+    """Parse amounts such as CPU=1,GPU=0.5.
 
     Raises:
-        ValueError: it says something else.
+        ValueError: the text is malformed.
     """
     amounts = {}
     for part in text.split(","):

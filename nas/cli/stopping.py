@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends what runs and keeps what there is, the second ends at once."""
+"""Ctrl-C and SIGTERM: the first stops the command in order, the second ends the process."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
-PATIENCE = 4.0  # seconds for what runs to stop; it may be code of the user's that holds on
+PATIENCE = 4.0  # seconds to stop in order, as code of the user may not return
 
 
 class Terminated(BaseException):
-    """SIGTERM came."""
+    """Raised by SIGTERM."""
 
 
 def listen() -> None:
     """Raise `KeyboardInterrupt` or `Terminated` in the main thread at the first signal.
 
-    At the second, or when what runs has not let go by then, the process ends where it is. What is
-    recorded stays recorded: a journal is whole after every line. Worker processes end with it.
+    At the second signal, or after `PATIENCE`, the process ends at once, and its worker processes with
+    it. Nothing recorded is lost: a journal is complete after every line.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _first)
 
 
 def came() -> bool:
-    """Whether there was a signal."""
+    """True after the first signal."""
     return signal.getsignal(signal.SIGTERM) is _at_once
 
 
 def leave(status: int) -> None:
-    """End the process without taking apart what it had imported: that is slow.
+    """End the process without unloading modules, which is slow.
 
-    It goes on if what it printed cannot be written: Python will try again, and say so.
+    Return if the output cannot be flushed, so that Python tries again and reports the error.
     """
     try:
         sys.stdout.flush()

@@ -478,7 +478,7 @@ def test_commands_print_80_columns_and_one_document(run, runs, capfd, monkeypatc
         (["explain", "absent"], "want the folder of a run, got absent"),
         (["explain", None, "--by", "shap"], "--by: want one of model, fanova, ped-anova"),
         (["explain", None, "--top", "0"], "--top: want at least 1, got 0"),
-        (["explain", None, "--one"], "--trial and --one say what to ablate: add --ablate"),
+        (["explain", None, "--one"], "--trial and --one are options of an ablation: add --ablate"),
         (["explain", None, "--ablate", "--seeds", "0"], "--seeds: want 1 to 1000, got 0"),
         (["explain", None, "--ablate", "--seed", "-1"], "--seed: want 0 to 999, got -1"),
         (["trust", None, "--networks", "1"], "--networks: want 2 to 1000, got 1"),

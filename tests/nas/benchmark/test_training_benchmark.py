@@ -176,7 +176,7 @@ def test_the_summary_is_arithmetic(candidates):
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--spaces", "mlp", r"want SPACE\*HOW_MANY\+..., got 'mlp'"),
+        ("--spaces", "mlp", r"want SPACE\*COUNT\+..., got 'mlp'"),
         ("--images", "9", "--images: 9 are 8 of a split of 1,150; .* gives 10 to 1,140"),
         ("--images", "1438", "--images: 1438 are 1151 of a split of 1,150; .* 10 to 1,140"),
         ("--seeds", "0", "--seeds: want at least 1, got 0"),

@@ -255,6 +255,13 @@ def test_every_command_has_help_and_every_option_a_text(nas):
         assert all(len(line.split()) > 1 for line in lines)
 
 
+def test_without_a_command_the_help_is_printed(nas):
+    assert nas() == nas("--help")
+    status, out, err = nas("benchmark")
+    assert (status, err) == (0, "")
+    assert "  training" in out
+
+
 def test_help_is_quick_and_does_not_import_torch():
     code = (
         "import sys\nimport nas.cli.main\n"
