@@ -27,6 +27,12 @@ def parse(text: str) -> tuple[str, dict[str, Scalar]]:
     return name, settings
 
 
+def write(name: str, settings: Mapping[str, Scalar]) -> str:
+    """The text that `parse` reads as `name` and `settings`."""
+    texts = ",".join(f"{setting}={value}" for setting, value in settings.items())
+    return f"{name}:{texts}" if texts else name
+
+
 def check(name: str, factory: Callable[..., Any], settings: Mapping[str, object]) -> None:
     """Refuse settings that `factory` does not take: it takes those that have a default.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from search_spaces import notation as named
+from search_spaces.reference import SpaceReference
 from search_spaces.space import SearchSpace
 from search_spaces.tree import Choice
 from search_spaces.tree.values import Value
@@ -30,8 +30,6 @@ SPACES: dict[str, str] = {
     "mlp": "search_spaces.mlp.space",
     "conv1d": "search_spaces.conv1d.space",
 }
-
-_FIXED = re.compile(r"fixed:(?P<space>[^:]+\.py:\w+|\w+(?::\w+=[^:]*)?):(?P<architecture>.+)")
 
 
 def get(name: str, **settings: Any) -> SearchSpace:
@@ -61,18 +59,14 @@ def load(text: str) -> SearchSpace:
     Raises:
         ValueError: it names nothing; says what was wanted and got.
     """
-    if match := _FIXED.fullmatch(text):
-        space = load(match["space"])
-        return fixed(space, space.parse(match["architecture"]).value)
-    if text.startswith("fixed:"):
-        raise ValueError(f"want fixed:SPACE:ARCHITECTURE, got {text[:80]!r}")
-    name, colon, rest = text.rpartition(":")
-    if colon and name.endswith(".py"):
-        return _from_file(Path(name), rest)
-    if text.endswith(".py"):
-        raise ValueError(f"want path/to/file.py:variable, got {text!r}: which variable is it?")
-    name, settings = named.parse(text)
-    return get(name, **settings)
+    reference = SpaceReference.parse(text)
+    if reference.file is None:
+        space = get(reference.name, **dict(reference.settings))
+    else:
+        space = _from_file(reference.file, reference.variable)
+    if reference.architecture is None:
+        return space
+    return fixed(space, space.parse(reference.architecture).value)
 
 
 def fixed(space: SearchSpace, value: Value) -> SearchSpace:

@@ -36,9 +36,10 @@ from nas.runs.lock import writing
 from nas.runs.pending import PendingProposals
 from nas.runs.run import Run
 from nas.runs.settings import Settings
-from nas.runs.space_files import changed, same_but_for_place
+from nas.runs.space_files import changed
 from nas.schedules import Schedule
 from nas.strategies import make
+from search_spaces import SpaceReference
 
 ALL_FAILED = 10  # a search whose first trials all fail ends after so many
 
@@ -84,7 +85,9 @@ class Session:
         self._notify = notify or (lambda _: None)
         self._observers = Observers(observers, self._notify)
         settings = replace(
-            settings, space=_absolute_space(settings.space), data=_absolute_data(settings.data)
+            settings,
+            space=str(SpaceReference.parse(settings.space).absolute()),
+            data=_absolute_data(settings.data),
         )
         space = settings.load_space()
         data = training.load_data(
@@ -264,7 +267,8 @@ class Session:
     def _check_same(self, before: Header) -> None:
         """Refuse to resume another search. Files may have moved if their contents are the same."""
         mine, theirs = self.settings, before.settings
-        if same_but_for_place(mine.space, theirs.space):
+        here, there = SpaceReference.parse(mine.space), SpaceReference.parse(theirs.space)
+        if here.same_but_for_place(there):
             if before.space_sha256 != self.header.space_sha256:
                 raise ValueError(changed(mine.space, self.path))
             theirs = replace(theirs, space=mine.space)
@@ -279,13 +283,6 @@ class Session:
                 f"{self.path} holds a search with other settings ({'; '.join(differences)}): "
                 f"use the same, or another folder with --out"
             )
-
-
-def _absolute_space(space: str) -> str:
-    if ".py:" not in space:
-        return space
-    fixed = "fixed:" if space.startswith("fixed:") else ""
-    return fixed + str(Path(space.removeprefix("fixed:")).absolute())
 
 
 def _absolute_data(data: str) -> str:

@@ -15,13 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from nas.core.schema import visible
-from search_spaces import SearchSpace, load
-
-
-def file_of(space: str) -> Path | None:
-    """The file of the user's own that `space` is in, if it is in one."""
-    path, colon, _ = space.removeprefix("fixed:").partition(".py:")
-    return Path(path + ".py") if colon else None
+from search_spaces import SearchSpace, SpaceReference, load
+from search_spaces.reference import file_of as file_of
 
 
 def open_space(
@@ -39,8 +34,12 @@ def open_space(
         ValueError: there is none such; or it is in a file, and the user has not named that; says
             what to do.
     """
+    try:
+        reference = SpaceReference.parse(recorded)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
     if given is None:
-        if file_of(recorded) is not None:
+        if reference.file is not None:
             text = visible(recorded)
             raise ValueError(
                 f"{where}: its search space is in a file, {text}, which is code and is run only if "
@@ -50,11 +49,11 @@ def open_space(
             return load(recorded)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
-    if not same_but_for_place(recorded, given):
+    mine = SpaceReference.parse(given)
+    if not mine.same_but_for_place(reference):
         raise ValueError(f"{where}: want its search space, {visible(recorded)}, got {given}")
-    file = file_of(given)
-    if file is not None and recorded_sha256 not in (None, digest(file)):
-        raise ValueError(changed(file, where))
+    if mine.file is not None and recorded_sha256 not in (None, digest(mine.file)):
+        raise ValueError(changed(mine.file, where))
     return load(given)
 
 
@@ -76,15 +75,3 @@ def digest(file: Path) -> str:
         return sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         raise ValueError(f"search space {file}: {error.strerror}") from None
-
-
-def same_but_for_place(one: str, other: str) -> bool:
-    """Whether two texts name the same variable of a file, wherever it is.
-
-    That the files are equal is for their digests to say.
-    """
-    parts = [text.removeprefix("fixed:").partition(".py:") for text in (one, other)]
-    if not all(colon for _, colon, _ in parts):
-        return one == other
-    fixed = [text.startswith("fixed:") for text in (one, other)]
-    return fixed[0] == fixed[1] and parts[0][2] == parts[1][2]

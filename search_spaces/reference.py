@@ -1,0 +1,95 @@
+"""References to search spaces: the texts that name a space on the command line and in `run.json`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from search_spaces import notation
+from search_spaces.tree.values import Scalar
+
+_FIXED = re.compile(
+    r"fixed:(?P<space>\w+(?::\w+=[^:]*)?|.*?\.py:\w+):(?P<architecture>.+)", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceReference:
+    """A parsed reference to a search space; `SpaceReference.parse(str(r)) == r`.
+
+    Args:
+        name: Name of a registered space; empty for a space in a file.
+        settings: Settings of the registered space, in the order of the text.
+        file: Python file that defines the space; None for a registered space.
+        variable: Name of the space in `file`; empty for a registered space.
+        architecture: Text of the only architecture that is searched (`fixed:`), in any notation
+            that the space reads; None for the whole space.
+    """
+
+    name: str = ""
+    settings: tuple[tuple[str, Scalar], ...] = ()
+    file: Path | None = None
+    variable: str = ""
+    architecture: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> SpaceReference:
+        """Read a reference: no file is opened, and no registry is asked.
+
+        Args:
+            text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable`; or
+                `fixed:SPACE:ARCHITECTURE`, where SPACE is one of the three before.
+
+        Raises:
+            ValueError: it has none of these forms; says what was wanted and got.
+        """
+        if text.startswith("fixed:"):
+            match = _FIXED.fullmatch(text)
+            if match is None:
+                raise ValueError(f"want fixed:SPACE:ARCHITECTURE, got {text[:80]!r}")
+            return replace(cls.parse(match["space"]), architecture=match["architecture"])
+        file, colon, variable = text.rpartition(":")
+        if colon and file.endswith(".py"):
+            if not variable.isidentifier():
+                raise ValueError(f"want path/to/file.py:variable, got {text[:200]!r}")
+            return cls(file=Path(file), variable=variable)
+        if text.endswith(".py"):
+            raise ValueError(f"want path/to/file.py:variable, got {text!r}: which variable is it?")
+        name, settings = notation.parse(text)
+        return cls(name=name, settings=tuple(settings.items()))
+
+    def __str__(self) -> str:
+        if self.file is None:
+            space = notation.write(self.name, dict(self.settings))
+        else:
+            space = f"{self.file}:{self.variable}"
+        return space if self.architecture is None else f"fixed:{space}:{self.architecture}"
+
+    @property
+    def kind(self) -> Literal["registered", "file"]:
+        """Where the space is defined: in the registry of spaces, or in a file of the user's own."""
+        return "registered" if self.file is None else "file"
+
+    def absolute(self) -> SpaceReference:
+        """The same reference from any working directory: the path of its file is absolute."""
+        return self if self.file is None else replace(self, file=self.file.absolute())
+
+    def same_but_for_place(self, other: SpaceReference) -> bool:
+        """Tell whether both name the same variable of a file, in any folder, or are equal.
+
+        The contents of the files are not compared: their SHA-256 digests are, elsewhere.
+        """
+        if self.file is None or other.file is None:
+            return self == other
+        return replace(self, file=other.file) == other
+
+
+def file_of(text: str) -> Path | None:
+    """The Python file that a reference names; None for a registered space.
+
+    Raises:
+        ValueError: the text is no reference.
+    """
+    return SpaceReference.parse(text).file
