@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -116,3 +117,22 @@ def _restore(states: dict[str, Any]) -> None:
     np.random.set_state(states["numpy"])  # noqa: NPY002
     if "torch" in states:
         sys.modules["torch"].set_rng_state(states["torch"])
+
+
+def check_metrics(subject: str, metrics: object, where: str) -> dict[str, float]:
+    """Refuse what is no mapping of names to finite numbers that JSON can hold; return a copy."""
+    require(
+        isinstance(metrics, Mapping) and len(metrics) > 0,
+        subject,
+        f"returns no metrics by name {where}, but {metrics!r:.200}",
+    )
+    assert isinstance(metrics, Mapping)
+    for key, value in metrics.items():
+        require(isinstance(key, str), subject, f"names a metric {key!r} {where}: want text")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        require(
+            number and isfinite(value),
+            subject,
+            f"returns {key} {value!r} {where}: want a finite number, an int or a float",
+        )
+    return dict(metrics)

@@ -49,11 +49,9 @@ CAUSES = {  # what each comes to, for an executor whose trials have processes of
 ARGUMENTS = {"allocates": 10**9, "grows": 4000, "exits": 7, "prints": 2_000_000}
 HARMLESS = ("raises", "leaves", "gives_nan", "gives_infinity")  # to the process they run in
 SPACE = """
-import sys
 from pathlib import Path
-sys.path.append({scripts!r})
 import torch
-from injected_faults import FAULTS
+from nas.testing.faults import FAULTS
 from search_spaces import *
 
 class Net(torch.nn.Sequential):
@@ -132,7 +130,6 @@ def _search(name: str, folder: Path, faults: list[str]) -> list[Trial]:
     folder.mkdir()
     file = folder / "space.py"
     values = {
-        "scripts": str(Path(__file__).parents[1]),
         "folder": str(folder),
         "faults": ["none", *CAUSES],
         "arguments": ARGUMENTS,

@@ -24,10 +24,10 @@ from nas.runs.journal import Journal
 from nas.runs.pending import PendingProposals
 from nas.runs.settings import Settings
 from nas.strategies import make
+from nas.testing.faulty import blueprint
 from search_spaces import Choice, Cost, SearchSpace, Struct, Task
 from tests.nas.decided import decided
 from tests.nas.executors.test_executors import alive, gone, until
-from tests.nas.saboteur import blueprint
 
 SETTINGS = {
     "space": "mlp",
@@ -167,7 +167,7 @@ PROGRAM = """
 from pathlib import Path
 from nas import executors
 from nas.executors import ResourceLimits
-from tests.nas.saboteur import blueprint, proposal
+from nas.testing.faulty import blueprint, proposal
 print("run once")
 executor = executors.make("workers", blueprint(Path({folder!r})), ResourceLimits(workers=2))
 for number in range(2):

@@ -15,9 +15,9 @@ from nas.executors import ResourceLimits
 from nas.executors import autotune as worker_count
 from nas.executors.memory_admission import MemoryAdmission
 from nas.runs.settings import Settings
+from nas.testing.faulty import NEED, blueprint, proposal
 from tests.nas.decided import decided
 from tests.nas.executors.test_executors import gone
-from tests.nas.saboteur import NEED, blueprint, proposal
 
 needs = st.builds(MemoryDemand, st.sampled_from(["cuda:0", "cuda:1"]), st.integers(0, 30))
 

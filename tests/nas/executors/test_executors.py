@@ -12,7 +12,7 @@ import pytest
 
 from nas import executors
 from nas.executors import EXECUTORS, ResourceLimits
-from tests.nas.saboteur import blueprint, proposal, score
+from nas.testing.faulty import blueprint, proposal, score
 
 GRACE = 5  # seconds beyond a deadline
 SLOW = {"ray": 20}  # seconds that one needs to start: its tests are long, but for one
@@ -236,7 +236,7 @@ COORDINATOR = """
 from pathlib import Path
 from nas import executors
 from nas.executors import ResourceLimits
-from tests.nas.saboteur import blueprint, proposal
+from nas.testing.faulty import blueprint, proposal
 executor = executors.make({name!r}, blueprint(Path({folder!r})), ResourceLimits(workers=2))
 executor.submit(0, proposal("takes", 600))
 executor.submit(1, proposal({deed!r}))

@@ -66,13 +66,13 @@ def fills_the_disk(folder: Path, argument: float) -> None:  # noqa: ARG001
 @fault
 def allocates(folder: Path, argument: float) -> None:  # noqa: ARG001
     """Allocate `argument` bytes at once."""
-    np.ones(argument, dtype=np.uint8)
+    np.ones(int(argument), dtype=np.uint8)
 
 
 @fault
 def grows(folder: Path, argument: float) -> None:  # noqa: ARG001
     """Allocate `argument` megabytes, one after the other."""
-    held = []
+    held: list[bytes] = []
     while len(held) < argument:
         held.append(b"x" * (1 << 20))
 
@@ -92,7 +92,7 @@ def aborts(folder: Path, argument: float) -> None:  # noqa: ARG001
 @fault
 def exits(folder: Path, argument: float) -> None:  # noqa: ARG001
     """End the process with status `argument`, without any cleaning up."""
-    os._exit(argument)
+    os._exit(int(argument))
 
 
 @fault
@@ -137,9 +137,9 @@ def ignores_signals(folder: Path, argument: float) -> None:
 def prints(folder: Path, argument: float) -> None:  # noqa: ARG001
     """Print `argument` characters on both streams, through Python and through the system."""
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
-        stream.write("x" * argument)
+        stream.write("x" * int(argument))
         stream.flush()
-        os.write(number, b"y" * argument)
+        os.write(number, b"y" * int(argument))
 
 
 @fault
@@ -171,7 +171,7 @@ def starts_a_program_and_dies(folder: Path, argument: float) -> None:  # noqa: A
     os._exit(9)
 
 
-def fork(folder):
+def fork(folder: Path) -> None:
     """Fork a child that never ends."""
     child = os.fork()
     if child == 0:
