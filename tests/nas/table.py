@@ -1,20 +1,10 @@
 """An evaluator that looks scores up, for what must be tested without training."""
 
-from contextlib import closing
-
 from nas import schedules
-from nas.core.candidates import Candidates
 from nas.core.failure import EvaluationFailed, Failure
-from nas.core.joint_space import JointSpace
-from nas.core.objectives import Objectives
-from nas.engine.loop import run_trials
-from nas.estimators.cost import ExactCost
-from nas.executors.in_process import InProcess
-from nas.runs.journal import Journal
 from nas.strategies import make
-from search_spaces import Task, get
-
-TASK = Task((3, 32, 32), 10)
+from nas.testing.searches import TASK as TASK
+from nas.testing.searches import run_search
 
 
 class Convolutions:
@@ -33,45 +23,22 @@ class Convolutions:
         return {"accuracy": accuracy, "loss": 1 - accuracy}
 
 
-class Shuffled(InProcess):
-    """Ends the newest of the evaluations in flight first."""
-
-    def wait(self):
-        self._waiting.rotate(1)
-        return super().wait()
-
-
 def search(
     strategy,
     path,
     *,
-    trials,
-    seed=0,
-    max_pending=1,
     objectives=("accuracy",),
     evaluator=None,
-    executor=InProcess,
-    limits=None,
-    hyperparameters=None,
-    space=None,
     schedule="none",
     epochs=9,
+    **settings,
 ):
     """Run a search on the table; returns the texts of all its trials."""
-    objectives = Objectives(objectives)
-    candidates = Candidates(JointSpace(space or get("nasbench201"), TASK, limits, hyperparameters))
-    strategy = make(strategy, candidates, objectives)
-    journal = Journal(path)
-    with closing(journal):
-        for _ in run_trials(
-            schedules.make(schedule, strategy, candidates, objectives, epochs),
-            candidates.ledger,
-            executor(evaluator or Convolutions()),
-            journal,
-            trials=trials,
-            seed=seed,
-            estimators=(ExactCost(candidates.space),),
-            max_pending=max_pending,
-        ):
-            pass
-    return [(str(t.architecture), t.proposal.hyperparameters, t.scores) for t in journal]
+
+    def made(candidates, chosen):
+        inner = make(strategy, candidates, chosen)
+        return schedules.make(schedule, inner, candidates, chosen, epochs)
+
+    evaluator = evaluator or Convolutions()
+    trials = run_search(made, path, objectives=objectives, evaluator=evaluator, **settings)
+    return [(str(t.architecture), t.proposal.hyperparameters, t.scores) for t in trials]

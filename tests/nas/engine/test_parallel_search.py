@@ -24,10 +24,9 @@ from nas.runs.journal import Journal
 from nas.runs.pending import PendingProposals
 from nas.runs.settings import Settings
 from nas.strategies import make
-from nas.testing.faulty import blueprint
+from nas.testing.faulty import blueprint, is_alive, processes_left, wait_until
 from search_spaces import Choice, Cost, SearchSpace, Struct, Task
 from tests.nas.decided import decided
-from tests.nas.executors.test_executors import alive, gone, until
 
 SETTINGS = {
     "space": "mlp",
@@ -81,7 +80,7 @@ def test_two_workers_stopped_and_continued_find_what_one_finds(run, tmp_path, se
         assert child.wait() == status
     assert time.monotonic() - asked < 5
     assert "Traceback" not in rest
-    until(lambda: not any(map(alive, workers)), 2)
+    assert wait_until(lambda: not any(map(is_alive, workers)), 2)
     resumed = nas.search(**SETTINGS, trials=TRIALS, out=out)
     assert decided(out) == decided(run.path)
     assert files(resumed) == files(run)
@@ -160,7 +159,7 @@ def test_workers_ask_nothing_of_the_program_that_starts_them(tmp_path):
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert said.stdout == "run once\n[0, 1]\n"
-    gone(tmp_path)
+    assert not processes_left(tmp_path)
 
 
 PROGRAM = """
@@ -211,7 +210,7 @@ def test_unordered_trials_are_told_as_they_end_and_none_is_lost_or_repeated(tmp_
     search = unordered(folder, 20)
     told = [next(search).number for _ in range(9)]
     search.close()
-    gone(folder)
+    assert not processes_left(folder)
     assert told != sorted(told)
     begun = PendingProposals(folder / "in_flight.json").read()
     under_way = {n: p for n, p in begun.items() if n not in told}

@@ -15,9 +15,8 @@ from nas.executors import ResourceLimits
 from nas.executors import autotune as worker_count
 from nas.executors.memory_admission import MemoryAdmission
 from nas.runs.settings import Settings
-from nas.testing.faulty import NEED, blueprint, proposal
+from nas.testing.faulty import NEED, blueprint, processes_left, proposal
 from tests.nas.decided import decided
-from tests.nas.executors.test_executors import gone
 
 needs = st.builds(MemoryDemand, st.sampled_from(["cuda:0", "cuda:1"]), st.integers(0, 30))
 
@@ -51,7 +50,7 @@ def trained(folder, what, **terms):
         ended = [executor.wait() for _ in what]
         outcomes = {trial.number: trial for trial in ended}
         spent = executor.utilization()
-    gone(folder)
+    assert not processes_left(folder)
     return outcomes, spent
 
 
@@ -101,7 +100,7 @@ def test_as_many_as_train_faster_together(rates, most, kept, tried, tmp_path):
         for number in range(4):
             workers.submit(number, proposal("takes", 0.1))
         assert sorted(workers.wait().number for _ in range(4)) == [0, 1, 2, 3]
-    gone(tmp_path)
+    assert not processes_left(tmp_path)
 
 
 def test_a_worker_that_dies_while_it_is_rated_is_one_too_many(tmp_path):
@@ -113,7 +112,7 @@ def test_a_worker_that_dies_while_it_is_rated_is_one_too_many(tmp_path):
         )
         workers.submit(0, proposal())
         assert workers.wait().number == 0
-    gone(tmp_path)
+    assert not processes_left(tmp_path)
 
 
 SETTINGS = {"space": "mlp", "recipe": {"epochs": 1, "batch_size": 256}, "strategy": "random"}

@@ -1,12 +1,7 @@
 """The contract every strategy obeys. A new strategy joins by joining STRATEGIES."""
 
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import pytest
 
-from nas.core import hyperparameters
 from nas.core.candidates import Candidates, Exhausted
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace
@@ -17,109 +12,30 @@ from nas.runs.journal import Journal
 from nas.strategies import STRATEGIES, make
 from nas.strategies.evolution import RegularizedEvolution
 from nas.strategies.nsga2 import NSGA2
-from search_spaces import Choice, Limits, SearchSpace, Struct, get
-from tests.nas.table import TASK, Convolutions, Shuffled, search
+from nas.testing import check_strategy
+from nas.testing.searches import TINY
+from search_spaces import Limits, get
+from tests.nas.table import TASK, Convolutions, search
 
 SPACE = get("nasbench201")
 BOTH = ("accuracy", "parameters")
 
 
-@pytest.fixture(params=STRATEGIES)
-def strategy(request):
-    return request.param
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_contract(strategy):
+    check_strategy(strategy)
 
 
-@pytest.mark.parametrize("objectives", [("accuracy",), BOTH])
-def test_proposes_members_and_no_function_twice(strategy, tmp_path, objectives):
-    search(strategy, tmp_path / "j", trials=150, objectives=objectives)
-    architectures = [t.architecture for t in Journal(tmp_path / "j")]
-    assert all(a in SPACE for a in architectures)
-    assert len({SPACE.canonical(a) for a in architectures}) == 150
-
-
-@cache
-def undisturbed(strategy, max_pending=1):
-    with TemporaryDirectory() as folder:
-        return search(
-            strategy, Path(folder) / "j", trials=60, max_pending=max_pending, objectives=BOTH
-        )
-
-
-def test_same_seed_same_search_and_other_seed_another(strategy, tmp_path):
-    first = undisturbed(strategy)
-    assert search(strategy, tmp_path / "b", trials=60, objectives=BOTH) == first
-    assert search(strategy, tmp_path / "c", trials=5, seed=1) != first[:5]
-
-
-@pytest.mark.parametrize("max_pending", [1, 4])
-@pytest.mark.parametrize(
-    "stops",
-    [(1, 7, 20, 41), *(pytest.param((n,), marks=pytest.mark.long) for n in (1, 7, 20, 41))],
-    ids=str,
-)
-def test_resumed_search_equals_an_undisturbed_one(strategy, tmp_path, stops, max_pending):
-    for trials in (*stops, 60):
-        found = search(
-            strategy, tmp_path / "j", trials=trials, max_pending=max_pending, objectives=BOTH
-        )
-    assert found == undisturbed(strategy, max_pending)
-
-
-def test_resuming_evaluates_only_what_is_new(strategy, tmp_path):
-    search(strategy, tmp_path / "j", trials=30)
+def test_resuming_evaluates_only_what_is_new(tmp_path):
+    search("evolution", tmp_path / "j", trials=30)
     evaluator = Convolutions()
-    search(strategy, tmp_path / "j", trials=45, evaluator=evaluator)
+    search("evolution", tmp_path / "j", trials=45, evaluator=evaluator)
     assert evaluator.evaluated == list(range(30, 45))
 
 
-@pytest.mark.parametrize("max_pending", [pytest.param(2, marks=pytest.mark.long), 4, 8])
-def test_the_order_in_which_trials_end_does_not_matter(strategy, tmp_path, max_pending):
-    shuffled = search(
-        strategy,
-        tmp_path / "j",
-        trials=60,
-        max_pending=max_pending,
-        objectives=BOTH,
-        executor=Shuffled,
-    )
-    assert shuffled == undisturbed(strategy, max_pending)
-
-
-def test_stays_within_the_limits(strategy, tmp_path):
-    limits = Limits(max_parameters=200_000, max_macs=40_000_000)
-    search(strategy, tmp_path / "j", trials=60, limits=limits, objectives=BOTH)
-    for trial in Journal(tmp_path / "j"):
-        assert trial.scores["parameters"] <= 200_000
-        assert trial.scores["macs"] <= 40_000_000
-
-
-def test_searches_hyperparameters_too(strategy, tmp_path):
-    tree = hyperparameters.tree(("learning_rate", "momentum", "optimizer", "batch_size"), {})
-    trials = search(strategy, tmp_path / "j", trials=60, hyperparameters=tree, objectives=BOTH)
-    assert len({(a, h) for a, h, _ in trials}) == 60
-    values = [hyperparameters.recipe_fields(h) for _, h, _ in trials]
-    assert {v["optimizer"] for v in values} == {"sgd", "adamw"}
-    assert all(("momentum" in v) == (v["optimizer"] == "sgd") for v in values)
-    assert all(tree.check(h) == h for _, h, _ in trials)
-
-
-def test_survives_failures(strategy, tmp_path):
-    evaluator = Convolutions(fails=lambda number: number % 3 == 0)
-    trials = search(strategy, tmp_path / "j", trials=90, evaluator=evaluator, objectives=BOTH)
-    assert sum("accuracy" not in scores for _, _, scores in trials) == 30
-    everything_fails = Convolutions(fails=lambda _: True)
-    assert len(search(strategy, tmp_path / "k", trials=50, evaluator=everything_fails)) == 50
-
-
-def test_an_exhausted_space_ends_the_search(strategy, tmp_path):
-    tiny = SearchSpace(
-        name="tiny",
-        tree=Struct(a=Choice(1, 2, 3), b=Choice(*"xyzw")),
-        build=None,
-        count=lambda *_: SPACE.cost(SPACE.known["resnet"], TASK),
-    )
+def test_an_exhausted_space_says_how_many_candidates_it_had(tmp_path):
     with pytest.raises(Exhausted, match="12 different candidates"):
-        search(strategy, tmp_path / "j", trials=40, space=tiny)
+        search("random", tmp_path / "j", trials=40, space=TINY)
     assert len(list(Journal(tmp_path / "j"))) == 12
 
 
