@@ -4,6 +4,7 @@
     run = nas.open_run("runs/first")         # run.trials, run.front, run.best()
     run.export(run.best(), "winner/")        # a bundle
     net = nas.load_bundle("winner/")         # the trained torch.nn.Module
+    nas.testing.check_strategy(MyStrategy)   # the contracts, for strategies and the like of your own
 
 Names are imported when they are first used: `import nas` takes no time.
 """
@@ -37,16 +38,17 @@ MODULE_OF = {
     "open_run": "api",
     "search": "api",
 }
+MODULES = ("testing", "timm")
 
 
 def __getattr__(name: str) -> object:
     """Import `name` from the module that has it (PEP 562)."""
-    if name == "timm":
-        return import_module("nas.timm")
+    if name in MODULES:
+        return import_module(f"nas.{name}")
     if name not in MODULE_OF:
         raise AttributeError(f"module 'nas' has no attribute {name!r}")
     return getattr(import_module(f"nas.{MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *MODULE_OF})
+    return sorted({*globals(), *MODULE_OF, *MODULES})

@@ -48,6 +48,7 @@ PICTURE = {
         "evaluators": "estimators",
         "executors": "evaluators",
         "engine": "executors",
+        "testing": "engine",
         "source": "",
         "bundles": "runs source estimators",
         "analysis": "executors",

@@ -79,9 +79,14 @@ class Subject:
         make: Makes it, or its name.
         folder: The folder for traces of trials.
         quick: Inject one fault of each kind only.
+
+    Raises:
+        ValueError: there is no executor of that name.
     """
 
     def __init__(self, make: str | MakeExecutor, folder: Path, *, quick: bool) -> None:
+        if isinstance(make, str):
+            executors.choose(make, ResourceLimits())
         self.name = name_of(make)
         self.quick = quick
         self.given = make

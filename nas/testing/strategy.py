@@ -261,8 +261,8 @@ def _recommendation_is_a_trial_told(searches: Searches) -> None:
 CLAUSES = (
     _proposals_are_new_members,
     _seed_decides,
-    _resumed_search_is_equal,
     _order_of_ends_is_irrelevant,
+    _resumed_search_is_equal,
     _limits_are_kept,
     _hyperparameters_are_searched,
     _failures_are_survived,
