@@ -42,7 +42,7 @@ def completes(
 
     Args:
         subject: The name of the object that is checked.
-        deed: What the block has the object do, as a verb.
+        deed: Verb phrase for the call in the block, such as `propose trial 3`.
         allowed: Exceptions that belong to the contract: they pass.
 
     Raises:

@@ -136,7 +136,7 @@ class Checked:
         name: The name by which sentences call it.
         schedule: The schedule.
         strategy: The strategy that it wraps.
-        candidates: Those both were made with.
+        candidates: The candidates that both were made with.
     """
 
     def __init__(

@@ -97,7 +97,7 @@ class Checked:
     Args:
         name: The name by which sentences call it.
         strategy: The strategy.
-        candidates: Those it was made with.
+        candidates: The candidates that it was made with.
     """
 
     def __init__(self, name: str, strategy: Strategy, candidates: Candidates) -> None:

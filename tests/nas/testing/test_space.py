@@ -50,10 +50,11 @@ class Miscounting(Choice):
 
 
 class Resampling(Choice):
-    """Draws another option than the decision that it lists does."""
+    """Lists a decision that, drawn anew, stays as it is."""
 
-    def resample(self, value, number, rng):
-        return self.options[(self.options.index(value) + 2) % len(self.options)]
+    def decisions(self, value, *args):
+        for decision in super().decisions(value, *args):
+            yield decision._replace(redraw_part=lambda _: value)
 
 
 class Undecided(Choice):
