@@ -1,7 +1,7 @@
 """How well does brief training rank cells? Spearman correlation with published accuracy.
 
     python scripts/brief_ranking.py --table nasbench201.csv.gz --data cifar10.npz --out ranking.jsonl
-        --recipe default --recipe mirror=random,nesterov=false,schedule=cosine,label_smoothing=0
+        --recipe default --recipe flip=random,nesterov=false,schedule=cosine,label_smoothing=0
         --cells 30 --epochs 4 --channels 8 --image-size 16
 
 Every recipe trains the same random cells of NAS-Bench-201, from the same initial weights, one after
@@ -37,7 +37,7 @@ def main(
     data: Annotated[str, typer.Option(help="As for nas search.")],
     out: Annotated[Path, typer.Option(help="Results, one line each; continued if it is there.")],
     recipe: Annotated[
-        list[str], typer.Option(help="Fields, as averaging=0,mirror=random; default for none.")
+        list[str], typer.Option(help="Fields, as averaging=0,flip=random; default for none.")
     ],
     column: str = "cifar10_test_200ep",
     cells: int = 24,

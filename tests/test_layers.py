@@ -34,7 +34,8 @@ PICTURE = {
     "trainers": {
         "data": "",
         "recipes": "",
-        "loop": "data recipes",
+        "tasks": "",
+        "loop": "data recipes tasks",
         "checkpoints": "loop",
         "profiling": "loop",
     },

@@ -1,4 +1,4 @@
-"""How a network learns: data, augmentation, recipes, the training loop, checkpoints.
+"""Training of networks: data, augmentation, recipes, the training loop, checkpoints.
 
 Knows no architecture and no search. Names are imported when they are first used, so `import
 trainers` is quick and does not import torch.

@@ -20,9 +20,9 @@ def derive_seed(*parts: int | str) -> int:
 
 @contextmanager
 def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Seed torch's global generators inside the block and give the caller's state back after it.
+    """Seed torch's global generators inside the block; restore the caller's state after it.
 
-    For code that can only draw from the global generator: weight initialisation and `nn.Dropout`.
+    For code that draws from the global generator: weight initialisation and `nn.Dropout`.
 
     Args:
         seed: 0 to 2**63 - 1.
@@ -40,8 +40,8 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
 def set_threads(count: int = 1) -> None:
     """Let each torch operation of this process use `count` threads.
 
-    Call it before the first operation.
-    One is right for small networks and for worker processes that share a machine.
+    Call it before the first operation. One thread is best for small networks and for worker
+    processes that share a machine.
 
     Raises:
         ValueError: `count` is below 1.

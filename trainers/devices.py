@@ -1,4 +1,4 @@
-"""From the word a user writes to the device that is meant."""
+"""Devices by name."""
 
 import re
 from typing import TYPE_CHECKING
@@ -13,12 +13,12 @@ def resolve(device: str = "auto") -> "torch.device":
     "auto" is the first GPU if there is one, else the CPU. A GPU always comes back with its index.
 
     Raises:
-        ValueError: The word is not one of these, or this machine has no such device.
+        ValueError: The name is not one of these, or this machine has no such device.
     """
     match = re.fullmatch(r"auto|cpu|cuda(?::(\d{1,3}))?", device)
     if match is None:
         raise ValueError(f"device: want auto, cpu, cuda or cuda:N, got {device!r}")
-    import torch  # late: a misspelt word is told at once
+    import torch  # late: a misspelt name is refused at once
 
     if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")

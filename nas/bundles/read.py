@@ -12,6 +12,7 @@ from nas.bundles.bundle import Bundle
 from nas.bundles.proof import manifest_text
 from nas.core import schema
 from nas.runs.atomic_io import read_whole
+from nas.runs.upgrade import upgrade_recipe
 from search_spaces import Architecture, SearchSpace, Task, strict_json
 from search_spaces.architecture import NAME
 
@@ -59,6 +60,8 @@ def open_bundle(path: str | Path) -> Bundle:
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     _check_count(file, described, "class_names", task.classes)
+    if "recipe" in metrics:
+        metrics["recipe"] = upgrade_recipe(metrics["recipe"])
     for name in ("mean", "std"):
         _check_count(path / "metrics.json", metrics["data"], name, task.input_shape[0])
     return Bundle(

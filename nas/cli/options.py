@@ -33,7 +33,7 @@ Device = Annotated[str, typer.Option(help="Device to train on: auto, cpu, cuda o
 Classes = Annotated[int, typer.Option(help="Number of output classes.")]
 
 Recipe = Annotated[
-    str, typer.Option(help="Further fields of the training recipe: averaging=0.9,mirror=random.")
+    str, typer.Option(help="Further fields of the training recipe: averaging=0.9,flip=random.")
 ]
 
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -1,4 +1,4 @@
-"""What a training takes of its device, before it begins: memory, and how fast it is."""
+"""Memory demand and throughput of a training, predicted or measured before it begins."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from trainers import Dataset, Recipe, Split
 from trainers.loop import precision
 from trainers.profiling import footprint
 
-RATED = 20  # batches of a pass
-CONTEXT_BYTES = 600 * 2**20  # that a process takes of a GPU to use it at all
-SHARE = 0.9  # of what is free: kernels take something for themselves
+RATED = 20  # batches of a measured pass
+CONTEXT_BYTES = 600 * 2**20  # memory of a GPU that each process takes for its context
+SHARE = 0.9  # of the free memory; the rest is for the workspaces of kernels
 
 
 def free_bytes(data: Dataset, workers: int) -> int | None:
-    """What so many trainings may take together of the GPU that `data` is on; None on a CPU.
+    """The bytes of the GPU of `data` that `workers` trainings may take together; None on a CPU.
 
     Every worker has a copy of the data there.
     """
@@ -41,7 +41,7 @@ def free_bytes(data: Dataset, workers: int) -> int | None:
 def memory(
     space: SearchSpace, architecture: Architecture, task: Task, recipe: Recipe, device: torch.device
 ) -> MemoryDemand:
-    """The memory of a training: see `trainers.profiling.footprint`."""
+    """Predict the memory of a training: see `trainers.profiling.footprint`."""
     with torch.device("meta") if device.type == "cuda" else nullcontext():
         net = space.compile(architecture, task)
     computed = precision.choose(recipe.precision, net, task.input_shape, device)
@@ -50,7 +50,7 @@ def memory(
 
 
 def first(data: Dataset, count: int) -> Dataset:
-    """The data set with the first training examples only, and none to validate on."""
+    """The data set with its first training examples only, and no validation split."""
 
     def cut(split: Split, most: int) -> Split:
         return Split(split.images[:most], split.labels[:most], split.mapped)
@@ -59,9 +59,9 @@ def first(data: Dataset, count: int) -> Dataset:
 
 
 def throughput(net: torch.nn.Module, data: Dataset, recipe: Recipe, seconds: float) -> float:
-    """Training examples a second, after a first pass in which much is set up.
+    """Measure training examples per second, after a first pass in which much is initialised.
 
-    Of passes over so few examples that one does not take long.
+    Passes are short: they use few examples.
     """
     some = first(data, RATED * recipe.batch_size)
     passes = trainers.train(net, some, replace(recipe, epochs=1_000_000), seed=0)

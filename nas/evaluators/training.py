@@ -71,7 +71,7 @@ def facts_of(data: Dataset) -> dict[str, Any]:
         },
         "mean": data.mean.tolist(),
         "std": data.std.tolist(),
-        "flip": data.flip,
+        "flip": data.flippable,
     }
 
 

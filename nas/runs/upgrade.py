@@ -1,7 +1,7 @@
 """Run folders of earlier versions, brought to the present schema while they are read.
 
 Schema 1 had no schedules. Schema 2 used all results in trial order. Schema 3 had other names for
-`max_pending`, `warm_start`, `hypervolume_reference`, `resume_from` and `start_epoch`.
+`max_pending`, `warm_start`, `hypervolume_reference`, `resume_from`, `start_epoch` and `flip`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ SCHEMA = 4  # of the run.json that this version writes
 _SETTINGS = {"window": "max_pending", "first": "warm_start"}  # names up to schema 3
 _HEADER = {"largest": "hypervolume_reference"}
 _TRIAL = {"continues": "resume_from", "done": "start_epoch"}
+_RECIPE = {"mirror": "flip"}
 
 
 def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
@@ -32,6 +33,8 @@ def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
         settings = _renamed(found["settings"], _SETTINGS)
         absent = {"schedule": "none", "ordered": True, "warm_start": []}
         found["settings"] = {**absent, **settings}
+        if "recipe" in settings:
+            found["settings"]["recipe"] = upgrade_recipe(settings["recipe"])
     return found
 
 
@@ -43,7 +46,17 @@ def upgrade_trial(fields: Any) -> Any:
     """
     if not isinstance(fields, Mapping) or STAGE.keys() <= fields.keys():
         return fields
-    return {**STAGE, **_renamed(fields, _TRIAL)}
+    found = {**STAGE, **_renamed(fields, _TRIAL)}
+    return {**found, "recipe": upgrade_recipe(found.get("recipe"))}
+
+
+def upgrade_recipe(fields: Any) -> Any:
+    """The fields of a recipe of any schema, in the present one; they are still unchecked.
+
+    Raises:
+        ValueError: a field has both an old and a new name.
+    """
+    return _renamed(fields, _RECIPE) if isinstance(fields, Mapping) else fields
 
 
 def _renamed(fields: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

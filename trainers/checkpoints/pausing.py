@@ -1,8 +1,8 @@
-"""Pausing a training: all that it needs to go on, as named tensors for a safetensors file.
+"""The state of a paused training as named tensors, for a safetensors file.
 
-What an epoch draws derives from (seed, epoch), and the learning rate from the recipe and the epoch;
-so that weights, the optimiser's state, the number of epochs and that of micro-batches are all there
-is to keep. The records of the epochs are kept too, for the curve of the whole training.
+Random numbers derive from (seed, epoch), and the learning rate from the recipe and the epoch. So
+the state consists of weights, the optimiser's state and the number of micro-batches. The records of
+the epochs are stored too, for the curve of the whole training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _RECORDED = tuple(field.name for field in fields(Epoch) if field.name != "second
 
 
 class Paused(NamedTuple):
-    """The epochs behind a training, their seconds 0, and its micro-batches a batch."""
+    """The epochs of a paused training, with 0 seconds, and its number of micro-batches."""
 
     epochs: list[Epoch]
     micro_batches: int
@@ -28,35 +28,35 @@ class Paused(NamedTuple):
 def state(
     net: nn.Module, optimizer: Optimizer, epochs: Sequence[Epoch], micro_batches: int = 1
 ) -> dict[str, Tensor]:
-    """What `restore` needs: `weights.*`, `optimizer.*.*`, `epochs.*` (float64 [epochs]), ...
+    """The state for `restore`: `weights.*`, `optimizer.*.*`, `epochs.*` (float64 [epochs]), ...
 
-    Equal trainings give equal tensors: seconds are left out.
+    Seconds are left out, so that equal trainings give equal tensors.
     """
-    kept = {f"weights.{name}": tensor for name, tensor in net.state_dict().items()}
+    tensors = {f"weights.{name}": tensor for name, tensor in net.state_dict().items()}
     for name, parameter in net.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
-            kept[f"optimizer.{name}.{key}"] = value
+            tensors[f"optimizer.{name}.{key}"] = value
     for name in _RECORDED:
         values = [float(getattr(epoch, name)) for epoch in epochs]
-        kept[f"epochs.{name}"] = torch.tensor(values, dtype=torch.float64)
-    kept["micro_batches"] = torch.tensor(micro_batches)
-    return kept
+        tensors[f"epochs.{name}"] = torch.tensor(values, dtype=torch.float64)
+    tensors["micro_batches"] = torch.tensor(micro_batches)
+    return tensors
 
 
-def restore(net: nn.Module, optimizer: Optimizer, kept: Mapping[str, Tensor]) -> Paused:
-    """Bring a new network and its new optimiser to where `state` was taken.
+def restore(net: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> Paused:
+    """Restore the state of a training to a new network and its new optimiser.
 
     Args:
-        net: On the device to train on.
-        optimizer: What `make_optimizer` made of it, by the same recipe.
-        kept: What `state` returned.
+        net: The network, on the device to train on.
+        optimizer: An optimiser made by `make_optimizer` for `net`, with the same recipe.
+        tensors: The result of `state`.
 
     Raises:
-        ValueError: It is not the state of such a training; `net` is of no use any more.
+        ValueError: It is not the state of such a training; `net` must not be used any more.
     """
-    net.to(memory_format=torch.channels_last)  # as `train` has it: the layout of the state is equal
+    net.to(memory_format=torch.channels_last)  # as in `train`, so that memory layouts agree
     parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "epochs": {}}
-    for name, tensor in kept.items():
+    for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         parts.setdefault(part, {})[rest] = tensor
     try:
@@ -73,7 +73,7 @@ def restore(net: nn.Module, optimizer: Optimizer, kept: Mapping[str, Tensor]) ->
 
 
 def _like(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """A copy on the parameter's device, with its memory layout where the shapes are equal."""
+    """A copy on the device of the parameter, in its memory layout if the shapes are equal."""
     if tensor.shape != parameter.shape:
         return tensor.to(parameter.device, copy=True)
     return torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)

@@ -1,8 +1,8 @@
-"""Weights on disk: safetensors files that a kill or a full disk cannot damage unnoticed.
+"""Weights in safetensors files, safe against kills, full disks and damage.
 
-A file appears under its name only when it is complete: it is written under a temporary name beside
-it, synced, and renamed. The SHA-256 that `save` returns is what `load` checks (safetensors itself
-does not notice a flipped bit). Nothing is ever pickled.
+A file appears under its name only when it is complete: it is written under a temporary name,
+synced, and renamed. `load` checks the SHA-256 that `save` returned, because safetensors does not
+notice a flipped bit. Nothing is ever pickled.
 """
 
 import os
@@ -20,7 +20,7 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 MOST_HEADER = 20_000_000  # bytes: the names of some 100,000 tensors
-# A link may lead anywhere, and a pipe never ends.
+# Links and pipes are not followed: a link may lead anywhere, and a pipe never ends.
 _CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -42,9 +42,9 @@ def save(path: str | Path, state_dict: Mapping[str, Tensor]) -> str:
 
 
 def save_sealed(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a file that holds its own SHA-256, which `load_sealed` checks; otherwise as `save`.
+    """Write a file that contains its own SHA-256, which `load_sealed` checks; otherwise as `save`.
 
-    For files that are written and read by different processes, with no word between them.
+    For files that are written and read by processes which do not exchange a digest.
     """
     content = pack(tensors, {"sha256": _OPEN_SEAL.decode()})
     start = content.index(_SEAL) + len(_SEAL)
@@ -53,7 +53,7 @@ def save_sealed(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def load_sealed(path: str | Path) -> dict[str, Tensor]:
-    """Read what `save_sealed` wrote; tensors on the CPU.
+    """Read a file of `save_sealed`; tensors on the CPU.
 
     Raises:
         ValueError: The file is missing or damaged, in one line that names it.
@@ -86,11 +86,11 @@ def pack(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) 
 
 
 def load(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:
-    """Read what `save` wrote; tensors on the CPU.
+    """Read a file of `save`; tensors on the CPU.
 
     Args:
         path: The file.
-        sha256: What `save` returned. None skips the check.
+        sha256: The digest that `save` returned. None skips the check.
 
     Raises:
         ValueError: The file is missing or damaged, in one line that names it.
@@ -99,15 +99,15 @@ def load(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:
 
 
 _SEAL = b'"sha256":"'
-_OPEN_SEAL = b"0" * 64  # what stands in for the digest while it is computed
+_OPEN_SEAL = b"0" * 64  # placeholder while the digest is computed
 
 
 class _IncompleteError(ValueError):
-    """Not a safetensors file from its beginning to its end."""
+    """Not a complete safetensors file."""
 
 
 def _read(path: Path, sha256: str | None = None) -> bytes:
-    """The contents, which are held in memory only once header, size and digest are right.
+    """The contents, read into memory only if header, size and digest are right.
 
     Raises:
         ValueError: The file is not one, or damaged; names it.

@@ -1,7 +1,7 @@
-"""Decoded pictures kept for the next time, under $XDG_CACHE_HOME: never beside the user's own.
+"""A cache of decoded images under $XDG_CACHE_HOME, never beside the user's files.
 
-The name of a file is the digest of all that decides its content, so nothing in it can be outdated;
-deleting any of it only costs time.
+The name of a file is the digest of everything that decides its content, so that no file is ever
+outdated. Deleting files only costs time.
 """
 
 import logging
@@ -25,55 +25,55 @@ LOG = logging.getLogger(__name__)
 
 
 def folder() -> Path:
-    """Where it all is: `nas-toolkit/images` in $XDG_CACHE_HOME, or in `~/.cache`."""
+    """The folder of the cache: `nas-toolkit/images` in $XDG_CACHE_HOME or in `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas-toolkit/images"
 
 
-def kept(key: str, make: Callable[[Room], Pixels]) -> Pixels:
-    """What `make` gives, from the file called `key` if it has been made before.
+def cached(key: str, make: Callable[[Room], Pixels]) -> Pixels:
+    """The array that `make` makes, read from the file `key` if that exists.
 
-    The array is mapped: what is not looked at is not read, what the system needs the memory of is
-    read again, and what is written to it stays in memory. Processes that read one file share it.
-    Where the file cannot be written (a full disk, a folder of somebody else's), the array is in
-    memory, and a warning in the log says so.
+    The array is memory-mapped: only pages that are used are read, processes share them, and changes
+    stay in memory. If the file cannot be written (a full disk, a read-only folder), the array is in
+    memory, and a warning is logged.
 
     Args:
-        key: The digest of all that decides the content.
-        make: Given a function from a shape to a uint8 array; fills that and returns it.
+        key: Digest of everything that decides the content.
+        make: Takes a function that allocates a uint8 array of a shape; fills the array and returns
+            it.
     """
     path = folder() / f"{key}.npy"
-    with suppress(OSError, ValueError):  # it is not there, or it is damaged
+    with suppress(OSError, ValueError):  # missing or damaged
         return _mapped(path)
     temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
     try:
         made = make(lambda shape: _room(temporary, shape))
         if not isinstance(made, np.memmap):
             return made
-        made.flush()  # every moment sees no file of that name or the whole one
+        made.flush()  # the file appears under its name only when it is whole
         temporary.replace(path)
         return _mapped(path)
     finally:
-        with suppress(OSError):  # it is not there
+        with suppress(OSError):  # there is none
             temporary.unlink()
 
 
 def rows(images: np.memmap[Any, np.dtype[np.uint8]], chosen: npt.NDArray[np.int64]) -> Pixels:
-    """`images[chosen]` of what is in the cache, mapped from a file of its own in that order."""
+    """`images[chosen]` of a cached array, mapped from a file of its own."""
     content = sha256(f"{Path(str(images.filename)).stem} {images.shape}".encode())
     content.update(chosen.tobytes())
 
     def copied(room: Room) -> Pixels:
-        taken = room((len(chosen), *images.shape[1:]))
+        copy = room((len(chosen), *images.shape[1:]))
         for start in range(0, len(chosen), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            taken[part] = images[chosen[part]]
-        return taken
+            copy[part] = images[chosen[part]]
+        return copy
 
-    return kept(content.hexdigest(), copied)
+    return cached(content.hexdigest(), copied)
 
 
 def _mapped(path: Path) -> Pixels:
-    """Raises ValueError where the file is not as long as its header says."""
+    """Map a file of the cache; ValueError if it is not as long as its header says."""
     found = np.lib.format.open_memmap(path, mode="c")  # never unpickles
     if found.dtype != np.uint8 or found.ndim != 4:
         raise ValueError(f"{path}: want uint8 [N,C,H,W], got {found.dtype} {found.shape}")
@@ -82,11 +82,13 @@ def _mapped(path: Path) -> Pixels:
 
 
 def _room(path: Path, shape: tuple[int, ...]) -> Pixels:
-    """A new array that is mapped to a file, or in memory where there can be no such file."""
+    """A new array mapped to a file, or in memory if the file cannot be made."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mapped: Pixels = np.lib.format.open_memmap(path, "w+", np.dtype(np.uint8), shape)
-        if hasattr(os, "posix_fallocate"):  # a full disk is told now; later it would be a signal
+        if hasattr(
+            os, "posix_fallocate"
+        ):  # a full disk is an error now; later it would be a signal
             with path.open("rb+") as file:
                 os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         return mapped

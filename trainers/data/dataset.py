@@ -1,6 +1,5 @@
-"""Data sets as tensors: three splits on one device, indexed without any Python per example."""
+"""Data sets as tensors: three splits on one device, indexed without Python code per example."""
 
-import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -12,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainers import memory
 from trainers.data import cache
 from trainers.data.sources import source as sources
 from trainers.data.sources import torchvision as downloads
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 # Shape letters: N examples, C channels, H height, W width, D features, L length.
 
-VALIDATION_SHARE = 0.2  # of the training half ...
-MOST_VALIDATION = 10_000  # ... but no more examples than this: a standard error of at most 0.5 %
-TEST_SHARE = 0.2  # where there is no official test half
+VALIDATION_SHARE = 0.2  # of the training data
+MOST_VALIDATION = 10_000  # examples: then the standard error of an accuracy is at most 0.5 %
+TEST_SHARE = 0.2  # of all data, where there is no official test split
 TEST_SEED = 0  # the test split is the same whatever the caller's seed is
 LARGEST_SIDE = 4096  # pixels
-MEMORY_SHARE = 1 / 4  # of the machine's, for the images of a file: workers have their own
-DEVICE_SHARE = 1 / 2  # of a GPU's free memory likewise
+MEMORY_SHARE = 1 / 4  # of the machine's memory, for images of a file: workers have copies
+DEVICE_SHARE = 1 / 2  # of the free memory of a GPU, for images of a file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ class Split:
     Attributes:
         images: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences.
         labels: int64 [N].
-        mapped: Whether the images are in a file, which is read as they are asked for.
+        mapped: True if the images lie in a memory-mapped file, which is read when they are used.
     """
 
     images: Tensor
@@ -51,7 +51,7 @@ class Split:
         return len(self.labels)
 
     def to(self, device: torch.device | str) -> "Split":
-        """The same examples on `device`; mapped images too large for it stay, and are streamed."""
+        """The same examples on `device`; mapped images that are too large for it are streamed."""
         images, device = self.images, torch.device(device)
         if self.mapped and device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
@@ -64,18 +64,18 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set, cut in three.
+    """A data set with three splits.
 
     Attributes:
-        name: As it was asked for.
-        train: What the weights learn from.
-        validation: What a search may look at.
-        test: What is looked at once, for what is reported.
-        classes: Names by label.
+        name: The name or path that it was loaded by.
+        train: Split that networks are trained on.
+        validation: Split that a search scores networks on.
+        test: Split that is used once, for the reported accuracy.
+        classes: Names of the classes, by label.
         mean: float32 [C] ([D] for vectors) over the training split, in the images' own units
             (0..255 for pixels).
-        std: Likewise; 1 where a channel never varies.
-        flip: Whether a horizontally mirrored image keeps its label.
+        std: Standard deviation, like `mean`; 1 where a channel never varies.
+        flippable: True if a horizontally flipped image keeps its label.
     """
 
     name: str
@@ -85,16 +85,16 @@ class Dataset:
     classes: tuple[str, ...]
     mean: Tensor
     std: Tensor
-    flip: bool
+    flippable: bool
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """(C,H,W) of images, (D,) of vectors, (C,L) of sequences."""
+        """Shape of one example: (C,H,W) of images, (D,) of vectors, (C,L) of sequences."""
         return tuple(self.train.images.shape[1:])
 
     @property
     def device(self) -> torch.device:
-        """Where all tensors are."""
+        """The device of the labels."""
         return self.train.labels.device
 
     @cached_property
@@ -119,7 +119,7 @@ class Dataset:
         )
 
     def with_validation_in_train(self) -> "Dataset":
-        """For a final training: train and validation merged, mean and std anew, validation empty."""
+        """The data set for a final training: train and validation merged, mean and std recomputed."""
         train = Split(
             torch.cat([self.train.images, self.validation.images]),
             torch.cat([self.train.labels, self.validation.labels]),
@@ -130,7 +130,7 @@ class Dataset:
 
 
 def data_sets() -> tuple[str, ...]:
-    """The names that `load` knows; a folder or an .npz file is loaded by its path."""
+    """Names of data sets for `load`; a folder or an .npz file is loaded by its path."""
     return ("digits", *downloads.DATA_SETS)
 
 
@@ -140,26 +140,26 @@ def load(
     seed: int = 0,
     image_size: int | None = None,
     root: Path | str | None = None,
-    flip: bool | None = None,
+    flippable: bool | None = None,
 ) -> Dataset:
-    """Load a data set to the CPU and cut it in train, validation and test.
+    """Load a data set to the CPU and split it into train, validation and test.
 
-    An official test half is the test split; otherwise it is a stratified 20 %, the same for every
-    seed. Validation is a stratified 20 % of the rest, but at most 10,000 examples, drawn by `seed`.
+    An official test split is used as such; otherwise the test split is a stratified 20 %, the same
+    for every seed. Validation is a stratified 20 % of the rest, at most 10,000 examples, drawn with
+    `seed`.
 
     Args:
         name_or_path: A name in `data_sets()` (case, - and _ do not matter), an image folder
-            (`folders.image_folder` says what it looks like), or an .npz file (`arrays.npz`
-            likewise).
-        seed: Of the validation split.
+            (layout: see `folders.image_folder`), or an .npz file (arrays: see `arrays.npz`).
+        seed: Seed of the validation split.
         image_size: Resize images to this height and width, in pixels (bilinear, antialiased,
             without cropping).
-        root: Where downloaded sets lie and are put; None means `data` in the current folder.
-        flip: Whether a mirrored image keeps its label; None means what is known of the data set,
-            and yes for a folder or a file.
+        root: Folder of downloaded data sets; None means `data` in the current folder.
+        flippable: True if a horizontally flipped image keeps its label; None means what is known of
+            the data set, and True for a folder or a file.
 
     Raises:
-        ValueError: One line that names what is wrong with the name, the path, a file or the data.
+        ValueError: One line that says what is wrong with the name, the path, a file or the data.
     """
     if image_size is not None and not 1 <= image_size <= LARGEST_SIDE:
         raise ValueError(f"image_size: want 1 to {LARGEST_SIDE} pixels, got {image_size}")
@@ -174,12 +174,12 @@ def load(
         classes=source.classes,
         mean=mean,
         std=std,
-        flip=source.flip if flip is None else flip,
+        flippable=source.flippable if flippable is None else flippable,
     )
 
 
 def _find(name_or_path: str | Path, image_size: int | None, root: Path) -> Source:
-    """The source that is meant; names first, so that a folder called `mnist` is `./mnist`."""
+    """The source of that name or path. Names come first: a folder called `mnist` is `./mnist`."""
     name = "" if isinstance(name_or_path, Path) else _plain(name_or_path)
     if name == "digits":
         return sources.digits()
@@ -205,32 +205,32 @@ def _plain(name: str) -> str:
 
 
 def _cut(source: Source, seed: int) -> tuple[LabelledArrays, LabelledArrays, LabelledArrays]:
-    """Train, validation and test; each in the order it was found in."""
+    """Train, validation and test, each in the order of the source."""
     labels, classes = source.train.labels, source.classes
     learning, test = np.arange(len(labels)), source.test
     if test is None:
         _check_counts(labels, classes, least=3)
         count = round(TEST_SHARE * len(labels))
         drawn = stratified(labels, max(count, len(classes)), TEST_SEED)
-        learning, test = learning[~drawn], _taken(source.train, learning[drawn])
+        learning, test = learning[~drawn], _rows(source.train, learning[drawn])
     _check_counts(labels[learning], classes, least=2)
     count = min(MOST_VALIDATION, round(VALIDATION_SHARE * len(learning)))
     its_seed = derive_seed("validation", seed) >> 31
     drawn = stratified(labels[learning], max(count, len(classes)), its_seed)
-    train, validation = (_taken(source.train, learning[part]) for part in (~drawn, drawn))
+    train, validation = (_rows(source.train, learning[part]) for part in (~drawn, drawn))
     return train, validation, test
 
 
-def _taken(half: LabelledArrays, chosen: Labels) -> LabelledArrays:
-    """The examples with these numbers; those of a large file stay in files."""
+def _rows(half: LabelledArrays, chosen: Labels) -> LabelledArrays:
+    """The examples with these numbers; those of a large file stay in a file."""
     if isinstance(half.images, np.memmap) and half.images.nbytes > largest_in_memory():
         return LabelledArrays(cache.rows(half.images, chosen), half.labels[chosen])
     return LabelledArrays(half.images[chosen], half.labels[chosen])
 
 
 def largest_in_memory() -> float:
-    """Bytes of images that are copied to memory; where there are more they stay in mapped files."""
-    return MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Bytes of images that are copied to memory; more of them stay in mapped files."""
+    return MEMORY_SHARE * memory.machine_bytes()
 
 
 def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> None:
@@ -269,7 +269,7 @@ def _resized(images: Tensor, size: int) -> Tensor:
 
 
 def _mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Over everything but axis 1; of pixels exact, by histogram, whatever the number of threads."""
+    """Mean and standard deviation over all axes but 1. Those of pixels are exact, by histogram."""
     if images.dtype == torch.uint8:
         values = torch.arange(256, dtype=torch.float64, device=images.device)
         share = torch.zeros(images.shape[1], 256, dtype=torch.float64, device=images.device)

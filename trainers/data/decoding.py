@@ -1,4 +1,4 @@
-"""Image files to one uint8 array, by a pool of threads, each picture straight into its place."""
+"""Decoding of image files into one uint8 array, by a pool of threads."""
 
 import os
 import sys
@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from trainers import memory
+
 Pixels = npt.NDArray[np.uint8]
 
 GREY_MODES = frozenset({"1", "L", "LA", "La", "F", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 T = TypeVar("T")
 
-CHUNK = 64  # pictures per task of a thread
+CHUNK = 64  # images per task of a thread
 THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -29,20 +31,20 @@ def decode(
     image_size: int | None,
     room: Callable[[tuple[int, ...]], Pixels] | None = None,
 ) -> Pixels:
-    """The pictures `read(0)` to `read(count - 1)` as uint8 [N,1 or 3,H,W].
+    """Decode the images `read(0)` to `read(count - 1)` as uint8 [N,1 or 3,H,W].
 
     Args:
-        count: How many; at least 1.
-        read: Gives a picture; called from several threads, once for each number and once more for
+        count: Number of images, at least 1.
+        read: Reads an image; called from several threads, once for each number and once more for
             0.
-        name: What an error calls a picture.
-        grey: One channel, else red, green and blue.
-        image_size: Resize to this height and width, in pixels; None wants pictures of one size.
-        room: Makes the array that they are put in; by default one in memory.
+        name: Names an image in error messages.
+        grey: Decode to one channel, else to red, green and blue.
+        image_size: Resize to this height and width, in pixels; None requires images of one size.
+        room: Allocates the array; by default in memory.
 
     Raises:
-        ValueError: A picture cannot be read (it is named), two differ in size, or all together do
-            not fit in memory, if that is where they are put.
+        ValueError: An image cannot be read (it is named), two differ in size, or they do not fit in
+            memory.
     """
     width, height = (image_size, image_size) if image_size else named(read, name)(0).size
     pixels = (room or in_memory)((count, 1 if grey else 3, height, width))
@@ -64,9 +66,10 @@ def decode(
 
 
 def in_threads(work: Callable[[int], T], count: int, doing: str = "") -> list[T]:
-    """`work(0)` to `work(count - 1)`, in order; the first error in that order is raised.
+    """Call `work(0)` to `work(count - 1)` in threads; return the results in order.
 
-    Somebody who looks at stderr sees how far it is, if it is said what is being done.
+    The first error in that order is raised. A progress bar is shown on a terminal if `doing` names
+    the work.
     """
 
     def chunk(start: int) -> list[T]:
@@ -88,7 +91,7 @@ def in_threads(work: Callable[[int], T], count: int, doing: str = "") -> list[T]
 def named(
     read: Callable[[int], Image.Image], name: Callable[[int], str]
 ) -> Callable[[int], Image.Image]:
-    """`read`, but whatever goes wrong is a ValueError that names the picture."""
+    """`read`, with every error turned into a ValueError that names the image."""
 
     def read_or_name(number: int) -> Image.Image:
         try:
@@ -101,11 +104,11 @@ def named(
 
 
 def opened(path: str) -> Image.Image:
-    """The picture's header; its pixels are read when they are first used.
+    """Open an image and read its header; its pixels are read when they are first used.
 
     Raises:
-        ValueError: It has more pixels than Pillow thinks safe (`Image.MAX_IMAGE_PIXELS`).
-        Exception: Whatever the decoder says of a damaged file.
+        ValueError: It has more pixels than Pillow considers safe (`Image.MAX_IMAGE_PIXELS`).
+        Exception: The error of the decoder for a damaged file.
     """
     picture = Image.open(path)
     limit = Image.MAX_IMAGE_PIXELS
@@ -116,14 +119,14 @@ def opened(path: str) -> Image.Image:
 
 
 def loaded(path: str) -> Image.Image:
-    """The first frame of the picture, its pixels read and the file closed."""
+    """Read the first frame of an image, and close the file."""
     with opened(path) as picture:
         picture.load()
         return picture.copy()
 
 
 def _eight_bit(picture: Image.Image, grey: bool) -> Image.Image:
-    """As L or RGB. Sixteen bits keep the upper eight; transparency is dropped."""
+    """Convert to mode L or RGB. Of sixteen bits the upper eight are kept; transparency is dropped."""
     if picture.mode.startswith("I"):
         upper = (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255)
         picture = Image.fromarray(upper.astype(np.uint8))
@@ -139,7 +142,7 @@ def in_memory(shape: tuple[int, ...]) -> Pixels:
         ValueError: This machine has not so much memory.
     """
     need = int(np.prod([float(side) for side in shape]))
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = memory.machine_bytes()
     if need > there:
         raise ValueError(
             f"data: {shape[0]:,} images of {shape[3]}×{shape[2]} need {need / 1e9:.1f} GB, this machine has "

@@ -1,7 +1,7 @@
-"""Drawing examples so that every class has its share: scikit-learn's draw, number for number.
+"""Stratified splits, equal to those of scikit-learn number for number.
 
-It is written out since importing scikit-learn takes as long as half of torch, in every process that
-reads data; and since the split of a data set is to be the same in every version of it.
+The algorithm is repeated here because importing scikit-learn takes half as long as importing torch,
+in every process that reads data, and because a split must stay the same in all later versions.
 """
 
 import numpy as np
@@ -13,30 +13,30 @@ Counts = npt.NDArray[np.intp]
 
 
 def stratified(labels: Labels, count: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Which `count` of the examples are drawn, bool [N].
+    """Draw `count` examples with equal shares of each class; bool [N].
 
-    They are the test half of `StratifiedShuffleSplit(1, test_size=count, random_state=seed)`.
+    They are the test split of `StratifiedShuffleSplit(1, test_size=count, random_state=seed)`.
 
     Args:
         labels: int64 [N], each from 0 to the largest at least twice.
         count: From the number of classes to N less that number.
         seed: 0 to 2**32 - 1.
     """
-    rng = np.random.RandomState(seed)  # its numbers never change, as numpy has promised
+    rng = np.random.RandomState(seed)  # numpy guarantees that its numbers never change
     by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
     sizes = np.array([len(members) for members in by_class])
-    kept = _shares(sizes, len(labels) - count, rng)
-    _shares(sizes - kept, count, rng)  # all that is left; only what it draws is needed
+    left = _shares(sizes, len(labels) - count, rng)
+    _shares(sizes - left, count, rng)  # advances `rng` as scikit-learn does
     drawn = np.zeros(len(labels), bool)
-    for members, keep in zip(by_class, kept, strict=True):
+    for members, keep in zip(by_class, left, strict=True):
         drawn[members[rng.permutation(len(members))[keep:]]] = True
     return drawn
 
 
 def _shares(sizes: Counts, count: int, rng: np.random.RandomState) -> Counts:
-    """`count` in proportion to `sizes`, rounded down; the largest remainders get what is over.
+    """Divide `count` in proportion to `sizes`: rounded down, then one more for the largest remainders.
 
-    Among equal remainders it is drawn who does.
+    Ties among remainders are broken at random.
     """
     exact = sizes / sizes.sum() * count
     shares = np.floor(exact)

@@ -1,11 +1,11 @@
-"""Augmentation and normalisation of whole batches on their device; no Python per example.
+"""Augmentation and normalisation of whole batches on their device, without Python per example.
 
-Shift and mirror: the crop and flip of He et al., "Deep Residual Learning", CVPR 2016, §4.2,
-mirrored in alternating epochs as in Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU",
+Shift and flip: the crop and horizontal flip of He et al., "Deep Residual Learning", CVPR 2016, §4.2,
+flipped in alternating epochs as in Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU",
 2024, §3.6 (arXiv 2404.00498). Cutout: DeVries & Taylor, "Improved Regularization of Convolutional
 Neural Networks with Cutout", 2017 (arXiv 1708.04552).
 
-Every function leaves its arguments as they are and draws only from the generator it is handed.
+Functions do not change their arguments, and draw only from the generator they are given.
 """
 
 import torch
@@ -30,9 +30,9 @@ def augment(
     *,
     strength: float,
     generator: Generator,
-    mirrored: Tensor | None = None,
+    flipped: Tensor | None = None,
 ) -> Tensor:
-    """Shift, mirror, normalise and cut a hole, each example differently.
+    """Shift, flip, normalise and cut a hole, each example differently.
 
     Args:
         images: uint8 [B,C,H,W]. Anything that is not an image (other than 4 axes) is only
@@ -41,7 +41,7 @@ def augment(
         std: float32 [C].
         strength: 0 (exactly `normalise`) to 1 (shifts of up to 1/8 and holes of 1/2 of the side).
         generator: On the device of `images`.
-        mirrored: bool [B], which of them to flip left to right; None for none.
+        flipped: Examples to flip left to right, bool [B]; None for none.
 
     Returns:
         float32, of the shape of `images`.
@@ -49,25 +49,25 @@ def augment(
     if images.dim() != 4 or strength == 0:
         return normalise(images, mean, std)
     height, width = images.shape[2:]
-    moved = shift(images, _reach(height, strength), _reach(width, strength), generator, mirrored)
+    moved = shift(images, _reach(height, strength), _reach(width, strength), generator, flipped)
     x_BCHW = normalise(moved, mean, std)
     return cut_hole(x_BCHW, round(min(height, width) * LARGEST_HOLE * strength), generator)
 
 
 def shift(
-    images: Tensor, down: int, right: int, generator: Generator, mirrored: Tensor | None = None
+    images: Tensor, down: int, right: int, generator: Generator, flipped: Tensor | None = None
 ) -> Tensor:
-    """Crop each of `images` [B,C,H,W], padded with zeros, at a place of its own.
+    """Pad each of `images` [B,C,H,W] with zeros and crop it at a random position of its own.
 
-    The padding is `down` pixels above and below and `right` pixels left and right.
-    Those in `mirrored` (bool [B]) are flipped left to right before they are shifted.
+    The padding is `down` pixels above and below and `right` pixels left and right. Images in
+    `flipped` (bool [B]) are flipped left to right before.
     """
     batch, channels, height, width = images.shape
     rows_BH = _positions(batch, height, down, generator)
     columns_BW = _positions(batch, width, right, generator)
     inside_BHW = _within(rows_BH, height)[:, :, None] & _within(columns_BW, width)[:, None, :]
-    if mirrored is not None:
-        columns_BW = torch.where(mirrored[:, None], width - 1 - columns_BW, columns_BW)
+    if flipped is not None:
+        columns_BW = torch.where(flipped[:, None], width - 1 - columns_BW, columns_BW)
     pixels_BHW = rows_BH.clamp(0, height - 1)[:, :, None] * width
     pixels_BHW = pixels_BHW + columns_BW.clamp(0, width - 1)[:, None, :]
     flat_BCP = images.reshape(batch, channels, height * width)
@@ -79,7 +79,7 @@ def shift(
 def cut_hole(images: Tensor, side: int, generator: Generator) -> Tensor:
     """Set a `side` × `side` square of each normalised image to 0, which is the mean.
 
-    It may be anywhere, also partly outside.
+    Its position is random; it may lie partly outside.
     """
     if side == 0:
         return images
@@ -89,23 +89,22 @@ def cut_hole(images: Tensor, side: int, generator: Generator) -> Tensor:
     return images.masked_fill((rows_BH[:, :, None] & columns_BW[:, None, :])[:, None], 0.0)
 
 
-def alternating_mirrors(count: int, epoch: int, generator: Generator) -> Tensor:
-    """Whom to mirror, bool [N]: a random half in even epochs, the others in odd ones.
+def alternating_flips(count: int, epoch: int, generator: Generator) -> Tensor:
+    """Examples to flip, bool [N]: a random half in even epochs, the other half in odd epochs.
 
-    `generator` must be in the same state in every epoch; it is the sides that are drawn, once for
-    all epochs.
+    `generator` must be in the same state in every epoch: the halves are drawn once for all epochs.
     """
     sides_N = torch.randint(2, (count,), generator=generator, device=generator.device)
     return (sides_N + epoch) % 2 == 1
 
 
 def _reach(side: int, strength: float) -> int:
-    """The largest shift, in pixels: at least 1 unless the image is but a line."""
+    """The largest shift in pixels: at least 1, unless the image is a single line."""
     return max(1, round(side * LARGEST_SHIFT * strength)) if side > 1 else 0
 
 
 def _positions(batch: int, side: int, reach: int, generator: Generator) -> Tensor:
-    """int64 [B,side]: which row (or column) of the image each of the crop's comes from."""
+    """The row (or column) of the image for each row (or column) of the crop, int64 [B,side]."""
     device = generator.device
     offsets_B = torch.randint(-reach, reach + 1, (batch,), generator=generator, device=device)
     return torch.arange(side, device=device) + offsets_B[:, None]
@@ -116,7 +115,7 @@ def _within(positions: Tensor, side: int) -> Tensor:
 
 
 def _hole(batch: int, side: int, hole: int, generator: Generator, device: torch.device) -> Tensor:
-    """The rows (or columns) of a hole whose middle is anywhere, bool [B,side]."""
+    """The rows (or columns) of a hole with a random centre, bool [B,side]."""
     first_B = torch.randint(side, (batch,), generator=generator, device=device) - hole // 2
     distance = torch.arange(side, device=device) - first_B[:, None]
     return (distance >= 0) & (distance < hole)

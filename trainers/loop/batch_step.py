@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trainers.loop.precision import Computed, autocast
 from trainers.recipes.optimizers import Optimizer
+from trainers.tasks import Task
 
 # Shape letters: B batch, M micro-batch.
 
@@ -18,7 +19,7 @@ from trainers.recipes.optimizers import Optimizer
 class Step(Protocol):
     """Learns from a batch: images [B,...] and labels int64 [B]; returns the sum of their losses.
 
-    The sum is in nats, detached, and on the device, which is not waited for; the next step may
+    The sum is in nats, detached and on the device, which is not synchronised; the next step may
     overwrite it.
     """
 
@@ -30,17 +31,17 @@ class EagerStep:
     """A step whose operations are launched one by one.
 
     Attributes:
-        net: In training mode, on the device of the batches.
-        optimizer: Over the parameters of `net`.
-        label_smoothing: Of the loss.
+        net: The network, in training mode, on the device of the batches.
+        optimizer: The optimiser of its parameters.
+        task: The task, which gives the loss.
         computed: The type of most operations.
-        micro_batches: Parts that a batch is taken in, one after the other, with their gradients
-            added up. None has a single example, so there may be fewer.
+        micro_batches: Parts of a batch whose gradients are added up; fewer where a part would have
+            a single example.
     """
 
     net: nn.Module
     optimizer: Optimizer
-    label_smoothing: float
+    task: Task
     computed: Computed
     micro_batches: int = 1
 
@@ -61,15 +62,13 @@ class EagerStep:
     def loss(self, x_M: Tensor, labels_M: Tensor) -> Tensor:
         """The sum of the losses of these examples, to be differentiated."""
         with autocast(x_M.device, self.computed):
-            return F.cross_entropy(
-                self.net(x_M), labels_M, label_smoothing=self.label_smoothing, reduction="sum"
-            )
+            return self.task.loss(self.net(x_M), labels_M)
 
 
 def make_step(eager: EagerStep, device: torch.device) -> Step:
-    """The fastest way to make the step on `device`: on a GPU a CUDA graph.
+    """The fastest step on `device`: on a GPU a CUDA graph.
 
-    Not for batches in parts: memory is short then, and a graph keeps its own.
+    Not with micro-batches: memory is short then, and a graph has memory of its own.
     """
     if device.type != "cuda" or eager.micro_batches > 1:
         return eager

@@ -1,4 +1,4 @@
-"""The batches of an epoch: every example once, in random order, augmented a block at a time."""
+"""Batches of an epoch: every example once, in random order, augmented in blocks."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -8,13 +8,13 @@ import torch
 from torch import Generator, Tensor
 
 from trainers.data.dataset import Dataset, Split
-from trainers.data.transforms import alternating_mirrors, augment
+from trainers.data.transforms import alternating_flips, augment
 from trainers.determinism import derive_seed
 from trainers.recipes.recipe import Recipe
 
 # Shape letters: N examples, B batch.
 
-Block = tuple[Tensor, ...]  # the numbers of the examples of each of some batches
+Block = tuple[Tensor, ...]  # numbers of the examples of each of several batches
 BLOCK_BYTES = 64 * 2**20  # float32 examples that are augmented at once
 
 
@@ -23,14 +23,14 @@ def batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every training example once, in random order and augmented.
 
-    Yields images, float32 [B,...], and labels, int64 [B].
-    Batches are of equal size, give or take one: nothing is dropped and none has a single example.
+    Yields images, float32 [B,...], and labels, int64 [B]. Batch sizes differ by at most one: no
+    example is dropped, and no batch has a single example.
     """
     device = data.device
     rng = Generator(device).manual_seed(derive_seed(seed, "data", epoch))
     order_N = torch.randperm(len(data.train), generator=rng, device=device)
     steps = steps_per_epoch(len(data.train), recipe.batch_size)
-    mirrored_N = _mirrored(data, recipe, epoch, seed)
+    flipped_N = _flipped(data, recipe, epoch, seed)
     blocks = _blocks(order_N.tensor_split(steps), 4 * data.train.images[0].numel())
     for block, images in _gathered(data.train, blocks):
         index = torch.cat(block)
@@ -40,7 +40,7 @@ def batches(
             data.std,
             strength=recipe.augmentation,
             generator=rng,
-            mirrored=None if mirrored_N is None else mirrored_N[index],
+            flipped=None if flipped_N is None else flipped_N[index],
         )
         sizes = [len(batch) for batch in block]
         yield from zip(
@@ -53,7 +53,7 @@ def batches(
 def _gathered(split: Split, blocks: Iterable[Block]) -> Iterator[tuple[Block, Tensor]]:
     """Each block and its images, on the device of the labels.
 
-    Those of a file are read by a thread while the block before them is trained on.
+    Images of a file are read by a thread while the previous block is trained on.
     """
     device, at_home = split.labels.device, split.images.device
 
@@ -79,26 +79,26 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
     return max(1, min(-(-examples // batch_size), examples // 2))
 
 
-def _mirrored(data: Dataset, recipe: Recipe, epoch: int, seed: int) -> Tensor | None:
-    """Whom to mirror in this epoch, bool [N]; None for nobody."""
-    if not data.flip or recipe.mirror == "never":
+def _flipped(data: Dataset, recipe: Recipe, epoch: int, seed: int) -> Tensor | None:
+    """Examples to flip in this epoch, bool [N]; None for none."""
+    if not data.flippable or recipe.flip == "never":
         return None
     sides = Generator(data.device)
-    if recipe.mirror == "random":
-        return alternating_mirrors(
+    if recipe.flip == "random":
+        return alternating_flips(
             len(data.train), epoch, sides.manual_seed(derive_seed(seed, "sides", epoch))
         )
     sides.manual_seed(derive_seed(seed, "sides"))
-    return alternating_mirrors(len(data.train), epoch, sides)
+    return alternating_flips(len(data.train), epoch, sides)
 
 
 def _blocks(chunks: Block, example_bytes: int) -> Iterator[Block]:
-    """Runs of batches that together hold about `BLOCK_BYTES`."""
+    """Consecutive batches of about `BLOCK_BYTES` together."""
     run = max(1, BLOCK_BYTES // (example_bytes * len(chunks[0])))
     for start in range(0, len(chunks), run):
         yield chunks[start : start + run]
 
 
 def laid_out(x: Tensor) -> Tensor:
-    """Images are channels last, which is what convolutions are fast in."""
+    """Images in the memory format channels-last, in which convolutions are fast."""
     return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x

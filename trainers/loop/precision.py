@@ -1,10 +1,10 @@
-"""In which type a training computes, chosen by what network, data and processor are.
+"""The floating-point type of a training, chosen by network, data and processor.
 
-Never by a stopwatch: the bits of a training must not depend on how busy the machine is. What the
-rule for the CPU rests on was measured with one thread on a processor with AMX, for a whole step: in
-bfloat16 networks of dense convolutions of at least 8 channels over 32×32 pixels take 1.0 to 1.7
-times fewer seconds, of 4 channels the same, with depthwise convolutions 2 times more; over 8×8
-pixels the conversions eat the gain.
+The choice is a rule, not a measurement: results must not depend on the load of the machine. The
+rule for CPUs follows from whole steps measured with one thread on a processor with AMX: in bfloat16,
+networks of dense convolutions with at least 8 channels over 32×32 pixels are 1.0 to 1.7 times
+faster, with 4 channels equally fast, with depthwise convolutions 2 times slower; over 8×8 pixels
+conversions cost as much as is gained.
 """
 
 from typing import Literal
@@ -22,7 +22,7 @@ def choose(
     input_shape: tuple[int, ...],
     device: torch.device,
 ) -> Computed:
-    """What "auto" means for `net` on inputs of that shape on `device`; else what is wanted."""
+    """The type that `wanted` means: for "auto", the faster one for `net` and inputs on `device`."""
     if wanted != "auto":
         return wanted
     if device.type == "cuda":
@@ -33,12 +33,12 @@ def choose(
 
 
 def autocast(device: torch.device, computed: Computed) -> torch.autocast:
-    """Compute so where that is safe; weights, gradients and sums stay float32."""
+    """Compute in that type where it is safe; weights, gradients and sums stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=computed == "bfloat16")
 
 
 def _has_amx() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 (Intel's AMX)."""
+    """True if the processor multiplies matrices of bfloat16 (Intel's AMX)."""
     return torch.cpu._is_amx_tile_supported()
 
 

@@ -1,9 +1,8 @@
 """Supervised training of one network on data that lies on its device.
 
 The loop yields an `Epoch` after each pass; the caller logs, saves, or stops by not asking for more.
-What an epoch draws derives from (seed, epoch) alone. Everything that is not arithmetic is done once
-for a block of batches (augmentation) or once an epoch; the device is waited for once an epoch, when
-the losses are read.
+Random numbers of an epoch derive from (seed, epoch) alone. Augmentation is done for a block of
+batches at once. The device is synchronised once an epoch, when the losses are read.
 """
 
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from time import perf_counter
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from trainers.data.dataset import Dataset, Split
@@ -27,6 +25,7 @@ from trainers.loop.precision import Computed, autocast, choose
 from trainers.recipes.averaging import Average
 from trainers.recipes.optimizers import Optimizer, learning_rates, make_optimizer, set_learning_rate
 from trainers.recipes.recipe import Recipe
+from trainers.tasks.classification import Classification
 
 # Shape letters: N examples, B batch, K classes.
 
@@ -37,16 +36,15 @@ class Diverged(ArithmeticError):  # noqa: N818 - the word of the design for this
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """What one pass over the training split did.
+    """The result of one pass over the training split.
 
     Attributes:
-        number: Passes done so far, from 1.
-        train_loss: Mean of the loss that was minimised, label smoothing included, in nats.
-        accuracy: Of the validation split in evaluation mode, 0..1; NaN when that split is empty.
-        loss: Mean cross-entropy of the validation split in evaluation mode, in nats; NaN when it is
-            empty.
-        learning_rate: Of the last step.
-        seconds: Wall clock of the pass and its validation.
+        number: Number of passes so far, from 1.
+        train_loss: Mean training loss, label smoothing included, in nats.
+        accuracy: Accuracy on the validation split, 0..1; NaN if that split is empty.
+        loss: Mean cross-entropy on the validation split, in nats; NaN if that split is empty.
+        learning_rate: Learning rate of the last step.
+        seconds: Wall time of the pass and its validation.
     """
 
     number: int
@@ -58,7 +56,7 @@ class Epoch:
 
 
 class Evaluation(NamedTuple):
-    """Accuracy, 0..1, and mean cross-entropy in nats; both NaN when nothing was measured."""
+    """Accuracy, 0..1, and mean cross-entropy in nats; both NaN for an empty split."""
 
     accuracy: float
     loss: float
@@ -77,27 +75,25 @@ def train(
 ) -> Iterator[Epoch]:
     """Train `net` in place on `data.train`; yield an `Epoch` after every pass.
 
-    To pause, stop asking, and save what `trainers.checkpoints.pausing.state` returns; to go on, restore it and
-    say how many passes are `done`. On the CPU the bits are those of a training without a pause.
+    To pause, stop iterating and save `trainers.checkpoints.pausing.state`; to resume, restore it and
+    pass the number of passes `done`. On the CPU the result is bit-equal to that without a pause.
 
-    Whenever the caller holds the network it is plain (no hooks), in evaluation mode, and the global
-    random state is the caller's. On the CPU the same seed and number of threads give the same bits.
+    Between passes the network has no hooks and is in evaluation mode, and the global random state
+    is the caller's. On the CPU the same seed and number of threads give the same bits.
 
     Args:
-        net: Takes what `normalise` makes of the images, gives logits [B,K]; on the device of
-            `data`.
+        net: Maps normalised images to logits [B,K]; on the device of `data`.
         data: The data set. An empty validation split is not evaluated.
         recipe: The hyperparameters.
-        seed: 0 to 2**63 - 1. Decides order, augmentation and dropout, not the initial weights.
-        optimizer: What `make_optimizer` made of `net` and `recipe`; None for a new one.
-        done: Passes behind `net` and `optimizer`.
-        micro_batches: Take every batch in so many parts and add their gradients up, which needs
-            that much less memory: same steps, same loss, averaged over the whole batch. Only what
-            looks at a batch as a whole sees the parts: batch normalisation.
-        computed: The type of most operations; None for what `precision.choose` makes of the recipe.
+        seed: 0 to 2**63 - 1. Seeds order, augmentation and dropout, not the initial weights.
+        optimizer: An optimiser made by `make_optimizer(net, recipe)`; None for a new one.
+        done: Number of passes that `net` and `optimizer` have been trained for.
+        micro_batches: Parts of a batch whose gradients are added up, to save memory. Steps and loss
+            stay the same, except that batch normalisation sees the parts.
+        computed: The type of most operations; None for the choice of `precision.choose`.
 
     Raises:
-        Diverged: A loss was NaN or infinite; told at the end of its epoch.
+        Diverged: A loss was NaN or infinite; raised at the end of its epoch.
         ValueError: Fewer than 2 training examples, or network and data on different devices.
     """
     _check(net, data)
@@ -108,7 +104,7 @@ def train(
     eager = EagerStep(
         net=net,
         optimizer=optimizer,
-        label_smoothing=recipe.label_smoothing,
+        task=Classification(recipe.label_smoothing),
         computed=computed,
         micro_batches=micro_batches,
     )
@@ -130,8 +126,8 @@ def train(
                 set_learning_rate(optimizer, rate)
                 total_loss += step(x_B, labels_B)
                 average.follow()
-        average.meet()
-        train_loss = total_loss.item() / len(data.train)  # the device is waited for here
+        average.synchronise()
+        train_loss = total_loss.item() / len(data.train)  # synchronises the device
         _check_finite(train_loss, "training", number)
         at_once = max(1, 4 * recipe.batch_size // micro_batches)
         found = evaluate(net, data.validation, data, batch_size=at_once, computed=computed)
@@ -165,6 +161,7 @@ def evaluate(
         return Evaluation(nan, nan)
     device = split.labels.device
     correct, total_loss = torch.zeros(2, device=device, dtype=torch.float64)
+    task = Classification()
     with autocast(device, computed), quick_convolutions(net):
         for images_B, labels_B in zip(
             torch.split(split.images, batch_size),
@@ -172,8 +169,8 @@ def evaluate(
             strict=True,
         ):
             logits_BK = net(laid_out(normalise(images_B.to(device), data.mean, data.std)))
-            correct += (logits_BK.argmax(dim=1) == labels_B).sum()
-            total_loss += F.cross_entropy(logits_BK.float(), labels_B, reduction="sum")
+            correct += (task.predict(logits_BK) == labels_B).sum()
+            total_loss += task.loss(logits_BK.float(), labels_B)
     return Evaluation(correct.item() / len(split), total_loss.item() / len(split))
 
 

@@ -1,8 +1,8 @@
-"""What memory a training takes, known before it begins: no number is computed.
+"""Memory of a training, predicted without computing anything.
 
-A step is made of torch's fake tensors, which have shapes, types and lifetimes but no contents: what
-autograd keeps for the backward pass is alive there as long as it is in the real step, and autocast
-makes the same copies. They are those of a CPU: a GPU's kernels may keep other things beside.
+A step runs on torch's fake tensors, which have shapes, types and lifetimes but no contents: tensors
+that autograd saves for the backward pass live as long as in the real step, and autocast makes the
+same copies. The operations are those of a CPU; kernels of a GPU may save other tensors.
 """
 
 import weakref
@@ -28,32 +28,32 @@ def step_bytes(
     *,
     computed: Computed,
 ) -> int:
-    """Bytes alive at the peak of a training step of `net`: what torch allocates for tensors.
+    """Peak bytes of all tensors in a training step of `net`.
 
-    Weights, statistics, gradients, what the optimiser remembers, a batch, and what the network
-    makes of it. Not in it: the data set, what kernels take for themselves, and what a device takes
-    for being used at all.
+    Included are weights, statistics, gradients, the state of the optimiser, a batch and activations;
+    not included are the data set, the workspaces of kernels and the context of a device.
 
     Args:
-        net: On the device of the training, or on meta; left as it is; gives logits [B,K].
-        input_shape: Of one example.
-        recipe: Says the batch size and the optimiser.
+        net: A network that gives logits [B,K], on the device of the training or on meta. It is not
+            changed.
+        input_shape: Shape of one example.
+        recipe: Gives the batch size and the optimiser.
         computed: The type of most operations.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode  # slow: imports torch's compiler
 
     was_training = net.training
     with FakeTensorMode(), _Alive() as alive, quick_convolutions(net):
-        held = {
+        state = {
             **{name: nn.Parameter(_like(p), p.requires_grad) for name, p in net.named_parameters()},
             **{name: _like(b) for name, b in net.named_buffers()},
         }
-        weights = [p for p in held.values() if p.requires_grad]
+        weights = [p for p in state.values() if p.requires_grad]
         remembered = [torch.empty_like(p) for p in weights for _ in range(_remembered(recipe))]
         x_B = laid_out(torch.empty(recipe.batch_size, *input_shape))
         labels_B = torch.empty(recipe.batch_size, dtype=torch.int64)
         with autocast(x_B.device, computed):
-            logits_BK = functional_call(net.train(), held, (x_B,))
+            logits_BK = functional_call(net.train(), state, (x_B,))
             loss = F.cross_entropy(logits_BK, labels_B, label_smoothing=recipe.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         del remembered
@@ -63,7 +63,7 @@ def step_bytes(
 
 
 class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of the storages that are alive, whatever torch dispatches."""
+    """Counts the bytes of all storages that are alive."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -96,7 +96,7 @@ def _like(tensor: Tensor) -> Tensor:
 
 
 def _remembered(recipe: Recipe) -> int:
-    """Numbers that the optimiser remembers for each weight."""
+    """Numbers that the optimiser stores for each weight."""
     if recipe.optimizer == "adamw":
         return 2
     return 1 if recipe.momentum else 0

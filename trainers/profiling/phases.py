@@ -1,4 +1,4 @@
-"""Where the time of a training goes: the loop of `trainers.train`, taken apart with a clock."""
+"""Time of each phase of a training step in the loop of `trainers.train`."""
 
 from dataclasses import dataclass
 from time import perf_counter, process_time
@@ -15,19 +15,20 @@ from trainers.loop.precision import choose
 from trainers.recipes.averaging import Average
 from trainers.recipes.optimizers import learning_rates, make_optimizer, set_learning_rate
 from trainers.recipes.recipe import Recipe
+from trainers.tasks.classification import Classification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phases:
-    """Seconds of a step, on average: of the processor on a CPU, of the clock on a GPU.
+    """Mean seconds of a step: processor time on a CPU, wall time on a GPU.
 
     Attributes:
-        data: Ordering, gathering, augmenting.
-        forward: Up to the loss.
-        backward: Gradients.
-        optimiser: The update, averaging included.
-        idle: What the clock says beyond all these: other processes had the processor. 0 on a GPU,
-            which is waited for after each phase.
+        data: Time for ordering, gathering and augmenting examples.
+        forward: Time of the forward pass and the loss.
+        backward: Time of the backward pass.
+        optimiser: Time of the update, averaging included.
+        idle: Wall time beyond these, in which other processes had the processor. 0 on a GPU, which
+            is synchronised after each phase.
     """
 
     data: float
@@ -38,14 +39,14 @@ class Phases:
 
     @property
     def busy(self) -> float:
-        """All but the idle time."""
+        """The sum of all phases without the idle time."""
         return self.data + self.forward + self.backward + self.optimiser
 
 
 def split_pass(net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int) -> Phases:
-    """Train `net` for one pass over `data.train`, launched step by step, and time the phases.
+    """Train `net` for one pass over `data.train`, and time the phases of its steps.
 
-    A step is made before the clock runs, since much is set up in it.
+    One step runs before the measurement, because much is initialised in it.
     """
     device = data.device
     net.to(memory_format=torch.channels_last).train()
@@ -53,7 +54,7 @@ def split_pass(net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int) -> P
     step = EagerStep(
         net=net,
         optimizer=optimizer,
-        label_smoothing=recipe.label_smoothing,
+        task=Classification(recipe.label_smoothing),
         computed=choose(recipe.precision, net, data.input_shape, device),
     )
     a_pass = steps_per_epoch(len(data.train), recipe.batch_size)
@@ -85,7 +86,7 @@ def split_pass(net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int) -> P
 
 
 class _Clock:
-    """Adds up the seconds of each phase, all that was launched in it included."""
+    """Adds up the seconds of each phase, including the kernels launched in it."""
 
     def __init__(self, device: torch.device) -> None:
         self.laps = dict.fromkeys(("data", "forward", "backward", "optimiser"), 0.0)

@@ -1,8 +1,8 @@
-"""The training loop that everybody writes: the plain reference that ours is measured against.
+"""A plain training loop, the reference that `trainers.train` is measured against.
 
-Torchvision transforms sample by sample, a `DataLoader` with workers, eager float32, the loss read
-at every step. It learns by the same recipe as `trainers.train`, as far as such a loop knows it: no
-alternating mirrors, no averaging, weight decay on everything.
+It uses torchvision transforms for each sample, a `DataLoader` with workers and eager float32, and
+reads the loss at every step. It follows the same recipe as `trainers.train`, except that flips do
+not alternate, weights are not averaged, and weight decay applies to all parameters.
 """
 
 from collections.abc import Iterator
@@ -29,12 +29,12 @@ def train_plainly(
     """Train `net` in place, on its device, by "sgd"; yield an `Epoch` after every pass.
 
     Args:
-        net: On the device to train on.
+        net: The network, on the device to train on.
         data: Images of 1 or 3 channels, on the CPU.
-        recipe: Its batch size, learning rate, momentum, weight decay, label smoothing, augmentation
-            and epochs are used.
-        seed: Of order and augmentation.
-        workers: Processes of the `DataLoader`; 0 for none.
+        recipe: Gives batch size, learning rate, momentum, weight decay, label smoothing,
+            augmentation and epochs.
+        seed: Seed of order and augmentation.
+        workers: Number of processes of the `DataLoader`; 0 for none.
 
     Raises:
         ValueError: The data are not such images, or the recipe's optimiser is not "sgd".
@@ -119,7 +119,7 @@ def _loaders(
     if strength:
         reach = max(1, round(max(height, width) * LARGEST_SHIFT * strength))
         vary.append(transforms.RandomCrop((height, width), padding=reach))
-        if data.flip:
+        if data.flippable:
             vary.append(transforms.RandomHorizontalFlip())
         hole = (LARGEST_HOLE * strength) ** 2
         finish.append(transforms.RandomErasing(p=1.0, scale=(hole, hole), ratio=(1.0, 1.0)))

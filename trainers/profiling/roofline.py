@@ -1,9 +1,9 @@
-"""How fast a step could be at best: its operations and bytes against what the device can do.
+"""The roofline of a training step: the least time its operations and bytes need on a device.
 
 Williams, Waterman & Patterson, "Roofline: An Insightful Visual Performance Model", CACM 2009: an
-operation takes at least the time of its arithmetic at the device's highest rate, and at least that
-of its bytes at its bandwidth. Operations are taken as eager execution has them, each reading its
-inputs from memory and writing its outputs there; fusing them would need fewer bytes.
+operation takes at least the time of its arithmetic at the peak rate of the device, and at least the
+time of its bytes at the peak bandwidth. Operations are those of eager execution, each reading its
+inputs from memory and writing its outputs there; fused operations would move fewer bytes.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ UPDATE_BYTES = 5 * 4  # of a parameter: read it, its gradient and momentum; writ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """What a device was seen to do: operations (an addition or a multiplication) and bytes a second."""
+    """Measured peak rates of a device: operations (additions, multiplications) and bytes a second."""
 
     operations: float
     bytes: float
@@ -36,12 +36,12 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a step consists of.
+    """The work of a step.
 
     Attributes:
-        operations: Of matrix products and convolutions: two for every multiply-accumulate.
-        bytes: Read and written by all that is done.
-        each: (operations, bytes) of everything that is done.
+        operations: Operations of matrix products and convolutions, two for a multiply-accumulate.
+        bytes: Bytes read and written by all operations.
+        each: (operations, bytes) of each call.
     """
 
     operations: int
@@ -49,14 +49,14 @@ class Work:
     each: tuple[tuple[int, int], ...]
 
     def seconds(self, rates: Rates) -> float:
-        """The least time, by the roofline of every operation."""
+        """The least time by the roofline model, summed over the calls."""
         return sum(max(o / rates.operations, b / rates.bytes) for o, b in self.each)
 
 
 def measure_rates(device: torch.device, computed: Computed, *, repeats: int = 10) -> Rates:
-    """The best of some square matrix products, and of some copies of a large array.
+    """Measure the best of several square matrix products, and of several copies of a large array.
 
-    By the processor's time on a CPU, so that other processes do not count.
+    Processor time is used on a CPU, so that other processes do not matter.
     """
     side, size = MATRIX_SIDE[device.type], COPIED_BYTES[device.type]
     a = torch.ones(side, side, device=device, dtype=getattr(torch, computed))
@@ -71,13 +71,13 @@ def measure_rates(device: torch.device, computed: Computed, *, repeats: int = 10
 def count_step(
     net: nn.Module, input_shape: tuple[int, ...], batch: int, computed: Computed
 ) -> Work:
-    """What one step of training of `net` consists of; nothing is computed and `net` stays as it is.
+    """Count the work of one training step of `net` without computing it.
 
     Args:
-        net: Gives logits [B,K].
-        input_shape: Of one example.
-        batch: Examples.
-        computed: In bfloat16 everything but the update moves half the bytes.
+        net: A network that gives logits [B,K]. It is not changed.
+        input_shape: Shape of one example.
+        batch: Number of examples.
+        computed: The type of most operations; in bfloat16 they move half the bytes.
     """
     on_meta = deepcopy(net).to("meta").train()
     x_B = torch.empty(batch, *input_shape, device="meta")
@@ -91,7 +91,7 @@ def count_step(
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the operations and bytes of whatever torch dispatches."""
+    """Counts the operations and bytes of every call that torch dispatches."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -110,7 +110,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _best(work: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """Seconds of the quickest of `repeats`, after one that is not counted."""
+    """Seconds of the fastest of `repeats` calls, after one that is not counted."""
     clock = perf_counter if device.type == "cuda" else process_time
     seconds = []
     for _ in range(repeats + 1):

@@ -1,8 +1,8 @@
-"""The optimiser of a recipe, and the learning rate of each of its steps.
+"""The optimiser of a recipe, and the learning rate of each step.
 
-The update is torch's fused kernel, one call for all parameters of a group. It is called from here
-and not through `torch.optim`, whose first use imports torch's compiler: that takes as long as
-importing torch, in every worker, and nothing here is compiled.
+The update is one call of torch's fused kernel for all parameters of a group. It is called directly
+and not through `torch.optim`, whose first use imports torch's compiler and takes as long as
+importing torch, in every worker.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ State = defaultdict[Tensor, dict[str, Tensor]]
 
 @dataclass(slots=True)
 class Group:
-    """Parameters that decay alike, and the rate they learn at: a tensor on a GPU, else a number."""
+    """Parameters of one weight decay, and their learning rate: a tensor on a GPU, else a number."""
 
     parameters: list[Tensor]
     weight_decay: float
@@ -33,21 +33,21 @@ class Group:
 
 
 class Optimizer(Protocol):
-    """Moves parameters against their gradients.
+    """Updates parameters by their gradients.
 
     Attributes:
-        groups: All parameters.
-        state: For each parameter that has been moved, what is remembered, by name.
+        groups: All parameters, in groups.
+        state: Named tensors of each parameter that has been updated.
     """
 
     groups: Sequence[Group]
     state: State
 
     def step(self) -> None:
-        """Move every parameter that has a gradient, once. Waits for no device."""
+        """Update every parameter that has a gradient. Does not wait for the device."""
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Set all gradients to None."""
 
 
 @dataclass(slots=True)
@@ -138,15 +138,15 @@ class AdamW:
 
 
 def make_optimizer(net: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimiser over weights, which decay, and norms and biases, which do not."""
-    learnt = [p for p in net.parameters() if p.requires_grad]
+    """The optimiser of a recipe: weights decay, norms and biases do not."""
+    trained = [p for p in net.parameters() if p.requires_grad]
     assert recipe.learning_rate is not None
     rate: float | Tensor = recipe.learning_rate
-    if learnt and learnt[0].is_cuda:  # a captured step reads it anew each time
-        rate = torch.tensor(rate, device=learnt[0].device)
+    if trained and trained[0].is_cuda:  # a captured step reads it from the device
+        rate = torch.tensor(rate, device=trained[0].device)
     groups = (
-        Group([p for p in learnt if p.dim() > 1], recipe.weight_decay, rate),
-        Group([p for p in learnt if p.dim() <= 1], 0.0, rate),
+        Group([p for p in trained if p.dim() > 1], recipe.weight_decay, rate),
+        Group([p for p in trained if p.dim() <= 1], 0.0, rate),
     )
     if recipe.optimizer == "adamw":
         return AdamW(groups, recipe.momentum)
@@ -154,7 +154,7 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> Optimizer:
 
 
 def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
-    """Set the learning rate of every parameter. Waits for no device."""
+    """Set the learning rate of every parameter. Does not wait for the device."""
     for group in optimizer.groups:
         if isinstance(group.learning_rate, Tensor):
             group.learning_rate.fill_(learning_rate)
@@ -163,7 +163,7 @@ def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
 
 
 def _moving(groups: Sequence[Group]) -> Iterator[tuple[Group, list[Tensor], list[Tensor]]]:
-    """Each group that has gradients: its parameters that have one, and these."""
+    """Each group with gradients: its parameters that have one, and those gradients."""
     for group in groups:
         pairs = [(p, p.grad) for p in group.parameters if p.grad is not None]
         if pairs:
@@ -177,7 +177,7 @@ def _forget_gradients(groups: Sequence[Group]) -> None:
 
 
 def learning_rates(recipe: Recipe, steps_per_epoch: int) -> Iterator[float]:
-    """The learning rate of every step of the whole training, as `recipe.schedule` says."""
+    """The learning rate of every step of the whole training, by `recipe.schedule`."""
     peak, last = recipe.learning_rate, recipe.epochs * steps_per_epoch
     assert peak is not None
     share = SHARES[recipe.schedule]
@@ -195,7 +195,7 @@ def _cosine(done: float) -> float:
     return (1 + cos(pi * done)) / 2
 
 
-# Share of the steps that are done -> share of the peak, both 0..1.
+# Share of the peak as a function of the share of steps done, both 0..1.
 SHARES: dict[Schedule, Callable[[float], float]] = {
     "triangle": _triangle,
     "cosine": _cosine,

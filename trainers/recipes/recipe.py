@@ -1,4 +1,4 @@
-"""The hyperparameters of one training run, as one frozen value."""
+"""A recipe: the hyperparameters of one training, as a frozen value."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any, Literal, Self, get_args
 
 Optimizer = Literal["sgd", "adamw"]
 Schedule = Literal["triangle", "cosine", "constant"]
-Mirror = Literal["alternating", "random", "never"]
+Flip = Literal["alternating", "random", "never"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 # Peak learning rates, chosen by measurement on digits with a network of 26,000 parameters.
@@ -16,32 +16,31 @@ DEFAULT_LEARNING_RATE: dict[str, float] = {"sgd": 0.2, "adamw": 0.01}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """All that decides how a network is trained, apart from the network, the data and the seed.
+    """Everything that decides a training, apart from the network, the data and the seed.
 
-    `dataclasses.asdict` and `Recipe.from_dict` undo each other.
+    `dataclasses.asdict` and `Recipe.from_dict` are inverse.
 
     Attributes:
-        epochs: Passes over the training split. The schedule ends with them.
+        epochs: Passes over the training split; the learning-rate schedule ends with the last.
         batch_size: Examples per step, at least 2 (batch normalisation cannot learn from one).
         optimizer: "sgd" or "adamw".
-        learning_rate: Peak of the schedule. None becomes the optimiser's default on construction,
-            so that a recipe always says the number it is trained with.
-        schedule: Of the learning rate: "triangle" (up in the first fifth of the steps, then down to
+        learning_rate: Peak of the schedule. None becomes the optimiser's default on construction.
+        schedule: Schedule of the learning rate: "triangle" (up in the first fifth of the steps, then down to
             zero), "cosine" (from the peak down to zero) or "constant".
-        momentum: Of "sgd"; the decay of the first moment (beta 1) of "adamw". 0 to below 1.
-        nesterov: Whether the momentum of "sgd" is Nesterov's.
-        weight_decay: On weights only, never on norms and biases. L2 penalty for "sgd", decoupled
-            for "adamw".
-        label_smoothing: Share of the target that is spread over all classes, 0 to below 1.
+        momentum: Momentum of "sgd"; decay of the first moment (beta 1) of "adamw". 0 to below 1.
+        nesterov: Use Nesterov's momentum in "sgd".
+        weight_decay: Decay of weights, not of norms and biases. L2 penalty for "sgd", decoupled for
+            "adamw".
+        label_smoothing: Share of the target spread over all classes, 0 to below 1.
         augmentation: Strength from 0 (none) to 1; see `trainers.data.transforms`.
-        mirror: Which images are flipped left to right, where that keeps the label and
-            `augmentation` is above 0: a random half and the others in turns ("alternating"), half
-            of them anew in every epoch ("random"), or "never".
-        averaging: What a step leaves of the running average of the weights at the end, 0 to below
-            1; 0 for no averaging. See `trainers.recipes.averaging`.
-        precision: What most operations compute in; "auto" for what is faster, see
+        flip: Horizontal flips, for data whose labels they keep and `augmentation` above 0: a fixed
+            random half and the other half in turns ("alternating"), a new random half in every
+            epoch ("random"), or "never".
+        averaging: Decay of the running average of the weights at the end, 0 to below 1; 0 for no
+            averaging. See `trainers.recipes.averaging`.
+        precision: Type of most operations; "auto" for the faster one, see
             `trainers.loop.precision`.
-        dropout: Rate at the input of the last linear layer, 0 to below 1.
+        dropout: Dropout rate at the input of the last linear layer, 0 to below 1.
 
     Raises:
         ValueError: One line that names the field, what was wanted and what was got.
@@ -57,7 +56,7 @@ class Recipe:
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
     augmentation: float = 0.5
-    mirror: Mirror = "alternating"
+    flip: Flip = "alternating"
     averaging: float = 0.0
     dropout: float = 0.0
     precision: Precision = "auto"
@@ -80,27 +79,31 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The recipe with these fields; those not named take their defaults.
+        """The recipe with these fields, and defaults for the others.
 
         Raises:
             ValueError: A name is not a field, or a value is not allowed.
         """
         names = [field.name for field in fields(cls)]
         for name in values:
+            if name in RENAMED:
+                raise ValueError(f"recipe: {name!r} is called {RENAMED[name]!r} now")
             if name not in names:
                 raise ValueError(f"recipe: want only {', '.join(names)}, got {name!r}")
         return cls(**values)
 
 
-# Field -> what it may say.
+RENAMED = {"mirror": "flip"}  # fields of earlier versions
+
+# Allowed words of each field that is a word.
 WORDS: dict[str, tuple[str, ...]] = {
     "optimizer": get_args(Optimizer),
     "schedule": get_args(Schedule),
-    "mirror": get_args(Mirror),
+    "flip": get_args(Flip),
     "precision": get_args(Precision),
 }
 
-# Field -> what an error says is wanted, and whether a number is that. NaN fails every comparison.
+# Allowed range of each field that is a number, in words and as a test. NaN fails every comparison.
 NUMBERS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "learning_rate": ("above 0", lambda x: 0 < x <= sys.float_info.max),
     "momentum": ("from 0 to below 1", lambda x: 0 <= x < 1),

@@ -84,8 +84,8 @@ BAD = [
     (["--data", unreadable], "3.png"),
     (["--data", no_images], "no images"),
     (["--no-such-option"], "No such option"),
-    (["--recipe", "mirror"], "want recipe:setting=value,setting=value, got 'recipe:mirror'"),
-    (["--recipe", "mirror=sometimes"], "mirror"),
+    (["--recipe", "flip"], "want recipe:setting=value,setting=value, got 'recipe:flip'"),
+    (["--recipe", "flip=sometimes"], "flip"),
     (["--recipe", "colour=red"], "colour"),
     (["--out", "n" * 300], "File name too long; want another path"),
 ]

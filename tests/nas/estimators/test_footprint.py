@@ -14,6 +14,7 @@ from trainers.loop.batch_step import EagerStep
 from trainers.loop.batches import laid_out
 from trainers.loop.convolutions import quick_convolutions
 from trainers.profiling.footprint import step_bytes
+from trainers.tasks.classification import Classification
 
 BATCH = 32
 
@@ -33,7 +34,7 @@ def allocated(net, input_shape, recipe):
     step = EagerStep(
         net=net,
         optimizer=trainers.make_optimizer(net, recipe),
-        label_smoothing=recipe.label_smoothing,
+        task=Classification(recipe.label_smoothing),
         computed="float32",
     )
     profiler = profile(activities=[ProfilerActivity.CPU], profile_memory=True)

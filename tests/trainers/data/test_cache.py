@@ -13,7 +13,7 @@ from trainers.data.sources import folders
 @pytest.fixture
 def pictures(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(folders, "FEWEST_KEPT", 1)
+    monkeypatch.setattr(folders, "FEWEST_CACHED", 1)
     rng = np.random.default_rng(0)
     for name in ("cat", "dog"):
         (tmp_path / "set" / name).mkdir(parents=True)

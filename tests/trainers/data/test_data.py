@@ -27,7 +27,7 @@ def test_digits_are_what_scikit_learn_ships(digits):
     whole = torch.cat([s.images for s in (digits.train, digits.validation, digits.test)])
     assert digits.input_shape == (1, 8, 8)
     assert digits.classes == tuple("0123456789")
-    assert not digits.flip
+    assert not digits.flippable
     assert whole.dtype == torch.uint8
     assert (whole.min(), whole.max()) == (0, 255)
     ours = sorted(image.flatten().tolist() for image in whole)

@@ -32,11 +32,11 @@ def test_a_flat_folder_is_cut_in_three(tmp_path):
     data = load(fill(tmp_path))
     assert data.classes == ("a", "b")
     assert data.input_shape == (3, 8, 8)
-    assert data.flip
+    assert data.flippable
     splits = (data.train, data.validation, data.test)
     assert [len(split) for split in splits] == [13, 3, 4]
     assert sum(split.labels.bincount() for split in splits).tolist() == [10, 10]
-    assert not load(tmp_path, flip=False).flip
+    assert not load(tmp_path, flippable=False).flippable
 
 
 def test_an_official_test_half_is_kept_as_it_is(tmp_path):

@@ -19,7 +19,7 @@ from trainers.loop.batches import batches
 def pictures(tmp_path, monkeypatch):
     """240 images of two classes."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(folders, "FEWEST_KEPT", 1)
+    monkeypatch.setattr(folders, "FEWEST_CACHED", 1)
     monkeypatch.setattr("trainers.loop.batches.BLOCK_BYTES", 2 * 32 * 3 * 64 * 4)  # two batches
     rng = np.random.default_rng(0)
     for label, name in ((0, "dark"), (1, "light")):

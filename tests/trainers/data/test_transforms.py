@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trainers.data.transforms import alternating_mirrors, augment, cut_hole, normalise, shift
+from trainers.data.transforms import alternating_flips, augment, cut_hole, normalise, shift
 
 MEAN, STD = torch.tensor([100.0, 50.0, 7.0]), torch.tensor([60.0, 1.0, 9.0])
 
@@ -28,8 +28,8 @@ def test_normalise_is_the_formula_for_any_number_of_axes():
 
 def test_strength_zero_is_exactly_normalise():
     x = images()
-    mirrored = torch.ones(len(x), dtype=torch.bool)
-    y = augment(x, MEAN, STD, strength=0.0, generator=rng(), mirrored=mirrored)
+    flipped = torch.ones(len(x), dtype=torch.bool)
+    y = augment(x, MEAN, STD, strength=0.0, generator=rng(), flipped=flipped)
     assert torch.equal(y, normalise(x, MEAN, STD))
 
 
@@ -49,15 +49,15 @@ def test_same_generator_same_output_and_the_input_stays():
     assert torch.equal(x, kept)
 
 
-@pytest.mark.parametrize("mirror", [False, True])
-def test_every_shift_is_a_crop_of_the_padded_image(mirror):
+@pytest.mark.parametrize("flip", [False, True])
+def test_every_shift_is_a_crop_of_the_padded_image(flip):
     x = images(200)
     down, right = 2, 3
-    mirrored = torch.arange(len(x)) % 2 == 0 if mirror else None
-    moved = shift(x, down, right, rng(), mirrored)
+    flipped = torch.arange(len(x)) % 2 == 0 if flip else None
+    moved = shift(x, down, right, rng(), flipped)
     found = set()
     for i, crop in enumerate(moved):
-        source = x[i].flip(-1) if mirrored is not None and mirrored[i] else x[i]
+        source = x[i].flip(-1) if flipped is not None and flipped[i] else x[i]
         padded = F.pad(source, (right, right, down, down))
         places = [
             (top, left)
@@ -85,7 +85,7 @@ def test_holes_are_squares_of_zeros_and_nothing_else_changes():
 
 
 def test_every_image_is_mirrored_in_every_other_epoch():
-    epochs = [alternating_mirrors(1000, epoch, rng()) for epoch in range(4)]
+    epochs = [alternating_flips(1000, epoch, rng()) for epoch in range(4)]
     assert torch.equal(epochs[0], ~epochs[1])
     assert torch.equal(epochs[0], epochs[2])
     assert 400 < epochs[0].sum() < 600

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainers import Recipe, load, make_optimizer, seeded, train
 from trainers.loop.batch_step import EagerStep, make_step
 from trainers.loop.batches import batches
+from trainers.tasks.classification import Classification
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -42,7 +43,7 @@ def eager_of(net: nn.Module, recipe: Recipe) -> EagerStep:
     return EagerStep(
         net=net.train(),
         optimizer=make_optimizer(net, recipe),
-        label_smoothing=recipe.label_smoothing,
+        task=Classification(recipe.label_smoothing),
         computed="float32",
     )
 

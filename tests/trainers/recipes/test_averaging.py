@@ -32,13 +32,13 @@ def test_a_pause_at_a_meeting_changes_nothing():
         net.weight.data.fill_(0.0)
     average = Average(whole, 0.9, steps=14)
     moved(whole, average, 7)
-    average.meet()
+    average.synchronise()
     moved(whole, average, 7)
-    average.meet()
+    average.synchronise()
     for done in (0, 7):
         average = Average(parts, 0.9, steps=14, done=done)
         moved(parts, average, 7)
-        average.meet()
+        average.synchronise()
     assert torch.equal(whole.weight, parts.weight)
 
 
@@ -47,5 +47,5 @@ def test_without_memory_nothing_is_averaged():
     net.weight.data.fill_(0.0)
     average = Average(net, 0.0, steps=10)
     moved(net, average, 10)
-    average.meet()
+    average.synchronise()
     assert net.weight.item() == 10

@@ -40,7 +40,7 @@ def test_learning_rate_is_the_optimisers_unless_given():
         ("dropout", 1.0),
         ("averaging", 1),
         ("schedule", "linear"),
-        ("mirror", True),
+        ("flip", True),
         ("precision", "float16"),
         ("nesterov", 1),
         ("dropout", None),

@@ -1,6 +1,5 @@
 """Arrays in an .npz file: images, sequences or vectors, and their labels."""
 
-import os
 from collections.abc import Collection
 from math import prod
 from pathlib import Path
@@ -10,6 +9,7 @@ from zipfile import is_zipfile
 import numpy as np
 import numpy.typing as npt
 
+from trainers import memory
 from trainers.data.sources.source import Images, LabelledArrays, Source, channels_first
 
 Array = npt.NDArray[Any]
@@ -26,7 +26,7 @@ def npz(path: Path) -> Source:
     The arrays are `x_train`, `y_train`, `x_test`, `y_test`, or `images` (or `x`) and `labels` (or
     `y`).
 
-    Examples are told by their shape and type:
+    The kind of examples follows from shape and type:
         2 axes: vectors [N,D].
         3 axes: whole numbers are grey images [N,H,W], others sequences [N,C,L].
         4 axes: images; of axes 1 and 3 the shorter one is the channels, and axis 1 when they are
@@ -66,11 +66,11 @@ def npz(path: Path) -> Source:
         for found, its_labels in zip(images, labels, strict=True)
     ]
     test = halves[1] if len(halves) == 2 else None
-    return Source(halves[0], test, tuple(map(str, classes)), flip=True)
+    return Source(halves[0], test, tuple(map(str, classes)), flippable=True)
 
 
 def _read(path: Path) -> dict[str, Array]:
-    """Every array of the file that has a name we know."""
+    """The arrays of the file that have a known name."""
     known = {name for pair in (*WHOLE, *HALVES) for name in pair}
     if not is_zipfile(path):
         raise ValueError(
@@ -88,7 +88,7 @@ def _read(path: Path) -> dict[str, Array]:
 
 
 def _check_sizes(file: Any, known: Collection[str]) -> None:
-    """Refuse what does not fit in memory before any is taken: a few bytes can stand for many."""
+    """Refuse arrays that do not fit in memory before they are allocated: a zip bomb is small."""
     total = 0
     for entry in file.zip.infolist():
         name = entry.filename.removesuffix(".npy")
@@ -104,9 +104,9 @@ def _check_sizes(file: Any, known: Collection[str]) -> None:
                 if plain and (min(shape, default=0) < 0 or size + member.tell() != entry.file_size):
                     raise ValueError(f"{name} is to have {size:,} bytes, which are not there")
             total += size
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if total > memory:
-        raise ValueError(f"its arrays have {total:,} bytes, this machine has {memory:,}")
+    available = memory.machine_bytes()
+    if total > available:
+        raise ValueError(f"its arrays have {total:,} bytes, this machine has {available:,}")
 
 
 def _labels(name: str, labels: Array) -> Array:

@@ -13,16 +13,16 @@ from trainers.data.sources.source import LabelledArrays, Source
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-FEWEST_KEPT = 1000  # images; fewer are decoded in less than a second
+FEWEST_CACHED = 1000  # images; fewer are decoded in less than a second
 
 
 def image_folder(path: Path, image_size: int | None) -> Source:
-    """Read `path/{train,test}/<class>/*`, or `path/<class>/*` where there is no official test half.
+    """Read `path/{train,test}/<class>/*`, or `path/<class>/*` where there is no official test split.
 
-    Images lie directly in their class's folder and are told by their suffix (`SUFFIXES`); other
-    files, hidden files and hidden folders are ignored. If every image is greyscale there is 1
-    channel, else 3. Transparency is dropped, of an animation the first frame counts, sixteen bits
-    become eight.
+    Images lie directly in the folder of their class and are recognised by their suffix
+    (`SUFFIXES`); other files, hidden files and hidden folders are ignored. If every image is greyscale there is 1
+    channel, else 3. Transparency is dropped, of an animation the first frame is read, and
+    sixteen bits become eight.
 
     Raises:
         ValueError: One line that names the folder or the file: no images, fewer than two classes,
@@ -40,16 +40,16 @@ def image_folder(path: Path, image_size: int | None) -> Source:
     labels = [label for half in halves for label, name in enumerate(classes) for _ in half[name]]
     everything = LabelledArrays(pixels, np.array(labels, np.int64))
     if len(halves) == 1:
-        return Source(everything, None, classes, flip=True)
+        return Source(everything, None, classes, flippable=True)
     middle = sum(map(len, halves[0].values()))
     train = LabelledArrays(everything.images[:middle], everything.labels[:middle])
     test = LabelledArrays(everything.images[middle:], everything.labels[middle:])
-    return Source(train, test, classes, flip=True)
+    return Source(train, test, classes, flippable=True)
 
 
 def _pixels(path: Path, files: list[str], image_size: int | None) -> Pixels:
-    """The pictures in `files`, uint8 [N,1 or 3,H,W]; many are decoded but once, see `cache`."""
-    if len(files) < FEWEST_KEPT:
+    """The images in `files`, uint8 [N,1 or 3,H,W]; large sets are cached, see `cache`."""
+    if len(files) < FEWEST_CACHED:
         return _decoded(files, image_size)
 
     def digest(number: int) -> bytes:
@@ -58,7 +58,7 @@ def _pixels(path: Path, files: list[str], image_size: int | None) -> Pixels:
     content = sha256(f"1 {image_size} {PIL.__version__}".encode())
     for file, its_digest in zip(files, in_threads(digest, len(files), "reading"), strict=True):
         content.update(Path(file).relative_to(path).as_posix().encode() + its_digest)
-    return cache.kept(content.hexdigest(), lambda room: _decoded(files, image_size, room))
+    return cache.cached(content.hexdigest(), lambda room: _decoded(files, image_size, room))
 
 
 def _decoded(files: list[str], image_size: int | None, room: cache.Room | None = None) -> Pixels:
@@ -79,7 +79,7 @@ def _decoded(files: list[str], image_size: int | None, room: cache.Room | None =
 
 
 def _images_by_class(folder: Path) -> dict[str, list[Path]]:
-    """Class -> its image files, both sorted by name."""
+    """The image files of each class, both sorted by name."""
     if not folder.is_dir():
         raise ValueError(
             f"data: want a folder {folder} beside {folder.parent / 'train'}; there is none"

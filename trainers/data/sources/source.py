@@ -1,6 +1,6 @@
-"""What every source of data hands over: one or two labelled halves, before any split is cut.
+"""A source of data: labelled arrays of a training part and, perhaps, an official test split.
 
-Sources hold numpy arrays, not tensors: nothing is copied on the way to `torch.from_numpy`.
+Sources hold numpy arrays, which `torch.from_numpy` does not copy.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledArrays:
-    """Examples and their classes.
+    """Examples and their labels.
 
     Attributes:
         images: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences.
@@ -30,19 +30,19 @@ class LabelledArrays:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A data set as it was found.
+    """A data set as it was read.
 
     Attributes:
-        train: What may be learnt from.
-        test: The official test half; None where there is none.
-        classes: Names by label.
-        flip: Whether a mirrored image keeps its label.
+        train: Examples for training and validation, and for testing where `test` is None.
+        test: The official test split, if there is one.
+        classes: Names of the classes, by label.
+        flippable: True if a horizontally flipped image keeps its label.
     """
 
     train: LabelledArrays
     test: LabelledArrays | None
     classes: tuple[str, ...]
-    flip: bool
+    flippable: bool
 
 
 DIGITS = "datasets/data/digits.csv.gz"  # in scikit-learn
@@ -56,18 +56,18 @@ def digits() -> Source:
     rows = _digits_rows()
     images = np.rint(rows[:, :-1].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
     half = LabelledArrays(images, np.ascontiguousarray(rows[:, -1]))
-    return Source(half, None, tuple("0123456789"), flip=False)
+    return Source(half, None, tuple("0123456789"), flippable=False)
 
 
 def _digits_rows() -> npt.NDArray[np.int64]:
-    """64 pixels and a label each, from scikit-learn's own file: importing it takes half of torch's time."""
+    """Rows of 64 pixels and a label, from scikit-learn's file: importing scikit-learn is slow."""
     found = find_spec("sklearn")
     assert found is not None  # it is a dependency
     assert found.origin is not None
     file = Path(found.origin).parent / DIGITS
     if file.is_file():
         return np.loadtxt(file, delimiter=",", dtype=np.int64)
-    from sklearn.datasets import load_digits  # a release that has them elsewhere
+    from sklearn.datasets import load_digits  # a release with another layout
 
     digits = load_digits()
     return np.column_stack([digits.data, digits.target]).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Torchvision's classification data sets by name: from disk if they are there, else downloaded."""
+"""The classification data sets of torchvision by name, read from disk or downloaded."""
 
 import sys
 from contextlib import redirect_stdout
@@ -16,53 +16,55 @@ Options = tuple[dict[str, Any], ...]
 
 
 class Known(NamedTuple):
-    """How torchvision offers a data set.
+    """A data set of torchvision.
 
     Attributes:
-        offered_as: The class in `torchvision.datasets`.
-        train: Keyword arguments of each part of the training half.
-        test: Likewise of the test half; empty where there is none.
-        labels: The attribute that holds the labels, where `data` holds the pixels; None where
+        cls: Name of the class in `torchvision.datasets`.
+        train: Keyword arguments of each part of the training data.
+        test: Keyword arguments of each part of the test split; empty where there is none.
+        labels: Name of the attribute with the labels, where `data` holds the pixels; None where
             images are files.
-        flip: Whether a mirrored image keeps its label.
+        flippable: True if a horizontally flipped image keeps its label.
     """
 
-    offered_as: str
+    cls: str
     train: Options
     test: Options
     labels: str | None = None
-    flip: bool = True
+    flippable: bool = True
 
 
-def _flag(offered_as: str, *, flip: bool, **options: Any) -> Known:
+def _flag(cls: str, *, flippable: bool, **options: Any) -> Known:
     train, test = ({"train": True, **options},), ({"train": False, **options},)
-    return Known(offered_as, train, test, "targets", flip)
+    return Known(cls, train, test, "targets", flippable)
 
 
-def _parts(offered_as: str, *train: str, **kind: Any) -> Known:
-    return Known(offered_as, tuple({"split": part} for part in train), ({"split": "test"},), **kind)
+def _parts(cls: str, *train: str, **kind: Any) -> Known:
+    return Known(cls, tuple({"split": part} for part in train), ({"split": "test"},), **kind)
 
 
 DATA_SETS: dict[str, Known] = {
-    "cifar10": _flag("CIFAR10", flip=True),
-    "cifar100": _flag("CIFAR100", flip=True),
-    "mnist": _flag("MNIST", flip=False),
-    "fashionmnist": _flag("FashionMNIST", flip=True),
-    "kmnist": _flag("KMNIST", flip=False),
-    "qmnist": Known("QMNIST", ({"what": "train"},), ({"what": "test10k"},), "targets", flip=False),
-    "emnistbalanced": _flag("EMNIST", flip=False, split="balanced"),
-    "emnistdigits": _flag("EMNIST", flip=False, split="digits"),
-    "usps": _flag("USPS", flip=False),
-    "svhn": _parts("SVHN", "train", labels="labels", flip=False),
+    "cifar10": _flag("CIFAR10", flippable=True),
+    "cifar100": _flag("CIFAR100", flippable=True),
+    "mnist": _flag("MNIST", flippable=False),
+    "fashionmnist": _flag("FashionMNIST", flippable=True),
+    "kmnist": _flag("KMNIST", flippable=False),
+    "qmnist": Known(
+        "QMNIST", ({"what": "train"},), ({"what": "test10k"},), "targets", flippable=False
+    ),
+    "emnistbalanced": _flag("EMNIST", flippable=False, split="balanced"),
+    "emnistdigits": _flag("EMNIST", flippable=False, split="digits"),
+    "usps": _flag("USPS", flippable=False),
+    "svhn": _parts("SVHN", "train", labels="labels", flippable=False),
     "stl10": _parts("STL10", "train", labels="labels"),
-    "gtsrb": _parts("GTSRB", "train", flip=False),
+    "gtsrb": _parts("GTSRB", "train", flippable=False),
     "flowers102": _parts("Flowers102", "train", "val"),
     "food101": _parts("Food101", "train"),
     "dtd": _parts("DTD", "train", "val"),
     "oxfordiiitpet": _parts("OxfordIIITPet", "trainval"),
     "fgvcaircraft": _parts("FGVCAircraft", "trainval"),
     "country211": _parts("Country211", "train", "valid"),
-    "renderedsst2": _parts("RenderedSST2", "train", "val", flip=False),
+    "renderedsst2": _parts("RenderedSST2", "train", "val", flippable=False),
     "eurosat": Known("EuroSAT", ({},), ()),
     "imagenette": Known("Imagenette", ({"split": "train"},), ({"split": "val"},)),
 }
@@ -81,26 +83,26 @@ def torchvision_set(name: str, root: Path, image_size: int | None) -> Source:
     train_half = _half(name, train, known, image_size)
     test_half = _half(name, test, known, image_size) if test else None
     classes = getattr(train[0], "classes", None) or range(int(train_half.labels.max()) + 1)
-    return Source(train_half, test_half, tuple(map(str, classes)), known.flip)
+    return Source(train_half, test_half, tuple(map(str, classes)), known.flippable)
 
 
 def _opened(name: str, known: Known, options: dict[str, Any], root: Path) -> Any:
-    """Torchvision's object for one part: what is on disk, or else downloaded."""
+    """One part of a data set: read from disk, or else downloaded."""
     import torchvision  # late: it takes a second
 
-    offered = getattr(torchvision.datasets, known.offered_as)
-    with redirect_stdout(sys.stderr):  # results go to stdout, torchvision's messages must not
+    dataset = getattr(torchvision.datasets, known.cls)
+    with redirect_stdout(sys.stderr):  # stdout is for results
         try:
-            return offered(root=str(root), download=False, **options)
+            return dataset(root=str(root), download=False, **options)
         except (RuntimeError, OSError):
-            pass  # not there, or incomplete
+            pass  # missing or incomplete
         try:
-            return offered(root=str(root), download=True, **options)
+            return dataset(root=str(root), download=True, **options)
         except Exception as error:  # network, disk, archive and parser each have their own
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ValueError(
                 f"data: {name} is not in {root.absolute()} and cannot be downloaded ({reason}); put it there as "
-                f"torchvision.datasets.{known.offered_as}({str(root)!r}, download=True) does on a machine that can"
+                f"torchvision.datasets.{known.cls}({str(root)!r}, download=True) does on a machine that can"
             ) from error
 
 
@@ -123,7 +125,7 @@ def _half(name: str, parts: list[Any], known: Known, image_size: int | None) -> 
 def _from_memory(part: Any, labels_attribute: str) -> LabelledArrays:
     labels = np.asarray(getattr(part, labels_attribute)).astype(np.int64)
     if labels.ndim > 1:
-        labels = labels[:, 0].copy()  # QMNIST adds who wrote the digit
+        labels = labels[:, 0].copy()  # QMNIST adds the writer of the digit
     return LabelledArrays(channels_first(np.asarray(part.data)), labels)
 
 
