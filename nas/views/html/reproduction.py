@@ -1,4 +1,4 @@
-"""How to make a run again: the command, and what it was made with."""
+"""Reproduction of a run: its command and its environment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def command(run: Run) -> str:
 
 
 def circumstances(run: Run) -> list[tuple[str, str]]:
-    """Name and value of all else that decides the outcome."""
+    """Name and value of everything else that decides the outcome."""
     header = run.header
     found = [
         ("data", f"{header.data['name']}, fingerprint {header.data['fingerprint']}"),
