@@ -32,6 +32,9 @@ def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
         settings = _renamed(found["settings"], _SETTINGS)
         absent = {"schedule": "none", "ordered": True, "warm_start": []}
         found["settings"] = {**absent, **settings}
+        if isinstance(recipe := settings.get("recipe"), Mapping):  # null stood for the default
+            given = {name: value for name, value in recipe.items() if value is not None}
+            found["settings"]["recipe"] = given
     return found
 
 
