@@ -1,10 +1,10 @@
 """The contract every executor obeys. A new one joins by joining EXECUTORS."""
 
 import pytest
-from nas.executors.resource_limits import ResourceLimits
 
 from nas import executors
 from nas.executors import EXECUTORS
+from nas.runs.resource_limits import ResourceLimits
 from nas.testing import check_executor
 from nas.testing.executor import Subject, results_are_the_evaluators
 
