@@ -78,7 +78,7 @@ def search(
     from nas.benchmark import searches
     from nas.benchmark.contestants import split
     from nas.benchmark.report import report as report_on
-    from nas.executors.resource_limits import cores
+    from nas.runs.resource_limits import cores
     from search_spaces.task import parse_shape
 
     for name, value in (("trials", trials), ("seeds", seeds), ("max-pending", max_pending)):

@@ -29,8 +29,8 @@ app = typer.Typer(
 )
 
 app.callback(invoke_without_command=True)(help_without_command)
+app.command(cls=search.GroupedOptions)(search.search)
 for command in (
-    search.search,
     look.show,
     look.plot,
     look.tensorboard,

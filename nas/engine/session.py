@@ -23,7 +23,6 @@ from nas.estimators.cost import ExactCost
 from nas.evaluators import factories, training
 from nas.executors import Autotunable, Executor
 from nas.executors.autotune import autotune_workers
-from nas.executors.resource_limits import ResourceLimits
 from nas.runs.header import (
     Header,
     environment,
@@ -34,6 +33,7 @@ from nas.runs.header import (
 )
 from nas.runs.lock import writing
 from nas.runs.pending import PendingProposals
+from nas.runs.resource_limits import ResourceLimits
 from nas.runs.run import Run
 from nas.runs.settings import Settings
 from nas.runs.space_files import changed

@@ -17,7 +17,7 @@ from nas.core.registry import Entry, look_up
 from nas.core.trial import Trial
 from nas.evaluators import Evaluator
 from nas.evaluators.blueprint import Blueprint
-from nas.executors.resource_limits import ResourceLimits
+from nas.runs.resource_limits import ResourceLimits
 
 
 @dataclass(frozen=True, slots=True)

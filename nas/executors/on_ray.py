@@ -20,8 +20,8 @@ from nas.core.trial import Trial
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import Capabilities, Utilization, guarded
 from nas.executors.messages import pack, unpack
-from nas.executors.resource_limits import ResourceLimits
 from nas.executors.workers import Workers
+from nas.runs.resource_limits import ResourceLimits
 
 NODES = 3  # nodes that may die under one trial
 _INTERRUPTIBLE = 0.5  # seconds after which a wait handles signals

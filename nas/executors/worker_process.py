@@ -17,7 +17,7 @@ from nas.core.failure import TRACEBACK
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import watchdog
 from nas.executors.messages import pack, unpack
-from nas.executors.resource_limits import ResourceLimits
+from nas.runs.resource_limits import ResourceLimits
 
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 _LEAVING = 5.0  # seconds for the watchdog to end

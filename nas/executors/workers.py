@@ -22,8 +22,8 @@ from nas.estimators.demand import MemoryDemand
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import Capabilities, Utilization, guarded
 from nas.executors.memory_admission import MemoryAdmission
-from nas.executors.resource_limits import ResourceLimits
 from nas.executors.worker_process import Watchdog, WorkerProcess, describe, ended_from_outside
+from nas.runs.resource_limits import ResourceLimits
 
 STARTS = 3  # processes in a row that may die before their first trial
 _MEASURING = 300.0  # seconds for a worker to measure its throughput

@@ -33,8 +33,9 @@ def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
         settings = _renamed(found["settings"], _SETTINGS)
         absent = {"schedule": "none", "ordered": True, "warm_start": []}
         found["settings"] = {**absent, **settings}
-        if "recipe" in settings:
-            found["settings"]["recipe"] = upgrade_recipe(settings["recipe"])
+        if isinstance(recipe := settings.get("recipe"), Mapping):  # null stood for the default
+            given = {name: value for name, value in recipe.items() if value is not None}
+            found["settings"]["recipe"] = upgrade_recipe(given)
     return found
 
 

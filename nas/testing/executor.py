@@ -19,7 +19,7 @@ from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import Executor
-from nas.executors.resource_limits import ResourceLimits
+from nas.runs.resource_limits import ResourceLimits
 from nas.testing.clauses import completes, in_one_line, name_of, require
 from nas.testing.faulty import blueprint, processes_left, proposal, score, wait_until
 

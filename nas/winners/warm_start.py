@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from nas.bundles.read import open_bundle
 from nas.runs.run import Run
+from search_spaces import Architecture
 
 
-def architectures_of(path: Path) -> tuple[str, ...]:
-    """The architectures of a bundle, or of the front of a run, as text.
+def architectures_of(sources: Iterable[str | Path]) -> tuple[str, ...]:
+    """The architectures of several sources as text, each once.
+
+    Args:
+        sources: Folders of bundles, folders of runs, whose fronts are taken, and architectures as
+            text (`SPACE:JSON`).
 
     Raises:
-        ValueError: the folder is neither a run nor a bundle, or is damaged.
+        ValueError: a source is none of these, or a folder is damaged.
     """
+    return tuple(dict.fromkeys(text for source in sources for text in _of(source)))
+
+
+def _of(source: str | Path) -> list[str]:
+    path = Path(source)
+    if isinstance(source, str) and not path.exists() and ":" in source:
+        Architecture.parse(source)
+        return [source]
     if (path / "manifest.json").is_file():
-        return (str(open_bundle(path).architecture),)
-    return tuple(dict.fromkeys(str(trial.architecture) for trial in Run(path).front))
+        return [str(open_bundle(path).architecture)]
+    return [str(trial.architecture) for trial in Run(path).front]

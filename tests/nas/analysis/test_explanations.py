@@ -1,4 +1,4 @@
-"""Ablations, trust, comparisons and the report, on a small run that is really trained."""
+"""Ablation, trust, comparison and the report, on small runs that are trained."""
 
 import json
 import re
@@ -50,13 +50,13 @@ def runs(tmp_path_factory):
 
 @pytest.fixture
 def run(runs, tmp_path):
-    """A copy to spoil."""
+    """A copy that a test may damage."""
     shutil.copytree(runs["a"].path, tmp_path / "run")
     return Run(tmp_path / "run", SPACE)
 
 
 def chosen(run):
-    """A trial that can see, so that there is something to lose."""
+    """A trial whose network sees its input, so that an ablation can lower its accuracy."""
     return next(t for t in run.trials if t.architecture["sight"] != "none")
 
 
@@ -107,7 +107,7 @@ def test_an_ablation_knows_what_sight_is_worth_and_is_not_trained_twice(run):
 
 @pytest.mark.parametrize("noise", [0.06, 0.03])
 def test_intervals_of_worth_hold_what_is_true_though_the_network_has_noise_of_its_own(noise):
-    """In 95 of 100, whatever a seed does to all; 5 decisions share the luck of one network."""
+    """Coverage of 95 %, whatever effect a seed has on all networks."""
     rng, held, halves = np.random.default_rng(4), [], []
     changes = [
         Alternative(path, "a", str(i), (path, i), False) for path in "vwxyz" for i in range(4)
@@ -164,7 +164,7 @@ def test_what_failed_for_want_of_memory_is_made_again_when_asked_and_what_diverg
 
 
 def record_failure(run, trial, want, cause):
-    """As if the training had been made again, and had failed."""
+    """Record a failure of a stored training, as if it had been repeated."""
     file = run.path / "further" / f"epochs-{want.epochs:04d}-seed-{want.seed:04d}.jsonl"
     journal = Journal(file)
     costs = {name: trial.scores[name] for name in ("parameters", "macs", "peak_activation_bytes")}
@@ -194,7 +194,7 @@ def test_trust_of_a_run_is_kept(run):
 
 
 class Picked:
-    """As much of a trial as an assessment looks at."""
+    """The fields of a trial that an assessment reads."""
 
     def __init__(self, number, accuracy, parameters):
         self.number, self.scores = number, {"accuracy": accuracy, "parameters": parameters}
@@ -245,7 +245,7 @@ def test_trust_without_some_trainings_says_what_is_left():
 
 @pytest.mark.parametrize("same", [True, False])
 def test_equal_networks_are_called_different_in_one_of_twenty_at_most(same):
-    """The error of all pairs together, by Holm's method."""
+    """The family-wise error of all pairs, by Holm's method."""
     rng = np.random.default_rng(2)
     called = 0
     for _ in range(200):
@@ -279,7 +279,7 @@ def test_one_run_is_no_comparison(runs):
 
 @pytest.fixture(scope="module")
 def page(runs, tmp_path_factory):
-    """The report of a run whose folder and failure come from a stranger."""
+    """The report of a run in a folder with a hostile name."""
     folder = tmp_path_factory.mktemp("page")
     hostile = folder / "<img src=x onerror=alert(1)>"
     shutil.copytree(runs["a"].path, hostile)
@@ -365,7 +365,7 @@ def test_the_command_of_a_report_makes_the_same_trials(runs, tmp_path, monkeypat
 
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory):
-    """A run in which some networks diverge with every seed, and some with half of them."""
+    """A run in which some networks diverge with every seed and some with half of the seeds."""
     settings = {"epochs": 1, "learning_rate": 0.05, "batch_size": 256, "augmentation": 0}
     out = tmp_path_factory.mktemp("fragile") / "run"
     run = nas.search(space=FRAGILE_SPACE, strategy="random", trials=24, seed=0, out=out, **settings)

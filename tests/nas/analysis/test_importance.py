@@ -1,4 +1,4 @@
-"""Importance and effects, against spaces and a table where the truth is known."""
+"""Importance and effects, compared with spaces and a table of known truth."""
 
 from functools import cache
 from pathlib import Path
@@ -52,7 +52,7 @@ def truth():
 
 
 class Remembered(Lookup):
-    """A table that remembers what was looked up."""
+    """A table that records lookups."""
 
     def __init__(self):
         super().__init__(table(), {200: "cifar100_test_200ep"})
@@ -65,7 +65,7 @@ class Remembered(Lookup):
 
 
 def history(strategy, seed, trials=200):
-    """What a search has seen of the table."""
+    """The evidence of a search on the table."""
     seen = Remembered()
     with TemporaryDirectory() as folder:
         search(strategy, Path(folder) / "j", trials=trials, seed=seed, evaluator=seen)
@@ -85,7 +85,7 @@ def agreement(strategy, seed, by="model"):
 
 
 def test_the_exact_shares_of_the_table():
-    """CIFAR-100, 200 epochs; shares that sum to 0.40: most is decided by edges together."""
+    """CIFAR-100, 200 epochs; the shares sum to 0.40, as most variance is due to interactions."""
     share, _ = truth()
     assert {edge: round(value, 3) for edge, value in share.items()} == {
         "0->1": 0.098,
@@ -98,7 +98,7 @@ def test_the_exact_shares_of_the_table():
 
 
 def test_all_cells_give_the_exact_shares():
-    """The estimate has the definition's value where every cell is there, once."""
+    """The estimate equals the definition if every cell occurs once."""
     share, _ = truth()
     flats, scores = cells()
     decisions = DecisionLevels(flats)
@@ -132,7 +132,7 @@ def test_intervals_of_effects_hold_the_exact_effects():
 
 
 def made_up(space, score, count=60, hyperparameters=None):
-    """Uniform draws with a score of which everything is known."""
+    """Uniform draws with a known score."""
     joint = JointSpace(get(space), Task((1, 8, 8), 10), None, hyperparameters)
     rng = Random(0)
     drawn = [joint.sample(rng) for _ in range(count)]
@@ -153,7 +153,7 @@ def test_the_only_decision_that_matters_comes_first(by):
 
 @pytest.mark.parametrize("by", ESTIMATES)
 def test_a_decision_that_is_not_always_there_is_explained(by):
-    """Momentum exists under sgd only; there it decides everything."""
+    """Momentum exists only under sgd, where it alone decides the score."""
     tuned = tree(("learning_rate", "momentum", "optimizer"), {})
     evidence = made_up(
         "mlp",

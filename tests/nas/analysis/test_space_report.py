@@ -1,4 +1,4 @@
-"""What `nas spaces NAME` says, for the spaces that come with the toolkit and for a user's own."""
+"""Reports of `nas spaces NAME`, for built-in spaces and for spaces in files."""
 
 import json
 import math

@@ -4,7 +4,7 @@ import pytest
 
 from nas import executors
 from nas.executors import EXECUTORS
-from nas.executors.resource_limits import ResourceLimits
+from nas.runs.resource_limits import ResourceLimits
 from nas.testing import check_executor
 from nas.testing.executor import Subject, results_are_the_evaluators
 

@@ -1,4 +1,4 @@
-"""What a person sees: a real TensorBoard in a real browser, page by page, by its own content."""
+"""Pages of a real TensorBoard in a real browser, checked by their content."""
 
 import os
 import shutil
@@ -20,14 +20,14 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
-SECONDS = 120  # that a page may take on a machine with other things to do
-WIDTH, HEIGHT, SHOWN = 1400, 2000, 900  # what is out of sight is not drawn
-SHOTS = os.environ.get("NAS_SCREENSHOTS")  # a folder to keep pictures of the pages in
+SECONDS = 120  # a page may take on a busy machine
+WIDTH, HEIGHT, SHOWN = 1400, 2000, 900  # TensorBoard draws only what is visible
+SHOTS = os.environ.get("NAS_SCREENSHOTS")  # a folder for screenshots
 
 
 @contextmanager
 def serving(*runs):
-    """`nas tensorboard` for runs, until it answers with all of their directories."""
+    """Serve runs by `nas tensorboard`; wait until it answers with all of their directories."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -71,7 +71,7 @@ def browser():
 
 
 class Visitor:
-    """Opens pages, and notes what goes wrong on them."""
+    """Opens pages and records their errors."""
 
     def __init__(self, browser, url):
         self._browser, self._url, self.errors = browser, url, []
@@ -86,7 +86,7 @@ class Visitor:
             enlarge(page, height)
         yield page
         if SHOTS:
-            page.wait_for_timeout(8000)  # for what moves as it comes
+            page.wait_for_timeout(8000)  # for animations
             keep(page, name)
         page.close()
         assert self.errors == []
@@ -103,14 +103,14 @@ def keep(page, name):
 
 
 def sees(page, text, **how):
-    """Wait until the page shows a text; its place."""
+    """Wait until the page shows a text; return its locator."""
     found = page.get_by_text(text, **how).first
     found.wait_for(state="visible")
     return found
 
 
 def look_at_time_series(visitor, address="#timeseries"):
-    """Returns the seconds until the first curve is there."""
+    """Return the seconds until the first curve is shown."""
     start = time.monotonic()
     with visitor.page(address, "timeseries", height=SHOWN) as page:
         if address != "#timeseries":  # with over 500 runs none is selected
@@ -134,11 +134,11 @@ def look_at_images(visitor, run):
         page.wait_for_function(shown, arg=picture.element_handle())
         for tag in ("search_front", "search_importance", "search_lineage", "search_progress"):
             sees(page, tag, exact=True)
-        sees(page, "Show actual image size").click()  # else the writing in them is small
+        sees(page, "Show actual image size").click()  # text in scaled pictures is small
 
 
 def look_at_hparams(visitor, run):
-    """Returns the seconds until the table is there."""
+    """Return the seconds until the table is shown."""
     start = time.monotonic()
     with visitor.page("#hparams", "hparams", height=SHOWN) as page:
         row_of(page).wait_for(state="visible")
@@ -147,7 +147,7 @@ def look_at_hparams(visitor, run):
         sees(page, "trial 00000", exact=True)
         for name in ("recipe.learning_rate", "accuracy", "parameters", "macs", "seconds"):
             sees(page, name, exact=True)
-        if len(run.trials) > 100:  # what the page shows at first
+        if len(run.trials) > 100:  # the page shows 100 at first
             page.locator(".page-size-input input").fill(str(len(run.trials)))
         sees(page, "PARALLEL COORDINATES VIEW").click()
         lines = page.locator("tf-hparams-parallel-coords-plot svg path")
@@ -162,7 +162,7 @@ def look_at_hparams(visitor, run):
 
 
 def row_of(page):
-    """A row of the table; looked for where it must be, as the page is busy enough."""
+    """A row of the table, found by its element, as a search for text is slow on this page."""
     return page.locator("vaadin-grid-cell-content", has_text="trial 0").first
 
 

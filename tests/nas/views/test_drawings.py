@@ -1,4 +1,4 @@
-"""Architectures drawn: nothing cut, nothing on top of another, the difference to the parent marked."""
+"""Drawings of architectures: nothing cut, no overlap, differences to the parent marked."""
 
 import itertools
 from random import Random
@@ -21,7 +21,7 @@ from tests.drawn import SPACES, task_for
 
 @pytest.fixture(scope="module", params=SPACES)
 def mutant(request):
-    """(space, drawing of a mutant with its parent, the mutant) of every space."""
+    """Space, drawing of a mutant with its parent, and the mutant, for every space."""
     space = search_spaces.load(SPACES[request.param])
     rng = Random(3)
     parent = space.sample(rng)

@@ -1,4 +1,4 @@
-"""`nas show`, `nas plot` and what they are made of, on runs whose scores were invented."""
+"""`nas show`, `nas plot` and their parts, on runs with synthetic scores."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from tests.nas.synthetic import write_run
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Sixty trials, of which 24 and 49 failed."""
+    """Sixty trials; numbers 24 and 49 failed."""
     return write_run(tmp_path_factory.mktemp("runs") / "sixty", 60)
 
 
@@ -191,7 +191,7 @@ def test_numbers_as_people_read_them():
 
 
 def test_what_is_drawn_stands_out_from_the_page_in_both_themes():
-    """A contrast of 3 at least (WCAG 2.2, 1.4.11), from the oldest trial to the newest."""
+    """Contrast of at least 3 (WCAG 2.2, 1.4.11), from the oldest trial to the newest."""
     from matplotlib.colors import to_rgb
 
     from nas.views.theme import THEMES

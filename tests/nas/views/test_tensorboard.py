@@ -1,4 +1,4 @@
-"""What a real TensorBoard reads from a run, and that it can be rebuilt from the journal."""
+"""Boards as a real TensorBoard reads them, and rebuilt from the journal."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def texts(folder):
 
 
 def content(board):
-    """Everything in a folder but when it was written: scalars, texts, pictures, files."""
+    """The content of a folder without times: scalars, texts, pictures, files."""
     found = {}
     for folder in [board / "search", *sorted((board / "trials").iterdir())]:
         read = events(folder)

@@ -61,7 +61,7 @@ def test_image_files_by_name(tmp_path):
 
 @pytest.mark.parametrize("name", DATA_SETS)
 def test_every_name_is_one_of_torchvisions(name):
-    assert hasattr(torchvision.datasets, DATA_SETS[name].offered_as)
+    assert hasattr(torchvision.datasets, DATA_SETS[name].cls)
 
 
 @pytest.mark.parametrize("name", ["cifar10", "mnist", "svhn", "usps", "gtsrb", "dtd"])

@@ -6,36 +6,64 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from nas.runs import option
+from nas.runs.option import setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceLimits:
     """Limits on the resources of trials. They never change the scores of a trial that completes.
 
-    Args:
-        workers: Number of trials at a time.
+    Attributes:
+        workers: Number of trials at a time; the option also accepts "auto", see `worker_limits`.
         auto: Find the best number of workers, up to `workers`, by measuring at the start.
-        timeout: Seconds that a trial may take; None for no limit.
-        memory: Bytes that a trial may take beyond what its process has when the first trial
-            begins; None for no limit.
-        total_memory: Bytes that all trials on a device may take together, as predicted. A trial
-            for which there is no room waits; one alone always runs. None for no limit.
-        address: Address of a Ray cluster; None for one on this machine.
-        resources: Resources of a Ray cluster for each trial: "CPU", "GPU" or custom names.
 
     Raises:
         ValueError: a value is not allowed, or this system cannot enforce it.
     """
 
-    workers: int = 1
+    workers: int = setting(
+        option.COUNT,
+        default=1,
+        group="Resources",
+        help="Number of trials at a time, or auto: as many as train faster together, which is "
+        "measured at the start. The trials are the same for any number.",
+    )
     auto: bool = False
-    timeout: float | None = None
-    memory: int | None = None
-    total_memory: int | None = None
-    address: str | None = None
-    resources: Mapping[str, float] = field(default_factory=lambda: {"CPU": 1.0})
+    timeout: float | None = setting(
+        option.NUMBER,
+        group="Resources",
+        keyword="trial_timeout",
+        help="Seconds that a trial may take.",
+    )
+    memory: int | None = setting(
+        option.SIZE,
+        group="Resources",
+        keyword="trial_memory",
+        help="Memory that a trial may take beyond what its process has when its first trial "
+        "begins, such as 2GB (Linux).",
+    )
+    total_memory: int | None = setting(
+        option.SIZE,
+        group="Resources",
+        help="Memory that all trials on a device may take together, as predicted. A trial for "
+        "which there is no room waits; one alone always runs. Default: for workers that share a "
+        "GPU, its free memory.",
+    )
+    address: str | None = setting(
+        option.TEXT,
+        group="Resources",
+        help="Address of a Ray cluster, or auto for the one on this machine.",
+    )
+    resources: Mapping[str, float] = setting(
+        option.AMOUNTS,
+        default={"CPU": 1.0},
+        group="Resources",
+        help="Resources of a Ray cluster for each trial, such as CPU=1,GPU=0.5.",
+    )
 
     def __post_init__(self) -> None:
         if self.workers < 1:

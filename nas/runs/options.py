@@ -1,0 +1,154 @@
+"""All options of a search: their schema, and how they are read and written.
+
+`Settings` decide the outcome and stand in `run.json`; `ResourceLimits` decide how trials are run;
+`RECIPE` names the fields of the training recipe that have options of their own; `Request` holds
+all of them, with the number of trials and the folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.runs import option
+from nas.runs.option import Option, declared, named, setting
+from nas.runs.resource_limits import ResourceLimits, worker_limits
+from nas.runs.settings import Settings
+
+MOST_TRIALS = 1_000_000_000
+
+
+def _trials(value: object, path: str) -> None:
+    if type(value) is not int or not 1 <= value <= MOST_TRIALS:
+        raise ValueError(f"{path}: want 1 to {MOST_TRIALS:,}, got {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A search as it is asked for.
+
+    Attributes:
+        settings: The settings that decide the outcome.
+        limits: Resource limits of the trials.
+    """
+
+    settings: Settings
+    limits: ResourceLimits
+    trials: int = setting(
+        option.WHOLE,
+        default=40,
+        check=_trials,
+        group="Budget",
+        help="Number of trials in all, those already recorded included.",
+    )
+    executor: str | None = setting(
+        option.TEXT,
+        group="Resources",
+        help="Place where trials run: in-process, workers or ray. Default: the first of these that "
+        "can keep to the resource limits.",
+    )
+    out: Path | None = setting(
+        option.PATH,
+        group="Output",
+        help="Folder of the run, which is resumed if it exists. Default: a name under runs/.",
+    )
+
+    @property
+    def path(self) -> Path:
+        """The folder of the run: `out`, or a folder under runs/ named after the settings."""
+        if self.out is not None:
+            return Path(self.out)
+        settings = self.settings
+        space = Path(settings.space.rpartition("/")[2]).name
+        parts = [space, Path(settings.data).stem, settings.strategy]
+        if settings.schedule != "none":
+            parts.append(settings.schedule)
+        name = "-".join("".join(c if c.isalnum() else "-" for c in part)[:40] for part in parts)
+        return Path("runs") / f"{name}-{settings.seed}"
+
+
+def _of_recipe(form: option.Form, text: str) -> Option:
+    return Option(form=form, default=None, help=text, group="Training")
+
+
+RECIPE: dict[str, Option] = {
+    "epochs": _of_recipe(option.WHOLE, "Epochs of each training. Default: 5."),
+    "learning_rate": _of_recipe(
+        option.NUMBER, "Peak learning rate. Default: 0.2 for sgd, 0.01 for adamw."
+    ),
+    "batch_size": _of_recipe(option.WHOLE, "Examples per step. Default: 64."),
+    "optimizer": _of_recipe(option.TEXT, "Optimiser: sgd or adamw. Default: sgd."),
+    "momentum": _of_recipe(option.NUMBER, "Momentum of sgd, or beta 1 of adamw. Default: 0.9."),
+    "weight_decay": _of_recipe(option.NUMBER, "Weight decay. Default: 0.0005."),
+    "label_smoothing": _of_recipe(
+        option.NUMBER, "Share of the target spread over all classes. Default: 0.1."
+    ),
+    "augmentation": _of_recipe(
+        option.NUMBER, "Strength of data augmentation, 0 to 1. Default: 0.5."
+    ),
+    "dropout": _of_recipe(
+        option.NUMBER, "Dropout rate before the last linear layer. Default: 0.0."
+    ),
+}
+RECIPE = {name: named(name, declaration) for name, declaration in RECIPE.items()}
+SETTINGS = declared(Settings)
+LIMITS = declared(ResourceLimits)
+REQUEST = declared(Request)
+GROUPS = ("Search", "Data", "Budget", "Constraints", "Training", "Resources", "Output")
+
+
+def _in_groups() -> dict[str, Option]:
+    found = [*RECIPE.values(), *SETTINGS.values(), *LIMITS.values(), *REQUEST.values()]
+    assert {o.group for o in found} <= set(GROUPS)
+    return {o.keyword: o for group in GROUPS for o in found if o.group == group}
+
+
+OPTIONS: dict[str, Option] = _in_groups()  # all of them, by keyword
+
+
+def read(given: Mapping[str, Any], name_of: Callable[[Option], str] | None = None) -> Request:
+    """Read a search from keywords or from options of the command.
+
+    Args:
+        given: Values by keyword, as Python values or as texts. Those not given have defaults.
+        name_of: Names an option in errors; by default its keyword.
+
+    Raises:
+        ValueError: a value is not allowed; one line that says what was wanted and got.
+    """
+    name_of = name_of or (lambda o: o.keyword)
+    if unknown := given.keys() - OPTIONS.keys():
+        raise ValueError(f"want some of {', '.join(OPTIONS)}, got {min(unknown)!r}")
+
+    def values(options: Mapping[str, Option]) -> dict[str, Any]:
+        found = {}
+        for field, declaration in options.items():
+            if given.get(declaration.keyword) is not None:
+                name = name_of(declaration)
+                found[field] = declaration.parse(given[declaration.keyword], name)
+        return found
+
+    request = values(REQUEST)
+    for field, value in request.items():
+        REQUEST[field].check(value, name_of(REQUEST[field]))
+    settings, limits = values(SETTINGS), values(LIMITS)
+    settings["recipe"] = {**settings.get("recipe", {}), **values(RECIPE)}
+    if "tune" in settings:
+        from nas.core import hyperparameters
+
+        settings["tune"] = hyperparameters.parse_names(",".join(settings["tune"]))
+    limits |= worker_limits(limits.pop("workers", 1))
+    return Request(settings=Settings(**settings), limits=ResourceLimits(**limits), **request)
+
+
+def write(settings: Settings) -> list[str]:
+    """The options of `nas search` that give these settings, as words of a command line."""
+    words: list[str] = []
+    recipe = dict(settings.recipe)
+    for name, declaration in RECIPE.items():
+        words += declaration.words(recipe.pop(name, None))
+    for name, declaration in SETTINGS.items():
+        words += declaration.words(recipe if name == "recipe" else getattr(settings, name))
+    return words
