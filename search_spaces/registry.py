@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import notation as named
+from search_spaces.plugins import Plugin, plugins
 from search_spaces.reference import SpaceReference
 from search_spaces.space import SearchSpace
 from search_spaces.tree import Choice
 from search_spaces.tree.values import Value
+
+GROUP = "nas.spaces"  # of the entry points by which other packages offer a factory
 
 # name -> module with a factory called `space`; loaded when asked for.
 SPACES: dict[str, str] = {
@@ -32,17 +35,29 @@ SPACES: dict[str, str] = {
 }
 
 
+def names() -> list[str]:
+    """The names of all spaces: those of the toolkit, then those of other packages."""
+    return [*SPACES, *sorted(plugins(GROUP).keys() - SPACES.keys())]
+
+
+def plugin_of(name: str) -> Plugin | None:
+    """The package that offers a space; None for one of the toolkit, or for no space at all."""
+    return None if name in SPACES else plugins(GROUP).get(name)
+
+
 def get(name: str, **settings: Any) -> SearchSpace:
     """The registered space called `name`, with what is not searched set by `settings`.
 
     Raises:
-        ValueError: there is no such space, or it has no such setting.
+        ValueError: there is no such space, it has no such setting, or its package is broken.
     """
-    if name not in SPACES:
+    if name not in names():
         raise ValueError(
-            f"want a search space ({', '.join(SPACES)}, or path/to/file.py:space), got {name[:80]!r}"
+            f"want a search space ({', '.join(names())}, or path/to/file.py:space), "
+            f"got {name[:80]!r}"
         )
-    factory = importlib.import_module(SPACES[name]).space
+    plugin = plugin_of(name)
+    factory = importlib.import_module(SPACES[name]).space if plugin is None else plugin.load()
     named.check(name, factory, settings)
     space: SearchSpace = factory(**settings)
     return space

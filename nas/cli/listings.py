@@ -39,33 +39,38 @@ def spaces(
 
     from rich.table import Table
 
-    from search_spaces import SPACES, get
+    from search_spaces import get
+    from search_spaces.registry import names, plugin_of
     from search_spaces.task import KINDS
 
-    rows = [get(name) for name in SPACES]
+    rows = {name: get(name) for name in names()}
+    packages = {
+        name: plugin.distribution for name in rows if (plugin := plugin_of(name)) is not None
+    }
     if json:
         print_json(
             [
                 {
-                    "name": s.name,
+                    "name": name,
                     "size": s.size if isfinite(s.size) else None,
                     "inputs": list(s.inputs),
                     "known": list(s.known),
                     "settings": dict(s.settings),
                     "source": s.source,
+                    "package": packages.get(name),
                 }
-                for s in rows
+                for name, s in rows.items()
             ]
         )
         return
     table = Table(box=None, pad_edge=False)
     for column in ("space", "architectures", "for", "settings", "source"):
         table.add_column(column, overflow="fold")
-    for s in rows:
+    for name, s in rows.items():
         size = f"{s.size:,}" if s.size < 1e9 else f"{float(s.size):.1e}"
         kinds = ", ".join(KINDS[axes].split()[0] for axes in s.inputs)
         settings = ", ".join(f"{k}={v}" for k, v in s.settings.items())
-        table.add_row(s.name, size, kinds, settings, s.source)
+        table.add_row(name, size, kinds, settings, packages.get(name, s.source))
     results().print(table)
 
 
@@ -150,7 +155,12 @@ def _list(kind: str, entries: Mapping[str, Entry], *, as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"name": name, "summary": entry.summary, "source": entry.source}
+                {
+                    "name": name,
+                    "summary": entry.described(),
+                    "source": entry.source,
+                    "package": None if entry.plugin is None else entry.plugin.distribution,
+                }
                 for name, entry in entries.items()
             ]
         )
@@ -159,5 +169,6 @@ def _list(kind: str, entries: Mapping[str, Entry], *, as_json: bool) -> None:
     for column in (kind, "what it does", "source"):
         table.add_column(column, overflow="fold")
     for name, entry in entries.items():
-        table.add_row(name, entry.summary, entry.source)
+        source = entry.source if entry.plugin is None else entry.plugin.distribution
+        table.add_row(name, entry.described(), source)
     results().print(table)

@@ -1,38 +1,97 @@
-"""Kinds of a thing that are asked for by name: where each is, and what it is."""
+"""Registries: the strategies, schedules and executors that are asked for by name."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search_spaces import notation as named
+from search_spaces import notation
+from search_spaces.plugins import Plugin, plugins
 from search_spaces.tree.values import Scalar
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a class is, and what it is."""
+    """A class that is imported when it is asked for.
+
+    Attributes:
+        module: Its module.
+        cls: Its name there.
+        summary: One line about it, for listings.
+        source: The paper, for listings.
+        plugin: The package that offers it; None for a class of the toolkit.
+    """
 
     module: str
     cls: str
     summary: str
     source: str
+    plugin: Plugin | None = None
+
+    def load(self) -> Any:
+        """Import the class.
+
+        Raises:
+            ValueError: another package offers it, and it cannot be imported from there.
+        """
+        if self.plugin is not None:
+            return self.plugin.load()
+        return getattr(importlib.import_module(self.module), self.cls)
+
+    def described(self) -> str:
+        """The summary; of another package's class, the first line of its docstring."""
+        if self.plugin is None:
+            return self.summary
+        try:
+            return ((self.load().__doc__ or "").strip().splitlines() or [""])[0]
+        except ValueError as error:
+            return str(error)
 
 
-def look_up(
-    kind: str, entries: Mapping[str, Entry], text: str
-) -> tuple[Callable[..., Any], dict[str, Scalar]]:
-    """The class that `name:setting=value,...` asks for, and its settings.
+class Registry(Mapping[str, Entry]):
+    """The entries of one kind by name: those of the toolkit, then those of other packages.
 
-    Raises:
-        ValueError: there is no such name (lists those there are), or it has no such setting.
+    A name of the toolkit always means the toolkit's class.
+
+    Args:
+        kind: The word for an entry, with its article, such as "a strategy".
+        group: The group of entry points by which other packages offer such classes.
+        entries: The entries of the toolkit.
+
+    Attributes:
+        own: The entries of the toolkit.
     """
-    name, settings = named.parse(text)
-    if name not in entries:
-        raise ValueError(f"want a {kind} ({', '.join(entries)}), got {name!r}")
-    entry = entries[name]
-    cls = getattr(importlib.import_module(entry.module), entry.cls)
-    named.check(name, cls, settings)
-    return cls, settings
+
+    def __init__(self, kind: str, group: str, entries: Mapping[str, Entry]) -> None:
+        self.kind = kind
+        self.group = group
+        self.own = entries
+
+    def __getitem__(self, name: str) -> Entry:
+        return self.own[name] if name in self.own else _entry(plugins(self.group)[name])
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.own
+        yield from sorted(plugins(self.group).keys() - self.own.keys())
+
+    def __len__(self) -> int:
+        return len(self.own.keys() | plugins(self.group).keys())
+
+    def look_up(self, text: str) -> tuple[Callable[..., Any], dict[str, Scalar]]:
+        """The class that `name:setting=value,...` asks for, and its settings.
+
+        Raises:
+            ValueError: there is no such name (lists those there are), or it has no such setting.
+        """
+        name, settings = notation.parse(text)
+        if name not in self:
+            raise ValueError(f"want {self.kind} ({', '.join(self)}), got {name!r}")
+        cls = self[name].load()
+        notation.check(name, cls, settings)
+        return cls, settings
+
+
+def _entry(plugin: Plugin) -> Entry:
+    return Entry(plugin.module, plugin.attribute, "", "", plugin)

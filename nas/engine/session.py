@@ -23,6 +23,7 @@ from nas.estimators.cost import ExactCost
 from nas.evaluators import factories, training
 from nas.executors import Autotunable, Executor
 from nas.executors.autotune import autotune_workers
+from nas.plugins import packages_of
 from nas.runs.header import (
     Header,
     environment,
@@ -261,8 +262,12 @@ class Session:
             hypervolume_reference=hypervolume_reference(
                 self.space, self.task, self.settings.max_parameters
             ),
-            made=environment(str(self.data.device)),
+            made={**environment(str(self.data.device)), "plugins": self._packages()},
         )
+
+    def _packages(self) -> dict[str, str]:
+        chosen = self.settings
+        return packages_of(space=chosen.space, strategy=chosen.strategy, schedule=chosen.schedule)
 
     def _check_same(self, before: Header) -> None:
         """Refuse to resume another search. Files may have moved if their contents are the same."""

@@ -7,13 +7,12 @@ does to its process must cost that trial only: `tests/nas/executors` holds every
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
 from nas.core.configuration import Configuration
 from nas.core.proposal import Proposal
-from nas.core.registry import Entry, look_up
+from nas.core.registry import Entry, Registry
 from nas.core.trial import Trial
 from nas.evaluators import Evaluator
 from nas.evaluators.blueprint import Blueprint
@@ -97,30 +96,34 @@ class Autotunable(Executor, Protocol):
         """Run at most `count` workers from now on."""
 
 
-EXECUTORS: dict[str, Entry] = {
-    "in-process": Entry(
-        "nas.executors.in_process", "InProcess", "one trial after another, in this process", ""
-    ),
-    "workers": Entry(
-        "nas.executors.workers",
-        "Workers",
-        "worker processes on this machine, isolated from each other",
-        "",
-    ),
-    "ray": Entry("nas.executors.on_ray", "OnRay", "a Ray cluster: many machines", "ray.io"),
-}
+EXECUTORS = Registry(
+    "an executor",
+    "nas.executors",
+    {
+        "in-process": Entry(
+            "nas.executors.in_process", "InProcess", "one trial after another, in this process", ""
+        ),
+        "workers": Entry(
+            "nas.executors.workers",
+            "Workers",
+            "worker processes on this machine, isolated from each other",
+            "",
+        ),
+        "ray": Entry("nas.executors.on_ray", "OnRay", "a Ray cluster: many machines", "ray.io"),
+    },
+)
 
 
 def choose(name: str | None, limits: ResourceLimits) -> str:
-    """The executor called `name`, or else the first that can keep to the limits.
+    """The executor called `name`, or else the first of the toolkit that can keep to the limits.
 
     Raises:
         ValueError: there is no such executor, or it cannot keep to the limits.
     """
-    able = [n for n in EXECUTORS if not _missing(n, limits)]
+    able = [n for n in EXECUTORS.own if not _missing(n, limits)]
     if name is None:
         if not able:
-            lacks = "; ".join(f"{n} has no {_missing(n, limits)[0]}" for n in EXECUTORS)
+            lacks = "; ".join(f"{n} has no {_missing(n, limits)[0]}" for n in EXECUTORS.own)
             raise ValueError(f"no executor can keep to these limits: {lacks}")
         return able[0]
     if name not in EXECUTORS:
@@ -142,7 +145,7 @@ def make(
         limits: Resource limits of the trials.
         here: The evaluator that the blueprint makes, if this process has it already.
     """
-    cls: Any = look_up("executor", EXECUTORS, name)[0]
+    cls: Any = EXECUTORS.look_up(name)[0]
     arguments = (blueprint, limits) if cls.capabilities.workers else (here or blueprint.make(),)
     executor: Executor = cls(*arguments)
     return executor
@@ -150,8 +153,7 @@ def make(
 
 def _missing(name: str, limits: ResourceLimits) -> list[str]:
     """The capabilities that `limits` need and the executor does not have, in words."""
-    entry = EXECUTORS[name]
-    capabilities = getattr(importlib.import_module(entry.module), entry.cls).capabilities
+    capabilities = EXECUTORS[name].load().capabilities
     needed = {
         "workers": limits.workers > 1 or limits.auto,
         "deadlines": limits.timeout is not None,

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from nas.core import schema
+from nas.plugins import check_installed
 from nas.runs.atomic_io import read_whole, write_whole
 from nas.runs.settings import Settings
 from nas.runs.upgrade import SCHEMA, upgrade_header
@@ -31,7 +32,8 @@ class Header:
         data: Name, fingerprint, classes, input_shape, examples, mean, std and flip of the data.
         space_sha256: SHA-256 of the user's file that the space is in; None for a built-in space.
         hypervolume_reference: Number of parameters at which the hypervolume ends.
-        made: Time, versions and hardware, as `environment` gives them.
+        made: Time, versions and hardware, as `environment` gives them, and the versions of other
+            packages that offer the space, the strategy or the schedule (`plugins`).
     """
 
     settings: Settings
@@ -85,6 +87,7 @@ def _header(document: Any) -> Header:
         )
     fields = upgrade_header(fields, written)
     _HEADER(fields, "run")
+    check_installed(fields["made"].get("plugins", {}))
     header = Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
     _ = header.task  # refuses a task that no network can have
     return header
@@ -141,6 +144,7 @@ def is_begun(path: Path) -> bool:
     return any(not file.name.startswith(_TEMPORARY) for file in path.iterdir())
 
 
+_PACKAGE = r"[\w.+!-]{1,100}"
 _COUNTS = schema.mapping(schema.whole())
 _HEADER = schema.record(
     {
@@ -160,6 +164,8 @@ _HEADER = schema.record(
         ),
         "space_sha256": schema.maybe(schema.text(pattern="[0-9a-f]{64}")),
         "hypervolume_reference": schema.whole(1, 10**300),
-        "made": schema.mapping(schema.anything),
+        "made": schema.mapping(
+            schema.anything, plugins=schema.mapping(schema.text(pattern=_PACKAGE))
+        ),
     }
 )

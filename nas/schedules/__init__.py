@@ -15,7 +15,7 @@ from typing import Protocol
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
-from nas.core.registry import Entry, look_up
+from nas.core.registry import Entry, Registry
 from nas.strategies import Strategy
 
 
@@ -43,29 +43,33 @@ class Schedule(Strategy, Protocol):
         """
 
 
-SCHEDULES: dict[str, Entry] = {
-    "none": Entry(
-        "nas.schedules.whole", "WholeTraining", "train every network by the whole recipe", ""
-    ),
-    "halving": Entry(
-        "nas.schedules.halving",
-        "SuccessiveHalving",
-        "train a bracket briefly, resume the best of it, then the best of those",
-        "Jamieson & Talwalkar, AISTATS 2016",
-    ),
-    "asha": Entry(
-        "nas.schedules.asha",
-        "AsynchronousHalving",
-        "resume any trial that is among the best of its rung so far",
-        "Li et al., MLSys 2020",
-    ),
-    "hyperband": Entry(
-        "nas.schedules.hyperband",
-        "Hyperband",
-        "brackets of successive halving, from the shortest first rung to the longest",
-        "Li et al., JMLR 2018",
-    ),
-}
+SCHEDULES = Registry(
+    "a schedule",
+    "nas.schedules",
+    {
+        "none": Entry(
+            "nas.schedules.whole", "WholeTraining", "train every network by the whole recipe", ""
+        ),
+        "halving": Entry(
+            "nas.schedules.halving",
+            "SuccessiveHalving",
+            "train a bracket briefly, resume the best of it, then the best of those",
+            "Jamieson & Talwalkar, AISTATS 2016",
+        ),
+        "asha": Entry(
+            "nas.schedules.asha",
+            "AsynchronousHalving",
+            "resume any trial that is among the best of its rung so far",
+            "Li et al., MLSys 2020",
+        ),
+        "hyperband": Entry(
+            "nas.schedules.hyperband",
+            "Hyperband",
+            "brackets of successive halving, from the shortest first rung to the longest",
+            "Li et al., JMLR 2018",
+        ),
+    },
+)
 
 
 def check_name(text: str) -> str:
@@ -74,7 +78,7 @@ def check_name(text: str) -> str:
     Raises:
         ValueError: it does not; lists the schedules there are.
     """
-    look_up("schedule", SCHEDULES, text)
+    SCHEDULES.look_up(text)
     return text
 
 
@@ -93,7 +97,7 @@ def make(
     Raises:
         ValueError: there is no such schedule, it has no such setting, or does not allow the value.
     """
-    cls, settings = look_up("schedule", SCHEDULES, text)
+    cls, settings = SCHEDULES.look_up(text)
     try:
         schedule: Schedule = cls(strategy, candidates, objectives, epochs, **settings)
     except ValueError as error:

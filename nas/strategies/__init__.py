@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
-from nas.core.registry import Entry, look_up
+from nas.core.registry import Entry, Registry
 from nas.core.trial import Trial
 
 
@@ -51,62 +51,66 @@ class Recommends(Protocol):
         """
 
 
-STRATEGIES: dict[str, Entry] = {
-    "random": Entry(
-        "nas.strategies.random_search",
-        "RandomSearch",
-        "uniform, without replacement",
-        "Bergstra & Bengio, JMLR 2012",
-    ),
-    "grid": Entry(
-        "nas.strategies.grid",
-        "GridSearch",
-        "every configuration once, evenly spread at any length",
-        "Korobov, 1959; Cranley & Patterson, 1976",
-    ),
-    "local": Entry(
-        "nas.strategies.local_search",
-        "LocalSearch",
-        "hill climbing to the first better neighbour, with restarts",
-        "White et al., UAI 2021",
-    ),
-    "annealing": Entry(
-        "nas.strategies.annealing",
-        "SimulatedAnnealing",
-        "a random walk that accepts worse configurations while it is hot",
-        "Kirkpatrick et al., Science 1983",
-    ),
-    "evolution": Entry(
-        "nas.strategies.evolution",
-        "RegularizedEvolution",
-        "mutate the winner of a tournament; the oldest individual dies",
-        "Real et al., AAAI 2019",
-    ),
-    "nsga2": Entry(
-        "nas.strategies.nsga2",
-        "NSGA2",
-        "generations selected by Pareto rank and crowding distance",
-        "Deb et al., IEEE TEC 2002",
-    ),
-    "quantum": Entry(
-        "nas.strategies.quantum",
-        "QuantumInspiredEvolution",
-        "observe superpositions, rotate them towards the best",
-        "Han & Kim, IEEE TEC 2002",
-    ),
-    "bayesian": Entry(
-        "nas.strategies.bayesian",
-        "BayesianOptimization",
-        "Optuna's Parzen estimator, or Gaussian process",
-        "Bergstra et al., NeurIPS 2011",
-    ),
-    "predictor": Entry(
-        "nas.strategies.predictor",
-        "Predictor",
-        "evolve candidates, propose the one with the highest expected improvement",
-        "ours, after White et al., AAAI 2021; Ru et al., ICLR 2021",
-    ),
-}
+STRATEGIES = Registry(
+    "a strategy",
+    "nas.strategies",
+    {
+        "random": Entry(
+            "nas.strategies.random_search",
+            "RandomSearch",
+            "uniform, without replacement",
+            "Bergstra & Bengio, JMLR 2012",
+        ),
+        "grid": Entry(
+            "nas.strategies.grid",
+            "GridSearch",
+            "every configuration once, evenly spread at any length",
+            "Korobov, 1959; Cranley & Patterson, 1976",
+        ),
+        "local": Entry(
+            "nas.strategies.local_search",
+            "LocalSearch",
+            "hill climbing to the first better neighbour, with restarts",
+            "White et al., UAI 2021",
+        ),
+        "annealing": Entry(
+            "nas.strategies.annealing",
+            "SimulatedAnnealing",
+            "a random walk that accepts worse configurations while it is hot",
+            "Kirkpatrick et al., Science 1983",
+        ),
+        "evolution": Entry(
+            "nas.strategies.evolution",
+            "RegularizedEvolution",
+            "mutate the winner of a tournament; the oldest individual dies",
+            "Real et al., AAAI 2019",
+        ),
+        "nsga2": Entry(
+            "nas.strategies.nsga2",
+            "NSGA2",
+            "generations selected by Pareto rank and crowding distance",
+            "Deb et al., IEEE TEC 2002",
+        ),
+        "quantum": Entry(
+            "nas.strategies.quantum",
+            "QuantumInspiredEvolution",
+            "observe superpositions, rotate them towards the best",
+            "Han & Kim, IEEE TEC 2002",
+        ),
+        "bayesian": Entry(
+            "nas.strategies.bayesian",
+            "BayesianOptimization",
+            "Optuna's Parzen estimator, or Gaussian process",
+            "Bergstra et al., NeurIPS 2011",
+        ),
+        "predictor": Entry(
+            "nas.strategies.predictor",
+            "Predictor",
+            "evolve candidates, propose the one with the highest expected improvement",
+            "ours, after White et al., AAAI 2021; Ru et al., ICLR 2021",
+        ),
+    },
+)
 
 
 def check_name(text: str) -> str:
@@ -115,7 +119,7 @@ def check_name(text: str) -> str:
     Raises:
         ValueError: it does not; lists the strategies there are.
     """
-    look_up("strategy", STRATEGIES, text)
+    STRATEGIES.look_up(text)
     return text
 
 
@@ -130,6 +134,6 @@ def make(text: str, candidates: Candidates, objectives: Objectives) -> Strategy:
     Raises:
         ValueError: there is no such strategy, it has no such setting, or does not allow the value.
     """
-    cls, settings = look_up("strategy", STRATEGIES, text)
+    cls, settings = STRATEGIES.look_up(text)
     strategy: Strategy = cls(candidates, objectives, **settings)
     return strategy
