@@ -11,6 +11,7 @@ from nas.engine.observers import Observer
 from nas.engine.session import Session
 from nas.runs import options
 from nas.runs import run as runs
+from nas.runs.header import check_packages
 from nas.runs.option import Option
 from search_spaces import SearchSpace
 
@@ -165,11 +166,14 @@ def read_request(
         name_of: Names an option in errors; by default its keyword.
 
     Raises:
-        ValueError: a value is not allowed, or a source of a warm start cannot be read.
+        ValueError: a value is not allowed, a source of a warm start cannot be read, or the run to
+            resume uses a package that is not installed.
     """
     from nas.winners.warm_start import architectures_of
 
     known = {keyword: given[keyword] for keyword in options.OPTIONS if keyword in given}
+    if known.get("out") is not None:
+        check_packages(Path(known["out"]))
     name = "recipe"
     fields = options.SETTINGS[name].parse(known.pop(name, None) or {}, name)
     fields |= {field: value for field, value in given.items() if field not in options.OPTIONS}

@@ -19,7 +19,14 @@ LONGEST = (
     *("test_readme.py", "test_torture.py", "test_bundles.py", "test_search.py"),
     *("test_schedules.py", "test_explanations.py", "test_spaces.py", "test_scripts.py"),
     *("test_strategies.py", "test_cli.py", "test_executors.py", "test_browser.py"),
-    *("test_parallel_search.py", "test_tensorboard.py", "test_benchmark.py", "test_strangers.py"),
+    *(
+        "test_parallel_search.py",
+        "test_plugins.py",
+        "test_executor.py",
+        "test_tensorboard.py",
+        "test_benchmark.py",
+        "test_strangers.py",
+    ),
 )
 
 

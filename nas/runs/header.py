@@ -76,6 +76,16 @@ def read_header(path: Path) -> Header:
         raise ValueError(f"{file}: {error}") from None
 
 
+def check_packages(path: Path) -> None:
+    """Refuse to resume the run in a folder, if there is one, without the packages that it uses.
+
+    Raises:
+        ValueError: a package is not installed, or the `run.json` cannot be read.
+    """
+    if (path / "run.json").exists():
+        read_header(path)
+
+
 def _header(document: Any) -> Header:
     schema.mapping(schema.anything, schema=schema.whole(1))(document, "run")
     fields = dict(document)
