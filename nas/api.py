@@ -153,7 +153,7 @@ def search(
     session = open_session(request, observers=(TensorBoard(),))
     for _ in session.run(request.trials):
         pass
-    return Run(session.path, session.space)
+    return Run(session.path, session.space, trials=session.trials)
 
 
 def read_request(

@@ -96,7 +96,7 @@ class GroupedOptions(TyperCommand):
 
 def _run(session: Session, trials: int, console: Console) -> None:
     """Run a search; if it is complete or is stopped, print how to continue it."""
-    done, path = session.recorded, session.path
+    done, path = len(session.trials), session.path
     if done >= trials:
         console.print(
             f"{path} is complete: {done} of {trials} trials; a larger --trials continues it"

@@ -65,6 +65,9 @@ class Session:
         notify: Called with messages for the user, one line each.
         observers: Observers of the search, in the order in which they are called.
 
+    Attributes:
+        trials: The trials recorded so far.
+
     Raises:
         ValueError: a setting is not allowed, nothing fits the limits, the data cannot be read,
             the run in `out` had other settings, ...
@@ -109,14 +112,11 @@ class Session:
             space.parse(text)
         self._schedule()  # refuses settings that it does not allow
         self.header = self._header()
-        self.recorded = 0
+        self.trials: list[Trial] = []
+        self._read = 0  # bytes of the journal that `trials` were read from
         if is_begun(out):
             self._check_same(read_header(out))
-            run = Run(out, self.space)
-            self.recorded = len(run.trials)
-            for trial in run.trials:
-                where = f"{run.journal.path}, line {trial.number + 1}"
-                self.candidates.space.check(trial.configuration, where)
+            self._read_trials()
 
     def run(self, trials: int) -> Iterator[Trial]:
         """Run until there are `trials`; yield each new one.
@@ -133,8 +133,20 @@ class Session:
         with writing(self.path), training.threads(self.settings.threads):
             yield from self._run(trials)
 
+    def _read_trials(self) -> None:
+        """Read the recorded trials, and refuse those that are not of this search."""
+        run = Run(self.path, self.space)
+        self._read = run.journal.size
+        for trial in run.trials:
+            where = f"{run.journal.path}, line {trial.number + 1}"
+            self.candidates.space.check(trial.configuration, where)
+        self.trials = run.trials
+
     def _run(self, trials: int) -> Iterator[Trial]:
-        settings, run = self.settings, Run(self.path, self.space)
+        settings, run = self.settings, Run(self.path, self.space, trials=self.trials)
+        if run.journal.size != self._read:  # another process has written before the lock was held
+            self._read_trials()
+            run = Run(self.path, self.space, trials=self.trials)
         checkpoints = self.path / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
         for torn in checkpoints.glob(".*.tmp"):  # a kill left it
@@ -169,6 +181,7 @@ class Session:
                 if settings.ordered
                 else PendingProposals(self.path / "in_flight.json"),
             ):
+                self.trials.append(trial)
                 front.add(trial)
                 ended.add(trial.number)
                 prune(checkpoints, front.items, schedule.keep(), ended)
@@ -198,7 +211,7 @@ class Session:
     def _executor(self, checkpoints: Path) -> Executor:
         """Make the executor, with the free memory of a shared GPU as its total by default."""
         settings, limits = self.settings, self.limits
-        shared = self.executor == "workers" and limits.workers > 1
+        shared = limits.workers > 1 and executors.capabilities(self.executor).total_memory
         if shared and limits.total_memory is None:
             free = training_demand.free_bytes(self.data, limits.workers)
             limits = replace(limits, total_memory=free)

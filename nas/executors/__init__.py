@@ -151,9 +151,15 @@ def make(
     return executor
 
 
+def capabilities(name: str) -> Capabilities:
+    """The capabilities of the executor called `name`."""
+    found: Capabilities = EXECUTORS[name].load().capabilities
+    return found
+
+
 def _missing(name: str, limits: ResourceLimits) -> list[str]:
     """The capabilities that `limits` need and the executor does not have, in words."""
-    capabilities = EXECUTORS[name].load().capabilities
+    has = capabilities(name)
     needed = {
         "workers": limits.workers > 1 or limits.auto,
         "deadlines": limits.timeout is not None,
@@ -163,7 +169,7 @@ def _missing(name: str, limits: ResourceLimits) -> list[str]:
         "cluster": limits.address is not None,
     }
     names = (field.name for field in fields(Capabilities))
-    return [_WORDS[n] for n in names if needed[n] and not getattr(capabilities, n)]
+    return [_WORDS[n] for n in names if needed[n] and not getattr(has, n)]
 
 
 _WORDS = {

@@ -37,6 +37,11 @@ class Journal:
         self._end = 0  # position of the next line
         self._synced = -SYNC_SECONDS
 
+    @property
+    def size(self) -> int:
+        """Length of the file in bytes; 0 if there is none."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def __iter__(self) -> Iterator[Trial]:
         """All trials; a last line that was cut short is left out.
 

@@ -71,17 +71,6 @@ class Run:
             self._check(trial, line)
         return trials
 
-    def append(self, trial: Trial) -> None:
-        """Record a new trial in the journal; only under `nas.runs.lock.writing`.
-
-        Raises:
-            OSError: it could not be written whole; nothing has changed.
-        """
-        trials = self.trials
-        self.journal.append(trial)
-        trials.append(trial)
-        self.__dict__.pop("front", None)  # computed anew when it is asked for
-
     def _check(self, trial: Trial, line: int) -> None:
         """Refuse a well-formed trial that no search can have recorded."""
         where, proposal = f"{self.journal.path}, line {line}: trial", trial.proposal
