@@ -12,6 +12,8 @@ Names are imported when they are first used: `import nas` takes no time.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nas import installed
+
 if TYPE_CHECKING:
     from nas.api import Run as Run
     from nas.api import open_run as open_run
@@ -40,6 +42,8 @@ MODULE_OF = {
 }
 MODULES = ("testing", "timm")
 
+installed.check()
+
 
 def __getattr__(name: str) -> object:
     """Import `name` from the module that has it (PEP 562)."""
@@ -47,6 +51,7 @@ def __getattr__(name: str) -> object:
         return import_module(f"nas.{name}")
     if name not in MODULE_OF:
         raise AttributeError(f"module 'nas' has no attribute {name!r}")
+    installed.check()  # again: `sys.path` may have changed
     return getattr(import_module(f"nas.{MODULE_OF[name]}"), name)
 
 

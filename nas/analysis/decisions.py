@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +13,10 @@ from nas.core import hyperparameters
 from nas.core.proposal import Proposal
 from nas.runs.settings import Settings
 from search_spaces import Choice, Integer, Real, Repeat, SearchSpace, Struct
-from search_spaces.tree import label
-from search_spaces.tree.node import Decision, Node
+from search_spaces.tree import Node, PossibleDecision, label
 from search_spaces.tree.values import Scalar
 
 RECIPE = "recipe."  # prefix of the path of a hyperparameter
-_EXAMPLES = 256  # configurations that are sampled to find the decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +69,13 @@ class Decisions:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Every decision that occurs in sampled configurations, in the order of the trees."""
-        rng = Random("columns")
-        found: dict[str, list[Decision]] = {}
-        for _ in range(_EXAMPLES):
-            for path, decision in self._drawn(rng):
-                found.setdefault(path, []).append(decision)
-        order = sorted(found, key=lambda path: not path.startswith(RECIPE))
-        return tuple(_column(path, found[path]) for path in order)
+        """Every decision there is: hyperparameters first, each in the order of its tree."""
+        recipe = self._recipe.all_decisions()
+        architecture = self.space.tree.all_decisions()
+        return tuple(
+            [_column(RECIPE + path, decision) for path, decision in recipe.items()]
+            + [_column(path or "value", decision) for path, decision in architecture.items()]
+        )
 
     def first(self, count: int) -> list[str]:
         """Paths of the most telling decisions: hyperparameters, then unconditional decisions."""
@@ -97,25 +93,17 @@ class Decisions:
         features = [_features(column, rows) for column in self.columns]
         return np.concatenate([np.zeros((len(rows), 1), np.float32), *features], axis=1)
 
-    def _drawn(self, rng: Random) -> Iterator[tuple[str, Decision]]:
-        architecture = self.space.sample(rng)
-        yield from ((d.path or "value", d) for d in self.space.tree.decisions(architecture.value))
-        for decision in self._recipe.decisions(self._recipe.sample(rng)):
-            yield RECIPE + decision.path, decision
 
-
-def _column(path: str, seen: Sequence[Decision]) -> Column:
-    nodes: dict[int, Node] = {id(decision.node): decision.node for decision in seen}
-    options = dict.fromkeys(option for node in nodes.values() for option in _options(node))
-    options.update(dict.fromkeys(d.option for d in seen if not _is_range(d.node)))
-    ends = [end for node in nodes.values() for end in _ends(node)]
+def _column(path: str, decision: PossibleDecision) -> Column:
+    options = dict.fromkeys(option for node in decision.nodes for option in _options(node))
+    ends = [end for node in decision.nodes for end in _ends(node)]
     numbers = [float(o) for o in options if isinstance(o, int | float)] + ends
     return Column(
         path,
         tuple(options),
         min(numbers, default=0.0),
         max(numbers, default=0.0),
-        len(seen) >= _EXAMPLES,
+        decision.always,
     )
 
 
@@ -123,10 +111,6 @@ def _options(node: Node) -> Iterable[Scalar]:
     if isinstance(node, Choice):
         return [o if isinstance(o, Scalar) else label(o) for o in node.options]
     return ()
-
-
-def _is_range(node: Node) -> bool:
-    return isinstance(node, Integer | Real | Repeat)
 
 
 def _ends(node: Node) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from nas.core.failure import TRACEBACK
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import watchdog
 from nas.executors.messages import pack, unpack
+from nas.installed import HOME
 from nas.runs.resource_limits import ResourceLimits
 
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
@@ -77,7 +78,9 @@ class WorkerProcess:
         self._crash_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         mine, its = socket.socketpair()
         start = (
-            f"import sys; sys.path[:] = {sys.path!r}; from nas.executors import worker; "
+            f"import sys; sys.path[:] = [{str(HOME)!r}, *{sys.path!r}]; "
+            f"import nas, search_spaces, trainers; del sys.path[0]; "  # those of this process
+            f"from nas.executors import worker; "
             f"worker.main({its.fileno()}, {self._crash_file.fileno()}, {os.getpid()})"
         )
         with its:

@@ -13,7 +13,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from search_spaces.architecture import Architecture
-from search_spaces.cost.walk import Cost, Symbol, Walk
+from search_spaces.mlp.cost import count
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Integer, Repeat, Struct
@@ -75,27 +75,3 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
     return mlp(
         features=features, hidden=hidden, activation=activation, norm=norm, classes=task.classes
     )
-
-
-def count(architecture: Architecture, task: Task) -> Cost:
-    """The cost of the same network in closed form."""
-    walk = Walk(task.input_shape)
-    x = walk.reshape(walk.input, (prod(task.input_shape),))
-    hidden = architecture["hidden"]
-
-    def activated(x: Symbol) -> Symbol:
-        return walk.pointwise(x if architecture["norm"] == "none" else walk.norm(x))
-
-    if isinstance(hidden, Record):
-        width, inside = hidden["width"], hidden["expansion"] * hidden["width"]
-        x = walk.linear(x, width)
-        for _ in range(hidden["depth"]):
-            y = x if architecture["norm"] == "none" else walk.norm(x)
-            y = walk.linear(walk.pointwise(walk.linear(y, inside)), width)
-            x = walk.pointwise(x, y)
-        x = activated(x)
-    else:
-        for width in hidden:
-            x = activated(walk.linear(x, width))
-    walk.linear(x, task.classes)
-    return walk.cost()

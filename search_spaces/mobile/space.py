@@ -22,6 +22,7 @@ from search_spaces.cost.walk import Cost
 from search_spaces.mobile import blocks as mobile_blocks
 from search_spaces.mobile import families as mobile_families
 from search_spaces.mobile.blocks import Block, Plan, round_to_8
+from search_spaces.mobile.cost import network_cost
 from search_spaces.mobile.families import FAMILIES, SCALES, Family
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
@@ -58,7 +59,7 @@ def space(width: float = 1.0) -> SearchSpace:
         return mobile_blocks.build(plan(architecture), task)
 
     def count(architecture: Architecture, task: Task) -> Cost:
-        return mobile_blocks.count(plan(architecture), task)
+        return network_cost(plan(architecture), task)
 
     exact = [name for name in SCALES if width == 1 or name.startswith("mobilenet")]
     return SearchSpace(

@@ -22,7 +22,16 @@ from search_spaces.nasbench101.graphs import (
     reads_of,
     ways,
 )
-from search_spaces.tree import Choice, Choose, Decision, Integer, Node, Place, Question
+from search_spaces.tree import (
+    Choice,
+    Choose,
+    Decision,
+    Integer,
+    Node,
+    Place,
+    PossibleDecision,
+    Question,
+)
 from search_spaces.tree.node import unwanted
 from search_spaces.tree.values import Record, Scalar, Value
 
@@ -153,6 +162,18 @@ class Cells(Node):
         for number, (name, option, answer, node, nearby) in enumerate(found):
             redraw = partial(self.resample, value, number)
             yield Decision(f"{prefix}{name}", option, answer, node, redraw, nearby, place)
+
+    def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
+        prefix = f"{path}." if path else ""
+        edges = dict.fromkeys(e for n in range(2, MAX_VERTICES + 1) for e in _free_edges(n))
+        return {
+            f"{prefix}vertices": PossibleDecision((_SIZES,), True),
+            **{f"{prefix}{i}->{j}": PossibleDecision((_EDGE,), False) for i, j in edges},
+            **{
+                f"{prefix}op{vertex}": PossibleDecision((_OPERATION,), False)
+                for vertex in range(1, MAX_VERTICES - 1)
+            },
+        }
 
     def decide(self, choose: Choose, path: str = "") -> Value:
         prefix = f"{path}." if path else ""

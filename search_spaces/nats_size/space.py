@@ -11,12 +11,11 @@ input do, and skipping becomes a 1x1 convolution with batch norm.
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING
 
 from search_spaces.architecture import Architecture
-from search_spaces.cost.walk import Cost, Walk
-from search_spaces.nasbench201.space import head_cost, reduction_cost, relu_conv_norm, stem_cost
+from search_spaces.cost.walk import Cost
+from search_spaces.nats_size.cost import network_cost
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Integer, Struct
@@ -71,29 +70,5 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
 
 
 def count(architecture: Architecture, task: Task) -> Cost:
-    """The cost of the same network in closed form."""
-    inputs, *size = task.input_shape
-    channels = architecture[LAYERS[0]]
-    parts = [stem_cost((inputs, *size), channels)]
-    for layer in LAYERS:
-        if layer in REDUCTIONS:
-            parts.append(reduction_cost((channels, *size), architecture[layer]))
-            size = [(n + 1) // 2 for n in size]
-        else:
-            parts.append(_cell_cost((channels, *size), architecture[layer]))
-        channels = architecture[layer]
-    parts.append(head_cost((channels, *size), task.classes))
-    return Cost.of_chain(parts)
-
-
-@cache
-def _cell_cost(shape: tuple[int, ...], channels: int) -> Cost:
-    walk = Walk(shape)
-    x = walk.input
-    a = relu_conv_norm(walk, x, channels, 3)
-    b = relu_conv_norm(walk, x, channels, 3)
-    b = walk.pointwise(b, relu_conv_norm(walk, a, channels, 3))
-    skipped = x if shape[0] == channels else walk.norm(walk.conv(x, channels, 1))
-    y = walk.pointwise(skipped, relu_conv_norm(walk, a, channels, 3))
-    walk.pointwise(y, relu_conv_norm(walk, b, channels, 3))
-    return walk.cost()
+    """The cost of the network, in closed form."""
+    return network_cost({layer: architecture[layer] for layer in LAYERS}, REDUCTIONS, task)

@@ -27,6 +27,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.cost.walk import Cost
 from search_spaces.mobile import blocks as mobile_blocks
 from search_spaces.mobile.blocks import Block, Plan, round_to_8
+from search_spaces.mobile.cost import network_cost
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Repeat, Struct
@@ -114,7 +115,7 @@ def space(base: str = "mobilenet_v3", width: float = 1.0) -> SearchSpace:
         return mobile_blocks.build(plan(architecture), task)
 
     def count(architecture: Architecture, task: Task) -> Cost:
-        return mobile_blocks.count(plan(architecture), task)
+        return network_cost(plan(architecture), task)
 
     return SearchSpace(
         name="ofa",

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
-from functools import cache, lru_cache
+from functools import lru_cache
 from math import log
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search_spaces.architecture import Architecture
-from search_spaces.cost.walk import Cost, Walk
+from search_spaces.cost.walk import Cost
+from search_spaces.regnet.cost import network_cost
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Integer, Real, Struct
@@ -180,42 +181,5 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
 
 
 def count(architecture: Architecture, task: Task) -> Cost:
-    """The cost of the same network in closed form."""
-    shape, cost = _stem_cost(task.input_shape, 1 if task.small_images else 2)
-    parts = [cost]
-    for block in plan(architecture, task):
-        shape, cost = _block_cost(shape, block)
-        parts.append(cost)
-    parts.append(_head_cost(shape, task.classes))
-    return Cost.of_chain(parts)
-
-
-@cache
-def _stem_cost(shape: tuple[int, ...], stride: int) -> tuple[tuple[int, ...], Cost]:
-    walk = Walk(shape)
-    x = walk.norm(walk.conv(walk.input, STEM, 3, stride=stride))
-    return x.shape, walk.cost()
-
-
-@lru_cache(maxsize=1 << 16)
-def _block_cost(shape: tuple[int, ...], block: Block) -> tuple[tuple[int, ...], Cost]:
-    walk = Walk(shape)
-    x = walk.input
-    if block.inputs != block.outputs or block.stride != 1:
-        x = walk.norm(walk.conv(walk.input, block.outputs, 1, stride=block.stride))
-    y = walk.norm(walk.conv(walk.input, block.outputs, 1))
-    y = walk.norm(walk.conv(y, block.outputs, 3, stride=block.stride, groups=block.groups))
-    if block.squeezed:
-        gate = walk.conv(walk.mean(y), block.squeezed, 1, bias=True)  # its ReLU is in place
-        gate = walk.pointwise(walk.conv(gate, block.outputs, 1, bias=True))
-        y = walk.pointwise(y, gate)
-    y = walk.norm(walk.conv(y, block.outputs, 1))
-    walk.pointwise(x, y)  # the activation after it is in place
-    return y.shape, walk.cost()
-
-
-@cache
-def _head_cost(shape: tuple[int, ...], classes: int) -> Cost:
-    walk = Walk(shape)
-    walk.linear(walk.reshape(walk.mean(walk.input), (shape[0],)), classes)
-    return walk.cost()
+    """The cost of the network, in closed form."""
+    return network_cost(STEM, plan(architecture, task), task)

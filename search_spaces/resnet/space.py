@@ -15,11 +15,11 @@ is decided: `projection` (option B of the paper, its choice for ImageNet) or `pa
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search_spaces.architecture import Architecture
-from search_spaces.cost.walk import Cost, Symbol, Walk
+from search_spaces.cost.walk import Cost
+from search_spaces.resnet.cost import network_cost
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Struct
@@ -136,53 +136,5 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
 
 
 def count(architecture: Architecture, task: Task) -> Cost:
-    """The cost of the same network in closed form."""
-    numbers = plan(architecture, task)
-    shape, cost = _stem_cost(task.input_shape, numbers.stem, numbers.reduce)
-    parts = [cost]
-    for block in numbers.blocks:
-        shape, cost = _block_cost(shape, block)
-        parts.append(cost)
-    parts.append(_head_cost(shape, task.classes))
-    return Cost.of_chain(parts)
-
-
-@cache
-def _stem_cost(shape: tuple[int, ...], channels: int, reduce: bool) -> tuple[tuple[int, ...], Cost]:
-    walk = Walk(shape)
-    if reduce:
-        x = walk.norm(walk.conv(walk.input, channels, 7, stride=2))
-        x = walk.pool(x, 3, stride=2, padding=1)
-    else:
-        x = walk.norm(walk.conv(walk.input, channels, 3))
-    return x.shape, walk.cost()
-
-
-@cache
-def _block_cost(shape: tuple[int, ...], block: Block) -> tuple[tuple[int, ...], Cost]:
-    walk = Walk(shape)
-    x = walk.input
-    if block.bottleneck:
-        y = walk.norm(walk.conv(x, block.inner, 1))
-        y = walk.norm(walk.conv(y, block.inner, 3, stride=block.stride, groups=block.groups))
-        y = walk.norm(walk.conv(y, block.outputs, 1))
-    else:
-        y = walk.norm(walk.conv(x, block.inner, 3, stride=block.stride))
-        y = walk.norm(walk.conv(y, block.outputs, 3))
-    if block.inputs != block.outputs or block.stride != 1:
-        x = _shortcut(walk, y.shape, block)
-    walk.pointwise(x, y)  # the activation after it is in place
-    return y.shape, walk.cost()
-
-
-def _shortcut(walk: Walk, shape: tuple[int, ...], block: Block) -> Symbol:
-    if block.projection:
-        return walk.norm(walk.conv(walk.input, block.outputs, 1, stride=block.stride))
-    return walk.copy(walk.input, shape)
-
-
-@cache
-def _head_cost(shape: tuple[int, ...], classes: int) -> Cost:
-    walk = Walk(shape)
-    walk.linear(walk.reshape(walk.mean(walk.input), (shape[0],)), classes)
-    return walk.cost()
+    """The cost of the network, in closed form."""
+    return network_cost(plan(architecture, task), task)

@@ -20,6 +20,7 @@ from search_spaces.tree.node import Choose as Choose
 from search_spaces.tree.node import Decision as Decision
 from search_spaces.tree.node import Node as Node
 from search_spaces.tree.node import Place as Place
+from search_spaces.tree.node import PossibleDecision as PossibleDecision
 from search_spaces.tree.node import Question as Question
 from search_spaces.tree.ranges import Integer as Integer
 from search_spaces.tree.ranges import Real as Real

@@ -10,7 +10,16 @@ from functools import cached_property, partial
 from random import Random
 
 from search_spaces.tree.compositions import Repeat, Struct
-from search_spaces.tree.node import Choose, Decision, Node, Place, Question, unwanted, whole
+from search_spaces.tree.node import (
+    Choose,
+    Decision,
+    Node,
+    Place,
+    PossibleDecision,
+    Question,
+    unwanted,
+    whole,
+)
 from search_spaces.tree.ranges import Integer, Real
 from search_spaces.tree.values import SCALARS, Record, Value, freeze
 
@@ -139,6 +148,21 @@ class Choice(Node):
             yield Decision(path, self._shown[index], index, self, redraw, nearby, place)
         if isinstance(option, Node):
             yield from option.decisions(value, path, place)
+
+    def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
+        inside = [o.all_decisions(path) if isinstance(o, Node) else {} for o in self.options]
+        if len(self.options) == 1:
+            return inside[0]
+        found = {path: PossibleDecision((self,), True)}
+        for decision in dict.fromkeys(name for decisions in inside for name in decisions):
+            possible = [decisions[decision] for decisions in inside if decision in decisions]
+            own = found[decision].nodes if decision in found else ()
+            nodes = dict.fromkeys((*own, *(node for each in possible for node in each.nodes)))
+            always = decision == path or (
+                len(possible) == len(inside) and all(each.always for each in possible)
+            )
+            found[decision] = PossibleDecision(tuple(nodes), always)
+        return found
 
     def decide(self, choose: Choose, path: str = "") -> Value:
         several = len(self.options) > 1

@@ -9,7 +9,16 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from random import Random
 
-from search_spaces.tree.node import Choose, Decision, Node, Place, Question, unwanted, whole
+from search_spaces.tree.node import (
+    Choose,
+    Decision,
+    Node,
+    Place,
+    PossibleDecision,
+    Question,
+    unwanted,
+    whole,
+)
 from search_spaces.tree.values import Record, Scalar, Value, printable
 
 
@@ -110,6 +119,12 @@ class Struct(Node):
                 return place(value.replace(name, new))
 
             yield from node.decisions(value[name], _dot(path, name), put)
+
+    def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
+        found: dict[str, PossibleDecision] = {}
+        for name, node in self.fields.items():
+            found.update(node.all_decisions(_dot(path, name)))
+        return found
 
     def decide(self, choose: Choose, path: str = "") -> Value:
         return Record({k: node.decide(choose, _dot(path, k)) for k, node in self.fields.items()})
@@ -218,6 +233,15 @@ class Repeat(Node):
                 return place((*value[:i], new, *value[i + 1 :]))
 
             yield from self.item.decisions(item, f"{path}[{i}]", put)
+
+    def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
+        found: dict[str, PossibleDecision] = {}
+        if self.low < self.high:
+            found[_dot(path, "length")] = PossibleDecision((self,), True)
+        for i in range(self.high):
+            for name, (nodes, always) in self.item.all_decisions(f"{path}[{i}]").items():
+                found[name] = PossibleDecision(nodes, always and i < self.low)
+        return found
 
     def decide(self, choose: Choose, path: str = "") -> Value:
         length = self.low

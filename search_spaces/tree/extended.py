@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from random import Random
 
-from search_spaces.tree import Choose, Decision, Node, Place
+from search_spaces.tree import Choose, Decision, Node, Place, PossibleDecision
 from search_spaces.tree.values import Value
 
 
@@ -66,6 +66,9 @@ class Extended(Node):
         self, value: Value, path: str = "", place: Place = lambda value: value
     ) -> Iterator[Decision]:
         return self._home(value).decisions(value, path, place)
+
+    def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
+        return self.node.all_decisions(path)
 
     def decide(self, choose: Choose, path: str = "") -> Value:
         return self.node.decide(choose, path)

@@ -37,6 +37,13 @@ class Decision(NamedTuple):
         return map(self.place, self.nearby_parts())
 
 
+class PossibleDecision(NamedTuple):
+    """A decision of a tree, wherever its values may have it."""
+
+    nodes: tuple[Node, ...]  # different ones where it depends on other decisions
+    always: bool  # active in every value
+
+
 class Question(NamedTuple):
     """A decision that is to be taken."""
 
@@ -109,6 +116,14 @@ class Node(ABC):
     @abstractmethod
     def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
         """Every active decision of `value` that has an alternative, in the order of the tree."""
+
+    @abstractmethod
+    def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
+        """Every decision with an alternative that a sampled value can have, by path.
+
+        Exact, in the order of the tree: `decisions` of any sampled value has no other paths and
+        nodes, and all that are `always` active.
+        """
 
     @abstractmethod
     def decide(self, choose: Choose, path: str = "") -> Value:

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from functools import cached_property, partial
 from random import Random
 
-from search_spaces.tree.node import Choose, Decision, Node, Place, Question, unwanted, whole
+from search_spaces.tree.node import (
+    Choose,
+    Decision,
+    Node,
+    Place,
+    PossibleDecision,
+    Question,
+    unwanted,
+    whole,
+)
 from search_spaces.tree.values import Value
 
 
@@ -72,6 +81,9 @@ class Integer(Node):
 
         redraw = partial(self.resample, value, 0)
         yield Decision(path, value, self._range.index(value), self, redraw, nearby, place)
+
+    def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
+        return {path: PossibleDecision((self,), True)} if self.low < self.high else {}
 
     def decide(self, choose: Choose, path: str = "") -> Value:
         if self.low == self.high:
@@ -151,6 +163,9 @@ class Real(Node):
             return (self.at(min(max(unit + step, 0.0), 1.0)) for step in (-0.1, 0.1))
 
         yield Decision(path, value, unit, self, partial(self.resample, value, 0), nearby, place)
+
+    def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
+        return {path: PossibleDecision((self,), True)}
 
     def decide(self, choose: Choose, path: str = "") -> Value:
         return self.at(choose(Question(path, self, ())))

@@ -16,14 +16,14 @@ zeros on all sides.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search_spaces.architecture import Architecture
-from search_spaces.cost.walk import Cost, Walk
+from search_spaces.cost.walk import Cost
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Integer, Node, Repeat, Struct
+from search_spaces.vit.cost import network_cost
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +33,6 @@ WIDTHS = (32, 48, 64, 96, 128, 160, 192, 216, 240, 320, 384, 448, 528, 576, 624,
 RATIOS = (1, 2, 3, 3.5, 4)
 DEPTHS = (4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16, 24)
 QUARTERS = ("first", "second", "third", "fourth")
-HEAD_FEATURES = 64
 
 
 class Block(NamedTuple):
@@ -126,44 +125,5 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
 
 
 def count(architecture: Architecture, task: Task) -> Cost:
-    """The cost of the same network in closed form."""
-    numbers = plan(architecture, task)
-    width = numbers.blocks[0].width
-    tokens = numbers.patches + 1
-    parts = [_stem_cost(task.input_shape, numbers.patch, numbers.padding, width)]
-    parts += [_block_cost(tokens, block) for block in numbers.blocks]
-    parts.append(_head_cost(tokens, width, task.classes))
-    return Cost.of_chain(parts)
-
-
-@cache
-def _stem_cost(shape: tuple[int, ...], patch: int, padding: tuple[int, int], width: int) -> Cost:
-    walk = Walk(shape)
-    channels, *sides = shape
-    padded = (n + 2 * p for n, p in zip(sides, padding, strict=True))
-    x = walk.view(walk.input, (channels, *padded))
-    x = walk.conv(x, width, patch, stride=patch, padding=0, bias=True)
-    patches = x.shape[1] * x.shape[2]
-    x = walk.copy(x, (patches + 1, width))  # one more: the class token
-    walk.pointwise(x)  # plus the positions
-    walk.parameters(width + (patches + 1) * width)
-    return walk.cost()
-
-
-@cache
-def _block_cost(tokens: int, block: Block) -> Cost:
-    walk = Walk((tokens, block.width))
-    x = walk.input
-    y = walk.linear(walk.norm(x, axis=-1), 3 * block.heads * HEAD_FEATURES)
-    x = walk.pointwise(x, walk.linear(walk.attention(y), block.width))
-    y = walk.pointwise(walk.linear(walk.norm(x, axis=-1), block.hidden))
-    walk.pointwise(x, walk.linear(y, block.width))
-    return walk.cost()
-
-
-@cache
-def _head_cost(tokens: int, width: int, classes: int) -> Cost:
-    walk = Walk((tokens, width))
-    x = walk.norm(walk.input, axis=-1)
-    walk.linear(walk.view(x, (width,)), classes)  # of the class token
-    return walk.cost()
+    """The cost of the network, in closed form."""
+    return network_cost(plan(architecture, task), task)

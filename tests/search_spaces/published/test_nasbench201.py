@@ -11,7 +11,8 @@ from torch.nn.functional import conv2d
 
 import search_spaces
 from search_spaces import Task
-from search_spaces.nasbench201.space import KERNEL, operations
+from search_spaces.nasbench201.cost import KERNEL
+from search_spaces.nasbench201.space import operations
 from tests.search_spaces.same_function import (
     assert_keys_tell_functions_apart,
     handed_out,

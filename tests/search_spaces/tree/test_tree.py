@@ -8,10 +8,11 @@ from collections import Counter
 from random import Random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, chisquare
 
+import search_spaces
 from search_spaces import Choice, Integer, Real, Record, Repeat, Struct
 from search_spaces.tree.values import thaw
 
@@ -349,3 +350,53 @@ def test_a_walk_stays_in_the_tree(tree, rng):
     for _ in range(5):
         value = tree.vary(value, rng)
         assert tree.check(value) == value
+
+
+TREES = {name: search_spaces.get(name).tree for name in search_spaces.SPACES} | {
+    "vit per block": search_spaces.get("vit", per_block=True).tree,
+    "same path twice": Choice("auto", Integer(1, 4), Choice(0.5, Real(0.6, 0.9))),
+    "constant": Struct(a=Choice(1), b=Integer(2, 2), c=Repeat(Choice(1), 2, 2)),
+    "in every option": Choice(
+        Struct(kind=Choice("a"), inner=Choice(1, 2)), Struct(kind=Choice("b"), inner=Choice(2, 4))
+    ),
+    "repeated": Repeat(Struct(x=Choice(1, Repeat(Integer(1, 2), 1, 2))), 1, 3),
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_all_decisions_are_those_of_sampled_values(name):
+    tree, rng = TREES[name], Random(1)
+    known = tree.all_decisions()
+    samples = [list(tree.decisions(tree.sample(rng))) for _ in range(200)]
+    for decisions in samples:
+        assert all(decision.node in known[decision.path].nodes for decision in decisions)
+        assert {path for path, d in known.items() if d.always} <= {d.path for d in decisions}
+
+
+@given(finite_trees())
+@example(TREES["in every option"])
+@example(TREES["repeated"])
+@example(TREES["constant"])
+@example(Choice("auto", Integer(1, 4)))
+def test_all_decisions_are_those_that_occur(tree):
+    assume(tree.size <= 3000)
+    values = [{d.path: d.node for d in tree.decisions(value)} for value in tree]
+    occurring = {(d.path, d.node) for value in tree for d in tree.decisions(value)}
+    known = tree.all_decisions()
+    assert {(path, node) for path, d in known.items() for node in d.nodes} == occurring
+    for path, decision in known.items():
+        assert decision.always == all(path in active for active in values), path
+
+
+def test_all_decisions_of_nasbench101_occur():
+    tree, rng = TREES["nasbench101"], Random(0)
+    seen = {d.path for _ in range(3000) for d in tree.decisions(_walk(tree, rng))}
+    assert set(tree.all_decisions()) == seen
+    assert [path for path, d in tree.all_decisions().items() if d.always] == ["vertices"]
+
+
+def _walk(tree, rng):
+    value = tree.sample(rng)
+    for _ in range(rng.randrange(12)):
+        value = tree.mutate(value, rng)
+    return value

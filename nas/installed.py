@@ -1,0 +1,56 @@
+"""Check that Python finds the packages that were installed with this one.
+
+Their names are common: a folder `trainers` or `search_spaces` beside a script is found before them.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+HOME = Path(__file__).parent.parent  # the folder that the three packages were installed into
+PACKAGES = ("search_spaces", "trainers")
+
+
+def check() -> None:
+    """Refuse packages of the same names from elsewhere. Nothing is imported.
+
+    Raises:
+        ImportError: a package from elsewhere is found first; one line that says where it is, and
+            what to do.
+        SystemExit: likewise, in the `nas` command, with status 2 after that line.
+    """
+    for name in PACKAGES:
+        other = _other(name)
+        if other is None:
+            continue
+        kind = "file" if other.suffix else "folder"
+        line = (
+            f"{other} hides the package {name} that was installed with nas: rename that {kind}, "
+            f"or run from elsewhere"
+        )
+        if _is_command():
+            print(f"nas: {line}", file=sys.stderr)  # noqa: T201 - no other module can be imported
+            raise SystemExit(2)
+        raise ImportError(line)
+
+
+def _other(name: str) -> Path | None:
+    """The folder or file that Python finds as `name`; None if it is ours."""
+    try:
+        spec = find_spec(name)
+    except ValueError:  # a module without a spec, such as a stub in `sys.modules`
+        return None
+    if spec is None or spec.origin is None or not (HOME / name).is_dir():
+        return None
+    found = Path(spec.origin)
+    if found.name == "__init__.py":
+        found = found.parent
+    return None if found.resolve() == (HOME / name).resolve() else found.absolute()
+
+
+def _is_command() -> bool:
+    """True in `nas` and `python -m nas`, also while Python still looks for the latter."""
+    program = sys.argv[0] if sys.argv else ""
+    return Path(program).name == "nas" or (program == "-m" and "nas" in sys.orig_argv)
