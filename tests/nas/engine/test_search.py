@@ -16,6 +16,7 @@ import search_spaces
 import trainers
 from nas.engine.session import Session
 from nas.evaluators import training
+from nas.runs import journal
 from nas.runs.settings import Settings
 from tests.nas.decided import decided
 
@@ -350,3 +351,15 @@ def test_a_run_file_that_is_not_one(run, tmp_path, change, message):
     with pytest.raises(ValueError, match=message) as error:
         nas.open_run(tmp_path / "run")
     assert "\n" not in str(error.value)
+
+
+def test_a_resumed_search_reads_its_journal_once(tmp_path, monkeypatch):
+    settings = Settings(space="mlp", max_parameters=5_000, recipe={"epochs": 1})
+    assert len(list(Session(settings, tmp_path / "run").run(2))) == 2
+    parsed = []
+    parse = journal._parse
+    monkeypatch.setattr(journal, "_parse", lambda line: parsed.append(line) or parse(line))
+    session = Session(settings, tmp_path / "run")
+    assert len(list(session.run(3))) == 1
+    assert [trial.number for trial in session.trials] == [0, 1, 2]
+    assert len(parsed) == 2

@@ -68,20 +68,3 @@ def test_an_old_and_a_new_name_together_are_refused(run, tmp_path):
     (path / "run.json").write_text(json.dumps(header))
     with pytest.raises(ValueError, match="got 'max_pending' by an old and a new name"):
         Run(path)
-
-
-def test_a_run_that_is_appended_to_reads_its_journal_once(run, tmp_path, monkeypatch):
-    path = older(run, tmp_path / "old", 3)
-    write_journal(path / "trials.jsonl", [t.to_dict() for t in run.trials[:8]])
-    opened = Run(path)
-    assert len(opened.trials) == 8
-    assert opened.front
-    monkeypatch.setattr("nas.runs.journal.Journal.__iter__", None)
-    for trial in run.trials[8:]:
-        opened.append(trial)
-    opened.journal.close()
-    assert opened.trials == run.trials
-    assert opened.front == run.front
-    monkeypatch.undo()
-    assert Run(path).trials == run.trials
-    assert Run(path, trials=opened.trials).front == run.front
