@@ -1,12 +1,12 @@
-"""How well does brief training rank cells? Spearman correlation with published accuracy.
+"""Rank cells by brief training: Spearman correlation with their published accuracy.
 
     python scripts/brief_ranking.py --table nasbench201.csv.gz --data cifar10.npz --out ranking.jsonl
         --recipe default --recipe flip=random,nesterov=false,schedule=cosine,label_smoothing=0
         --cells 30 --epochs 4 --channels 8 --image-size 16
 
 Every recipe trains the same random cells of NAS-Bench-201, from the same initial weights, one after
-the other in one thread; what counts is the correlation for the seconds it takes, which is printed
-for each of the epochs. What has been trained is in `--out` and is not trained again.
+the other in one thread. The correlation and the seconds that it took are printed for each epoch.
+Cells that stand in `--out` are not trained again.
 """
 
 from __future__ import annotations
@@ -125,12 +125,12 @@ def _ranked(found: Any, wanted: Any, drawn: Any) -> float:
 
 
 def _more(one: Any, other: Any, wanted: Any, drawn: Any) -> float:
-    """How much better `one` ranks them than `other`."""
+    """Difference of the rank correlations of `one` and `other`."""
     return _ranked(one, wanted, drawn) - _ranked(other, wanted, drawn)
 
 
 def _interval(figure: Callable[[Any], float], cells: int) -> tuple[float, float]:
-    """95 % of a figure, by resampling the cells."""
+    """95 % confidence interval of a figure, by resampling the cells."""
     draws = np.random.default_rng(0).integers(cells, size=(RESAMPLES, cells))
     low, high = np.quantile([figure(drawn) for drawn in draws], [0.025, 0.975])
     return float(low), float(high)
@@ -139,12 +139,12 @@ def _interval(figure: Callable[[Any], float], cells: int) -> tuple[float, float]
 def _append(path: Path, line: dict[str, Any]) -> None:
     with path.open("a+b") as file:
         if file.tell() and not path.read_bytes().endswith(b"\n"):
-            file.write(b"\n")  # a kill has torn the last line: what comes is not to be torn too
+            file.write(b"\n")  # a kill has torn the last line
         file.write(json.dumps(line).encode() + b"\n")
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """What is there already; a line that a kill has torn is left out."""
+    """Read the lines that are there, without one that a kill has torn."""
     lines = []
     for text in path.read_text().splitlines() if path.exists() else ():
         try:

@@ -1,8 +1,8 @@
-"""How fast a trained network should learn on other data, and what its weights are worth there.
+"""Compare learning rates for fine-tuning a trained network on other data, and no fine-tuning.
 
 For each seed, trains the network of a bundle on other data: from its own weights at several shares
-of the learning rate that it was trained with, and from scratch at the whole of it, with as many
-epochs. The weights of the best epoch on validation data are tested, as `nas retrain --data` does.
+of the learning rate that it was trained with, and from initial weights at that learning rate, with
+as many epochs. The weights of the best epoch on validation data are tested, as `nas retrain --data` does.
 
     python scripts/fine_tuning.py winner other-images --epochs 10 --seeds 3
 """

@@ -36,7 +36,7 @@ def generated() -> str:
     for keyword, option in OPTIONS.items():
         text = option.help
         if keyword == "recipe":
-            text = text.replace("averaging=0.9,mirror=random", "`averaging=0.9`")
+            text = text.replace("averaging=0.9,flip=random", "`averaging=0.9`")
         else:
             default = literal(option.default)
             accepts = option.form.accepts + (" | None" if default == "None" else "")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset as Dataset
     from trainers.data.dataset import Split as Split
-    from trainers.data.dataset import data_sets as data_sets
-    from trainers.data.dataset import load as load
+    from trainers.data.load import data_sets as data_sets
+    from trainers.data.load import load as load
     from trainers.data.transforms import augment as augment
     from trainers.data.transforms import normalise as normalise
     from trainers.determinism import derive_seed as derive_seed
@@ -38,10 +38,10 @@ MODULE_OF = {
     "Split": "data.dataset",
     "accuracy": "loop.train",
     "augment": "data.transforms",
-    "data_sets": "data.dataset",
+    "data_sets": "data.load",
     "derive_seed": "determinism",
     "evaluate": "loop.train",
-    "load": "data.dataset",
+    "load": "data.load",
     "make_optimizer": "recipes.optimizers",
     "normalise": "data.transforms",
     "resolve": "devices",

@@ -147,7 +147,7 @@ def parse_amounts(value: Any, name: str) -> dict[str, float]:
 
 
 def parse_recipe(value: Any, name: str) -> dict[str, Any]:
-    """Read fields of a recipe: a mapping, or a text such as averaging=0.9,mirror=random.
+    """Read fields of a recipe: a mapping, or a text such as averaging=0.9,flip=random.
 
     Raises:
         ValueError: it is something else.

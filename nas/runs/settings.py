@@ -167,7 +167,7 @@ class Settings:
         default={},
         check=schema.mapping(_recipe_field, epochs=schema.whole(1, MOST_EPOCHS)),
         group="Training",
-        help="Other fields of the training recipe, such as averaging=0.9,mirror=random.",
+        help="Other fields of the training recipe, such as averaging=0.9,flip=random.",
     )
     device: str = setting(
         option.TEXT,

@@ -1,4 +1,4 @@
-"""What is freed goes back to the system."""
+"""Memory goes back to the system, and errors that say it ran out are recognised."""
 
 import os
 import platform

@@ -8,12 +8,12 @@ batches at once. The device is synchronised once an epoch, when the losses are r
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from math import isfinite, nan
+from math import isfinite
 from time import perf_counter
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainers.data.dataset import Dataset, Split
 from trainers.data.transforms import normalise
@@ -157,21 +157,15 @@ def evaluate(
     An empty split gives NaN for both. `net` is left in evaluation mode.
     """
     net.eval()
-    if not len(split):
-        return Evaluation(nan, nan)
     device = split.labels.device
-    correct, total_loss = torch.zeros(2, device=device, dtype=torch.float64)
-    task = Classification()
+
+    def outputs() -> Iterator[tuple[Tensor, Tensor]]:
+        parts = (torch.split(split.images, batch_size), torch.split(split.labels, batch_size))
+        for images_B, labels_B in zip(*parts, strict=True) if len(split) else ():
+            yield net(laid_out(normalise(images_B.to(device), data.mean, data.std))), labels_B
+
     with autocast(device, computed), quick_convolutions(net):
-        for images_B, labels_B in zip(
-            torch.split(split.images, batch_size),
-            torch.split(split.labels, batch_size),
-            strict=True,
-        ):
-            logits_BK = net(laid_out(normalise(images_B.to(device), data.mean, data.std)))
-            correct += (task.predict(logits_BK) == labels_B).sum()
-            total_loss += task.loss(logits_BK.float(), labels_B)
-    return Evaluation(correct.item() / len(split), total_loss.item() / len(split))
+        return Evaluation(**Classification().measure(outputs()))
 
 
 def accuracy(net: nn.Module, split: Split, data: Dataset) -> float:

@@ -10,7 +10,6 @@ from time import perf_counter
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Samples
@@ -21,6 +20,7 @@ from trainers.determinism import derive_seed, seeded
 from trainers.loop.train import Epoch
 from trainers.recipes.optimizers import WARM_UP
 from trainers.recipes.recipe import Recipe
+from trainers.tasks.classification import Classification
 
 
 def train_plainly(
@@ -74,12 +74,12 @@ def train_plainly(
                 optimizer.step()
                 schedule.step()
                 total_loss += loss.item() * len(labels_B)
-        accuracy, validation_loss = _check(net, checking, device)
+        found = _check(net, checking, device)
         yield Epoch(
             number=number,
             train_loss=total_loss / len(data.train),
-            accuracy=accuracy,
-            loss=validation_loss,
+            accuracy=found["accuracy"],
+            loss=found["loss"],
             learning_rate=optimizer.param_groups[0]["lr"],
             seconds=perf_counter() - start,
         )
@@ -142,14 +142,9 @@ def _loaders(
     return learning, checking
 
 
-def _check(net: nn.Module, loader: DataLoader[Any], device: torch.device) -> tuple[float, float]:
+@torch.no_grad()
+def _check(net: nn.Module, loader: DataLoader[Any], device: torch.device) -> dict[str, float]:
+    """Accuracy and loss on the validation split."""
     net.eval()
-    correct, total_loss, examples = 0, 0.0, 0
-    with torch.no_grad():
-        for x_B, labels_B in loader:
-            x_B, labels_B = x_B.to(device), labels_B.to(device)
-            logits_BK = net(x_B)
-            correct += int((logits_BK.argmax(dim=1) == labels_B).sum().item())
-            total_loss += F.cross_entropy(logits_BK, labels_B, reduction="sum").item()
-            examples += len(labels_B)
-    return correct / examples, total_loss / examples
+    batches = ((net(x_B.to(device)), labels_B.to(device)) for x_B, labels_B in loader)
+    return Classification().measure(batches)

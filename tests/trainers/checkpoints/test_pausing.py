@@ -1,4 +1,4 @@
-"""What is paused and continued ends with the same bits as if it had never been paused."""
+"""A paused and resumed training ends with the same bits as one without a pause."""
 
 from dataclasses import replace
 from random import Random

@@ -25,7 +25,7 @@ def pictures(tmp_path, monkeypatch):
 
 @pytest.fixture
 def decodings(monkeypatch):
-    """How often a folder was decoded."""
+    """Count the times that a folder is decoded."""
     counted = []
 
     def decode(*arguments, **settings):

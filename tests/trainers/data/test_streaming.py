@@ -1,6 +1,7 @@
 """Images that are too many for the memory stay in files, and nothing else changes."""
 
 import errno
+from dataclasses import replace
 from threading import enumerate  # noqa: A004 - of threads
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from trainers import Recipe, load, seeded, train
+from trainers import Recipe, Split, load, seeded, train
 from trainers.data import cache
 from trainers.data.sources import folders
 from trainers.loop.batches import batches
@@ -57,7 +58,7 @@ def test_what_stays_in_files_is_learnt_with_the_same_losses(folder, files, reque
     in_memory = load(path)
     assert not in_memory.train.mapped
     assert len(list(cache.folder().iterdir())) == 1
-    monkeypatch.setattr("trainers.data.dataset.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("trainers.data.load.MEMORY_SHARE", 0.0)
     for _ in range(2):  # written, then found
         streamed = load(path)
         assert streamed.train.mapped
@@ -69,14 +70,14 @@ def test_what_stays_in_files_is_learnt_with_the_same_losses(folder, files, reque
 
 
 def test_other_splits_have_other_files(pictures, monkeypatch):
-    monkeypatch.setattr("trainers.data.dataset.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("trainers.data.load.MEMORY_SHARE", 0.0)
     one, other = load(pictures, seed=0), load(pictures, seed=1)
     assert one.fingerprint != other.fingerprint
     assert torch.equal(one.test.images, other.test.images)
 
 
 def test_whoever_stops_in_the_middle_leaves_no_thread(pictures, monkeypatch):
-    monkeypatch.setattr("trainers.data.dataset.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("trainers.data.load.MEMORY_SHARE", 0.0)
     found = batches(load(pictures), Recipe(batch_size=32), epoch=1, seed=0)
     next(found)
     assert any(thread.name.startswith("read ahead") for thread in enumerate())
@@ -89,8 +90,22 @@ def test_a_full_disk_is_told_before_anything_is_lost(pictures, monkeypatch, capl
         raise OSError(errno.ENOSPC, "No space left on device")
 
     in_memory = load(pictures).fingerprint
-    monkeypatch.setattr("trainers.data.dataset.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("trainers.data.load.MEMORY_SHARE", 0.0)
     monkeypatch.setattr("os.posix_fallocate", full)
     assert load(pictures).fingerprint == in_memory
     assert "No space left on device" in caplog.text
     assert len(list(cache.folder().iterdir())) == 1  # nothing half written
+
+
+def test_streamed_splits_are_merged_on_the_cpu_and_streamed():
+    """Labels on meta stand for labels on a GPU."""
+    digits = load("digits")
+    train = Split(digits.train.images, digits.train.labels.to("meta"), mapped=True)
+    small = digits.validation
+    validation = Split(small.images, small.labels.to("meta"), mapped=True)
+    data = replace(digits, train=train, validation=validation)
+    everything = data.with_validation_in_train()
+    assert everything.train.mapped
+    assert everything.train.images.device == torch.device("cpu")
+    assert len(everything.train) == len(train) + len(small)
+    assert {everything.mean.device.type, everything.std.device.type} == {"meta"}

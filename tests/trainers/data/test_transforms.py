@@ -84,7 +84,7 @@ def test_holes_are_squares_of_zeros_and_nothing_else_changes():
     assert hole[:, 0].sum((1, 2)).max() == 36
 
 
-def test_every_image_is_mirrored_in_every_other_epoch():
+def test_every_image_is_flipped_in_every_other_epoch():
     epochs = [alternating_flips(1000, epoch, rng()) for epoch in range(4)]
     assert torch.equal(epochs[0], ~epochs[1])
     assert torch.equal(epochs[0], epochs[2])

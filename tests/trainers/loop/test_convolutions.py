@@ -1,4 +1,4 @@
-"""Convolutions that leave needless work out are the same convolutions."""
+"""Convolutions without needless work give the same outputs and gradients."""
 
 from random import Random
 
@@ -12,7 +12,7 @@ from trainers.loop.convolutions import quick_convolutions, taps
 
 
 def gradients(net: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
-    """What comes out, and the gradients of the inputs and of all parameters."""
+    """Return the output and the gradients of the input and of all parameters."""
     x = x.clone().requires_grad_()
     y = net(x)
     weights = torch.linspace(0.5, 1.5, y.numel(), dtype=y.dtype).view(y.shape)

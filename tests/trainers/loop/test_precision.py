@@ -1,4 +1,4 @@
-"""What is computed in bfloat16 is decided by network, data and processor, and by nothing else."""
+"""Network, data and processor alone decide the floating-point type of a training."""
 
 from random import Random
 
