@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.evaluators.blueprint import Blueprint
-from nas.evaluators.table import Lookup, Table
 from nas.runs.settings import Settings
-from search_spaces import SearchSpace, load
+from search_spaces import SearchSpace
 
 if TYPE_CHECKING:
     from nas.evaluators.training import Training
@@ -57,19 +56,6 @@ def training_from(
         device=_device_of(slot, device),
     )
     return training(chosen, chosen.load_space(), data, Path(checkpoints))
-
-
-def table_from(*, slot: int, table: str, space: str, accuracy: Mapping[str, str]) -> Lookup:  # noqa: ARG001 - every table is alike
-    """An evaluator that looks scores up; see `nas.evaluators.table.Lookup`.
-
-    Args:
-        slot: Ignored.
-        table: The CSV file.
-        space: As for `search_spaces.load`.
-        accuracy: Columns by the number of epochs (as text: the keys of JSON are).
-    """
-    columns = {int(epochs): column for epochs, column in accuracy.items()}
-    return Lookup(Table(Path(table), load(space)), columns)
 
 
 def _device_of(slot: int, device: str) -> str:
