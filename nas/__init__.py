@@ -1,4 +1,4 @@
-"""Neural architecture search for PyTorch: search, compile, train briefly, score, take away.
+"""Neural architecture search for PyTorch: search, compile, train briefly, score, export.
 
     run = nas.search(space="mobile", data="digits", strategy="evolution", trials=40, out="runs/first")
     run = nas.open_run("runs/first")         # run.trials, run.front, run.best()
@@ -6,7 +6,7 @@
     net = nas.load_bundle("winner/")         # the trained torch.nn.Module
     nas.testing.check_strategy(MyStrategy)   # the contracts, for strategies and the like of your own
 
-Names are imported when they are first used: `import nas` takes no time.
+Names are imported when they are first used, so that `import nas` is quick.
 """
 
 from importlib import import_module

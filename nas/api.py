@@ -94,9 +94,9 @@ def search(
         space: Search space: a name (`nas spaces` lists them), name:setting=value,...,
             path/to/file.py:variable or fixed:SPACE:ARCHITECTURE.
         strategy: Search strategy: a name (`nas strategies` lists them) or name:setting=value,...
-        schedule: Which trials are resumed for more epochs: none, halving, asha or hyperband, or
-            name:setting=value,... such as asha:eta=3,min_epochs=1 or asha:rungs=2+5. Each resumed
-            training is a trial of its own.
+        schedule: Schedule that resumes promising trials for more epochs: none, halving, asha or
+            hyperband, or name:setting=value,... such as asha:eta=3,min_epochs=1 or asha:rungs=2+5.
+            Each resumed training is a trial of its own.
         objectives: Scores to optimise, separated by commas, the most important first.
         tune: Hyperparameters to search together with the architecture: all, or names separated by
             commas.

@@ -17,6 +17,7 @@ from nas.bundles.bundle import Bundle
 from nas.bundles.proof import BATCHES, SCALE, manifest_text
 from nas.bundles.read import check_target, open_bundle
 from nas.bundles.verify import clean_process, require
+from nas.runs.atomic_io import sync
 from search_spaces import strict_json
 
 if TYPE_CHECKING:
@@ -98,12 +99,12 @@ def _beside(to: Path) -> Iterator[Path]:
     try:
         yield folder
         for file in folder.iterdir():
-            _sync(file)
-        _sync(folder)
+            sync(file)
+        sync(folder)
         if to.exists():
             to.rename(before)
         folder.rename(to)
-        _sync(to.parent)
+        sync(to.parent)
     finally:
         for rest in (folder, before):
             shutil.rmtree(rest, ignore_errors=True)
@@ -216,11 +217,3 @@ def _seal(folder: Path) -> None:
 
 def _put(file: Path, text: str) -> None:
     file.write_bytes(text.encode())  # UTF-8 whatever the locale; synced with the other files
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

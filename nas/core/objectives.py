@@ -1,11 +1,11 @@
-"""What a search is after: scores with a direction."""
+"""Objectives of a search: scores with a direction."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Every score a trial has, and whether more of it is better.
+# The scores of a trial; True if a larger one is better.
 MAXIMISE: dict[str, bool] = {
     "accuracy": True,  # of the validation split, 0..1
     "loss": False,  # of the validation split, nats
@@ -17,7 +17,7 @@ MAXIMISE: dict[str, bool] = {
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """The names of one or more scores; the first is the one that `best` means."""
+    """The names of one or more scores; the best trial is the best in the first."""
 
     names: tuple[str, ...] = ("accuracy", "parameters")
 
@@ -31,5 +31,5 @@ class Objectives:
             raise ValueError(f"objectives: want each once, got {', '.join(self.names)}")
 
     def vector(self, scores: Mapping[str, float]) -> tuple[float, ...]:
-        """The objectives as numbers that are all to be minimised."""
+        """The objectives as numbers to minimise."""
         return tuple(-scores[name] if MAXIMISE[name] else scores[name] for name in self.names)

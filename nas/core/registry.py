@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from search_spaces import notation
@@ -80,17 +81,27 @@ class Registry(Mapping[str, Entry]):
         return len(self.own.keys() | plugins(self.group).keys())
 
     def look_up(self, text: str) -> tuple[Callable[..., Any], dict[str, Scalar]]:
-        """The class that `name:setting=value,...` asks for, and its settings.
+        """The class that `name:setting=value,...` selects, and its settings.
 
         Raises:
             ValueError: there is no such name (lists those there are), or it has no such setting.
         """
         name, settings = notation.parse(text)
-        if name not in self:
-            raise ValueError(f"want {self.kind} ({', '.join(self)}), got {name!r}")
-        cls = self[name].load()
+        cls = self.load(name)
         notation.check(name, cls, settings)
         return cls, settings
+
+    def load(self, name: str) -> Any:
+        """The class with a name.
+
+        Raises:
+            ValueError: there is no such name; lists the names there are, and suggests the nearest.
+        """
+        if name not in self:
+            near = get_close_matches(name, self, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"want {self.kind} ({', '.join(self)}), got {name!r}{hint}")
+        return self[name].load()
 
 
 def _entry(plugin: Plugin) -> Entry:

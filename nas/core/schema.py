@@ -1,14 +1,14 @@
-"""What documents from strangers have to look like, field by field.
+"""Validators for untrusted JSON documents, field by field.
 
-A check takes a value and the path it stands at, and raises a ValueError in one line: where, what
-was wanted, what was got.
+A check takes a value and its path in the document, and raises a ValueError of one line: the path,
+what was wanted, what was got.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 Check: TypeAlias = Callable[[object, str], None]
 
@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def refuse(path: str, wanted: str, got: object) -> ValueError:
-    """The error of a value that is not what was wanted."""
+    """The error of a value that is not allowed."""
     shown = repr(got) if isinstance(got, str | int | float | None) else type(got).__name__
     shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
     return ValueError(f"{path}: want {wanted}, got {shown}")
@@ -45,7 +45,7 @@ def number(low: float, high: float) -> Check:
 
 
 def text(most: int = 1_000, pattern: str = "") -> Check:
-    """A text in one line, without what would control a terminal."""
+    """A text of one line without characters that control a terminal."""
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, str) or len(value) > most or _CONTROL.search(value):
@@ -73,11 +73,11 @@ def flag(value: object, path: str) -> None:
 
 
 def anything(value: object, path: str) -> None:
-    """Whatever JSON can say."""
+    """Any value."""
 
 
 def scalar(value: object, path: str) -> None:
-    """Anything but a list or an object."""
+    """A number, a text, true, false or null."""
     if isinstance(value, str):
         text()(value, path)
     elif not isinstance(value, bool | int | float | None):
@@ -95,7 +95,7 @@ def one_of(options: Collection[str]) -> Check:
 
 
 def maybe(inner: Check) -> Check:
-    """Null, or what `inner` takes."""
+    """Null, or a value that `inner` allows."""
 
     def check(value: object, path: str) -> None:
         if value is not None:
@@ -119,7 +119,7 @@ def items(inner: Check, least: int = 0, most: int = LARGE) -> Check:
 
 
 def mapping(inner: Check, **known: Check) -> Check:
-    """An object with any names; what is called as one of `known` is that, all else is `inner`."""
+    """An object with any names: values of `known` names pass their checks, all others `inner`."""
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, Mapping):
@@ -132,7 +132,7 @@ def mapping(inner: Check, **known: Check) -> Check:
 
 
 def record(fields: Mapping[str, Check], *, others: bool = False) -> Check:
-    """An object with these fields; none but them, unless `others`."""
+    """An object with these fields, and with no others unless `others`."""
 
     def check(value: object, path: str) -> None:
         if not isinstance(value, Mapping):
@@ -153,11 +153,5 @@ _NAME = text(200)
 
 
 def visible(line: str) -> str:
-    """`line` as it can be shown on a terminal: what would control it stands as its code."""
+    """`line` for a terminal: characters that would control it are shown as escape codes."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
-
-
-def checked(value: Any, check: Check, path: str) -> Any:
-    """`value`, once `check` has nothing against it."""
-    check(value, path)
-    return value

@@ -8,7 +8,7 @@ does to its process must cost that trial only: `tests/nas/executors` holds every
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from nas.core.configuration import Configuration
 from nas.core.proposal import Proposal
@@ -126,8 +126,6 @@ def choose(name: str | None, limits: ResourceLimits) -> str:
             lacks = "; ".join(f"{n} has no {_missing(n, limits)[0]}" for n in EXECUTORS.own)
             raise ValueError(f"no executor can keep to these limits: {lacks}")
         return able[0]
-    if name not in EXECUTORS:
-        raise ValueError(f"want an executor ({', '.join(EXECUTORS)}), got {name!r}")
     if missing := _missing(name, limits):
         remedy = f"; want {' or '.join(able)}" if able else ""
         raise ValueError(f"executor {name}: it has no {' and no '.join(missing)}{remedy}")
@@ -145,7 +143,7 @@ def make(
         limits: Resource limits of the trials.
         here: The evaluator that the blueprint makes, if this process has it already.
     """
-    cls: Any = EXECUTORS.look_up(name)[0]
+    cls = EXECUTORS.load(name)
     arguments = (blueprint, limits) if cls.capabilities.workers else (here or blueprint.make(),)
     executor: Executor = cls(*arguments)
     return executor
@@ -153,7 +151,7 @@ def make(
 
 def capabilities(name: str) -> Capabilities:
     """The capabilities of the executor called `name`."""
-    found: Capabilities = EXECUTORS[name].load().capabilities
+    found: Capabilities = EXECUTORS.load(name).capabilities
     return found
 
 

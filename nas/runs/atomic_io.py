@@ -1,16 +1,18 @@
-"""Small files that appear whole or not at all, and files that are read no further than they may be."""
+"""Files of a run or a bundle: written whole or not at all, and read up to a limit."""
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from pathlib import Path
 
+from trainers.atomic import sync as sync
+from trainers.atomic import write_atomically
+
 
 def write_whole(path: Path, text: str) -> None:
-    """Put `text` at `path`: every moment sees all of the old file or all of the new one.
+    """Put `text` at `path`: at every moment it is the whole old file or the whole new one.
 
     Raises:
         OSError: it could not be written; the old file, if any, is untouched.
@@ -19,27 +21,24 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_bytes_whole(path: Path, data: bytes) -> None:
-    """Likewise, bytes."""
+    """Put `data` at `path`, as `write_whole` does; its folder is made if there is none.
+
+    Raises:
+        OSError: it could not be written; the old file, if any, is untouched.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomically(path, data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_whole(path: Path, most: int) -> bytes:
-    """The contents of a file of a run or a bundle, which may come from a stranger.
+    """The contents of a file of a run or a bundle, which may be untrusted.
 
     Args:
-        path: A file itself: a link is not followed, for it may lead out of the folder.
-        most: Bytes that it may have; looked at before any is read.
+        path: The file; a link is refused, for it may lead out of the folder.
+        most: Greatest number of bytes, checked before any is read.
 
     Raises:
         ValueError: it is not there, is not a file, is too large or cannot be read; names it.
@@ -53,7 +52,7 @@ def read_whole(path: Path, most: int) -> bytes:
 
 
 def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
-    """A descriptor of a regular file; not of a link, a folder, a pipe or a device.
+    """Open a regular file, never a link, a folder, a pipe or a device; returns its descriptor.
 
     Raises:
         ValueError: it is something else, or not there; names it.
@@ -72,5 +71,5 @@ def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether a file could not be written for want of space."""
+    """True if a file could not be written because the disk is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)

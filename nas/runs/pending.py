@@ -22,7 +22,7 @@ class PendingProposals:
         self._proposals: dict[int, Proposal] = {}
 
     def read(self) -> dict[int, Proposal]:
-        """What is in the file: all that were being evaluated, and perhaps some that have ended.
+        """Read the file: every proposal that was being evaluated, and perhaps some that have ended.
 
         Raises:
             ValueError: the file is damaged.
@@ -36,12 +36,12 @@ class PendingProposals:
             }
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(
-                f"{self._path}: damaged ({error}); remove it, and the trials that were under way "
-                f"are proposed anew"
+                f"{self._path}: damaged ({error}); remove it, and the trials that were being "
+                f"evaluated are proposed anew"
             ) from None
 
     def add(self, number: int, proposal: Proposal) -> None:
-        """Write down one that is about to be evaluated.
+        """Write a proposal that is about to be evaluated.
 
         Raises:
             OSError: it could not be written.
@@ -51,5 +51,5 @@ class PendingProposals:
         write_whole(self._path, strict_json.dumps(plain))
 
     def discard(self, number: int) -> None:
-        """Forget one that has been recorded, when the file is written next."""
+        """Leave out a proposal whose trial is recorded, when the file is written next."""
         self._proposals.pop(number, None)

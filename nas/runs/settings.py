@@ -69,7 +69,7 @@ class Settings:
         default="none",
         check=schema.text(),
         group="Search",
-        help="Which trials are resumed for more epochs: none, halving, asha or hyperband, or "
+        help="Schedule that resumes promising trials for more epochs: none, halving, asha or hyperband, or "
         "name:setting=value,... such as asha:eta=3,min_epochs=1 or asha:rungs=2+5. Each resumed "
         "training is a trial of its own.",
     )

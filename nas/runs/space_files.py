@@ -1,12 +1,12 @@
-"""Search spaces that a run or a bundle names. A file of Python is code, and may be a stranger's.
+"""Search spaces that a run or a bundle names, whose Python files may be untrusted.
 
-The rule: opening and showing run nothing. The file is run only where the user names it for this
-very call: `nas search --space FILE:VARIABLE`, likewise `nas export` and `nas retrain`, or the
-argument `space` of a function. What stands in `run.json` or in a bundle never is, wherever it
-points: a folder can say whatever it likes, its own digests included.
+Opening and showing a folder run nothing. The file of a space is run only if the user names it for
+that very call: by `--space FILE:VARIABLE` of `nas search`, `nas export` or `nas retrain`, or by the
+argument `space` of a function. A file that only `run.json` or a bundle names is never run, since a
+folder can name any file and any digest.
 
-So a folder can also move to another machine: the user says where the file is there, and its
-SHA-256 tells whether it is the one that the search was made with.
+A folder can therefore move to another machine: the user names the file there, and its SHA-256 shows
+if it is the one that the search was made with.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def open_space(
     """The space that a folder was made with.
 
     Args:
-        recorded: What the folder says it is.
-        given: What the user says, if anything.
-        where: The folder, or the file in it that says so: for the error.
-        recorded_sha256: The digest that the file had, if the folder says so.
+        recorded: Reference to the space in the folder.
+        given: Reference by the user, if any.
+        where: The folder, or the file with the reference, for errors.
+        recorded_sha256: SHA-256 of the file in the folder, if it has one.
 
     Raises:
-        ValueError: there is none such; or it is in a file, and the user has not named that; says
+        ValueError: there is no such space, or it is in a file that the user has not named; says
             what to do.
     """
     try:
@@ -58,7 +58,7 @@ def open_space(
 
 
 def changed(file: Path | str, where: Path) -> str:
-    """What is to be said of a file that is not what it was."""
+    """The message about the file of a space that has changed."""
     return (
         f"{where}: its search space {file} has changed since the run began; restore the file, or "
         f"start another run with --out"

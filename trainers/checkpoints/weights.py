@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from hashlib import file_digest
 from hashlib import sha256 as sha256_of
 from pathlib import Path
-from secrets import token_hex
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors_numpy
 from safetensors import torch as safetensors
 from torch import Tensor
+
+from trainers.atomic import write_atomically
 
 MOST_HEADER = 20_000_000  # bytes: the names of some 100,000 tensors
 # Links and pipes are not followed: a link may lead anywhere, and a pipe never ends.
@@ -158,25 +159,7 @@ def _plain(name: str, tensor: Tensor) -> Tensor:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Put `content` at `path` so that every moment sees the whole old file or the whole new one."""
-    temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        write_atomically(path, content)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror}; not saved", str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

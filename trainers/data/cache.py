@@ -10,12 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from trainers.atomic import replacing
 from trainers.data.decoding import Pixels, in_memory
 
 Room = Callable[[tuple[int, ...]], Pixels]
@@ -44,17 +44,14 @@ def cached(key: str, make: Callable[[Room], Pixels]) -> Pixels:
     path = folder() / f"{key}.npy"
     with suppress(OSError, ValueError):  # missing or damaged
         return _mapped(path)
-    temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
-    try:
+    with replacing(path, durable=False) as temporary:
         made = make(lambda shape: _room(temporary, shape))
         if not isinstance(made, np.memmap):
+            with suppress(OSError):  # of a file that could not be made
+                temporary.unlink()
             return made
-        made.flush()  # the file appears under its name only when it is whole
-        temporary.replace(path)
-        return _mapped(path)
-    finally:
-        with suppress(OSError):  # there is none
-            temporary.unlink()
+        made.flush()
+    return _mapped(path)
 
 
 def rows(images: np.memmap[Any, np.dtype[np.uint8]], chosen: npt.NDArray[np.int64]) -> Pixels:
