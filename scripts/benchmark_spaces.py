@@ -109,7 +109,7 @@ def one_in_100_000(space: SearchSpace, task: Task) -> int:
         for number in range(CROWD):
             here = smallest[number % KEPT]
             for _ in range(STEPS):
-                there = space.step(here, rng)
+                there = space.walk_step(here, rng)
                 if parameters(there) <= limit:
                     here = there
             crowd.append(here)

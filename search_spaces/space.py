@@ -176,14 +176,14 @@ class SearchSpace:
                 return child
         return a
 
-    def step(self, architecture: Architecture, rng: Random) -> Architecture:
+    def walk_step(self, architecture: Architecture, rng: Random) -> Architecture:
         """Take a step of a walk that comes by all architectures equally often in the long run.
 
         Most steps draw one or two parts anew, any number can be; and some stay where they are.
         """
-        value = self.tree.vary(architecture.value, rng)
+        value = self.tree.walk_step(architecture.value, rng)
         while rng.random() < _MORE:
-            value = self.tree.vary(value, rng)
+            value = self.tree.walk_step(value, rng)
         other = self._wrap(value)
         return other if self._is_member(other) else architecture
 

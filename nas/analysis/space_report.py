@@ -296,7 +296,7 @@ def _inert(measured: Feasible, sample: Sequence[Architecture]) -> Iterator[str]:
         for key, decision in _keyed(space, architecture):
             if key in alive or changes.get(key, 0) >= _CHANGES:
                 continue
-            other = Architecture(space.name, decision.redraw(rng))
+            other = Architecture(space.name, decision.resample(rng))
             if other not in space or other == architecture:
                 continue
             changes[key] = changes.get(key, 0) + 1

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from search_spaces.cost.liveness import Liveness
 from search_spaces.cost.walk import FLOAT_BYTES, Cost, Part, Walk
-from search_spaces.darts.genotype import GUEST_OPERATIONS, CellGenotype
+from search_spaces.darts.genotype import EXTENDED_OPERATIONS, CellGenotype
 from search_spaces.task import Task
 
 Shape: TypeAlias = tuple[int, ...]
@@ -144,7 +144,7 @@ def _totals(places: list[Place]) -> dict[Reader, Total]:
             sum(times * table[op, outer].parameters for times, table in tables),
             sum(times * table[op, outer].macs for times, table in tables),
         )
-        for op in GUEST_OPERATIONS
+        for op in EXTENDED_OPERATIONS
         for outer in (True, False)
     }
 
@@ -172,8 +172,8 @@ def _body_bytes(cell: CellGenotype, reduction: bool, shape: Shape) -> int:
 def _operations(shape: Shape, reduction: bool) -> dict[Reader, Part]:
     """Every operation in a body whose inputs have `shape`; skipping makes nothing."""
     stride, inner = (2, _reduced(shape)) if reduction else (1, shape)
-    outer = {(op, True): _operation(op, shape, stride) for op in GUEST_OPERATIONS}
-    return outer | {(op, False): _operation(op, inner, 1) for op in GUEST_OPERATIONS}
+    outer = {(op, True): _operation(op, shape, stride) for op in EXTENDED_OPERATIONS}
+    return outer | {(op, False): _operation(op, inner, 1) for op in EXTENDED_OPERATIONS}
 
 
 def _reduced(shape: Shape) -> Shape:

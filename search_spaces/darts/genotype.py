@@ -28,7 +28,7 @@ OPERATIONS = (
     "dil_conv_3x3",
     "dil_conv_5x5",
 )
-GUEST_OPERATIONS = (*OPERATIONS, "sep_conv_7x7", "conv_7x1_1x7")  # of NASNet and AmoebaNet
+EXTENDED_OPERATIONS = (*OPERATIONS, "sep_conv_7x7", "conv_7x1_1x7")  # of NASNet and AmoebaNet
 KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")
 _MAX_CHARACTERS = 20_000
 

@@ -22,7 +22,7 @@ from search_spaces.dag import Dag
 from search_spaces.darts.canonical import canonical_cell, function_graph
 from search_spaces.darts.cost import network_cost
 from search_spaces.darts.genotype import (
-    GUEST_OPERATIONS,
+    EXTENDED_OPERATIONS,
     OPERATIONS,
     CellGenotype,
     Entry,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 NODES = range(2, 6)  # states 0 and 1 are the outputs of the two cells before
-GUEST_SIZES = range(3, 9)  # the last node
+EXTENDED_SIZES = range(3, 9)  # the last node
 NAMES = tuple(f"node{number}" for number in range(2, 9))
 
 
@@ -126,7 +126,8 @@ def read(text: str) -> dict[str, Any]:
     values = [_searched_value(cell) for cell in cells]
     if None in values:
         values = [
-            _guest_value(cell, name) for cell, name in zip(cells, ("normal", "reduce"), strict=True)
+            _extended_value(cell, name)
+            for cell, name in zip(cells, ("normal", "reduce"), strict=True)
         ]
     return {"normal": values[0], "reduce": values[1]}
 
@@ -157,13 +158,15 @@ def _searched_value(cell: CellGenotype) -> dict[str, Any] | None:
     return value
 
 
-def _guest_value(cell: CellGenotype, name: str) -> dict[str, Any]:
+def _extended_value(cell: CellGenotype, name: str) -> dict[str, Any]:
     last = 1 + len(cell.entries) // 2
-    if last not in GUEST_SIZES:
+    if last not in EXTENDED_SIZES:
         raise ValueError(f"{name}: want 2 to 7 nodes, got {last - 1}")
     for index, (op, state) in enumerate(cell.entries):
-        if op not in GUEST_OPERATIONS:
-            raise ValueError(f"{name}: want one of {', '.join(GUEST_OPERATIONS)}, got {op[:40]!r}")
+        if op not in EXTENDED_OPERATIONS:
+            raise ValueError(
+                f"{name}: want one of {', '.join(EXTENDED_OPERATIONS)}, got {op[:40]!r}"
+            )
         if not 0 <= state < 2 + index // 2:
             raise ValueError(f"{name}: want a state before node {2 + index // 2}, got {state}")
     nodes = range(2, last + 1)
@@ -188,23 +191,23 @@ def _searched_node(number: int) -> Struct:
     return Struct(inputs=pairs, op0=Choice(*OPERATIONS), op1=Choice(*OPERATIONS))
 
 
-def _guest_node(number: int, last: int) -> Struct:
-    states, ops = Choice(*range(number)), Choice(*GUEST_OPERATIONS)
+def _extended_node(number: int, last: int) -> Struct:
+    states, ops = Choice(*range(number)), Choice(*EXTENDED_OPERATIONS)
     joined = Choice(True) if number == last else Choice(False, True)  # or nothing reads it
     return Struct(input0=states, op0=ops, input1=states, op1=ops, joined=joined)
 
 
 _SEARCHED = Struct(**{f"node{number}": _searched_node(number) for number in NODES})
-_GUESTS = Choice(
+_EXTENDED_CELL = Choice(
     *(
-        Struct(**{f"node{n}": _guest_node(n, last) for n in range(2, last + 1)})
-        for last in GUEST_SIZES
+        Struct(**{f"node{n}": _extended_node(n, last) for n in range(2, last + 1)})
+        for last in EXTENDED_SIZES
     )
 )
 TREE = Extended(
     Struct(normal=_SEARCHED, reduce=_SEARCHED),
-    guests=Struct(normal=_GUESTS, reduce=_GUESTS),
-    is_guest=lambda value: "inputs" not in value["normal"]["node2"],
+    extension=Struct(normal=_EXTENDED_CELL, reduce=_EXTENDED_CELL),
+    in_extension=lambda value: "inputs" not in value["normal"]["node2"],
 )
 
 # As the authors' code has them. It calls the last two NASNet and AmoebaNet; that these are their

@@ -28,9 +28,9 @@ from search_spaces.tree import (
     Decision,
     Integer,
     Node,
-    Place,
     PossibleDecision,
     Question,
+    Rebuild,
 )
 from search_spaces.tree.node import unwanted
 from search_spaces.tree.values import Record, Scalar, Value
@@ -86,7 +86,7 @@ class Cells(Node):
     def parts(self) -> int:
         return MAX_VERTICES * (MAX_VERTICES - 1) // 2 + MAX_VERTICES - 2
 
-    def vary(self, value: Value, rng: Random) -> Value:
+    def walk_step(self, value: Value, rng: Random) -> Value:
         if rng.randrange(self.parts) == 0:
             return self.sample(rng)
         cell = Cell.of(value)
@@ -135,7 +135,7 @@ class Cells(Node):
         return cell.labelled(vertex, rng.choice(_other_operations(cell, vertex))).value()
 
     def decisions(
-        self, value: Value, path: str = "", place: Place = lambda value: value
+        self, value: Value, path: str = "", rebuild: Rebuild = lambda value: value
     ) -> Iterator[Decision]:
         cell = Cell.of(value)
         prefix = f"{path}." if path else ""
@@ -159,9 +159,9 @@ class Cells(Node):
             op = cell.ops[vertex]
             at = OPERATIONS.index(op)
             found.append((f"op{vertex}", op, at, _OPERATION, partial(relabelled, vertex)))
-        for number, (name, option, answer, node, nearby) in enumerate(found):
-            redraw = partial(self.resample, value, number)
-            yield Decision(f"{prefix}{name}", option, answer, node, redraw, nearby, place)
+        for number, (name, option, answer, node, neighbours) in enumerate(found):
+            resample = partial(self.resample, value, number)
+            yield Decision(f"{prefix}{name}", option, answer, node, resample, neighbours, rebuild)
 
     def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
         prefix = f"{path}." if path else ""

@@ -110,7 +110,7 @@ def test_a_draw_depends_on_its_generator_alone(name):
         assert drawn == two.sample(Random(seed))
         assert drawn in space
         assert one.cost(drawn).parameters <= costs[1]
-        assert one.admits(one.crossover(drawn, one.sample(Random(99)), Random(seed)))
+        assert one.is_feasible(one.crossover(drawn, one.sample(Random(99)), Random(seed)))
 
 
 LIMITS = {  # about one architecture in 100,000 has no more: scripts/benchmark_spaces.py
@@ -128,6 +128,6 @@ def test_rare_members_are_drawn_fast(name):
     start = process_time()
     drawn: list[Architecture] = [feasible.sample(rng) for _ in range(100)]
     assert process_time() - start < 1.0
-    assert all(map(feasible.admits, drawn))
+    assert all(map(feasible.is_feasible, drawn))
     if name != "resnet":  # of which four architectures fit
         assert len(set(drawn)) > 90

@@ -307,4 +307,4 @@ def test_every_edge_of_every_graph_can_change():
     assert len(graphs) == 6472
     for value in graphs.values():
         for decision in Cells().decisions(value):
-            assert decision.redraw(rng)["matrix"] in graphs
+            assert decision.resample(rng)["matrix"] in graphs
