@@ -1,4 +1,4 @@
-"""Things that are asked for by name and settings: `name:setting=value,setting=value`."""
+"""The notation `name:setting=value,setting=value`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from search_spaces.tree.values import Scalar
 
-MOST = 1_000_000_000  # of a setting that is a whole number
+MOST = 1_000_000_000  # largest integer in a setting
 
 
 def parse(text: str) -> tuple[str, dict[str, Scalar]]:
-    """The name and the settings that a text gives.
+    """Parse a text to a name and its settings.
 
     Raises:
-        ValueError: it is not written like that.
+        ValueError: the text is malformed.
     """
     name, colon, rest = text.partition(":")
     settings: dict[str, Scalar] = {}
@@ -34,10 +34,10 @@ def write(name: str, settings: Mapping[str, Scalar]) -> str:
 
 
 def check(name: str, factory: Callable[..., Any], settings: Mapping[str, object]) -> None:
-    """Refuse settings that `factory` does not take: it takes those that have a default.
+    """Refuse settings that are no parameters of `factory` with a default.
 
     Raises:
-        ValueError: one has another name, or a value of another type than its default; says which.
+        ValueError: a setting is unknown, or not of the type of its default; says which.
     """
     defaults = {
         setting: parameter.default
@@ -61,7 +61,7 @@ def _list(names: Iterable[str]) -> str:
 
 
 def _scalar(text: str) -> Scalar:
-    if text.lower() in ("true", "false"):  # as people type it, and as Python shows it
+    if text.lower() in ("true", "false"):  # as typed, and as Python prints it
         return text.lower() == "true"
     for kind in (int, float):
         try:

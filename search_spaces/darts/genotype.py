@@ -5,7 +5,7 @@
 
 Two entries make a node: an operation and the state that it reads, twice. States 0 and 1 are the
 outputs of the two cells before, node 2 the first of the cell's own. `..._concat` are the nodes
-whose outputs, side by side, are the cell's. As JSON the same is an object with those four keys.
+whose concatenated outputs are the cell's. As JSON the same is an object with those four keys.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MAX_CHARACTERS = 20_000
 
 
 class CellGenotype(NamedTuple):
-    """One cell: two entries for each node, and the nodes that are joined."""
+    """One cell: two entries for each node, and the nodes that are concatenated."""
 
     entries: tuple[Entry, ...]
     concat: tuple[int, ...]

@@ -2,12 +2,12 @@
 
 Liu, Simonyan & Yang, "DARTS: Differentiable Architecture Search", ICLR 2019, Section 2.1.
 https://arxiv.org/abs/1806.09055. Both networks are those of their code (quark0/darts): for small
-images (see `Task`) the one for CIFAR-10, for others the one for ImageNet. Their drop-path, which
-only training knows, is left out.
+images (see `Task`) the one for CIFAR-10, for others the one for ImageNet. Drop-path, which
+only matters in training, is left out.
 
-Searched are genotypes of four nodes that read two different states each: about 10^18, as the
-paper counts. Taken too are pairs of other cells of two to seven nodes, with any two states for
-a node, NASNet's and AmoebaNet's operations, and some nodes joined: see `Extended`.
+The search covers genotypes of four nodes that read two different states each: about 10^18, as the
+paper counts. The space also accepts pairs of cells of two to seven nodes, with any two states for
+a node, NASNet's and AmoebaNet's operations, and any nodes concatenated: see `Extended`.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
     """Genotypes, in a network of `layers` cells, `channels` wide in the first.
 
     Args:
-        channels: Published are 36 for small images, and 48 for ImageNet.
-        layers: Published are 20, and 14.
-        auxiliary: Whether there is a second classifier at two thirds of the depth, for training:
-            `network.logits_and_auxiliary(x)` gives its logits as well. Its parameters count.
+        channels: Channels of a node in the first cell; published: 36 for small images, 48 for
+            ImageNet.
+        layers: Number of cells; published: 20 and 14.
+        auxiliary: Add a second classifier at two thirds of the depth, for training:
+            `network.logits_and_auxiliary(x)` returns its logits as well. Its parameters count.
     """
     if channels < 2 or not 1 <= layers <= 1_000:
         raise ValueError(f"want channels >= 2 and 1 <= layers <= 1000, got {channels=}, {layers=}")
@@ -210,8 +211,8 @@ TREE = Extended(
     in_extension=lambda value: "inputs" not in value["normal"]["node2"],
 )
 
-# As the authors' code has them. It calls the last two NASNet and AmoebaNet; that these are their
-# versions A is how they are commonly cited.
+# From the authors' code, which calls the last two NASNet and AmoebaNet: their versions A, as
+# commonly cited.
 PUBLISHED = {
     "darts_v1": read(
         "Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 0),"
