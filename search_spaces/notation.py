@@ -48,12 +48,25 @@ def check(name: str, factory: Callable[..., Any], settings: Mapping[str, object]
         if setting not in defaults:
             raise ValueError(
                 f"{name}: want one of its settings ({_list(defaults)}), got {setting[:80]!r}"
+                f"{did_you_mean(setting, defaults)}"
             )
         kind = type(defaults[setting])
         if isinstance(value, int) and abs(value) > MOST:
             raise ValueError(f"{name}: want {setting} of at most {MOST:,}, got {str(value)[:40]}")
         if kind in (int, float, bool, str) and not _fits(value, kind):
             raise ValueError(f"{name}: want {setting} as {kind.__name__}, got {str(value)[:80]!r}")
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of an error message that suggests the name nearest to an unknown one.
+
+    Returns:
+        `; did you mean NAME?`, or nothing if none is near.
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name[:80], names, 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _list(names: Iterable[str]) -> str:

@@ -87,7 +87,8 @@ class Registry(Mapping[str, Entry]):
         """
         name, settings = notation.parse(text)
         if name not in self:
-            raise ValueError(f"want {self.kind} ({', '.join(self)}), got {name!r}")
+            near = notation.did_you_mean(name, self)
+            raise ValueError(f"want {self.kind} ({', '.join(self)}), got {name!r}{near}")
         cls = self[name].load()
         notation.check(name, cls, settings)
         return cls, settings
