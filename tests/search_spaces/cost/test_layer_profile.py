@@ -1,4 +1,4 @@
-"""What a network is said to consist of, against what its space says it costs."""
+"""Profiles of networks agree with the costs of their spaces."""
 
 from random import Random
 
