@@ -1,4 +1,4 @@
-"""How fast search spaces are: what a search does for each proposal, a second, on one thread.
+"""Speed of search spaces: operations of a search for each proposal, per second on one thread.
 
     python scripts/benchmark_spaces.py [--space NAME ...] [--seconds 1] [--json]
 
@@ -8,9 +8,9 @@ and samples inside a limit on parameters that one architecture in 100,000 meets 
 seconds that it takes to prepare for a limit, once for each search). Where a space is too small
 for that, or many of its members are equally small, a larger share meets the limit.
 
-The limit is found by splitting: of a crowd of uniform draws a tenth is kept, the smallest, which
-walks among those as small until it is a crowd again; after five rounds the largest that is kept
-is at about one in 10^5.
+The limit is found by subset simulation: of a population of uniform draws, the smallest tenth
+survives, and random walks below its largest member make a new population; after five rounds the
+largest survivor is at about one in 10^5.
 
 Aims: 10,000 a second for the cell spaces (nasbench101, nasbench201, nats_size, darts), 2,000 for
 the others; 500 constrained samples a second.
@@ -31,14 +31,16 @@ from search_spaces import SPACES, Architecture, Feasible, Limits, SearchSpace, T
 
 INPUTS = {1: (64,), 2: (3, 128), 3: (3, 32, 32)}  # by the number of axes
 COLUMNS = ("samples", "mutations", "crossovers", "costs", "canonical", "constrained")
-CROWD, KEPT, ROUNDS, STEPS = 200, 20, 5, 10
+POPULATION, SURVIVORS, ROUNDS, STEPS = 200, 20, 5, 10
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--space", action="append", help="may be given again; default: all")
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each number")
+    parser.add_argument(
+        "--space", action="append", help="a registered space; may be repeated; default: all"
+    )
+    parser.add_argument("--seconds", type=float, default=1.0, help="CPU seconds for each number")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
     rows = [measure(name, arguments.seconds) for name in arguments.space or SPACES]
@@ -52,7 +54,7 @@ def main() -> None:
 
 
 def measure(name: str, seconds: float) -> dict[str, Any]:
-    """All numbers of one space; None where nothing says which architectures are equal."""
+    """All numbers of one space; None for `canonical` if it has no canonical form."""
     space = search_spaces.load(name)
     task = Task(INPUTS[max(space.inputs)], classes=10)
     rng = Random(0)
@@ -82,7 +84,7 @@ def measure(name: str, seconds: float) -> dict[str, Any]:
 
 
 def rate(work: Callable[[Any], object], items: Iterator[Any], seconds: float) -> int:
-    """How often a second `work` is done; `items` are made off the clock, a hundred at a time."""
+    """Calls of `work` per second; `items` are made off the clock, a hundred at a time."""
     spent, done = 0.0, 0
     while spent < seconds:
         batch = [item for item, _ in zip(items, range(100), strict=False)]
@@ -95,24 +97,24 @@ def rate(work: Callable[[Any], object], items: Iterator[Any], seconds: float) ->
 
 
 def one_in_100_000(space: SearchSpace, task: Task) -> int:
-    """Parameters that about one architecture in 100,000 has at most."""
+    """The number of parameters that one architecture in about 100,000 does not exceed."""
     rng = Random(1)
 
     def parameters(architecture: Architecture) -> int:
         return space.cost_of_member(architecture, task).parameters
 
-    crowd = [space.sample(rng) for _ in range(CROWD)]
+    population = [space.sample(rng) for _ in range(POPULATION)]
     for _ in range(ROUNDS):
-        smallest = sorted(crowd, key=parameters)[:KEPT]
+        smallest = sorted(population, key=parameters)[:SURVIVORS]
         limit = parameters(smallest[-1])
-        crowd = []
-        for number in range(CROWD):
-            here = smallest[number % KEPT]
+        population = []
+        for number in range(POPULATION):
+            here = smallest[number % SURVIVORS]
             for _ in range(STEPS):
-                there = space.step(here, rng)
+                there = space.walk_step(here, rng)
                 if parameters(there) <= limit:
                     here = there
-            crowd.append(here)
+            population.append(here)
     return limit
 
 

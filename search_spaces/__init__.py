@@ -1,4 +1,4 @@
-"""Search spaces: what may be built, and what an architecture costs and compiles to.
+"""Search spaces: the architectures that may be built, their costs and their networks.
 
     space = search_spaces.get("nasbench201")            # or load("my_space.py:space")
     architecture = space.sample(random.Random(0))

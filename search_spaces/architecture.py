@@ -10,7 +10,7 @@ from search_spaces import strict_json
 from search_spaces.tree.values import Value, freeze, thaw
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-BOUNDS = strict_json.Bounds(characters=100_000, values=10_000)  # of an architecture's text
+BOUNDS = strict_json.Bounds(characters=100_000, values=10_000)  # of the text of an architecture
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class Architecture:
     """The decisions taken in the search space called `space`.
 
     Hashable, comparable and printable: `Architecture.parse(str(a)) == a`, in any process. Lists
-    and dicts given as `value` are frozen. Whether the value belongs to its space is checked by
-    the space, which is not needed to hold, print or read one.
+    and dicts in `value` are frozen. The value is not checked against the space, which is not
+    needed here: see `SearchSpace.check`.
     """
 
     space: str
@@ -37,7 +37,7 @@ class Architecture:
 
     @classmethod
     def parse(cls, text: str) -> Architecture:
-        """Read what `str()` wrote.
+        """Parse the result of `str()`.
 
         Raises:
             ValueError: the text is not `space:JSON`.
@@ -57,10 +57,10 @@ class Architecture:
 
     @classmethod
     def from_json(cls, text: str) -> Architecture:
-        """Read what `to_json` wrote.
+        """Parse the result of `to_json`.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: the text is something else.
         """
         document = strict_json.loads(text, BOUNDS)
         if not isinstance(document, dict) or document.keys() != {"space", "value"}:

@@ -1,4 +1,4 @@
-"""Small labelled DAGs: what of one matters, and a form that is equal exactly for isomorphic ones."""
+"""Small labelled DAGs: pruning, and a canonical form under isomorphism."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ Edge = tuple[int, int, str]  # from, to, label
 
 
 class Dag(NamedTuple):
-    """A directed graph without cycles; several edges between two vertices are allowed."""
+    """A directed acyclic graph; several edges between two vertices are allowed."""
 
     labels: tuple[str, ...]  # one for each vertex
     edges: tuple[Edge, ...]
 
     @classmethod
     def union(cls, *parts: Dag) -> Dag:
-        """All of `parts` side by side, each label marked with the part it comes from."""
+        """The disjoint union, each vertex label prefixed with the number of its part."""
         labels: list[str] = []
         edges: list[Edge] = []
         for number, part in enumerate(parts):
@@ -27,10 +27,7 @@ class Dag(NamedTuple):
 
 
 def prune_dag(edges: Collection[Edge], source: int, sink: int) -> tuple[int, ...]:
-    """The vertices on a path from `source` to `sink`, in order; none when there is no path.
-
-    What is left out neither is reached by the input of a cell nor reaches its output.
-    """
+    """The vertices on a path from `source` to `sink`, in order; none if there is no path."""
     forward = [(i, j) for i, j, _ in edges]
     reached = _reachable(source, forward)
     reaching = _reachable(sink, [(j, i) for i, j in forward])
@@ -50,13 +47,13 @@ def _reachable(start: int, arrows: Collection[tuple[int, int]]) -> set[int]:
 
 
 def canonical_dag(labels: Sequence[str], edges: Collection[Edge]) -> Dag:
-    """A value that two graphs share if and only if one is the other with vertices renumbered.
+    """A canonical form: equal for two graphs if and only if they are isomorphic.
 
-    Colours are refined by the neighbours' colours; ties that remain are broken in every way and
-    the least form wins, so the answer is exact, and fast for the tens of vertices of a cell.
+    Vertices are coloured, and colours refined by those of the neighbours; remaining ties are broken
+    in every way and the least form is taken. Exact, and fast for the tens of vertices of a cell.
 
     Args:
-        labels: One for each vertex.
+        labels: Label of each vertex.
         edges: (from, to, label) each; several edges between two vertices are allowed.
     """
     incoming: list[list[tuple[str, int]]] = [[] for _ in labels]

@@ -1,4 +1,4 @@
-"""Building blocks that several spaces share. Imports torch, and nothing else.
+"""Modules that several spaces share. Imports torch alone.
 
 Shape suffixes: B batch, C channels, H height, W width.
 """
@@ -39,7 +39,7 @@ class ConvNorm(nn.Sequential):
 
 
 class SqueezeExcite(nn.Module):
-    """Scale every channel by a gate that sees all channels, averaged over the image.
+    """Scale every channel by a gate computed from the image means of all channels.
 
     Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, https://arxiv.org/abs/1709.01507;
     with ReLU and the hard sigmoid of MobileNetV3 (arXiv 1905.02244, Section 5.2), or, `smooth`,
@@ -72,13 +72,13 @@ class InvertedResidual(nn.Module):
         inputs: Channels of the input.
         outputs: Channels of the output.
         hidden: Channels in between; no expansion when it equals `inputs`.
-        kernel: Of the convolution in between.
+        kernel: Kernel of the convolution in between.
         activation: A name of `ACTIVATIONS`; the gate of a "silu" block is smooth.
-        stride: Of the convolution in between.
-        squeezed: Channels inside the gate; 0 for none. Fused blocks have none.
-        fused: Whether one full convolution expands and looks around; without an expansion it
-            is all there is.
-        eps: What batch norm adds to the variance.
+        stride: Stride of the convolution in between.
+        squeezed: Channels inside the gate; 0 for no gate. Fused blocks have none.
+        fused: Replace the expansion and the depthwise convolution by one full convolution; without
+            an expansion it is the only one.
+        eps: Number that batch norm adds to the variance.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class InvertedResidual(nn.Module):
 
 
 def truncated_normal_weights(module: nn.Module) -> None:
-    """Start a linear layer or convolution as transformers do; for `nn.Module.apply`."""
+    """Initialise a linear layer or convolution as in transformers; for `nn.Module.apply`."""
     if isinstance(module, nn.Linear | nn.Conv2d):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""Things that are asked for by name and settings: `name:setting=value,setting=value`."""
+"""The notation `name:setting=value,setting=value`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from search_spaces.tree.values import Scalar
 
-MOST = 1_000_000_000  # of a setting that is a whole number
+MOST = 1_000_000_000  # largest integer in a setting
 
 
 def parse(text: str) -> tuple[str, dict[str, Scalar]]:
-    """The name and the settings that a text gives.
+    """Parse a text to a name and its settings.
 
     Raises:
-        ValueError: it is not written like that.
+        ValueError: the text is malformed.
     """
     name, colon, rest = text.partition(":")
     settings: dict[str, Scalar] = {}
@@ -34,10 +34,10 @@ def write(name: str, settings: Mapping[str, Scalar]) -> str:
 
 
 def check(name: str, factory: Callable[..., Any], settings: Mapping[str, object]) -> None:
-    """Refuse settings that `factory` does not take: it takes those that have a default.
+    """Refuse settings that are no parameters of `factory` with a default.
 
     Raises:
-        ValueError: one has another name, or a value of another type than its default; says which.
+        ValueError: a setting is unknown, or not of the type of its default; says which.
     """
     defaults = {
         setting: parameter.default
@@ -48,6 +48,7 @@ def check(name: str, factory: Callable[..., Any], settings: Mapping[str, object]
         if setting not in defaults:
             raise ValueError(
                 f"{name}: want one of its settings ({_list(defaults)}), got {setting[:80]!r}"
+                f"{did_you_mean(setting, defaults)}"
             )
         kind = type(defaults[setting])
         if isinstance(value, int) and abs(value) > MOST:
@@ -56,12 +57,24 @@ def check(name: str, factory: Callable[..., Any], settings: Mapping[str, object]
             raise ValueError(f"{name}: want {setting} as {kind.__name__}, got {str(value)[:80]!r}")
 
 
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of an error message that suggests the name nearest to an unknown one.
+
+    Returns:
+        `; did you mean NAME?`, or nothing if none is near.
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name[:80], names, 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def _list(names: Iterable[str]) -> str:
     return ", ".join(names) or "it has none"
 
 
 def _scalar(text: str) -> Scalar:
-    if text.lower() in ("true", "false"):  # as people type it, and as Python shows it
+    if text.lower() in ("true", "false"):  # as typed, and as Python prints it
         return text.lower() == "true"
     for kind in (int, float):
         try:

@@ -69,7 +69,7 @@ class SpaceReference:
 
     @property
     def kind(self) -> Literal["registered", "file"]:
-        """Where the space is defined: in the registry of spaces, or in a file of the user's own."""
+        """The place of the definition: the registry of spaces, or a file of the user's."""
         return "registered" if self.file is None else "file"
 
     def absolute(self) -> SpaceReference:

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search_spaces import notation as named
+from search_spaces import notation
 from search_spaces.plugins import Plugin, plugins
 from search_spaces.reference import SpaceReference
 from search_spaces.space import SearchSpace
 from search_spaces.tree import Choice
 from search_spaces.tree.values import Value
 
-GROUP = "nas.spaces"  # of the entry points by which other packages offer a factory
+GROUP = "nas.spaces"  # group of entry points; each is a factory `space(**settings)`
 
 # name -> module with a factory called `space`; loaded when asked for.
 SPACES: dict[str, str] = {
@@ -46,25 +46,30 @@ def plugin_of(name: str) -> Plugin | None:
 
 
 def get(name: str, **settings: Any) -> SearchSpace:
-    """The registered space called `name`, with what is not searched set by `settings`.
+    """Make the registered space called `name` with some settings.
 
     Raises:
         ValueError: there is no such space, it has no such setting, or its package is broken.
     """
-    if name not in names():
+    plugin = plugin_of(name)
+    if name in SPACES:
+        factory = importlib.import_module(SPACES[name]).space
+    elif plugin is not None:
+        factory = plugin.load()
+    else:
         raise ValueError(
             f"want a search space ({', '.join(names())}, or path/to/file.py:space), "
-            f"got {name[:80]!r}"
+            f"got {name[:80]!r}{notation.did_you_mean(name, names())}"
         )
-    plugin = plugin_of(name)
-    factory = importlib.import_module(SPACES[name]).space if plugin is None else plugin.load()
-    named.check(name, factory, settings)
-    space: SearchSpace = factory(**settings)
+    notation.check(name, factory, settings)
+    space = factory(**settings)
+    if not isinstance(space, SearchSpace):
+        raise ValueError(f"{name}: want a factory of a SearchSpace, got {type(space).__name__}")
     return space
 
 
 def load(text: str) -> SearchSpace:
-    """The space that a command line names.
+    """Load the space of a reference; see `search_spaces.reference`.
 
     Args:
         text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable`, a
@@ -72,7 +77,7 @@ def load(text: str) -> SearchSpace:
             the space with a single architecture, for plain hyperparameter search.
 
     Raises:
-        ValueError: it names nothing; says what was wanted and got.
+        ValueError: there is no such space; says what was wanted and got.
     """
     reference = SpaceReference.parse(text)
     if reference.file is None:
@@ -96,7 +101,7 @@ def _from_file(path: Path, variable: str) -> SearchSpace:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # so that what it defines can be pickled for a worker
+    sys.modules[spec.name] = module  # so that its definitions can be pickled for a worker
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -111,7 +116,7 @@ def _from_file(path: Path, variable: str) -> SearchSpace:
 
 
 def _last_line(error: Exception, path: Path) -> str:
-    """`:12`, the last line of `path` that the error passed through, if any."""
+    """The last line of `path` in the traceback, such as `:12`; empty if there is none."""
     line, frame = "", error.__traceback__
     while frame is not None:
         if Path(frame.tb_frame.f_code.co_filename) == path.resolve():

@@ -1,4 +1,4 @@
-"""A search space: a name, a tree of decisions, and how an architecture becomes a network."""
+"""A search space: a name, a tree of decisions, and the networks of its architectures."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ from search_spaces.tree.values import Scalar, Value
 if TYPE_CHECKING:
     from torch import nn
 
-_MORE = 0.25  # of the steps of a walk draw one more part
-_DRAWS = 10_000  # before a space with an objection is called empty
-MOST_PARAMETERS = 10**10  # 40 GB: a network with more is counted, but never built
-_MEMORY_SHARE = 0.5  # of the machine's: nor one whose weights take more
+_MORE = 0.25  # probability that a step of a random walk resamples one more part
+_DRAWS = 10_000  # most draws until a member of a space with an objection is found
+MOST_PARAMETERS = 10**10  # 40 GB: a larger network is counted, but never built
+_MEMORY_SHARE = 0.5  # most of the memory of the machine that weights may take
 
 
 def _most_parameters() -> int:
-    """What `compile` builds on this machine."""
+    """Most parameters that `compile` builds on this machine."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # a system that does not say
+    except (AttributeError, OSError, ValueError):  # the system does not report it
         return MOST_PARAMETERS
     return min(MOST_PARAMETERS, int(_MEMORY_SHARE * memory) // FLOAT_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SearchSpace:
-    """What may be built.
+    """The architectures that may be built, and how: a tree of decisions and a builder.
 
     Args:
-        name: Lower case, digits and underscores; part of every architecture's text.
+        name: Lower-case letters, digits and underscores; part of the text of every architecture.
         tree: The decisions.
-        build: Makes the network of an architecture for a task. Called on checked input only.
-        inputs: The kinds of input its networks take, as the number of axes of one input:
-            1 vectors, 2 sequences, 3 images.
+        build: Makes the network of an architecture for a task. Called with checked input only.
+        inputs: Accepted numbers of axes of one input: 1 vectors, 2 sequences, 3 images.
         source: The paper, for listings.
-        settings: What was fixed when the space was made (`search_spaces.get(name, **settings)`).
-        objection: For what a tree cannot say: why a value of the tree is not a member of the
-            space, in one line, or None for a member. Every operation stays among the members.
+        settings: Arguments that the space was made with (`search_spaces.get(name, **settings)`).
+        objection: A constraint that a tree cannot express: the reason why a value of the tree is
+            not a member of the space, in one line, or None for a member. All operations keep to
+            members.
         canonical_form: Equal for architectures that compute the same function, whatever the
-            weights; without it, every architecture is its own.
-        graph: For a space of graphs, such as cells: what an architecture computes, as vertices
-            and edges with labels, whatever the numbering. A model of the scores sees by it what
-            architectures have in common that differ in all their decisions.
-        cells: For a space of cells: each by its name, as the literature draws it, from the inputs
-            (first vertices) to the output (the last). For pictures; without it, `graph` is drawn.
-        read: The literature's notation -> a value of the tree; ValueError if it is not one.
+            weights; by default the value.
+        graph: For a space of graphs, such as cells: the function of an architecture as labelled
+            vertices and edges, whatever their numbering. By it a model of scores recognises
+            architectures that have paths in common, even if they differ in every decision.
+        cells: For a space of cells: each by its name, as drawn in the literature, from the inputs
+            (first vertices) to the output (the last). For pictures; by default `graph` is drawn.
+        read: Parses the literature's notation to a value of the tree, or raises ValueError.
         write: The inverse of `read`.
         published: Values of published architectures by name.
-        count: The cost in closed form. Without it a network is built on the meta device.
+        count: The cost in closed form; by default a network is built on the meta device.
     """
 
     name: str
@@ -85,9 +85,9 @@ class SearchSpace:
 
     @cached_property
     def size(self) -> int | float:
-        """How many architectures there are: exact; `math.inf` when a real number is decided.
+        """Exact number of architectures; `math.inf` with real numbers.
 
-        A finite space with an objection is counted by going through its tree once.
+        A finite space with an objection is enumerated once to count it.
         """
         if self.objection is None or self.tree.size == inf:
             return self.tree.size
@@ -105,10 +105,10 @@ class SearchSpace:
         return True
 
     def check(self, architecture: Architecture) -> Architecture:
-        """Return `architecture` as this space holds it.
+        """Validate `architecture` and return it in the normal form of this space.
 
         Raises:
-            ValueError: it is not one of this space; says where, what was wanted and got.
+            ValueError: it is not of this space; says where, and what was wanted and got.
         """
         if architecture.space != self.name:
             raise ValueError(
@@ -118,10 +118,10 @@ class SearchSpace:
         return architecture if member == architecture else member
 
     def architecture(self, value: object) -> Architecture:
-        """The architecture that has `value` (dicts and lists will do).
+        """The architecture with this value, in which dicts and lists are accepted.
 
         Raises:
-            ValueError: there is none; says where, what was wanted and got.
+            ValueError: there is none; says where, and what was wanted and got.
         """
         architecture = self._wrap(self.tree.check(value))
         if self.objection is not None and (why := self.objection(architecture)):
@@ -130,7 +130,7 @@ class SearchSpace:
 
     @cached_property
     def known(self) -> dict[str, Architecture]:
-        """Published architectures by name: baselines to start from, and to beat."""
+        """Published architectures by name, as baselines and to start from."""
         return {name: self.architecture(value) for name, value in self.published.items()}
 
     def canonical(self, architecture: Architecture) -> Hashable:
@@ -145,16 +145,16 @@ class SearchSpace:
         """The active decisions as `path -> option`, for logs, importance and encodings."""
         return self.tree.flat(architecture.value)
 
-    # -- drawing -----------------------------------------------------------------------------
+    # -- sampling -----------------------------------------------------------------------------
 
     def sample(self, rng: Random) -> Architecture:
         """Draw one architecture uniformly."""
         return self._first_member(lambda: self.tree.sample(rng))
 
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
-        """Draw an architecture in which one decision is taken differently.
+        """Draw an architecture that differs in one decision.
 
-        Where the space objects to a hundred such draws, two decisions change, then three, ...
+        After a hundred draws that are no members, two decisions change, then three, ...
 
         Raises:
             ValueError: the space has a single architecture, or none was found.
@@ -169,36 +169,36 @@ class SearchSpace:
         raise ValueError(f"no architecture of {self.name} was found near {architecture}")
 
     def crossover(self, a: Architecture, b: Architecture, rng: Random) -> Architecture:
-        """Draw an architecture that takes each decision from `a` or from `b`."""
+        """Draw an architecture that takes each decision from `a` or from `b`; `a` if none is found."""
         for _ in range(20):
             child = self._wrap(self.tree.crossover(a.value, b.value, rng))
             if self._is_member(child):
                 return child
         return a
 
-    def step(self, architecture: Architecture, rng: Random) -> Architecture:
-        """Take a step of a walk that comes by all architectures equally often in the long run.
+    def walk_step(self, architecture: Architecture, rng: Random) -> Architecture:
+        """Take a step of a random walk with a uniform stationary distribution.
 
-        Most steps draw one or two parts anew, any number can be; and some stay where they are.
+        Most steps resample one or two parts, any number is possible, and some change nothing.
         """
-        value = self.tree.vary(architecture.value, rng)
+        value = self.tree.walk_step(architecture.value, rng)
         while rng.random() < _MORE:
-            value = self.tree.vary(value, rng)
+            value = self.tree.walk_step(value, rng)
         other = self._wrap(value)
         return other if self._is_member(other) else architecture
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
-        """All architectures that differ in one decision (ordinal ones: by one step)."""
+        """All architectures that differ in one decision; ordinal decisions move one step."""
         values = self.tree.neighbours(architecture.value)
         return filter(self._is_member, map(self._wrap, values))
 
     # -- text --------------------------------------------------------------------------------
 
     def parse(self, text: str) -> Architecture:
-        """Read an architecture: a known name, `str(architecture)`, its JSON, or the literature's.
+        """Parse a known name, `str(architecture)`, its JSON, or the literature's notation.
 
         Raises:
-            ValueError: none of these; says what was wanted and got.
+            ValueError: the text is none of these; says what was wanted and got.
         """
         text = text.strip()
         if text in self.published:
@@ -214,27 +214,27 @@ class SearchSpace:
         return self.check(Architecture.parse(prefix + text))
 
     def format(self, architecture: Architecture) -> str:
-        """The shortest text that `parse` reads back: the literature's notation if there is one."""
+        """The literature's notation if there is one, otherwise `str(architecture)`; `parse` reads both."""
         return str(architecture) if self.write is None else self.write(architecture)
 
     # -- networks ----------------------------------------------------------------------------
 
     def compile(self, architecture: Architecture, task: Task) -> nn.Module:
-        """Build the network; its weights are drawn from torch's global generator.
+        """Build the network; its weights come from torch's global generator.
 
         Returns:
             A module from inputs (batch, *task.input_shape) to logits (batch, task.classes).
 
         Raises:
-            ValueError: the architecture is not of this space, its networks do not take inputs of
-                this kind, or it has over 10^10 parameters or more than half of this machine's
-                memory can hold, which are not allocated.
+            ValueError: the architecture is not of this space, its networks do not take such
+                inputs, or it has over 10^10 parameters or more than half of the memory of this
+                machine can hold; then nothing is allocated.
         """
         self.check_task(task)
         member = self.check(architecture)
         try:
             parameters = self.parameters_of_member(member, task)
-        except (RuntimeError, OverflowError) as error:  # sizes beyond what 64 bits can say
+        except (RuntimeError, OverflowError) as error:  # sizes beyond 64 bits
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"the network of {self.name} cannot be built: {reason}") from error
         if parameters > (most := _most_parameters()):
@@ -254,7 +254,7 @@ class SearchSpace:
         return self.cost_of_member(self.check(architecture), task)
 
     def cost_of_member(self, architecture: Architecture, task: Task) -> Cost:
-        """Like `cost`, for what this space drew itself: nothing is checked."""
+        """The `cost` of an architecture that this space made: nothing is checked."""
         if self.count is not None:
             return self.count(architecture, task)
         from search_spaces.cost.measure import measure
@@ -262,7 +262,7 @@ class SearchSpace:
         return measure(lambda: self.build(architecture, task), task.input_shape)
 
     def parameters_of_member(self, architecture: Architecture, task: Task) -> int:
-        """The parameters alone, which are known sooner where nothing is in closed form."""
+        """The parameters alone, which take less time where costs have no closed form."""
         if self.count is not None:
             return self.count(architecture, task).parameters
         from search_spaces.cost.measure import count_parameters

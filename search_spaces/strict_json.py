@@ -1,7 +1,6 @@
-"""JSON from strangers: nothing ambiguous, nothing infinite, nothing bottomless.
+"""Strict JSON for untrusted documents: no repeated keys, no NaN or infinity, bounded depth and size.
 
-What is wrong is refused before memory is spent on it, and nothing is written here that would be
-refused when it is read.
+A document is refused before memory is spent on it, and `dumps` writes only what `loads` reads.
 """
 
 import json
@@ -13,18 +12,18 @@ from typing import Any, NamedTuple
 
 
 class Bounds(NamedTuple):
-    """How large a document may be."""
+    """Largest size of a document."""
 
     characters: int
-    values: int  # all together
+    values: int  # at all levels together
 
 
 UNTRUSTED = Bounds(1_000_000, 50_000)  # refused or read in milliseconds
-TRUSTED = Bounds(1_000_000_000, 100_000_000)  # for what this toolkit wrote for itself
+TRUSTED = Bounds(1_000_000_000, 100_000_000)  # for documents that this toolkit wrote
 MAX_DEPTH = 64
 MAX_DIGITS = 300
 
-# Possessive: a text without its closing quote is given up at once, and nothing is remembered.
+# Possessive quantifiers: a string without its closing quote fails at once, without backtracking.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NOT_BRACKETS = re.compile(r"[^][{}]+")
 _TO_SQUARE = str.maketrans("{}", "[]")
@@ -35,9 +34,9 @@ def loads(text: str, bounds: Bounds = UNTRUSTED) -> Any:
     """Parse one JSON document.
 
     Raises:
-        ValueError: in one line: not JSON, a repeated key, NaN or infinity (`1e400` too), an
-            integer of over 300 digits, half of a character (a lone surrogate), over 64 levels of
-            nesting, or too large.
+        ValueError: the text is not JSON, has a repeated key, NaN or infinity (`1e400` too), an
+            integer of over 300 digits, a lone surrogate or over 64 levels of nesting, or is too
+            large; one line.
     """
     _check_size(text, bounds)
     try:
@@ -57,7 +56,7 @@ def loads(text: str, bounds: Bounds = UNTRUSTED) -> Any:
 
 
 def dumps(value: Any, bounds: Bounds = UNTRUSTED, *, indent: int | None = None) -> str:
-    """Write one JSON document: sorted keys, so that equal values are equal texts.
+    """Write one JSON document with sorted keys: equal values are equal texts.
 
     Raises:
         ValueError: `loads` would refuse it.
@@ -86,7 +85,7 @@ def _check_size(text: str, bounds: Bounds) -> None:
 
 
 def _check_depth(brackets: str) -> None:
-    """Take the innermost pairs away, all at once, as often as there may be levels."""
+    """Remove all innermost pairs of brackets, as many times as there may be levels."""
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace("[]", "")
     if brackets:

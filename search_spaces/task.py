@@ -1,11 +1,11 @@
-"""What a network is for."""
+"""The task of a network: the shape of its inputs and the number of its classes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
 
-MOST_VALUES, MOST_CLASSES = 10**8, 10**6  # of one input: 400 MB; of one task
+MOST_VALUES, MOST_CLASSES = 10**8, 10**6  # numbers in one input: 400 MB
 KINDS = {1: "vectors (features)", 2: "sequences (channels, length)", 3: "images (C, H, W)"}
 
 
@@ -14,10 +14,12 @@ class Task:
     """Classify inputs of one shape.
 
     Args:
-        input_shape: Without the batch: (features,), (channels, length) or (C, H, W).
-        classes: How many.
-        small_images: Whether networks for images keep their resolution in the stem instead of
-            reducing it at once. By default (None) when the shorter side is under 96 pixels.
+        input_shape: Shape of one input, without the batch: (features,), (channels, length) or
+            (C, H, W).
+        classes: Number of classes.
+        small_images: True for networks whose stem keeps the resolution of an image; False for
+            those whose stem reduces it. By default (None), True if the shorter side is under 96
+            pixels.
     """
 
     input_shape: tuple[int, ...]

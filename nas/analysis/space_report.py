@@ -1,4 +1,4 @@
-"""What a search space holds, for a task: its size, costs, decisions, known networks, and traps."""
+"""Report on a search space for a task: size, costs, decisions, known networks, warnings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from random import Random
-from textwrap import wrap
 from typing import Any, NamedTuple
 
-from nas.core.numbers import short
 from search_spaces import (
     Architecture,
     Choice,
@@ -30,50 +28,54 @@ from search_spaces.tree.extended import Extended
 from search_spaces.tree.node import Decision, Node
 from search_spaces.tree.values import Scalar
 
-_EXACT = 20_000  # members: all are looked at, where costs are in closed form
-_SAMPLE = 2_000  # otherwise
-_MEASURED = 100  # where each cost is a network built
-_EXPECTED = 30  # uses of an option in the sample, before their absence says something
-_CHANGES = 20  # of a decision, none of which changes the network
-_BINS = 10
-_WIDTH = 80
-USUAL_INPUT = {1: (64,), 2: (3, 128), 3: (3, 32, 32)}  # by the number of axes
+_EXACT = 20_000  # most members that are all examined, where costs have a closed form
+_SAMPLE = 2_000  # size of the sample of a larger space
+_MEASURED = 100  # both, where the cost of each architecture needs its network
+_EXPECTED = 30  # expected uses of an option in the sample from which its absence is reported
+_CHANGES = 20  # changes of a decision without effect from which it is reported
+_BINS = 10  # of a histogram
+USUAL_INPUT = {1: (64,), 2: (3, 128), 3: (3, 32, 32)}  # shape by number of axes
 
 
 class Key(NamedTuple):
-    """A decision wherever it is met: items of a list share theirs."""
+    """A decision, whichever item of a list it belongs to."""
 
     path: str  # "stages[].kernel"
     node: Node
 
 
 @dataclass
-class Seen:
-    """How a decision was taken in the architectures looked at."""
+class Occurrences:
+    """Occurrences of a decision in the sample."""
 
-    architectures: int  # in which it is met
+    architectures: int  # in which the decision is active
     options: Counter[Scalar]
 
 
 def usual_task(space: SearchSpace, classes: int) -> Task:
-    """A small task of a kind that the space is for: images if it can be."""
+    """A small task for the space, of images if it accepts them."""
     return Task(USUAL_INPUT[max(space.inputs)], classes)
 
 
 def report(space: SearchSpace, task: Task, trials: int | None = None) -> dict[str, Any]:
-    """What `nas spaces NAME --json` prints.
+    """The report of `nas spaces NAME --json`.
 
     Keys: space, size (null for infinite), inputs, settings, source, input, classes; sample (number
-    of architectures looked at, and exact: whether these are all), functions (different ones among
-    them; null where the space does not say what is equal) and duplicates (the share of the rest);
+    of architectures examined; exact: true if these are all), functions (number of different ones
+    among them; null if the space has no canonical form) and duplicates (the share of the rest);
     parameters and macs (minimum, median, maximum, histogram: low, high, count), decisions (path,
-    options, active: the share of architectures that take it), known (name, parameters, macs,
-    peak_activation_bytes) and warnings (a line each).
+    options, active: the share of architectures in which it is active), known (name, parameters,
+    macs, peak_activation_bytes) and warnings (one line each).
+
+    Args:
+        space: The search space.
+        task: Task that costs are computed for.
+        trials: Warn if the space has fewer architectures than this.
 
     Raises:
-        ValueError: the space is not for such inputs.
+        ValueError: the space does not accept inputs of the task.
     """
-    measured = Feasible(space, task)  # which remembers costs
+    measured = Feasible(space, task)  # caches costs
     sample, exact = _sample(space)
     costs = [measured.cost(architecture) for architecture in sample]
     functions = None
@@ -114,49 +116,8 @@ def report(space: SearchSpace, task: Task, trials: int | None = None) -> dict[st
     }
 
 
-def lines(document: dict[str, Any]) -> Iterator[str]:
-    """The same for people, in 80 columns."""
-    size, sample = document["size"], document["sample"]
-    number = f"{sample['number']:,}"
-    looked = f"all {number}" if sample["exact"] else f"{number} drawn"
-    shape = "x".join(map(str, document["input"]))
-    settings = ", ".join(f"{name}={value}" for name, value in document["settings"].items())
-    yield from _field("space", document["space"] + (f" ({settings})" if settings else ""))
-    yield from _field("source", document["source"] or "-")
-    yield from _field("size", "infinite" if size is None else f"{size:,}")
-    if document["functions"] is None:
-        yield from _field("duplicates", "not known: the space does not say what is equal")
-    else:
-        yield from _field(
-            "duplicates",
-            f"{document['duplicates']:.1%} of {looked}: {document['functions']:,} functions",
-        )
-    for title, key in (("parameters", "parameters"), ("MACs", "macs")):
-        costs = document[key]
-        low, middle, high = (short(costs[name]) for name in ("minimum", "median", "maximum"))
-        yield ""
-        yield f"{title} of {looked}, for input {shape} and {document['classes']} classes"
-        yield f"  {low} to {high}, half of them up to {middle}"
-        yield from _histogram(costs["histogram"])
-    yield ""
-    yield "decisions (share of architectures that take it)"
-    for decision in document["decisions"]:
-        options = ", ".join(decision["options"])
-        yield from _field(f"  {decision['path']}", f"({decision['active']:.0%}) {options}", 26)
-    if document["known"]:
-        yield ""
-        yield f"{'known':<40} {'parameters':>12} {'MACs':>12}"
-        for known in document["known"]:
-            name = f"  {known['name']}"
-            yield f"{name:<40} {short(known['parameters']):>12} {short(known['macs']):>12}"
-    if document["warnings"]:
-        yield ""
-        for warning in document["warnings"]:
-            yield from _field("warning", warning, 9)
-
-
 def _sample(space: SearchSpace) -> tuple[list[Architecture], bool]:
-    """All architectures (True), or some; the same ones every time."""
+    """All architectures and True, or a sample, always the same, and False."""
     most, some = (_EXACT, _SAMPLE) if space.count is not None else (_MEASURED, _MEASURED)
     if space.tree.size <= most:
         return list(space), True
@@ -186,24 +147,17 @@ def _distribution(numbers: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _histogram(bins: Sequence[dict[str, Any]]) -> Iterator[str]:
-    most = max(b["count"] for b in bins)
-    for b in bins:
-        bar = "#" * math.ceil(40 * b["count"] / most)
-        yield f"  {short(b['low']):>9} to {short(b['high']):>9}  {bar:<40}  {b['count']:>7,}"
-
-
 def _keyed(space: SearchSpace, architecture: Architecture) -> Iterator[tuple[Key, Decision]]:
     for decision in space.tree.decisions(architecture.value):
         yield Key(re.sub(r"\[\d+\]", "[]", decision.path) or "value", decision.node), decision
 
 
-def _decisions(space: SearchSpace, sample: Sequence[Architecture]) -> dict[Key, Seen]:
-    found: dict[Key, Seen] = {}
+def _decisions(space: SearchSpace, sample: Sequence[Architecture]) -> dict[Key, Occurrences]:
+    found: dict[Key, Occurrences] = {}
     for architecture in sample:
         here = [(key, decision.option) for key, decision in _keyed(space, architecture)]
         for key, option in here:
-            found.setdefault(key, Seen(0, Counter())).options[option] += 1
+            found.setdefault(key, Occurrences(0, Counter())).options[option] += 1
         for key in dict.fromkeys(key for key, _ in here):
             found[key].architectures += 1
     return found
@@ -232,24 +186,24 @@ def _few(space: SearchSpace, trials: int | None, functions: int | None) -> Itera
 
 
 def _unused(
-    space: SearchSpace, decisions: dict[Key, Seen], number: int, *, exact: bool
+    space: SearchSpace, decisions: dict[Key, Occurrences], number: int, *, exact: bool
 ) -> Iterator[str]:
-    """Options that the tree offers and no member takes, as far as can be seen."""
-    by_share = set(_drawn_by_share(space.tree))
+    """Warn of options of the tree that no examined architecture takes."""
+    by_share = set(_sampled_by_share(space.tree))
     for key, seen in decisions.items():
         if not (exact or key.node in by_share):
             continue
         for name, share in _shares(key.node):
             expected = share * seen.options.total()
             if name not in seen.options and (exact or expected >= _EXPECTED):
-                of = "" if exact else f" of {number:,} that were drawn"
+                of = "" if exact else f" of {number:,} that were sampled"
                 yield f"no architecture{of} takes {key.path}: {name}"
 
 
-def _drawn_by_share(node: Node) -> Iterator[Node]:
-    """The decisions below `node` of which a draw takes each option as often as it has values.
+def _sampled_by_share(node: Node) -> Iterator[Node]:
+    """The decisions below `node` whose options are sampled in proportion to their values.
 
-    What is inside a kind of node that is not one of the tree's own goes by its own rules.
+    Decisions inside other kinds of nodes than the five of a tree may be sampled otherwise.
     """
     yield node
     match node:
@@ -264,11 +218,11 @@ def _drawn_by_share(node: Node) -> Iterator[Node]:
         case _:
             inside = []
     for child in inside:
-        yield from _drawn_by_share(child)
+        yield from _sampled_by_share(child)
 
 
 def _shares(node: Node) -> Iterator[tuple[Scalar, float]]:
-    """The options of a decision as a uniform draw from the tree alone would take them."""
+    """The options of a decision and their shares in uniform draws from the tree alone."""
     if isinstance(node, Choice):
         for option in node.options:
             weight = option.weight if isinstance(option, Node) else 1
@@ -280,31 +234,31 @@ def _shares(node: Node) -> Iterator[tuple[Scalar, float]]:
 
 
 def _inert(measured: Feasible, sample: Sequence[Architecture]) -> Iterator[str]:
-    """Decisions that never change the network, however they are taken.
+    """Warn of decisions that never change the network.
 
-    A space that says what computes the same is asked. Where costs come from networks that are
-    built, what changes no cost must change the logits of one with the same weights. Otherwise
-    (costs in closed form, which say nothing about an activation) nothing can be said.
+    Networks are compared by their canonical forms if the space has some; otherwise by their costs
+    and, if those are equal, by logits with the same initial weights. A space with costs in closed
+    form and no canonical form is not examined: such costs do not depend on, say, an activation.
     """
     space = measured.space
     if space.canonical_form is None and space.count is not None:
         return
     rng = Random("inert")
-    changes: dict[Key, int] = {}  # of a decision, without effect so far
-    alive: set[Key] = set()
+    changes: dict[Key, int] = {}  # number of changes of each decision
+    effective: set[Key] = set()
     for architecture in rng.sample(sample, min(len(sample), 5 * _CHANGES)):
         for key, decision in _keyed(space, architecture):
-            if key in alive or changes.get(key, 0) >= _CHANGES:
+            if key in effective or changes.get(key, 0) >= _CHANGES:
                 continue
-            other = Architecture(space.name, decision.redraw(rng))
+            other = Architecture(space.name, decision.resample(rng))
             if other not in space or other == architecture:
                 continue
             changes[key] = changes.get(key, 0) + 1
             if _differ(measured, architecture, other):
-                alive.add(key)
+                effective.add(key)
     for key, count in changes.items():
-        if key not in alive and count >= min(_CHANGES, len(sample)) // 2:
-            yield f"{key.path} never changes the network: {count} changes of it were looked at"
+        if key not in effective and count >= min(_CHANGES, len(sample)) // 2:
+            yield f"{key.path} never changes the network: {count} changes of it were examined"
 
 
 def _differ(measured: Feasible, a: Architecture, b: Architecture) -> bool:
@@ -322,9 +276,3 @@ def _differ(measured: Feasible, a: Architecture, b: Architecture) -> bool:
             network = space.build(architecture, task).eval()
             logits.append(network(torch.rand(2, *task.input_shape)))
     return not torch.equal(*logits)
-
-
-def _field(name: str, text: str, indent: int = 12) -> Iterator[str]:
-    first = f"{name:<{indent}} " if len(name) <= indent else f"{name} "
-    later = " " * (indent + 1)
-    yield from wrap(text, _WIDTH, initial_indent=first, subsequent_indent=later) or [first.rstrip()]

@@ -77,7 +77,8 @@ def spaces(
 def _report_space(
     name: str, shape: str | None, classes: int, trials: int | None, *, as_json: bool
 ) -> None:
-    from nas.analysis.space_report import lines, report, usual_task
+    from nas.analysis.space_report import report, usual_task
+    from nas.views.terminal.space import lines
     from search_spaces import Task, load
     from search_spaces.task import parse_shape
 

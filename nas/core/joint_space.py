@@ -69,7 +69,7 @@ class JointSpace:
     @property
     def rejection_sampling_ok(self) -> bool:
         """True if a good part of all configurations is within the limits."""
-        return self._feasible.frequent
+        return self._feasible.rejection_sampling_ok
 
     # -- random members ------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ class JointSpace:
         if rng is not None:
             rng.shuffle(decisions)
         for decision in decisions:
-            values = list(islice(decision.nearby(), _ALTERNATIVES))
+            values = list(islice(decision.neighbours(), _ALTERNATIVES))
             if rng is not None:
                 rng.shuffle(values)
             for value in values:
@@ -160,7 +160,7 @@ class JointSpace:
     def is_feasible(self, configuration: Configuration) -> bool:
         """True if `configuration` is a member of the space within the limits."""
         point, objection = _point(configuration), self._feasible.space.objection
-        return (objection is None or objection(point) is None) and self._feasible.admits(point)
+        return (objection is None or objection(point) is None) and self._feasible.is_feasible(point)
 
     def cost(self, configuration: Configuration) -> Cost:
         """Cost of the network of `configuration` on the task; remembered."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from search_spaces import notation
@@ -98,9 +97,8 @@ class Registry(Mapping[str, Entry]):
             ValueError: there is no such name; lists the names there are, and suggests the nearest.
         """
         if name not in self:
-            near = get_close_matches(name, self, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"want {self.kind} ({', '.join(self)}), got {name!r}{hint}")
+            near = notation.did_you_mean(name, self)
+            raise ValueError(f"want {self.kind} ({', '.join(self)}), got {name!r}{near}")
         return self[name].load()
 
 

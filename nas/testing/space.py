@@ -228,7 +228,7 @@ def _decisions_are_listed_alike(subject: Subject) -> None:
         for number, decision in enumerate(listed[:50]):
             taken = space.tree.resample(value, number, Random(number))
             subject.require(
-                taken == decision.redraw(Random(number)) != value,
+                taken == decision.resample(Random(number)) != value,
                 f"resamples decision {number} ({decision.path}) of {architecture} otherwise than "
                 f"it is listed",
             )

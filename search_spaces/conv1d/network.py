@@ -22,17 +22,17 @@ def conv_norm(
 
 
 class TemporalBlock(nn.Module):
-    """Convolutions in a row, with a shortcut around them or without.
+    """Convolutions in sequence, with a shortcut around them or without.
 
     Wang et al., IJCNN 2017, Figure 1 (b) and (c).
 
     Args:
         inputs: Channels of the input.
         width: Channels of the output.
-        kernels: Of each convolution.
-        dilation: Of all convolutions.
-        stride: Of the first one.
-        residual: Whether there is a shortcut.
+        kernels: Kernel of each convolution.
+        dilation: Dilation of all convolutions.
+        stride: Stride of the first convolution.
+        residual: Add a shortcut.
     """
 
     def __init__(

@@ -28,10 +28,10 @@ class ConvNeXtBlock(nn.Module):
     """Depthwise convolution, norm, a perceptron for every pixel, a learned scale; Figure 4.
 
     Args:
-        channels: Of input and output.
-        kernel: Of the depthwise convolution.
+        channels: Channels of input and output.
+        kernel: Kernel of the depthwise convolution.
         hidden: Channels inside the perceptron.
-        layer_scale: What the learned scale starts from.
+        layer_scale: Initial value of the learned scale.
     """
 
     def __init__(self, channels: int, *, kernel: int, hidden: int, layer_scale: float) -> None:

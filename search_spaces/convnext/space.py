@@ -60,7 +60,11 @@ class Plan(NamedTuple):
 
 
 def space(layer_scale: float = 1e-6) -> SearchSpace:
-    """`layer_scale` is what the learned scale of every block starts from."""
+    """Width of the first stage; depth, kernel and expansion of each stage.
+
+    Args:
+        layer_scale: Initial value of the learned scale of every block.
+    """
     if not 0 <= layer_scale <= 1:
         raise ValueError(f"want a layer_scale from 0 to 1, got {layer_scale}")
 
@@ -130,7 +134,7 @@ def plan(architecture: Architecture, task: Task) -> Plan:
 
 @cache
 def _patches(outputs: int, size: int, height: int, width: int) -> tuple[Patches, int, int]:
-    """How to cut an image into patches, and how many there are along each side."""
+    """The convolution that cuts an image into patches, and the patches along each side."""
     padding = tuple(0 if n >= size else (size - n + 1) // 2 for n in (height, width))
     rows, columns = ((n + 2 * p) // size for n, p in zip((height, width), padding, strict=True))
     return Patches(outputs, size, (padding[0], padding[1])), rows, columns

@@ -1,7 +1,7 @@
-"""What any network consists of: its modules in the order they run, with shapes and costs.
+"""Profile of a network: its modules in the order they run, with shapes and costs.
 
-Read off a real forward pass on the meta device, as `search_spaces.cost.measure` does and with its
-conventions: for pictures and listings of networks, whatever space they come from.
+Taken from a forward pass on the meta device, with the conventions of `search_spaces.cost.walk`, for
+pictures and listings of networks of any space.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class LayerProfile:
     """One call of a module, with the calls inside it."""
 
     path: str  # as in `net.named_modules()`; empty for the network itself
     kind: str  # the class of the module
-    what: str  # for people: "conv 3x3/2 depthwise", "linear", "batch norm"
-    reads: Shape  # of its first input, without the batch
-    makes: Shape  # of its first output, without the batch
-    parameters: int  # with those of its parts; where modules share some, of the first
+    description: str  # "conv 3x3/2 depthwise", "linear", "norm"
+    input_shape: Shape  # of the first input, without the batch
+    output_shape: Shape  # of the first output, without the batch
+    parameters: int  # with those of its parts; shared ones are counted at the first call
     macs: int  # for one input, with those of its parts
-    parts: tuple[Layer, ...] = ()
+    parts: tuple[LayerProfile, ...] = ()
 
-    def leaves(self) -> Iterator[Layer]:
-        """The calls of modules that call no other, in order."""
+    def leaves(self) -> Iterator[LayerProfile]:
+        """The calls of modules without submodules that run, in order."""
         if not self.parts:
             yield self
         for part in self.parts:
             yield from part.leaves()
 
 
-def layer_profiles(build: Callable[[], nn.Module], input_shape: Shape) -> Layer:
-    """The network that `build` makes, as one layer with all that is inside.
+def profile_network(build: Callable[[], nn.Module], input_shape: Shape) -> LayerProfile:
+    """Profile the network that `build` makes: one layer, which contains all others.
 
     Args:
         build: Makes the network.
-        input_shape: Of one input, without the batch.
+        input_shape: Shape of one input, without the batch.
     """
     net = on_meta(build)
     recorder = _Recorder(net)
@@ -56,18 +56,18 @@ def layer_profiles(build: Callable[[], nn.Module], input_shape: Shape) -> Layer:
 
 
 class _Recorder:
-    """Notes every call of a module of `net`."""
+    """Records every call of a module of `net`."""
 
     def __init__(self, net: nn.Module) -> None:
         self._net = net
-        self._watch: CostCounter | None = None
+        self._counter: CostCounter | None = None
         self._counted: set[int] = set()  # parameters
-        self._open: list[tuple[int, int, list[Layer]]] = []  # parameters, MACs before, parts
-        self.finished: list[Layer] = []
+        self._open: list[tuple[int, int, list[LayerProfile]]] = []  # parameters, MACs before, parts
+        self.finished: list[LayerProfile] = []
 
-    def attach(self, watch: CostCounter) -> None:
-        """From now on, note what is called."""
-        self._watch = watch
+    def attach(self, counter: CostCounter) -> None:
+        """Record the calls of the coming forward pass, with MACs from `counter`."""
+        self._counter = counter
         for path, module in self._net.named_modules():
             module.register_forward_pre_hook(lambda module, _: self._enter(module))
             module.register_forward_hook(
@@ -75,22 +75,22 @@ class _Recorder:
             )
 
     def _enter(self, module: nn.Module) -> None:
-        assert self._watch is not None
+        assert self._counter is not None
         fresh = [p for p in module.parameters() if id(p) not in self._counted]
-        self._open.append((sum(p.numel() for p in fresh), self._watch.macs, []))
+        self._open.append((sum(p.numel() for p in fresh), self._counter.macs, []))
 
     def _leave(self, path: str, module: nn.Module, inputs: Any, output: Any) -> None:
-        assert self._watch is not None
+        assert self._counter is not None
         parameters, before, parts = self._open.pop()
         self._counted |= {id(p) for p in module.parameters()}
-        layer = Layer(
+        layer = LayerProfile(
             path=path,
             kind=type(module).__name__,
-            what=_what(module),
-            reads=_shape(inputs),
-            makes=_shape(output),
+            description=_description(module),
+            input_shape=_shape(inputs),
+            output_shape=_shape(output),
             parameters=parameters,
-            macs=self._watch.macs - before,
+            macs=self._counter.macs - before,
             parts=tuple(parts),
         )
         (self._open[-1][2] if self._open else self.finished).append(layer)
@@ -101,7 +101,7 @@ def _shape(values: Any) -> Shape:
     return tuple(tensors[0].shape[1:]) if tensors else ()
 
 
-def _what(module: nn.Module) -> str:
+def _description(module: nn.Module) -> str:
     match module:
         case _ConvNd():
             return f"conv {_window(module.kernel_size, module.stride)}{_groups(module)}"

@@ -1,4 +1,4 @@
-"""How much memory is alive at once, from when storages are made and last read."""
+"""Liveness analysis: the memory alive at each time, from the writes and last reads of storages."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from itertools import accumulate
 
 
 class Liveness:
-    """When each storage is made and last read, and the most that is alive at once.
+    """Records when each storage is made and last read, in bytes.
 
     Every operation takes one step of time and makes one storage, so the number of a storage is
-    the time of the operation that made it. At time 0 there is nothing.
+    the time of the operation that made it. At time 0 there is none.
     """
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class Liveness:
         self._last = [0]
 
     def make(self, reads: Iterable[int], size: int) -> int:
-        """One operation that reads some storages and makes a new one; returns its number."""
+        """Record an operation that reads some storages and makes one; return its number."""
         now = len(self._sizes)
         for storage in reads:
             self._last[storage] = now
@@ -27,33 +27,33 @@ class Liveness:
         return now
 
     def part(self, x: int, reading: int, after: int, size: int) -> int:
-        """Several operations that make a storage from `x`, which bytes besides it are alive in.
+        """Record several operations that make a storage from `x` alone; return its number.
 
         Args:
-            x: The only storage that they read.
-            reading: Alive besides it, at the most, until it was read for the last time.
-            after: Alive at the most from then on.
-            size: Of what they make.
+            x: The storage that they read.
+            reading: Peak bytes alive besides `x` until its last read.
+            after: Peak bytes alive after that read.
+            size: Bytes of the storage that they make.
         """
         self.make((x,), reading)
         self.make((), after)
         return self.make((), size)
 
     def read(self, storages: Iterable[int]) -> None:
-        """One operation that makes nothing new (or the first part of one that does)."""
+        """Record an operation that makes no storage."""
         self.make(storages, 0)
 
     @property
     def time(self) -> int:
-        """How many operations there were."""
+        """Number of operations so far."""
         return len(self._sizes) - 1
 
     def last_read(self, storage: int) -> int:
-        """When `storage` was read for the last time."""
+        """Time of the last read of `storage`."""
         return self._last[storage]
 
     def alive(self) -> list[int]:
-        """What is alive at once at each time, from 0 (before the first operation)."""
+        """Bytes alive at each time, from 0 (before the first operation)."""
         changes = [*self._sizes, 0]
         for size, last in zip(self._sizes, self._last, strict=True):
             changes[last + 1] -= size
@@ -61,5 +61,5 @@ class Liveness:
         return list(accumulate(changes))
 
     def peak(self) -> int:
-        """The most that is alive at once."""
+        """Most bytes alive at one time."""
         return max(self.alive())

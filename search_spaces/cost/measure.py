@@ -1,6 +1,6 @@
-"""The cost of any network, read off a real forward pass on the meta device.
+"""The cost of any network, counted in a forward pass on the meta device.
 
-Exact, and no weight is allocated; it takes milliseconds where a closed form takes microseconds.
+Exact, without allocating weights; it takes milliseconds where a closed form takes microseconds.
 The conventions are those of `search_spaces.cost.walk`.
 """
 
@@ -23,20 +23,20 @@ from search_spaces.cost.walk import Cost
 
 
 def measure(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Cost:
-    """Build a network on the meta device, watch one forward pass of it, and count.
+    """Build a network on the meta device and count the costs of one forward pass.
 
     Args:
         build: Makes the network.
-        input_shape: Of one input, without the batch.
+        input_shape: Shape of one input, without the batch.
     """
     net = on_meta(build)
-    watch = count_pass(net, input_shape)
+    counter = count_pass(net, input_shape)
     parameters = sum(p.numel() for p in net.parameters())
-    return Cost(parameters, watch.macs, watch.liveness.peak())
+    return Cost(parameters, counter.macs, counter.liveness.peak())
 
 
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
-    """The network without weights, in evaluation mode."""
+    """Build a network on the meta device, without weights, in evaluation mode."""
     with torch.device("meta"):
         return build().eval()
 
@@ -46,30 +46,30 @@ def count_pass(
     input_shape: tuple[int, ...],
     before: Callable[[CostCounter], None] = lambda _: None,
 ) -> CostCounter:
-    """Watch one forward pass of a network on the meta device.
+    """Count the costs of one forward pass of a network on the meta device.
 
     Args:
-        net: Made by `on_meta`.
-        input_shape: Of one input, without the batch.
-        before: Is given the watch before the pass, for hooks that read it.
+        net: Network made by `on_meta`.
+        input_shape: Shape of one input, without the batch.
+        before: Called with the counter before the pass, to install hooks that read it.
     """
     x = torch.empty(1, *input_shape, device="meta")
-    watch = CostCounter(x)
-    before(watch)
-    with torch.no_grad(), _no_encoder_shortcut(), _AttentionInOneKernel(), watch:
+    counter = CostCounter(x)
+    before(counter)
+    with torch.no_grad(), _no_encoder_shortcut(), _AttentionInOneKernel(), counter:
         net(x)
-    return watch
+    return counter
 
 
 def count_parameters(build: Callable[[], nn.Module]) -> int:
-    """What `measure` says of them, in less time: nothing runs."""
+    """The parameters alone, without a forward pass."""
     with torch.device("meta"):
         return sum(p.numel() for p in build().parameters())
 
 
 @contextmanager
 def _no_encoder_shortcut() -> Iterator[None]:
-    """`nn.MultiheadAttention`'s shortcut for inference hides its products from the count."""
+    """Turn off the inference shortcut of `nn.MultiheadAttention`, whose products are not counted."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -79,7 +79,7 @@ def _no_encoder_shortcut() -> Iterator[None]:
 
 
 class _AttentionInOneKernel(TorchFunctionMode):
-    """The meta device takes attention apart, where devices that compute have a kernel for it."""
+    """Run attention as the one kernel that real devices have; the meta device decomposes it."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is F.scaled_dot_product_attention:
@@ -98,7 +98,7 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """`F.scaled_dot_product_attention`, as the kernel that a CPU has for the usual case."""
+    """`F.scaled_dot_product_attention` by the kernel of the CPU, where that applies."""
     usual = query.dim() == 4 and key.shape == value.shape and query.shape[3] == key.shape[3]
     if usual and attn_mask is None and not dropout_p and not enable_gqa:
         kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -109,14 +109,14 @@ def _attention(
 
 
 class CostCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the MACs and follows the storages of every operation that torch dispatches."""
+    """Counts the MACs and records the storages of every operation that torch dispatches."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.macs = 0
         self.liveness = Liveness()
         self._numbers: dict[int, int] = {}
-        self._kept: list[Tensor] = []  # no storage may die and leave its address to another
+        self._kept: list[Tensor] = []  # no storage may be freed and its address reused
         self._make(x, ())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -127,7 +127,7 @@ class CostCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.macs += flops(*args, **kwargs, out_val=out) // 2
         inputs = {_address(t) for t in _tensors((args, kwargs))}
         reads = [self._numbers[address] for address in inputs if address in self._numbers]
-        results = out[0] if isinstance(out, tuple) else out  # the rest are statistics on the side
+        results = out[0] if isinstance(out, tuple) else out  # the rest are saved statistics
         made = [t for t in _tensors(results) if _address(t) not in inputs]
         for tensor in made:
             self._make(tensor, reads)

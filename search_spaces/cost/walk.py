@@ -1,13 +1,13 @@
-"""What an architecture costs, known before it is trained and without allocating a weight.
+"""Exact costs of an architecture, before training and without allocating weights.
 
-Two ways to the same three numbers. `Walk` is a forward pass over shapes alone, for spaces that
-know their networks in closed form (microseconds, no torch). `search_spaces.cost.measure` watches a
-real forward pass of a network on the meta device, for every other one (milliseconds).
+Two ways to the same three numbers: `Walk`, a forward pass over shapes alone, for spaces whose costs
+have a closed form (microseconds, no torch); and `search_spaces.cost.measure`, a forward pass of the
+network on the meta device, for every other space (milliseconds).
 
-Conventions. Parameters: all that training learns. MACs: multiply-accumulates of convolutions,
-linear layers and attention products for one input; no biases, norms or activations. Peak
-activation memory: float32, one input, evaluation mode; a tensor is alive from the operation
-that makes it to the last one that reads it.
+Conventions. Parameters: all learned numbers. MACs: multiply-accumulates of convolutions, linear
+layers and attention products for one input, without biases, norms and activations. Peak activation
+memory: float32, one input, evaluation mode; a tensor is alive from the operation that makes it to
+the last one that reads it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Cost:
 
     @classmethod
     def of_chain(cls, parts: Iterable[Cost]) -> Cost:
-        """The cost of parts in a row, each of which reads only what the one before it made."""
+        """The cost of parts in sequence, each of which reads only the output of the one before."""
         parameters = macs = peak = 0
         for part in parts:
             parameters += part.parameters
@@ -42,7 +42,7 @@ class Cost:
 
 
 class Symbol(NamedTuple):
-    """A tensor of which only the shape (without the batch) is known."""
+    """A tensor without numbers: its shape (without the batch) and its storage."""
 
     shape: tuple[int, ...]
     storage: int
@@ -55,27 +55,27 @@ class Symbol(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a network whose cost is known, to be walked in one step."""
+    """A part of a network with known cost, to be walked in one step."""
 
-    shape: tuple[int, ...]  # of what it makes
+    shape: tuple[int, ...]  # of the output
     parameters: int
     macs: int
-    reading: int  # bytes alive besides its input, at the most, until it has read that
-    after: int  # bytes alive at the most from then on
+    reading: int  # peak bytes alive besides the input, until its last read
+    after: int  # peak bytes alive after that read
 
 
 class Walk:
-    """A forward pass over shapes: every method is a layer, and adds what that layer costs."""
+    """A forward pass over shapes: every method is a layer, whose cost it adds."""
 
     def __init__(self, input_shape: tuple[int, ...]) -> None:
         self._parameters = 0
         self._macs = 0
-        self._lifetimes = Liveness()
+        self._liveness = Liveness()
         self.input = self._new(input_shape)
 
     def cost(self) -> Cost:
         """The costs of everything walked so far."""
-        return Cost(self._parameters, self._macs, self._lifetimes.peak())
+        return Cost(self._parameters, self._macs, self._liveness.peak())
 
     def conv(
         self,
@@ -89,7 +89,7 @@ class Walk:
         padding: int | None = None,
         bias: bool = False,
     ) -> Symbol:
-        """A convolution over all axes after the channels; `padding` defaults to the same size.
+        """A convolution over all axes after the channels; by default it is padded to keep the size.
 
         Kernel and stride are one number for all axes, or one for each.
         """
@@ -119,7 +119,7 @@ class Walk:
         return self._new((tokens, features), qkv)
 
     def parameters(self, count: int) -> None:
-        """What is learned outside of layers: a scale, an embedding."""
+        """Add learned numbers outside of layers: a scale, an embedding."""
         self._parameters += count
 
     def norm(self, x: Symbol, *, axis: int = 0) -> Symbol:
@@ -144,64 +144,64 @@ class Walk:
         return self._new((x.channels, *(1 for _ in x.shape[1:])), x)
 
     def reshape(self, x: Symbol, shape: tuple[int, ...]) -> Symbol:
-        """The same numbers under another shape: costs nothing."""
+        """The same storage with another shape of as many numbers, at no cost."""
         assert prod(shape) == prod(x.shape)
         return Symbol(shape, x.storage)
 
     def view(self, x: Symbol, shape: tuple[int, ...]) -> Symbol:
-        """A part of `x`, or `x` as a layer sees it that pads by itself: costs nothing."""
+        """A part of `x`, or `x` as a layer that pads reads it, at no cost."""
         return Symbol(shape, x.storage)
 
     def copy(self, x: Symbol, shape: tuple[int, ...]) -> Symbol:
-        """A new tensor of another shape that holds what `x` does: padded, or cut."""
+        """A new tensor of another shape, filled from `x`: padded or cut."""
         return self._new(shape, x)
 
     def concat(self, parts: Iterable[Symbol]) -> Symbol:
-        """Channels side by side."""
+        """Concatenate along the channels."""
         parts = tuple(parts)
         return self._new((sum(p.channels for p in parts), *parts[0].shape[1:]), *parts)
 
     def zeros(self, shape: tuple[int, ...]) -> Symbol:
-        """A new tensor that reads nothing."""
+        """A new tensor that depends on no other."""
         return self._new(shape)
 
     def pad(self, x: Symbol, *more: int) -> Symbol:
-        """A copy that is larger by so much along each axis after the channels."""
+        """A copy that is larger by `more` along each axis after the channels."""
         return self._new((x.channels, *(n + m for n, m in zip(x.shape[1:], more, strict=True))), x)
 
     @property
     def time(self) -> int:
-        """How many operations were walked."""
-        return self._lifetimes.time
+        """Number of operations so far."""
+        return self._liveness.time
 
     def alive(self) -> list[int]:
         """Bytes alive at each time, from 0 (before the first operation)."""
-        return self._lifetimes.alive()
+        return self._liveness.alive()
 
     def as_part(self, out: Symbol) -> Part:
-        """All that was walked, from the input to `out`, as one step of another walk."""
-        alive = self._lifetimes.alive()
-        read = self._lifetimes.last_read(self.input.storage) + 1
+        """This walk, from the input to `out`, as one step of another walk."""
+        alive = self._liveness.alive()
+        read = self._liveness.last_read(self.input.storage) + 1
         held = FLOAT_BYTES * prod(self.input.shape)
         reading = max(alive[1:read], default=held) - held
         after = max(alive[read:], default=0)
         return Part(out.shape, self._parameters, self._macs, reading, after)
 
     def part(self, x: Symbol, part: Part) -> Symbol:
-        """A piece that reads `x` and nothing else."""
+        """Walk a part that reads `x` alone."""
         self._parameters += part.parameters
         self._macs += part.macs
         size = FLOAT_BYTES * prod(part.shape)
-        storage = self._lifetimes.part(x.storage, part.reading, part.after, size)
+        storage = self._liveness.part(x.storage, part.reading, part.after, size)
         return Symbol(part.shape, storage)
 
     def joint_part(self, inputs: tuple[Symbol, ...], part: Part) -> Symbol:
-        """A piece that reads several inputs, whose bytes count as held to its end."""
+        """Walk a part that reads several inputs, which count as alive until its end."""
         self._parameters += part.parameters
         self._macs += part.macs
-        self._lifetimes.make((x.storage for x in inputs), max(part.reading, part.after))
+        self._liveness.make((x.storage for x in inputs), max(part.reading, part.after))
         return self._new(part.shape)
 
     def _new(self, shape: tuple[int, ...], *inputs: Symbol) -> Symbol:
         reads = [x.storage for x in inputs]
-        return Symbol(shape, self._lifetimes.make(reads, FLOAT_BYTES * prod(shape)))
+        return Symbol(shape, self._liveness.make(reads, FLOAT_BYTES * prod(shape)))

@@ -1,4 +1,4 @@
-"""When two cells of a genotype compute the same function."""
+"""Canonical forms of the cells of a genotype: equal for cells that compute the same function."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from typing import TypeAlias
 from search_spaces.dag import Dag, Edge, canonical_dag, prune_dag
 from search_spaces.darts.genotype import CellGenotype
 
-ResourceLimits: TypeAlias = Counter[
-    tuple[int, int]
-]  # (vertex, times averaged): how many times it is added
+Sum: TypeAlias = Counter[tuple[int, int]]  # times that each (vertex, times averaged) is added
 
 
 @lru_cache(maxsize=4096)  # a mutation leaves one of the two cells as it was
@@ -24,21 +22,21 @@ def canonical_cell(cell: CellGenotype, *, stride: int) -> Dag:
 
 @lru_cache(maxsize=4096)
 def function_graph(cell: CellGenotype, *, stride: int) -> Dag:
-    """What a cell computes: isomorphic for cells that compute the same function.
+    """The function of a cell as a graph: isomorphic for cells that compute the same function.
 
     Every node is a sum of terms, each an operation's output (or a cell's input) averaged some
     number of times: skipping and adding keep the terms, averaging is linear and applies to
-    each. A convolution makes a new term, and two of the same are two: they have weights of
-    their own. Max-poolings of the same sum are one, and of k times a sum it is k times that of
-    the sum. With a stride of 2 what reads the cell's inputs halves the resolution, and skipping
-    has weights. What is not joined at last is left out.
+    each. Every convolution makes a new term, as it has weights of its own. Max-poolings of the
+    same sum are one term; that of k times a sum is k times that of the sum. With a stride of 2,
+    operations on the cell's inputs halve the resolution, and skipping has weights. Nodes that do
+    not reach the output are omitted.
     """
     labels = ["image", "state 0", "state 1"]
     edges: list[Edge] = [(0, 1, ""), (0, 2, "")]
-    states: list[ResourceLimits] = [Counter({(1, 0): 1}), Counter({(2, 0): 1})]
+    states: list[Sum] = [Counter({(1, 0): 1}), Counter({(2, 0): 1})]
     shared: dict[Hashable, int] = {}  # poolings, by what they pool
 
-    def vertex(label: str, terms: ResourceLimits, key: Hashable) -> int:
+    def vertex(label: str, terms: Sum, key: Hashable) -> int:
         if key is not None and key in shared:
             return shared[key]
         labels.append(label)
@@ -48,7 +46,7 @@ def function_graph(cell: CellGenotype, *, stride: int) -> Dag:
             shared[key] = number
         return number
 
-    def applied(op: str, state: int) -> ResourceLimits:
+    def applied(op: str, state: int) -> Sum:
         terms = states[state]
         if stride == 2 and state < 2:
             key = (op, state) if "pool" in op else None
@@ -68,10 +66,10 @@ def function_graph(cell: CellGenotype, *, stride: int) -> Dag:
     joined = [vertex("node", states[node], None) for node in cell.concat]
     labels.append("output")
     edges += [(node, len(labels) - 1, "") for node in joined]
-    kept = prune_dag(edges, 0, len(labels) - 1)
-    number = {v: n for n, v in enumerate(kept)}
+    alive = prune_dag(edges, 0, len(labels) - 1)
+    number = {v: n for n, v in enumerate(alive)}
     return Dag(
-        tuple(labels[v] for v in kept),
+        tuple(labels[v] for v in alive),
         tuple(
             (number[i], number[j], label) for i, j, label in edges if i in number and j in number
         ),

@@ -1,4 +1,4 @@
-"""The cost of the networks of DARTS in closed form."""
+"""Cost of the networks of DARTS in closed form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from search_spaces.cost.liveness import Liveness
 from search_spaces.cost.walk import FLOAT_BYTES, Cost, Part, Walk
-from search_spaces.darts.genotype import GUEST_OPERATIONS, CellGenotype
+from search_spaces.darts.genotype import EXTENDED_OPERATIONS, CellGenotype
 from search_spaces.task import Task
 
 Shape: TypeAlias = tuple[int, ...]
@@ -23,7 +23,7 @@ def network_cost(
     layers: int,
     auxiliary: bool,
 ) -> Cost:
-    """The cost of the network that `networks.darts` builds."""
+    """The cost of the network that `Darts` builds, or `DartsWithAuxiliary`."""
     cells = normal, reduce
     frame = _frame(task, channels, layers, auxiliary, (_outside(normal), _outside(reduce)))
     parameters, macs = frame.cost.parameters, frame.cost.macs
@@ -40,32 +40,32 @@ def network_cost(
 
 
 class Outside(NamedTuple):
-    """What a network sees of a cell."""
+    """The properties of a cell that the network around it depends on."""
 
-    inputs: tuple[int, ...]  # that are read, of the two cells before
-    joined: int  # outputs side by side
+    inputs: tuple[int, ...]  # those of the two inputs, 0 and 1, that are read
+    joined: int  # number of concatenated nodes
 
 
-class Place(NamedTuple):
-    """Equal places for the body of a cell: everything after its two inputs were adapted."""
+class Position(NamedTuple):
+    """Equal positions in a network for the body of a cell: all but the adapters of its inputs."""
 
     reduction: bool
     shape: Shape  # of the adapted inputs
     times: int
-    step: int  # of the walk, at which the first of the bodies is there
+    step: int  # time of the first of the bodies in the walk
 
 
 class Slot(NamedTuple):
-    """What else is alive while a body is there."""
+    """Memory outside of a body while it runs, and the scale of its tensors."""
 
     reduction: bool
-    held: int  # bytes
-    unit: Shape  # of small inputs: for those here, all tensors of the body are larger by `scale`
-    scale: int
+    held: int  # bytes alive outside of the body
+    unit: Shape  # smallest inputs with tensors of the same proportions
+    scale: int  # size of the tensors here relative to those for `unit`
 
 
 class Total(NamedTuple):
-    """What an operation costs in all equal places together."""
+    """Costs of an operation, summed over positions."""
 
     parameters: int
     macs: int
@@ -93,9 +93,9 @@ def _frame(
     before = walk.part(walk.input, _stem(task.input_shape, channels, small))
     last = before if small else walk.part(before, _second_stem(before.shape))
     reductions = (layers // 3, 2 * layers // 3)
-    parameters = macs = 0  # of what is not walked
+    parameters = macs = 0  # of the parts that are not walked
     seen: tuple[Part, ...] = ()
-    places: list[Place] = []
+    positions: list[Position] = []
     after_reduction = not small
     for number in range(layers):
         reduction = number in reductions
@@ -107,15 +107,15 @@ def _frame(
         shape = _reduced(adapt1.shape) if reduction else adapt1.shape
         body = Part((cells[reduction].joined * channels, *shape[1:]), 0, 0, 0, 0)
         parts = adapt0, adapt1, body
-        if parts == seen:  # as the cell before: no more can be alive than there
+        if parts == seen:  # as the cell before, hence with the same peak
             parameters += adapt0.parameters + adapt1.parameters
             macs += adapt0.macs + adapt1.macs
-            places[-1] = places[-1]._replace(times=places[-1].times + 1)
+            positions[-1] = positions[-1]._replace(times=positions[-1].times + 1)
             continue
         seen = parts
         states = walk.part(before, adapt0), walk.part(last, adapt1)
         read = tuple(states[state] for state in cells[reduction].inputs)
-        places.append(Place(reduction, adapt1.shape, 1, walk.time + 1))
+        positions.append(Position(reduction, adapt1.shape, 1, walk.time + 1))
         before, last = last, walk.joint_part(read, body)
         after_reduction = reduction
         if number == reductions[1] and auxiliary:
@@ -125,33 +125,35 @@ def _frame(
     cost, alive = walk.cost(), walk.alive()
     return Frame(
         Cost(cost.parameters + parameters, cost.macs + macs, cost.peak_activation_bytes),
-        tuple(_slot(place, alive[place.step]) for place in places),
-        tuple(_totals([p for p in places if p.reduction is kind]) for kind in (False, True)),
+        tuple(_slot(position, alive[position.step]) for position in positions),
+        tuple(_totals([p for p in positions if p.reduction is kind]) for kind in (False, True)),
     )
 
 
-def _slot(place: Place, held: int) -> Slot:
-    unit: Shape = (2, 2, 2) if place.reduction else (1, 1, 1)
-    if any(n % size for n, size in zip(place.shape, unit, strict=True)):
-        unit = place.shape
-    return Slot(place.reduction, held, unit, prod(place.shape) // prod(unit))
+def _slot(position: Position, held: int) -> Slot:
+    unit: Shape = (2, 2, 2) if position.reduction else (1, 1, 1)
+    if any(n % size for n, size in zip(position.shape, unit, strict=True)):
+        unit = position.shape
+    return Slot(position.reduction, held, unit, prod(position.shape) // prod(unit))
 
 
-def _totals(places: list[Place]) -> dict[Reader, Total]:
-    tables = [(place.times, _operations(place.shape, place.reduction)) for place in places]
+def _totals(positions: list[Position]) -> dict[Reader, Total]:
+    tables = [
+        (position.times, _operations(position.shape, position.reduction)) for position in positions
+    ]
     return {
         (op, outer): Total(
             sum(times * table[op, outer].parameters for times, table in tables),
             sum(times * table[op, outer].macs for times, table in tables),
         )
-        for op in GUEST_OPERATIONS
+        for op in EXTENDED_OPERATIONS
         for outer in (True, False)
     }
 
 
 @lru_cache(maxsize=1 << 14)
 def _body_bytes(cell: CellGenotype, reduction: bool, shape: Shape) -> int:
-    """What is alive in a body at the most, besides those of its inputs that it reads."""
+    """Peak bytes alive in a body, besides the inputs that it reads."""
     table = _operations(shape, reduction)
     size = FLOAT_BYTES * prod(shape)
     inner = FLOAT_BYTES * prod(_reduced(shape) if reduction else shape)
@@ -170,10 +172,10 @@ def _body_bytes(cell: CellGenotype, reduction: bool, shape: Shape) -> int:
 
 @cache
 def _operations(shape: Shape, reduction: bool) -> dict[Reader, Part]:
-    """Every operation in a body whose inputs have `shape`; skipping makes nothing."""
+    """Every operation in a body whose inputs have `shape`; skipping makes no tensor."""
     stride, inner = (2, _reduced(shape)) if reduction else (1, shape)
-    outer = {(op, True): _operation(op, shape, stride) for op in GUEST_OPERATIONS}
-    return outer | {(op, False): _operation(op, inner, 1) for op in GUEST_OPERATIONS}
+    outer = {(op, True): _operation(op, shape, stride) for op in EXTENDED_OPERATIONS}
+    return outer | {(op, False): _operation(op, inner, 1) for op in EXTENDED_OPERATIONS}
 
 
 def _reduced(shape: Shape) -> Shape:

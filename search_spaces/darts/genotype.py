@@ -5,7 +5,7 @@
 
 Two entries make a node: an operation and the state that it reads, twice. States 0 and 1 are the
 outputs of the two cells before, node 2 the first of the cell's own. `..._concat` are the nodes
-whose outputs, side by side, are the cell's. As JSON the same is an object with those four keys.
+whose concatenated outputs are the cell's. As JSON the same is an object with those four keys.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ OPERATIONS = (
     "dil_conv_3x3",
     "dil_conv_5x5",
 )
-GUEST_OPERATIONS = (*OPERATIONS, "sep_conv_7x7", "conv_7x1_1x7")  # of NASNet and AmoebaNet
+EXTENDED_OPERATIONS = (*OPERATIONS, "sep_conv_7x7", "conv_7x1_1x7")  # of NASNet and AmoebaNet
 KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")
 _MAX_CHARACTERS = 20_000
 
 
 class CellGenotype(NamedTuple):
-    """One cell: two entries for each node, and the nodes that are joined."""
+    """One cell: two entries for each node, and the nodes that are concatenated."""
 
     entries: tuple[Entry, ...]
     concat: tuple[int, ...]

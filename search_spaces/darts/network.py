@@ -22,7 +22,7 @@ class ReLUConvNorm(nn.Sequential):
 
 
 class FactorizedReduce(nn.Module):
-    """Half the resolution: one half of the channels sees the even pixels, the other the odd."""
+    """Halve the resolution: half of the channels read the even pixels, half the odd ones."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class FactorizedReduce(nn.Module):
 
 
 class DepthwiseConv(nn.Sequential):
-    """`times` over: ReLU, a convolution of each channel alone, a 1x1 convolution, batch norm."""
+    """ReLU, depthwise convolution, 1x1 convolution, batch norm; repeated `times` times."""
 
     def __init__(
         self, channels: int, kernel: int, *, stride: int = 1, dilation: int = 1, times: int = 1
@@ -71,7 +71,7 @@ class FactorizedConv(nn.Sequential):
 
 
 def operation(name: str, channels: int, stride: int) -> nn.Module:
-    """What one entry of a genotype does."""
+    """The module of one entry of a genotype."""
     match name:
         case "skip_connect":
             return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels)
@@ -93,11 +93,11 @@ class GenotypeCell(nn.Module):
 
     Args:
         entries: (operation, state) twice for each node; states 0 and 1 are the inputs.
-        concat: The states that are the output, side by side.
+        concat: The states that are concatenated to the output.
         before: Channels of the outputs of the last cell but one, and of the last.
-        channels: Of every node.
-        reduction: Whether this cell halves the resolution.
-        after_reduction: Whether the last cell did.
+        channels: Channels of every node.
+        reduction: True if this cell halves the resolution.
+        after_reduction: True if the cell before did.
     """
 
     def __init__(
@@ -139,8 +139,8 @@ class AuxiliaryHead(nn.Sequential):
     Args:
         inputs: Channels of the features.
         size: Their height and width.
-        classes: Logits.
-        small_images: Which of the two it is.
+        classes: Number of output classes.
+        small_images: True for the head for small images.
     """
 
     def __init__(
@@ -167,18 +167,18 @@ Genotype = tuple[Sequence[tuple[str, int]], Sequence[int]]  # entries and concat
 
 
 class Darts(nn.Module):
-    """Stem, cells, classifier; a third and two thirds of the way reduction cells.
+    """Stem, cells, classifier; the cells at a third and two thirds of the depth are reductions.
 
-    Dropping paths while training is left out.
+    Drop-path is left out.
 
     Args:
         normal: The entries and the concat of the normal cells, see `GenotypeCell`.
-        reduce: Likewise of the reduction cells.
+        reduce: The entries and the concat of the reduction cells.
         inputs: Channels of the images.
-        channels: Of the nodes of the first cell; each reduction doubles them.
-        layers: Cells.
-        small_images: Whether the stem keeps the resolution; else it reduces it by eight.
-        classes: Logits.
+        channels: Channels of a node in the first cell; each reduction doubles them.
+        layers: Number of cells.
+        small_images: True if the stem keeps the resolution; otherwise it divides it by eight.
+        classes: Number of output classes.
     """
 
     def __init__(
@@ -207,24 +207,24 @@ class Darts(nn.Module):
         return logits_BK
 
     def logits_and_auxiliary(self, x_BCHW: Tensor) -> tuple[Tensor, None]:
-        """Logits, and None, as there is no auxiliary head."""
+        """Logits, and None for those of an auxiliary head."""
         return self(x_BCHW), None
 
 
 class DartsWithAuxiliary(nn.Module):
-    """Likewise, with a second classifier at two thirds of the depth.
+    """The network of `Darts` with a second classifier at two thirds of the depth.
 
-    In training, `logits_and_auxiliary` gives its logits too; `forward` runs it as well, but gives
-    the logits alone.
+    In training, `logits_and_auxiliary` returns its logits too; `forward` runs it as well, but
+    returns the first logits alone.
 
     Args:
-        normal: As for `Darts`; so are the others.
-        reduce: Of the reduction cells.
+        normal: The entries and the concat of the normal cells.
+        reduce: The entries and the concat of the reduction cells.
         inputs: Channels of the images.
-        channels: Of the nodes of the first cell.
-        layers: Cells.
-        small_images: Whether the stem keeps the resolution.
-        classes: Logits.
+        channels: Channels of a node in the first cell.
+        layers: Number of cells.
+        small_images: True if the stem keeps the resolution.
+        classes: Number of output classes.
         size: Height and width of the features after the second reduction.
     """
 
@@ -273,7 +273,7 @@ def body(
     layers: int,
     small_images: bool,
 ) -> tuple[nn.Module, nn.Module, nn.ModuleList, list[int]]:
-    """The two parts of the stem, the cells, and how many channels each cell gives."""
+    """The two parts of the stem, the cells, and the output channels of each cell."""
     stem0, stem1, width = stem(inputs, channels, small_images)
     cells, widths = nn.ModuleList(), [width, width]
     reductions = (layers // 3, 2 * layers // 3)
@@ -298,12 +298,12 @@ def body(
 
 
 def head(channels: int, classes: int) -> nn.Sequential:
-    """What comes after the last cell."""
+    """Global average pooling and classifier."""
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
 
 def stem(inputs: int, channels: int, small_images: bool) -> tuple[nn.Module, nn.Module, int]:
-    """The two parts whose outputs the first cell reads, and how many channels both have."""
+    """The two parts whose outputs the first cell reads, and the channels of both."""
     if small_images:
         width = 3 * channels
         first = nn.Sequential(

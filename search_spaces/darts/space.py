@@ -2,12 +2,12 @@
 
 Liu, Simonyan & Yang, "DARTS: Differentiable Architecture Search", ICLR 2019, Section 2.1.
 https://arxiv.org/abs/1806.09055. Both networks are those of their code (quark0/darts): for small
-images (see `Task`) the one for CIFAR-10, for others the one for ImageNet. Their drop-path, which
-only training knows, is left out.
+images (see `Task`) the one for CIFAR-10, for others the one for ImageNet. Drop-path, which
+only matters in training, is left out.
 
-Searched are genotypes of four nodes that read two different states each: about 10^18, as the
-paper counts. Taken too are pairs of other cells of two to seven nodes, with any two states for
-a node, NASNet's and AmoebaNet's operations, and some nodes joined: see `Extended`.
+The search covers genotypes of four nodes that read two different states each: about 10^18, as the
+paper counts. The space also accepts pairs of cells of two to seven nodes, with any two states for
+a node, NASNet's and AmoebaNet's operations, and any nodes concatenated: see `Extended`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from search_spaces.dag import Dag
 from search_spaces.darts.canonical import canonical_cell, function_graph
 from search_spaces.darts.cost import network_cost
 from search_spaces.darts.genotype import (
-    GUEST_OPERATIONS,
+    EXTENDED_OPERATIONS,
     OPERATIONS,
     CellGenotype,
     Entry,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 NODES = range(2, 6)  # states 0 and 1 are the outputs of the two cells before
-GUEST_SIZES = range(3, 9)  # the last node
+EXTENDED_SIZES = range(3, 9)  # the last node
 NAMES = tuple(f"node{number}" for number in range(2, 9))
 
 
@@ -50,10 +50,11 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
     """Genotypes, in a network of `layers` cells, `channels` wide in the first.
 
     Args:
-        channels: Published are 36 for small images, and 48 for ImageNet.
-        layers: Published are 20, and 14.
-        auxiliary: Whether there is a second classifier at two thirds of the depth, for training:
-            `network.logits_and_auxiliary(x)` gives its logits as well. Its parameters count.
+        channels: Channels of a node in the first cell; published: 36 for small images, 48 for
+            ImageNet.
+        layers: Number of cells; published: 20 and 14.
+        auxiliary: Add a second classifier at two thirds of the depth, for training:
+            `network.logits_and_auxiliary(x)` returns its logits as well. Its parameters count.
     """
     if channels < 2 or not 1 <= layers <= 1_000:
         raise ValueError(f"want channels >= 2 and 1 <= layers <= 1000, got {channels=}, {layers=}")
@@ -126,7 +127,8 @@ def read(text: str) -> dict[str, Any]:
     values = [_searched_value(cell) for cell in cells]
     if None in values:
         values = [
-            _guest_value(cell, name) for cell, name in zip(cells, ("normal", "reduce"), strict=True)
+            _extended_value(cell, name)
+            for cell, name in zip(cells, ("normal", "reduce"), strict=True)
         ]
     return {"normal": values[0], "reduce": values[1]}
 
@@ -157,13 +159,15 @@ def _searched_value(cell: CellGenotype) -> dict[str, Any] | None:
     return value
 
 
-def _guest_value(cell: CellGenotype, name: str) -> dict[str, Any]:
+def _extended_value(cell: CellGenotype, name: str) -> dict[str, Any]:
     last = 1 + len(cell.entries) // 2
-    if last not in GUEST_SIZES:
+    if last not in EXTENDED_SIZES:
         raise ValueError(f"{name}: want 2 to 7 nodes, got {last - 1}")
     for index, (op, state) in enumerate(cell.entries):
-        if op not in GUEST_OPERATIONS:
-            raise ValueError(f"{name}: want one of {', '.join(GUEST_OPERATIONS)}, got {op[:40]!r}")
+        if op not in EXTENDED_OPERATIONS:
+            raise ValueError(
+                f"{name}: want one of {', '.join(EXTENDED_OPERATIONS)}, got {op[:40]!r}"
+            )
         if not 0 <= state < 2 + index // 2:
             raise ValueError(f"{name}: want a state before node {2 + index // 2}, got {state}")
     nodes = range(2, last + 1)
@@ -188,27 +192,27 @@ def _searched_node(number: int) -> Struct:
     return Struct(inputs=pairs, op0=Choice(*OPERATIONS), op1=Choice(*OPERATIONS))
 
 
-def _guest_node(number: int, last: int) -> Struct:
-    states, ops = Choice(*range(number)), Choice(*GUEST_OPERATIONS)
+def _extended_node(number: int, last: int) -> Struct:
+    states, ops = Choice(*range(number)), Choice(*EXTENDED_OPERATIONS)
     joined = Choice(True) if number == last else Choice(False, True)  # or nothing reads it
     return Struct(input0=states, op0=ops, input1=states, op1=ops, joined=joined)
 
 
 _SEARCHED = Struct(**{f"node{number}": _searched_node(number) for number in NODES})
-_GUESTS = Choice(
+_EXTENDED_CELL = Choice(
     *(
-        Struct(**{f"node{n}": _guest_node(n, last) for n in range(2, last + 1)})
-        for last in GUEST_SIZES
+        Struct(**{f"node{n}": _extended_node(n, last) for n in range(2, last + 1)})
+        for last in EXTENDED_SIZES
     )
 )
 TREE = Extended(
     Struct(normal=_SEARCHED, reduce=_SEARCHED),
-    guests=Struct(normal=_GUESTS, reduce=_GUESTS),
-    is_guest=lambda value: "inputs" not in value["normal"]["node2"],
+    extension=Struct(normal=_EXTENDED_CELL, reduce=_EXTENDED_CELL),
+    in_extension=lambda value: "inputs" not in value["normal"]["node2"],
 )
 
-# As the authors' code has them. It calls the last two NASNet and AmoebaNet; that these are their
-# versions A is how they are commonly cited.
+# From the authors' code, which calls the last two NASNet and AmoebaNet: their versions A, as
+# commonly cited.
 PUBLISHED = {
     "darts_v1": read(
         "Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 0),"

@@ -56,11 +56,11 @@ def residual_mlp(
     Args:
         features: Numbers in one input.
         width: Features between blocks.
-        hidden: Features inside of blocks.
-        depth: Blocks.
+        hidden: Features inside blocks.
+        depth: Number of blocks.
         activation: A name of `ACTIVATIONS`.
         norm: A name of `NORMS`, or none.
-        classes: Logits.
+        classes: Number of output classes.
     """
     blocks = [
         ResidualPerceptron(width, hidden, activation=activation, norm=norm) for _ in range(depth)

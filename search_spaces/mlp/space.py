@@ -1,4 +1,4 @@
-"""Multilayer perceptrons: how many hidden layers, how wide, what is between them; or residual.
+"""Multilayer perceptrons: number and widths of hidden layers, activation, norm; plain or residual.
 
 Plain ones are the classic of the field; searched for tabular data in, for example, Zimmer et al.,
 "Auto-PyTorch Tabular", TPAMI 2021, https://arxiv.org/abs/2006.13799. Residual ones are those of
@@ -29,7 +29,7 @@ def space(max_layers: int = 4) -> SearchSpace:
     """One to `max_layers` hidden layers, or one to twice as many residual blocks.
 
     `hidden` is the list of widths of a plain perceptron; or the width outside of residual blocks,
-    their number (`depth`), and how many times wider they are inside (`expansion`).
+    their number (`depth`), and the ratio of the width inside to it (`expansion`).
     """
     if not 1 <= max_layers <= 256:
         raise ValueError(f"want 1 <= max_layers <= 256, got {max_layers}")
@@ -53,7 +53,7 @@ def space(max_layers: int = 4) -> SearchSpace:
 
 
 def build(architecture: Architecture, task: Task) -> nn.Module:
-    """Flatten, then what is hidden, then logits.
+    """Flatten, hidden layers or residual blocks, classifier.
 
     A hidden layer is a linear layer, norm and activation. Residual blocks stand after a linear
     layer, and norm and activation follow on the last one.

@@ -1,9 +1,8 @@
-"""Networks of inverted residual blocks as numbers: what `mobile` and `ofa` have in common.
+"""Networks of inverted residual blocks as numbers, for `mobile` and `ofa`.
 
-A `Plan` is all there is to know about one such network before the task: what its modules are
-built from, what its cost is counted from, and, being a value, what makes two of them equal.
-Dropout and stochastic depth are no part of it, nor is the momentum of batch norm: they belong
-to training, and change nothing in what a trained network computes.
+A `Plan` determines one such network up to the task: its modules, its cost and, as equal plans are
+equal networks, its canonical form. It leaves out dropout, stochastic depth and the momentum of
+batch norm, which matter in training only.
 """
 
 from __future__ import annotations

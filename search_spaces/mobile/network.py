@@ -16,14 +16,14 @@ class Mobile(nn.Module):
     Args:
         inputs: Channels of the images.
         stem: Channels after the first convolution.
-        stem_stride: Of the first convolution.
+        stem_stride: Stride of the first convolution.
         blocks: The arguments of every `InvertedResidual` but `eps`.
         head: Channels of the last convolution.
-        features: Of a linear layer between pooling and classifier; 0 for none.
-        features_bias: Whether that layer has one.
-        activation: Of stem, head and that layer; a name of `ACTIVATIONS`.
-        eps: What every batch norm adds to the variance.
-        classes: Logits.
+        features: Features of a linear layer between pooling and classifier; 0 for no layer.
+        features_bias: Give that layer a bias.
+        activation: Activation of stem, head and that layer; a name of `ACTIVATIONS`.
+        eps: Number that every batch norm adds to the variance.
+        classes: Number of output classes.
     """
 
     def __init__(

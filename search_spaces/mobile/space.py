@@ -6,10 +6,9 @@ kernels, squeeze-excite gates and activations of Howard et al., "Searching for M
 2019, https://arxiv.org/abs/1905.02244. Each stage decides its depth, width, kernel, expansion,
 gate and activation.
 
-The families (MobileNetV3, MNASNet, EfficientNet and EfficientNetV2: see `mobile_families`) decide
+The families (MobileNetV3, MNASNet, EfficientNet and EfficientNetV2: see `families`) decide
 a width, a depth and the kernel of every stage. They are one member in 10^16, so a uniform draw is a
-mobile-sized network of free stages; the published giants are there to start from and to move
-among. For small images (see `Task`) the stem and the first stage that reduces keep the resolution.
+mobile-sized network of free stages; the large published networks serve to start from and to mutate. For small images (see `Task`) the stem and the first stage that reduces keep the resolution.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What NAS-Bench-101 says of its cells: pruning, channels, isomorphism hash.
+"""Properties of the cells of NAS-Bench-101: pruning, channels, isomorphism hash.
 
 Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", ICML 2019,
 https://arxiv.org/abs/1902.09635, and the code that made its tables.
@@ -20,7 +20,7 @@ Matrix: TypeAlias = tuple[tuple[int, ...], ...]  # [from][to] is 1 for an edge
 
 
 def prune(matrix: Sequence[Sequence[int]], ops: Sequence[Any]) -> tuple[Matrix, list[Any]] | None:
-    """What lies on a path from the first vertex to the last (`ModelSpec`); None without a path."""
+    """The part on paths from the first vertex to the last (`ModelSpec`); None without a path."""
     last = len(matrix) - 1
     edges = [(i, j, "") for i, row in enumerate(matrix) for j, edge in enumerate(row) if edge]
     kept = prune_dag(edges, 0, last)
@@ -30,7 +30,7 @@ def prune(matrix: Sequence[Sequence[int]], ops: Sequence[Any]) -> tuple[Matrix, 
 
 
 def vertex_channels(inputs: int, outputs: int, matrix: Sequence[Sequence[int]]) -> list[int]:
-    """How many channels every vertex has (`compute_vertex_channels`).
+    """Channels of every vertex (`compute_vertex_channels`).
 
     The channels of the output are divided among the vertices that it concatenates, the first
     ones getting one more when that leaves a remainder; every other vertex has as many as the
@@ -39,7 +39,7 @@ def vertex_channels(inputs: int, outputs: int, matrix: Sequence[Sequence[int]]) 
     Args:
         inputs: Channels of the first vertex.
         outputs: Channels of the last one.
-        matrix: Of a pruned cell.
+        matrix: Adjacency matrix of a pruned cell.
     """
     last = len(matrix) - 1
     channels = [inputs, *[0] * (last - 1), outputs]
@@ -60,7 +60,7 @@ def module_hash(matrix: Sequence[Sequence[int]], labels: Sequence[int]) -> str:
     cells have equal hashes; beyond seven vertices, some that are not do too.
 
     Args:
-        matrix: Of a pruned cell.
+        matrix: Adjacency matrix of a pruned cell.
         labels: -1 for the input, -2 for the output, the position in `OPERATIONS` for the rest.
     """
     vertices = range(len(matrix))

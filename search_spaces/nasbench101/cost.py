@@ -1,4 +1,4 @@
-"""The cost of the networks of NAS-Bench-101 in closed form."""
+"""Cost of the networks of NAS-Bench-101 in closed form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KERNEL = {OPERATIONS[0]: 3, OPERATIONS[1]: 1}
 def network_cost(
     matrix: Matrix, ops: tuple[str, ...], task: Task, channels: int, cells: int
 ) -> Cost:
-    """The cost of the network that `networks.nasbench101` builds, in closed form."""
+    """The cost of the network that `NasBench101` builds."""
     frame = _frame(matrix, task, channels, cells)
     parameters, macs = frame.cost.parameters, frame.cost.macs
     peak = frame.cost.peak_activation_bytes
@@ -34,19 +34,19 @@ def network_cost(
 
 
 class Frame(NamedTuple):
-    """What is the same in the networks of all cells with one graph."""
+    """The costs that all cells with one graph share, whatever their operations."""
 
     cost: Cost  # without the convolutions of vertices
     vertices: tuple[Vertex, ...]
 
 
 class Vertex(NamedTuple):
-    """What the convolution of a vertex adds, in all cells of a network together."""
+    """Costs of the convolution of a vertex, summed over all cells of a network."""
 
     weights: int  # for each of the k * k positions of its kernel
-    macs: int  # likewise
+    macs: int  # for each of these positions
     normed: int  # parameters of its norm
-    bytes_in_norm: int  # alive while its norm works, at the most
+    bytes_in_norm: int  # peak bytes alive while its norm runs
 
 
 @lru_cache(maxsize=1 << 14)  # there are 6,472 graphs
@@ -62,8 +62,10 @@ def _frame(matrix: Matrix, task: Task, channels: int, cells: int) -> Frame:
             parts.append(_halving_cost((before, *size)))
             size = tuple((n + 1) // 2 for n in size)
         outputs = channels << stack
-        read = before + (cells - 1) * outputs  # channels that come into all cells of the stack
-        widest = outputs if cells > 1 else before  # of those: there the most is alive
+        read = before + (cells - 1) * outputs  # input channels of all cells of the stack together
+        widest = (
+            outputs if cells > 1 else before
+        )  # input channels of the cell with the highest peak
         widths = vertex_channels(widest, outputs, matrix)
         area = prod(size)
         projected = sum(itertools.compress(widths, matrix[0]))
@@ -90,9 +92,9 @@ def _frame(matrix: Matrix, task: Task, channels: int, cells: int) -> Frame:
 
 
 class Schedule(NamedTuple):
-    """What is alive in a cell: how many tensors that are as wide as each vertex, in its bytes."""
+    """Live tensors in a cell: byte v is the number of those as wide as vertex v."""
 
-    alive: frozenset[bytes]  # at some time, without convolutions
+    alive: frozenset[bytes]  # at each time, without convolutions
     in_norm: tuple[bytes, ...]  # of each vertex, if it is a convolution
 
 
@@ -108,13 +110,13 @@ def _schedule(matrix: Matrix) -> Schedule:
 
     def terms(first: list[int], vertex: int) -> Iterator[int]:
         yield from first
-        if matrix[0][vertex]:  # projected when what comes first was added up
+        if matrix[0][vertex]:  # projected after the other terms were added
             yield liveness.make([liveness.make([made[0]], one[vertex])], one[vertex])
 
     def total(first: list[int], vertex: int) -> int:
         return reduce(lambda x, y: liveness.make([x, y], one[vertex]), terms(first, vertex))
 
-    norms = [0]  # when each vertex has its norm
+    norms = [0]  # time of the norm of each vertex
     for vertex in vertices[1:-1]:
         liveness.make([total(read(vertex), vertex)], one[vertex])  # the operation
         made.append(liveness.make((), one[vertex]))  # after a max-pooling: the same tensor
@@ -130,7 +132,7 @@ def _schedule(matrix: Matrix) -> Schedule:
 
 
 def _numbers(alive: bytes, widths: list[int]) -> int:
-    """How many numbers are alive, for one pixel."""
+    """Live numbers per pixel."""
     return sum(map(mul, alive, widths))
 
 

@@ -16,7 +16,7 @@ from search_spaces.tree.values import Record, Value
 
 
 class Cell(NamedTuple):
-    """One cell: what every vertex reads, as a bit for each earlier one, and does."""
+    """One cell: the inputs of every vertex, a bit for each earlier one, and its operation."""
 
     reads: tuple[int, ...]  # of the first vertex: 0
     ops: tuple[str, ...]  # the first "input", the last "output"
@@ -31,18 +31,18 @@ class Cell(NamedTuple):
         return Record({"matrix": matrix_of(self.reads), "ops": self.ops})
 
     def toggled(self, *edges: tuple[int, int]) -> Cell:
-        """With those of `edges` (from, to) that are not there, and without the others."""
+        """The cell with each of `edges` (from, to) added if absent, removed if present."""
         reads = list(self.reads)
         for i, j in edges:
             reads[j] ^= 1 << i
         return Cell(tuple(reads), self.ops)
 
     def labelled(self, vertex: int, op: str) -> Cell:
-        """With another operation."""
+        """The cell with another operation at `vertex`."""
         return Cell(self.reads, (*self.ops[:vertex], op, *self.ops[vertex + 1 :]))
 
     def split(self, i: int, j: int, at: int, op: str) -> Cell:
-        """With a new vertex `at` (i < at <= j) in the middle of the edge i->j."""
+        """The cell with a new vertex `at` (i < at <= j) in the middle of the edge i->j."""
         low = (1 << at) - 1
         reads = [r & low | (r & ~low) << 1 for r in self.toggled((i, j)).reads]
         reads[j] |= 1 << at
@@ -50,18 +50,18 @@ class Cell(NamedTuple):
         return Cell(tuple(reads), (*self.ops[:at], op, *self.ops[at:]))
 
     def without(self, vertex: int, i: int, j: int) -> Cell:
-        """With an edge i->j instead of `vertex`, which reads i and is read by j."""
+        """The cell with an edge i->j instead of `vertex`, which reads i and is read by j."""
         bypassed = list(self.reads)
         bypassed[j] |= 1 << i
         bypassed[vertex] = 0
         return Cell(tuple(bypassed), self.ops).pruned() or self
 
     def edges(self) -> list[tuple[int, int]]:
-        """All (from, to)."""
+        """All edges (from, to)."""
         return [(i, j) for j, reads in enumerate(self.reads) for i in range(j) if reads >> i & 1]
 
     def pruned(self) -> Cell | None:
-        """What lies on a path from the input to the output; None without a path."""
+        """The part on paths from the input to the output; None without a path."""
         last = len(self.reads) - 1
         reached, reaching = 1, 1 << last
         for j in range(1, last + 1):
@@ -79,7 +79,7 @@ class Cell(NamedTuple):
         return Cell(reads, tuple(self.ops[v] for v in kept))
 
     def is_member(self) -> bool:
-        """Whether nothing can be pruned and there are at most nine edges."""
+        """True if nothing can be pruned and there are at most nine edges."""
         return self.reads in member_graphs()
 
 
@@ -96,7 +96,7 @@ _MEMBERS: dict[Matrix, Matrix] = {}  # the one object for each graph of a member
 
 
 def is_known_member(matrix: Matrix) -> bool:
-    """Whether `matrix` is certainly that of a member: `matrix_of` made this very object."""
+    """True if `matrix` is an object that `matrix_of` made for a member; False proves nothing."""
     return _MEMBERS.get(matrix) is matrix
 
 
@@ -108,21 +108,21 @@ def reads_of(matrix: Matrix) -> tuple[int, ...]:
 
 
 class Ways(NamedTuple):
-    """How the next vertex may read the earlier ones, and how many cells each way leads to."""
+    """Possible inputs of the next vertex, and the number of graphs with each."""
 
     reads: tuple[int, ...]
-    totals: tuple[int, ...]  # running, of the cells
+    totals: tuple[int, ...]  # running totals of the graphs
 
 
 @cache
 def ways(vertices: int, vertex: int, unread: int, edges: int) -> Ways:
-    """What `vertex` may read in a pruned graph, when vertices `unread` have no reader so far.
+    """Possible inputs of `vertex` in a pruned graph, if vertices `unread` have no reader so far.
 
     Args:
-        vertices: Of the graph.
-        vertex: Whose inputs are to be chosen, and then those of all following ones.
+        vertices: Number of vertices of the graph.
+        vertex: First vertex whose inputs are not chosen yet.
         unread: A bit for each earlier vertex without a reader.
-        edges: That may still be used.
+        edges: Number of edges that may still be used.
     """
     later = vertices - 1 - vertex
     reads, counts = [], []
@@ -142,13 +142,13 @@ def ways(vertices: int, vertex: int, unread: int, edges: int) -> Ways:
 
 
 def count_graphs(vertices: int, vertex: int = 1, unread: int = 1, edges: int = MAX_EDGES) -> int:
-    """How many graphs of members there are, where `vertex` and all following ones may choose."""
+    """Number of graphs of members, the inputs of the vertices before `vertex` being chosen."""
     totals = ways(vertices, vertex, unread, edges).totals
     return totals[-1] if totals else 0
 
 
 def all_graphs(vertices: int) -> Iterator[tuple[int, ...]]:
-    """The graphs of the members with so many vertices: what every vertex reads."""
+    """The graphs of the members with so many vertices: the inputs of every vertex."""
 
     def extended(reads: tuple[int, ...], unread: int, edges: int) -> Iterator[tuple[int, ...]]:
         if len(reads) == vertices:
@@ -163,5 +163,5 @@ def all_graphs(vertices: int) -> Iterator[tuple[int, ...]]:
 
 @cache
 def member_graphs() -> frozenset[tuple[int, ...]]:
-    """All 6,472: a look tells what is a member."""
+    """All 6,472 graphs of members."""
     return frozenset(g for n in range(2, MAX_VERTICES + 1) for g in all_graphs(n))

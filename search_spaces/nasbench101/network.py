@@ -14,7 +14,7 @@ from search_spaces.layers import ConvNorm
 
 
 class FirstChannels(nn.Module):
-    """Of the channels, the first ones."""
+    """Keep the first channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -25,15 +25,15 @@ class FirstChannels(nn.Module):
 
 
 class Module101(nn.Module):
-    """A cell. Vertices add what they read; the output puts it side by side.
+    """A cell. Vertices add what they read; the output concatenates it.
 
-    What comes from the input is projected by a 1x1 convolution of its own, to the output too,
-    where it is added. Of a wider vertex the first channels are read.
+    Every edge from the input has a 1x1 convolution of its own; at the output its result is added.
+    Of a wider vertex the first channels are read.
 
     Args:
         matrix: `matrix[i][j]` is 1 for an edge i->j, i < j; every vertex is on a path.
-        ops: Of every vertex, "input" and "output" included.
-        channels: Of every vertex.
+        ops: Operation of every vertex, "input" and "output" included.
+        channels: Channels of every vertex.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Module101(nn.Module):
         self.last = len(ops) - 1
         self.sources = [
             [i for i in range(1, j) if matrix[i][j]] for j in range(len(ops))
-        ]  # but for the input
+        ]  # without the input
         self.projections = nn.ModuleDict(
             {
                 str(j): ConvNorm(channels[0], channels[j], 1)
@@ -89,7 +89,7 @@ class Module101(nn.Module):
 
 
 def operation(name: str, channels: int) -> nn.Module:
-    """What one vertex does."""
+    """The module of one vertex."""
     match name:
         case "conv3x3-bn-relu":
             return ConvNorm(channels, channels, 3)
@@ -104,12 +104,12 @@ class NasBench101(nn.Module):
     """Stem, three stacks of equal cells, classifier.
 
     Args:
-        matrix: Of the cell, see `Module101`.
-        ops: Likewise.
+        matrix: Adjacency matrix of the cell, see `Module101`.
+        ops: Operation of every vertex, see `Module101`.
         modules: The channels of every vertex, for each cell of each stack.
         inputs: Channels of the images.
-        classes: Logits.
-        reduce: Whether the stem reduces the resolution by four.
+        classes: Number of output classes.
+        reduce: True if the stem divides the resolution by four.
     """
 
     def __init__(

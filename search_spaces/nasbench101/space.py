@@ -126,13 +126,13 @@ def canonical_form(architecture: Architecture, channels: int) -> Dag:
 
 
 def function_graph(architecture: Architecture, channels: int) -> Dag:
-    """What a cell computes: isomorphic for cells that compute the same function.
+    """The function of a cell as a graph: isomorphic for cells that compute the same function.
 
     Weights belong to vertices with a convolution, and to the projections of the input. Where
     the output's channels cannot be divided equally, the first vertices are wider, so vertices
     count as equal only with equal widths in all stacks: that is finer than the published hash.
     A max-pooling that does not read the input has no weights: two of the same sum are one, and
-    of k times a sum it is k times that of the sum. That is coarser.
+    that of k times a sum is k times that of the sum. That is coarser.
     """
     matrix, ops = architecture["matrix"], architecture["ops"]
     last = len(ops) - 1
@@ -175,7 +175,7 @@ def function_graph(architecture: Architecture, channels: int) -> Dag:
 
 
 def drawn(architecture: Architecture) -> Dag:
-    """The cell as Figure 1 of the paper has it: operations on vertices."""
+    """The cell as in Figure 1 of the paper: operations on vertices."""
     matrix = architecture["matrix"]
     pairs = ((i, j) for i, row in enumerate(matrix) for j, connected in enumerate(row) if connected)
     return Dag(tuple(architecture["ops"]), tuple((i, j, "") for i, j in pairs))

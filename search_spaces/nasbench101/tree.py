@@ -28,9 +28,9 @@ from search_spaces.tree import (
     Decision,
     Integer,
     Node,
-    Place,
     PossibleDecision,
     Question,
+    Rebuild,
 )
 from search_spaces.tree.node import unwanted
 from search_spaces.tree.values import Record, Scalar, Value
@@ -38,7 +38,7 @@ from search_spaces.tree.values import Record, Scalar, Value
 
 @cache
 def _free_edges(vertices: int) -> tuple[tuple[int, int], ...]:
-    """All edges but those of every member: vertex 1 reads the input, the output the one before."""
+    """All edges but the two of every member: 0->1, and the last vertex but one to the output."""
     edges = ((i, j) for j in range(2, vertices) for i in range(j))
     return tuple(edge for edge in edges if edge != (vertices - 2, vertices - 1))
 
@@ -47,10 +47,10 @@ class Cells(Node):
     """All cells: pruned graphs of 2 to 7 vertices and at most 9 edges, with their operations.
 
     A value is `{"matrix": [[0, 1, ...], ...], "ops": ["input", ..., "output"]}`. A tree of
-    choices cannot say "pruned, at most 9 edges", and one graph in 440 is. So cells have a node
-    of their own, which counts and draws them vertex by vertex. Its decisions are the number of
-    vertices, every edge (but for those that every cell has) and every operation. Where an edge
-    alone cannot change, as few others as can be change with it.
+    choices cannot express "pruned, at most 9 edges", and only one graph in 440 is both. This node
+    counts and samples cells vertex by vertex. Its decisions are the number of vertices, every edge
+    (except those of all cells) and every operation. Where an edge alone cannot change, the fewest
+    possible others change with it.
     """
 
     @cached_property
@@ -86,7 +86,7 @@ class Cells(Node):
     def parts(self) -> int:
         return MAX_VERTICES * (MAX_VERTICES - 1) // 2 + MAX_VERTICES - 2
 
-    def vary(self, value: Value, rng: Random) -> Value:
+    def walk_step(self, value: Value, rng: Random) -> Value:
         if rng.randrange(self.parts) == 0:
             return self.sample(rng)
         cell = Cell.of(value)
@@ -135,7 +135,7 @@ class Cells(Node):
         return cell.labelled(vertex, rng.choice(_other_operations(cell, vertex))).value()
 
     def decisions(
-        self, value: Value, path: str = "", place: Place = lambda value: value
+        self, value: Value, path: str = "", rebuild: Rebuild = lambda value: value
     ) -> Iterator[Decision]:
         cell = Cell.of(value)
         prefix = f"{path}." if path else ""
@@ -159,9 +159,9 @@ class Cells(Node):
             op = cell.ops[vertex]
             at = OPERATIONS.index(op)
             found.append((f"op{vertex}", op, at, _OPERATION, partial(relabelled, vertex)))
-        for number, (name, option, answer, node, nearby) in enumerate(found):
-            redraw = partial(self.resample, value, number)
-            yield Decision(f"{prefix}{name}", option, answer, node, redraw, nearby, place)
+        for number, (name, option, answer, node, neighbours) in enumerate(found):
+            resample = partial(self.resample, value, number)
+            yield Decision(f"{prefix}{name}", option, answer, node, resample, neighbours, rebuild)
 
     def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
         prefix = f"{path}." if path else ""
@@ -182,7 +182,7 @@ class Cells(Node):
         for vertex in range(1, vertices):
             chosen, totals = ways(vertices, vertex, unread, edges)
             counts = {r: b - a for r, a, b in zip(chosen, (0, *totals), totals, strict=False)}
-            for i in range(vertex):  # an edge is a question where cells with and without remain
+            for i in range(vertex):  # an edge is decided where cells with and without it remain
                 sides = [{r: n for r, n in counts.items() if r >> i & 1 == bit} for bit in (0, 1)]
                 if all(sides):
                     shares = [sum(side.values()) for side in sides]
@@ -213,7 +213,7 @@ class Cells(Node):
 
 
 def _is_own(value: Record) -> bool:
-    """Whether `value` is certainly a member: values made here share the matrix of their graph."""
+    """True if `value` was made here, hence is a member: such values share the matrix of a graph."""
     matrix, ops = value.get("matrix"), value.get("ops")
     return (
         type(matrix) is tuple
@@ -264,7 +264,7 @@ def _other_operations(cell: Cell, vertex: int) -> list[str]:
 
 
 def _rewired(cell: Cell, edge: tuple[int, int], rng: Random) -> Cell:
-    """With an edge toggled, and others where that alone leaves the space."""
+    """The cell with an edge toggled, and with others where that alone leaves the space."""
     toggled = cell.toggled(edge)
     if toggled.is_member():
         return toggled
@@ -280,7 +280,7 @@ def _rewired(cell: Cell, edge: tuple[int, int], rng: Random) -> Cell:
 
 
 def _grow(cell: Cell, rng: Random) -> Cell:
-    """With a vertex in the middle of an edge; at the limit, another edge goes."""
+    """The cell with a new vertex in the middle of an edge; at the limit, another edge is removed."""
     edges = cell.edges()
     while True:
         i, j = rng.choice(edges)
@@ -304,7 +304,7 @@ def _bypasses(cell: Cell) -> list[tuple[int, int, int]]:
 
 
 def _shrink(cell: Cell, rng: Random) -> Cell:
-    """With an edge instead of a vertex."""
+    """The cell with an edge instead of a vertex."""
     return cell.without(*rng.choice(_bypasses(cell)))
 
 

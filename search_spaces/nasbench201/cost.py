@@ -89,7 +89,7 @@ def stem_cost(shape: tuple[int, ...], channels: int) -> Cost:
 
 @cache
 def reduction_cost(shape: tuple[int, ...], channels: int) -> Cost:
-    """The residual block that halves the resolution, to so many channels."""
+    """The residual block that halves the resolution, with so many output channels."""
     walk = Walk(shape)
     x = walk.input
     shortcut = walk.conv(walk.pool(x, 2, stride=2, ceil=True), channels, 1)
@@ -100,7 +100,7 @@ def reduction_cost(shape: tuple[int, ...], channels: int) -> Cost:
 
 @cache
 def head_cost(shape: tuple[int, ...], classes: int) -> Cost:
-    """All that comes after the last cell."""
+    """The norm, pooling and classifier after the last cell."""
     walk = Walk(shape)
     x = walk.mean(walk.pointwise(walk.norm(walk.input)))
     walk.linear(walk.reshape(x, (shape[0],)), classes)

@@ -23,7 +23,7 @@ class ReLUConvNorm(nn.Sequential):
 
 
 def operation(name: str, channels: int) -> nn.Module:
-    """What one edge does; an edge with `none` has no module."""
+    """The module of one edge; an edge with `none` has no module."""
     match name:
         case "skip_connect":
             return nn.Identity()
@@ -76,14 +76,14 @@ class Reduction(nn.Module):
 
 
 def stem(inputs: int, channels: int) -> nn.Sequential:
-    """What comes before the first cell."""
+    """Convolution and norm."""
     return nn.Sequential(
         nn.Conv2d(inputs, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
     )
 
 
 def head(channels: int, classes: int) -> nn.Sequential:
-    """What comes after the last cell."""
+    """Norm, ReLU, global average pooling, classifier."""
     return nn.Sequential(
         nn.BatchNorm2d(channels),
         nn.ReLU(inplace=True),
@@ -101,7 +101,7 @@ class NasBench201(nn.Module):
         inputs: Channels of the images.
         channels: Channels in the first stage; doubled in each following one.
         cells: Cells in each stage.
-        classes: Logits.
+        classes: Number of output classes.
     """
 
     def __init__(

@@ -109,19 +109,18 @@ def canonical_form(architecture: Architecture) -> Dag:
 
 
 def function_graph(architecture: Architecture) -> Dag:
-    """What a cell computes: isomorphic for cells that compute the same function.
+    """The function of a cell as a graph: isomorphic for cells that compute the same function.
 
     Every node is a sum of terms, each a convolution's output (or the cell's input) pooled some
     number of times: skipping and adding keep the terms, pooling is linear and applies to each,
-    and a convolution makes a new term. What the output does not read is left out. Two
-    convolutions of the same term stay two: they have weights of their own. A convolution that
-    reads nothing still adds the shift of its norm, the same everywhere, which pooling keeps;
-    as a 1x1 convolution does with such terms.
+    and every convolution makes a new term, as it has weights of its own. Terms that do not reach
+    the output are omitted. A convolution without inputs adds the shift of its norm, a constant
+    over the image, which pooling and 1x1 convolutions keep constant.
     """
     terms: list[Counter[tuple[int, int]]] = [Counter({(0, 0): 1})]  # (vertex, times pooled)
     labels = ["input"]
     reads: list[Counter[tuple[int, int]]] = [Counter()]  # of each vertex
-    flat: set[int] = set()  # vertices that are the same everywhere in the image
+    flat: set[int] = set()  # vertices that are constant over the image
     edge = operations(architecture)
     for j in range(1, 4):
         node: Counter[tuple[int, int]] = Counter()
@@ -161,7 +160,7 @@ def function_graph(architecture: Architecture) -> Dag:
 
 
 def drawn(architecture: Architecture) -> Dag:
-    """The cell as Figure 1 of the paper has it, without the edges that carry nothing."""
+    """The cell as in Figure 1 of the paper, without the edges with `none`."""
     edges = operations(architecture).items()
     return Dag(
         ("input", "1", "2", "output"), tuple((i, j, op) for (i, j), op in edges if op != "none")

@@ -40,9 +40,9 @@ class NatsSize(nn.Module):
     """Stem; cell, reduction, cell, reduction, cell; classifier.
 
     Args:
-        channels: Of the five layers; the stem has those of the first.
+        channels: Channels of the five layers; the stem has those of the first.
         inputs: Channels of the images.
-        classes: Logits.
+        classes: Number of output classes.
     """
 
     def __init__(self, channels: Sequence[int], *, inputs: int, classes: int) -> None:

@@ -1,11 +1,11 @@
-"""NATS-Bench's size search space: how many channels each of five layers has.
+"""NATS-Bench's size search space: the channels of each of five layers.
 
 Dong, Liu, Musial & Gabrys, "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology
 and Size", TPAMI 2021. https://arxiv.org/abs/2009.00437. The layers are those of
 NAS-Bench-201's network with one cell in each stage: cell, reduction, cell, reduction, cell; the
 stem is as wide as the first. All cells are the same, `CELL`, as in the authors' code
-(AutoDL-Projects). In it a cell may change the number of channels: then the edges that leave its
-input do, and skipping becomes a 1x1 convolution with batch norm.
+(AutoDL-Projects). Where a cell changes the number of channels, the edges from its input do so,
+and skipping becomes a 1x1 convolution with batch norm.
 """
 
 from __future__ import annotations

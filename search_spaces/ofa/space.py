@@ -10,7 +10,7 @@ the subnets of the released supernets are `base="mobilenet_v3"` with `width` 1.0
 A value holds the blocks that are active, and no others. A deeper stage has more of them to
 decide, so a uniform draw over the members has all four blocks in 89 % of its stages, and two in
 1 %: the shallow are reached by mutation, which adds and removes one block as often, and by
-budgets (see `feasible`). The literature's notation is lists with an entry
+limits (see `Feasible`). The literature's notation is lists with an entry
 for every block of the supernet (`ks`, `e`) and every stage (`d`): those of inactive blocks are
 ignored when it is read, and written as the smallest option. For small images (see `Task`) the
 stem and the first stage keep the resolution.
@@ -42,7 +42,7 @@ LONGEST = DEPTHS[-1]
 
 
 class Stage(NamedTuple):
-    """What is not decided in a stage."""
+    """The fixed numbers of a stage."""
 
     outputs: int
     stride: int
@@ -51,12 +51,12 @@ class Stage(NamedTuple):
 
 
 class Base(NamedTuple):
-    """What is not decided in a network, at width 1."""
+    """The fixed numbers of a network, at width 1."""
 
     stem: int
     first: Block  # before the stages; channels at width 1
     stages: tuple[Stage, ...]
-    single: int  # so many of the last stages have always one block
+    single: int  # number of last stages that always have one block
     head: int
     features: int
     activation: str  # of stem and head

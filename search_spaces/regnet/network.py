@@ -37,8 +37,8 @@ class RegNetBlock(nn.Module):
     Args:
         inputs: Channels of the input.
         outputs: Channels of the output, and of everything inside.
-        stride: Of the 3x3 convolution.
-        groups: Likewise.
+        stride: Stride of the 3x3 convolution.
+        groups: Groups of the 3x3 convolution.
         squeezed: Channels inside the gate; 0 for none.
     """
 

@@ -3,8 +3,8 @@
 Radosavovic et al., "Designing Network Design Spaces", CVPR 2020, Section 3.3,
 https://arxiv.org/abs/2003.13678. Six decisions make a network: its depth, the initial width w_0,
 slope w_a and quantum w_m of that line, the width of the groups, and whether blocks have a
-squeeze-excite gate (RegNetY) or not (RegNetX). As in the paper, what does not come to four stages
-is not a member. The bottleneck ratio is 1, which the paper finds best, and the stem has 32
+squeeze-excite gate (RegNetY) or not (RegNetX). As in the paper, networks without exactly four
+stages are no members. The bottleneck ratio is 1, which the paper finds best, and the stem has 32
 channels. For small images (see `Task`) the stem and the first stage keep the resolution.
 """
 

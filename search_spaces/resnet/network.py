@@ -35,10 +35,10 @@ class ResidualBlock(nn.Module):
         inputs: Channels of the input.
         inner: Channels between the convolutions.
         outputs: Channels of the output.
-        stride: Of the first 3x3 convolution.
-        groups: Of the 3x3 convolution of a bottleneck.
-        bottleneck: Whether the convolutions are 1x1, 3x3, 1x1, or else 3x3, 3x3.
-        projection: Whether the shortcut is a convolution where the shape changes, or padding.
+        stride: Stride of the first 3x3 convolution.
+        groups: Groups of the 3x3 convolution of a bottleneck.
+        bottleneck: Convolutions of 1x1, 3x3 and 1x1 instead of 3x3 and 3x3.
+        projection: Change the shape in the shortcut by a convolution, not by padding.
     """
 
     def __init__(

@@ -8,8 +8,8 @@ Networks", CVPR 2017, Table 1, https://arxiv.org/abs/1611.05431. As torchvision 
 stride of a bottleneck is in its 3x3 convolution.
 
 For small images (see `Task`) the stem is the 3x3 convolution of the CIFAR networks; for others
-the 7x7 convolution and the pooling of the ImageNet networks. The shortcut where the shape changes
-is decided: `projection` (option B of the paper, its choice for ImageNet) or `padding` with zeros
+the 7x7 convolution and the pooling of the ImageNet networks. The kind of shortcut where the shape
+changes is a decision: `projection` (option B of the paper, its choice for ImageNet) or `padding` with zeros
 (option A, its choice for CIFAR-10, without parameters).
 """
 
@@ -52,7 +52,7 @@ class Plan(NamedTuple):
     """The numbers of one network."""
 
     stem: int
-    reduce: bool  # whether the stem divides the resolution by four
+    reduce: bool  # the stem divides the resolution by four
     blocks: tuple[Block, ...]
 
 
@@ -60,8 +60,8 @@ def space() -> SearchSpace:
     """Width, kind of block, kind of shortcut, and the depth of each stage; 0 for no fourth one.
 
     `inner` is the width inside a block as a multiple of the width of its stage, of which a
-    bottleneck puts out four times as much. `group_width` is the channels in each group in the
-    first stage; how many groups there are (the cardinality of Xie et al.) is the same in all.
+    bottleneck has four times as many output channels. `group_width` is the channels in each group in the
+    first stage; the number of groups (the cardinality of Xie et al.) is the same in all stages.
     """
     return SearchSpace(
         name="resnet",

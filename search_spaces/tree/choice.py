@@ -1,4 +1,4 @@
-"""A choice among options, of which some may hold decisions of their own."""
+"""A choice among options, some of which may hold further decisions."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from search_spaces.tree.node import (
     Choose,
     Decision,
     Node,
-    Place,
     PossibleDecision,
     Question,
+    Rebuild,
+    unchanged,
     unwanted,
-    whole,
 )
 from search_spaces.tree.ranges import Integer, Real
 from search_spaces.tree.values import SCALARS, Record, Value, freeze
 
-_NEAR = 1_000  # values: more is nothing to go through one by one
+_NEAR = 1_000  # most values of an option that are enumerated as neighbours
 
 
 class Choice(Node):
-    """One of `options`: plain values, or nodes for decisions that depend on this one.
+    """One of `options`: plain values, or nodes with decisions that depend on this one.
 
-    The value is the option itself, or a value of the option that is a node; so two options
-    must not share a value.
+    A value is a plain option, or a value of an option that is a node. No value may belong to two
+    options.
     """
 
     def __init__(self, *options: Value | Node) -> None:
@@ -48,7 +48,7 @@ class Choice(Node):
                 )
         self.options = options
         self._plain = not any(isinstance(option, Node) for option in options)
-        self._position = {  # of those that are values: 1 is not True, nor 1.0
+        self._position = {  # of plain options: 1 is not True, nor 1.0
             (type(option), option): index
             for index, option in enumerate(options)
             if not isinstance(option, Node)
@@ -80,13 +80,13 @@ class Choice(Node):
         inside = max(o.parts if isinstance(o, Node) else 0 for o in self.options)
         return int(len(self.options) > 1) + inside
 
-    def vary(self, value: Value, rng: Random) -> Value:
+    def walk_step(self, value: Value, rng: Random) -> Value:
         if self._plain:
-            return super().vary(value, rng)
+            return super().walk_step(value, rng)
         if len(self.options) > 1 and rng.randrange(self.parts) == 0:
             return self.sample(rng)
         option = self.options[self._index(value)]
-        return option.vary(value, rng) if isinstance(option, Node) else value
+        return option.walk_step(value, rng) if isinstance(option, Node) else value
 
     def check(self, value: object, path: str = "") -> Value:
         if isinstance(value, SCALARS):
@@ -106,7 +106,9 @@ class Choice(Node):
         if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
             likely = [error for option, error in inner if _resembles(option, value)]
             for errors in (likely, [error for _, error in inner]):
-                if len(errors) == 1:  # it can only have meant that one: say what is wrong inside
+                if (
+                    len(errors) == 1
+                ):  # it can only be meant for that option: report the error inside
                     raise ValueError(errors[0])
         wanted = ", ".join(label(option) for option in self.options)
         raise unwanted(path, f"one of {wanted}" if len(self.options) > 1 else wanted, value)
@@ -130,12 +132,14 @@ class Choice(Node):
             return other.sample(rng) if isinstance(other, Node) else other
         return self.options[index].resample(value, number - own, rng)
 
-    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
+    def decisions(
+        self, value: Value, path: str = "", rebuild: Rebuild = unchanged
+    ) -> Iterator[Decision]:
         index = self._index(value)
         option = self.options[index]
         if len(self.options) > 1:
 
-            def nearby() -> Iterator[Value]:
+            def neighbours() -> Iterator[Value]:
                 if isinstance(option, Node) and option.weight > _NEAR:
                     return
                 for other in self._all_but(index):
@@ -144,10 +148,10 @@ class Choice(Node):
                     elif other.weight <= _NEAR:
                         yield from other.points()
 
-            redraw = partial(self.resample, value, 0)
-            yield Decision(path, self._shown[index], index, self, redraw, nearby, place)
+            resample = partial(self.resample, value, 0)
+            yield Decision(path, self._shown[index], index, self, resample, neighbours, rebuild)
         if isinstance(option, Node):
-            yield from option.decisions(value, path, place)
+            yield from option.decisions(value, path, rebuild)
 
     def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
         inside = [o.all_decisions(path) if isinstance(o, Node) else {} for o in self.options]
@@ -231,7 +235,7 @@ def _same(a: object, b: object) -> bool:
 
 
 def _same_parts(option: Value, value: object) -> bool:
-    """Whether plain data of any depth, frozen or not, is the option."""
+    """True if plain data of any depth, frozen or not, equals the option."""
     match option:
         case Record():
             return (
@@ -249,7 +253,7 @@ def _same_parts(option: Value, value: object) -> bool:
 
 
 def _resembles(option: Node, value: object) -> bool:
-    """A quick look whether `value` can have been meant for `option`: its kind, its constants."""
+    """A quick test by type and constants: may `value` be meant for `option`?"""
     match option:
         case Struct():
             return (
@@ -273,7 +277,7 @@ def _accepts(node: Node, value: Value) -> bool:
 
 
 def _overlap(a: Value | Node, b: Value | Node) -> bool:
-    """Whether some value belongs to both options."""
+    """True if some value belongs to both options."""
     match a, b:
         case Choice(), _:
             return any(_overlap(option, b) for option in a.options)

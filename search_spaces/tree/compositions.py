@@ -13,17 +13,17 @@ from search_spaces.tree.node import (
     Choose,
     Decision,
     Node,
-    Place,
     PossibleDecision,
     Question,
+    Rebuild,
+    unchanged,
     unwanted,
-    whole,
 )
 from search_spaces.tree.values import Record, Scalar, Value, printable
 
 
 class Struct(Node):
-    """Every one of `fields`, by name."""
+    """All of `fields`, by name."""
 
     def __init__(self, **fields: Node) -> None:
         for name, node in fields.items():
@@ -36,7 +36,7 @@ class Struct(Node):
 
     @cached_property
     def constants(self) -> dict[str, Scalar]:
-        """The fields that can only be one scalar: they tell it apart from other structs."""
+        """Fields with a single, scalar value: they distinguish this struct from others."""
         only = {n: next(node.points()) for n, node in self.fields.items() if node.size == 1}
         return {name: value for name, value in only.items() if isinstance(value, Scalar)}
 
@@ -59,11 +59,11 @@ class Struct(Node):
     def _by_part(self) -> list[str]:
         return [name for name, node in self.fields.items() for _ in range(node.parts)]
 
-    def vary(self, value: Value, rng: Random) -> Value:
+    def walk_step(self, value: Value, rng: Random) -> Value:
         if not self.parts:
             return value
         name = rng.choice(self._by_part)
-        return value.replace(name, self.fields[name].vary(value[name], rng))
+        return value.replace(name, self.fields[name].walk_step(value[name], rng))
 
     def check(self, value: object, path: str = "") -> Value:
         if not isinstance(value, Mapping):
@@ -92,7 +92,7 @@ class Struct(Node):
 
     @cached_property
     def _by_number(self) -> list[tuple[str, int]]:
-        """Where their number is fixed: the field that each decision is in, and its number there."""
+        """Field of each decision, and its number there, if `fixed_count` is not None."""
         fields = self.fields.items()
         return [(name, n) for name, node in fields for n in range(node.fixed_count or 0)]
 
@@ -112,11 +112,13 @@ class Struct(Node):
             number -= count
         raise AssertionError(f"{value!r} has no decision {number} more")
 
-    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
+    def decisions(
+        self, value: Value, path: str = "", rebuild: Rebuild = unchanged
+    ) -> Iterator[Decision]:
         for name, node in self.fields.items():
 
             def put(new: Value, name: str = name) -> Value:
-                return place(value.replace(name, new))
+                return rebuild(value.replace(name, new))
 
             yield from node.decisions(value[name], _dot(path, name), put)
 
@@ -138,7 +140,7 @@ class Struct(Node):
 
 
 class Repeat(Node):
-    """Between `low` and `high` values of `item`; how many is a decision of its own."""
+    """From `low` to `high` values of `item`; their number is a decision."""
 
     def __init__(self, item: Node, low: int, high: int) -> None:
         if not isinstance(item, Node):
@@ -170,14 +172,14 @@ class Repeat(Node):
     def parts(self) -> int:
         return int(self.low < self.high) + self.high * self.item.parts
 
-    def vary(self, value: Value, rng: Random) -> Value:
+    def walk_step(self, value: Value, rng: Random) -> Value:
         if self.low < self.high and rng.randrange(self.parts) == 0:
-            other = self.sample(rng)  # of another length, most likely: what both have stays
+            other = self.sample(rng)  # mostly of another length; items at common positions are kept
             return value[: len(other)] + other[len(value) :]
         if not value:
             return value
         i = rng.randrange(len(value))
-        return (*value[:i], self.item.vary(value[i], rng), *value[i + 1 :])
+        return (*value[:i], self.item.walk_step(value[i], rng), *value[i + 1 :])
 
     def check(self, value: object, path: str = "") -> Value:
         count = f"{self.low}" if self.low == self.high else f"{self.low} to {self.high}"
@@ -211,11 +213,13 @@ class Repeat(Node):
         i = rng.randrange(count + 1)
         return (*value[:i], self.item.sample(rng), *value[i:])
 
-    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
+    def decisions(
+        self, value: Value, path: str = "", rebuild: Rebuild = unchanged
+    ) -> Iterator[Decision]:
         count = len(value)
         if self.low < self.high:
 
-            def nearby() -> Iterator[Value]:
+            def neighbours() -> Iterator[Value]:
                 if count > self.low:
                     for i in range(count):
                         yield value[:i] + value[i + 1 :]
@@ -224,13 +228,13 @@ class Repeat(Node):
                         for item in self.item.points():
                             yield (*value[:i], item, *value[i:])
 
-            redraw = partial(self._resize, value)
+            resample = partial(self._resize, value)
             at = count - self.low
-            yield Decision(_dot(path, "length"), count, at, self, redraw, nearby, place)
+            yield Decision(_dot(path, "length"), count, at, self, resample, neighbours, rebuild)
         for i, item in enumerate(value):
 
             def put(new: Value, i: int = i) -> Value:
-                return place((*value[:i], new, *value[i + 1 :]))
+                return rebuild((*value[:i], new, *value[i + 1 :]))
 
             yield from self.item.decisions(item, f"{path}[{i}]", put)
 

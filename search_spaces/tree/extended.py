@@ -1,4 +1,4 @@
-"""A tree that takes in more than it searches."""
+"""A node that searches one tree and accepts values of a larger one."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from random import Random
 
-from search_spaces.tree import Choose, Decision, Node, Place, PossibleDecision
+from search_spaces.tree import Choose, Decision, Node, PossibleDecision, Rebuild
 from search_spaces.tree.values import Value
 
 
 class Extended(Node):
-    """The values of `node`; values of `guests` are taken too, but never drawn or counted.
+    """A node that samples, counts and enumerates `node`, and accepts values of `extension`.
 
-    So published networks of a neighbouring space can be compiled, compared and mutated (they
-    stay among the guests), while `node` alone is searched.
+    Published networks of a neighbouring space can be compiled, compared and mutated (within the
+    extension), while `node` alone is searched.
 
     Args:
-        node: What is searched.
-        guests: What is taken too.
-        is_guest: Tells by a glance which of them a checked value belongs to.
+        node: Tree that is searched.
+        extension: Tree of the other accepted values.
+        in_extension: Tells which of the two trees a checked value belongs to.
     """
 
-    def __init__(self, node: Node, guests: Node, is_guest: Callable[[Value], bool]) -> None:
-        self.node, self.guests, self._is_guest = node, guests, is_guest
+    def __init__(self, node: Node, extension: Node, in_extension: Callable[[Value], bool]) -> None:
+        self.node, self.extension, self._is_guest = node, extension, in_extension
 
     @cached_property
     def size(self) -> int | float:
@@ -40,8 +40,8 @@ class Extended(Node):
     def parts(self) -> int:
         return self.node.parts
 
-    def vary(self, value: Value, rng: Random) -> Value:
-        return self._home(value).vary(value, rng)
+    def walk_step(self, value: Value, rng: Random) -> Value:
+        return self._tree_of(value).walk_step(value, rng)
 
     def points(self) -> Iterator[Value]:
         return self.node.points()
@@ -52,20 +52,20 @@ class Extended(Node):
         except ValueError as error:
             first = error
         try:
-            return self.guests.check(value, path)
+            return self.extension.check(value, path)
         except ValueError as error:
             raise ValueError(f"{first}; or {error}") from None
 
     def count(self, value: Value) -> int:
-        return self._home(value).count(value)
+        return self._tree_of(value).count(value)
 
     def resample(self, value: Value, number: int, rng: Random) -> Value:
-        return self._home(value).resample(value, number, rng)
+        return self._tree_of(value).resample(value, number, rng)
 
     def decisions(
-        self, value: Value, path: str = "", place: Place = lambda value: value
+        self, value: Value, path: str = "", rebuild: Rebuild = lambda value: value
     ) -> Iterator[Decision]:
-        return self._home(value).decisions(value, path, place)
+        return self._tree_of(value).decisions(value, path, rebuild)
 
     def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
         return self.node.all_decisions(path)
@@ -74,8 +74,8 @@ class Extended(Node):
         return self.node.decide(choose, path)
 
     def crossover(self, a: Value, b: Value, rng: Random) -> Value:
-        home = self._home(a)
-        return home.crossover(a, b, rng) if home is self._home(b) else rng.choice((a, b))
+        home = self._tree_of(a)
+        return home.crossover(a, b, rng) if home is self._tree_of(b) else rng.choice((a, b))
 
-    def _home(self, value: Value) -> Node:
-        return self.guests if self._is_guest(value) else self.node
+    def _tree_of(self, value: Value) -> Node:
+        return self.extension if self._is_guest(value) else self.node

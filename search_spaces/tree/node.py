@@ -1,4 +1,4 @@
-"""What every node of a tree of decisions can do."""
+"""Nodes of a tree of decisions, and the decisions of a value."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from typing import NamedTuple, TypeAlias
 
 from search_spaces.tree.values import Scalar, Value
 
-Place: TypeAlias = Callable[[Value], Value]  # puts a part back into the whole it came from
-# What was decided: the index of an option, or for a real number where it lies in its range, 0..1.
+Rebuild: TypeAlias = Callable[[Value], Value]  # the whole value around a new part
+# Answer to a question: the index of an option, or the position of a real number in its range, 0..1.
 Answer: TypeAlias = int | float
 
 
 class Decision(NamedTuple):
-    """One active decision of a value, and the ways to take it differently."""
+    """One active decision of a value, and its alternatives."""
 
     path: str  # "stages[2].kernel"
-    option: Scalar  # what was decided; for an option that is not a scalar, its label
+    option: Scalar  # the option taken; its label if it is not a scalar
     answer: Answer
     node: Node
-    redraw_part: Callable[[Random], Value]
-    nearby_parts: Callable[[], Iterator[Value]]
-    place: Place
+    resample_part: Callable[[Random], Value]
+    neighbouring_parts: Callable[[], Iterator[Value]]
+    rebuild: Rebuild
 
-    def redraw(self, rng: Random) -> Value:
-        """The whole value with another option here."""
-        return self.place(self.redraw_part(rng))
+    def resample(self, rng: Random) -> Value:
+        """Draw a whole value with another option here."""
+        return self.rebuild(self.resample_part(rng))
 
-    def nearby(self) -> Iterator[Value]:
-        """All whole values one step away here."""
-        return map(self.place, self.nearby_parts())
+    def neighbours(self) -> Iterator[Value]:
+        """All whole values one step away in this decision."""
+        return map(self.rebuild, self.neighbouring_parts())
 
 
 class PossibleDecision(NamedTuple):
@@ -45,18 +45,18 @@ class PossibleDecision(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A decision that is to be taken."""
+    """A decision to be taken."""
 
     path: str  # as in `Decision`
     node: Node
-    weights: Sequence[int]  # how many values each answer leads to; empty: a real number is wanted
+    weights: Sequence[int]  # number of values with each answer; empty for a real number
 
 
 Choose: TypeAlias = Callable[[Question], Answer]
 
 
-def whole(value: Value) -> Value:
-    """The place of what is not part of anything."""
+def unchanged(value: Value) -> Value:
+    """The `Rebuild` of a value that is not part of another."""
     return value
 
 
@@ -66,26 +66,26 @@ class Node(ABC):
     @cached_property
     @abstractmethod
     def size(self) -> int | float:
-        """How many values there are: exact, and `math.inf` when a real number is among them."""
+        """Exact number of values; `math.inf` with real numbers."""
 
     @cached_property
     @abstractmethod
     def weight(self) -> int:
-        """Like `size`, with every real number counted once: what uniform sampling weighs by."""
+        """Number of values, counting each real number as one: the weight in uniform sampling."""
 
     @cached_property
     def parts(self) -> int:
-        """How many parts a step of a walk chooses from; none where there is a single value."""
+        """Number of parts that `walk_step` chooses from; 0 if there is a single value."""
         return int(self.size > 1)
 
     @abstractmethod
     def sample(self, rng: Random) -> Value:
         """Draw one value, each with the same probability (density, for real numbers)."""
 
-    def vary(self, value: Value, rng: Random) -> Value:
-        """Draw one part of `value` anew: a step of a walk that comes by all values equally often.
+    def walk_step(self, value: Value, rng: Random) -> Value:
+        """Resample one part of `value`: a step of a random walk with uniform distribution.
 
-        Unlike `mutate`, it is as likely as the step back, whatever depends on the part.
+        Unlike `mutate`, a step is as likely as the step back, whatever depends on the part.
         """
         other = value
         while self.parts and other == value:
@@ -94,28 +94,30 @@ class Node(ABC):
 
     @abstractmethod
     def check(self, value: object, path: str = "") -> Value:
-        """Return `value` frozen (lists and dicts from JSON are taken too).
+        """Validate a value and return it frozen; lists and dicts from JSON are accepted.
 
         Raises:
-            ValueError: it is not a value of this tree; names the path, what was wanted and got.
+            ValueError: it is not a value of this tree; says where, and what was wanted and got.
         """
 
     @property
     def fixed_count(self) -> int | None:
-        """What `count` is of every value; None where it depends on the value."""
+        """The `count` of every value; None if it depends on the value."""
         return None
 
     @abstractmethod
     def count(self, value: Value) -> int:
-        """How many active decisions of `value` have an alternative."""
+        """Number of active decisions of `value` with an alternative."""
 
     @abstractmethod
     def resample(self, value: Value, number: int, rng: Random) -> Value:
-        """Draw a value in which decision `number`, as `decisions` lists them, is another."""
+        """Draw a value that differs in decision `number`, in the order of `decisions`."""
 
     @abstractmethod
-    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
-        """Every active decision of `value` that has an alternative, in the order of the tree."""
+    def decisions(
+        self, value: Value, path: str = "", rebuild: Rebuild = unchanged
+    ) -> Iterator[Decision]:
+        """Every active decision of `value` with an alternative, in the order of the tree."""
 
     @abstractmethod
     def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
@@ -127,10 +129,10 @@ class Node(ABC):
 
     @abstractmethod
     def decide(self, choose: Choose, path: str = "") -> Value:
-        """Build a value: `choose` takes its decisions, one by one in the order of the tree.
+        """Build a value from the answers of `choose`, in the order of the tree.
 
-        It is asked where there is an alternative, given the answers before. The answers of the
-        decisions of a value, by path and node, build that value again.
+        `choose` is called for each decision with an alternative, given the answers before. The
+        answers of the decisions of a value, by path and node, build that value again.
         """
 
     @abstractmethod
@@ -139,7 +141,7 @@ class Node(ABC):
 
     @abstractmethod
     def points(self) -> Iterator[Value]:
-        """All values in a fixed order, with each real number at the middle of its range."""
+        """All values in a fixed order, each real number at the middle of its range."""
 
     def __iter__(self) -> Iterator[Value]:
         if self.size == math.inf:
@@ -147,7 +149,7 @@ class Node(ABC):
         return self.points()
 
     def mutate(self, value: Value, rng: Random) -> Value:
-        """Draw a value in which one decision of `value` is taken differently.
+        """Draw a value that differs from `value` in one decision.
 
         Raises:
             ValueError: the tree has a single value, so there is no other.
@@ -160,13 +162,13 @@ class Node(ABC):
     def neighbours(self, value: Value) -> Iterator[Value]:
         """All distinct values one decision away; ordinal decisions move one step.
 
-        What becomes active with another option is enumerated whole, with its real numbers
-        at the middle, so the relation is symmetric on trees without real numbers. An option of
-        over a thousand values is no step away from the others, nor they from it: that is a jump.
+        Decisions that become active with another option are enumerated, real numbers at the
+        middle, so the relation is symmetric on trees without real numbers. An option with over a
+        thousand values is not a neighbour of the others, nor they of it.
         """
         seen = {value}
         for decision in self.decisions(value):
-            for other in decision.nearby():
+            for other in decision.neighbours():
                 if other not in seen:
                     seen.add(other)
                     yield other
@@ -182,7 +184,7 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
 def unwanted(path: str, wanted: str, got: object) -> ValueError:
-    """The error of a value that is not what a node wants."""
+    """The error for a value that a node does not accept."""
     text = _SHORT.repr(got)
     text = text if len(text) <= 80 else f"{text[:77]}..."
     return ValueError(f"{path or 'value'}: want {wanted}, got {text}")

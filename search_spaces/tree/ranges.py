@@ -11,11 +11,11 @@ from search_spaces.tree.node import (
     Choose,
     Decision,
     Node,
-    Place,
     PossibleDecision,
     Question,
+    Rebuild,
+    unchanged,
     unwanted,
-    whole,
 )
 from search_spaces.tree.values import Value
 
@@ -45,8 +45,8 @@ class Integer(Node):
     def sample(self, rng: Random) -> Value:
         return rng.choice(self._range)
 
-    def vary(self, value: Value, rng: Random) -> Value:
-        distance = round((len(self._range) - 1) ** rng.random())  # near or far, on any scale
+    def walk_step(self, value: Value, rng: Random) -> Value:
+        distance = round((len(self._range) - 1) ** rng.random())  # uniform in its logarithm
         other = value + self.step * distance * rng.choice((-1, 1))
         return other if other in self._range else value
 
@@ -71,16 +71,18 @@ class Integer(Node):
             if other != index and 0 <= other <= last:
                 return self._range[other]
 
-    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
+    def decisions(
+        self, value: Value, path: str = "", rebuild: Rebuild = unchanged
+    ) -> Iterator[Decision]:
         if self.low == self.high:
             return
 
-        def nearby() -> Iterator[Value]:
+        def neighbours() -> Iterator[Value]:
             steps = (value - self.step, value + self.step)
             return (other for other in steps if other in self._range)
 
-        redraw = partial(self.resample, value, 0)
-        yield Decision(path, value, self._range.index(value), self, redraw, nearby, place)
+        resample = partial(self.resample, value, 0)
+        yield Decision(path, value, self._range.index(value), self, resample, neighbours, rebuild)
 
     def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
         return {path: PossibleDecision((self,), True)} if self.low < self.high else {}
@@ -100,7 +102,7 @@ class Integer(Node):
 class Real(Node):
     """A real number from `low` to `high`; uniform, or uniform in its logarithm.
 
-    Drawn values are rounded to four significant digits, so that they can be read and typed.
+    Sampled values are rounded to four significant digits, so that they can be read and typed.
     """
 
     def __init__(self, low: float, high: float, *, log: bool = False) -> None:
@@ -120,13 +122,13 @@ class Real(Node):
         return 1
 
     def unit(self, value: float) -> float:
-        """Where `value` lies in the range, 0..1, on its scale."""
+        """Position of `value` in the range, 0..1, on its scale."""
         if self.log:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
     def at(self, unit: float) -> float:
-        """The value at `unit`, 0..1: the inverse of `unit()`, to four significant digits."""
+        """The value at position `unit`, 0..1, to four significant digits: the inverse of `unit()`."""
         if self.log:
             value = self.low * (self.high / self.low) ** unit
         else:
@@ -156,13 +158,17 @@ class Real(Node):
             if 0 <= other <= 1 and self.at(other) != value:
                 return self.at(other)
 
-    def decisions(self, value: Value, path: str = "", place: Place = whole) -> Iterator[Decision]:
+    def decisions(
+        self, value: Value, path: str = "", rebuild: Rebuild = unchanged
+    ) -> Iterator[Decision]:
         unit = self.unit(value)
 
-        def nearby() -> Iterator[Value]:
+        def neighbours() -> Iterator[Value]:
             return (self.at(min(max(unit + step, 0.0), 1.0)) for step in (-0.1, 0.1))
 
-        yield Decision(path, value, unit, self, partial(self.resample, value, 0), nearby, place)
+        yield Decision(
+            path, value, unit, self, partial(self.resample, value, 0), neighbours, rebuild
+        )
 
     def all_decisions(self, path: str = "") -> dict[str, PossibleDecision]:
         return {path: PossibleDecision((self,), True)}

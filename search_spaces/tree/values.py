@@ -8,35 +8,35 @@ from typing import Any, TypeAlias
 
 Scalar: TypeAlias = bool | int | float | str | None
 SCALARS = (bool, int, float, str, type(None))  # the same, as `isinstance` takes it fastest
-Value: TypeAlias = Any  # Scalar | tuple[Value, ...] | Record, but for mypy's sake: it cannot index
+Value: TypeAlias = Any  # Scalar | tuple[Value, ...] | Record, which mypy cannot index
 
 
 class Record(Mapping[str, Value]):
     """The value of a `Struct`: an immutable, hashable mapping from field name to value.
 
-    A search holds some for every trial, so the names are shared by all records that have them.
+    Records with the same names share one table of them: a search holds several for every trial.
     """
 
-    __slots__ = ("_hash", "_places", "_values")
+    __slots__ = ("_hash", "_positions", "_values")
 
     def __init__(self, fields: Mapping[str, Value]) -> None:
-        self._places = _places(tuple(fields))
+        self._positions = _positions(tuple(fields))
         self._values = tuple(fields.values())
         self._hash: int | None = None
 
     def __getitem__(self, name: str) -> Value:
-        return self._values[self._places[name]]
+        return self._values[self._positions[name]]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self._positions)
 
     def __len__(self) -> int:
         return len(self._values)
 
-    # The views of a dict are several times faster than those that `Mapping` makes.
+    # The views of a dict are several times faster than those of `Mapping`.
 
     def keys(self) -> KeysView[str]:
-        return self._places.keys()
+        return self._positions.keys()
 
     def values(self) -> ValuesView[Value]:
         return self._dict().values()
@@ -47,13 +47,13 @@ class Record(Mapping[str, Value]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
             return False
-        if self._places is other._places:
+        if self._positions is other._positions:
             return self._values == other._values
         return self._dict() == other._dict()
 
     def __hash__(self) -> int:
         if self._hash is None:
-            self._hash = hash(frozenset(zip(self._places, self._values, strict=True)))
+            self._hash = hash(frozenset(zip(self._positions, self._values, strict=True)))
         return self._hash
 
     def __reduce__(self) -> tuple[type[Record], tuple[dict[str, Value]]]:
@@ -69,25 +69,25 @@ class Record(Mapping[str, Value]):
         return Record({**self._dict(), name: value})
 
     def _dict(self) -> dict[str, Value]:
-        return dict(zip(self._places, self._values, strict=True))
+        return dict(zip(self._positions, self._values, strict=True))
 
 
 @lru_cache(maxsize=1 << 12)
-def _places(names: tuple[str, ...]) -> Mapping[str, int]:
-    """Where the value of each name is."""
-    return {name: place for place, name in enumerate(names)}
+def _positions(names: tuple[str, ...]) -> Mapping[str, int]:
+    """The position of each name."""
+    return {name: position for position, name in enumerate(names)}
 
 
 def printable(name: str) -> str:
-    """`name` as it can be shown on a terminal."""
+    """`name`, escaped if it has characters that a terminal cannot show."""
     return name if name.isprintable() else ascii(name)
 
 
 def freeze(value: object) -> Value:
-    """Dicts become `Record`s and lists tuples, all the way down.
+    """Turn dicts into `Record`s and lists into tuples, recursively.
 
     Raises:
-        ValueError: something in it is not plain data.
+        ValueError: a part is not plain data.
     """
     match value:
         case Record():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SelfAttention(nn.Module):
-    """Every token reads all tokens, through heads of 64 features.
+    """Multi-head self-attention with heads of 64 features.
 
     Vaswani et al., "Attention Is All You Need", NeurIPS 2017, Section 3.2.2.
     """
@@ -47,7 +47,7 @@ class TransformerBlock(nn.Module):
 
     Args:
         width: Features of a token.
-        heads: Of the attention.
+        heads: Heads of the attention.
         hidden: Features inside the perceptron.
     """
 
@@ -71,7 +71,7 @@ class TransformerBlock(nn.Module):
 
 
 class Positions(nn.Module):
-    """Add to every token what is learned for its place."""
+    """Add a learned position embedding to every token."""
 
     def __init__(self, tokens: int, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Vision transformers: how deep, how wide, how many heads, how wide the perceptrons.
+"""Vision transformers: depth, embedding width, heads and perceptron ratios.
 
 Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, https://arxiv.org/abs/2010.11929,
 with the decisions of Chen et al., "AutoFormer: Searching Transformers for Visual Recognition",

@@ -68,7 +68,7 @@ def test_relabelled_larger_dags():
 
 
 def ring_of_triangles(*cycles):
-    """Every vertex points at the two edges of its cycle: what colours alone do not tell apart."""
+    """Two cycles that refinement of colours alone does not distinguish."""
     corners = [corner for cycle in cycles for corner in cycle]
     labels = ["corner"] * len(corners) + ["side"] * len(corners)
     ahead = {a: b for cycle in cycles for a, b in zip(cycle, [*cycle[1:], cycle[0]], strict=True)}

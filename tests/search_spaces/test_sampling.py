@@ -44,7 +44,7 @@ def perceptrons():
     ],
 )
 def test_every_member_is_drawn(request, fixture, task, share, draws, uneven):
-    """`uneven` bounds the variance of how often each is drawn, over what uniform draws have."""
+    """`uneven` bounds the variance of the counts, relative to that of uniform draws."""
     space, costs = request.getfixturevalue(fixture)
     limit = sorted(costs.values())[int(share * len(costs))]
     members = {a for a, cost in costs.items() if cost <= limit}
@@ -85,7 +85,7 @@ def test_what_nothing_meets_is_refused_with_the_least_there_is(limits, cells):
 
 
 def test_limits_are_met_where_walks_downhill_get_stuck():
-    """The least cell of one in 100,000, which no change of one decision leads to."""
+    """One cell in 100,000 is smallest, and no change of one decision leads to it."""
     space = search_spaces.get("nasbench101")
     feasible = Feasible(space, IMAGES, Limits(max_parameters=227_274))
     assert feasible.cost(feasible.sample(Random(0))).parameters <= 227_274
@@ -110,7 +110,7 @@ def test_a_draw_depends_on_its_generator_alone(name):
         assert drawn == two.sample(Random(seed))
         assert drawn in space
         assert one.cost(drawn).parameters <= costs[1]
-        assert one.admits(one.crossover(drawn, one.sample(Random(99)), Random(seed)))
+        assert one.is_feasible(one.crossover(drawn, one.sample(Random(99)), Random(seed)))
 
 
 LIMITS = {  # about one architecture in 100,000 has no more: scripts/benchmark_spaces.py
@@ -122,12 +122,12 @@ LIMITS = {  # about one architecture in 100,000 has no more: scripts/benchmark_s
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_rare_members_are_drawn_fast(name):
-    """500 a second is the aim; a fifth of it is asked for here, on whatever machine this is."""
+    """The aim is 500 a second; the test wants a fifth, for slow machines."""
     feasible = Feasible(search_spaces.get(name), IMAGES, Limits(max_parameters=LIMITS[name]))
     rng = Random(0)
     start = process_time()
     drawn: list[Architecture] = [feasible.sample(rng) for _ in range(100)]
     assert process_time() - start < 1.0
-    assert all(map(feasible.admits, drawn))
+    assert all(map(feasible.is_feasible, drawn))
     if name != "resnet":  # of which four architectures fit
         assert len(set(drawn)) > 90

@@ -50,6 +50,8 @@ def test_digests_are_the_same_in_another_process():
     ("name", "message"),
     [
         ("nothing", "want a search space (nasbench201, "),
+        ("resnt", "path/to/file.py:space), got 'resnt'; did you mean resnet?"),
+        ("mlp:max_layer=2", "(max_layers), got 'max_layer'; did you mean max_layers?"),
         ("nasbench201:cells=many", "nasbench201: want cells as int, got 'many'"),
         ("nasbench201:cell=1", "want one of its settings (channels, cells), got 'cell'"),
         ("nasbench201:1", "want nasbench201:setting=value"),

@@ -15,7 +15,7 @@ IMAGENET = Task((3, 224, 224), classes=1000)
 
 
 def torchvision_network(name: str, **settings: Any) -> nn.Module:
-    """Without weights: on the meta device."""
+    """Build the network on the meta device, without weights."""
     design = BlockParams.from_init_params
 
     def design_with_numbers(**options: Any) -> BlockParams:  # RegNet computes widths with tensors

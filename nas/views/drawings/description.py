@@ -18,7 +18,7 @@ from search_spaces.dag import Dag
 from search_spaces.tree.values import Value
 
 if TYPE_CHECKING:
-    from search_spaces.cost.layer_profile import Layer
+    from search_spaces.cost.layer_profile import LayerProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,11 @@ def describe(
     )
 
 
-def _profile(space: SearchSpace, architecture: Architecture, task: Task) -> Layer | None:
-    from search_spaces.cost.layer_profile import layer_profiles
+def _profile(space: SearchSpace, architecture: Architecture, task: Task) -> LayerProfile | None:
+    from search_spaces.cost.layer_profile import profile_network
 
     try:
-        return layer_profiles(lambda: space.build(architecture, task), task.input_shape)
+        return profile_network(lambda: space.build(architecture, task), task.input_shape)
     except Exception:  # a user's space may build a network that does not run
         return None
 

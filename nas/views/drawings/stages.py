@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from search_spaces.cost.layer_profile import Layer
+    from search_spaces.cost.layer_profile import LayerProfile
 
 CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
 _SILENT = ("identity", "dropout", "flatten")
@@ -51,7 +51,7 @@ class Stage:
         return "x".join(map(str, self.rows[0].output_shape[1:])) or "features"
 
 
-def stages_of(network: Layer, before: Layer | None = None) -> tuple[Stage, ...]:
+def stages_of(network: LayerProfile, before: LayerProfile | None = None) -> tuple[Stage, ...]:
     """The stages of a network; rows that the network `before` lacks are marked."""
     rows = list(_rows(network))
     if before is not None:
@@ -66,10 +66,10 @@ def shape_text(shape: Iterable[int]) -> str:
     return "x".join(map(str, shape))
 
 
-def _rows(network: Layer) -> Iterator[Row]:
+def _rows(network: LayerProfile) -> Iterator[Row]:
     blocks = [_row(block) for block in _blocks(network)]
     if outside := network.parameters - sum(row.parameters for row in blocks):
-        start = Row(1, "", "learned outside of layers", network.reads, outside, 0)
+        start = Row(1, "", "learned outside of layers", network.input_shape, outside, 0)
         blocks.insert(0, start)
     for _, equal in groupby(blocks, key=lambda row: row[1:]):
         same = list(equal)
@@ -99,9 +99,9 @@ def _marked(rows: Sequence[Row], before: Sequence[Row]) -> list[Row]:
     return marked
 
 
-def _blocks(network: Layer) -> Iterator[list[Layer]]:
+def _blocks(network: LayerProfile) -> Iterator[list[LayerProfile]]:
     """The blocks: one layer with parts each, or plain layers of which at most one has MACs."""
-    plain: list[Layer] = []
+    plain: list[LayerProfile] = []
     for layer in _opened(network.parts or (network,)):
         if _is_block(layer):
             if plain:
@@ -117,39 +117,42 @@ def _blocks(network: Layer) -> Iterator[list[Layer]]:
         yield plain
 
 
-def _opened(layers: Iterable[Layer]) -> Iterator[Layer]:
+def _opened(layers: Iterable[LayerProfile]) -> Iterator[LayerProfile]:
     for layer in layers:
         if layer.kind in CONTAINERS:
             yield from _opened(layer.parts)
-        elif layer.what not in _SILENT:
+        elif layer.description not in _SILENT:
             yield layer
 
 
-def _is_block(layer: Layer) -> bool:
+def _is_block(layer: LayerProfile) -> bool:
     """True for a layer with several that have MACs, or with parts of which none has."""
     return sum(bool(leaf.macs) for leaf in layer.leaves()) > 1 or (
         bool(layer.parts) and not layer.macs
     )
 
 
-def _row(block: list[Layer]) -> Row:
+def _row(block: list[LayerProfile]) -> Row:
     last = block[-1]
     if _is_block(last):
         name, inside = last.kind, _inside(last)
     else:
         leaves = (leaf for layer in block for leaf in layer.leaves())
-        name, inside = "", ", ".join(_text(leaf) for leaf in leaves if leaf.what not in _SILENT)
+        name, inside = (
+            "",
+            ", ".join(_text(leaf) for leaf in leaves if leaf.description not in _SILENT),
+        )
     return Row(
         1,
         name,
         inside,
-        last.makes,
+        last.output_shape,
         sum(layer.parameters for layer in block),
         sum(layer.macs for layer in block),
     )
 
 
-def _inside(block: Layer) -> str:
+def _inside(block: LayerProfile) -> str:
     texts = list(_computing(block.parts))
     if len(texts) <= _IN_FULL:
         return ", ".join(texts)
@@ -157,7 +160,7 @@ def _inside(block: Layer) -> str:
     return ", ".join(f"{n} x {what}" if n > 1 else what for what, n in counts.items())
 
 
-def _computing(layers: Iterable[Layer]) -> Iterator[str]:
+def _computing(layers: Iterable[LayerProfile]) -> Iterator[str]:
     """Texts of the layers with MACs; a smaller block with several of them is named instead."""
     for layer in layers:
         several = sum(bool(leaf.macs) for leaf in layer.leaves()) > 1
@@ -170,14 +173,16 @@ def _computing(layers: Iterable[Layer]) -> Iterator[str]:
             yield from _computing(layer.parts)
 
 
-def _text(layer: Layer) -> str:
-    wider = layer.macs and layer.makes
-    return f"{layer.what} > {layer.makes[_axis(layer)]}" if wider else layer.what
+def _text(layer: LayerProfile) -> str:
+    wider = layer.macs and layer.output_shape
+    return (
+        f"{layer.description} > {layer.output_shape[_axis(layer)]}" if wider else layer.description
+    )
 
 
-def _axis(layer: Layer) -> int:
+def _axis(layer: LayerProfile) -> int:
     """The axis of the channels of an image or sequence, or of the features after a linear layer."""
-    return -1 if layer.what == "linear" else 0
+    return -1 if layer.description == "linear" else 0
 
 
 def total(stages: Sequence[Stage]) -> Row:

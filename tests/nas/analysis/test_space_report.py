@@ -11,8 +11,9 @@ from random import Random
 import pytest
 
 import search_spaces
-from nas.analysis.space_report import lines, report, usual_task
+from nas.analysis.space_report import report, usual_task
 from nas.cli import main as cli
+from nas.views.terminal.space import lines
 from search_spaces import Choice, Cost, Feasible, Integer, Limits, SearchSpace, Struct, Task
 
 ROOT = Path(__file__).parents[3]
@@ -112,7 +113,8 @@ def test_the_toolkits_own_spaces_have_no_traps_and_need_no_torch(name):
     code = (
         "import sys\n"
         "from search_spaces import load\n"
-        "from nas.analysis.space_report import lines, report, usual_task\n"
+        "from nas.analysis.space_report import report, usual_task\n"
+        "from nas.views.terminal.space import lines\n"
         f"space = load({name!r})\n"
         "document = report(space, usual_task(space, 10))\n"
         "assert not document['warnings'], document['warnings']\n"

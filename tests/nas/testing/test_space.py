@@ -54,7 +54,7 @@ class Resampling(Choice):
 
     def decisions(self, value, *args):
         for decision in super().decisions(value, *args):
-            yield decision._replace(redraw_part=lambda _: value)
+            yield decision._replace(resample_part=lambda _: value)
 
 
 class Undecided(Choice):

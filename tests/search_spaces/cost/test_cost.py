@@ -1,4 +1,4 @@
-"""What `Walk` counts against what `measure` sees, for layers that few spaces use."""
+"""Costs by `Walk` and by `measure` are equal, for layers that few spaces use."""
 
 import pytest
 import torch

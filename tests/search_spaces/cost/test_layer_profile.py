@@ -1,4 +1,4 @@
-"""What a network is said to consist of, against what its space says it costs."""
+"""Profiles of networks agree with the costs of their spaces."""
 
 from random import Random
 
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import search_spaces
-from search_spaces.cost.layer_profile import layer_profiles
+from search_spaces.cost.layer_profile import profile_network
 from tests.drawn import SPACES, task_for
 
 
@@ -18,10 +18,10 @@ def test_the_parts_of_a_network_add_up_to_its_cost(name):
     space = search_spaces.load(SPACES[name])
     task = task_for(space)
     architecture = space.sample(Random(2))
-    whole = layer_profiles(lambda: space.build(architecture, task), task.input_shape)
+    whole = profile_network(lambda: space.build(architecture, task), task.input_shape)
     cost = space.cost(architecture, task)
     assert (whole.parameters, whole.macs) == (cost.parameters, cost.macs)
-    assert (whole.reads, whole.makes) == (task.input_shape, (task.classes,))
+    assert (whole.input_shape, whole.output_shape) == (task.input_shape, (task.classes,))
     assert sum(leaf.macs for leaf in whole.leaves()) <= whole.macs
 
 
@@ -35,14 +35,14 @@ def test_what_is_called_twice_costs_twice_and_is_learned_once():
         def forward(self, x):
             return self.layer(self.layer(x))
 
-    whole = layer_profiles(Twice, (6,))
+    whole = profile_network(Twice, (6,))
     assert (whole.parameters, whole.macs) == (6 * 6 + 6 + 5, 2 * 36)
     assert [part.parameters for part in whole.parts] == [42, 0]
     assert [part.macs for part in whole.parts] == [36, 36]
 
 
 @pytest.mark.parametrize(
-    ("module", "shape", "what"),
+    ("module", "shape", "description"),
     [
         (nn.Conv2d(8, 8, 3, padding=1, groups=8), (8, 4, 4), "conv 3x3 depthwise"),
         (nn.Conv2d(8, 8, (3, 1), stride=2, groups=2), (8, 9, 9), "conv 3x1/2 in 2 groups"),
@@ -51,5 +51,5 @@ def test_what_is_called_twice_costs_twice_and_is_learned_once():
         (nn.Hardswish(), (3,), "hardswish"),
     ],
 )
-def test_a_layer_says_what_it_is(module, shape, what):
-    assert layer_profiles(lambda: nn.Sequential(module), shape).parts[0].what == what
+def test_description_of_a_layer(module, shape, description):
+    assert profile_network(lambda: nn.Sequential(module), shape).parts[0].description == description

@@ -15,7 +15,7 @@ from search_spaces.cost.measure import measure
 from search_spaces.darts.genotype import genotype_as_json
 from search_spaces.darts.network import operation
 from search_spaces.darts.space import genotype
-from tests.search_spaces.same_function import assert_keys_tell_functions_apart, handed_out
+from tests.search_spaces.same_function import assert_keys_tell_functions_apart, assignments
 
 SPACE = search_spaces.get("darts")
 SMALL = search_spaces.get("darts", channels=4, layers=3)
@@ -186,7 +186,7 @@ def shared(op, number):
 
 
 def outputs(cell):
-    """What a normal cell computes under every way to hand shared weights to its convolutions."""
+    """Outputs of a normal cell under every assignment of shared weights to its convolutions."""
     own = torch.Generator().manual_seed(0)
     x = [torch.randn(1, 2, 9, 9, generator=own, dtype=torch.float64) for _ in range(2)]
     states, live = set(cell.concat), []
@@ -196,7 +196,7 @@ def outputs(cell):
             live.append(index)
     units = [index for index in live if "conv" in cell.entries[index][0]]
     results = set()
-    for order in handed_out(units):
+    for order in assignments(units):
         values = list(x)
         for index in range(0, len(cell.entries), 2):
             terms = []

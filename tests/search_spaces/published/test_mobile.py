@@ -59,7 +59,7 @@ def test_uniform_draws_are_mobile_sized():
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32)])
 def test_the_smallest_network_has_free_stages(shape):
-    """So that a walk downhill among them finds what the least of the whole space costs."""
+    """So that a descent finds the lowest cost of the whole space."""
     task = Task(shape, 10)
     first = {
         name: next(iter(option.points()))

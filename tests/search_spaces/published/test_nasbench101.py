@@ -25,7 +25,7 @@ from search_spaces.nasbench101.space import cell_of, published_hash
 from search_spaces.nasbench101.tree import Cells
 from tests.search_spaces.same_function import (
     assert_keys_tell_functions_apart,
-    handed_out,
+    assignments,
     shared_weights,
 )
 
@@ -213,14 +213,14 @@ def image(channels):
 
 
 def weighted(architecture):
-    """What has weights: convolutions by their vertex, projections by minus the vertex."""
+    """Units with weights: convolutions by their vertex, projections by minus the vertex."""
     ops, edges = architecture["ops"], architecture["matrix"]
     units = {v: op for v, op in enumerate(ops) if op.startswith("conv")}
     return units | {-v: "project" for v in range(1, len(ops)) if edges[0][v]}
 
 
 def joined(architecture, width, names):
-    """What the output puts side by side in a stack, by channel, in no order."""
+    """Channels that the output concatenates in a stack, in no order."""
     ops, edges = architecture["ops"], architecture["matrix"]
     channels = vertex_channels(width, width, edges)
     x = image(width)
@@ -241,10 +241,10 @@ def joined(architecture, width, names):
 
 
 def outputs(architecture):
-    """What the cell computes in all stacks under every way to hand out shared weights."""
+    """Outputs of a cell in all stacks under every assignment of shared weights."""
     units = weighted(architecture)
     results = set()
-    for own in handed_out(units):
+    for own in assignments(units):
         names = {unit: f"{op} {own[unit]}" for unit, op in units.items()}
         stacks = [joined(architecture, WIDTH << stack, names) for stack in range(3)]
         results.add(str(stacks))
@@ -307,4 +307,4 @@ def test_every_edge_of_every_graph_can_change():
     assert len(graphs) == 6472
     for value in graphs.values():
         for decision in Cells().decisions(value):
-            assert decision.redraw(rng)["matrix"] in graphs
+            assert decision.resample(rng)["matrix"] in graphs

@@ -15,7 +15,7 @@ from search_spaces.nasbench201.cost import KERNEL
 from search_spaces.nasbench201.space import operations
 from tests.search_spaces.same_function import (
     assert_keys_tell_functions_apart,
-    handed_out,
+    assignments,
     shared_weights,
 )
 
@@ -83,11 +83,11 @@ def live_convolutions(edge):
 
 
 def outputs(architecture):
-    """What the cell computes under every way to hand shared weights to its convolutions."""
+    """Outputs of a cell under every assignment of shared weights to its convolutions."""
     edge = operations(architecture)
     x = torch.randn(1, 2, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     results = set()
-    for own in handed_out(live_convolutions(edge)):
+    for own in assignments(live_convolutions(edge)):
         states = [x]
         for j in range(1, 4):
             total = torch.zeros_like(x)

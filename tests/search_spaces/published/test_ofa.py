@@ -26,7 +26,7 @@ SPACE = search_spaces.get("ofa")
 
 
 def layer_macs(net, shape):
-    """Of every convolution and linear layer, in order."""
+    """MACs of every convolution and linear layer, in order."""
     macs = []
 
     def look(module, _, y):

@@ -85,7 +85,7 @@ def test_decisions_are_counted_and_retaken_as_they_are_listed(tree, rng):
     listed = list(tree.decisions(value))
     assert tree.count(value) == len(listed)
     for number, decision in enumerate(listed):
-        assert tree.resample(value, number, Random(0)) == decision.redraw(Random(0)) != value
+        assert tree.resample(value, number, Random(0)) == decision.resample(Random(0)) != value
 
 
 @given(finite_trees(), seeds)
@@ -332,7 +332,7 @@ WALKED = [
 def test_a_walk_goes_there_and_back_equally_often(tree):
     rng = Random(0)
     values = list(tree)
-    moves = Counter((a, tree.vary(a, rng)) for a in values for _ in range(2_000))
+    moves = Counter((a, tree.walk_step(a, rng)) for a in values for _ in range(2_000))
     pairs = [(moves[a, b], moves[b, a]) for a, b in itertools.combinations(values, 2)]
     seen = [(there, back) for there, back in pairs if there + back]
     statistic = sum((there - back) ** 2 / (there + back) for there, back in seen)
@@ -348,7 +348,7 @@ def test_a_walk_goes_there_and_back_equally_often(tree):
 def test_a_walk_stays_in_the_tree(tree, rng):
     value = tree.sample(rng)
     for _ in range(5):
-        value = tree.vary(value, rng)
+        value = tree.walk_step(value, rng)
         assert tree.check(value) == value
 
 

@@ -24,7 +24,7 @@ def conv_norm(
 
 
 class TemporalBlock(nn.Module):
-    """Convolutions in a row, with a shortcut around them or without.
+    """Convolutions in sequence, with a shortcut around them or without.
 
     Wang et al., IJCNN 2017, Figure 1 (b) and (c).
     """

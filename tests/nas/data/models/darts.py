@@ -23,7 +23,7 @@ class ReLUConvNorm(nn.Sequential):
 
 
 class DepthwiseConv(nn.Sequential):
-    """`times` over: ReLU, a convolution of each channel alone, a 1x1 convolution, batch norm."""
+    """ReLU, depthwise convolution, 1x1 convolution, batch norm; repeated `times` times."""
 
     def __init__(
         self, channels: int, kernel: int, *, stride: int = 1, dilation: int = 1, times: int = 1
@@ -41,7 +41,7 @@ class DepthwiseConv(nn.Sequential):
 
 
 class FactorizedReduce(nn.Module):
-    """Half the resolution: one half of the channels sees the even pixels, the other the odd."""
+    """Halve the resolution: half of the channels read the even pixels, half the odd ones."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -25,10 +25,10 @@ class ConvNorm(nn.Sequential):
 
 
 class Module101(nn.Module):
-    """A cell. Vertices add what they read; the output puts it side by side.
+    """A cell. Vertices add what they read; the output concatenates it.
 
-    What comes from the input is projected by a 1x1 convolution of its own, to the output too,
-    where it is added. Of a wider vertex the first channels are read.
+    Every edge from the input has a 1x1 convolution of its own; at the output its result is added.
+    Of a wider vertex the first channels are read.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:

@@ -38,7 +38,7 @@ class ConvNorm(nn.Sequential):
 
 
 class SqueezeExcite(nn.Module):
-    """Scale every channel by a gate that sees all channels, averaged over the image.
+    """Scale every channel by a gate computed from the image means of all channels.
 
     Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, https://arxiv.org/abs/1709.01507;
     with ReLU and the hard sigmoid of MobileNetV3 (arXiv 1905.02244, Section 5.2), or, `smooth`,

@@ -14,7 +14,7 @@ MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
 
 
 class Positions(nn.Module):
-    """Add to every token what is learned for its place."""
+    """Add a learned position embedding to every token."""
 
     def __init__(self, tokens: int, width: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Positions(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Every token reads all tokens, through heads of 64 features.
+    """Multi-head self-attention with heads of 64 features.
 
     Vaswani et al., "Attention Is All You Need", NeurIPS 2017, Section 3.2.2.
     """
