@@ -137,6 +137,13 @@ def test_no_circles():
         layers(graph)
 
 
+def test_no_folder_is_a_heap():
+    for package in MAY_IMPORT:
+        for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
+            files = list(folder.glob("*.py"))
+            assert len(files) <= 15, f"{folder.relative_to(ROOT)} has {len(files)} modules"
+
+
 def test_a_circle_is_found():
     assert layers({"a": {"b"}, "b": set(), "c": {"a"}}) == [["b"], ["a"], ["c"]]
     with pytest.raises(ValueError, match="a circle among a, c"):

@@ -23,7 +23,7 @@ def test_the_two_commands_stand_first():
 
 @pytest.fixture(scope="module", params=["here", pytest.param("typed", marks=pytest.mark.long)])
 def way(request):
-    """How commands run: as `here` or `typed` does."""
+    """Run commands as `here` or `typed` does."""
     return request.param
 
 

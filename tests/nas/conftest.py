@@ -1,4 +1,4 @@
-"""What several tests of bundles use."""
+"""Fixtures of several tests of bundles."""
 
 import pytest
 

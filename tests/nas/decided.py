@@ -1,4 +1,4 @@
-"""What of a journal another run of the same search must have too."""
+"""The part of a journal that another run of the same search must repeat."""
 
 import json
 

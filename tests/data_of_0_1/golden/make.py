@@ -1,4 +1,4 @@
-"""How the golden searches were made: with nas-toolkit 0.1.0, for which this was written.
+"""Make the golden searches, with nas-toolkit 0.1.0, for which this is written.
 
     python make.py TABLE TO    # TABLE: tests/nas/data/nasbench201_cifar100.csv.gz
 

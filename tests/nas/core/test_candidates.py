@@ -1,4 +1,4 @@
-"""What strategies choose from: the accessors beyond drawing."""
+"""Candidates of strategies: the accessors beyond drawing."""
 
 from collections import Counter
 from random import Random

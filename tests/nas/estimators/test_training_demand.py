@@ -1,4 +1,4 @@
-"""How many trials run at a time: as many as there is memory for, and as train faster together."""
+"""Trials that run at a time: as many as there is memory for, and as train faster together."""
 
 import sys
 from contextlib import closing
