@@ -12,6 +12,8 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two that contend are slower, and other bits
 CACHE = tempfile.TemporaryDirectory(prefix="nas-tests-")  # not the user's; it goes with the process
 os.environ["XDG_CACHE_HOME"] = CACHE.name
+if os.environ.get("NAS_GPU_TESTS") != "1":  # equal bits are promised on the CPU alone
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 

@@ -1,6 +1,6 @@
 """One step of a training: forward, backward, update."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -65,17 +65,23 @@ class EagerStep:
             return self.task.loss(self.net(x_M), labels_M)
 
 
-def make_step(eager: EagerStep, device: torch.device) -> Step:
+def make_step(
+    eager: EagerStep, device: torch.device, counts: Mapping[int, int] | None = None
+) -> Step:
     """The fastest step on `device`: on a GPU a CUDA graph.
 
     Not with micro-batches: memory is short then, and a graph has memory of its own.
+
+    Args:
+        eager: The step.
+        device: The device of its network.
+        counts: Batches of each size that the training has, if they are known.
     """
     if device.type != "cuda" or eager.micro_batches > 1:
         return eager
     from trainers.loop.cuda_graph import GraphStep
 
-    with torch.cuda.device(device):
-        return GraphStep(eager)
+    return GraphStep(eager, counts)
 
 
 @contextmanager

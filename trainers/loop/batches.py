@@ -53,20 +53,20 @@ def batches(
 def _gathered(split: Split, blocks: Iterable[Block]) -> Iterator[tuple[Block, Tensor]]:
     """Each block and its images, on the device of the labels.
 
-    Images of a file are read by a thread while the previous block is trained on.
+    Images of a file are read by a thread while the previous block is trained on. The thread uses
+    no GPU: it would disturb the capture of a step.
     """
-    device, at_home = split.labels.device, split.images.device
-
-    def gather(block: Block) -> Tensor:
-        return split.images[torch.cat(block).to(at_home)]
-
+    device, images_device = split.labels.device, split.images.device
     if not split.mapped:
-        yield from ((block, gather(block)) for block in blocks)
+        yield from ((block, split.images[torch.cat(block).to(images_device)]) for block in blocks)
         return
+    all_blocks = list(blocks)
+    order_N = torch.cat([torch.cat(block) for block in all_blocks]).to(images_device)
+    indices = torch.split(order_N, [sum(map(len, block)) for block in all_blocks])
     with ThreadPoolExecutor(1, "read ahead") as reader:
         coming: deque[tuple[Block, Future[Tensor]]] = deque()
-        for block in blocks:
-            coming.append((block, reader.submit(gather, block)))
+        for block, index in zip(all_blocks, indices, strict=True):
+            coming.append((block, reader.submit(split.images.__getitem__, index)))
             if len(coming) > 1:
                 first, images = coming.popleft()
                 yield first, images.result().to(device)
@@ -77,6 +77,13 @@ def _gathered(split: Split, blocks: Iterable[Block]) -> Iterator[tuple[Block, Te
 def steps_per_epoch(examples: int, batch_size: int) -> int:
     """Batches of at most `batch_size`, or one more where a single example would be left."""
     return max(1, min(-(-examples // batch_size), examples // 2))
+
+
+def batch_counts(examples: int, steps: int, epochs: int) -> dict[int, int]:
+    """Batches of each size, at most two, in `epochs` epochs of `steps` steps."""
+    size, larger = divmod(examples, steps)
+    counts = {size + 1: larger * epochs, size: (steps - larger) * epochs}
+    return {size: count for size, count in counts.items() if count}
 
 
 def _flipped(data: Dataset, recipe: Recipe, epoch: int, seed: int) -> Tensor | None:

@@ -4,15 +4,26 @@ A small network is bound by kernel launches (5 to 20 µs each, hundreds a step).
 kernels of a step on fixed addresses. Therefore inputs are copied to fixed tensors, the learning rate
 is a tensor on the device, and gradients lie in the memory of the graph.
 
-The first steps run eagerly on a separate stream, as capture requires; they are ordinary steps of the
-training. Then each batch size (there are at most two) is captured when it first comes. Capturing
-computes nothing, so that the sequence of steps is unchanged.
+The first steps of each batch size run eagerly on a separate stream, as capture requires; they are
+ordinary steps of the training. Capturing computes nothing, so that the sequence of steps is
+unchanged. The graphs of a training (there are at most two batch sizes) share one memory pool: they
+are never replayed at the same time.
 
-This has never run on a GPU: it follows the documentation of CUDA.
+Before torch 2.12 a capture that fails leaves the process damaged: random numbers and the cache of
+the allocator raise errors from then on. So a step is captured only if it has been seen not to
+synchronise, and after a failed capture the process captures nothing more.
+
+This has never run on a GPU: it follows the documentation of CUDA, and is tested by an emulation.
 """
 
+import gc
 import logging
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -22,7 +33,25 @@ from trainers.loop.batch_step import EagerStep
 
 # Eager steps, in which libraries choose kernels and optimisers allocate their state.
 WARM_UP_STEPS = 3
+WARM_UP_OTHERS = 1  # of each batch size after the first that is captured
+FEWEST_REPLAYS = 20  # of a batch size; fewer do not make up for its capture
 LOG = logging.getLogger(__name__)
+
+_failed_capture = ""  # reason of the first failed capture of this process
+
+
+def failed_capture() -> str:
+    """The reason of the first failed capture of this process; empty if none has failed.
+
+    A process in which a capture has failed should end after its trial.
+    """
+    return _failed_capture
+
+
+@cache
+def capture_stream(device: torch.device) -> torch.cuda.Stream:
+    """The one stream for captures on `device`: cuBLAS keeps a workspace for every stream it sees."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,57 +74,121 @@ class _Captured:
 class GraphStep:
     """A step that is captured and replayed, or runs eagerly if it cannot be captured.
 
-    Networks that read their values on the CPU cannot be captured. That is found out by trying, and
-    logged once as a warning.
+    Networks that read their values on the CPU cannot be captured. The last eager step before a
+    capture shows it. The reason is logged once as a warning.
 
-    Args:
+    Attributes:
         eager: The step to capture; its network and batches are on a CUDA device.
+        counts: Batches of each size that the training has; None if they are not known. A size with
+            few of them is not captured.
+        fallback: Reason for eager steps; empty while there is none.
     """
 
     eager: EagerStep
-    fallback: str = ""  # reason for eager steps; empty while there is none
-    _done: int = 0
+    counts: Mapping[int, int] | None = None
+    fallback: str = ""
+    _warm: Counter[tuple[int, ...]] = field(default_factory=Counter)
     _captured: dict[tuple[int, ...], _Captured] = field(default_factory=dict)
-    _stream: torch.cuda.Stream = field(default_factory=torch.cuda.Stream)
+
+    def __post_init__(self) -> None:
+        if _failed_capture:
+            self._give_up(f"an earlier capture of this process failed: {_failed_capture}")
 
     def __call__(self, x_B: Tensor, labels_B: Tensor) -> Tensor:
-        self._done += 1
-        if self.fallback:
+        if self.fallback or not self._is_frequent(len(labels_B)):
             return self.eager(x_B, labels_B)
-        if self._done <= WARM_UP_STEPS:
-            return self._beside(x_B, labels_B)
         captured = self._captured.get(x_B.shape)
         if captured is None:
+            steps = WARM_UP_OTHERS if self._captured else WARM_UP_STEPS
+            if self._warm[x_B.shape] < steps:
+                self._warm[x_B.shape] += 1
+                return self._warm_up(x_B, labels_B, last=self._warm[x_B.shape] == steps)
             captured = self._capture(x_B, labels_B)
             if captured is None:
                 return self.eager(x_B, labels_B)
             self._captured[x_B.shape] = captured
         return captured(x_B, labels_B)
 
-    def _beside(self, x_B: Tensor, labels_B: Tensor) -> Tensor:
-        """An eager step on the stream that capture will use."""
+    def _is_frequent(self, size: int) -> bool:
+        return self.counts is None or self.counts.get(size, 0) >= FEWEST_REPLAYS
+
+    def _warm_up(self, x_B: Tensor, labels_B: Tensor, *, last: bool) -> Tensor:
+        """An eager step on the stream that capture will use; the last one is watched."""
+        stream = capture_stream(x_B.device)
         current = torch.cuda.current_stream(x_B.device)
-        self._stream.wait_stream(current)
-        with torch.cuda.stream(self._stream):
-            loss = self.eager(x_B, labels_B)
-        current.wait_stream(self._stream)
+        stream.wait_stream(current)
+        with torch.cuda.device(x_B.device), torch.cuda.stream(stream):
+            if last:
+                with _synchronisations() as found:
+                    loss = self.eager(x_B, labels_B)
+                if found:
+                    self._give_up(f"the step synchronises with the device: {found[0]}")
+            else:
+                loss = self.eager(x_B, labels_B)
+        current.wait_stream(stream)
         for tensor in (x_B, labels_B):
-            tensor.record_stream(self._stream)  # their memory is not reused before it is read
+            tensor.record_stream(stream)  # their memory is not reused before it is read
         loss.record_stream(current)
         return loss
 
     def _capture(self, x_B: Tensor, labels_B: Tensor) -> _Captured | None:
         """Capture the step for batches of this size; None, with the reason noted, if that fails."""
+        global _failed_capture
+        device = x_B.device
         graph_x_B, graph_labels_B = x_B.clone(), labels_B.clone()
-        graph = torch.cuda.CUDAGraph()
+        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(device)
+        pool = next((c.graph.pool() for c in self._captured.values()), None)
+        was_collecting = gc.isenabled()
+        gc.disable()  # it might destroy another graph during the capture
         try:
-            with torch.cuda.graph(graph, stream=self._stream):
+            with (
+                torch.cuda.device(device),
+                torch.cuda.graph(
+                    graph,
+                    pool=pool,
+                    stream=capture_stream(device),
+                    capture_error_mode="thread_local",  # another thread reads data ahead
+                ),
+            ):
                 loss = self.eager(graph_x_B, graph_labels_B)
         except Exception as error:  # the network does something that a graph cannot
+            cause = _first_cause(error)
+            reason = " ".join(str(cause).split())[:200] or type(cause).__name__
+            _failed_capture = _failed_capture or reason
             if memory.is_out_of_memory(error):
                 raise
-            self.fallback = " ".join(str(error).split())[:200] or type(error).__name__
-            LOG.warning("steps are launched one by one: no CUDA graph (%s)", self.fallback)
-            self._captured.clear()
+            self._give_up(reason)
             return None
+        finally:
+            torch.cuda.set_stream(current)  # torch 2.11 leaves the other one after a failed capture
+            if was_collecting:
+                gc.enable()
         return _Captured(graph, graph_x_B, graph_labels_B, loss)
+
+    def _give_up(self, reason: str) -> None:
+        self.fallback = " ".join(reason.split())[:200]
+        LOG.warning("steps are launched one by one: no CUDA graph (%s)", self.fallback)
+        self._captured.clear()
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """The error that led to `error`: the end of a capture raises one of its own on top."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
+
+
+@contextmanager
+def _synchronisations() -> Iterator[list[str]]:
+    """Collect torch's warnings about synchronising operations inside the block."""
+    found: list[str] = []
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield found
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+    messages = [str(warning.message).splitlines()[0] for warning in caught]
+    found += [message for message in messages if "synchronizing CUDA operation" in message]

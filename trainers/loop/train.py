@@ -8,7 +8,7 @@ batches at once. The device is synchronised once an epoch, when the losses are r
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from math import isfinite
+from math import isfinite, prod
 from time import perf_counter
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from trainers.data.dataset import Dataset, Split
 from trainers.data.transforms import normalise
 from trainers.determinism import derive_seed, seeded
 from trainers.loop.batch_step import EagerStep, dropout, make_step
-from trainers.loop.batches import batches, laid_out, steps_per_epoch
+from trainers.loop.batches import batch_counts, batches, laid_out, steps_per_epoch
 from trainers.loop.convolutions import quick_convolutions
 from trainers.loop.precision import Computed, autocast, choose
 from trainers.recipes.averaging import Average
@@ -28,6 +28,8 @@ from trainers.recipes.recipe import Recipe
 from trainers.tasks.classification import Classification
 
 # Shape letters: N examples, B batch, K classes.
+
+EVALUATED_BYTES = 48 * 2**20  # float32 inputs on a GPU: 4,096 images of 3×32×32
 
 
 class Diverged(ArithmeticError):  # noqa: N818 - the word of the design for this failure
@@ -108,8 +110,8 @@ def train(
         computed=computed,
         micro_batches=micro_batches,
     )
-    step = make_step(eager, device)
     steps = steps_per_epoch(len(data.train), recipe.batch_size)
+    step = make_step(eager, device, batch_counts(len(data.train), steps, recipe.epochs - done))
     rates = islice(learning_rates(recipe, steps), done * steps, None)
     average = Average(net, recipe.averaging, steps=recipe.epochs * steps, done=done * steps)
     for number in range(done + 1, recipe.epochs + 1):
@@ -129,8 +131,8 @@ def train(
         average.synchronise()
         train_loss = total_loss.item() / len(data.train)  # synchronises the device
         _check_finite(train_loss, "training", number)
-        at_once = max(1, 4 * recipe.batch_size // micro_batches)
-        found = evaluate(net, data.validation, data, batch_size=at_once, computed=computed)
+        size = evaluation_batch(recipe.batch_size, micro_batches, data)
+        found = evaluate(net, data.validation, data, batch_size=size, computed=computed)
         if len(data.validation):
             _check_finite(found.loss, "validation", number)
         yield Epoch(
@@ -166,6 +168,18 @@ def evaluate(
 
     with autocast(device, computed), quick_convolutions(net):
         return Evaluation(**Classification().measure(outputs()))
+
+
+def evaluation_batch(batch_size: int, micro_batches: int, data: Dataset) -> int:
+    """Examples that are evaluated at once, where batches of `batch_size` can be trained on.
+
+    A forward pass needs less memory than a step. On a GPU small batches are bound by launches, so
+    that up to `EVALUATED_BYTES` of inputs are taken, but at most 16 batches.
+    """
+    if data.device.type != "cuda" or micro_batches > 1:
+        return max(1, 4 * batch_size // micro_batches)
+    fitting = EVALUATED_BYTES // (4 * prod(data.input_shape))
+    return min(max(4 * batch_size, fitting), 16 * batch_size)
 
 
 def accuracy(net: nn.Module, split: Split, data: Dataset) -> float:

@@ -155,11 +155,12 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> Optimizer:
 
 def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
     """Set the learning rate of every parameter. Does not wait for the device."""
+    filled: Tensor | None = None  # groups share the tensor
     for group in optimizer.groups:
-        if isinstance(group.learning_rate, Tensor):
-            group.learning_rate.fill_(learning_rate)
-        else:
+        if not isinstance(group.learning_rate, Tensor):
             group.learning_rate = learning_rate
+        elif group.learning_rate is not filled:
+            filled = group.learning_rate.fill_(learning_rate)
 
 
 def _moving(groups: Sequence[Group]) -> Iterator[tuple[Group, list[Tensor], list[Tensor]]]:

@@ -1,4 +1,4 @@
-"""A captured step is the same step. Needs a GPU; skipped without one."""
+"""Captured steps on a GPU give the same results. Skipped without a GPU and NAS_GPU_TESTS=1."""
 
 import logging
 from dataclasses import replace
@@ -13,11 +13,13 @@ from trainers.loop.batch_step import EagerStep, make_step
 from trainers.loop.batches import batches
 from trainers.tasks.classification import Classification
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs a CUDA device, and NAS_GPU_TESTS=1"
+)
 
 
 class Curious(nn.Module):
-    """Looks at its values in the forward pass, which no graph can hold."""
+    """Reads its values in the forward pass, which a graph cannot hold."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,15 +123,16 @@ def test_a_graph_is_captured_in_less_than_a_second(digits):
 
 
 @needs_gpu
-def test_an_epoch_never_waits_for_the_device(digits):
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")  # torch calls it a prototype
+def test_captured_steps_never_wait_for_the_device(digits):
     recipe = Recipe(batch_size=115, augmentation=1.0, averaging=0.9)
     net = network().to("cuda:0", memory_format=torch.channels_last)
     step = make_step(eager_of(net, recipe), digits.device)
     source = batches(digits, recipe, epoch=1, seed=0)
     for _ in range(5):
         step(*next(source))
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        torch.cuda.set_sync_debug_mode("error")
         for x, y in source:
             step(x, y)
     finally:

@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from trainers import (
     train,
 )
 from trainers.loop.batches import batches, steps_per_epoch
+from trainers.loop.train import evaluation_batch
 from trainers.recipes.optimizers import learning_rates, make_optimizer
 
 QUICK = Recipe(epochs=2, batch_size=128)
@@ -279,3 +281,15 @@ def test_impossible_training_is_refused(digits, few):
         next(train(network(), one, QUICK, seed=0))
     with pytest.raises(ValueError, match=r"^train: the network is on meta, the data on cpu;"):
         next(train(network().to("meta"), few, QUICK, seed=0))
+
+
+def test_more_is_evaluated_at_once_on_a_gpu():
+    digits = load("digits")
+    assert evaluation_batch(64, 1, digits) == 256
+    assert evaluation_batch(64, 2, digits) == 128
+    gpu = SimpleNamespace(device=torch.device("cuda", 0), input_shape=(3, 32, 32))
+    assert evaluation_batch(64, 1, gpu) == 1024
+    assert evaluation_batch(512, 1, gpu) == 4096
+    assert evaluation_batch(64, 2, gpu) == 128
+    large = SimpleNamespace(device=torch.device("cuda", 0), input_shape=(3, 224, 224))
+    assert evaluation_batch(64, 1, large) == 256

@@ -1,0 +1,196 @@
+"""CUDA graphs emulated on a CPU: a captured step is a list of operations on fixed memory.
+
+As on a GPU, Python numbers are baked in, tensors are read and written where they were, a capture
+changes nothing, and random numbers go on from replay to replay. Not emulated: streams side by side,
+memory pools, and which kernels may be captured (`waits.py` is for that).
+"""
+
+import gc
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from trainers.loop import cuda_graph
+from trainers.loop import train as loop
+from trainers.recipes.optimizers import make_optimizer
+
+SYNCHRONISING = {"_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select"}
+
+
+class Stream:
+    """A stream in name only."""
+
+    def __init__(self, *_):
+        pass
+
+    def wait_stream(self, _):
+        pass
+
+
+class Graph:
+    """The operations of a step."""
+
+    def __init__(self):
+        self.operations = []
+        self.replays = 0
+
+    def pool(self):
+        return (0, id(self))
+
+    def replay(self):
+        self.replays += 1
+        with torch.no_grad():
+            for func, args, kwargs, outputs in self.operations:
+                found = tree_leaves(func(*args, **kwargs))
+                for number, tensor in outputs:
+                    tensor.copy_(found[number])
+
+
+class Recorder(TorchDispatchMode):
+    """Records operations into a graph, and notes the memory that they change."""
+
+    def __init__(self, graph):
+        super().__init__()
+        self.graph = graph
+        self.before = {}  # address -> storage and its content before the capture
+        self._made = set()
+        self._kept = []  # keeps addresses from being reused
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = func._overloadpacket.__name__
+        if name in SYNCHRONISING:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+        inputs = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+        if func._schema.is_mutable or "batch_norm" in name:  # which hides what it changes
+            for storage in (t.untyped_storage() for t in inputs):
+                if storage.data_ptr() not in self._made:
+                    self.before.setdefault(storage.data_ptr(), (storage, storage.clone()))
+        out = func(*args, **kwargs)
+        known = {t.untyped_storage().data_ptr() for t in inputs}
+        outputs = []
+        for number, tensor in enumerate(tree_leaves(out)):
+            if isinstance(tensor, Tensor) and tensor.untyped_storage().data_ptr() not in known:
+                self._made.add(tensor.untyped_storage().data_ptr())
+                self._kept.append(tensor.detach())
+                outputs.append((number, self._kept[-1]))
+        if not func.is_view and name not in ("detach", "alias"):
+            self.graph.operations.append((func, args, kwargs, outputs))
+        return out
+
+
+class Watcher(TorchDispatchMode):
+    """Warns of operations that synchronise, as torch's synchronisation debug mode does."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func._overloadpacket.__name__ in SYNCHRONISING:
+            warnings.warn("called a synchronizing CUDA operation (emulated)", stacklevel=1)
+        return func(*args, **(kwargs or {}))
+
+
+@dataclass
+class Emulation:
+    """The state of the emulated GPU.
+
+    Attributes:
+        watches: True if synchronising operations are found before a capture.
+        steps: The steps that were made.
+        captures: Arguments of each capture.
+        collected: True if the garbage collector ran during a capture.
+    """
+
+    watches: bool = True
+    steps: list = field(default_factory=list)
+    captures: list = field(default_factory=list)
+    collected: bool = False
+    streams: list = field(default_factory=lambda: [Stream()])
+    watcher: Watcher | None = None
+
+    def make_step(self, eager, device, counts=None):
+        if eager.micro_batches > 1:
+            return eager
+        self.steps.append(cuda_graph.GraphStep(eager, counts))
+        return self.steps[-1]
+
+    @contextmanager
+    def stream(self, stream):
+        self.streams.append(stream)
+        try:
+            yield
+        finally:
+            self.streams.pop()
+
+    def set_stream(self, stream):
+        self.streams[:] = [stream]
+
+    def set_sync_debug_mode(self, mode):
+        if self.watcher is not None:
+            self.watcher.__exit__(None, None, None)
+            self.watcher = None
+        if mode == "warn" and self.watches:
+            self.watcher = Watcher()
+            self.watcher.__enter__()
+
+    @contextmanager
+    def capture(self, graph, **settings):
+        """`torch.cuda.graph` of torch 2.11: after an error its end raises one of its own, and
+        leaves its stream current."""
+        self.captures.append(settings)
+        self.collected |= gc.isenabled()
+        self.streams.append(settings["stream"])
+        state = torch.get_rng_state()
+        recorder = Recorder(graph)
+        try:
+            with recorder:
+                yield
+        except BaseException as error:
+            raise RuntimeError(
+                "CUDA error: operation failed due to a previous error during capture"
+            ) from error
+        finally:
+            torch.set_rng_state(state)
+            for storage, content in recorder.before.values():
+                storage.copy_(content)
+        self.streams.pop()
+
+
+@contextmanager
+def emulated(**settings) -> Iterator[Emulation]:
+    """Let `trainers.train` capture and replay its steps on the CPU inside the block."""
+    gpu = Emulation(**settings)
+
+    def with_tensor_rate(net, recipe):  # as on a GPU; in float64, to be equal to the number
+        optimizer = make_optimizer(net, recipe)
+        rate = torch.tensor(recipe.learning_rate, dtype=torch.float64)
+        for group in optimizer.groups:
+            group.learning_rate = rate
+        return optimizer
+
+    cuda_graph.capture_stream.cache_clear()
+    with (
+        patch.multiple(
+            torch.cuda,
+            Stream=Stream,
+            CUDAGraph=Graph,
+            graph=gpu.capture,
+            stream=gpu.stream,
+            set_stream=gpu.set_stream,
+            current_stream=lambda _=None: gpu.streams[-1],
+            device=lambda _: nullcontext(),
+            get_sync_debug_mode=lambda: "default",
+            set_sync_debug_mode=gpu.set_sync_debug_mode,
+        ),
+        patch.object(Tensor, "record_stream", lambda *_: None),
+        patch.object(loop, "make_step", gpu.make_step),
+        patch.object(loop, "make_optimizer", with_tensor_rate),
+        patch.object(cuda_graph, "_failed_capture", ""),
+    ):
+        yield gpu
+    cuda_graph.capture_stream.cache_clear()

@@ -1,0 +1,123 @@
+"""Steps of networks of every space can be captured: nothing waits for the device or leaves it."""
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import search_spaces
+from nas.evaluators.training import build
+from tests.nas.networks import sampled
+from tests.trainers.loop.waits import Waits
+from trainers import Recipe, evaluate, load, make_optimizer
+from trainers.loop import batch_step
+from trainers.loop.batch_step import EagerStep, dropout
+from trainers.loop.batches import batches, laid_out
+from trainers.recipes.averaging import Average
+from trainers.tasks.classification import Classification
+
+BATCH = 4
+
+
+def network(name: str) -> tuple[nn.Module, tuple[int, ...]]:
+    space, architecture, task = sampled(name)
+    net = build(space, architecture, task, seed=0).train().to(memory_format=torch.channels_last)
+    return net, task.input_shape
+
+
+def make_step(net: nn.Module, recipe: Recipe, computed: str) -> EagerStep:
+    return EagerStep(
+        net=net,
+        optimizer=make_optimizer(net, recipe),
+        task=Classification(recipe.label_smoothing),
+        computed=computed,
+    )
+
+
+@pytest.mark.parametrize("name", search_spaces.SPACES)
+def test_no_step_waits_for_the_device_or_leaves_it(name, monkeypatch):
+    net, shape = network(name)
+    x, labels = laid_out(torch.randn(BATCH, *shape)), torch.arange(BATCH)
+    for optimizer, computed in (("sgd", "bfloat16"), ("adamw", "float32")):
+        recipe = Recipe(batch_size=BATCH, optimizer=optimizer, dropout=0.1)
+        step = make_step(net, recipe, computed)
+        with dropout(net, recipe.dropout):
+            step(x, labels)
+            with Waits() as waits:
+                step(x, labels)
+        assert not waits.found
+        assert waits.operations > 10
+    net.zero_grad()
+    on_meta = make_step(net.to("meta"), Recipe(batch_size=BATCH), "float32")
+    monkeypatch.setattr(batch_step, "autocast", lambda *_: nullcontext())  # knows no meta
+    with Waits("meta") as waits:
+        on_meta.loss(laid_out(x.to("meta")), labels.to("meta")).backward()
+    assert not waits.found
+    for parameter in net.parameters():  # fused optimisers want equal strides
+        if parameter.grad is not None:
+            assert strides(parameter.grad) == strides(parameter)
+
+
+def strides(tensor: Tensor) -> list[int]:
+    return [s for s, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1]
+
+
+def test_batches_and_averaging_wait_for_nothing():
+    data = load("digits")
+    recipe = Recipe(batch_size=100, augmentation=1.0, flip="random")
+    net = nn.Linear(4, 4)
+    average = Average(net, 0.9, steps=10)
+    with Waits() as waits:
+        assert sum(len(y) for _, y in batches(data, recipe, epoch=1, seed=0)) == len(data.train)
+        for _ in range(10):
+            average.follow()
+    assert not waits.found
+
+
+def test_an_evaluation_waits_once():
+    data = load("digits")
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    with Waits() as waits:
+        evaluate(net, data.validation, data, batch_size=50)
+    assert sum(waits.found.values()) <= 2  # reads of the sums, after the last batch
+
+
+class Waiting(nn.Module):
+    """A network that waits for its device in one way."""
+
+    def __init__(self, way) -> None:
+        super().__init__()
+        self.linear, self.way = nn.Linear(12, 10), way
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.way(x.flatten(1)))
+
+
+WAYS = {
+    "item": lambda x: x * (2 if x.sum().item() > 1e9 else 1),
+    "if": lambda x: x * 2 if x.sum() > 1e9 else x,
+    "mask": lambda x: x + x[x > 3].sum() * 0,
+    "nonzero": lambda x: x + x.nonzero().sum() * 0,
+    "where": lambda x: x + torch.where(x > 0)[0].sum() * 0,
+    "unique": lambda x: x + len(torch.unique(x)) * 0,
+    "constant": lambda x: x * torch.tensor([1.0] * 12),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_step_that_waits_is_found(way):
+    with Waits() as waits:
+        Waiting(way)(torch.randn(4, 12)).sum().backward()
+    assert waits.found
+
+
+def test_a_masked_fill_waits_for_nothing():
+    def way(x: Tensor) -> Tensor:
+        x = x.clone()
+        x[x > 3] = 0
+        return x
+
+    with Waits() as waits:
+        Waiting(way)(torch.randn(4, 12)).sum().backward()
+    assert not waits.found
