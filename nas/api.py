@@ -93,21 +93,23 @@ def search(
     Args:
         space: Search space: a name (`nas spaces` lists them), name:setting=value,...,
             path/to/file.py:variable or fixed:SPACE:ARCHITECTURE.
-        strategy: Search strategy: a name (`nas strategies` lists them) or name:setting=value,...
+        strategy: Search strategy: one that `nas strategies` lists, or with settings
+            name:setting=value,... such as evolution:population=64.
         schedule: Schedule that resumes promising trials for more epochs: none, halving, asha or
             hyperband, or name:setting=value,... such as asha:eta=3,min_epochs=1 or asha:rungs=2+5.
             Each resumed training is a trial of its own.
-        objectives: Scores to optimise, separated by commas, the most important first.
+        objectives: Scores to optimise, separated by commas, the most important first: accuracy,
+            loss, parameters, macs, peak_activation_bytes.
         tune: Hyperparameters to search together with the architecture: all, or names separated by
             commas.
         baselines: Evaluate the known architectures of the space first.
         warm_start: Architectures to evaluate first: those of a bundle, those on the front of a run,
             or one as text. May be given several times.
         seed: Seed of the search: the same seed gives the same trials.
-        max_pending: Greatest number of proposals that are being evaluated. It decides which trials
+        max_pending: Greatest number of trials that are pending at a time. It affects which trials
             are proposed; the number of workers does not.
-        ordered: Use results in trial order; if not (--unordered, or ordered=False), as trials end.
-            Then none waits for a slow one, but the same seed need not give the same trials.
+        ordered: Use results in trial order, or as soon as each trial ends (--unordered, in Python
+            ordered=False): then none waits for a slow one, but the same seed may give other trials.
         data: Data set: digits, the name of a torchvision data set, an image folder or an .npz file.
         image_size: Side in pixels to which the images of a folder are resized.
         data_seed: Seed of the split into training and validation data.
@@ -126,11 +128,11 @@ def search(
         recipe: Other fields of the training recipe, such as `averaging=0.9`.
         device: Device to train on: auto, cpu, cuda or cuda:N.
         threads: Torch threads of each trial on the CPU; they affect the last digits of scores.
-        workers: Number of trials at a time, or auto: as many as train faster together, which is
+        workers: Number of trials at a time, or auto: the number with the highest throughput,
             measured at the start. The trials are the same for any number.
         trial_timeout: Seconds that a trial may take.
-        trial_memory: Memory that a trial may take beyond what its process has when its first trial
-            begins, such as 2GB (Linux).
+        trial_memory: Memory that a trial may take above what its worker uses before the first
+            trial, such as 2GB (Linux).
         total_memory: Memory that all trials on a device may take together, as predicted. A trial
             for which there is no room waits; one alone always runs. Default: for workers that share
             a GPU, its free memory.
@@ -201,7 +203,7 @@ def open_session(
 
 
 def open_run(path: str | Path, space: str | SearchSpace | None = None) -> Run:
-    """Read the run in a folder; nothing that the folder names is run.
+    """Open the run in a folder. No code that the folder names is executed.
 
     Args:
         path: The folder.

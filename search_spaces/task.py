@@ -11,7 +11,7 @@ KINDS = {1: "vectors (features)", 2: "sequences (channels, length)", 3: "images 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Classify inputs of one shape.
+    """A classification task: the shape of inputs and the number of classes.
 
     Args:
         input_shape: Shape of one input, without the batch: (features,), (channels, length) or

@@ -23,8 +23,8 @@ class Bundle:
 
     Attributes:
         path: The folder of the bundle; of one not written yet, the folder that it was made from.
-        described: The contents of `architecture.json`; the fields of the task are written from
-            `task`.
+        described: The contents of `architecture.json`; `task` overrides its fields on
+            writing.
         architecture: The architecture.
         task: The task.
         metrics: The contents of `metrics.json`; of a bundle not written yet, without what is

@@ -37,11 +37,12 @@ def search(
     accuracy: Annotated[
         str,
         typer.Option(
-            help="Column that is searched by, or columns by epochs: 12=COLUMN,200=COLUMN."
+            help="Column used as validation accuracy, or columns by epochs: 12=COLUMN,200=COLUMN."
         ),
     ],
     report: Annotated[
-        str | None, typer.Option(help="Column that is reported. Default: that of --accuracy.")
+        str | None,
+        typer.Option(help="Column of the reported accuracy. Default: that of --accuracy."),
     ] = None,
     strategies: Annotated[
         str,
@@ -132,9 +133,9 @@ def training(
     out: Annotated[Path | None, typer.Option(help="File for the JSON document.")] = None,
     json: Json = False,
 ) -> None:
-    """Compare the times of our training loop and a plain one.
+    """Compare the speed of this toolkit's training loop with a plain one.
 
-    Networks are trained by both, in turns. When stopped, it reports the completed rounds over the networks; the same command with the same
+    Networks are trained by both, in turns. When stopped, it reports the rounds that are complete; the same command with the same
     --out continues.
     """
     from nas.benchmark import training as speed

@@ -21,7 +21,9 @@ def compare(
     ],
     baselines: Annotated[
         str,
-        typer.Option(help="Networks of torchvision to compare bundles with: resnet18,resnet34."),
+        typer.Option(
+            help="Classifiers of torchvision to compare bundles with, such as resnet18,resnet34."
+        ),
     ] = "",
     json: Json = False,
 ) -> None:

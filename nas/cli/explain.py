@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from nas.core.trial import Trial
 
 FirstSeed = Annotated[
-    int, typer.Option("--seed", help="Set of training seeds, 0 to 999; another set trains again.")
+    int,
+    typer.Option(
+        "--seed", help="Base of the training seeds, 0 to 999; a new value repeats the trainings."
+    ),
 ]
 
 
@@ -47,9 +50,9 @@ def explain(
     space: SpaceFile = None,
     json: Json = False,
 ) -> None:
-    """Explain importance of decisions and effects of options.
+    """Show which decisions matter, and the effect of each option.
 
-    --ablate adds the worth of each choice of the winner. Its trainings are stored in the run; run the
+    --ablate adds what each choice of the winner contributes. Its trainings are stored in the run; run the
     same command again to continue them.
     """
     from nas.analysis.explanation.explain import explain as explain_run
@@ -88,15 +91,15 @@ def trust(
     networks: Annotated[
         int, typer.Option(help="Networks to train again, evenly along the front.")
     ] = 5,
-    seeds: Annotated[
-        int, typer.Option(help="Trainings per network, for each number of epochs.")
-    ] = 3,
-    longer: Annotated[int, typer.Option(help="Factor of the epochs of the longer trainings.")] = 4,
+    seeds: Annotated[int, typer.Option(help="Trainings per network and length.")] = 3,
+    longer: Annotated[
+        int, typer.Option(help="The longer trainings take this many times the epochs.")
+    ] = 4,
     seed: FirstSeed = 0,
     space: SpaceFile = None,
     json: Json = False,
 ) -> None:
-    """Train the front again, to measure noise and luck.
+    """Train networks of the front again, to see how much of their scores is noise.
 
     Networks of the front are trained with other seeds, and longer. The trainings are stored in the run; run the same command again to continue them.
     """

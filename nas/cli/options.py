@@ -17,7 +17,8 @@ Select = Annotated[
     ),
 ]
 TrialNumber = Annotated[
-    int | None, typer.Option("--trial", help="Number of a trial. Default: the best.")
+    int | None,
+    typer.Option("--trial", help="Number of a trial, instead of --select. Default: the best."),
 ]
 MaxParams = Annotated[int | None, typer.Option(help="Largest number of parameters.")]
 SpaceFile = Annotated[
@@ -28,7 +29,7 @@ SpaceFile = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")]
-Device = Annotated[str, typer.Option(help="Device to train on: auto, cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda or cuda:N.")]
 Classes = Annotated[int, typer.Option(help="Number of output classes.")]
 
 Recipe = Annotated[

@@ -27,7 +27,10 @@ def export(
     select: Select = "best",
     max_params: MaxParams = None,
     retrain: Annotated[
-        int | None, typer.Option(help="Train it from scratch for this many epochs first.")
+        int | None,
+        typer.Option(
+            help="First train the network from scratch for this many epochs; its stored weights are not needed."
+        ),
     ] = None,
     space: SpaceFile = None,
     force: Force = False,
@@ -72,7 +75,7 @@ def retrain(
         int | None, typer.Option(help="Resize the images of --data to this side.")
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="The folder of the bundle; by default beside the source.")
+        Path | None, typer.Option(help="Folder of the bundle. Default: a name beside the source.")
     ] = None,
     trial: TrialNumber = None,
     select: Select = "best",

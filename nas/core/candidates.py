@@ -43,9 +43,9 @@ class Candidates:
         return self._any_left(rng)
 
     def mutate(self, parent: Configuration, rng: Random) -> Configuration:
-        """Draw a candidate one decision from `parent`.
+        """Mutate one decision of `parent`.
 
-        Where all that is drawn there has been proposed, the end of a random walk away from it.
+        If that gives only duplicates, mutate further; if that fails too, draw any candidate.
 
         Raises:
             Exhausted: there is no candidate at all.
@@ -58,7 +58,7 @@ class Candidates:
         return self.sample(rng)
 
     def neighbour(self, configuration: Configuration, rng: Random) -> Configuration | None:
-        """Draw a candidate one decision from `configuration`, the decision first.
+        """Draw a neighbour of `configuration`: a random decision first, then one of its options.
 
         Ordinal decisions move one step. None if every neighbour has been proposed.
         """

@@ -46,7 +46,7 @@ class TrialFront:
 
 
 def front_of(trials: Iterable[Trial], objectives: Objectives) -> list[Trial]:
-    """The Pareto front of trials in order of their numbers, from the smallest network to the largest."""
+    """The Pareto front of trials in order of their numbers, ordered by the last objective."""
     front = TrialFront(objectives)
     for trial in trials:
         front.add(trial)

@@ -78,7 +78,11 @@ class JointSpace:
         return _configuration(self._feasible.sample(rng))
 
     def mutate(self, configuration: Configuration, rng: Random) -> Configuration:
-        """Draw a configuration that differs in one decision; the same if it is the only one."""
+        """Draw a configuration that differs in one decision.
+
+        If none of these is within the limits, draw any configuration; if the space has a single
+        one, return it.
+        """
         if self.size == 1:
             return configuration
         return _configuration(self._feasible.mutate(_point(configuration), rng))
@@ -108,7 +112,7 @@ class JointSpace:
     def answers(self, configuration: Configuration) -> list[tuple[Question, Answer]]:
         """The questions that `decide` asks, with the answers that build `configuration` again.
 
-        Empty for a published architecture from outside the decisions of its space.
+        Empty for a published architecture that the decisions cannot express.
         """
         decisions = self.tree.decisions(configuration.value)
         known = {(d.path, d.node): d.answer for d in decisions}
@@ -172,7 +176,7 @@ class JointSpace:
         return {display_path(path): option for path, option in flat.items()}
 
     def key(self, configuration: Configuration) -> Hashable:
-        """Equal for configurations of one function that is trained in one way."""
+        """A key that is equal for configurations of equal function and hyperparameters."""
         return self._key(configuration.value)
 
     def _key_of(self, value: Record) -> Hashable:

@@ -12,7 +12,8 @@ class Ledger:
     """The proposals of a search, by the numbers of their trials.
 
     Args:
-        key: Equal for configurations of which one is enough; see `JointSpace.key`.
+        key: Function whose value is equal for configurations that count as duplicates; see
+            `JointSpace.key`.
 
     Attributes:
         proposals: All of them; the index is the number of the trial.

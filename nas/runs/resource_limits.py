@@ -29,7 +29,7 @@ class ResourceLimits:
         option.COUNT,
         default=1,
         group="Resources",
-        help="Number of trials at a time, or auto: as many as train faster together, which is "
+        help="Number of trials at a time, or auto: the number with the highest throughput, "
         "measured at the start. The trials are the same for any number.",
     )
     auto: bool = False
@@ -43,8 +43,8 @@ class ResourceLimits:
         option.SIZE,
         group="Resources",
         keyword="trial_memory",
-        help="Memory that a trial may take beyond what its process has when its first trial "
-        "begins, such as 2GB (Linux).",
+        help="Memory that a trial may take above what its worker uses before the first trial, "
+        "such as 2GB (Linux).",
     )
     total_memory: int | None = setting(
         option.SIZE,

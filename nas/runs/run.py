@@ -99,7 +99,7 @@ class Run:
 
     @cached_property
     def front(self) -> list[Trial]:
-        """The completed trials that no other dominates, from the smallest to the largest.
+        """The completed trials that no other dominates, ordered by the last objective.
 
         A network that was trained in stages counts once, by its last stage.
         """
@@ -115,11 +115,12 @@ class Run:
         return area_of(self.front, self.header.hypervolume_reference)
 
     def best(self, select: str = "best", *, max_parameters: int | None = None) -> Trial:
-        """A trial of the Pareto front; the recommended one may lie behind it.
+        """Select a completed trial of the Pareto front; the recommended one may not be on it.
 
         Args:
-            select: "best" in the first objective; "smallest"; "knee", the one farthest from the
-                line between those two; or "recommended", the best in the first objective
+            select: "best" in the first objective; "smallest"; "knee", the one farthest
+                below the line between the ends of a front of two objectives (else the middle
+                one); or "recommended", the best in the first objective
                 according to a model fitted to all scores, which removes their noise.
             max_parameters: The most parameters that the network may have.
 

@@ -62,7 +62,8 @@ class Settings:
         default="evolution",
         check=schema.text(),
         group="Search",
-        help="Search strategy: a name (`nas strategies` lists them) or name:setting=value,...",
+        help="Search strategy: one that `nas strategies` lists, or with settings name:setting=value,... such "
+        "as evolution:population=64.",
     )
     schedule: str = setting(
         option.TEXT,
@@ -78,7 +79,8 @@ class Settings:
         default=("accuracy", "parameters"),
         check=_NAMES,
         group="Search",
-        help="Scores to optimise, separated by commas, the most important first.",
+        help="Scores to optimise, separated by commas, the most important first: accuracy, loss, "
+        "parameters, macs, peak_activation_bytes.",
     )
     tune: tuple[str, ...] = setting(
         option.NAMES,
@@ -116,7 +118,7 @@ class Settings:
         default=4,
         check=schema.whole(1, 1_000_000),
         group="Search",
-        help="Greatest number of proposals that are being evaluated. It decides which trials are "
+        help="Greatest number of trials that are pending at a time. It affects which trials are "
         "proposed; the number of workers does not.",
     )
     ordered: bool = setting(
@@ -125,8 +127,8 @@ class Settings:
         check=schema.flag,
         group="Search",
         flag=" /--unordered",
-        help="Use results in trial order; if not (--unordered, or ordered=False), as trials end. "
-        "Then none waits for a slow one, but the same seed need not give the same trials.",
+        help="Use results in trial order, or as soon as each trial ends (--unordered, in Python "
+        "ordered=False): then none waits for a slow one, but the same seed may give other trials.",
     )
     data: str = setting(
         option.PATH,

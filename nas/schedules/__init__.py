@@ -24,8 +24,8 @@ class Schedule(Strategy, Protocol):
 
     It is made from the strategy that proposes configurations, the candidates it chooses from, the
     objectives that decide promotion and the epochs of the recipe; keyword arguments with defaults
-    are its settings. Its state must follow from the proposals in the ledger and the trials told,
-    whoever made those proposals, so that a replay restores it.
+    are its settings. Its state must depend only on the ledger and the trials told, baselines
+    included, so that a replay restores it.
 
     `ask` raises `Exhausted` when there is nothing to begin or to resume now; when more trials have
     ended, there may be again.
@@ -48,12 +48,15 @@ SCHEDULES = Registry(
     "nas.schedules",
     {
         "none": Entry(
-            "nas.schedules.whole", "WholeTraining", "train every network by the whole recipe", ""
+            "nas.schedules.whole",
+            "WholeTraining",
+            "train every network for all epochs of the recipe",
+            "",
         ),
         "halving": Entry(
             "nas.schedules.halving",
             "SuccessiveHalving",
-            "train a bracket briefly, resume the best of it, then the best of those",
+            "train a group of networks briefly, resume the best, then the best of those",
             "Jamieson & Talwalkar, AISTATS 2016",
         ),
         "asha": Entry(
@@ -65,7 +68,7 @@ SCHEDULES = Registry(
         "hyperband": Entry(
             "nas.schedules.hyperband",
             "Hyperband",
-            "brackets of successive halving, from the shortest first rung to the longest",
+            "groups of successive halving that start with few to many epochs",
             "Li et al., JMLR 2018",
         ),
     },

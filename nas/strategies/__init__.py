@@ -34,7 +34,8 @@ class Strategy(Protocol):
         """
 
     def tell(self, trial: Trial) -> None:
-        """Learn from a trial that has ended; trials come in the order of their numbers."""
+        """Learn from a trial that has ended; trials come in journal order: by number, or as they end
+        if the search is unordered."""
 
 
 @runtime_checkable
@@ -64,7 +65,7 @@ STRATEGIES = Registry(
         "grid": Entry(
             "nas.strategies.grid",
             "GridSearch",
-            "every configuration once, evenly spread at any length",
+            "every configuration once, evenly spread after any number of trials",
             "Korobov, 1959; Cranley & Patterson, 1976",
         ),
         "local": Entry(
@@ -76,7 +77,7 @@ STRATEGIES = Registry(
         "annealing": Entry(
             "nas.strategies.annealing",
             "SimulatedAnnealing",
-            "a random walk that accepts worse configurations while it is hot",
+            "a random walk; worse steps are accepted with a falling probability",
             "Kirkpatrick et al., Science 1983",
         ),
         "evolution": Entry(
@@ -94,13 +95,13 @@ STRATEGIES = Registry(
         "quantum": Entry(
             "nas.strategies.quantum",
             "QuantumInspiredEvolution",
-            "observe superpositions, rotate them towards the best",
+            "sample options from probabilities that shift towards the best",
             "Han & Kim, IEEE TEC 2002",
         ),
         "bayesian": Entry(
             "nas.strategies.bayesian",
             "BayesianOptimization",
-            "Optuna's Parzen estimator, or Gaussian process",
+            "Optuna's TPE sampler, or its Gaussian process",
             "Bergstra et al., NeurIPS 2011",
         ),
         "predictor": Entry(

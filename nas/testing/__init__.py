@@ -3,8 +3,8 @@
     nas.testing.check_strategy(MyStrategy)
     nas.testing.check_space(my_space, input_shape=(3, 32, 32))
 
-Each check takes an object of the user's own, or the name of a registered one. It needs no pytest,
-no network and no data, and raises an `AssertionError` whose one sentence says which clause of the
+Each check takes an object of your own; those of strategies, schedules, executors and spaces also take
+the name of a registered one. A check needs no pytest, no internet and no data, and raises an `AssertionError` whose one sentence says which clause of the
 contract is broken and how. The toolkit's own tests call the same checks.
 
 Names are imported when they are first used: `import nas.testing` takes no time.

@@ -29,8 +29,8 @@ _NEAR = 1_000  # most values of an option that are enumerated as neighbours
 class Choice(Node):
     """One of `options`: plain values, or nodes with decisions that depend on this one.
 
-    A value is a plain option, or a value of an option that is a node. No value may belong to two
-    options.
+    Its value is the chosen option or, if that is a node, a value of the node. No value may belong
+    to two options.
     """
 
     def __init__(self, *options: Value | Node) -> None:

@@ -131,8 +131,8 @@ class Node(ABC):
     def decide(self, choose: Choose, path: str = "") -> Value:
         """Build a value from the answers of `choose`, in the order of the tree.
 
-        `choose` is called for each decision with an alternative, given the answers before. The
-        answers of the decisions of a value, by path and node, build that value again.
+        `choose` is called for each decision with an alternative, given the answers before. Giving
+        the answers of `decisions(value)` rebuilds `value`.
         """
 
     @abstractmethod
