@@ -6,7 +6,8 @@
     net = space.compile(architecture, task)             # torch.nn.Module
     cost = space.cost(architecture, task)               # parameters, macs, peak_activation_bytes
 
-To add a space: write a module with a factory called `space` and name it in `SPACES`.
+To add a space: write a module with a factory called `space` and name it in `SPACES`, or offer it
+from another package by an entry point of the group `nas.spaces`.
 """
 
 from search_spaces.architecture import Architecture as Architecture

@@ -84,12 +84,3 @@ class SpaceReference:
         if self.file is None or other.file is None:
             return self == other
         return replace(self, file=other.file) == other
-
-
-def file_of(text: str) -> Path | None:
-    """The Python file that a reference names; None for a registered space.
-
-    Raises:
-        ValueError: the text is no reference.
-    """
-    return SpaceReference.parse(text).file

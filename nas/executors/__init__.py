@@ -2,7 +2,7 @@
 
 To add one: write a module with a class that is made from a blueprint and limits, has the methods
 of `Executor` and says what it can do (`capabilities`), and name it in `EXECUTORS`. Whatever a trial
-does to its process must cost that trial only: `tests/nas/executors` holds every executor to it.
+does to its process must cost that trial only: `nas.testing.check_executor` checks it.
 """
 
 from __future__ import annotations

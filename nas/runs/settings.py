@@ -233,15 +233,16 @@ class Settings:
     @property
     def space_in_file(self) -> bool:
         """True if the space is in a file of the user's own, which is code."""
-        from nas.runs import space_files
+        from search_spaces import SpaceReference
 
-        return space_files.file_of(self.space) is not None
+        return SpaceReference.parse(self.space).file is not None
 
     def space_sha256(self) -> str | None:
         """The SHA-256 of the user's file that the space is in; None for a built-in space."""
         from nas.runs import space_files
+        from search_spaces import SpaceReference
 
-        file = space_files.file_of(self.space)
+        file = SpaceReference.parse(self.space).file
         return None if file is None else space_files.digest(file)
 
     def to_dict(self) -> dict[str, Any]:

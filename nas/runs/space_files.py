@@ -16,7 +16,6 @@ from pathlib import Path
 
 from nas.core.schema import visible
 from search_spaces import SearchSpace, SpaceReference, load
-from search_spaces.reference import file_of as file_of
 
 
 def open_space(

@@ -2,7 +2,7 @@
 
 A schedule wraps a strategy: the strategy proposes configurations, the schedule begins them with
 few epochs and resumes those that do well. To add one: write a module with a class that has `ask`,
-`tell` and `keep`, and name it in `SCHEDULES`.
+`tell` and `keep`, name it in `SCHEDULES`, and check it with `nas.testing.check_schedule`.
 
 Scores after few epochs and after many cannot be compared. So the strategy is told one trial of
 each network, with the scores it had after the epochs of the lowest rung, read off its curve.

@@ -1,6 +1,7 @@
 """Search strategies: which architecture to evaluate next.
 
-To add one: write a module with a class that has `ask` and `tell`, and name it in `STRATEGIES`.
+To add one: write a module with a class that has `ask` and `tell`, name it in `STRATEGIES`, and check
+it with `nas.testing.check_strategy`.
 """
 
 from __future__ import annotations

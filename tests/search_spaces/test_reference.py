@@ -7,7 +7,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from search_spaces import SpaceReference
-from search_spaces.reference import file_of
 
 identifiers = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 words = st.text(st.characters(categories=("L", "N"), include_characters="_-./ "), max_size=8)
@@ -80,8 +79,8 @@ def test_the_parts_of_each_form():
     )
     fixed = SpaceReference.parse("fixed:resnet:stages=3:some:text")
     assert (fixed.kind, fixed.name, fixed.architecture) == ("registered", "resnet", "some:text")
-    assert file_of("fixed:folder/mine.py:space:x") == Path("folder/mine.py")
-    assert file_of("fixed:mlp:a.py:b") is None
+    assert SpaceReference.parse("fixed:folder/mine.py:space:x").file == Path("folder/mine.py")
+    assert SpaceReference.parse("fixed:mlp:a.py:b").file is None
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,7 @@ class Orphaning(There):
         process = subprocess.Popen(
             [sys.executable, "-c", "import time; time.sleep(20)"], start_new_session=True
         )
-        with (self.folder / "tried-9.txt").open("a") as file:
+        with (self.folder / "forked.txt").open("a") as file:
             file.write(f"{process.pid}\n")
 
 
