@@ -35,8 +35,10 @@ class Strategy(Protocol):
         """
 
     def tell(self, trial: Trial) -> None:
-        """Learn from a trial that has ended; trials come in journal order: by number, or as they end
-        if the search is unordered."""
+        """Learn from a trial that has ended.
+
+        Trials come in the order of the journal: by number, or as they end in an unordered search.
+        """
 
 
 @runtime_checkable
