@@ -1,0 +1,172 @@
+"""Parts that measure time, each of them alone on the machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import torch
+
+import search_spaces
+import trainers
+from gpu_parts.trial import Trial, sampled
+from trainers.loop.batch_step import dropout, make_step
+from trainers.loop.batches import batches, laid_out
+from trainers.loop.cuda_graph import GraphStep
+from trainers.recipes.optimizers import learning_rates, set_learning_rate
+
+
+def graphs(trial: Trial) -> None:
+    """Captured steps against eager ones, for one network of every space."""
+    batch, steps = (8, 6) if trial.tiny else (256, 12)
+    for name in ("mlp", "nasbench201") if trial.tiny else search_spaces.SPACES:
+        with trial.step(name):
+            recipe = trainers.Recipe(epochs=1, batch_size=batch, learning_rate=0.02, dropout=0.1)
+            eager = _steps(trial, name, recipe, steps, captured=False)
+            again = _steps(trial, name, recipe, steps, captured=False)
+            graph = _steps(trial, name, recipe, steps, captured=True)
+            figures = {
+                "eager against itself": _apart(eager["losses"], again["losses"]),
+                "graph against eager": _apart(eager["losses"], graph["losses"]),
+                "eager ms": 1000 * min(again["seconds"]),
+                "graph ms": 1000 * min(graph["seconds"]),
+                "all ms": [round(1000 * s, 2) for s in graph["seconds"]],  # shows the capture
+            }
+            step = graph["step"]
+            if isinstance(step, GraphStep):
+                figures |= {"graphs": len(step._captured), "fallback": step.fallback}
+            trial.put(name, figures)
+            del eager, again, graph, step
+            trainers.memory.release()
+
+
+def _steps(
+    trial: Trial, name: str, recipe: trainers.Recipe, steps: int, *, captured: bool
+) -> dict[str, Any]:
+    """Losses and seconds of some steps of a new network."""
+    net, task = trial.network(name)
+    data = trial.dataset(steps * recipe.batch_size, task.input_shape)
+    eager = trial.eager_step(net, recipe, "bfloat16" if trial.on_gpu else "float32")
+    step = make_step(eager, trial.torch_device) if captured else eager
+    losses, seconds, rates = [], [], learning_rates(recipe, steps)
+    with trainers.seeded(7, trial.torch_device), dropout(net, recipe.dropout):
+        for x_B, labels_B in batches(data, recipe, epoch=1, seed=0):
+            set_learning_rate(eager.optimizer, next(rates))
+            trial.synchronise()
+            start = perf_counter()
+            loss = step(x_B, labels_B)
+            trial.synchronise()
+            seconds.append(perf_counter() - start)
+            losses.append(loss.item())
+    return {"losses": losses, "seconds": seconds, "step": step}
+
+
+def _apart(one: list[float], two: list[float]) -> float:
+    """The largest relative difference of two losses."""
+    return max(abs(a - b) / max(1e-9, abs(a)) for a, b in zip(one, two, strict=True))
+
+
+def slots(trial: Trial) -> None:
+    """Steps per second of 1, 2, 4 and 8 captured networks that one thread replays in turns."""
+    if not trial.on_gpu:
+        trial.put("skipped", "needs a GPU")
+        return
+    batch = 8 if trial.tiny else 256
+    for name in ("mlp",) if trial.tiny else ("nasbench201", "mobile", "mlp"):
+        with trial.step(name):
+            graphs, streams, kept = [], [], []
+            for _ in range(8):
+                net, task = trial.network(name)
+                step = GraphStep(
+                    trial.eager_step(net, trainers.Recipe(batch_size=batch), "bfloat16")
+                )
+                x_B = laid_out(torch.randn(batch, *task.input_shape, device=trial.torch_device))
+                labels_B = torch.arange(batch, device=trial.torch_device) % 10
+                for _ in range(5):
+                    step(x_B, labels_B)
+                kept.append(step)
+                graphs.append(step._captured[x_B.shape].graph)
+                streams.append(torch.cuda.Stream())
+            rates = {}
+            for count in (1, 2, 4, 8):
+                turn = list(zip(graphs, streams, strict=True))[:count]
+
+                def replay(turn: Any = turn) -> None:
+                    for graph, stream in turn:
+                        with torch.cuda.stream(stream):
+                            graph.replay()
+
+                replay()
+                rates[count] = count / trial.seconds(replay, 1 if trial.tiny else 20)
+            trial.put(name, {"steps a second": rates, "gain of 8": rates[8] / rates[1]})
+            del graphs, kept
+            trainers.memory.release()
+
+
+def throughput(trial: Trial) -> None:
+    """Candidates an hour by our loop and by the plain one, in turns."""
+    from nas.benchmark.throughput import Bench
+
+    images, loaders = (400, 0) if trial.tiny else (55_000, 8)
+    names = (
+        ["nasbench201:channels=8,cells=1"] if trial.tiny else ["nasbench201", "mobile:width=0.25"]
+    )
+    for batch in (16,) if trial.tiny else (256, 1024):
+        bench = Bench(
+            trial.npz(images),
+            {"epochs": 1, "batch_size": batch},
+            device=trial.device,
+            loader_workers=loaders,
+        )
+        for name in names:
+            with trial.step(f"{name} {batch}"):
+                space, architecture, _ = sampled(name)
+                if not trial.tiny:
+                    bench.ours(space, architecture, 0)  # loads libraries; not measured
+                ours, plain = (
+                    bench.ours(space, architecture, 0),
+                    bench.plain(space, architecture, 0),
+                )
+                again = bench.ours(space, architecture, 0)
+                fastest = min(ours.seconds, again.seconds)
+                figures = {
+                    "candidates an hour": {"ours": 3600 / fastest, "plain": 3600 / plain.seconds},
+                    "ratio": plain.seconds / fastest,
+                    "accuracy": {"ours": ours.accuracy, "plain": plain.accuracy},
+                    "peak bytes": ours.peak_bytes,
+                }
+                trial.put(f"{name} {batch}", figures)
+                if not trial.tiny:
+                    trial.put(f"{name} {batch} profile", bench.profile(space, architecture))
+
+
+def workers(trial: Trial) -> None:
+    """Examples per second of 8, 4, 2 and 1 worker processes on one device; run it with MPS too."""
+    from nas.core.configuration import Configuration
+    from nas.evaluators.factories import training_blueprint
+    from nas.executors import ResourceLimits
+    from nas.executors.workers import Workers
+    from nas.runs.settings import Settings
+
+    name = "nasbench201:channels=8,cells=1" if trial.tiny else "nasbench201"
+    counts = (1,) if trial.tiny else (8, 4, 2, 1)
+    settings = Settings(
+        space=name,
+        data=trial.npz(400 if trial.tiny else 10_000),
+        device=trial.device,
+        recipe={"batch_size": 16 if trial.tiny else 256},
+    )
+    _, architecture, _ = sampled(name)
+    blueprint = training_blueprint(settings, trial.file.parent, trial.device)
+    executor = Workers(blueprint, replace(ResourceLimits(), workers=counts[0]))
+    try:
+        rates = {}
+        for count in counts:
+            executor.limit_workers(count)
+            seconds = 0.5 if trial.tiny else 4.0
+            rates[count] = executor.throughput(count, Configuration.of(architecture), seconds)
+            trial.put("examples a second", dict(rates))
+        trial.put("gain", {count: rate / max(rates[1], 1e-9) for count, rate in rates.items()})
+    finally:
+        executor.close()
