@@ -29,6 +29,7 @@ TIMEOUT = 1.0  # seconds of the trials that hang
 GRACE = 5.0  # seconds beyond a time limit
 START = 20.0  # seconds in which processes must have started
 CLOSE = 2.0  # seconds in which everything that runs must have been stopped
+ORPHANED = 10.0  # seconds in which the processes of a killed search must have ended
 MEMORY = 200_000_000  # bytes of the trials that take too much
 
 
@@ -157,9 +158,9 @@ class Subject:
             f"does not say {says!r} of a trial that {after}, but {failure.message!r}",
         )
 
-    def require_no_process(self, folder: Path) -> None:
-        """Refuse the executor if a process of its trials is alive."""
-        left = processes_left(folder)
+    def require_no_process(self, folder: Path, seconds: float = CLOSE) -> None:
+        """Refuse the executor if a process of its trials is alive after `seconds`."""
+        left = processes_left(folder, seconds)
         self.require(not left, f"leaves processes behind: {', '.join(map(str, left))}")
 
 
@@ -445,7 +446,7 @@ def _no_process_outlives_a_killed_search(subject: Subject) -> None:
                 begun &= wait_until((folder / "forked.txt").exists)
             child.send_signal(signal.SIGKILL)
         subject.require(begun, "does not begin two trials in a new process")
-        subject.require_no_process(folder)
+        subject.require_no_process(folder, ORPHANED)
 
 
 def _place_of(make: str | MakeExecutor) -> dict[str, Any] | None:
