@@ -8,6 +8,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import search_spaces
 import trainers
+from nas.estimators import training_demand
 from nas.evaluators.training import build
 from tests.nas.networks import small, task_of
 from trainers.loop.batch_step import EagerStep
@@ -87,3 +88,16 @@ def test_half_the_memory_in_bfloat16_and_nothing_of_the_network_changes():
     after = net.state_dict()
     assert all(torch.equal(t, after[name]) for name, t in before.items())
     assert all(p.grad is None for p in net.parameters())
+
+
+def test_a_gpu_has_memory_beside_the_step():
+    space = search_spaces.get("mlp")
+    task = task_of(space)
+    architecture = small(space, Random(0), task)
+    recipe = trainers.Recipe(precision="float32")
+    demands = [
+        training_demand.memory(space, architecture, task, recipe, torch.device(*device))
+        for device in (("cpu",), ("cuda", 0))
+    ]
+    assert [demand.device for demand in demands] == ["cpu", "cuda:0"]
+    assert demands[1].bytes - demands[0].bytes == training_demand.BESIDE_STEP_BYTES

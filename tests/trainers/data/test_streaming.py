@@ -1,6 +1,7 @@
 """Images that are too many for the memory stay in files, and nothing else changes."""
 
 import errno
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import enumerate  # noqa: A004 - of threads
 
@@ -109,3 +110,21 @@ def test_streamed_splits_are_merged_on_the_cpu_and_streamed():
     assert everything.train.images.device == torch.device("cpu")
     assert len(everything.train) == len(train) + len(small)
     assert {everything.mean.device.type, everything.std.device.type} == {"meta"}
+
+
+def test_the_reader_thread_only_indexes_the_file(pictures, monkeypatch):
+    """On a GPU anything else it did there would disturb the capture of a step."""
+    monkeypatch.setattr("trainers.data.load.MEMORY_SHARE", 0.0)
+    data, submitted = load(pictures), []
+
+    class Reader(ThreadPoolExecutor):
+        def submit(self, work, *arguments):
+            submitted.append((work, arguments))
+            return super().submit(work, *arguments)
+
+    monkeypatch.setattr("trainers.loop.batches.ThreadPoolExecutor", Reader)
+    assert len(list(batches(data, Recipe(batch_size=32), epoch=1, seed=0))) == 5
+    assert len(submitted) > 1
+    for work, (index,) in submitted:
+        assert work == data.train.images.__getitem__
+        assert index.device == data.train.images.device

@@ -103,13 +103,15 @@ class Emulation:
         watches: True if synchronising operations are found before a capture.
         steps: The steps that were made.
         captures: Arguments of each capture.
-        collected: True if the garbage collector ran during a capture.
+        collected: True if the garbage collector may run during a capture.
+        devices: Devices that were made current.
     """
 
     watches: bool = True
     steps: list = field(default_factory=list)
     captures: list = field(default_factory=list)
     collected: bool = False
+    devices: list = field(default_factory=list)
     streams: list = field(default_factory=lambda: [Stream()])
     watcher: Watcher | None = None
 
@@ -183,7 +185,7 @@ def emulated(**settings) -> Iterator[Emulation]:
             stream=gpu.stream,
             set_stream=gpu.set_stream,
             current_stream=lambda _=None: gpu.streams[-1],
-            device=lambda _: nullcontext(),
+            device=lambda device: nullcontext(gpu.devices.append(device)),
             get_sync_debug_mode=lambda: "default",
             set_sync_debug_mode=gpu.set_sync_debug_mode,
         ),

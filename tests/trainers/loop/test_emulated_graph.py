@@ -106,6 +106,7 @@ def test_two_sizes_share_a_pool_and_a_stream(data):
     assert pools[1] == graphs[0]
     assert {c["capture_error_mode"] for c in gpu.captures} == {"thread_local"}
     assert not gpu.collected
+    assert set(gpu.devices) == {data.device}  # which a capture synchronises
     assert gc.isenabled()
 
 
