@@ -367,7 +367,7 @@ def one_line(capfd):
     return " ".join(capfd.readouterr().err.split())
 
 
-MOMENTS = ("_put", "_write_formats", "_write_card", "_seal", "require", "_sync")
+MOMENTS = ("_put", "_write_formats", "_write_card", "_seal", "require", "sync")
 
 EXPORTS = """
 import os, signal, sys
@@ -431,7 +431,7 @@ def test_an_export_killed_at_any_moment_leaves_no_half_bundle(tmp_path):
     subprocess.run(program, check=True, timeout=600)
 
 
-@pytest.mark.parametrize(("moment", "what"), [("_seal", KeyboardInterrupt), ("_sync", OSError)])
+@pytest.mark.parametrize(("moment", "what"), [("_seal", KeyboardInterrupt), ("sync", OSError)])
 def test_an_export_that_ends_early_leaves_nothing(
     source_alone, tmp_path, monkeypatch, moment, what
 ):
@@ -605,14 +605,14 @@ def test_latency_and_comparison(exported, capfd):
 
 
 def test_a_search_starts_from_winners(run, exported, tmp_path, capfd):
-    assert architectures_of(exported) == (str(run.best().architecture),)
-    assert architectures_of(run.path) == tuple(str(trial.architecture) for trial in run.front)
+    assert architectures_of([str(exported)]) == (str(run.best().architecture),)
+    assert architectures_of([str(run.path)]) == tuple(str(trial.architecture) for trial in run.front)
     arguments = ["search", "--space", SPACE, "--epochs", 1, "--out", tmp_path / "next"]
     assert status(*arguments, "--trials", 1, "--from", exported, "--seed", 5) == 0
     first = nas.open_run(tmp_path / "next").trials[0]
     assert first.architecture == run.best().architecture
     assert status(*arguments, "--trials", 2, "--seed", 5) == 2
-    assert "first was" in capfd.readouterr().err
+    assert "warm_start was" in capfd.readouterr().err
     assert status("search", "--space", "mlp", "--from", exported, "--out", tmp_path / "x") == 2
     assert "want an architecture of mlp" in capfd.readouterr().err
 
