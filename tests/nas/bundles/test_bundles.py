@@ -606,7 +606,9 @@ def test_latency_and_comparison(exported, capfd):
 
 def test_a_search_starts_from_winners(run, exported, tmp_path, capfd):
     assert architectures_of([str(exported)]) == (str(run.best().architecture),)
-    assert architectures_of([str(run.path)]) == tuple(str(trial.architecture) for trial in run.front)
+    assert architectures_of([str(run.path)]) == tuple(
+        str(trial.architecture) for trial in run.front
+    )
     arguments = ["search", "--space", SPACE, "--epochs", 1, "--out", tmp_path / "next"]
     assert status(*arguments, "--trials", 1, "--from", exported, "--seed", 5) == 0
     first = nas.open_run(tmp_path / "next").trials[0]

@@ -323,7 +323,11 @@ def test_the_paused_trainings_that_are_kept_are_few_and_those_needed(staged, max
 @pytest.mark.parametrize(
     ("text", "epochs", "message"),
     [
-        ("ahsa", 9, r"^want a schedule \(none, halving, asha, hyperband\), got 'ahsa'; did you mean asha\?$"),
+        (
+            "ahsa",
+            9,
+            r"^want a schedule \(none, halving, asha, hyperband\), got 'ahsa'; did you mean asha\?$",
+        ),
         ("asha:speed=3", 9, r"its settings \(eta, min_epochs, rungs\), got 'speed'"),
         ("none:eta=3", 9, "it has none"),
         ("asha:eta=1", 9, "^schedule asha:eta=1: want eta of at least 2, got 1$"),
