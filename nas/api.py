@@ -155,7 +155,7 @@ def search(
     session = open_session(request, observers=(TensorBoard(),))
     for _ in session.run(request.trials):
         pass
-    return Run(session.path, session.space, trials=session.trials)
+    return Run(session.path, session.space)
 
 
 def read_request(

@@ -66,7 +66,8 @@ class Session:
         observers: Observers of the search, in the order in which they are called.
 
     Attributes:
-        trials: The trials recorded so far.
+        trials: The trials that had been recorded when the search was opened. New ones are
+            not kept here: a search of any length takes little memory.
 
     Raises:
         ValueError: a setting is not allowed, nothing fits the limits, the data cannot be read,
@@ -181,7 +182,6 @@ class Session:
                 if settings.ordered
                 else PendingProposals(self.path / "in_flight.json"),
             ):
-                self.trials.append(trial)
                 front.add(trial)
                 ended.add(trial.number)
                 prune(checkpoints, front.items, schedule.keep(), ended)
