@@ -74,7 +74,7 @@ def search_table(
     """A search on the table; yields the number of each trial that is recorded."""
     folder.mkdir(parents=True, exist_ok=True)
     candidates = Candidates(JointSpace(load("nasbench201"), Task((3, 32, 32), 100)))
-    objectives = Objectives(("accuracy",))
+    objectives = Objectives.parse(("accuracy",))
     inner = make("random" if strategy == "halving" else strategy, candidates, objectives)
     blueprint = Blueprint("fault_targets:slow_lookup", {"folder": str(folder)})
     with (

@@ -111,7 +111,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
 
 def _course(run: Run, count: int, largest: int) -> list[Point]:
     """The progress of a run over its first `count` trials, by accuracy and parameters."""
-    return points_of(run.trials[:count], Objectives(("accuracy", "parameters")), largest)
+    return points_of(run.trials[:count], Objectives.parse(("accuracy", "parameters")), largest)
 
 
 def _group(

@@ -37,7 +37,7 @@ class AnalysisContext:
     @property
     def objectives(self) -> Objectives:
         """The objectives of the Pareto front."""
-        return Objectives(self.header.settings.objectives)
+        return Objectives.parse(self.header.settings.objectives)
 
     def baselines(self, trials: Sequence[Trial]) -> dict[int, str]:
         """Names of published networks, by the number of the first trial of each."""

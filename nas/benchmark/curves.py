@@ -31,7 +31,7 @@ class Measure:
         table = benchmark.open_table()
         self._searched = {e: table.accuracy(name) for e, name in benchmark.accuracy.items()}
         self._reported = table.accuracy(benchmark.report)
-        self._objectives = Objectives(benchmark.objectives)
+        self._objectives = Objectives.parse(benchmark.objectives)
         self.is_area = "parameters" in benchmark.objectives
         self.name = "hypervolume, share of the true front's" if self.is_area else benchmark.report
         if self.is_area:

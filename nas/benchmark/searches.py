@@ -198,7 +198,7 @@ def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Sear
     space = JointSpace(table.space, benchmark.task)
     candidates = Candidates(space)
     epochs = max(benchmark.accuracy)
-    strategy = contestants.make(name, candidates, Objectives(benchmark.objectives), epochs)
+    strategy = contestants.make(name, candidates, Objectives.parse(benchmark.objectives), epochs)
     lookup = Lookup(table, benchmark.accuracy, seconds=benchmark.seconds)
     done: list[Trial] = []
     start = perf_counter()

@@ -10,7 +10,7 @@ from nas.core.trial import Trial
 
 
 class TrialFront:
-    """The completed trials that no other dominates.
+    """The completed trials within the constraints that no other dominates.
 
     A trial and the one that resumes it are two stages of one network. Once the later stage has
     completed, only that counts, even if it is worse: the earlier network exists no more.
@@ -25,7 +25,7 @@ class TrialFront:
 
     def add(self, trial: Trial) -> bool:
         """Add a trial, remove those it dominates or resumes; True if it is on the front."""
-        if not trial.completed:
+        if not trial.completed or not self._objectives.is_feasible(trial.scores):
             return False
         vector = self._objectives.vector(trial.scores)
         if not self._lasting.covers(vector):

@@ -152,7 +152,7 @@ class Session:
         checkpoints.mkdir(exist_ok=True)
         for torn in checkpoints.glob(".*.tmp"):  # a kill left it
             torn.unlink()
-        objectives = Objectives(settings.objectives)
+        objectives = Objectives.parse(settings.objectives)
         front = TrialFront(objectives)
         for trial in run.trials:
             front.add(trial)
@@ -242,7 +242,7 @@ class Session:
 
     def _schedule(self) -> Schedule:
         """Make the strategy, wrapped in its schedule."""
-        settings, objectives = self.settings, Objectives(self.settings.objectives)
+        settings, objectives = self.settings, Objectives.parse(self.settings.objectives)
         strategy = make(settings.strategy, self.candidates, objectives)
         return schedules.make(
             settings.schedule, strategy, self.candidates, objectives, self._epochs

@@ -6,9 +6,11 @@ from dataclasses import fields
 
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace
+from nas.core.metrics import METRICS
 from search_spaces import Cost
 
-METRICS = tuple(field.name for field in fields(Cost))
+COSTS = tuple(METRICS[field.name] for field in fields(Cost))
+_NAMES = tuple(metric.name for metric in COSTS)
 
 
 class ExactCost:
@@ -18,9 +20,11 @@ class ExactCost:
         space: The space of the configurations; it remembers what it has counted.
     """
 
+    metrics = COSTS
+
     def __init__(self, space: JointSpace) -> None:
         self._space = space
 
     def estimate(self, configuration: Configuration) -> dict[str, int]:
         cost = self._space.cost(configuration)
-        return {name: getattr(cost, name) for name in METRICS}
+        return {name: getattr(cost, name) for name in _NAMES}

@@ -41,7 +41,7 @@ class Run:
     ) -> None:
         self.path = Path(path)
         self.header = read_header(self.path)
-        self._objectives = Objectives(self.settings.objectives)
+        self._objectives = Objectives.parse(self.settings.objectives)
         self._given = space
         if trials is not None:
             self.trials = list(trials)

@@ -36,7 +36,7 @@ def select_trial(run: Run, select: str, max_parameters: int | None = None) -> Tr
         raise ValueError(f"{run.path}: no completed trial{limit} among {len(run.trials)}")
     if select == "recommended":
         return recommend(run, allowed)
-    objectives = Objectives(run.settings.objectives)
+    objectives = Objectives.parse(run.settings.objectives)
     front = front_of(allowed, objectives)
     if select == "best":
         return min(front, key=lambda t: objectives.vector(t.scores))
@@ -71,7 +71,7 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
     if among:
         _check_limits(run, among[0])  # one shows whether limits and data are those of the search
     candidates = Candidates(settings.joint_space(run.space, run.task))
-    model = Predictor(candidates, Objectives(settings.objectives))
+    model = Predictor(candidates, Objectives.parse(settings.objectives))
     longest = max((trial.epochs for trial in among), default=0)
     for trial in run.trials:
         if trial.epochs == longest or not trial.completed:

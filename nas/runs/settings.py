@@ -195,7 +195,7 @@ class Settings:
 
         strategies.check_name(self.strategy)
         schedules.check_name(self.schedule)
-        Objectives(self.objectives)
+        Objectives.parse(self.objectives)
         for name in self.tune:
             hyperparameters.parse_names(name)
         hyperparameters.tree(self.tune, self.recipe)

@@ -84,7 +84,7 @@ class BayesianOptimization:
             create_trial(
                 params={p.name: answer for p, answer in answers},
                 distributions={p.name: p.distribution for p, _ in answers},
-                values=self._objectives.vector(trial.scores),
+                values=self._objectives.values(trial.scores),
             )
         )
 

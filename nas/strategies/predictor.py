@@ -23,7 +23,7 @@ import numpy as np
 
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
-from nas.core.objectives import MAXIMISE, Objectives
+from nas.core.objectives import Objectives
 from nas.core.pareto import Vector, best_first
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
@@ -65,6 +65,7 @@ class Predictor:
         self._initial = initial
         self._parents = parents
         self._rounds = rounds
+        self._objectives = objectives
         names = objectives.names
         self._modelled = [n for n in names if n not in COSTS] or [names[0]]
         self._exact = [n for n in names if n not in self._modelled]
@@ -153,8 +154,9 @@ class Predictor:
         """Modelled scores, then the logarithms of exact costs, all to be minimised."""
         scores = trial.scores
         modelled = (
-            (-scores[n] if MAXIMISE[n] else scores[n]) if trial.completed else inf
-            for n in self._modelled
+            m.minimized(scores[m.name]) if trial.completed else inf
+            for m in self._objectives.metrics
+            if m.name in self._modelled
         )
         return (*modelled, *(log(1 + scores[n]) if n in scores else inf for n in self._exact))
 

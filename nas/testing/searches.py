@@ -122,7 +122,7 @@ def run_search(
     """
     joint = JointSpace(space or get("nasbench201"), TASK, limits, hyperparameters)
     candidates = Candidates(joint)
-    strategy = make(candidates, Objectives(tuple(objectives)))
+    strategy = make(candidates, Objectives.parse(tuple(objectives)))
     with closing(Journal(path)) as journal:
         for trial in run_trials(
             strategy,

@@ -6,7 +6,7 @@ import csv
 from typing import TextIO
 
 from nas.analysis.decisions import Decisions
-from nas.core.objectives import MAXIMISE
+from nas.core.metrics import METRICS
 from nas.runs.run import Run
 from search_spaces import SearchSpace
 
@@ -26,7 +26,7 @@ def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
         "number",
         "status",
         "on_front",
-        *MAXIMISE,
+        *METRICS,
         "seconds",
         "epochs",
         "parents",
@@ -43,7 +43,7 @@ def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
                 trial.number,
                 done if failure is None else failure.cause,
                 int(trial.number in members),
-                *(trial.scores.get(name, "") for name in MAXIMISE),
+                *(trial.scores.get(name, "") for name in METRICS),
                 trial.seconds,
                 trial.epochs,
                 " ".join(map(str, trial.proposal.parents)),

@@ -118,7 +118,7 @@ def progress_picture(facts: Facts) -> Sources | None:
 
     run = facts.run
     points = points_of(
-        run.trials, Objectives(run.settings.objectives), run.header.hypervolume_reference
+        run.trials, Objectives.parse(run.settings.objectives), run.header.hypervolume_reference
     )
     every = max(1, len(points) // STEPS)
     shown = [p for p in (*points[:-1:every], *points[-1:]) if p.best is not None]

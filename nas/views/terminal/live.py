@@ -86,7 +86,7 @@ class FrontTable:
 
     def started(self, run: Run) -> None:
         self._space = run.space
-        self._front = TrialFront(Objectives(run.settings.objectives))
+        self._front = TrialFront(Objectives.parse(run.settings.objectives))
         for trial in run.trials:
             self._count(trial)
         self._bar.reset(self._task, completed=len(run.trials))

@@ -47,7 +47,7 @@ class Formula:
 
 def search(strategy, evaluator, *, schedule="none", tune=()):
     """The trials of a search, each as plain data."""
-    objectives = Objectives(("accuracy", "parameters"))
+    objectives = Objectives.parse(("accuracy", "parameters"))
     candidates = Candidates(SPACE, TASK, None, hyperparameters.tree(tune, {}))
     inner = make(strategy, candidates, objectives)
     scheduled = schedules.make(schedule, inner, candidates, objectives, max(COLUMNS))

@@ -319,7 +319,7 @@ def test_random_search_on_the_published_table():
     runs = []
     for seed in range(200):
         candidates = Candidates(JointSpace(cells, published.task))
-        strategy = make("random", candidates, Objectives(published.objectives))
+        strategy = make("random", candidates, Objectives.parse(published.objectives))
         rows = []
         for number in range(500):
             proposal = strategy.ask(Random(f"{seed}/{number}"))

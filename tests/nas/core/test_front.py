@@ -12,7 +12,7 @@ from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from search_spaces import Architecture
 
-OBJECTIVES = Objectives(("accuracy", "parameters"))
+OBJECTIVES = Objectives.parse(("accuracy", "parameters"))
 EPOCHS = 3  # of the recipe: what has so many behind it is not continued
 LEVELS = st.integers(0, 4)  # so few that vectors repeat
 

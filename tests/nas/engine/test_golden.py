@@ -29,7 +29,7 @@ GOLDEN = TESTS / "data_of_0_1" / "golden"
 SPACE, TASK = get("nasbench201"), Task((3, 32, 32), 100)
 TUNE = ("learning_rate", "momentum", "optimizer", "batch_size")
 COLUMNS = {12: "cifar100_valid_12ep", 200: "cifar100_test_200ep"}
-OBJECTIVES = Objectives(("accuracy", "parameters"))
+OBJECTIVES = Objectives.parse(("accuracy", "parameters"))
 
 
 class Formula:

@@ -193,7 +193,9 @@ def unordered(folder, trials):
     executor = executors.make("workers", blueprint(folder), ResourceLimits(workers=2))
     with closing(journal), closing(executor):
         yield from run_trials(
-            make("evolution:population=4,tournament=2", candidates, Objectives(("accuracy",))),
+            make(
+                "evolution:population=4,tournament=2", candidates, Objectives.parse(("accuracy",))
+            ),
             candidates.ledger,
             executor,
             journal,

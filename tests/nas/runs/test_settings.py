@@ -16,7 +16,7 @@ import nas
 from nas.api import read_request
 from nas.cli.main import app
 from nas.core import hyperparameters
-from nas.core.objectives import MAXIMISE
+from nas.core.metrics import METRICS
 from nas.runs import options
 from nas.runs.header import Header, environment, read_header, write_header
 from nas.runs.option import Option
@@ -57,7 +57,7 @@ DRAWN = {
     "strategy": st.sampled_from([*STRATEGIES, "evolution:population=8,tournament=3"]),
     "schedule": st.sampled_from([*SCHEDULES, "asha:eta=3,min_epochs=1", "asha:rungs=2+5"]),
     "seed": WHOLE,
-    "objectives": given_by(MAXIMISE).filter(len).map(tuple),
+    "objectives": given_by(METRICS).filter(len).map(tuple),
     "max_parameters": LIMIT,
     "max_macs": LIMIT,
     "baselines": st.booleans(),

@@ -95,7 +95,7 @@ def staged_search(
 ):
     """Yields (trial, schedule, what the strategy was told) after every trial."""
     candidates = Candidates(JointSpace(SPACE, TASK))
-    spy, objectives = Spy(candidates), Objectives(("accuracy",))
+    spy, objectives = Spy(candidates), Objectives.parse(("accuracy",))
     made = schedules.make(schedule, spy, candidates, objectives, epochs)
     for trial in run_trials(
         made,
@@ -270,7 +270,7 @@ def test_hyperband_spends_what_the_brackets_say(strategy, max_pending, tmp_path)
 def test_a_bracket_promotes_its_best_whatever_the_objectives(strategy, tmp_path):
     from nas.core.pareto import best_first
 
-    objectives = Objectives(BOTH)
+    objectives = Objectives.parse(BOTH)
     trials = run(tmp_path / "j", "halving", strategy, trials=26, objectives=BOTH)
     for start in (0, 13):
         rung = trials[start : start + 9]

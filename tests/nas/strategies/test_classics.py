@@ -41,7 +41,7 @@ def space_of(**fields):
 def ask_and_tell(name, space, trials, score, seed=0, limits=None):
     """Trials of a search on `score`, without a journal."""
     candidates = Candidates(JointSpace(space, TASK, limits))
-    strategy = make(name, candidates, Objectives(("accuracy",)))
+    strategy = make(name, candidates, Objectives.parse(("accuracy",)))
     told = []
     for number in range(trials):
         proposal = strategy.ask(Random(f"{seed}/{number}"))
@@ -162,7 +162,7 @@ def test_a_climb_goes_on_from_its_best_and_ends_when_all_neighbours_are_taken():
 
 def test_several_objectives_are_climbed_from_what_nothing_in_the_climb_dominates(tmp_path):
     search("local", tmp_path / "j", trials=120, objectives=BOTH)
-    vector = Objectives(BOTH).vector
+    vector = Objectives.parse(BOTH).vector
     trials = list(Journal(tmp_path / "j"))
     front = Front()
     parents = set()
@@ -262,7 +262,7 @@ def test_without_rotation_nothing_is_learned():
 def test_ranges_are_observed_in_parts_and_rotated_to_the_part_of_the_best():
     space = space_of(n=Integer(1, 100), x=Real(0, 1), c=Choice(*range(20)))
     candidates = Candidates(JointSpace(space, TASK))
-    strategy = make("quantum:population=1,levels=8", candidates, Objectives(("accuracy",)))
+    strategy = make("quantum:population=1,levels=8", candidates, Objectives.parse(("accuracy",)))
     seen = [strategy.ask(Random(seed)).architecture for seed in range(3000)]
     assert {a["n"] for a in seen} == set(range(1, 101))
     assert {a["c"] for a in seen} == set(range(20))

@@ -216,7 +216,7 @@ def test_finds_the_optimal_hyperparameters_too(tmp_path):
 
 def test_what_is_in_flight_is_not_asked_for_twice_nor_its_like():
     candidates = Candidates(JointSpace(SPACE, TASK))
-    strategy = make("predictor", candidates, Objectives(("accuracy",)))
+    strategy = make("predictor", candidates, Objectives.parse(("accuracy",)))
     rng = Random(0)
     for number in range(12):
         proposal = Proposal(candidates.sample(rng))
@@ -237,7 +237,7 @@ def test_what_is_in_flight_is_not_asked_for_twice_nor_its_like():
 
 def test_recommends_by_what_is_alike_not_by_a_lucky_score():
     candidates = Candidates(JointSpace(SPACE, TASK))
-    strategy = make("predictor", candidates, Objectives(("accuracy",)))
+    strategy = make("predictor", candidates, Objectives.parse(("accuracy",)))
     assert isinstance(strategy, Recommends)
     with pytest.raises(ValueError, match="want a completed trial"):
         strategy.recommend()
@@ -257,7 +257,7 @@ def test_recommends_by_what_is_alike_not_by_a_lucky_score():
 
 def test_learns_to_keep_away_from_what_fails():
     candidates = Candidates(JointSpace(SPACE, TASK))
-    strategy = make("predictor", candidates, Objectives(("accuracy",)))
+    strategy = make("predictor", candidates, Objectives.parse(("accuracy",)))
     failed = []
     for number in range(40):
         proposal = strategy.ask(Random(number))

@@ -66,7 +66,7 @@ def test_evolution_of_one_individual_is_a_random_walk(tmp_path):
 
     candidates = Candidates(JointSpace(SPACE, TASK))
     strategy = RegularizedEvolution(
-        candidates, Objectives(("accuracy",)), population=1, tournament=1
+        candidates, Objectives.parse(("accuracy",)), population=1, tournament=1
     )
     last = None
     for number in range(30):
@@ -84,7 +84,7 @@ def test_evolution_forgets_the_oldest():
 
     candidates = Candidates(JointSpace(SPACE, TASK))
     strategy = RegularizedEvolution(
-        candidates, Objectives(("accuracy",)), population=3, tournament=3
+        candidates, Objectives.parse(("accuracy",)), population=3, tournament=3
     )
     rng = Random(0)
     drawn = [SPACE.sample(rng) for _ in range(4)]

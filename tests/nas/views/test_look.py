@@ -61,7 +61,7 @@ def test_progress_ends_where_the_run_is(run):
     from nas.core.objectives import Objectives
 
     points = points_of(
-        run.trials, Objectives(run.settings.objectives), run.header.hypervolume_reference
+        run.trials, Objectives.parse(run.settings.objectives), run.header.hypervolume_reference
     )
     last = points[-1]
     assert (last.trials, last.completed) == (60, 58)

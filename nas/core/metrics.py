@@ -1,0 +1,187 @@
+"""Metrics: named numbers of a trial, each with a direction, bounds and a unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import inf, isfinite, isnan
+from numbers import Real
+from typing import Any, Literal
+
+from nas.core import schema
+
+Direction = Literal["maximize", "minimize"]
+
+_NAME = re.compile(r"[A-Za-z]\w{0,79}")
+_DIRECTIONS: dict[str, Direction] = {
+    "max": "maximize",
+    "maximize": "maximize",
+    "maximise": "maximize",
+    "min": "minimize",
+    "minimize": "minimize",
+    "minimise": "minimize",
+}
+
+
+def parse_direction(text: str, name: str) -> Direction:
+    """Read max, maximize, min or minimize.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    direction = _DIRECTIONS.get(text) if isinstance(text, str) else None
+    if direction is None:
+        raise ValueError(f"metric {name}: want maximize or minimize, got {text!r}")
+    return direction
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that is measured or estimated for each configuration.
+
+    Args:
+        name: A letter, then letters, digits and underscores.
+        direction: "maximize" if a larger value is better, else "minimize".
+        low: The least possible value.
+        high: The greatest possible value.
+        unit: Unit for tables and axes, such as "ms"; empty for shares and counts.
+
+    Raises:
+        ValueError: the name or the direction is not allowed, or `low` is not below `high`.
+    """
+
+    name: str
+    direction: Direction = "maximize"
+    low: float = -inf
+    high: float = inf
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise ValueError(f"metric: want a name such as f1_macro, got {self.name!r}")
+        object.__setattr__(self, "direction", parse_direction(self.direction, self.name))
+        if not self.low < self.high:
+            raise ValueError(f"metric {self.name}: want low < high, got {self.low} and {self.high}")
+
+    @property
+    def is_share(self) -> bool:
+        """True for a metric from 0 to 1, which is shown in percent."""
+        return (self.low, self.high) == (0, 1)
+
+    @property
+    def label(self) -> str:
+        """The name for tables and axes, with the unit."""
+        words = self.name.replace("_", " ")
+        return f"{words}, {self.unit}" if self.unit and self.unit not in words.split() else words
+
+    def minimized(self, value: float) -> float:
+        """The value with its sign changed if a larger one is better."""
+        return -value if self.direction == "maximize" else value
+
+    def text(self, value: float) -> str:
+        """The value as people read it: 93.21%, 12,345 or 0.8123."""
+        if self.is_share:
+            return f"{value:.2%}"
+        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+
+    def check(self, value: object) -> float:
+        """Return a value of this metric as a plain number.
+
+        Raises:
+            ValueError: it is not a real number within the bounds.
+            ArithmeticError: it is NaN or infinite.
+        """
+        if isinstance(value, bool) or not isinstance(value, Real):
+            kind = type(value).__name__
+            hint = "; return its .item()" if kind in ("Tensor", "ndarray") else ""
+            raise ValueError(f"{self.name}: want a number, got {kind}{hint}")
+        number: float = int(value) if isinstance(value, int) else float(value)
+        if isnan(number) or not isfinite(number):
+            raise ArithmeticError(f"{self.name} is {number}")
+        if not self.low <= number <= self.high:
+            raise ValueError(
+                f"{self.name}: want {self.low:g} to {self.high:g}, got {number:g}; declare other "
+                f"bounds with nas.Metric"
+            )
+        return number
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for `run.json`; null stands for no bound."""
+        return {
+            "name": self.name,
+            "direction": self.direction,
+            "low": self.low if isfinite(self.low) else None,
+            "high": self.high if isfinite(self.high) else None,
+            "unit": self.unit,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Metric:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ValueError: it is something else; names the field.
+        """
+        METRIC(fields, "metric")
+        low, high = fields["low"], fields["high"]
+        return cls(
+            fields["name"],
+            fields["direction"],
+            -inf if low is None else low,
+            inf if high is None else high,
+            fields["unit"],
+        )
+
+
+_BOUND = schema.maybe(schema.number(-1e300, 1e300))
+METRIC = schema.record(
+    {
+        "name": schema.text(pattern=_NAME.pattern),
+        "direction": schema.one_of(("maximize", "minimize")),
+        "low": _BOUND,
+        "high": _BOUND,
+        "unit": schema.text(20),
+    }
+)
+
+
+def _known(*metrics: Metric) -> dict[str, Metric]:
+    return {metric.name: metric for metric in metrics}
+
+
+# The metrics of the toolkit, by name. Those of training are of the validation split.
+METRICS: dict[str, Metric] = _known(
+    Metric("accuracy", "maximize", 0, 1),
+    Metric("loss", "minimize", unit="nats"),
+    Metric("f1_macro", "maximize", 0, 1),
+    Metric("balanced_accuracy", "maximize", 0, 1),
+    Metric("parameters", "minimize", 0),
+    Metric("macs", "minimize", 0),  # multiply-accumulates for one input
+    Metric("peak_activation_bytes", "minimize", 0, unit="bytes"),  # for one input, float32
+    Metric("latency_ms", "minimize", 0, unit="ms"),
+    Metric("estimated_latency_ms", "minimize", 0, unit="ms"),
+)
+
+
+def parse_metric(text: str, known: Mapping[str, Metric] = METRICS) -> Metric:
+    """Read the name of a metric, or `name:max` or `name:min` for one that is not known.
+
+    Raises:
+        ValueError: it is not known and has no direction, or the direction contradicts the known
+            one.
+    """
+    name, colon, direction = text.strip().partition(":")
+    if not colon and name in known:
+        return known[name]
+    if not colon:
+        raise ValueError(
+            f"want some of {', '.join(known)}, or another metric with its direction, such as "
+            f"{name or 'f1'}:max; got {name!r}"
+        )
+    metric = Metric(name, parse_direction(direction, name))
+    if name not in known:
+        return metric
+    if known[name].direction != metric.direction:
+        raise ValueError(f"{name} is to {known[name].direction}, got {text!r}")
+    return replace(known[name])
