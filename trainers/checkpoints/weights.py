@@ -5,24 +5,17 @@ synced, and renamed. `load` checks the SHA-256 that `save` returned, because saf
 notice a flipped bit. Nothing is ever pickled.
 """
 
-import os
-import stat
 from collections.abc import Mapping
-from hashlib import file_digest
 from hashlib import sha256 as sha256_of
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors import numpy as safetensors_numpy
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from trainers.atomic import write_atomically
-
-MOST_HEADER = 20_000_000  # bytes: the names of some 100,000 tensors
-# Links and pipes are not followed: a link may lead anywhere, and a pipe never ends.
-_CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+from trainers.checkpoints import sealed
 
 
 def save(path: str | Path, state_dict: Mapping[str, Tensor]) -> str:
@@ -38,7 +31,7 @@ def save(path: str | Path, state_dict: Mapping[str, Tensor]) -> str:
             untouched.
     """
     content = pack(state_dict)
-    _replace(Path(path), content)
+    sealed.write(Path(path), content)
     return sha256_of(content).hexdigest()
 
 
@@ -47,10 +40,7 @@ def save_sealed(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
 
     For files that are written and read by processes which do not exchange a digest.
     """
-    content = pack(tensors, {"sha256": _OPEN_SEAL.decode()})
-    start = content.index(_SEAL) + len(_SEAL)
-    seal = sha256_of(content).hexdigest().encode()
-    _replace(Path(path), content[:start] + seal + content[start + len(seal) :])
+    sealed.write_sealed(Path(path), pack(tensors, sealed.OPEN))
 
 
 def load_sealed(path: str | Path) -> dict[str, Tensor]:
@@ -59,16 +49,7 @@ def load_sealed(path: str | Path) -> dict[str, Tensor]:
     Raises:
         ValueError: The file is missing or damaged, in one line that names it.
     """
-    try:
-        content = _read(Path(path))
-    except _IncompleteError:
-        content = b""
-    before, found, rest = content.partition(_SEAL)
-    seal, rest = rest[: len(_OPEN_SEAL)], rest[len(_OPEN_SEAL) :]
-    unsealed = before + found + _OPEN_SEAL + rest
-    if not found or sha256_of(unsealed).hexdigest().encode() != seal:
-        raise ValueError(f"checkpoint {path}: damaged (it does not have the SHA-256 it holds)")
-    return _unpack(path, content)
+    return _unpack(path, sealed.read_sealed(Path(path)))
 
 
 def pack(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
@@ -96,57 +77,14 @@ def load(path: str | Path, sha256: str | None = None) -> dict[str, Tensor]:
     Raises:
         ValueError: The file is missing or damaged, in one line that names it.
     """
-    return _unpack(path, _read(Path(path), sha256))
-
-
-_SEAL = b'"sha256":"'
-_OPEN_SEAL = b"0" * 64  # placeholder while the digest is computed
-
-
-class _IncompleteError(ValueError):
-    """Not a complete safetensors file."""
-
-
-def _read(path: Path, sha256: str | None = None) -> bytes:
-    """The contents, read into memory only if header, size and digest are right.
-
-    Raises:
-        ValueError: The file is not one, or damaged; names it.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | _CAREFUL)
-    except OSError as error:
-        raise ValueError(f"checkpoint {path}: cannot be read ({error.strerror})") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ValueError(f"checkpoint {path}: cannot be read (it is not a file)")
-    with os.fdopen(descriptor, "rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-        try:
-            if header > MOST_HEADER:
-                raise ValueError(f"a header of {header:,} bytes")
-            with safe_open(path, framework="numpy"):  # maps the file: sizes are compared
-                file.seek(0)
-        except (SafetensorError, ValueError, OSError, MemoryError) as error:
-            raise _IncompleteError(_incomplete(path, error)) from error
-        if sha256 is not None and (got := file_digest(file, "sha256").hexdigest()) != sha256:
-            raise ValueError(
-                f"checkpoint {path}: damaged (want SHA-256 {sha256}, got {got}); train it again"
-            )
-        file.seek(0)
-        return file.read()
+    return _unpack(path, sealed.read(Path(path), sha256))
 
 
 def _unpack(path: str | Path, content: bytes) -> dict[str, Tensor]:
     try:
         return safetensors.load(content)
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
-        raise _IncompleteError(_incomplete(path, error)) from error
-
-
-def _incomplete(path: str | Path, error: Exception) -> str:
-    reason = " ".join(str(error).split())[:200]
-    return f"checkpoint {path}: not a complete safetensors file ({reason})"
+        raise sealed.incomplete(path, error) from error
 
 
 def _plain(name: str, tensor: Tensor) -> Tensor:
@@ -156,10 +94,3 @@ def _plain(name: str, tensor: Tensor) -> Tensor:
             f"checkpoint: want dense tensors only, got {type(tensor).__name__} for {name!r}"
         )
     return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}; not saved", str(path)) from error
