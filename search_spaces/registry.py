@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search_spaces import notation
+from search_spaces import notation, user_files
 from search_spaces.plugins import Plugin, plugins
 from search_spaces.reference import SpaceReference
 from search_spaces.space import SearchSpace
@@ -95,31 +93,11 @@ def fixed(space: SearchSpace, value: Value) -> SearchSpace:
 
 
 def _from_file(path: Path, variable: str) -> SearchSpace:
-    if not path.is_file():
-        raise ValueError(f"want a Python file with a search space, got {path}: no such file")
-    spec = importlib.util.spec_from_file_location(f"user_space_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # so that its definitions can be pickled for a worker
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        last = _last_line(error, path)
-        raise ValueError(f"{path}{last}: {type(error).__name__}: {error}") from error
+    module = user_files.run_file(path, "search space").module
     space = getattr(module, variable, None)
     if not isinstance(space, SearchSpace):
         found = [name for name, item in vars(module).items() if isinstance(item, SearchSpace)]
         has = f"; it has {', '.join(found)}" if found else ""
-        raise ValueError(f"want a SearchSpace called {variable!r} in {path}, got none{has}")
+        near = notation.did_you_mean(variable, found)
+        raise ValueError(f"want a SearchSpace called {variable!r} in {path}, got none{has}{near}")
     return space
-
-
-def _last_line(error: Exception, path: Path) -> str:
-    """The last line of `path` in the traceback, such as `:12`; empty if there is none."""
-    line, frame = "", error.__traceback__
-    while frame is not None:
-        if Path(frame.tb_frame.f_code.co_filename) == path.resolve():
-            line = f":{frame.tb_lineno}"
-        frame = frame.tb_next
-    return line

@@ -1,6 +1,8 @@
 """Messages between a search and its workers: JSON, as bytes.
 
-Nothing that is received can run anything: there is no pickle in it.
+Nothing that a search receives can run anything: there is no pickle in it. One message to a worker is
+not JSON: after its first, a search may send the objects of its own program as they are, by value
+(`nas.evaluators.by_value`).
 """
 
 from __future__ import annotations

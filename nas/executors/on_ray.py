@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import suppress
+from hashlib import sha256
 from threading import Thread
 from time import monotonic
 from typing import Any
@@ -37,7 +38,8 @@ class OnRay:
             this search only.
 
     Raises:
-        ValueError: Ray is not installed, or there is no cluster at the address.
+        ValueError: Ray is not installed, there is no cluster at the address, or an object of the
+            blueprint cannot be sent.
     """
 
     capabilities = Capabilities(workers=True, deadlines=True, memory_caps=True, cluster=True)
@@ -45,7 +47,10 @@ class OnRay:
     def __init__(self, blueprint: Blueprint, limits: ResourceLimits) -> None:
         self._ray = _import(own_cluster=limits.address is None)
         self._limits = limits
-        self._blueprint = pack({"blueprint": blueprint.to_dict()})
+        self._objects = blueprint.packed(whole_project=True)
+        digest = sha256(self._objects).hexdigest()
+        self._blueprint = pack({"blueprint": blueprint.to_dict(), "objects": digest})
+        self._stored: list[Any] = []  # the reference to the objects in Ray's store, if any
         self._waiting: list[tuple[int, Proposal]] = []
         self._running: dict[Any, tuple[int, Proposal]] = {}
         self._task: Any = None
@@ -80,6 +85,7 @@ class OnRay:
                 self._ray.cancel(reference, force=True)
         self._running.clear()
         self._task = None
+        self._stored = []
         if self._connected:
             self._connected = False
             ending = Thread(target=self._ray.shutdown, daemon=True)
@@ -102,6 +108,8 @@ class OnRay:
                 first = str(error).splitlines()[0]
                 raise ValueError(f"no Ray cluster at {limits.address}: {first}") from None
             self._connected = True
+        if self._objects:
+            self._stored = [ray.put(self._objects)]
         resources = dict(limits.resources)
         self._task = ray.remote(evaluate).options(
             num_cpus=resources.pop("CPU", 0),
@@ -115,7 +123,7 @@ class OnRay:
             number, proposal = self._waiting.pop(0)
             order = pack({"number": number, "proposal": proposal.to_dict()})
             limits = {"timeout": self._limits.timeout, "memory": self._limits.memory}
-            reference = self._task.remote(self._blueprint, pack(limits), order)
+            reference = self._task.remote(self._blueprint, pack(limits), order, self._stored)
             self._running[reference] = number, proposal
 
     def _trial(self, reference: Any, number: int, proposal: Proposal) -> Trial:
@@ -144,14 +152,18 @@ class OnRay:
 _OWN: dict[tuple[bytes, bytes], Workers] = {}  # in a process of Ray's: its worker
 
 
-def evaluate(blueprint: bytes, limits: bytes, order: bytes) -> bytes:
-    """Evaluate a trial in a process of Ray's, by the worker that the process keeps."""
+def evaluate(blueprint: bytes, limits: bytes, order: bytes, stored: list[Any]) -> bytes:
+    """Evaluate a trial in a process of Ray's, by the worker that the process keeps.
+
+    The references in `stored` are in a list so that Ray does not fetch them for every trial.
+    """
     worker = _OWN.get((blueprint, limits))
     if worker is None:
         for other in _OWN.values():  # it belongs to another search
             other.close()
         _OWN.clear()
-        made = Blueprint(**unpack(blueprint)["blueprint"])
+        objects = _import(own_cluster=False).get(stored[0]) if stored else b""
+        made = Blueprint(**unpack(blueprint)["blueprint"], objects=objects)
         worker = _OWN[blueprint, limits] = Workers(made, ResourceLimits(**unpack(limits)))
     fields = unpack(order)
     worker.submit(fields["number"], Proposal.from_dict(fields["proposal"]))

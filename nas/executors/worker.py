@@ -42,12 +42,14 @@ def main(link: int, crash_file: int, parent: int) -> None:
     os.register_at_fork(after_in_child=lambda: _leave_to_the_worker(connection))
     start = unpack(connection.recv_bytes())
     try:
-        evaluator = Blueprint(**start["blueprint"]).make(start["slot"])
+        objects = connection.recv_bytes() if start["objects"] else b""
+        evaluator = Blueprint(**start["blueprint"], objects=objects).make(start["slot"])
     except Exception as error:
         why = " ".join(str(error).split()) or type(error).__name__
         unusable = why if isinstance(error, ValueError) else f"{type(error).__name__}: {why}"
         connection.send_bytes(pack({"unable": unusable}))
         return
+    del objects  # they may be large
     connection.send_bytes(pack({"ready": True}))
     allowance = start["memory"]
     while True:

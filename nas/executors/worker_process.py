@@ -10,6 +10,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from threading import Thread
 from time import sleep
 from typing import Any
 
@@ -65,19 +66,25 @@ class WorkerProcess:
 
     Args:
         blueprint: Blueprint of its evaluator.
+        objects: The objects of the blueprint, packed.
         limits: Resource limits; the worker keeps to the memory cap.
         slot: Number of the worker, from 0.
         watched_by: The watchdog that is told of it.
     """
 
     def __init__(
-        self, blueprint: Blueprint, limits: ResourceLimits, slot: int, watched_by: Watchdog
+        self,
+        blueprint: Blueprint,
+        objects: bytes,
+        limits: ResourceLimits,
+        slot: int,
+        watched_by: Watchdog,
     ) -> None:
         self.slot = slot
         self._watchdog = watched_by
         self._crash_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         mine, its = socket.socketpair()
-        start = (
+        program = (
             f"import sys; sys.path[:] = [{str(HOME)!r}, *{sys.path!r}]; "
             f"import nas, search_spaces, trainers; del sys.path[0]; "  # those of this process
             f"from nas.executors import worker; "
@@ -85,7 +92,7 @@ class WorkerProcess:
         )
         with its:
             self._process = subprocess.Popen(  # noqa: S603 - our own code
-                [sys.executable, "-c", start],
+                [sys.executable, "-c", program],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -94,7 +101,12 @@ class WorkerProcess:
             )
         watched_by.tell(f"+{self._process.pid}")
         self.link = Connection(mine.detach())
-        self.send({"blueprint": blueprint.to_dict(), "slot": slot, "memory": limits.memory})
+        start = {"slot": slot, "memory": limits.memory, "objects": bool(objects)}
+        self.send({"blueprint": blueprint.to_dict(), **start})
+        # It reads them once it has imported all it needs: until then, this process has other work.
+        self._sending = Thread(target=self._send_bytes, args=(objects,), daemon=True)
+        if objects:
+            self._sending.start()
 
     @property
     def dead(self) -> bool:
@@ -103,8 +115,11 @@ class WorkerProcess:
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message; if the process has ended, `receive` raises."""
+        self._send_bytes(pack(message))
+
+    def _send_bytes(self, data: bytes) -> None:
         with suppress(OSError):
-            self.link.send_bytes(pack(message))
+            self.link.send_bytes(data)
 
     def receive(self) -> dict[str, Any]:
         """The next message of the process.
@@ -138,6 +153,10 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Close the files of a process that has ended."""
+        if self._sending.is_alive():  # what it forked may still hold the other end
+            with socket.socket(fileno=os.dup(self.link.fileno())) as link, suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
+            self._sending.join()
         self.link.close()
         self._crash_file.close()
 

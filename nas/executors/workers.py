@@ -65,6 +65,9 @@ class Workers:
     Args:
         blueprint: Blueprint of the evaluator; each worker makes its own once, with its data.
         limits: Number of workers, and the limits of each trial.
+
+    Raises:
+        ValueError: an object of the blueprint cannot be sent to workers.
     """
 
     capabilities = Capabilities(
@@ -73,6 +76,7 @@ class Workers:
 
     def __init__(self, blueprint: Blueprint, limits: ResourceLimits) -> None:
         self._blueprint = blueprint
+        self._objects = blueprint.packed()
         self._limits = limits
         self._most = limits.workers
         self._admission = MemoryAdmission(limits.total_memory or inf)
@@ -157,7 +161,9 @@ class Workers:
         if self._watchdog is None:
             self._watchdog = Watchdog()
         number = next(n for n in range(self._most) if n not in self._slots)
-        process = WorkerProcess(self._blueprint, self._limits, number, self._watchdog)
+        process = WorkerProcess(
+            self._blueprint, self._objects, self._limits, number, self._watchdog
+        )
         self._slots[number] = _Slot(process)
 
     def _assign(self, slot: _Slot, job: _Assignment, now: float) -> None:

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,7 +40,8 @@ def check_executor(make: str | MakeExecutor, *, quick: bool = True) -> None:
     The faults are real: trials crash, hang and allocate memory. Clauses of every executor:
 
     - Each trial submitted is returned once, with its number, proposal and the evaluator's scores.
-    - An evaluator is made once for many trials, in the installation that the search runs in.
+    - An evaluator is made once for many trials, in the installation that the search runs in, and is
+      given the objects of the blueprint, be they closures of the program.
     - An exception, `SystemExit` and a score that is not finite fail that trial alone, with their
       cause; a full disk is raised as `OSError` instead.
     - Nothing is made before a trial is submitted; closing twice is allowed; no process is left.
@@ -109,12 +111,17 @@ class Subject:
         return folder
 
     def run(
-        self, proposals: Sequence[Proposal], folder: Path | None = None, **limits: Any
+        self,
+        proposals: Sequence[Proposal],
+        folder: Path | None = None,
+        objects: Mapping[str, Any] | None = None,
+        **limits: Any,
     ) -> list[Trial]:
         """Evaluate proposals; return the trials in the order of their numbers."""
         folder = folder or self.new_folder()
         ended: dict[int, Trial] = {}
-        with closing(self.make(blueprint(folder), **limits)) as executor:
+        made = replace(blueprint(folder), objects=objects or {})
+        with closing(self.make(made, **limits)) as executor:
             for number, each in enumerate(proposals):
                 executor.submit(number, each)
             for _ in proposals:
@@ -137,11 +144,11 @@ class Subject:
         """Refuse the executor unless a clause is kept."""
         require(kept, self.name, breach)
 
-    def require_scores(self, trial: Trial, because: str = "") -> None:
-        """Refuse the executor unless a trial has the scores of its evaluator."""
+    def require_scores(self, trial: Trial, because: str = "", factor: float = 1.0) -> None:
+        """Refuse the executor unless a trial has the scores of its evaluator, times a factor."""
         got = trial.failure or dict(trial.scores)
         self.require(
-            trial.completed and trial.scores == {"accuracy": score(trial.number)},
+            trial.completed and trial.scores == {"accuracy": factor * score(trial.number)},
             f"gives trial {trial.number} other scores than its evaluator{because}: {got}",
         )
 
@@ -195,10 +202,16 @@ def clauses(subject: Subject) -> list[Callable[[Subject], None]]:
 
 
 def results_are_the_evaluators(subject: Subject) -> None:
-    """Each trial has the scores of an evaluator that is made once, in this installation."""
+    """Each trial has the scores of an evaluator that is made once, in this installation.
+
+    The evaluator is given a closure, which no other process can import, and which is larger than
+    what a socket holds.
+    """
     folder = subject.new_folder()
-    for trial in subject.run([proposal()] * 5, folder):
-        subject.require_scores(trial)
+    held = [0.5] * 1_000_000
+    objects = {"score": lambda number: held[number] * score(number)}
+    for trial in subject.run([proposal()] * 5, folder, objects):
+        subject.require_scores(trial, factor=0.5)
         subject.require(
             trial.measured.get("seconds", 0) > 0 and "ended" in trial.measured,
             f"does not record the seconds and the end of trial {trial.number} in `measured`",

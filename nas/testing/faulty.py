@@ -41,6 +41,7 @@ def make_faulty(
     unusable: str = "",
     dies_at_start: int = 0,
     rates: Sequence[float] = (),
+    objects: Mapping[str, Any] | None = None,
 ) -> Faulty:
     """Make a faulty evaluator in a worker.
 
@@ -50,6 +51,7 @@ def make_faulty(
         unusable: Message of the error with which this function fails, if any.
         dies_at_start: Number of first workers that are killed here.
         rates: Throughput of each worker; a negative one kills it.
+        objects: `score`, the function that scores a trial by its number, in place of `score`.
     """
     made = Path(folder) / "made.txt"
     with made.open("a") as file:
@@ -58,7 +60,8 @@ def make_faulty(
         raise ValueError(unusable)
     if len(made.read_text().splitlines()) <= dies_at_start:
         os.kill(os.getpid(), signal.SIGKILL)
-    return Faulty(Path(folder), dict(enumerate(rates)).get(slot, 0.0))
+    scored = (objects or {}).get("score", score)
+    return Faulty(Path(folder), dict(enumerate(rates)).get(slot, 0.0), scored)
 
 
 def proposal(fault: str = "nothing", argument: float = 0) -> Proposal:
@@ -75,8 +78,11 @@ def score(number: int) -> float:
 class Faulty:
     """An evaluator that injects faults, and gives scores that are decided by the trial's number."""
 
-    def __init__(self, folder: Path, rate: float = 0.0) -> None:
+    def __init__(
+        self, folder: Path, rate: float = 0.0, scored: Callable[[int], float] | None = None
+    ) -> None:
         self._folder, self._rate = folder, rate
+        self._score = scored or score
 
     def memory_demand(self, configuration: Configuration) -> MemoryDemand:
         """Predict `NEED`; a fault whose name begins with `need_` is injected here."""
@@ -104,7 +110,7 @@ class Faulty:
         if not name.startswith("need_"):
             FAULTS[name](self._folder, argument)
         job.measured |= {"pid": os.getpid(), "span": [began, time.monotonic()]}
-        return {"accuracy": score(job.number)}
+        return {"accuracy": self._score(job.number)}
 
 
 # -- traces ------------------------------------------------------------------------------------
