@@ -1,4 +1,4 @@
-"""Check that Python finds the packages that were installed with this one.
+"""Check that Python finds the packages that were installed with this one; tell installed code apart.
 
 Their names are common: a folder `trainers` or `search_spaces` beside a script is found before them.
 """
@@ -6,8 +6,10 @@ Their names are common: a folder `trainers` or `search_spaces` beside a script i
 from __future__ import annotations
 
 import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 HOME = Path(__file__).parent.parent  # the folder that the three packages were installed into
 PACKAGES = ("search_spaces", "trainers")
@@ -54,3 +56,23 @@ def _is_command() -> bool:
     """True in `nas` and `python -m nas`, also while Python still looks for the latter."""
     program = sys.argv[0] if sys.argv else ""
     return Path(program).name == "nas" or (program == "-m" and "nas" in sys.orig_argv)
+
+
+def is_installed(module: ModuleType) -> bool:
+    """True for a module of Python, of an installed package or of the toolkit."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return module.__name__ != "__main__"
+    if module.__name__.partition(".")[0] in ("nas", *PACKAGES):
+        return str(file).startswith(str(HOME))
+    parts = str(file).replace("\\", "/").split("/")
+    return "site-packages" in parts or "dist-packages" in parts or file.startswith(_libraries())
+
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    """The folders of the standard library and of installed packages."""
+    import sysconfig
+
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    return tuple(sysconfig.get_path(kind) for kind in kinds)

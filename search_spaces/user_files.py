@@ -40,6 +40,8 @@ class UserFile:
     module: ModuleType
 
 
+PASSED = "object"  # `object:NAME` stands for an object that a program passed
+
 _LOADED: dict[Path, UserFile] = {}
 _RUNNING: list[Path] = []
 _LOCK = RLock()
@@ -73,6 +75,11 @@ def split(text: str, kind: str) -> tuple[str, str]:
         ValueError: it is no such reference.
     """
     place, colon, name = text.rpartition(":")
+    if colon and place == PASSED:
+        raise ValueError(
+            f"{kind} {text}: a program passed it as an object, which no file holds: only a program "
+            f"that passes it again can go on with it"
+        )
     is_module = all(part.isidentifier() for part in place.split("."))
     if colon and name.isidentifier() and (place.endswith(".py") or is_module):
         return place, name
@@ -109,6 +116,11 @@ def run_file(path: Path, kind: str) -> UserFile:
         refuse_while_running(path)
         _LOADED[path] = UserFile(path, digest, _run(path, source))
         return _LOADED[path]
+
+
+def loaded_from(module: ModuleType) -> UserFile | None:
+    """The file that a module was made from by `run_file`; None for other modules."""
+    return next((file for file in _LOADED.values() if file.module is module), None)
 
 
 def refuse_while_running(path: Path | None = None) -> None:

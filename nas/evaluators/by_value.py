@@ -10,15 +10,13 @@ from __future__ import annotations
 import inspect
 import pickle
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
 from threading import Lock
 from types import ModuleType
 from typing import Any
 
-from nas.installed import HOME, PACKAGES
+from nas.installed import is_installed
 from search_spaces import user_files
 
 _REGISTERING = Lock()  # cloudpickle's list of modules is one for the process
@@ -117,17 +115,6 @@ def _by_value(whole_project: bool) -> Iterator[None]:
                     cloudpickle.unregister_pickle_by_value(module)
 
 
-def is_installed(module: ModuleType) -> bool:
-    """True for a module of Python, of an installed package or of the toolkit."""
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return module.__name__ != "__main__"
-    if module.__name__.partition(".")[0] in ("nas", *PACKAGES):
-        return str(file).startswith(str(HOME))
-    parts = str(file).replace("\\", "/").split("/")
-    return "site-packages" in parts or "dist-packages" in parts or file.startswith(_libraries())
-
-
 def _is_project(module: ModuleType) -> bool:
     return (
         isinstance(module, ModuleType)
@@ -135,10 +122,3 @@ def _is_project(module: ModuleType) -> bool:
         and sys.modules.get(module.__name__) is module
         and not is_installed(module)
     )
-
-
-@cache
-def _libraries() -> tuple[str, ...]:
-    """The folders of the standard library and of installed packages."""
-    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple(sysconfig.get_path(kind) for kind in kinds)

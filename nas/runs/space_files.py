@@ -56,16 +56,20 @@ def open_space(
     return load(given)
 
 
-def changed(file: Path | str, where: Path) -> str:
-    """The message about the file of a space that has changed."""
+def changed(file: Path | str, where: Path, kind: str = "search space") -> str:
+    """The message about a user's file that has changed; `kind` is the word for what it holds."""
     return (
-        f"{where}: its search space {file} has changed since the run began; restore the file, or "
+        f"{where}: its {kind} {file} has changed since the run began; restore the file, or "
         f"start another run with --out"
     )
 
 
-def digest(file: Path) -> str:
+def digest(file: Path, kind: str = "search space") -> str:
     """The SHA-256 of a file.
+
+    Args:
+        file: The file.
+        kind: The word for what it holds, in errors.
 
     Raises:
         ValueError: it cannot be read.
@@ -73,4 +77,4 @@ def digest(file: Path) -> str:
     try:
         return sha256(file.read_bytes()).hexdigest()
     except OSError as error:
-        raise ValueError(f"search space {file}: {error.strerror}") from None
+        raise ValueError(f"{kind} {file}: {error.strerror}") from None

@@ -10,10 +10,10 @@ from types import ModuleType
 
 import pytest
 
-from nas.evaluators import by_value
 from nas.evaluators.blueprint import Blueprint
 from nas.evaluators.by_value import pack_objects, unpack_objects
 from nas.executors.workers import Workers
+from nas.installed import is_installed
 from nas.runs.resource_limits import ResourceLimits
 from nas.testing.faulty import blueprint, proposal
 from search_spaces.user_files import load_file_object
@@ -48,11 +48,11 @@ def test_modules_of_the_project_are_sent_where_they_may_not_be_found(tmp_path, m
     assert "ModuleNotFoundError" in elsewhere(here)
     assert elsewhere(here, path=[str(tmp_path)]) == "21"
     assert elsewhere(pack_objects({"f": a_project.f}, whole_project=True)) == "21"
-    assert by_value.is_installed(pytest)
-    assert by_value.is_installed(pickle)
-    assert by_value.is_installed(sys.modules["nas.evaluators"])
-    assert not by_value.is_installed(a_project)
-    assert not by_value.is_installed(ModuleType("__main__"))
+    assert is_installed(pytest)
+    assert is_installed(pickle)
+    assert is_installed(sys.modules["nas.evaluators"])
+    assert not is_installed(a_project)
+    assert not is_installed(ModuleType("__main__"))
     assert pack_objects({"f": a_project.f}) == here, "cloudpickle's list of modules is as before"
     del sys.modules["a_project"]
 
