@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset as Dataset
     from trainers.data.dataset import Split as Split
+    from trainers.data.dataset import understood as understood
     from trainers.data.load import data_sets as data_sets
+    from trainers.data.load import from_objects as from_objects
     from trainers.data.load import load as load
     from trainers.data.transforms import augment as augment
     from trainers.data.transforms import normalise as normalise
@@ -41,6 +43,7 @@ MODULE_OF = {
     "data_sets": "data.load",
     "derive_seed": "determinism",
     "evaluate": "loop.train",
+    "from_objects": "data.load",
     "load": "data.load",
     "make_optimizer": "recipes.optimizers",
     "normalise": "data.transforms",
@@ -48,6 +51,7 @@ MODULE_OF = {
     "seeded": "determinism",
     "set_threads": "determinism",
     "train": "loop.train",
+    "understood": "data.dataset",
 }
 
 

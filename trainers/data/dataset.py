@@ -55,6 +55,7 @@ class Dataset:
             (0..255 for pixels).
         std: Standard deviation, like `mean`; 1 where a channel never varies.
         flippable: True if a horizontally flipped image keeps its label.
+        notes: Statements on how the data were read and split.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Dataset:
     mean: Tensor
     std: Tensor
     flippable: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -111,6 +113,19 @@ class Dataset:
         nothing = Split(self.validation.images[:0], self.validation.labels[:0])
         mean, std = (x.to(self.device) for x in mean_and_std(train.images))
         return replace(self, train=train, validation=nothing, mean=mean, std=std)
+
+
+def understood(dataset: Dataset) -> str:
+    """One line on what was read: examples, their kind, shape and type, classes, splits, notes."""
+    shape, dtype = dataset.input_shape, str(dataset.train.images.dtype).removeprefix("torch.")
+    kind = {1: "vectors of", 2: "sequences", 3: "images"}[len(shape)]
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    counts = ", ".join(f"{name} {len(split):,}" for name, split in splits.items())
+    examples = (
+        f"{sum(map(len, splits.values())):,} examples of {kind} {'×'.join(map(str, shape))} "
+        f"({dtype}), {len(dataset.classes):,} classes"
+    )
+    return "; ".join([examples, counts, *dataset.notes])
 
 
 def mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -83,17 +83,27 @@ def test_a_constant_channel_has_std_1(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"a": LABELS}, "want arrays x_train, .*; got none"),
+        ({"a": LABELS}, "want arrays x_train, .*; got a"),
         ({"x": pixels(40, 3)}, "want arrays x_train, .*; got x"),
         ({"x": pixels(39, 3), "y": LABELS}, "x has 39 examples, y has 40"),
         ({"x": pixels(40), "y": LABELS}, r"x: want numbers \[N,D\].* got uint8 \[40\]"),
         ({"x": pixels(40, 0), "y": LABELS}, r"x: want numbers .* got uint8 \[40, 0\]"),
         ({"x": pixels(40, 2, 2, 2, 2), "y": LABELS}, "x: want numbers"),
         ({"x": np.array(["a"] * 40)[:, None], "y": LABELS}, "x: want numbers"),
-        ({"x": np.full((40, 2), np.nan), "y": LABELS}, "x: example 0 holds NaN or infinity"),
-        ({"x": np.array([[0.0]] * 39 + [[np.inf]]), "y": LABELS}, "x: example 39 holds"),
-        ({"x": pixels(40, 3), "y": LABELS[:, None]}, r"y: want whole numbers or texts \[N\]"),
-        ({"x": pixels(40, 3), "y": LABELS * 0.5}, "y: want whole numbers or texts"),
+        (
+            {"x": np.full((40, 2), np.nan), "y": LABELS},
+            "x: 80 of 80 values are NaN, .* the first in example 0;",
+        ),
+        (
+            {"x": np.array([[0.0]] * 39 + [[np.inf]]), "y": LABELS},
+            "x: 1 of 40 values are NaN, .* the first in example 39;",
+        ),
+        ({"x": np.full((40, 2), 1e300), "y": LABELS}, "x: 80 of 80 values are .* too large"),
+        ({"x": pixels(40, 3), "y": LABELS[:, None, None]}, r"y: want whole numbers or texts \[N\]"),
+        (
+            {"x": pixels(40, 3), "y": LABELS * 0.5},
+            r"y: want classes, got numbers such as 0.5 \(row 1",
+        ),
         ({"x": np.full((40, 4, 4), 256), "y": LABELS}, "want pixels from 0 to 255, got 256"),
         ({"x": np.full((40, 4, 4, 3), 1.5), "y": LABELS}, "want pixels from 0 to 1, got 1.5"),
         (
@@ -109,7 +119,7 @@ def test_a_constant_channel_has_std_1(tmp_path):
                 "x_test": pixels(4, 3),
                 "y_test": [9, 0, 1, 2],
             },
-            "train and test differ in their classes: 3, 9",
+            "y_test has classes that y_train lacks: 9",
         ),
         (
             {
@@ -118,7 +128,7 @@ def test_a_constant_channel_has_std_1(tmp_path):
                 "x_test": pixels(4, 2),
                 "y_test": LABELS[:4],
             },
-            r"differ in shape: \(3,\) and \(2,\)",
+            r"examples of x_test and x_train differ in shape: \[2\] and \[3\]",
         ),
     ],
 )

@@ -59,7 +59,7 @@ def test_what_stays_in_files_is_learnt_with_the_same_losses(folder, files, reque
     in_memory = load(path)
     assert not in_memory.train.mapped
     assert len(list(cache.folder().iterdir())) == 1
-    monkeypatch.setattr("trainers.data.load.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("trainers.data.assembly.MEMORY_SHARE", 0.0)
     for _ in range(2):  # written, then found
         streamed = load(path)
         assert streamed.train.mapped
@@ -71,14 +71,14 @@ def test_what_stays_in_files_is_learnt_with_the_same_losses(folder, files, reque
 
 
 def test_other_splits_have_other_files(pictures, monkeypatch):
-    monkeypatch.setattr("trainers.data.load.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("trainers.data.assembly.MEMORY_SHARE", 0.0)
     one, other = load(pictures, seed=0), load(pictures, seed=1)
     assert one.fingerprint != other.fingerprint
     assert torch.equal(one.test.images, other.test.images)
 
 
 def test_whoever_stops_in_the_middle_leaves_no_thread(pictures, monkeypatch):
-    monkeypatch.setattr("trainers.data.load.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("trainers.data.assembly.MEMORY_SHARE", 0.0)
     found = batches(load(pictures), Recipe(batch_size=32), epoch=1, seed=0)
     next(found)
     assert any(thread.name.startswith("read ahead") for thread in enumerate())
@@ -91,7 +91,7 @@ def test_a_full_disk_is_told_before_anything_is_lost(pictures, monkeypatch, capl
         raise OSError(errno.ENOSPC, "No space left on device")
 
     in_memory = load(pictures).fingerprint
-    monkeypatch.setattr("trainers.data.load.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("trainers.data.assembly.MEMORY_SHARE", 0.0)
     monkeypatch.setattr("os.posix_fallocate", full)
     assert load(pictures).fingerprint == in_memory
     assert "No space left on device" in caplog.text
@@ -114,7 +114,7 @@ def test_streamed_splits_are_merged_on_the_cpu_and_streamed():
 
 def test_the_reader_thread_only_indexes_the_file(pictures, monkeypatch):
     """On a GPU anything else it did there would disturb the capture of a step."""
-    monkeypatch.setattr("trainers.data.load.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("trainers.data.assembly.MEMORY_SHARE", 0.0)
     data, submitted = load(pictures), []
 
     class Reader(ThreadPoolExecutor):

@@ -1,30 +1,154 @@
-"""Arrays in an .npz file: images, sequences or vectors, and their labels."""
+"""Labelled arrays by name: the inputs and labels of a training, validation and test part."""
 
-from collections.abc import Collection
-from math import prod
-from pathlib import Path
-from typing import Any
-from zipfile import is_zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from trainers import memory
+from trainers.data.sources.labels import KIND, read_labels
 from trainers.data.sources.source import Images, LabelledArrays, Source, channels_first
 
 Array = npt.NDArray[Any]
+Part = Literal["train", "validation", "test"]
 
-# Names of (examples, labels): of a set without a test half, and of one with.
-WHOLE = (("images", "labels"), ("images", "y"), ("x", "labels"), ("x", "y"))
-HALVES = (("x_train", "y_train"), ("x_test", "y_test"))
-WANTED = "x_train, y_train, x_test, y_test, or images (or x) and labels (or y)"
+PARTS: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+INPUTS = frozenset({"x", "images", "data", "inputs"})
+LABELS = frozenset({"y", "labels", "target", "targets"})
+WANTED = (
+    "x_train, y_train and, if there are such parts, x_val, y_val, x_test, y_test; or x (images, "
+    "data) and y (labels, target)"
+)
+MOST_NAMED = 8  # names in a message
 
 
-def npz(path: Path) -> Source:
-    """Read a data set from an .npz file; never unpickles.
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedPair:
+    """Inputs and labels of one part, and their names in error messages.
 
-    The arrays are `x_train`, `y_train`, `x_test`, `y_test`, or `images` (or `x`) and `labels` (or
-    `y`).
+    Attributes:
+        columns: Names of the columns of one-hot labels, if they have names.
+    """
+
+    x_name: str
+    x: Array
+    y_name: str
+    y: Array
+    columns: tuple[str, ...] = ()
+
+
+def slot(name: str) -> tuple[Part, Literal["x", "y"]] | None:
+    """The part and the kind of the array called `name`: `x_val`, `Y`, `train_images`, `target`."""
+    words = name.lower().split("_")
+    parts: list[Part] = [PARTS[word] for word in words if word in PARTS]
+    kinds = [word for word in words if word in INPUTS | LABELS]
+    if len(kinds) != 1 or len(parts) > 1 or len(words) != 1 + len(parts):
+        return None
+    return parts[0] if parts else "train", "x" if kinds[0] in INPUTS else "y"
+
+
+def pairs(where: str, names: Iterable[str]) -> dict[Part, tuple[str, str]]:
+    """The names of inputs and labels by part.
+
+    Raises:
+        ValueError: Two names mean the same, one of a pair is missing, or there is no training part.
+    """
+    names = list(names)
+    found: dict[tuple[Part, Literal["x", "y"]], str] = {}
+    for name in names:
+        if (its := slot(name)) is not None:
+            if its in found:
+                raise ValueError(
+                    f"data: {where}{found[its]} and {name} mean the same ({its[1]} for {its[0]}); "
+                    "keep one"
+                )
+            found[its] = name
+    if ("train", "x") not in found or ("train", "y") not in found:
+        raise ValueError(f"data: {where}want arrays {WANTED}; got {listed(names) or 'none'}")
+    for part, kind in found:
+        partner: Literal["x", "y"] = "y" if kind == "x" else "x"
+        if (part, partner) not in found:
+            raise ValueError(
+                f"data: {where}want {partner} of the {part} part too, got {found[part, kind]} alone"
+            )
+    return {part: (found[part, "x"], found[part, "y"]) for part, kind in found if kind == "x"}
+
+
+def unused(names: Iterable[str]) -> tuple[str, ...]:
+    """A note on the arrays that are not read, if there are any."""
+    left = [name for name in names if slot(name) is None]
+    return (f"not used: {listed(left)}",) if left else ()
+
+
+def listed(names: Iterable[object]) -> str:
+    """Some of the names, in one line."""
+    texts = [text if text.isprintable() else ascii(text) for text in map(str, names)]
+    more = len(texts) - MOST_NAMED
+    return ", ".join(texts[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def arrays_source(
+    where: str, parts: Mapping[Part, NamedPair], *, flippable: bool, notes: tuple[str, ...] = ()
+) -> Source:
+    """The source of these parts, of which `train` must be there.
+
+    Classes are the sorted distinct labels of the training part; the other parts may lack some.
+
+    Args:
+        where: Begins error messages: empty, or the file with a colon and a space.
+        parts: Inputs (see `read_examples`) and labels (see `read_labels`).
+        flippable: True if a horizontally flipped image keeps its label.
+        notes: Statements on how the data were read.
+
+    Raises:
+        ValueError: One line that names the array and says what is wrong with it.
+    """
+    labels = {
+        p: read_labels(where + pair.y_name, pair.y, pair.columns) for p, pair in parts.items()
+    }
+    examples = {p: read_examples(where + pair.x_name, pair.x) for p, pair in parts.items()}
+    first = parts["train"]
+    classes = np.unique(labels["train"])
+    halves: dict[Part, LabelledArrays] = {}
+    for part, pair in parts.items():
+        x, y = examples[part], labels[part]
+        if len(x) != len(y):
+            raise ValueError(
+                f"data: {where}{pair.x_name} has {len(x):,} examples, {pair.y_name} has {len(y):,}"
+            )
+        if x.shape[1:] != examples["train"].shape[1:]:
+            shapes = f"{list(x.shape[1:])} and {list(examples['train'].shape[1:])}"
+            raise ValueError(
+                f"data: {where}examples of {pair.x_name} and {first.x_name} differ in shape: {shapes}"
+            )
+        kind, its = KIND[classes.dtype.kind], KIND[y.dtype.kind]
+        if kind != its:
+            raise ValueError(f"data: {where}{pair.y_name} holds {its}, {first.y_name} holds {kind}")
+        if (odd := np.setdiff1d(y, classes)).size:
+            raise ValueError(
+                f"data: {where}{pair.y_name} has classes that {first.y_name} lacks: {listed(odd)}"
+            )
+        halves[part] = LabelledArrays(x, np.searchsorted(classes, y).astype(np.int64))
+    return Source(
+        halves["train"],
+        halves.get("test"),
+        tuple(map(str, classes)),
+        flippable=flippable,
+        validation=halves.get("validation"),
+        notes=notes,
+    )
+
+
+def read_examples(name: str, examples: Array) -> Images:
+    """Examples as uint8 [N,C,H,W], float32 [N,D] or float32 [N,C,L].
 
     The kind of examples follows from shape and type:
         2 axes: vectors [N,D].
@@ -32,92 +156,11 @@ def npz(path: Path) -> Source:
         4 axes: images; of axes 1 and 3 the shorter one is the channels, and axis 1 when they are
             equal.
     Pixels are whole numbers 0..255, or fractions 0..1, which are stored as 0..255. Vectors and
-    sequences become float32. Labels are whole numbers or texts [N]; classes are their sorted
-    distinct values.
+    sequences become float32.
 
     Raises:
-        ValueError: One line that names the file and the array, and says what is wrong with it.
+        ValueError: One line that names the array and says what is wrong with it.
     """
-    arrays = _read(path)
-    if all(name in arrays for pair in HALVES for name in pair):
-        pairs = list(HALVES)
-    else:
-        pairs = [pair for pair in WHOLE if all(name in arrays for name in pair)][:1]
-    if not pairs:
-        raise ValueError(f"data: {path}: want arrays {WANTED}; got {', '.join(arrays) or 'none'}")
-    labels = [_labels(f"{path}: {y}", arrays[y]) for _, y in pairs]
-    images = [_examples(f"{path}: {x}", arrays[x]) for x, _ in pairs]
-    for (x, y), found, its_labels in zip(pairs, images, labels, strict=True):
-        if len(found) != len(its_labels):
-            raise ValueError(
-                f"data: {path}: {x} has {len(found)} examples, {y} has {len(its_labels)}"
-            )
-    if images[0].shape[1:] != images[-1].shape[1:]:
-        shapes = f"{images[0].shape[1:]} and {images[-1].shape[1:]}"
-        raise ValueError(f"data: {path}: train and test examples differ in shape: {shapes}")
-    classes = np.unique(labels[0])
-    odd = np.setxor1d(classes, np.unique(labels[-1]))
-    if odd.size:
-        raise ValueError(
-            f"data: {path}: train and test differ in their classes: {', '.join(map(str, odd))}"
-        )
-    halves = [
-        LabelledArrays(found, np.searchsorted(classes, its_labels).astype(np.int64))
-        for found, its_labels in zip(images, labels, strict=True)
-    ]
-    test = halves[1] if len(halves) == 2 else None
-    return Source(halves[0], test, tuple(map(str, classes)), flippable=True)
-
-
-def _read(path: Path) -> dict[str, Array]:
-    """The arrays of the file that have a known name."""
-    known = {name for pair in (*WHOLE, *HALVES) for name in pair}
-    if not is_zipfile(path):
-        raise ValueError(
-            f"data: {path} is not an .npz file; want what numpy.savez writes, arrays {WANTED}"
-        )
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            _check_sizes(file, known)
-            return {name: file[name] for name in file.files if name in known}
-    except Exception as error:  # numpy, zipfile and zlib each have their own
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(
-            f"data: {path} is not an .npz file of undamaged plain arrays: {reason}"
-        ) from error
-
-
-def _check_sizes(file: Any, known: Collection[str]) -> None:
-    """Refuse arrays that do not fit in memory before they are allocated: a zip bomb is small."""
-    total = 0
-    for entry in file.zip.infolist():
-        name = entry.filename.removesuffix(".npy")
-        if name in known:
-            with file.zip.open(entry) as member:
-                version = np.lib.format.read_magic(member)
-                read = np.lib.format.read_array_header_1_0
-                if version != (1, 0):
-                    read = np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(member)
-                size = prod(shape) * dtype.itemsize
-                plain = not dtype.hasobject  # else reading it refuses it
-                if plain and (min(shape, default=0) < 0 or size + member.tell() != entry.file_size):
-                    raise ValueError(f"{name} is to have {size:,} bytes, which are not there")
-            total += size
-    available = memory.machine_bytes()
-    if total > available:
-        raise ValueError(f"its arrays have {total:,} bytes, this machine has {available:,}")
-
-
-def _labels(name: str, labels: Array) -> Array:
-    if labels.ndim != 1 or labels.dtype.kind not in "biuU":
-        raise ValueError(
-            f"data: {name}: want whole numbers or texts [N], got {labels.dtype} {list(labels.shape)}"
-        )
-    return labels
-
-
-def _examples(name: str, examples: Array) -> Images:
     whole = examples.dtype.kind in "biu"
     if examples.dtype.kind not in "biuf" or not 2 <= examples.ndim <= 4 or not examples.size:
         raise ValueError(
@@ -125,17 +168,25 @@ def _examples(name: str, examples: Array) -> Images:
             f"got {examples.dtype} {list(examples.shape)}"
         )
     if not whole:
-        finite = np.isfinite(examples)
-        if not finite.all():
-            first = int(np.argmin(finite.reshape(len(examples), -1).all(axis=1)))
-            raise ValueError(
-                f"data: {name}: example {first} holds NaN or infinity; want finite numbers"
-            )
+        _refuse_infinite(name, examples)
     if examples.ndim == 2 or (examples.ndim == 3 and not whole):
-        return examples.astype(np.float32)
+        with np.errstate(over="ignore"):
+            vectors = examples.astype(np.float32)
+        _refuse_infinite(name, vectors)
+        return vectors
     top = 255 if whole else 1
     low, high = examples.min(), examples.max()
     if low < 0 or high > top:
         raise ValueError(f"data: {name}: want pixels from 0 to {top}, got {low} to {high}")
     pixels = examples if whole else np.rint(examples * 255)
     return channels_first(pixels.astype(np.uint8, copy=False))
+
+
+def _refuse_infinite(name: str, examples: Array) -> None:
+    finite = np.isfinite(examples)
+    if not finite.all():
+        first = int(np.argmin(finite.reshape(len(examples), -1).all(axis=1)))
+        raise ValueError(
+            f"data: {name}: {finite.size - int(finite.sum()):,} of {finite.size:,} values are NaN, "
+            f"infinite or too large for float32, the first in example {first}; want finite numbers"
+        )

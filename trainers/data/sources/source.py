@@ -33,16 +33,20 @@ class Source:
     """A data set as it was read.
 
     Attributes:
-        train: Examples for training and validation, and for testing where `test` is None.
+        train: Examples for training, and for validation and testing where those are None.
         test: The official test split, if there is one.
         classes: Names of the classes, by label.
         flippable: True if a horizontally flipped image keeps its label.
+        validation: The user's own validation split, if there is one.
+        notes: Statements on how the data were read.
     """
 
     train: LabelledArrays
     test: LabelledArrays | None
     classes: tuple[str, ...]
     flippable: bool
+    validation: LabelledArrays | None = None
+    notes: tuple[str, ...] = ()
 
 
 DIGITS = "datasets/data/digits.csv.gz"  # in scikit-learn

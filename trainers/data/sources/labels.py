@@ -1,0 +1,147 @@
+"""Labels as people have them: numbers, texts, bytes, objects, one column, one-hot."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+KIND = {"b": "bools", "i": "whole numbers", "u": "whole numbers", "U": "texts"}
+MOST_EXACT = 2.0**53  # above, not every whole number is a float
+WANTED = "whole numbers or texts [N], [N,1] or one-hot [N,K]"
+
+
+def read_labels(name: str, values: Array, columns: tuple[str, ...] = ()) -> Array:
+    """Labels [N] as whole numbers, bools or texts: one of `KIND`.
+
+    Whole floats become whole numbers, bytes become texts (UTF-8), objects what they are. One-hot
+    rows become the number of their column.
+
+    Args:
+        name: Name of the array in error messages.
+        values: The labels [N], [N,1] or one-hot [N,K].
+        columns: Names of the columns of one-hot labels, if they have names: the labels then.
+
+    Raises:
+        ValueError: One line that names the array: a label is missing, labels are of several kinds,
+            or they are not those of a classification.
+    """
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.dtype.kind in "OT":
+        values = _from_objects(name, values)
+    if values.ndim == 2:
+        hot = _one_hot(name, values)
+        return np.array(columns)[hot] if columns else hot
+    if values.dtype.kind == "S":
+        try:
+            values = np.char.decode(values, "utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"data: {name}: want texts in UTF-8 ({error.reason})") from error
+    if values.dtype.kind == "f":
+        values = _whole(name, values)
+    if values.ndim != 1 or values.dtype.kind not in KIND:
+        got = f"{values.dtype} {list(values.shape)}"
+        raise ValueError(f"data: {name}: want {WANTED}, got {got}")
+    return values
+
+
+def _whole(name: str, values: Array) -> Array:
+    """Floats [N,...] as whole numbers."""
+    _refuse_missing(name, np.isnan(values))
+    fits = (np.abs(values) <= MOST_EXACT) & (values == np.floor(values))
+    if not fits.all():
+        row = _first(~fits)
+        raise ValueError(
+            f"data: {name}: want classes, got numbers such as {values[~fits][0]:g} (row {row}); "
+            "only classification is supported"
+        )
+    return values.astype(np.int64)
+
+
+def _one_hot(name: str, values: Array) -> Array:
+    """The number of the column with the one, int64 [N]."""
+    if values.dtype.kind not in "biuf":
+        got = f"{values.dtype} {list(values.shape)}"
+        raise ValueError(f"data: {name}: want {WANTED}, got {got}")
+    values = _whole(name, values) if values.dtype.kind == "f" else values.astype(np.int64)
+    other = ((values != 0) & (values != 1)).any(axis=1)
+    if other.any():
+        row = _first(other)
+        raise ValueError(
+            f"data: {name}: want one column of labels or one-hot rows, got row {row} with "
+            f"{values[row].min()} to {values[row].max()}; only classification is supported"
+        )
+    ones = values.sum(axis=1)
+    if (ones != 1).any():
+        row = _first(ones != 1)
+        raise ValueError(
+            f"data: {name}: want one-hot rows, got row {row} with {ones[row]} ones; examples of "
+            "several classes or of none are not supported"
+        )
+    columns: Array = values.argmax(axis=1)
+    return columns
+
+
+def _from_objects(name: str, values: Array) -> Array:
+    """Python objects [N] or [N,K] as an array of numbers, bools, texts or bytes."""
+    flat = values.ravel().tolist()
+    if not flat:
+        return np.zeros(values.shape, np.int64)
+    missing = np.array([_is_missing(value) for value in flat], bool).reshape(values.shape)
+    numbers = all(isinstance(value, float | np.floating) for value in flat)
+    if not numbers:  # NaN among floats is refused as such
+        _refuse_missing(name, missing)
+    kinds = {_kind(value) for value in flat}
+    if kinds <= {"int", "float"} and "float" in kinds:
+        kinds = {"float"}
+    if len(kinds) != 1 or not kinds <= _TYPES.keys():
+        raise ValueError(f"data: {name}: want {WANTED}, got objects: {', '.join(sorted(kinds))}")
+    (kind,) = kinds
+    try:
+        return np.array(flat, _TYPES[kind]).reshape(values.shape)
+    except OverflowError as error:
+        raise ValueError(f"data: {name}: want whole numbers of 64 bits") from error
+
+
+_TYPES: dict[str, Any] = {
+    "bool": np.bool_,
+    "int": np.int64,
+    "float": np.float64,
+    "str": np.str_,
+    "bytes": np.bytes_,
+}
+
+
+def _kind(value: object) -> str:
+    """The name of the builtin type that `value` is an instance of, else that of its own type."""
+    types: dict[str, Any] = {
+        "bool": bool | np.bool_,
+        "int": int | np.integer,
+        "float": float | np.floating,
+        "str": str,
+        "bytes": bytes,
+    }
+    return next((k for k, kind in types.items() if isinstance(value, kind)), type(value).__name__)
+
+
+def _is_missing(value: object) -> bool:
+    """True for None, NaN, and pandas' NA and NaT."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def _refuse_missing(name: str, missing: Array) -> None:
+    if missing.any():
+        count, row = int(missing.sum()), _first(missing)
+        raise ValueError(
+            f"data: {name}: {count:,} of {missing.size:,} labels are missing, the first in row "
+            f"{row}; leave those examples out"
+        )
+
+
+def _first(wrong: Array) -> int:
+    """The first row in which one is true."""
+    return int(np.argmax(wrong.reshape(len(wrong), -1).any(axis=1)))

@@ -1,0 +1,75 @@
+"""Arrays in an .npz file: images, sequences or vectors, and their labels."""
+
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import numpy as np
+import numpy.typing as npt
+
+from trainers import memory
+from trainers.data.sources.arrays import WANTED, NamedPair, arrays_source, pairs, slot, unused
+from trainers.data.sources.source import Source
+
+Array = npt.NDArray[Any]
+
+
+def npz(path: Path) -> Source:
+    """Read a data set from an .npz file; never unpickles.
+
+    The arrays are `x_train`, `y_train`, and, if there are such parts, `x_val`, `y_val`, `x_test`,
+    `y_test`. Upper and lower case are equal, the words may change places (`train_x`), `x` may be called
+    `images`, `data` or `inputs`, `y` `labels`, `target` or `targets`, and `train` may be left out.
+    Other arrays are not read. For what they may hold see `arrays.read_examples` and
+    `labels.read_labels`.
+
+    Raises:
+        ValueError: One line that names the file and the array, and says what is wrong with it.
+    """
+    arrays, names = _read(path)
+    where = f"{path}: "
+    parts = {
+        part: NamedPair(x, arrays[x], y, arrays[y]) for part, (x, y) in pairs(where, names).items()
+    }
+    return arrays_source(where, parts, flippable=True, notes=unused(names))
+
+
+def _read(path: Path) -> tuple[dict[str, Array], list[str]]:
+    """The arrays of the file whose names are known, and the names of all."""
+    if not is_zipfile(path):
+        raise ValueError(
+            f"data: {path} is not an .npz file; want what numpy.savez writes, arrays {WANTED}"
+        )
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            _check_sizes(file, lambda name: slot(name) is not None)
+            return {name: file[name] for name in file.files if slot(name)}, list(file.files)
+    except Exception as error:  # numpy, zipfile and zlib each have their own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"data: {path} is not an .npz file of undamaged plain arrays: {reason}"
+        ) from error
+
+
+def _check_sizes(file: Any, is_known: Callable[[str], bool]) -> None:
+    """Refuse arrays that do not fit in memory before they are allocated: a zip bomb is small."""
+    total = 0
+    for entry in file.zip.infolist():
+        name = entry.filename.removesuffix(".npy")
+        if is_known(name):
+            with file.zip.open(entry) as member:
+                version = np.lib.format.read_magic(member)
+                read = np.lib.format.read_array_header_1_0
+                if version != (1, 0):
+                    read = np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(member)
+                size = prod(shape) * dtype.itemsize
+                plain = not dtype.hasobject  # else reading it refuses it
+                if plain and (min(shape, default=0) < 0 or size + member.tell() != entry.file_size):
+                    raise ValueError(f"{name} is to have {size:,} bytes, which are not there")
+            total += size
+    available = memory.machine_bytes()
+    if total > available:
+        raise ValueError(f"its arrays have {total:,} bytes, this machine has {available:,}")

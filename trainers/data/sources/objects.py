@@ -1,0 +1,175 @@
+"""Data that a program holds: arrays, tensors, lists, DataFrames, torch's data sets."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from trainers.data.sources import tables
+from trainers.data.sources.arrays import PARTS, NamedPair, Part, arrays_source, pairs, unused
+from trainers.data.sources.map_style import read_map_style
+from trainers.data.sources.source import Source
+
+Array = npt.NDArray[Any]
+
+NAMES: dict[Part, tuple[str, str]] = {
+    "train": ("X", "y"),
+    "validation": ("X_val", "y_val"),
+    "test": ("X_test", "y_test"),
+}
+WANTED = (
+    "(X, y), (X, y, X_val, y_val), (X, y, X_val, y_val, X_test, y_test), a dict of such arrays, a "
+    "torch.utils.data.Dataset or several (train, validation, test), or a trainers.Dataset"
+)
+
+
+def objects_source(data: object) -> tuple[str, Source]:
+    """The name and the source of `data`; for what it may be see `load.from_objects`.
+
+    Raises:
+        ValueError: One line that names the array and says what is wrong with it.
+    """
+    if isinstance(data, DataLoader):
+        raise ValueError("data: want a Dataset, got a DataLoader; pass its .dataset")
+    torch_sets = _torch_sets(data)
+    if torch_sets:
+        name = type(torch_sets["train"]).__name__
+        return name, _of_torch_sets(torch_sets)
+    if isinstance(data, tuple) and len(data) in (2, 4, 6):
+        parts = list(NAMES.items())[: len(data) // 2]
+        named = {
+            name: data[2 * n + m]
+            for n, (_, pair) in enumerate(parts)
+            for m, name in enumerate(pair)
+        }
+        return "arrays", _of_arrays(dict(parts), named, ())
+    if isinstance(data, Mapping) and all(isinstance(name, str) for name in data):
+        return "arrays", _of_arrays(pairs("", data), data, unused(data))
+    got = f"a tuple of {len(data)}" if isinstance(data, tuple) else type(data).__name__
+    raise ValueError(f"data: want {WANTED}; got {got}")
+
+
+def _of_arrays(
+    names: Mapping[Part, tuple[str, str]], objects: Mapping[str, object], notes: tuple[str, ...]
+) -> Source:
+    x, _ = names["train"]
+    columns = tables.columns(x, objects[x]) if _is_table(objects[x]) else None
+    parts = {}
+    for part, (x, y) in names.items():
+        y_array, y_columns = labels(y, objects[y])
+        parts[part] = NamedPair(x, inputs(x, objects[x], columns), y, y_array, y_columns)
+    notes = (*notes, *(columns.notes if columns else ()))
+    return arrays_source("", parts, flippable=False, notes=notes)
+
+
+def inputs(name: str, value: object, columns: tables.Columns | None = None) -> Array:
+    """Inputs as an array; for what it may hold see `arrays.read_examples`.
+
+    Args:
+        name: Name of the object in error messages.
+        value: A numpy array, a torch tensor, a list of lists, or a table with columns of
+            numbers, bools, texts or categories; the latter two become one-hot vectors.
+        columns: Columns of the training table, if that is one.
+    """
+    if columns is not None and _is_table(value):
+        return columns.vectors(name, value)
+    array = _array(name, value)
+    if array.dtype.kind == "O" and array.ndim >= 2:
+        array = _numbers(name, array)
+    return array.copy() if array.dtype == np.uint8 else array  # others will be converted
+
+
+def labels(name: str, value: object) -> tuple[Array, tuple[str, ...]]:
+    """Labels as an array for `labels.read_labels`, and the names of one-hot columns."""
+    if _is_table(value):
+        table: Any = value
+        values: Array = table.to_numpy(dtype=object)
+        return values, tuple(map(str, table.columns)) if values.shape[1] > 1 else ()
+    if _is_a(value, "pandas", "Series") or _is_a(value, "pandas", "Index"):
+        series: Any = value
+        return series.to_numpy(dtype=object), ()
+    if isinstance(value, list | tuple) and not any(isinstance(v, torch.Tensor) for v in value):
+        try:  # as objects: numpy would turn numbers among texts into texts
+            return np.array(value, dtype=object), ()
+        except ValueError as error:
+            raise ValueError(f"data: {name}: want labels of one shape ({error})") from error
+    return _array(name, value), ()
+
+
+def _array(name: str, value: object) -> Array:
+    try:
+        if isinstance(value, list | tuple) and any(isinstance(v, torch.Tensor) for v in value):
+            value = torch.stack([torch.as_tensor(v) for v in value])
+        if isinstance(value, torch.Tensor):
+            plain = value.detach().cpu().resolve_conj().resolve_neg()
+            return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
+        if isinstance(value, np.ma.MaskedArray) and (masked := np.ma.getmaskarray(value)).any():
+            raise ValueError(f"{int(masked.sum()):,} values are masked")
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"data: {name}: want an array, got {type(value).__name__} ({reason})"
+        ) from error
+
+
+def _numbers(name: str, array: Array) -> Array:
+    """An array of Python numbers as float64; None is missing."""
+    flat = [np.nan if value is None else value for value in array.ravel().tolist()]
+    odd = next((v for v in flat if not isinstance(v, int | float | np.number)), None)
+    if odd is not None:
+        raise ValueError(
+            f"data: {name}: want numbers, got {type(odd).__name__}; a DataFrame may hold texts"
+        )
+    return np.array(flat, np.float64).reshape(array.shape)
+
+
+def _torch_sets(data: object) -> dict[Part, "TorchDataset[Any]"]:
+    """Torch's data sets by part; empty if `data` is none and holds none.
+
+    Raises:
+        ValueError: Some of several objects are such data sets and others are not.
+    """
+    if isinstance(data, TorchDataset):
+        return {"train": data}
+    named: dict[object, object] = {}
+    if isinstance(data, tuple):
+        named = dict(zip(("train", "validation", "test"), data, strict=False))
+    elif isinstance(data, Mapping):
+        named = dict(data)
+    if not any(isinstance(value, TorchDataset) for value in named.values()):
+        return {}
+    by_part = {
+        PARTS[str(key).lower()]: value for key, value in named.items() if str(key).lower() in PARTS
+    }
+    sets = {part: v for part, v in by_part.items() if isinstance(v, TorchDataset)}
+    many = isinstance(data, tuple) and len(data) > len(NAMES)
+    if many or len(sets) != len(named) or "train" not in sets:
+        raise ValueError(
+            "data: want torch data sets (train, validation) or (train, validation, test), or a "
+            "dict with such keys"
+        )
+    return sets
+
+
+def _of_torch_sets(sets: Mapping[Part, "TorchDataset[Any]"]) -> Source:
+    parts = {}
+    for part, dataset in sets.items():
+        x, y = read_map_style(part, dataset)
+        parts[part] = NamedPair(f"{part} inputs", x, f"{part} labels", y)
+    return arrays_source("", parts, flippable=False)
+
+
+def _is_table(value: object) -> bool:
+    return _is_a(value, "pandas", "DataFrame")
+
+
+def _is_a(value: object, module: str, name: str) -> bool:
+    """True for an instance of a class of a library, which is not imported for that."""
+    library = sys.modules.get(module)
+    return library is not None and isinstance(value, cast(type, getattr(library, name)))
