@@ -60,6 +60,11 @@ def load_file_object(text: str, kind: str, expected_sha256: str | None = None) -
             changed; one line.
     """
     place, name = split(text, kind)
+    if place == PASSED:
+        raise ValueError(
+            f"{kind} {text}: a program passed it as an object, which no file holds: only a program "
+            f"that passes it again can go on with it"
+        )
     if place.endswith(".py"):
         file = run_file(Path(place), kind)
         if expected_sha256 not in (None, file.sha256):
@@ -75,11 +80,6 @@ def split(text: str, kind: str) -> tuple[str, str]:
         ValueError: it is no such reference.
     """
     place, colon, name = text.rpartition(":")
-    if colon and place == PASSED:
-        raise ValueError(
-            f"{kind} {text}: a program passed it as an object, which no file holds: only a program "
-            f"that passes it again can go on with it"
-        )
     is_module = all(part.isidentifier() for part in place.split("."))
     if colon and name.isidentifier() and (place.endswith(".py") or is_module):
         return place, name

@@ -104,7 +104,7 @@ def describe(value: object, kind: str) -> Reference:
         name = _name_in(module, value)
         if name:
             return _reference(module, name, kind)
-    own = value.__name__ if isinstance(value, FunctionType | type) else type(value).__name__
+    own = getattr(value, "__name__", type(value).__name__)
     return Reference(f"{PASSED}:{own.strip('<>')}", digest_of(value))
 
 
