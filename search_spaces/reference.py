@@ -9,6 +9,7 @@ from typing import Literal
 
 from search_spaces import notation
 from search_spaces.tree.values import Scalar
+from search_spaces.user_files import PASSED
 
 _FIXED = re.compile(
     r"fixed:(?P<space>\w+(?::\w+=[^:]*)?|.*?\.py:\w+):(?P<architecture>.+)", re.DOTALL
@@ -20,7 +21,7 @@ class SpaceReference:
     """A parsed reference to a search space; `SpaceReference.parse(str(r)) == r`.
 
     Args:
-        name: Name of a registered space; empty for a space in a file.
+        name: Name of a registered space, or `object:NAME`; empty for a space in a file.
         settings: Settings of the registered space, in the order of the text.
         file: Python file that defines the space; None for a registered space.
         variable: Name of the space in `file`; empty for a registered space.
@@ -40,11 +41,14 @@ class SpaceReference:
 
         Args:
             text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable`; or
-                `fixed:SPACE:ARCHITECTURE`, where SPACE is one of the three before.
+                `fixed:SPACE:ARCHITECTURE`, where SPACE is one of the three before; or
+                `object:NAME`, a space that a program passed.
 
         Raises:
             ValueError: it has none of these forms; says what was wanted and got.
         """
+        if text.startswith(f"{PASSED}:"):
+            return cls(name=text)
         if text.startswith("fixed:"):
             match = _FIXED.fullmatch(text)
             if match is None:
@@ -68,8 +72,10 @@ class SpaceReference:
         return space if self.architecture is None else f"fixed:{space}:{self.architecture}"
 
     @property
-    def kind(self) -> Literal["registered", "file"]:
-        """The place of the definition: the registry of spaces, or a file of the user's."""
+    def kind(self) -> Literal["registered", "file", "passed"]:
+        """The place of the definition: the registry of spaces, a file, or a program's memory."""
+        if self.name.startswith(f"{PASSED}:"):
+            return "passed"
         return "registered" if self.file is None else "file"
 
     def absolute(self) -> SpaceReference:

@@ -78,6 +78,8 @@ def load(text: str) -> SearchSpace:
         ValueError: there is no such space; says what was wanted and got.
     """
     reference = SpaceReference.parse(text)
+    if reference.kind == "passed":
+        user_files.refuse_passed(text, "search space")
     if reference.file is None:
         space = get(reference.name, **dict(reference.settings))
     else:

@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import RLock
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from search_spaces import notation
 
@@ -61,16 +61,25 @@ def load_file_object(text: str, kind: str, expected_sha256: str | None = None) -
     """
     place, name = split(text, kind)
     if place == PASSED:
-        raise ValueError(
-            f"{kind} {text}: a program passed it as an object, which no file holds: only a program "
-            f"that passes it again can go on with it"
-        )
+        refuse_passed(text, kind)
     if place.endswith(".py"):
         file = run_file(Path(place), kind)
         if expected_sha256 not in (None, file.sha256):
             raise ValueError(f"{kind} {text}: {file.path} has changed since the search began")
         return attribute(file.module, name, kind, text)
     return attribute(import_module(place, kind), name, kind, text)
+
+
+def refuse_passed(text: str, kind: str) -> NoReturn:
+    """Refuse to load an object that only a program can pass.
+
+    Raises:
+        ValueError: always; says what to do.
+    """
+    raise ValueError(
+        f"{kind} {text}: a program passed it as an object, which no file holds: only a program "
+        f"that passes it again can go on with it"
+    )
 
 
 def split(text: str, kind: str) -> tuple[str, str]:

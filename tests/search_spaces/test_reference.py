@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from search_spaces import SpaceReference
+from search_spaces import SpaceReference, load
 
 identifiers = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 words = st.text(st.characters(categories=("L", "N"), include_characters="_-./ "), max_size=8)
@@ -71,6 +71,10 @@ def test_the_parts_of_each_form():
         ("c", 0.001),
         ("d", "x"),
     )
+    passed = SpaceReference.parse("object:SearchSpace")
+    assert (passed.kind, str(passed), passed.absolute()) == ("passed", "object:SearchSpace", passed)
+    with pytest.raises(ValueError, match="search space object:SearchSpace: a program passed it as"):
+        load("object:SearchSpace")
     in_file = SpaceReference.parse("folder/mine.py:space")
     assert (in_file.kind, in_file.file, in_file.variable) == (
         "file",
