@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Bytes = npt.NDArray[np.uint8]
+Place = tuple[object, ...]
 
 STRUCTURE = "structure"
 DEEPEST = 100  # levels of nesting
@@ -48,7 +49,7 @@ def save_state(path: str | Path, state: object) -> None:
             untouched.
     """
     encoder = _Encoder()
-    structure = json.dumps(encoder.encode(state, _Place("state")), allow_nan=False)
+    structure = json.dumps(encoder.encode(state), allow_nan=False)
     named = {str(number): array for number, array in enumerate(encoder.arrays)}
     named[STRUCTURE] = np.frombuffer(structure.encode(), np.uint8)
     content = safetensors.save(named, sealed.OPEN)
@@ -82,37 +83,21 @@ def load_state(path: str | Path) -> Any:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A place inside the state, for error messages, and its depth."""
-
-    path: str
-    depth: int = 0
-
-    def item(self, key: object) -> "_Place":
-        """The place of an item of the list or dict here."""
-        plain = isinstance(key, str) and key.isidentifier()
-        step = f".{key}" if plain else f"[{key!a}]"
-        return _Place(f"{self.path}{step}", self.depth + 1)
-
-    def error(self, wanted: str, value: object) -> ValueError:
-        """The error for `value`, which is not what is wanted here."""
-        return ValueError(f"{self.path}: {wanted}, got {type(value).__name__}")
-
-
 @dataclass
 class _Encoder:
     """Turns a state into JSON, and collects its arrays as bytes.
 
     Null, true, false, whole numbers, finite floats, texts and lists are themselves. Anything else
     is an object with one key that names its type.
+
+    Keys and indices lead to each value (`place`); errors name them.
     """
 
     arrays: list[Bytes] = field(default_factory=list)
 
-    def encode(self, value: object, place: _Place) -> Any:
-        if place.depth > DEEPEST:
-            raise ValueError(f"{place.path[:60]}...: want at most {DEEPEST} levels of nesting")
+    def encode(self, value: object, place: Place = ()) -> Any:
+        if len(place) > DEEPEST:
+            raise ValueError(f"{_named(place[:9])}...: want at most {DEEPEST} levels of nesting")
         if value is None or type(value) in (bool, str):
             return value
         if type(value) is int:
@@ -120,7 +105,7 @@ class _Encoder:
         if type(value) is float:
             return value if math.isfinite(value) else {"float": str(value)}
         if isinstance(value, list | tuple) and type(value) in (list, tuple):
-            items = [self.encode(item, place.item(key)) for key, item in enumerate(value)]
+            items = [self.encode(item, (*place, key)) for key, item in enumerate(value)]
             return items if isinstance(value, list) else {"tuple": items}
         if isinstance(value, dict) and type(value) in (dict, OrderedDict):
             return {"dict": [self._pair(key, item, place) for key, item in value.items()]}
@@ -133,30 +118,32 @@ class _Encoder:
             number, stride = self._tensor(value, place)
             name = str(value.dtype).removeprefix("torch.")
             return {"tensor": [number, name, list(value.shape), stride]}
-        raise place.error(WANTED, value)
+        raise _error(place, WANTED, value)
 
-    def _pair(self, key: object, item: object, place: _Place) -> list[Any]:
+    def _pair(self, key: object, item: object, place: Place) -> list[Any]:
         if type(key) not in (str, int):
-            raise place.error("want texts or whole numbers as keys", key)
+            raise _error(place, "want texts or whole numbers as keys", key)
         name = _checked(key, place) if isinstance(key, int) else key
-        return [name, self.encode(item, place.item(key))]
+        return [name, self.encode(item, (*place, key))]
 
-    def _array(self, array: npt.NDArray[Any], place: _Place) -> int:
+    def _array(self, array: npt.NDArray[Any], place: Place) -> int:
         if type(array) not in (np.ndarray, np.memmap):
-            raise place.error("want a plain numpy array", array)
+            raise _error(place, "want a plain numpy array", array)
         if array.dtype.kind not in KINDS:
-            raise ValueError(f"{place.path}: want an array of numbers or texts, got {array.dtype}")
+            raise ValueError(
+                f"{_named(place)}: want an array of numbers or texts, got {array.dtype}"
+            )
         return self._add(np.frombuffer(array.tobytes(), np.uint8))
 
-    def _tensor(self, tensor: "Tensor", place: _Place) -> tuple[int, list[int]]:
+    def _tensor(self, tensor: "Tensor", place: Place) -> tuple[int, list[int]]:
         """The number and the strides of a copy that is dense in memory."""
         import torch
 
         odd = tensor.is_meta or tensor.is_quantized or tensor.is_nested
         if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or odd:
-            raise place.error("want a plain tensor with values", tensor)
+            raise _error(place, "want a plain tensor with values", tensor)
         if tensor.layout != torch.strided:
-            raise ValueError(f"{place.path}: want a dense tensor, got {tensor.layout}")
+            raise ValueError(f"{_named(place)}: want a dense tensor, got {tensor.layout}")
         plain = tensor.detach().resolve_conj().resolve_neg().to("cpu", copy=True)
         flat = plain.as_strided((plain.numel(),), (1,)).view(torch.uint8)
         return self._add(flat.numpy()), list(plain.stride())
@@ -166,10 +153,20 @@ class _Encoder:
         return len(self.arrays) - 1
 
 
-def _checked(number: int, place: _Place) -> int:
+def _named(place: Place) -> str:
+    """The path as text: `state.optimizer.state[0].exp_avg`."""
+    keys = (f".{k}" if isinstance(k, str) and k.isidentifier() else f"[{k!a}]" for k in place)
+    return "state" + "".join(keys)
+
+
+def _error(place: Place, wanted: str, value: object) -> ValueError:
+    return ValueError(f"{_named(place)}: {wanted}, got {type(value).__name__}")
+
+
+def _checked(number: int, place: Place) -> int:
     if number.bit_length() > MOST_BITS:
         raise ValueError(
-            f"{place.path}: want whole numbers of at most {MOST_BITS:,} bits, got one of "
+            f"{_named(place)}: want whole numbers of at most {MOST_BITS:,} bits, got one of "
             f"{number.bit_length():,}"
         )
     return number

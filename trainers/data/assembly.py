@@ -106,9 +106,11 @@ def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> No
         )
     rarest = int(counts.argmin())
     if counts[rarest] < least:
+        many = f" ({len(classes):,} classes; only classification is supported)"
         raise ValueError(
             f"data: class {classes[rarest]!r} has {counts[rarest]} training examples; "
             f"want at least {least} of each class to split them"
+            f"{many if len(classes) > len(labels) / 4 else ''}"
         )
 
 

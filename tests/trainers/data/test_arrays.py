@@ -60,7 +60,7 @@ def test_pixels_arrive_unchanged_in_every_layout(tmp_path):
     nchw = pixels(40, 3, 6, 5)
     prints = {
         load(saved(tmp_path, x=x, y=LABELS)).fingerprint
-        for x in (nchw, nchw.transpose(0, 2, 3, 1), nchw / 255, nchw.astype(np.int32))
+        for x in (nchw, nchw.transpose(0, 2, 3, 1), nchw / 255, nchw.astype(np.int32), nchw * 1.0)
     }
     assert len(prints) == 1
 
@@ -105,7 +105,10 @@ def test_a_constant_channel_has_std_1(tmp_path):
             r"y: want classes, got numbers such as 0.5 \(row 1",
         ),
         ({"x": np.full((40, 4, 4), 256), "y": LABELS}, "want pixels from 0 to 255, got 256"),
-        ({"x": np.full((40, 4, 4, 3), 1.5), "y": LABELS}, "want pixels from 0 to 1, got 1.5"),
+        (
+            {"x": np.full((40, 4, 4, 3), 1.5), "y": LABELS},
+            "want pixels from 0 to 1, got 1.5 to 1.5; standardised",
+        ),
         (
             {"x": np.array([{}] * 40)[:, None], "y": LABELS},
             "not an .npz file of undamaged plain arrays: Object arrays",

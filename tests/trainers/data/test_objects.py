@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 from sklearn.datasets import load_iris, load_wine
 from torch.utils.data import (
@@ -185,6 +186,14 @@ GAP = [None, None, *X[2:, 0]]
         ((np.where(X > 1, None, X), Y), "X: .* values are NaN, infinite"),
         ((np.ma.masked_greater(X, 1), Y), "X: want an array, got MaskedArray .*values are masked"),
         ((torch.eye(60).to_sparse(), Y), "X: want an array, got Tensor"),
+        ((scipy.sparse.eye(60).tocsr(), Y), "X: want an array, got csr_"),
+        (
+            (X, X[:, 0].round(1) * 10),
+            r"class .* \(\d\d classes; only classification is supported\)",
+        ),
+        ((X, None), "y: want an array, got NoneType"),
+        ((None, Y), "X: want an array, got NoneType"),
+        (None, "want .*; got NoneType"),
         ((X, Y, X, Y + 1), "y_val has classes that y lacks: 3"),
         ((X, Y, X, Y.astype(str)), "y_val holds texts, y holds whole numbers"),
         ((X, Y, X), r"want \(X, y\), .*; got a tuple of 3"),

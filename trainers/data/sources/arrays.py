@@ -155,8 +155,8 @@ def read_examples(name: str, examples: Array) -> Images:
         3 axes: whole numbers are grey images [N,H,W], others sequences [N,C,L].
         4 axes: images; of axes 1 and 3 the shorter one is the channels, and axis 1 when they are
             equal.
-    Pixels are whole numbers 0..255, or fractions 0..1, which are stored as 0..255. Vectors and
-    sequences become float32.
+    Pixels are whole numbers 0..255, as integers or floats, or fractions 0..1, which are stored as
+    0..255. Vectors and sequences become float32.
 
     Raises:
         ValueError: One line that names the array and says what is wrong with it.
@@ -174,10 +174,12 @@ def read_examples(name: str, examples: Array) -> Images:
             vectors = examples.astype(np.float32)
         _refuse_infinite(name, vectors)
         return vectors
-    top = 255 if whole else 1
     low, high = examples.min(), examples.max()
+    whole = whole or bool(1 < high <= 255 and (examples == np.rint(examples)).all())
+    top = 255 if whole else 1
     if low < 0 or high > top:
-        raise ValueError(f"data: {name}: want pixels from 0 to {top}, got {low} to {high}")
+        hint = "" if whole else "; standardised pixels are not wanted: that is done in training"
+        raise ValueError(f"data: {name}: want pixels from 0 to {top}, got {low} to {high}{hint}")
     pixels = examples if whole else np.rint(examples * 255)
     return channels_first(pixels.astype(np.uint8, copy=False))
 

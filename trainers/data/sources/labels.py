@@ -29,7 +29,7 @@ def read_labels(name: str, values: Array, columns: tuple[str, ...] = ()) -> Arra
     """
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    if values.dtype.kind in "OT":
+    if values.dtype.kind in "OT" and values.ndim in (1, 2):
         values = _from_objects(name, values)
     if values.ndim == 2:
         hot = _one_hot(name, values)
@@ -89,11 +89,11 @@ def _from_objects(name: str, values: Array) -> Array:
     flat = values.ravel().tolist()
     if not flat:
         return np.zeros(values.shape, np.int64)
-    missing = np.array([_is_missing(value) for value in flat], bool).reshape(values.shape)
-    numbers = all(isinstance(value, float | np.floating) for value in flat)
-    if not numbers:  # NaN among floats is refused as such
-        _refuse_missing(name, missing)
-    kinds = {_kind(value) for value in flat}
+    types = set(map(type, flat))
+    kinds = {_kind(found) for found in types}
+    if kinds != {"float"} and not types <= {bool, int, str, bytes}:  # NaN among floats: see _whole
+        missing = np.array([_is_missing(value) for value in flat], bool)
+        _refuse_missing(name, missing.reshape(values.shape))
     if kinds <= {"int", "float"} and "float" in kinds:
         kinds = {"float"}
     if len(kinds) != 1 or not kinds <= _TYPES.keys():
@@ -112,18 +112,18 @@ _TYPES: dict[str, Any] = {
     "str": np.str_,
     "bytes": np.bytes_,
 }
+_CLASSES: dict[str, tuple[type, ...]] = {
+    "bool": (bool, np.bool_),
+    "int": (int, np.integer),
+    "float": (float, np.floating),
+    "str": (str,),
+    "bytes": (bytes,),
+}
 
 
-def _kind(value: object) -> str:
-    """The name of the builtin type that `value` is an instance of, else that of its own type."""
-    types: dict[str, Any] = {
-        "bool": bool | np.bool_,
-        "int": int | np.integer,
-        "float": float | np.floating,
-        "str": str,
-        "bytes": bytes,
-    }
-    return next((k for k, kind in types.items() if isinstance(value, kind)), type(value).__name__)
+def _kind(found: type) -> str:
+    """The builtin type that `found` is or stands for in numpy; else its own name."""
+    return next((kind for kind, of in _CLASSES.items() if issubclass(found, of)), found.__name__)
 
 
 def _is_missing(value: object) -> bool:

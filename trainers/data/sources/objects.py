@@ -110,7 +110,10 @@ def _array(name: str, value: object) -> Array:
             return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
         if isinstance(value, np.ma.MaskedArray) and (masked := np.ma.getmaskarray(value)).any():
             raise ValueError(f"{int(masked.sum()):,} values are masked")
-        return np.asarray(value)
+        array = np.asarray(value)
+        if array.dtype.kind == "O" and array.ndim == 0:
+            raise TypeError("not one that numpy reads")
+        return array
     except (ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
