@@ -91,7 +91,8 @@ def _numbers(metrics: Mapping[str, Any]) -> str:
         "peak activation memory, float32": f"{metrics['peak_activation_bytes']:,} bytes",
         "weights": f"{metrics['weights_bytes']:,} bytes",
         "latency of one input": f"{1000 * latency['seconds']:.2f} ms (median of {latency['runs']}, "
-        f"{latency['threads']} thread of this machine's CPU: {latency['machine']['machine']})",
+        f"{latency['threads']} thread of this machine's CPU: {latency['machine']['machine']})"
+        + (f"; {latency['too_noisy']}" if latency.get("too_noisy") else ""),
     }
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])

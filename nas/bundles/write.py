@@ -147,8 +147,8 @@ def _write_check(net: nn.Module, shape: tuple[int, ...], file: Path) -> None:
 
 def _write_formats(bundle: Bundle, net: nn.Module, folder: Path) -> dict[str, str]:
     """Write a network in every format; returns the reasons of those that cannot be written."""
-    from nas.bundles import formats
     from nas.bundles.model_file import model_file
+    from nas.source import formats
 
     shape = bundle.task.input_shape
 
@@ -182,18 +182,17 @@ def _write_formats(bundle: Bundle, net: nn.Module, folder: Path) -> dict[str, st
 
 def _latency(net: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Any]:
     """The latency of one input on this machine's CPU, for `metrics.json`."""
-    import torch
-
-    from nas.estimators.latency import measure_one_input
+    from nas.estimators.latency.backends import measure_networks
     from nas.runs.header import environment
 
-    latency = measure_one_input(net, input_shape)
+    latency = measure_networks({"": (net, input_shape)}, seconds=1.0)[""]
     return {
         "seconds": latency.median,
-        "quartiles": [latency.low, latency.high],
+        "interval": [latency.low, latency.high],
         "batch": latency.batch,
-        "runs": latency.runs,
-        "threads": torch.get_num_threads(),
+        "runs": latency.rounds,
+        "threads": 1,
+        "too_noisy": latency.too_noisy,
         "machine": environment("cpu"),
     }
 

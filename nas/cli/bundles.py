@@ -72,34 +72,40 @@ def latency(
         )
     if threads < 1:
         raise ValueError(f"--threads: want at least 1, got {threads}")
-    import torch
 
-    from nas.bundles.formats import has_onnx
     from nas.bundles.read import open_bundle
     from nas.evaluators.training import resolve
-    from nas.evaluators.training import threads as with_threads
+    from nas.source.formats import has_onnx
     from nas.winners.latency import latencies
 
     opened, where = open_bundle(bundle), resolve(device)
     onnx = opened.path / "model.onnx"
-    with with_threads(threads), torch.inference_mode():
-        found = list(
-            latencies(
-                opened.net(),
-                opened.task.input_shape,
-                batches=sizes,
-                device=where,
-                onnx=onnx if onnx.is_file() and has_onnx() else None,
-                compiled=compiled,
-            )
+    found = list(
+        latencies(
+            opened.net(),
+            opened.task.input_shape,
+            batches=sizes,
+            device=where,
+            onnx=onnx if onnx.is_file() and has_onnx() else None,
+            compiled=compiled,
+            threads=threads,
         )
+    )
     if json:
         print_json(
             {"bundle": str(bundle), "device": str(where), "threads": threads}
-            | {"latencies": [{"way": name, **asdict(item)} for name, item in found]}
+            | {
+                "latencies": [
+                    {"way": name, **asdict(item), "too_noisy": item.too_noisy}
+                    for name, item in found
+                ]
+            }
         )
         return
-    print(f"milliseconds a batch: median (quartiles), {where}, {threads} threads")
+    print(f"milliseconds a batch: median (95 % interval), {where}, {threads} threads")
     for name, item in found:
         low, middle, high = (f"{1000 * s:.2f}" for s in (item.low, item.median, item.high))
-        print(f"batch {item.batch:>4}  {name:<13}  {middle:>8} ({low} to {high})")
+        shown = f"{'noisy' if item.too_noisy else middle:>8} ({low} to {high})"
+        print(f"batch {item.batch:>4}  {name:<13}  {shown}")
+    for reason in {item.too_noisy for _, item in found if item.too_noisy}:
+        print(reason)

@@ -73,14 +73,18 @@ def _print_rows(rows: list[Row]) -> None:
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("network", overflow="fold")
     table.add_column("data", no_wrap=True)
-    for title in ("test", "valid.", "parameters", "MACs", "ms", "quartiles"):
+    for title in ("test", "valid.", "parameters", "MACs", "ms", "95 %"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         shares = [
             "-" if share is None else f"{share:.2%}"
             for share in (row.test_accuracy, row.validation_accuracy)
         ]
-        numbers = [f"{row.parameters:,}", short(row.macs), f"{row.milliseconds:.2f}"]
-        spread = " to ".join(f"{end:.2f}" for end in row.spread)
-        table.add_row(row.name, row.data or "-", *shares, *numbers, spread)
+        numbers = [f"{row.parameters:,}", short(row.macs)]
+        milliseconds = "noisy" if row.too_noisy else f"{row.milliseconds:.2f}"
+        interval = " to ".join(f"{end:.2f}" for end in row.interval)
+        table.add_row(row.name, row.data or "-", *shares, *numbers, milliseconds, interval)
     results().print(table)
+    for row in rows:
+        if row.too_noisy:
+            results().print(f"{row.name}: {row.too_noisy}", markup=False)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from nas.bundles.read import open_bundle
-from nas.estimators.latency import measure_one_input
+from nas.estimators.latency.backends import measure_networks
+from nas.estimators.latency.timing import Latency
 from search_spaces.cost.measure import measure as measure_cost
 
 
@@ -27,7 +29,8 @@ class Row:
         parameters: Number of parameters.
         macs: Multiply-accumulates for one input.
         milliseconds: Median latency of one input on one thread of this machine's CPU.
-        spread: Lower and upper quartile of that latency, milliseconds.
+        interval: 95 % confidence interval of that median, milliseconds.
+        too_noisy: The reason why the latency cannot be compared; empty if it can be.
     """
 
     name: str
@@ -37,7 +40,8 @@ class Row:
     parameters: int
     macs: int
     milliseconds: float
-    spread: tuple[float, float]
+    interval: tuple[float, float]
+    too_noisy: str
 
 
 def compare_bundles(paths: Sequence[Path], baselines: Sequence[str] = ()) -> list[Row]:
@@ -51,47 +55,56 @@ def compare_bundles(paths: Sequence[Path], baselines: Sequence[str] = ()) -> lis
         ValueError: a folder is not a bundle, or torchvision has no such network.
     """
     bundles = [open_bundle(path) for path in paths]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    task = bundles[0].task
+    networks = [
+        *((str(bundle.path), bundle.net(), bundle.task.input_shape) for bundle in bundles),
+        *(
+            (name, _baseline(name, task.classes, task.input_shape[0]), task.input_shape)
+            for name in baselines
+        ),
+    ]
+    for name, net, shape in networks:
+        _try(name, net, shape)
+    measured = measure_networks(
+        {str(number): (net, shape) for number, (_, net, shape) in enumerate(networks)}
+    )
+    metrics = [*(bundle.metrics for bundle in bundles), *(None for _ in baselines)]
+    return [
+        _row(name, net, shape, latency, scores)
+        for (name, net, shape), latency, scores in zip(
+            networks, measured.values(), metrics, strict=True
+        )
+    ]
+
+
+def _try(name: str, net: nn.Module, shape: tuple[int, ...]) -> None:
     try:
-        rows = [
-            _row(
-                str(bundle.path),
-                bundle.net(),
-                bundle.task.input_shape,
-                data=bundle.metrics["data"]["name"],
-                test=_accuracy(bundle.metrics.get("test")),
-                validation=_accuracy(bundle.metrics.get("validation")),
-            )
-            for bundle in bundles
-        ]
-        task = bundles[0].task
-        for name in baselines:
-            net = _baseline(name, task.classes, task.input_shape[0])
-            rows.append(_row(name, net, task.input_shape))
-    finally:
-        torch.set_num_threads(threads)
-    return rows
+        with torch.inference_mode():
+            net(torch.zeros(1, *shape))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:150]
+        raise ValueError(f"{name} does not take inputs of {shape}: {reason}") from None
 
 
 def _row(
     name: str,
     net: nn.Module,
     shape: tuple[int, ...],
-    *,
-    data: str | None = None,
-    test: float | None = None,
-    validation: float | None = None,
+    latency: Latency,
+    metrics: Mapping[str, Any] | None,
 ) -> Row:
-    try:
-        latency = measure_one_input(net, shape)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:150]
-        raise ValueError(f"{name} does not take inputs of {shape}: {reason}") from None
     cost = measure_cost(lambda: net.to("meta"), shape)
-    spread = (1000 * latency.low, 1000 * latency.high)
-    milliseconds = 1000 * latency.median
-    return Row(name, data, test, validation, cost.parameters, cost.macs, milliseconds, spread)
+    return Row(
+        name=name,
+        data=None if metrics is None else metrics["data"]["name"],
+        test_accuracy=None if metrics is None else _accuracy(metrics.get("test")),
+        validation_accuracy=None if metrics is None else _accuracy(metrics.get("validation")),
+        parameters=cost.parameters,
+        macs=cost.macs,
+        milliseconds=latency.milliseconds,
+        interval=(1000 * latency.low, 1000 * latency.high),
+        too_noisy=latency.too_noisy,
+    )
 
 
 def _accuracy(scores: dict[str, float] | None) -> float | None:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.estimators.latency import Latency, measure
+from nas.estimators.latency.backends import measure, onnx_runner, random_batch
+from nas.estimators.latency.timing import Latency
 
 
 def latencies(
@@ -20,6 +21,7 @@ def latencies(
     device: torch.device,
     onnx: Path | None,
     compiled: bool,
+    threads: int = 1,
 ) -> Iterator[tuple[str, Latency]]:
     """Measure a network; yields the name of the runtime and its latency, for each batch size.
 
@@ -31,25 +33,14 @@ def latencies(
             out for another device.
         onnx: The same network as an ONNX file; None leaves ONNX Runtime out.
         compiled: Measure torch.compile too, after compiling for each batch size.
+        threads: Threads of the CPU.
     """
     net = net.to(device)
     runtimes: dict[str, Callable[[Tensor], Any]] = {"pytorch": net}
     if compiled:
         runtimes["torch.compile"] = torch.compile(net, dynamic=False)
     if onnx is not None and device.type == "cpu":
-        runtimes["onnxruntime"] = onnx_runner(onnx)
+        runtimes["onnxruntime"] = onnx_runner(onnx, threads)
     for batch in batches:
-        x = torch.randn(batch, *input_shape, generator=torch.Generator().manual_seed(0)).to(device)
-        for name, run in runtimes.items():
-            yield name, measure(run, x)
-
-
-def onnx_runner(file: Path) -> Callable[[Tensor], Any]:
-    """Load a network into ONNX Runtime, with as many threads as torch has."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    return lambda x: session.run(None, {"x": x.numpy()})[0]
+        x = random_batch((batch, *input_shape)).to(device)
+        yield from measure(runtimes, dict.fromkeys(runtimes, x), threads=threads).items()

@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture
 def source_alone(monkeypatch):
     """Bundles of `model.py` and no other form, which take seconds: for what is not about them."""
-    from nas.bundles import formats
+    from nas.source import formats
 
     def refuse(*_):
         raise ValueError("this test wants it so")

@@ -24,12 +24,13 @@ from PIL import Image
 import nas
 import search_spaces
 import trainers
-from nas.bundles import formats, proof
+from nas.bundles import proof
 from nas.bundles import write as writing
 from nas.bundles.transfer import adapted
 from nas.bundles.verify import VerificationError, verify
 from nas.bundles.write import write_bundle
 from nas.cli.main import main
+from nas.source import formats
 from nas.winners.latency import onnx_runner
 from nas.winners.predict import predict
 from nas.winners.retrain import origin_of
@@ -375,7 +376,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 import search_spaces, torch
-from nas.bundles import formats, write as writing
+from nas.bundles import write as writing
+from nas.source import formats
 from search_spaces import Task
 from tests.nas.networks import unwritten, small, trained
 

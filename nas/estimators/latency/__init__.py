@@ -1,0 +1,1 @@
+"""Latency: the time of a forward pass, measured, and estimated before training."""
