@@ -34,8 +34,8 @@ PICTURE = {
     "trainers": {
         "data": "",
         "recipes": "",
-        "tasks": "",
-        "loop": "data recipes tasks",
+        "tasks": "data recipes",
+        "loop": "tasks",
         "checkpoints": "loop",
         "profiling": "loop",
     },

@@ -22,22 +22,24 @@ if TYPE_CHECKING:
     from trainers.devices import resolve as resolve
     from trainers.loop.train import Diverged as Diverged
     from trainers.loop.train import Epoch as Epoch
-    from trainers.loop.train import Evaluation as Evaluation
     from trainers.loop.train import accuracy as accuracy
     from trainers.loop.train import evaluate as evaluate
     from trainers.loop.train import train as train
     from trainers.recipes.optimizers import Optimizer as Optimizer
     from trainers.recipes.optimizers import make_optimizer as make_optimizer
     from trainers.recipes.recipe import Recipe as Recipe
+    from trainers.tasks import Task as Task
+    from trainers.tasks.classification import Classification as Classification
 
 MODULE_OF = {
+    "Classification": "tasks.classification",
     "Dataset": "data.dataset",
     "Diverged": "loop.train",
     "Epoch": "loop.train",
-    "Evaluation": "loop.train",
     "Optimizer": "recipes.optimizers",
     "Recipe": "recipes.recipe",
     "Split": "data.dataset",
+    "Task": "tasks",
     "accuracy": "loop.train",
     "augment": "data.transforms",
     "data_sets": "data.load",

@@ -186,7 +186,7 @@ class Training:
         }
         if failure is not None:
             raise EvaluationFailed(failure)
-        return {"accuracy": work.curve[-1].accuracy, "loss": work.curve[-1].loss}
+        return dict(work.curve[-1].metrics)
 
     def _attempt(self, work: _Work, job: Job) -> Failure | None:
         """Train and save the weights, if they are kept; return the failure, if any."""
@@ -278,9 +278,12 @@ def test_accuracy(net: nn.Module, data: Dataset) -> float:
 
 def _record(epoch: Epoch) -> dict[str, float]:
     """An epoch as the journal holds it: without its seconds, which are measured."""
-    fields: dict[str, float] = asdict(epoch)
-    del fields["seconds"]
-    return fields
+    return {
+        "number": epoch.number,
+        "train_loss": epoch.train_loss,
+        **epoch.metrics,
+        "learning_rate": epoch.learning_rate,
+    }
 
 
 def _more_parts(work: _Work) -> int:

@@ -100,7 +100,7 @@ def fine_tune(
                 "image_size": image_size or side,
             },
             "data": facts,
-            "validation": {"accuracy": best.accuracy, "loss": best.loss, "epochs": best.number},
+            "validation": {**best.metrics, "epochs": best.number},
             "test": {"accuracy": accuracy, "examples": len(data.test)},
             "recipe": asdict(recipe),
             "retraining_seed": seed,

@@ -134,7 +134,7 @@ class Trial:
         return EagerStep(
             net=net.train(),
             optimizer=trainers.make_optimizer(net, recipe),
-            task=Classification(recipe.label_smoothing),
+            criterion=Classification().criterion(recipe, trainers.load("digits")),
             computed=computed,
         )
 

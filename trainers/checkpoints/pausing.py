@@ -6,8 +6,7 @@ the epochs are stored too, for the curve of the whole training.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from trainers.loop.train import Epoch
 from trainers.recipes.optimizers import Optimizer
 
-_RECORDED = tuple(field.name for field in fields(Epoch) if field.name != "seconds")
+_RECORDED = ("number", "train_loss", "learning_rate")  # the other columns are metrics
 
 
 class Paused(NamedTuple):
@@ -38,6 +37,9 @@ def state(
             tensors[f"optimizer.{name}.{key}"] = value
     for name in _RECORDED:
         values = [float(getattr(epoch, name)) for epoch in epochs]
+        tensors[f"epochs.{name}"] = torch.tensor(values, dtype=torch.float64)
+    for name in epochs[-1].metrics if epochs else ():
+        values = [epoch.metrics[name] for epoch in epochs]
         tensors[f"epochs.{name}"] = torch.tensor(values, dtype=torch.float64)
     tensors["micro_batches"] = torch.tensor(micro_batches)
     return tensors
@@ -80,9 +82,17 @@ def _like(parameter: Tensor, tensor: Tensor) -> Tensor:
 
 
 def _epochs(columns: Mapping[str, Tensor]) -> list[Epoch]:
-    rows = zip(*(columns[name].tolist() for name in _RECORDED), strict=True)
-    epochs = []
-    for row in rows:
-        values: dict[str, Any] = dict(zip(_RECORDED, row, strict=True))
-        epochs.append(Epoch(**{**values, "number": int(values["number"])}, seconds=0.0))
-    return epochs
+    numbers, losses, rates = (columns[name].tolist() for name in _RECORDED)
+    metrics = {name: column.tolist() for name, column in columns.items() if name not in _RECORDED}
+    return [
+        Epoch(
+            number=int(number),
+            train_loss=loss,
+            metrics=dict(zip(metrics, values, strict=True)),
+            learning_rate=rate,
+            seconds=0.0,
+        )
+        for number, loss, rate, *values in zip(
+            numbers, losses, rates, *metrics.values(), strict=True
+        )
+    ]

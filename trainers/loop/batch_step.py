@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from trainers.loop.precision import Computed, autocast
 from trainers.recipes.optimizers import Optimizer
-from trainers.tasks import Task
+from trainers.tasks import Criterion
 
 # Shape letters: B batch, M micro-batch.
 
@@ -33,7 +33,7 @@ class EagerStep:
     Attributes:
         net: The network, in training mode, on the device of the batches.
         optimizer: The optimiser of its parameters.
-        task: The task, which gives the loss.
+        criterion: The loss of a batch.
         computed: The type of most operations.
         micro_batches: Parts of a batch whose gradients are added up; fewer where a part would have
             a single example.
@@ -41,7 +41,7 @@ class EagerStep:
 
     net: nn.Module
     optimizer: Optimizer
-    task: Task
+    criterion: Criterion
     computed: Computed
     micro_batches: int = 1
 
@@ -62,7 +62,7 @@ class EagerStep:
     def loss(self, x_M: Tensor, labels_M: Tensor) -> Tensor:
         """The sum of the losses of these examples, to be differentiated."""
         with autocast(x_M.device, self.computed):
-            return self.task.loss(self.net(x_M), labels_M)
+            return self.criterion(self.net(x_M), labels_M)
 
 
 def make_step(

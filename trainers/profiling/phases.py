@@ -54,7 +54,7 @@ def split_pass(net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int) -> P
     step = EagerStep(
         net=net,
         optimizer=optimizer,
-        task=Classification(recipe.label_smoothing),
+        criterion=Classification().criterion(recipe, data),
         computed=choose(recipe.precision, net, data.input_shape, device),
     )
     a_pass = steps_per_epoch(len(data.train), recipe.batch_size)

@@ -78,8 +78,7 @@ def train_plainly(
         yield Epoch(
             number=number,
             train_loss=total_loss / len(data.train),
-            accuracy=found["accuracy"],
-            loss=found["loss"],
+            metrics=found,
             learning_rate=optimizer.param_groups[0]["lr"],
             seconds=perf_counter() - start,
         )

@@ -9,6 +9,7 @@ Optimizer = Literal["sgd", "adamw"]
 Schedule = Literal["triangle", "cosine", "constant"]
 Flip = Literal["alternating", "random", "never"]
 Precision = Literal["auto", "float32", "bfloat16"]
+ClassWeights = Literal["none", "balanced"]
 
 # Peak learning rates, chosen by measurement on digits with a network of 26,000 parameters.
 DEFAULT_LEARNING_RATE: dict[str, float] = {"sgd": 0.2, "adamw": 0.01}
@@ -41,6 +42,8 @@ class Recipe:
         precision: Type of most operations; "auto" for the faster one, see
             `trainers.loop.precision`.
         dropout: Dropout rate at the input of the last linear layer, 0 to below 1.
+        class_weights: Weights of the examples in the loss: "balanced" for rare classes to count as
+            much as common ones (`trainers.tasks.classification.balanced`), or "none".
 
     Raises:
         ValueError: One line that names the field, what was wanted and what was got.
@@ -60,6 +63,7 @@ class Recipe:
     averaging: float = 0.0
     dropout: float = 0.0
     precision: Precision = "auto"
+    class_weights: ClassWeights = "none"
 
     def __post_init__(self) -> None:
         _check_integer("epochs", self.epochs, least=1)
@@ -101,6 +105,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "schedule": get_args(Schedule),
     "flip": get_args(Flip),
     "precision": get_args(Precision),
+    "class_weights": get_args(ClassWeights),
 }
 
 # Allowed range of each field that is a number, in words and as a test. NaN fails every comparison.

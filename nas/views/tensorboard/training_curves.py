@@ -23,8 +23,7 @@ def curves(folder: Path) -> Iterator[Callable[[Epoch], None]]:
             writers.append(SummaryWriter(folder))
         values = {
             "loss/training": epoch.train_loss,
-            "loss/validation": epoch.loss,
-            "accuracy/validation": epoch.accuracy,
+            **{f"{name}/validation": value for name, value in epoch.metrics.items()},
             "learning_rate": epoch.learning_rate,
         }
         for tag, value in values.items():

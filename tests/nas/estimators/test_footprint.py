@@ -35,7 +35,7 @@ def allocated(net, input_shape, recipe):
     step = EagerStep(
         net=net,
         optimizer=trainers.make_optimizer(net, recipe),
-        task=Classification(recipe.label_smoothing),
+        criterion=Classification().criterion(recipe, trainers.load("digits")),
         computed="float32",
     )
     profiler = profile(activities=[ProfilerActivity.CPU], profile_memory=True)

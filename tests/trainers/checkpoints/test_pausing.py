@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from search_spaces import Task, get
-from trainers import Recipe, Split, load, make_optimizer, seeded, train
+from trainers import Classification, Recipe, Split, load, make_optimizer, seeded, train
 from trainers.checkpoints import pausing
 from trainers.checkpoints import weights as checkpoint
 
@@ -124,3 +124,18 @@ def test_the_state_of_another_training_is_refused_in_one_line(data):
         with pytest.raises(ValueError, match=r"^pausing: not the state of this training") as error:
             pausing.restore(other, make_optimizer(other, RECIPES["sgd"]), state)
         assert "\n" not in str(error.value)
+
+
+def test_a_curve_of_any_metrics_is_kept_and_that_of_an_earlier_version_read(data):
+    net = build("mlp", data)
+    task = Classification(metrics=("accuracy", "loss", "mcc"))
+    optimizer = make_optimizer(net, RECIPES["sgd"])
+    epochs = list(train(net, data, RECIPES["sgd"], seed=7, optimizer=optimizer, task=task))
+    kept = pausing.state(net, optimizer, epochs)
+    found = pausing.restore(build("mlp", data), make_optimizer(net, RECIPES["sgd"]), kept).epochs
+    assert found == [replace(epoch, seconds=0.0) for epoch in epochs]
+
+    _, plain = whole(net, data, RECIPES["sgd"])
+    names = {name for name in pausing.state(net, optimizer, plain) if name.startswith("epochs.")}
+    earlier = ("number", "train_loss", "accuracy", "loss", "learning_rate")  # fields of Epoch once
+    assert names == {f"epochs.{name}" for name in earlier}

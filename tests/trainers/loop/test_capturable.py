@@ -30,7 +30,7 @@ def make_step(net: nn.Module, recipe: Recipe, computed: str) -> EagerStep:
     return EagerStep(
         net=net,
         optimizer=make_optimizer(net, recipe),
-        task=Classification(recipe.label_smoothing),
+        criterion=Classification().criterion(recipe, load("digits")),
         computed=computed,
     )
 

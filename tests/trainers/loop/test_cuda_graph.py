@@ -45,7 +45,7 @@ def eager_of(net: nn.Module, recipe: Recipe) -> EagerStep:
     return EagerStep(
         net=net.train(),
         optimizer=make_optimizer(net, recipe),
-        task=Classification(recipe.label_smoothing),
+        criterion=Classification().criterion(recipe, load("digits")),
         computed="float32",
     )
 

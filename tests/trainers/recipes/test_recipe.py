@@ -44,6 +44,7 @@ def test_learning_rate_is_the_optimisers_unless_given():
         ("precision", "float16"),
         ("nesterov", 1),
         ("dropout", None),
+        ("class_weights", "many"),
     ],
 )
 def test_refuses_in_one_line_that_names_the_field(field, value):
@@ -57,7 +58,7 @@ def test_says_what_was_wanted_and_got():
 
 
 def test_refuses_unknown_fields():
-    with pytest.raises(ValueError, match=r"^recipe: want only epochs, .*precision, got 'lr'$"):
+    with pytest.raises(ValueError, match=r"^recipe: want only epochs, .*class_weights, got 'lr'$"):
         Recipe.from_dict({"lr": 0.1})
 
 
