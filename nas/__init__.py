@@ -22,19 +22,25 @@ if TYPE_CHECKING:
     from nas.bundles.read import load_bundle as load_bundle
     from nas.bundles.read import open_bundle as open_bundle
     from nas.core.failure import Failure as Failure
+    from nas.core.metrics import Metric as Metric
     from nas.core.trial import Trial as Trial
     from nas.engine.session import SearchFailed as SearchFailed
+    from nas.evaluators.function import evaluator as evaluator
+    from nas.evaluators.job import Job as Job
     from nas.schedules import SCHEDULES as SCHEDULES
     from nas.strategies import STRATEGIES as STRATEGIES
 
 MODULE_OF = {
     "Bundle": "bundles.bundle",
     "Failure": "core.failure",
+    "Job": "evaluators.job",
+    "Metric": "core.metrics",
     "Run": "api",
     "SCHEDULES": "schedules",
     "STRATEGIES": "strategies",
     "SearchFailed": "engine.session",
     "Trial": "core.trial",
+    "evaluator": "evaluators.function",
     "load_bundle": "bundles.read",
     "open_bundle": "bundles.read",
     "open_run": "api",

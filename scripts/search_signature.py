@@ -38,7 +38,7 @@ def generated() -> str:
         if keyword == "recipe":
             text = text.replace("averaging=0.9,flip=random", "`averaging=0.9`")
         else:
-            default = literal(option.default)
+            default = "None" if option.late else literal(option.default)
             accepts = option.form.accepts + (" | None" if default == "None" else "")
             parameters += f"    {keyword}: {accepts} = {default},\n"
         indents = {"initial_indent": " " * 8, "subsequent_indent": " " * 12}

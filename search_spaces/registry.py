@@ -11,9 +11,10 @@ from search_spaces import notation, user_files
 from search_spaces.plugins import Plugin, plugins
 from search_spaces.reference import SpaceReference
 from search_spaces.space import SearchSpace
-from search_spaces.tree import Choice
+from search_spaces.tree import Choice, Struct
 from search_spaces.tree.values import Value
 
+NONE = "none"  # the space with one architecture that is empty, to search hyperparameters alone
 GROUP = "nas.spaces"  # group of entry points; each is a factory `space(**settings)`
 
 # name -> module with a factory called `space`; loaded when asked for.
@@ -71,12 +72,15 @@ def load(text: str) -> SearchSpace:
 
     Args:
         text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable`, a
-            `SearchSpace` in a file of the user's own, which is run; or `fixed:SPACE:ARCHITECTURE`,
-            the space with a single architecture, for plain hyperparameter search.
+            `SearchSpace` in a file of the user's own, which is run; `fixed:SPACE:ARCHITECTURE`,
+            the space with a single architecture, for plain hyperparameter search; or `none`, the
+            space without architectures and networks, for an evaluator with hyperparameters alone.
 
     Raises:
         ValueError: there is no such space; says what was wanted and got.
     """
+    if text == NONE:
+        return SearchSpace(name=NONE, tree=Struct(), inputs=(1, 2, 3))
     reference = SpaceReference.parse(text)
     if reference.kind == "passed":
         user_files.refuse_passed(text, "search space")

@@ -52,22 +52,25 @@ class Feasible:
 
     Args:
         space: The search space.
-        task: Task that costs are computed for.
+        task: Task that costs are computed for; None where no network is to be built.
         limits: Bounds on the costs; none by default.
 
     Raises:
         ValueError: no architecture is within the limits; says what the smallest costs.
     """
 
-    def __init__(self, space: SearchSpace, task: Task, limits: Limits | None = None) -> None:
-        space.check_task(task)
+    def __init__(self, space: SearchSpace, task: Task | None, limits: Limits | None = None) -> None:
+        if task is not None:
+            space.check_task(task)
         self.space = space
         self.task = task
         self.limits = limits or Limits()
         self._limited = self.limits != Limits()
-        self._cost = lru_cache(maxsize=_CACHED)(lambda a: space.cost_of_member(a, task))
+        self._cost = lru_cache(maxsize=_CACHED)(
+            lambda a: space.cost_of_member(a, self._known_task())
+        )
         self._parameters_alone = lru_cache(maxsize=_CACHED)(
-            lambda a: space.parameters_of_member(a, task)
+            lambda a: space.parameters_of_member(a, self._known_task())
         )
         self._population = self._initial_population() if self._limited else []
         self._steps = _STEPS if len(set(self._population)) == _POPULATION else _LONG
@@ -134,6 +137,14 @@ class Feasible:
     def _excess(self, architecture: Architecture) -> float:
         macs = 0 if self.limits.max_macs is None else self.cost(architecture).macs
         return self.limits.excess(self._parameters(architecture), macs)
+
+    def _known_task(self) -> Task:
+        if self.task is None:
+            raise ValueError(
+                f"{self.space.name}: the cost of a network is known only for a task: want data, or "
+                f"an input shape and a number of classes"
+            )
+        return self.task
 
     def _initial_population(self) -> list[Architecture]:
         """Nearly uniform feasible architectures to start walks from; none for rejection sampling.
@@ -209,8 +220,9 @@ class Feasible:
                     self._subset_simulation(population, measure, rng)[0], measure
                 )
             least.append(f"{measure(nearest):,}")
+        task = self._known_task()
         return (
             f"nothing in {self.space.name} has at most {' and '.join(measures)}: the smallest has "
             f"{' and '.join(least)} "
-            f"for input {self.task.input_shape} and {self.task.classes} classes"
+            f"for input {task.input_shape} and {task.classes} classes"
         )

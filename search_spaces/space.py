@@ -42,7 +42,8 @@ class SearchSpace:
     Args:
         name: Lower-case letters, digits and underscores; part of the text of every architecture.
         tree: The decisions.
-        build: Makes the network of an architecture for a task. Called with checked input only.
+        build: Makes the network of an architecture for a task. Called with checked input only. None
+            for a space without networks, whose architectures only an evaluator can read.
         inputs: Accepted numbers of axes of one input: 1 vectors, 2 sequences, 3 images.
         source: The paper, for listings.
         settings: Arguments that the space was made with (`search_spaces.get(name, **settings)`).
@@ -64,7 +65,7 @@ class SearchSpace:
 
     name: str
     tree: Node
-    build: Callable[[Architecture, Task], nn.Module]
+    build: Callable[[Architecture, Task], nn.Module] | None = None
     inputs: tuple[int, ...] = (3,)
     source: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -242,7 +243,7 @@ class SearchSpace:
                 f"want a network of at most {most:,} parameters on this machine, got one of "
                 f"{parameters:,}; it is not built"
             )
-        return self.build(member, task)
+        return self._build(member, task)
 
     def cost(self, architecture: Architecture, task: Task) -> Cost:
         """Parameters, MACs and peak activation memory, without allocating weights.
@@ -259,7 +260,7 @@ class SearchSpace:
             return self.count(architecture, task)
         from search_spaces.cost.measure import measure
 
-        return measure(lambda: self.build(architecture, task), task.input_shape)
+        return measure(lambda: self._build(architecture, task), task.input_shape)
 
     def parameters_of_member(self, architecture: Architecture, task: Task) -> int:
         """The parameters alone, which take less time where costs have no closed form."""
@@ -267,7 +268,7 @@ class SearchSpace:
             return self.count(architecture, task).parameters
         from search_spaces.cost.measure import count_parameters
 
-        return count_parameters(lambda: self.build(architecture, task))
+        return count_parameters(lambda: self._build(architecture, task))
 
     def check_task(self, task: Task) -> None:
         """Refuse a task of another kind.
@@ -278,6 +279,11 @@ class SearchSpace:
         if len(task.input_shape) not in self.inputs:
             wanted = " or ".join(KINDS[axes] for axes in self.inputs)
             raise ValueError(f"{self.name} is for {wanted}, got input shape {task.input_shape}")
+
+    def _build(self, architecture: Architecture, task: Task) -> nn.Module:
+        if self.build is None:
+            raise ValueError(f"the architectures of {self.name} have no networks: it has no build")
+        return self.build(architecture, task)
 
     def _wrap(self, value: Value) -> Architecture:
         return Architecture(self.name, value)

@@ -88,14 +88,20 @@ def split(text: str, kind: str) -> tuple[str, str]:
     Raises:
         ValueError: it is no such reference.
     """
-    place, colon, name = text.rpartition(":")
-    is_module = all(part.isidentifier() for part in place.split("."))
-    if colon and name.isidentifier() and (place.endswith(".py") or is_module):
+    if is_code(text):
+        place, _, name = text.rpartition(":")
         return place, name
     which = ": which name in it?" if text.endswith(".py") else ""
     raise ValueError(
         f"want {_a(kind)} as path/to/file.py:NAME or package.module:NAME, got {text[:200]!r}{which}"
     )
+
+
+def is_code(text: str) -> bool:
+    """True for `path/to/file.py:name` or `package.module:name`, False for names and settings."""
+    place, colon, name = text.rpartition(":")
+    is_module = all(part.isidentifier() for part in place.split("."))
+    return bool(colon) and name.isidentifier() and (place.endswith(".py") or is_module)
 
 
 def run_file(path: Path, kind: str) -> UserFile:

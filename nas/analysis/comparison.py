@@ -6,7 +6,7 @@ Runs that differ only in their seed form a group, whose means have a confidence 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
@@ -15,7 +15,6 @@ from scipy import stats
 
 from nas.analysis.noise import Estimate, mean_of
 from nas.analysis.progress import Point, points_of
-from nas.core.objectives import Objectives
 from nas.runs.run import Run
 
 # Hypervolumes are compared after these shares of the trials of the shortest run.
@@ -65,13 +64,13 @@ class Comparison:
         groups: Groups, in the order in which the runs were given.
         trials: Numbers of trials after which hypervolumes are compared.
         sizes: Numbers of parameters under which the best networks are compared.
-        largest: Number of parameters at which all hypervolumes end: the largest of all runs.
+        references: Values of costs at which all hypervolumes end, the largest of all runs, by metric.
     """
 
     groups: tuple[Group, ...]
     trials: tuple[int, ...]
     sizes: tuple[int, ...]
-    largest: int
+    references: Mapping[str, float]
 
 
 def compare_runs(runs: Sequence[Run]) -> Comparison:
@@ -83,21 +82,26 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
     if len(runs) < 2:
         raise ValueError(f"want at least two runs to compare, got {len(runs)}")
     for run in runs:
-        if run.header.data["fingerprint"] != runs[0].header.data["fingerprint"]:
+        if run.header.fingerprint != runs[0].header.fingerprint:
             raise ValueError(
                 f"want runs on the same data, got {runs[0].settings.data} in {runs[0].path} and "
                 f"{run.settings.data} in {run.path}"
+            )
+        if run.objectives.names != runs[0].objectives.names:
+            raise ValueError(
+                f"want runs with the same objectives, got {', '.join(runs[0].objectives.names)} in "
+                f"{runs[0].path} and {', '.join(run.objectives.names)} in {run.path}"
             )
         if not run.front:
             raise ValueError(f"{run.path}: no completed trial to compare")
     shortest = min(len(run.trials) for run in runs)
     marks = tuple(dict.fromkeys(max(1, round(share * shortest)) for share in MARKS))
-    largest = max(run.header.hypervolume_reference for run in runs)
+    references = _references(runs)
     sizes = _sizes(runs)
     members: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         members[repr({**run.settings.to_dict(), "seed": None})].append(run)
-    courses = {run.path: _course(run, shortest, largest) for run in runs}
+    courses = {run.path: _course(run, shortest, references) for run in runs}
     first = [courses[run.path][-1].hypervolume for run in next(iter(members.values()))]
     groups = tuple(
         _group(
@@ -106,12 +110,20 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
         )
         for i, group in enumerate(members.values())
     )  # fmt: skip
-    return Comparison(groups, marks, sizes, largest)
+    return Comparison(groups, marks, sizes, references)
 
 
-def _course(run: Run, count: int, largest: int) -> list[Point]:
-    """The progress of a run over its first `count` trials, by accuracy and parameters."""
-    return points_of(run.trials[:count], Objectives.parse(("accuracy", "parameters")), largest)
+def _references(runs: Sequence[Run]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for run in runs:
+        for name, value in run.header.hypervolume_reference.items():
+            found[name] = max(value, found.get(name, value))
+    return found
+
+
+def _course(run: Run, count: int, references: Mapping[str, float]) -> list[Point]:
+    """The progress of a run over its first `count` trials."""
+    return points_of(run.trials[:count], run.objectives, references)
 
 
 def _group(

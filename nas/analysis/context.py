@@ -21,7 +21,7 @@ class AnalysisContext:
     path: Path
     header: Header
     space: SearchSpace
-    task: Task
+    task: Task | None
     decisions: Decisions
 
     @classmethod
@@ -31,13 +31,13 @@ class AnalysisContext:
         Raises:
             ValueError: its search space is in a file that is gone or has changed.
         """
-        decisions = Decisions.of(run.settings, run.space)
-        return cls(run.path, run.header, run.space, run.task, decisions)
+        decisions = Decisions(run.space, run.header.hyperparameters)
+        return cls(run.path, run.header, run.space, run.header.task, decisions)
 
     @property
     def objectives(self) -> Objectives:
         """The objectives of the Pareto front."""
-        return Objectives.parse(self.header.settings.objectives)
+        return self.header.objectives
 
     def baselines(self, trials: Sequence[Trial]) -> dict[int, str]:
         """Names of published networks, by the number of the first trial of each."""

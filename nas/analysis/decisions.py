@@ -9,9 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.core import hyperparameters
 from nas.core.proposal import Proposal
-from nas.runs.settings import Settings
 from search_spaces import Choice, Integer, Real, Repeat, SearchSpace, Struct
 from search_spaces.tree import Node, PossibleDecision, label
 from search_spaces.tree.values import Scalar
@@ -54,11 +52,6 @@ class Decisions:
         self.flat = lru_cache(maxsize=1 << 11)(
             self._flat
         )  # TensorBoard asks for all of them again and again
-
-    @classmethod
-    def of(cls, settings: Settings, space: SearchSpace) -> Decisions:
-        """The decisions of a search with these settings."""
-        return cls(space, hyperparameters.tree(settings.tune, settings.recipe))
 
     def _flat(self, proposal: Proposal) -> dict[str, Scalar]:
         """The active decisions as `path -> option`, hyperparameters first."""

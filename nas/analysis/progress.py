@@ -1,16 +1,16 @@
-"""Progress of a search: best accuracy, hypervolume and cost after each trial."""
+"""Progress of a search: best value, hypervolume and cost after each trial."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from nas.core.front import TrialFront
+from nas.core.fronts.front import TrialFront
+from nas.core.fronts.hypervolume import Hypervolume
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
-from nas.runs.run import area_of
 
-_SHARES = (0.003, 0.01, 0.03, 0.1, 0.3)  # limits of size, as shares of `largest`
+_SHARES = (0.003, 0.01, 0.03, 0.1, 0.3)  # limits of the cost, as shares of its reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class Point:
     trials: int
     completed: int
     failed: Mapping[str, int]  # by cause
-    best: float | None  # accuracy, 0..1
-    best_under: Mapping[int, float]  # accuracy of the best with at most so many parameters
+    best: float | None  # value of the first objective
+    best_under: Mapping[int, float]  # that of the best whose cost is at most so much
     hypervolume: float
     front_size: int
     seconds: float  # of training, summed over workers
@@ -33,13 +33,21 @@ class Progress:
 
     Args:
         objectives: The objectives of the front.
-        largest: Number of parameters at which the hypervolume ends.
+        references: Worst values of costs, where the hypervolume ends, by metric.
+
+    Attributes:
+        front: The Pareto front.
+        cost: Name of the first objective with a reference; `Point.best_under` is about it.
     """
 
-    def __init__(self, objectives: Objectives, largest: int) -> None:
+    def __init__(self, objectives: Objectives, references: Mapping[str, float]) -> None:
         self.front = TrialFront(objectives)
-        self._largest = largest
-        self._sizes = [int(share * largest) for share in _SHARES]
+        self._first = objectives.first
+        self._objectives = objectives
+        self._hypervolume = Hypervolume(objectives, references)
+        self.cost = next((n for n in objectives.names[1:] if n in references), None)
+        largest = 0.0 if self.cost is None else references[self.cost]
+        self._sizes = [int(share * largest) for share in _SHARES] if self.cost else []
         self.trials = self._completed = 0
         self._best: float | None = None
         # Replaced, not changed, so that the points between two changes share one mapping.
@@ -75,20 +83,33 @@ class Progress:
 
     def _complete(self, trial: Trial) -> None:
         self._completed += 1
-        accuracy, size = trial.scores["accuracy"], trial.scores["parameters"]
-        self._best = accuracy if self._best is None else max(self._best, accuracy)
+        self._hypervolume.observe(trial)
+        if self._objectives.is_feasible(trial.scores):
+            self._improve(trial)
+        self.front.add(trial)  # which may remove the trial that it resumed
+        self._area = self._hypervolume.of(self.front.items)
+
+    def _improve(self, trial: Trial) -> None:
+        value = trial.scores[self._first.name]
+        self._best = value if self._best is None else self._better(value, self._best)
+        if self.cost is None:
+            return
+        size = trial.scores[self.cost]
         better = {
-            limit: accuracy
+            limit: self._better(value, self._under.get(limit, value))
             for limit in self._sizes
-            if size <= limit and accuracy >= self._under.get(limit, accuracy)
+            if size <= limit
         }
         if not better.items() <= self._under.items():
             self._under = {**self._under, **better}
-        self.front.add(trial)  # which may remove the trial that it resumed
-        self._area = area_of(self.front.items, self._largest)
+
+    def _better(self, a: float, b: float) -> float:
+        return min(a, b, key=self._first.minimized)
 
 
-def points_of(trials: Iterable[Trial], objectives: Objectives, largest: int) -> list[Point]:
-    """The progress after each trial."""
-    progress = Progress(objectives, largest)
+def points_of(
+    trials: Iterable[Trial], objectives: Objectives, references: Mapping[str, float]
+) -> list[Point]:
+    """The progress after each trial; see `Progress`."""
+    progress = Progress(objectives, references)
     return [progress.add(trial) for trial in trials]

@@ -262,7 +262,9 @@ def _inert(measured: Feasible, sample: Sequence[Architecture]) -> Iterator[str]:
 
 
 def _differ(measured: Feasible, a: Architecture, b: Architecture) -> bool:
-    space, task = measured.space, measured.task
+    space, task, build = measured.space, measured.task, measured.space.build
+    assert task is not None
+    assert build is not None
     if measured.cost(a) != measured.cost(b):
         return True
     if space.canonical_form is not None:
@@ -273,6 +275,6 @@ def _differ(measured: Feasible, a: Architecture, b: Architecture) -> bool:
     for architecture in (a, b):
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(0)
-            network = space.build(architecture, task).eval()
+            network = build(architecture, task).eval()
             logits.append(network(torch.rand(2, *task.input_shape)))
     return not torch.equal(*logits)

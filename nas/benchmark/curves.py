@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.benchmark.searches import Benchmark, Search
+from nas.core.fronts.pareto import Front, accuracy_size_area
 from nas.core.objectives import Objectives
-from nas.core.pareto import Front, accuracy_size_area
 
 Curve = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ class Measure:
     The best trial and the front are selected by the accuracy that was searched, and measured by
     the accuracy to report. With accuracy alone as the objective the measure is the accuracy of
     the best trial, 0..1; with parameters too it is the hypervolume of the front
-    (`nas.core.pareto.accuracy_size_area`) as a share of that of the table's true front.
+    (`nas.core.fronts.pareto.accuracy_size_area`) as a share of that of the table's true front.
 
     Args:
         benchmark: The benchmark of the searches.

@@ -43,7 +43,7 @@ def search(*, json: bool, **given: Any) -> None:
 
 def _parameter(option: Option) -> inspect.Parameter:
     """The parameter from which typer makes an option of the command."""
-    default, kind = option.default, option.form.type
+    default, kind = None if option.late else option.default, option.form.type
     if kind is not bool and default is not None:
         default = option.form.text(default) if kind is str else kind(default)
         default = None if default in ("", []) else default

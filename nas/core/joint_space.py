@@ -31,11 +31,12 @@ class JointSpace:
 
     Args:
         space: The search space of the architectures.
-        task: Decides the costs of networks.
+        task: Decides the costs of networks; None where no network is to be built.
         limits: Bounds on those costs; every configuration that is drawn is within them.
         hyperparameters: The tree of the hyperparameters that are searched; empty when none are.
 
     Attributes:
+        hyperparameters: The tree of the hyperparameters that are searched.
         tree: All decisions, of the architecture first.
 
     Raises:
@@ -45,14 +46,14 @@ class JointSpace:
     def __init__(
         self,
         space: SearchSpace,
-        task: Task,
+        task: Task | None,
         limits: Limits | None = None,
         hyperparameters: Struct | None = None,
     ) -> None:
         self.space = space
         self.task = task
-        self._hyperparameters = hyperparameters or Struct()
-        self._feasible = Feasible(_joined(space, self._hyperparameters), task, limits)
+        self.hyperparameters = hyperparameters or Struct()
+        self._feasible = Feasible(_joined(space, self.hyperparameters), task, limits)
         self._key = lru_cache(maxsize=_REMEMBERED)(self._key_of)
         self.tree: Node = self._feasible.space.tree
 
@@ -60,6 +61,11 @@ class JointSpace:
     def name(self) -> str:
         """Name of the search space."""
         return self.space.name
+
+    @property
+    def has_costs(self) -> bool:
+        """True if the costs of networks are known: the space has networks, and there is a task."""
+        return self.task is not None and (self.space.build or self.space.count) is not None
 
     @property
     def size(self) -> float:
@@ -93,7 +99,7 @@ class JointSpace:
 
     def sample_hyperparameters(self, rng: Random) -> Record:
         """Draw values for the hyperparameters alone."""
-        drawn: Record = self._hyperparameters.sample(rng)
+        drawn: Record = self.hyperparameters.sample(rng)
         return drawn
 
     def __iter__(self) -> Iterator[Configuration]:
@@ -159,7 +165,7 @@ class JointSpace:
             ValueError: its architecture is no member of the space, or its hyperparameters are not
                 those that are searched; begins with `where`.
         """
-        check_configuration(configuration, self.space, self._hyperparameters, where)
+        check_configuration(configuration, self.space, self.hyperparameters, where)
 
     def is_feasible(self, configuration: Configuration) -> bool:
         """True if `configuration` is a member of the space within the limits."""
@@ -207,11 +213,11 @@ def _joined(space: SearchSpace, hyperparameters: Struct) -> SearchSpace:
     def architecture(point: Architecture) -> Architecture:
         return Architecture(space.name, point["architecture"])
 
-    objection, count = space.objection, space.count
+    build, objection, count = space.build, space.objection, space.count
     return SearchSpace(
         name=space.name,
         tree=Struct(architecture=space.tree, hyperparameters=hyperparameters),
-        build=lambda point, task: space.build(architecture(point), task),
+        build=None if build is None else lambda point, task: build(architecture(point), task),
         inputs=space.inputs,
         objection=None if objection is None else lambda point: objection(architecture(point)),
         count=None if count is None else lambda point, task: count(architecture(point), task),

@@ -10,6 +10,7 @@ from typing import Any
 from search_spaces import notation
 from search_spaces.plugins import Plugin, plugins
 from search_spaces.tree.values import Scalar
+from search_spaces.user_files import is_code, load_file_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,25 @@ class Registry(Mapping[str, Entry]):
     def __len__(self) -> int:
         return len(self.own.keys() | plugins(self.group).keys())
 
+    def check(self, text: str) -> None:
+        """Refuse a text by which `look_up` would find nothing; code of a user's own is not run.
+
+        Raises:
+            ValueError: as for `look_up`.
+        """
+        if not is_code(text):
+            self.look_up(text)
+
     def look_up(self, text: str) -> tuple[Callable[..., Any], dict[str, Scalar]]:
         """The class that `name:setting=value,...` selects, and its settings.
+
+        `path/to/file.py:Class` and `package.module:Class` select a class of the user's own.
 
         Raises:
             ValueError: there is no such name (lists those there are), or it has no such setting.
         """
+        if is_code(text):
+            return load_file_object(text, self.kind.partition(" ")[2]), {}
         name, settings = notation.parse(text)
         cls = self.load(name)
         notation.check(name, cls, settings)

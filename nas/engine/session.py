@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from nas import executors, schedules
 from nas.core.candidates import Candidates, Exhausted
 from nas.core.configuration import Configuration
-from nas.core.front import TrialFront
-from nas.core.objectives import Objectives
+from nas.core.fronts.front import TrialFront
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.engine.checkpoints import prune
 from nas.engine.loop import run_trials
 from nas.engine.observers import Observer, Observers
+from nas.engine.problem import Problem
 from nas.estimators import training_demand
-from nas.estimators.cost import ExactCost
-from nas.evaluators import factories, training
+from nas.evaluators import Evaluator, factories, training
 from nas.executors import Autotunable, Executor
 from nas.executors.autotune import autotune_workers
 from nas.plugins import packages_of
 from nas.runs.header import (
     Header,
     environment,
-    hypervolume_reference,
+    hypervolume_references,
     is_begun,
     read_header,
     write_header,
@@ -36,11 +36,10 @@ from nas.runs.lock import writing
 from nas.runs.pending import PendingProposals
 from nas.runs.resource_limits import ResourceLimits
 from nas.runs.run import Run
+from nas.runs.same_search import check_same_search
 from nas.runs.settings import Settings
-from nas.runs.space_files import changed
 from nas.schedules import Schedule
-from nas.strategies import make
-from search_spaces import SpaceReference
+from nas.strategies import Strategy, make
 
 ALL_FAILED = 10  # a search whose first trials all fail ends after so many
 
@@ -64,8 +63,11 @@ class Session:
             limits.
         notify: Called with messages for the user, one line each.
         observers: Observers of the search, in the order in which they are called.
+        objects: Objects of the program by the setting that they stand for: space, data, evaluator,
+            estimators, strategy, schedule.
 
     Attributes:
+        problem: The space, the data, the evaluator and their metrics.
         trials: The trials that had been recorded when the search was opened. New ones are
             not kept here: a search of any length takes little memory.
 
@@ -83,34 +85,20 @@ class Session:
         executor: str | None = None,
         notify: Callable[[str], None] | None = None,
         observers: Iterable[Observer] = (),
+        objects: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = out
         self.limits = limits or ResourceLimits()
         self.executor = executors.choose(executor, self.limits)
         self._notify = notify or (lambda _: None)
         self._observers = Observers(observers, self._notify)
-        settings = replace(
-            settings,
-            space=str(SpaceReference.parse(settings.space).absolute()),
-            data=_absolute_data(settings.data),
-        )
-        space = settings.load_space()
-        data = training.load_data(
-            settings.data,
-            seed=settings.data_seed,
-            image_size=settings.image_size,
-            device=settings.device,
-        )
-        any_of_its_kind = settings.device in ("auto", data.device.type)
-        self._device = data.device.type if any_of_its_kind else str(data.device)
-        self.settings = settings = replace(settings, device=data.device.type)
-        self.space = space
-        self.data = data
-        self.task = training.task_of(data)
-        self._epochs = training.make_recipe(settings.recipe).epochs
-        self.candidates = Candidates(settings.joint_space(space, self.task))
+        self.problem = problem = Problem.of(settings, objects or {})
+        self.settings = settings = problem.settings
+        self.space = problem.space
+        self._epochs = factories.epochs_of(settings)
+        self.candidates = Candidates(problem.joint)
         for text in settings.warm_start:
-            space.parse(text)
+            self.space.parse(text)
         self._schedule()  # refuses settings that it does not allow
         self.header = self._header()
         self.trials: list[Trial] = []
@@ -152,8 +140,7 @@ class Session:
         checkpoints.mkdir(exist_ok=True)
         for torn in checkpoints.glob(".*.tmp"):  # a kill left it
             torn.unlink()
-        objectives = Objectives.parse(settings.objectives)
-        front = TrialFront(objectives)
+        front = TrialFront(self.problem.objectives)
         for trial in run.trials:
             front.add(trial)
         schedule = self._schedule()
@@ -174,7 +161,7 @@ class Session:
                 journal,
                 trials=trials,
                 seed=settings.seed,
-                estimators=(ExactCost(self.candidates.space),),
+                estimators=self.problem.estimators,
                 recorded=run.trials,
                 max_pending=settings.max_pending,
                 first=self._baselines(),
@@ -212,19 +199,45 @@ class Session:
         """Make the executor, with the free memory of a shared GPU as its total by default."""
         settings, limits = self.settings, self.limits
         shared = limits.workers > 1 and executors.capabilities(self.executor).total_memory
-        if shared and limits.total_memory is None:
-            free = training_demand.free_bytes(self.data, limits.workers)
+        problem = self.problem
+        if shared and limits.total_memory is None and problem.data is not None:
+            free = training_demand.free_bytes(problem.data, limits.workers)
             limits = replace(limits, total_memory=free)
         if not limits.auto and limits.workers > settings.max_pending:
             self._notify(
                 f"{limits.workers} workers, but at most {settings.max_pending} trials at a time: that is "
                 f"max_pending of the run; a larger --max-pending is another search"
             )
+        evaluator = self._evaluator(checkpoints)
         return executors.make(
             self.executor,
-            factories.training_blueprint(settings, checkpoints, self._device),
+            factories.blueprint(
+                settings,
+                checkpoints,
+                problem.device,
+                metrics=problem.evaluated,
+                digests=problem.code,
+                objects=problem.sent,
+            ),
             limits,
-            here=factories.training(settings, self.space, self.data, checkpoints),
+            here=evaluator,
+        )
+
+    def _evaluator(self, checkpoints: Path) -> Evaluator:
+        """Make the evaluator of this process, and let a user's prepare."""
+        problem = self.problem
+        if problem.evaluator is not None:
+            folder = self.path / factories.FOLDER
+            folder.mkdir(exist_ok=True)
+            problem.evaluator.prepare(folder)
+        return factories.make(
+            self.settings,
+            self.space,
+            problem.data,
+            loaded=problem.evaluator,
+            metrics=problem.evaluated,
+            device=self._device_name(),
+            checkpoints=checkpoints,
         )
 
     def _autotune(self, executor: Autotunable) -> None:
@@ -232,7 +245,10 @@ class Session:
         drawn = [
             self.candidates.sample(Random(f"{self.settings.seed}/workers/{n}")) for n in range(9)
         ]
-        typical = sorted(drawn, key=lambda c: self.candidates.space.cost(c).macs)[4]
+        space = self.candidates.space
+        typical = (
+            sorted(drawn, key=lambda c: space.cost(c).macs)[4] if space.has_costs else drawn[0]
+        )
         most = min(self.limits.workers, self.settings.max_pending)
         self._notify(f"workers: measuring which number, up to {most}, trains the most together")
         best, rates = autotune_workers(executor, typical, most)
@@ -242,8 +258,16 @@ class Session:
 
     def _schedule(self) -> Schedule:
         """Make the strategy, wrapped in its schedule."""
-        settings, objectives = self.settings, Objectives.parse(self.settings.objectives)
-        strategy = make(settings.strategy, self.candidates, objectives)
+        settings, problem = self.settings, self.problem
+        objectives, given = problem.objectives, problem.objects
+        strategy: Strategy
+        if given.get("strategy") is not None:
+            strategy = given["strategy"](self.candidates, objectives)
+        else:
+            strategy = make(settings.strategy, self.candidates, objectives)
+        if given.get("schedule") is not None:
+            made: Schedule = given["schedule"](strategy, self.candidates, objectives, self._epochs)
+            return made
         return schedules.make(
             settings.schedule, strategy, self.candidates, objectives, self._epochs
         )
@@ -268,41 +292,26 @@ class Session:
         return proposals
 
     def _header(self) -> Header:
+        problem = self.problem
         return Header(
             settings=self.settings,
-            data=training.facts_of(self.data),
-            space_sha256=self.settings.space_sha256(),
-            hypervolume_reference=hypervolume_reference(
-                self.space, self.task, self.settings.max_parameters
-            ),
-            made={**environment(str(self.data.device)), "plugins": self._packages()},
+            data=None if problem.data is None else training.facts_of(problem.data),
+            task=problem.task,
+            metrics=problem.metrics,
+            hyperparameters=problem.joint.hyperparameters,
+            code=problem.code,
+            hypervolume_reference=hypervolume_references(problem.joint, problem.objectives),
+            made={**environment(self._device_name()), "plugins": self._packages()},
         )
+
+    def _device_name(self) -> str:
+        problem = self.problem
+        return problem.device if problem.data is None else str(problem.data.device)
 
     def _packages(self) -> dict[str, str]:
         chosen = self.settings
         return packages_of(space=chosen.space, strategy=chosen.strategy, schedule=chosen.schedule)
 
     def _check_same(self, before: Header) -> None:
-        """Refuse to resume another search. Files may have moved if their contents are the same."""
-        mine, theirs = self.settings, before.settings
-        here, there = SpaceReference.parse(mine.space), SpaceReference.parse(theirs.space)
-        if here.same_but_for_place(there):
-            if before.space_sha256 != self.header.space_sha256:
-                raise ValueError(changed(mine.space, self.path))
-            theirs = replace(theirs, space=mine.space)
-        same_data = before.data["fingerprint"] == self.header.data["fingerprint"]
-        if same_data:
-            theirs = replace(theirs, data=mine.data)
-        differences = theirs.differences(mine)
-        if not differences and not same_data:
-            differences = ["the data have changed"]
-        if differences:
-            raise ValueError(
-                f"{self.path} holds a search with other settings ({'; '.join(differences)}): "
-                f"use the same, or another folder with --out"
-            )
-
-
-def _absolute_data(data: str) -> str:
-    path = Path(data)
-    return str(path.absolute()) if path.exists() else data
+        """Refuse to resume another search; see `nas.runs.same_search`."""
+        check_same_search(self.header, before, self.path)

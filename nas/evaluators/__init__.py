@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from nas.core.configuration import Configuration
+from nas.core.metrics import Metric
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators.job import Job
+from search_spaces import Struct, Task
 
 
+@runtime_checkable
 class Evaluator(Protocol):
     """Evaluates one configuration at a time.
 
-    To add one: write a class, or a function that makes one, and name it in a `Blueprint`.
+    A user's own is passed to `nas.search(evaluator=...)`, as an object with these members or as a
+    function from a job to its metrics (see `nas.evaluators.function`).
     """
 
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that `evaluate` returns."""
+
+    def prepare(self, folder: Path) -> None:
+        """Prepare for the trials, once a search: train a supernet, cache features.
+
+        It is called in the process of the search before any trial, also when a run is resumed.
+        Workers, which may be on other machines, find what it writes to the folder.
+
+        Args:
+            folder: Folder for files of the evaluator; it exists.
+        """
+
     def evaluate(self, job: Job) -> Mapping[str, float]:
-        """Return the scores of a configuration by name, each a finite number.
+        """Return the metrics of a configuration by name, each a finite number.
 
         All randomness is seeded by `job.root`. Epochs are reported to `job` as they end. Any
         exception ends the evaluation and is recorded as the failure of its trial.
@@ -37,3 +56,21 @@ class Predictable(Evaluator, Protocol):
 
     def throughput(self, configuration: Configuration, seconds: float) -> float:
         """Measure examples per second for `seconds`; nothing is kept."""
+
+
+@runtime_checkable
+class Tunable(Evaluator, Protocol):
+    """An evaluator with hyperparameters of its own."""
+
+    @property
+    def hyperparameters(self) -> Struct:
+        """The decisions that are searched together with the architecture."""
+
+
+@runtime_checkable
+class Shaped(Evaluator, Protocol):
+    """An evaluator that declares the task of the networks."""
+
+    @property
+    def task(self) -> Task | None:
+        """The shape of the inputs and the number of classes; None for those of the data."""

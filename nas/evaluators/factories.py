@@ -1,61 +1,187 @@
-"""Evaluators from plain data, as a `Blueprint` names them."""
+"""The evaluator of a search, in its own process and, as a `Blueprint` names it, in others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.core.metrics import Metric
+from nas.evaluators import Evaluator, Shaped
 from nas.evaluators.blueprint import Blueprint
-from nas.runs.settings import Settings
-from search_spaces import SearchSpace
+from nas.evaluators.function import as_evaluator
+from nas.evaluators.hosted import Hosted
+from nas.evaluators.job import Workspace
+from nas.runs.settings import NO_DATA, TRAINING, Settings
+from search_spaces import SearchSpace, Task
+from search_spaces.user_files import load_file_object
 
 if TYPE_CHECKING:
-    from nas.evaluators.training import Training
     from trainers import Dataset
 
-# torch is imported late: a worker that looks scores up does not need it.
+FOLDER = "evaluator"  # of the run, for files of a user's evaluator
+
+# torch is imported late: an evaluator may do without it.
 
 
-def training_blueprint(settings: Settings, checkpoints: Path, device: str) -> Blueprint:
-    """The blueprint of the evaluator that `training` makes, for other processes.
+def blueprint(
+    settings: Settings,
+    checkpoints: Path,
+    device: str,
+    *,
+    metrics: Sequence[Metric] = (),
+    digests: Mapping[str, str] | None = None,
+    objects: Mapping[str, Any] | None = None,
+) -> Blueprint:
+    """The blueprint of the evaluator of a search, for other processes.
 
     Args:
         settings: Settings of the search.
         checkpoints: The folder for weights.
         device: "cuda" for all GPUs in turn, or one device.
+        metrics: The metrics that a user's evaluator has to return.
+        digests: SHA-256 of the user's files, by the setting that names them.
+        objects: Objects that are sent by value instead of being made from the settings, by setting:
+            a `SearchSpace`, a `Dataset`, an evaluator.
     """
     arguments = {
         "settings": settings.to_dict(),
         "checkpoints": str(checkpoints.absolute()),
         "device": device,
+        "metrics": [metric.to_dict() for metric in metrics],
+        "digests": dict(digests or {}),
     }
-    return Blueprint("nas.evaluators.factories:training_from", arguments)
+    return Blueprint("nas.evaluators.factories:evaluator_from", arguments, objects or {})
 
 
-def training(settings: Settings, space: SearchSpace, data: Dataset, checkpoints: Path) -> Training:
-    """The evaluator of a search in this process: brief training by the recipe of the settings."""
-    from nas.evaluators.training import Training
-
-    return Training(space, data, fixed=settings.recipe, seed=settings.seed, checkpoints=checkpoints)
-
-
-def training_from(
-    *, slot: int, settings: Mapping[str, Any], checkpoints: str, device: str
-) -> Training:
+def evaluator_from(
+    *,
+    slot: int,
+    settings: Mapping[str, Any],
+    checkpoints: str,
+    device: str,
+    metrics: Sequence[Mapping[str, Any]],
+    digests: Mapping[str, str],
+    objects: Mapping[str, Any] | None = None,
+) -> Evaluator:
     """The evaluator of a search in a worker process; reads the data."""
     import trainers
-    from nas.evaluators.training import load_data
 
-    chosen = Settings.from_dict(settings)
+    chosen, given = Settings.from_dict(settings), objects or {}
     trainers.set_threads(chosen.threads)
-    data = load_data(
-        chosen.data,
-        seed=chosen.data_seed,
-        image_size=chosen.image_size,
-        device=_device_of(slot, device),
+    device = _device_of(slot, device)
+    space = given.get("space") or chosen.load_space(digests.get("space"))
+    loaded = load_evaluator(chosen, given, digests)
+    data = load_data(chosen, device, given)
+    return make(
+        chosen,
+        space,
+        data,
+        loaded=loaded,
+        metrics=tuple(map(Metric.from_dict, metrics)),
+        device=device,
+        checkpoints=Path(checkpoints),
     )
-    return training(chosen, chosen.load_space(), data, Path(checkpoints))
+
+
+def make(
+    settings: Settings,
+    space: SearchSpace,
+    data: Dataset | None,
+    *,
+    loaded: Evaluator | None,
+    metrics: tuple[Metric, ...],
+    device: str,
+    checkpoints: Path,
+) -> Evaluator:
+    """The evaluator of a search.
+
+    Args:
+        settings: Settings of the search.
+        space: The search space.
+        data: The data set, on the device; None if a user's evaluator has its own.
+        loaded: The user's evaluator; None for the built-in training.
+        metrics: The metrics that a user's evaluator has to return.
+        device: The device to train on.
+        checkpoints: The folder for weights.
+    """
+    if loaded is None:
+        from nas.evaluators.training import Training
+
+        assert data is not None
+        return Training(
+            space, data, fixed=settings.recipe, seed=settings.seed, checkpoints=checkpoints
+        )
+    workspace = Workspace(
+        space=space,
+        task=task_of(data, loaded),
+        data=data,
+        device=device,
+        seed=settings.seed,
+        epochs=epochs_of(settings),
+        checkpoints=checkpoints,
+        folder=checkpoints.parent / FOLDER,
+    )
+    return Hosted(loaded, metrics, workspace)
+
+
+def load_evaluator(
+    settings: Settings, objects: Mapping[str, Any], digests: Mapping[str, str]
+) -> Evaluator | None:
+    """The user's evaluator; None for the built-in training.
+
+    Raises:
+        ValueError: there is none of that name, or it is no evaluator.
+    """
+    name = settings.evaluator
+    if name == TRAINING:
+        return None
+    found = objects.get("evaluator")
+    if found is None:
+        found = load_file_object(name, "evaluator", digests.get("evaluator"))
+    return as_evaluator(found, name)
+
+
+def load_data(settings: Settings, device: str, objects: Mapping[str, Any]) -> Dataset | None:
+    """The data set of a search, on a device; None if it has none.
+
+    Args:
+        settings: Settings of the search.
+        device: The device, such as "auto" or "cuda:1".
+        objects: Objects of the program; its data may be anything that `trainers.from_objects` reads.
+
+    Raises:
+        ValueError: unknown name, unreadable files, unknown device, ...
+    """
+    if settings.data == NO_DATA:
+        return None
+    import trainers
+
+    if objects.get("data") is None:
+        data = trainers.load(settings.data, seed=settings.data_seed, image_size=settings.image_size)
+    else:
+        data = trainers.from_objects(
+            objects["data"], seed=settings.data_seed, image_size=settings.image_size
+        )
+    return data.to(trainers.resolve(device))
+
+
+def task_of(data: Dataset | None, evaluator: Evaluator | None) -> Task | None:
+    """The task of the networks: as the evaluator declares it, else that of the data, if any."""
+    if isinstance(evaluator, Shaped) and evaluator.task is not None:
+        return evaluator.task
+    if data is None:
+        return None
+    from nas.evaluators import training
+
+    return training.task_of(data)
+
+
+def epochs_of(settings: Settings) -> int:
+    """Epochs of a whole training."""
+    from nas.evaluators import training
+
+    return training.make_recipe(settings.recipe).epochs
 
 
 def _device_of(slot: int, device: str) -> str:

@@ -3,14 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nas.core.configuration import Configuration
+from nas.core.metrics import METRICS, Metric
 from nas.core.proposal import Proposal
+from nas.core.trial import checkpoint_name, paused_name
+from search_spaces import Architecture, Record, SearchSpace, Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trainers import Dataset
+
+# torch is imported late: an evaluator may do without it.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """What all jobs of a search share.
+
+    Attributes:
+        space: The search space.
+        task: The task of the networks; None if neither data nor the evaluator say what it is.
+        data: The data set, on the device; None if the evaluator brings its own.
+        device: The device to train on, such as "cpu" or "cuda:0"; "auto" for the best there is.
+        seed: Seed of the search.
+        epochs: Epochs of a whole training.
+        checkpoints: Folder for weights and for states to resume from; None keeps none.
+        folder: Folder for files of the evaluator, which `prepare` may have written.
+    """
+
+    space: SearchSpace
+    task: Task | None
+    data: Dataset | None
+    device: str
+    seed: int
+    epochs: int
+    checkpoints: Path | None
+    folder: Path
 
 
 class Job:
-    """One evaluation: what is to be evaluated, and what the evaluator reports besides scores.
+    """One evaluation: what is to be evaluated, and what the evaluator reports besides metrics.
 
     Attributes:
         number: Number of the trial.
@@ -19,6 +56,7 @@ class Job:
         curve: One record an epoch, those of earlier stages first.
         measured: Facts that another run would measure differently, such as seconds.
         weights_sha256: SHA-256 of the checkpoint, if the evaluator wrote one.
+        workspace: What all jobs of the search share; None for an evaluator of the toolkit.
     """
 
     def __init__(self, number: int, proposal: Proposal) -> None:
@@ -28,6 +66,11 @@ class Job:
         self.curve: list[Mapping[str, float]] = []
         self.measured: dict[str, Any] = {}
         self.weights_sha256: str | None = None
+        self.workspace: Workspace | None = None
+        self._start_epoch = 0
+        self._state: Any = None
+        self._network: nn.Module | None = None
+        self._resolved: str | None = None
 
     @property
     def configuration(self) -> Configuration:
@@ -35,6 +78,174 @@ class Job:
         return self.proposal.configuration
 
     @property
+    def architecture(self) -> Architecture:
+        """The architecture to evaluate; `job.architecture.value` holds its decisions."""
+        return self.proposal.architecture
+
+    @property
+    def hyperparameters(self) -> Record:
+        """The searched hyperparameters by name, such as `job.hyperparameters["lr"]`."""
+        return self.proposal.hyperparameters
+
+    @property
     def root(self) -> int:
         """Number of the trial that started the network; it seeds all that is random."""
         return self.number if self.proposal.root is None else self.proposal.root
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that the training shall have had at its end, those of earlier stages included."""
+        whole = self._shared.epochs
+        return min(self.proposal.epochs or whole, whole)
+
+    @property
+    def start_epoch(self) -> int:
+        """Epochs that the state of `restore` was trained for; 0 if there is none."""
+        return self._start_epoch
+
+    @property
+    def seed(self) -> int:
+        """Seed of all that is random in this evaluation, 0 to 2**63 - 1.
+
+        It follows from the seed of the search and the number of the trial that started the network,
+        so that all stages of a training have the same.
+        """
+        from trainers import derive_seed
+
+        return derive_seed(self._shared.seed, "trial", self.root)
+
+    @property
+    def device(self) -> str:
+        """The device to train on, such as "cpu" or "cuda:0"."""
+        if self._resolved is None:
+            self._resolved = self._shared.device
+            if self._resolved == "auto":
+                from trainers import resolve
+
+                self._resolved = str(resolve("auto"))
+        return self._resolved
+
+    @property
+    def data(self) -> Dataset:
+        """The data set of the search, on the device.
+
+        Raises:
+            ValueError: the search has none.
+        """
+        if self._shared.data is None:
+            raise ValueError("job.data: the search has no data; pass data=... or --data")
+        return self._shared.data
+
+    @property
+    def task(self) -> Task:
+        """The shape of the inputs and the number of classes of the networks.
+
+        Raises:
+            ValueError: the search has no data, and its evaluator does not declare them.
+        """
+        if self._shared.task is None:
+            raise ValueError(
+                "job.network: want data, or an evaluator that declares input_shape and classes, "
+                "got neither"
+            )
+        return self._shared.task
+
+    @property
+    def folder(self) -> Path:
+        """Folder for files of the evaluator, which `prepare` may have written."""
+        return self._shared.folder
+
+    def network(self) -> nn.Module:
+        """The network of the architecture on the device, built on the first call.
+
+        Its initial weights follow from `seed`. Its weights are kept when the evaluation has ended,
+        so that the trial can be exported.
+
+        Raises:
+            ValueError: the space has no networks, or there is no task for them.
+        """
+        if self._network is None:
+            from nas.evaluators.training import build
+
+            shared = self._shared
+            network = build(shared.space, self.architecture, self.task, self.seed)
+            self._network = network.to(self.device)
+        return self._network
+
+    def report(self, epoch: int, **metrics: float) -> None:
+        """Report metrics after an epoch, for the curve of the trial.
+
+        Args:
+            epoch: Number of epochs trained so far, earlier stages included: from 1.
+            metrics: Finite numbers by name.
+
+        Raises:
+            ValueError: the epoch does not follow the one before, or a metric is not a number.
+            ArithmeticError: a metric is NaN or infinite.
+        """
+        last = int(self.curve[-1]["number"]) if self.curve else self.start_epoch
+        if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch <= last:
+            raise ValueError(f"job.report: want an epoch above {last}, got {epoch!r}")
+        record: dict[str, float] = {"number": epoch}
+        for name, value in metrics.items():
+            record[name] = METRICS.get(name, Metric(name)).check(value)
+        self.curve.append(record)
+
+    def save(self, state: object) -> None:
+        """Save what a later stage of this training resumes from; see `restore`.
+
+        Args:
+            state: Dicts, lists, tuples, numbers, texts, tensors and arrays, nested in any way, such
+                as `{"network": net.state_dict(), "optimizer": optimizer.state_dict()}`.
+
+        Raises:
+            ValueError: something else is in it; names it.
+        """
+        from trainers.checkpoints.state import save_state
+
+        if self._shared.checkpoints is not None:
+            curve = [dict(record) for record in self.curve]
+            path = self._shared.checkpoints / paused_name(self.number)
+            save_state(path, {"state": state, "curve": curve, "epochs": self.epochs})
+
+    def restore(self) -> Any:
+        """The state that the stage before saved, tensors on the CPU; None for a new training.
+
+        If the state is missing or damaged, the training starts over: the result is None,
+        `start_epoch` is 0, and `measured["restarted"]` has the reason.
+        """
+        return self._state
+
+    def open(self, workspace: Workspace) -> None:
+        """Begin: make what the search shares available, and read the stage that is resumed."""
+        self.workspace = workspace
+        before = self.proposal.resume_from
+        if before is None:
+            return
+        from trainers.checkpoints.state import load_state
+
+        try:
+            if workspace.checkpoints is None:
+                raise ValueError("no checkpoints are kept")
+            saved = load_state(workspace.checkpoints / paused_name(before))
+            if saved["epochs"] != self.proposal.start_epoch:
+                raise ValueError(
+                    f"want {self.proposal.start_epoch} epochs trained, got {saved['epochs']}"
+                )
+            self.curve, self._state = list(saved["curve"]), saved["state"]
+            self._start_epoch = self.proposal.start_epoch
+        except (ValueError, KeyError, TypeError) as error:
+            self.measured["restarted"] = str(error)
+
+    def keep_weights(self) -> None:
+        """Write the weights of the network that was built, if checkpoints are kept."""
+        if self._network is not None and self._shared.checkpoints is not None:
+            from trainers.checkpoints import weights
+
+            path = self._shared.checkpoints / checkpoint_name(self.number)
+            self.weights_sha256 = weights.save(path, self._network.state_dict())
+
+    @property
+    def _shared(self) -> Workspace:
+        assert self.workspace is not None, "an evaluator of the toolkit has no workspace"
+        return self.workspace

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.core.failure import EvaluationFailed, Failure
+from nas.core.metrics import METRICS
 from nas.evaluators.job import Job
 from search_spaces import Architecture, SearchSpace
 from search_spaces.tree.values import Value
@@ -112,6 +113,8 @@ class Lookup:
         ValueError: the table has no such columns.
     """
 
+    metrics = (METRICS["accuracy"],)
+
     def __init__(
         self, table: Table, accuracy: Mapping[int, str], *, seconds: str | None = None
     ) -> None:
@@ -121,6 +124,9 @@ class Lookup:
         self._accuracy = {epochs: table.accuracy(accuracy[epochs]) for epochs in sorted(accuracy)}
         self._seconds = None if seconds is None else table.column(seconds)
         self._recipe = {"epochs": max(accuracy)}
+
+    def prepare(self, folder: Path) -> None:
+        """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:
         job.recipe = self._recipe

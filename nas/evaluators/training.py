@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import trainers
+from nas.core import metrics as known
 from nas.core.configuration import Configuration
 from nas.core.failure import EvaluationFailed, Failure
 from nas.core.hyperparameters import recipe_fields
@@ -28,6 +29,7 @@ from trainers.checkpoints import pausing
 from trainers.checkpoints import weights as checkpoint
 from trainers.loop import precision
 
+METRICS = (known.METRICS["accuracy"], known.METRICS["loss"])  # of the validation split
 MOST_PARTS = 4  # that a batch which does not fit in memory is divided into
 
 
@@ -141,12 +143,16 @@ class Training:
         seed: int,
         checkpoints: Path | None = None,
     ) -> None:
+        self.metrics = METRICS
         self._space = space
         self._data = data
         self._task = task_of(data)
         self._fixed = fixed
         self._seed = seed
         self._checkpoints = checkpoints
+
+    def prepare(self, folder: Path) -> None:
+        """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:
         memory.forget_peak(self._data.device)

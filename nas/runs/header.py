@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,47 +14,86 @@ from random import Random
 from typing import Any
 
 from nas.core import schema
+from nas.core.joint_space import JointSpace
+from nas.core.metrics import METRIC, Metric
+from nas.core.objectives import Objectives
 from nas.plugins import check_installed
 from nas.runs.atomic_io import read_whole, write_whole
 from nas.runs.settings import Settings
 from nas.runs.upgrade import SCHEMA, upgrade_header
-from search_spaces import Feasible, SearchSpace, Task, strict_json
+from search_spaces import Cost, SearchSpace, Struct, Task, strict_json
+from search_spaces.tree.plain import from_plain, to_plain
 
 _TEMPORARY = ".run.json."  # start of the name of a run.json that is being written
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """Everything that decides the outcome of a search, and where it was begun.
 
     Attributes:
         settings: The settings.
-        data: Name, fingerprint, classes, input_shape, examples, mean, std and flip of the data.
-        space_sha256: SHA-256 of the user's file that the space is in; None for a built-in space.
-        hypervolume_reference: Number of parameters at which the hypervolume ends.
+        data: Name, fingerprint, classes, input_shape, examples, mean, std and flip of the data; None
+            if the evaluator has its own.
+        task: The task of the networks; None if there are none, or the evaluator alone knows it.
+        metrics: The metrics of a completed trial.
+        hyperparameters: The tree of the hyperparameters that are searched.
+        code: SHA-256 of the user's code, by the setting that names it.
+        hypervolume_reference: Worst values of costs, where the hypervolume ends, by metric.
         made: Time, versions and hardware, as `environment` gives them, and the versions of other
             packages that offer the space, the strategy or the schedule (`plugins`).
     """
 
     settings: Settings
-    data: Mapping[str, Any]
-    space_sha256: str | None
-    hypervolume_reference: int
+    data: Mapping[str, Any] | None
+    task: Task | None
+    metrics: tuple[Metric, ...]
+    hyperparameters: Struct
+    code: Mapping[str, str]
+    hypervolume_reference: Mapping[str, float]
     made: Mapping[str, Any]
 
     @property
-    def task(self) -> Task:
-        """The task of the networks."""
-        return Task(tuple(self.data["input_shape"]), len(self.data["classes"]))
+    def objectives(self) -> Objectives:
+        """The objectives and constraints of the search."""
+        known = {metric.name: metric for metric in self.metrics}
+        return Objectives.parse(self.settings.objectives, known, self.settings.constraints)
+
+    @property
+    def space_sha256(self) -> str | None:
+        """SHA-256 of the user's file that the space is in; None for a built-in space."""
+        return self.code.get("space")
+
+    @property
+    def fingerprint(self) -> str | None:
+        """SHA-256 of the data; None if the evaluator has its own."""
+        return None if self.data is None else str(self.data["fingerprint"])
+
+    @property
+    def hyperparameters_text(self) -> str:
+        """The tree of the hyperparameters as text: equal for equal trees."""
+        return repr(self.hyperparameters)
+
+    def joint_space(self, space: SearchSpace) -> JointSpace:
+        """The configurations that the search may propose.
+
+        Raises:
+            ValueError: no architecture is within the limits.
+        """
+        return JointSpace(space, self.task, self.settings.cost_limits, self.hyperparameters)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""
+        task = self.task
         return {
             "schema": SCHEMA,
             "settings": self.settings.to_dict(),
-            "data": dict(self.data),
-            "space_sha256": self.space_sha256,
-            "hypervolume_reference": self.hypervolume_reference,
+            "data": None if self.data is None else dict(self.data),
+            "task": task and {"input_shape": list(task.input_shape), "classes": task.classes},
+            "metrics": [metric.to_dict() for metric in self.metrics],
+            "hyperparameters": to_plain(self.hyperparameters),
+            "code": dict(self.code),
+            "hypervolume_reference": dict(self.hypervolume_reference),
             "made": dict(self.made),
         }
 
@@ -88,18 +127,30 @@ def check_packages(path: Path) -> None:
 
 def _header(document: Any) -> Header:
     schema.mapping(schema.anything, schema=schema.whole(1))(document, "run")
-    fields = dict(document)
-    written = fields.pop("schema", 1)
+    content = dict(document)
+    written = content.pop("schema", 1)
     if written > SCHEMA:
         raise ValueError(
             f"it was made by a newer version (schema {written}, this one reads up to {SCHEMA}): "
             f"upgrade nas-toolkit"
         )
-    fields = upgrade_header(fields, written)
-    _HEADER(fields, "run")
-    check_installed(fields["made"].get("plugins", {}))
-    header = Header(**{**fields, "settings": Settings.from_dict(fields["settings"])})
-    _ = header.task  # refuses a task that no network can have
+    content = upgrade_header(content, written)
+    _HEADER(content, "run")
+    check_installed(content["made"].get("plugins", {}))
+    task, tree = content["task"], from_plain(content["hyperparameters"])
+    if not isinstance(tree, Struct):
+        raise ValueError(f"run.hyperparameters: want a struct, got {tree!r:.40}")
+    header = Header(
+        settings=Settings.from_dict(content["settings"]),
+        data=content["data"],
+        task=task and Task(tuple(task["input_shape"]), task["classes"]),
+        metrics=tuple(map(Metric.from_dict, content["metrics"])),
+        hyperparameters=tree,
+        code=content["code"],
+        hypervolume_reference=content["hypervolume_reference"],
+        made=content["made"],
+    )
+    _ = header.objectives  # refuses those that no metric is declared for
     return header
 
 
@@ -122,29 +173,37 @@ def environment(device_name: str) -> dict[str, Any]:
     }
 
 
-def hypervolume_reference(space: SearchSpace, task: Task, max_parameters: int | None) -> int:
-    """The number of parameters at which the hypervolume ends.
+def hypervolume_references(space: JointSpace, objectives: Objectives) -> dict[str, float]:
+    """The values of the costs among the objectives at which the hypervolume ends.
 
-    It is the power of ten above `max_parameters`; without that limit, the one above the largest
-    of 32 networks sampled from the space.
+    Each is the power of ten above its limit; without a limit, the one above the greatest cost of 32
+    networks sampled from the space.
 
     Raises:
         ValueError: none of the sampled networks can be built; gives the reason of the last.
     """
-    if max_parameters is None:
-        rng, sizes, reason = Random("largest"), [], ""
-        feasible = Feasible(space, task)
-        for _ in range(32):
-            try:
-                sizes.append(feasible.cost(feasible.sample(rng)).parameters)
-            except Exception as error:  # a space of the user's own may have such members
-                reason = f"{type(error).__name__}: {error}"
-        if not sizes:
-            raise ValueError(
-                f"{space.name}: no network can be built for input {task.input_shape} ({reason})"
-            )
-        max_parameters = max(sizes)
-    return int(10 ** len(str(max_parameters)))
+    costs = [field.name for field in fields(Cost) if field.name in objectives.names]
+    if not costs or not space.has_costs:
+        return {}
+    most = {c.metric: c.bound for c in objectives.constraints if c.sign == "<="}
+    if missing := [name for name in costs if name not in most]:
+        sampled = _sampled_costs(space)
+        most |= {name: max(getattr(cost, name) for cost in sampled) for name in missing}
+    return {name: 10 ** len(str(max(1, int(most[name])))) for name in costs}
+
+
+def _sampled_costs(space: JointSpace) -> list[Cost]:
+    rng, found, reason = Random("largest"), [], ""
+    free = JointSpace(space.space, space.task)
+    for _ in range(32):
+        try:
+            found.append(free.cost(free.sample(rng)))
+        except Exception as error:  # a space of the user's own may have such members
+            reason = f"{type(error).__name__}: {error}"
+    if not found:
+        shape = None if space.task is None else space.task.input_shape
+        raise ValueError(f"{space.name}: no network can be built for input {shape} ({reason})")
+    return found
 
 
 def is_begun(path: Path) -> bool:
@@ -159,21 +218,30 @@ _COUNTS = schema.mapping(schema.whole())
 _HEADER = schema.record(
     {
         "settings": schema.mapping(schema.anything),
-        "data": schema.record(
-            {
-                "name": schema.text(4_096),
-                "fingerprint": schema.text(),
-                "classes": schema.items(schema.text(), 1),
-                "input_shape": schema.items(schema.whole(1), 1, 3),
-                "examples": _COUNTS,
-                "mean": schema.items(schema.number(-1e300, 1e300)),
-                "std": schema.items(schema.number(0, 1e300)),
-                "flip": schema.flag,
-            },
-            others=True,
+        "data": schema.maybe(
+            schema.record(
+                {
+                    "name": schema.text(4_096),
+                    "fingerprint": schema.text(),
+                    "classes": schema.items(schema.text(), 1),
+                    "input_shape": schema.items(schema.whole(1), 1, 3),
+                    "examples": _COUNTS,
+                    "mean": schema.items(schema.number(-1e300, 1e300)),
+                    "std": schema.items(schema.number(0, 1e300)),
+                    "flip": schema.flag,
+                },
+                others=True,
+            )
         ),
-        "space_sha256": schema.maybe(schema.text(pattern="[0-9a-f]{64}")),
-        "hypervolume_reference": schema.whole(1, 10**300),
+        "task": schema.maybe(
+            schema.record(
+                {"input_shape": schema.items(schema.whole(1), 1, 3), "classes": schema.whole(1)}
+            )
+        ),
+        "metrics": schema.items(METRIC, 1, 1_000),
+        "hyperparameters": schema.anything,  # its tree knows what it must be
+        "code": schema.mapping(schema.text(pattern="[0-9a-f]{64}")),
+        "hypervolume_reference": schema.mapping(schema.number(1, 1e300)),
         "made": schema.mapping(
             schema.anything, plugins=schema.mapping(schema.text(pattern=_PACKAGE))
         ),

@@ -40,6 +40,7 @@ class Option:
         group: Group of options that it stands in.
         check: Raises ValueError for a value that is not allowed.
         keyword: Keyword of `nas.search`; by default the name of the field that declares it.
+        late: True if the default depends on other options: only a value that is given counts.
         flag: Option of `nas search`; by default the keyword with hyphens. ` /--flag` is an option
             that turns off what is on by default.
     """
@@ -50,6 +51,7 @@ class Option:
     group: str
     check: schema.Check = schema.anything
     keyword: str = ""
+    late: bool = False
     flag: str = ""
 
     def parse(self, given: Any, name: str) -> Any:
@@ -60,9 +62,9 @@ class Option:
         """
         return None if given is None else self.form.parse(given, name)
 
-    def words(self, value: Any) -> list[str]:
-        """The words of the command line that give `value`; none for the default."""
-        if value == self.default:
+    def words(self, value: Any, *, always: bool = False) -> list[str]:
+        """The words of the command line that give `value`; none for the default unless `always`."""
+        if value == self.default and not always:
             return []
         if isinstance(value, bool):
             return [self.flag.strip(" /")]
@@ -159,6 +161,23 @@ def parse_recipe(value: Any, name: str) -> dict[str, Any]:
     return dict(notation.parse(f"{name.strip('-')}:{value}")[1]) if value else {}
 
 
+def parse_object(value: Any, _: str) -> str:
+    """Read a name or a reference: a text or a path. Objects are described before they get here."""
+    return str(value)
+
+
+def parse_limits(value: Any, name: str) -> tuple[str, ...]:
+    """Read bounds such as latency_ms<=5: one text, in which commas separate several, or many.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    many = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(one, str) for one in many):
+        raise schema.refuse(name, "limits such as latency_ms<=5", value)
+    return tuple(part.strip() for one in many for part in one.split(","))
+
+
 def _sources(value: Any, _: str) -> tuple[str, ...]:
     many = value if isinstance(value, list | tuple) else [value]
     return tuple(str(one) for one in many)
@@ -185,3 +204,6 @@ FIELDS = Form(
     lambda value: ",".join(f"{name}={item}" for name, item in value.items()),
 )
 SOURCES = Form(list[str], "str | Path | Sequence[str | Path]", _sources, list)
+OBJECT = Form(str, "Any", parse_object)
+OBJECTS = Form(list[str], "Any", _sources, list)
+LIMITS = Form(list[str], "str | Sequence[str]", parse_limits, list)

@@ -8,14 +8,15 @@ all of them, with the number of trials and the folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nas.runs import option
 from nas.runs.option import Option, declared, named, setting
 from nas.runs.resource_limits import ResourceLimits, worker_limits
-from nas.runs.settings import Settings
+from nas.runs.settings import NO_DATA, TRAINING, Settings
+from search_spaces.registry import NONE
 
 MOST_TRIALS = 1_000_000_000
 
@@ -32,10 +33,12 @@ class Request:
     Attributes:
         settings: The settings that decide the outcome.
         limits: Resource limits of the trials.
+        objects: Objects of the program, by the setting that they stand for.
     """
 
     settings: Settings
     limits: ResourceLimits
+    objects: Mapping[str, Any] = field(default_factory=dict)
     trials: int = setting(
         option.WHOLE,
         default=40,
@@ -124,16 +127,18 @@ def read(given: Mapping[str, Any], name_of: Callable[[Option], str] | None = Non
 
     def values(options: Mapping[str, Option]) -> dict[str, Any]:
         found = {}
-        for field, declaration in options.items():
+        for its, declaration in options.items():
             if given.get(declaration.keyword) is not None:
                 name = name_of(declaration)
-                found[field] = declaration.parse(given[declaration.keyword], name)
+                found[its] = declaration.parse(given[declaration.keyword], name)
         return found
 
     request = values(REQUEST)
-    for field, value in request.items():
-        REQUEST[field].check(value, name_of(REQUEST[field]))
+    for its, value in request.items():
+        REQUEST[its].check(value, name_of(REQUEST[its]))
     settings, limits = values(SETTINGS), values(LIMITS)
+    if settings.get("evaluator", TRAINING) != TRAINING:
+        settings = {"space": NONE, "data": NO_DATA, "objectives": (), **settings}
     settings["recipe"] = {**settings.get("recipe", {}), **values(RECIPE)}
     if "tune" in settings:
         from nas.core import hyperparameters
@@ -150,5 +155,8 @@ def write(settings: Settings) -> list[str]:
     for name, declaration in RECIPE.items():
         words += declaration.words(recipe.pop(name, None))
     for name, declaration in SETTINGS.items():
-        words += declaration.words(recipe if name == "recipe" else getattr(settings, name))
+        value = recipe if name == "recipe" else getattr(settings, name)
+        words += declaration.words(
+            value, always=declaration.late and settings.evaluator != TRAINING
+        )
     return words

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from nas.core.front import front_of
-from nas.core.objectives import Objectives
-from nas.core.pareto import accuracy_size_area
+from nas.core.fronts.front import front_of
+from nas.core.fronts.hypervolume import hypervolume_of
 from nas.core.trial import Trial, checkpoint_name
 from nas.runs.header import read_header
 from nas.runs.journal import Journal
 from nas.runs.settings import Settings
 from nas.runs.space_files import open_space
 from search_spaces import SearchSpace, Task
-
-SCORED = ("accuracy", "parameters", "macs")  # scores that every completed trial of a run has
 
 
 class Run:
@@ -27,6 +24,10 @@ class Run:
         space: The search space, if it is in a file of the user's own: as for `search_spaces.load`,
             or the space itself.
         trials: The trials of its journal, if they have been read already.
+
+    Attributes:
+        header: The settings, the metrics and the data of the search.
+        objectives: The objectives and constraints of the search.
 
     Raises:
         ValueError: the folder is not a run, is damaged, or was made by a newer version.
@@ -41,7 +42,7 @@ class Run:
     ) -> None:
         self.path = Path(path)
         self.header = read_header(self.path)
-        self._objectives = Objectives.parse(self.settings.objectives)
+        self.objectives = self.header.objectives
         self._given = space
         if trials is not None:
             self.trials = list(trials)
@@ -74,9 +75,16 @@ class Run:
     def _check(self, trial: Trial, line: int) -> None:
         """Refuse a well-formed trial that no search can have recorded."""
         where, proposal = f"{self.journal.path}, line {line}: trial", trial.proposal
-        for name in (*SCORED, *self._objectives.names):
-            if trial.completed and name not in trial.scores:
-                raise ValueError(f"{where}.scores: want {name!r} of a completed trial, got none")
+        for metric in self.header.metrics:
+            if trial.completed and metric.name not in trial.scores:
+                raise ValueError(
+                    f"{where}.scores: want {metric.name!r} of a completed trial, got none"
+                )
+            if metric.name in trial.scores:
+                try:
+                    metric.check(trial.scores[metric.name])
+                except ValueError as error:
+                    raise ValueError(f"{where}.scores: {error}") from None
         for other in (*proposal.parents, proposal.resume_from, proposal.root):
             if other is not None and other >= trial.number:
                 raise ValueError(f"{where}: want numbers of trials before it, got {other}")
@@ -94,7 +102,13 @@ class Run:
 
     @property
     def task(self) -> Task:
-        """The task of the networks."""
+        """The task of the networks.
+
+        Raises:
+            ValueError: it is not known.
+        """
+        if self.header.task is None:
+            raise ValueError(f"{self.path}: its trials have no networks that are known here")
         return self.header.task
 
     @cached_property
@@ -103,7 +117,7 @@ class Run:
 
         A network that was trained in stages counts once, by its last stage.
         """
-        return front_of(self.trials, self._objectives)
+        return front_of(self.trials, self.objectives)
 
     @property
     def failures(self) -> list[Trial]:
@@ -111,8 +125,9 @@ class Run:
         return [trial for trial in self.trials if not trial.completed]
 
     def hypervolume(self) -> float:
-        """Hypervolume of the front in accuracy and parameters, 0..1; see `nas.core.pareto`."""
-        return area_of(self.front, self.header.hypervolume_reference)
+        """Hypervolume of the front in the objectives; see `nas.core.fronts.hypervolume`."""
+        references = self.header.hypervolume_reference
+        return hypervolume_of(self.trials, self.front, self.objectives, references)
 
     def best(self, select: str = "best", *, max_parameters: int | None = None) -> Trial:
         """Select a completed trial of the Pareto front; the recommended one may not be on it.
@@ -157,9 +172,3 @@ class Run:
                 f"nas retrain trains it again"
             )
         return path
-
-
-def area_of(front: Sequence[Trial], reference: int) -> float:
-    """The hypervolume of a front; see `nas.core.pareto.accuracy_size_area`."""
-    points = [(t.scores["accuracy"], t.scores["parameters"]) for t in front]
-    return accuracy_size_area(points, reference)

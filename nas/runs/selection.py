@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nas.core import hyperparameters
 from nas.core.candidates import Candidates
-from nas.core.front import front_of
+from nas.core.fronts.front import front_of
 from nas.core.joint_space import check_configuration
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
@@ -36,7 +35,7 @@ def select_trial(run: Run, select: str, max_parameters: int | None = None) -> Tr
         raise ValueError(f"{run.path}: no completed trial{limit} among {len(run.trials)}")
     if select == "recommended":
         return recommend(run, allowed)
-    objectives = Objectives.parse(run.settings.objectives)
+    objectives = run.objectives
     front = front_of(allowed, objectives)
     if select == "best":
         return min(front, key=lambda t: objectives.vector(t.scores))
@@ -63,15 +62,14 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
     """
     from nas.strategies.predictor import Predictor  # late: it imports the models of scores
 
-    settings = run.settings
-    tree = hyperparameters.tree(settings.tune, settings.recipe)
+    tree = run.header.hyperparameters
     for trial in run.trials:  # a run may be untrusted
         where = f"{run.journal.path}, line {trial.number + 1}"
         check_configuration(trial.configuration, run.space, tree, where)
     if among:
         _check_limits(run, among[0])  # one shows whether limits and data are those of the search
-    candidates = Candidates(settings.joint_space(run.space, run.task))
-    model = Predictor(candidates, Objectives.parse(settings.objectives))
+    candidates = Candidates(run.header.joint_space(run.space))
+    model = Predictor(candidates, run.objectives)
     longest = max((trial.epochs for trial in among), default=0)
     for trial in run.trials:
         if trial.epochs == longest or not trial.completed:
@@ -81,7 +79,7 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
 
 def _check_limits(run: Run, trial: Trial) -> None:
     cost = run.space.cost(trial.architecture, run.task)
-    if run.settings.limits.excess(cost.parameters, cost.macs):
+    if run.settings.cost_limits.excess(cost.parameters, cost.macs):
         raise ValueError(
             f"{run.journal.path}, line {trial.number + 1}: want a network within the limits of the "
             f"search, got {cost.parameters:,} parameters and {cost.macs:,} MACs for input "

@@ -12,13 +12,16 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from nas.core import schema
+from nas.core.constraints import Constraint
+from nas.core.metrics import parse_metric
 from nas.runs import option
 from nas.runs.option import setting
 
 if TYPE_CHECKING:  # late: options are declared without importing what they select
-    from nas.core.joint_space import JointSpace
-    from search_spaces import Limits, SearchSpace, Task
+    from search_spaces import Limits, SearchSpace
 
+TRAINING = "training"  # the built-in evaluator
+NO_DATA = "none"
 MOST_EPOCHS = 5_000  # of one trial: its curve is one line of the journal
 
 
@@ -50,23 +53,25 @@ class Settings:
     """
 
     space: str = setting(
-        option.TEXT,
+        option.OBJECT,
         default="nasbench201:channels=8,cells=1",
         check=_architecture,
         group="Search",
+        late=True,
         help="Search space: a name (`nas spaces` lists them), name:setting=value,..., "
-        "path/to/file.py:variable or fixed:SPACE:ARCHITECTURE.",
+        "path/to/file.py:variable, fixed:SPACE:ARCHITECTURE, or none for hyperparameters alone. "
+        "Default: nasbench201:channels=8,cells=1; with an evaluator of your own, none.",
     )
     strategy: str = setting(
-        option.TEXT,
+        option.OBJECT,
         default="evolution",
         check=schema.text(),
         group="Search",
         help="Search strategy: one that `nas strategies` lists, or with settings name:setting=value,... such "
-        "as evolution:population=64.",
+        "as evolution:population=64; or path/to/file.py:Class.",
     )
     schedule: str = setting(
-        option.TEXT,
+        option.OBJECT,
         default="none",
         check=schema.text(),
         group="Search",
@@ -79,8 +84,27 @@ class Settings:
         default=("accuracy", "parameters"),
         check=_NAMES,
         group="Search",
-        help="Scores to optimise, separated by commas, the most important first: accuracy, loss, "
-        "parameters, macs, peak_activation_bytes.",
+        late=True,
+        help="Metrics to optimise, separated by commas, the most important first, such as accuracy, "
+        "loss, f1_macro, parameters, macs or peak_activation_bytes; one of your own with its direction, as in "
+        "f1:max. Default: accuracy,parameters; with an evaluator of your own, its first metric and parameters.",
+    )
+    evaluator: str = setting(
+        option.OBJECT,
+        default=TRAINING,
+        check=schema.text(4_096),
+        group="Search",
+        help="Evaluator of each configuration: training, the built-in one, or a function of your own "
+        "as path/to/file.py:function.",
+    )
+    estimators: tuple[str, ...] = setting(
+        option.OBJECTS,
+        default=(),
+        check=schema.items(schema.text(4_096), most=100),
+        group="Search",
+        flag="--estimator",
+        help="Estimator of your own, as path/to/file.py:name: its metrics are known before a "
+        "configuration is evaluated. May be given several times.",
     )
     tune: tuple[str, ...] = setting(
         option.NAMES,
@@ -131,12 +155,13 @@ class Settings:
         "ordered=False): then none waits for a slow one, but the same seed may give other trials.",
     )
     data: str = setting(
-        option.PATH,
+        option.OBJECT,
         default="digits",
         check=schema.text(4_096),
         group="Data",
+        late=True,
         help="Data set: digits, the name of a torchvision data set, an image folder or an .npz "
-        "file.",
+        "file; none if your evaluator has its own. Default: digits; with an evaluator of your own, none.",
     )
     image_size: int | None = setting(
         option.WHOLE,
@@ -163,6 +188,16 @@ class Settings:
         check=_LIMIT,
         group="Constraints",
         help="Greatest number of multiply-accumulates of a network for one input.",
+    )
+    limits: tuple[str, ...] = setting(
+        option.LIMITS,
+        default=(),
+        check=schema.items(schema.text(200), most=100),
+        group="Constraints",
+        flag="--limit",
+        help="Bound on any metric, such as parameters<=50000 or latency_ms<=5. Costs are kept within it "
+        "before training; a trial over another limit is recorded, but never on the front. May be "
+        "given several times.",
     )
     recipe: Mapping[str, Any] = setting(
         option.FIELDS,
@@ -195,40 +230,70 @@ class Settings:
 
         strategies.check_name(self.strategy)
         schedules.check_name(self.schedule)
-        Objectives.parse(self.objectives)
-        for name in self.tune:
-            hyperparameters.parse_names(name)
-        hyperparameters.tree(self.tune, self.recipe)
-        _ = self.limits
+        _ = self.cost_limits
+        if not self.is_open:
+            known = Objectives.parse(self.objectives, constraints=self.constraints)
+            for constraint in known.constraints:
+                parse_metric(constraint.metric)
+        if self.evaluator == TRAINING:
+            for name in self.tune:
+                hyperparameters.parse_names(name)
+            hyperparameters.tree(self.tune, self.recipe)
+            if self.data == NO_DATA:
+                raise ValueError("data: want data for the built-in training, got none")
+        elif self.tune:
+            raise ValueError(
+                "tune: want none with an evaluator of your own, which declares its hyperparameters; "
+                f"got {', '.join(self.tune)}"
+            )
+        elif unused := [name for name in self.recipe if name != "epochs"]:
+            raise ValueError(
+                f"{unused[0]}: it is for the built-in training, and the evaluator is {self.evaluator}"
+            )
 
     @property
-    def limits(self) -> Limits:
-        """The limits on costs, which are checked before training."""
+    def is_open(self) -> bool:
+        """True if code of a user's own may have metrics that the toolkit does not know."""
+        return self.evaluator != TRAINING or bool(self.estimators)
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """The bounds on metrics, those on costs included.
+
+        Raises:
+            ValueError: one cannot be read.
+        """
+        try:
+            given = [Constraint.parse(text) for text in self.limits]
+        except ValueError as error:
+            raise ValueError(f"limit: {error}") from None
+        costs = {"parameters": self.max_parameters, "macs": self.max_macs}
+        short = [Constraint(name, "<=", most) for name, most in costs.items() if most is not None]
+        return tuple(dict.fromkeys([*short, *given]))
+
+    @property
+    def cost_limits(self) -> Limits:
+        """The upper bounds on costs, which are met before training."""
         from search_spaces import Limits
 
-        return Limits(max_parameters=self.max_parameters, max_macs=self.max_macs)
+        def lowest(metric: str) -> int | None:
+            bounds = [c.bound for c in self.constraints if c.metric == metric and c.sign == "<="]
+            return int(min(bounds)) if bounds else None
 
-    def load_space(self) -> SearchSpace:
+        return Limits(max_parameters=lowest("parameters"), max_macs=lowest("macs"))
+
+    def load_space(self, sha256: str | None = None) -> SearchSpace:
         """The search space; a file of the user's own is run.
 
-        Raises:
-            ValueError: there is no such space.
-        """
-        from search_spaces import load
-
-        return load(self.space)
-
-    def joint_space(self, space: SearchSpace, task: Task) -> JointSpace:
-        """The configurations that a search with these settings may propose.
+        Args:
+            sha256: SHA-256 that the file must have, if it is known.
 
         Raises:
-            ValueError: no architecture is within the limits.
+            ValueError: there is no such space, or its file has changed.
         """
-        from nas.core import hyperparameters
-        from nas.core.joint_space import JointSpace
+        from nas.runs.space_files import load_space
 
-        tree = hyperparameters.tree(self.tune, self.recipe)
-        return JointSpace(space, task, self.limits, tree)
+        return load_space(self.space, sha256)
 
     @property
     def space_in_file(self) -> bool:
@@ -236,14 +301,6 @@ class Settings:
         from search_spaces import SpaceReference
 
         return SpaceReference.parse(self.space).file is not None
-
-    def space_sha256(self) -> str | None:
-        """The SHA-256 of the user's file that the space is in; None for a built-in space."""
-        from nas.runs import space_files
-        from search_spaces import SpaceReference
-
-        file = SpaceReference.parse(self.space).file
-        return None if file is None else space_files.digest(file)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""

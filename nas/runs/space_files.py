@@ -56,6 +56,22 @@ def open_space(
     return load(given)
 
 
+def load_space(text: str, sha256: str | None = None) -> SearchSpace:
+    """Load a space that the user has named; see `search_spaces.load`.
+
+    Args:
+        text: Reference to the space.
+        sha256: SHA-256 that its file must have, if it is known.
+
+    Raises:
+        ValueError: there is no such space, or its file has changed.
+    """
+    file = SpaceReference.parse(text).file
+    if file is not None and sha256 not in (None, digest(file)):
+        raise ValueError(f"search space {text}: {file} has changed since the search began")
+    return load(text)
+
+
 def changed(file: Path | str, where: Path, kind: str = "search space") -> str:
     """The message about a user's file that has changed; `kind` is the word for what it holds."""
     return (

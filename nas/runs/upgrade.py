@@ -1,7 +1,8 @@
 """Run folders of earlier versions, brought to the present schema while they are read.
 
 Schema 1 had no schedules. Schema 2 used all results in trial order. Schema 3 had other names for
-`max_pending`, `warm_start`, `hypervolume_reference`, `resume_from`, `start_epoch` and `flip`.
+`max_pending`, `warm_start`, `hypervolume_reference`, `resume_from`, `start_epoch` and `flip`. Schema 4
+knew one evaluator, the built-in training, and five metrics.
 """
 
 from __future__ import annotations
@@ -9,14 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nas.core import hyperparameters
+from nas.core.metrics import METRICS
 from nas.core.proposal import STAGE
+from search_spaces.tree.plain import to_plain
 
-SCHEMA = 4  # of the run.json that this version writes
+SCHEMA = 5  # of the run.json that this version writes
 
 _SETTINGS = {"window": "max_pending", "first": "warm_start"}  # names up to schema 3
 _HEADER = {"largest": "hypervolume_reference"}
 _TRIAL = {"continues": "resume_from", "done": "start_epoch"}
 _RECIPE = {"mirror": "flip"}
+_OPENED = {"evaluator": "training", "estimators": [], "limits": []}  # settings since schema 5
+_SCORED = ("accuracy", "parameters", "macs")  # of every completed trial up to schema 4
 
 
 def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
@@ -28,6 +34,31 @@ def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
     """
     if schema == SCHEMA:
         return dict(fields)
+    return _opened(_up_to_4(fields) if schema < 4 else dict(fields))
+
+
+def _opened(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of schema 4 in the present schema."""
+    found, settings, data = dict(fields), fields.get("settings"), fields.get("data")
+    if not isinstance(settings, Mapping) or not isinstance(data, Mapping):
+        return found  # which is refused
+    found["settings"] = {**_OPENED, **settings}
+    found["task"] = {
+        "input_shape": data.get("input_shape"),
+        "classes": len(data.get("classes", ())),
+    }
+    names = dict.fromkeys((*_SCORED, *settings.get("objectives", ())))
+    found["metrics"] = [METRICS[name].to_dict() for name in names if name in METRICS]
+    tune, recipe = settings.get("tune", ()), settings.get("recipe", {})
+    found["hyperparameters"] = to_plain(hyperparameters.tree(tune, recipe))
+    digest = found.pop("space_sha256", None)
+    found["code"] = {"space": digest} if digest else {}
+    if (reference := found.pop("hypervolume_reference", None)) is not None:
+        found["hypervolume_reference"] = {"parameters": reference}
+    return found
+
+
+def _up_to_4(fields: Mapping[str, Any]) -> dict[str, Any]:
     found = _renamed(fields, _HEADER)
     if isinstance(found.get("settings"), Mapping):
         settings = _renamed(found["settings"], _SETTINGS)

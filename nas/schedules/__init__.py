@@ -81,7 +81,7 @@ def check_name(text: str) -> str:
     Raises:
         ValueError: it does not; lists the schedules there are.
     """
-    SCHEDULES.look_up(text)
+    SCHEDULES.check(text)
     return text
 
 

@@ -7,8 +7,8 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from nas.core.fronts.pareto import Vector, best_first
 from nas.core.objectives import Objectives
-from nas.core.pareto import Vector, best_first
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 

@@ -123,7 +123,7 @@ def check_name(text: str) -> str:
     Raises:
         ValueError: it does not; lists the strategies there are.
     """
-    STRATEGIES.look_up(text)
+    STRATEGIES.check(text)
     return text
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.core.candidates import Candidates
+from nas.core.fronts.pareto import Vector
 from nas.core.objectives import Objectives
-from nas.core.pareto import Vector
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 

@@ -14,8 +14,8 @@ from collections import deque
 from random import Random
 
 from nas.core.candidates import Candidates
+from nas.core.fronts.pareto import Vector, best_first
 from nas.core.objectives import Objectives
-from nas.core.pareto import Vector, best_first
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 from random import Random
 
 from nas.core.candidates import Candidates
+from nas.core.fronts.pareto import Front
 from nas.core.objectives import Objectives
-from nas.core.pareto import Front
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 

@@ -12,8 +12,8 @@ from math import exp
 from random import Random
 
 from nas.core.candidates import Candidates
+from nas.core.fronts.pareto import best_first
 from nas.core.objectives import Objectives
-from nas.core.pareto import best_first
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 

@@ -23,8 +23,8 @@ import numpy as np
 
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
+from nas.core.fronts.pareto import Vector, best_first
 from nas.core.objectives import Objectives
-from nas.core.pareto import Vector, best_first
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.surrogates.features import COSTS, Encoder

@@ -19,8 +19,8 @@ from random import Random
 from typing import TypeAlias
 
 from nas.core.candidates import Candidates
+from nas.core.fronts.pareto import Front, Vector
 from nas.core.objectives import Objectives
-from nas.core.pareto import Front, Vector
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from search_spaces import Integer, Node, Real

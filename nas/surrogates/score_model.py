@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from nas.core.pareto import Vector, best_first
+from nas.core.fronts.pareto import Vector, best_first
 from nas.surrogates.features import Point, Reference
 from nas.surrogates.gaussian_process import Array, Posterior, fit, prior
 

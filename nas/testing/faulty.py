@@ -13,6 +13,7 @@ from typing import Any
 
 from nas.core.configuration import Configuration
 from nas.core.failure import EvaluationFailed, Failure
+from nas.core.metrics import METRICS
 from nas.core.proposal import Proposal
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators.blueprint import Blueprint
@@ -78,6 +79,8 @@ def score(number: int) -> float:
 class Faulty:
     """An evaluator that injects faults, and gives scores that are decided by the trial's number."""
 
+    metrics = (METRICS["accuracy"],)
+
     def __init__(
         self, folder: Path, rate: float = 0.0, scored: Callable[[int], float] | None = None
     ) -> None:
@@ -96,6 +99,9 @@ class Faulty:
         if self._rate < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._rate
+
+    def prepare(self, folder: Path) -> None:
+        """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> Mapping[str, float]:
         with (self._folder / f"tried-{job.number}.txt").open("a") as file:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeAlias
 from nas.core.candidates import Candidates
 from nas.core.failure import EvaluationFailed, Failure
 from nas.core.joint_space import JointSpace
+from nas.core.metrics import METRICS
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
@@ -54,11 +55,16 @@ class Learning:
         evaluated: Numbers of the trials evaluated so far, in order.
     """
 
+    metrics = (METRICS["accuracy"], METRICS["loss"])
+
     def __init__(
         self, epochs: int = EPOCHS, fails: Callable[[int], bool] = lambda _: False
     ) -> None:
         self.epochs, self.fails = epochs, fails
         self.evaluated: list[int] = []
+
+    def prepare(self, folder: Path) -> None:
+        """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> Mapping[str, float]:
         self.evaluated.append(job.number)

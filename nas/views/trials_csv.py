@@ -18,7 +18,7 @@ def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
     score, seconds, epochs, parents (separated by spaces), resume_from, notation, and each decision
     by its path, hyperparameters first; empty for inactive decisions.
     """
-    decisions = Decisions.of(run.settings, space)
+    decisions = Decisions(space, run.header.hyperparameters)
     rows = [decisions.flat(trial.proposal) for trial in run.trials]
     paths = dict.fromkeys(path for row in rows for path in row)
     members = {trial.number for trial in run.front}

@@ -53,7 +53,7 @@ def _test(run: Run, bundle: Bundle, notify: Callable[[str], None]) -> dict[str, 
     except ValueError as error:
         notify(f"the test accuracy is not known: {error}")
         return None
-    if data.fingerprint != run.header.data["fingerprint"]:
+    if data.fingerprint != run.header.fingerprint:
         notify(f"the test accuracy is not known: {settings.data} has changed since the search")
         return None
     with training.threads(settings.threads):

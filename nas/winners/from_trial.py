@@ -45,7 +45,7 @@ def bundle_of(run: Run, trial: Trial) -> Bundle:
             "seed": run.settings.seed,
             "energy_joules": trial.measured.get("joules"),
             "settings": run.settings.to_dict(),
-            "data": dict(run.header.data),
+            "data": {} if run.header.data is None else dict(run.header.data),
             "made": dict(run.header.made),
         },
         read_weights=read_weights,
@@ -59,9 +59,25 @@ def _described(run: Run, architecture: Architecture) -> dict[str, Any]:
         "space": run.settings.space,
         "architecture": {"space": architecture.space, "value": thaw(architecture.value)},
         "notation": run.space.format(architecture),
-        "class_names": list(run.header.data["classes"]),
-        "preprocessing": preprocessing(run.header.data),
+        **_of_data(run),
     }
+
+
+def _of_data(run: Run) -> dict[str, Any]:
+    """The names of the classes and the preprocessing; an evaluator with data of its own has none."""
+    data, task = run.header.data, run.task
+    if data is None or tuple(data["input_shape"]) != task.input_shape:
+        shape = list(task.input_shape)
+        return {
+            "class_names": [str(label) for label in range(task.classes)],
+            "preprocessing": {
+                "kind": "values",
+                "mean": [0.0] * shape[0],
+                "std": [1.0] * shape[0],
+                "words": "inputs as the evaluator of the search gave them; float32",
+            },
+        }
+    return {"class_names": list(data["classes"]), "preprocessing": preprocessing(data)}
 
 
 def _front_picture(run: Run, trial: Trial) -> bytes:

@@ -8,9 +8,11 @@ from random import Random
 from nas.core.candidates import Candidates
 from nas.core.failure import Failure
 from nas.core.joint_space import JointSpace
+from nas.core.metrics import METRICS
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
-from nas.runs.header import Header, environment, hypervolume_reference, write_header
+from nas.estimators.cost import COSTS
+from nas.runs.header import Header, environment, hypervolume_references, write_header
 from nas.runs.run import Run
 from nas.runs.settings import Settings
 from nas.strategies import make
@@ -40,8 +42,11 @@ def write_run(path, trials, *, space="mlp", epochs=3):
             "std": [1.0],
             "flip": False,
         },
-        space_sha256=None,
-        hypervolume_reference=hypervolume_reference(opened, task, None),
+        task=task,
+        metrics=(METRICS["accuracy"], METRICS["loss"], *COSTS),
+        hyperparameters=_tree(settings),
+        code={},
+        hypervolume_reference=hypervolume_references(JointSpace(opened, task), Objectives()),
         made=environment("cpu"),
     )
     write_header(path, header)

@@ -119,7 +119,7 @@ def space_of(run: Run) -> JointSpace:
     Raises:
         ValueError: its search space is in a file that is gone or has changed.
     """
-    return run.settings.joint_space(run.space, run.task)
+    return run.header.joint_space(run.space)
 
 
 def comparable(trials: Sequence[Trial]) -> list[Trial]:

@@ -149,7 +149,7 @@ class FurtherTrainings:
             image_size=settings.image_size,
             device=settings.device,
         )
-        if data.fingerprint != run.header.data["fingerprint"]:
+        if data.fingerprint != run.header.fingerprint:
             raise ValueError(f"{settings.data}: the data have changed since the search")
 
         def make(epochs: int, seed: int) -> Training:

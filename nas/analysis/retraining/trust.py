@@ -29,7 +29,7 @@ from nas.analysis.noise import (
 from nas.analysis.retraining.ablation import SETS
 from nas.analysis.retraining.further import TrainingRequest
 from nas.analysis.retraining.retrained import FailedTraining, Network, plan, train_again
-from nas.core.pareto import Front
+from nas.core.fronts.pareto import Front
 from nas.core.trial import Trial
 from nas.runs.run import Run
 

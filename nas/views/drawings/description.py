@@ -86,8 +86,11 @@ def describe(
 def _profile(space: SearchSpace, architecture: Architecture, task: Task) -> LayerProfile | None:
     from search_spaces.cost.layer_profile import profile_network
 
+    build = space.build
+    if build is None:
+        return None
     try:
-        return profile_network(lambda: space.build(architecture, task), task.input_shape)
+        return profile_network(lambda: build(architecture, task), task.input_shape)
     except Exception:  # a user's space may build a network that does not run
         return None
 

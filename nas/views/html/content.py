@@ -13,7 +13,6 @@ from nas.analysis.explanation.explain import Explanation
 from nas.analysis.progress import points_of
 from nas.analysis.retraining.ablation import Ablation
 from nas.analysis.retraining.trust import Trust
-from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.views.html.facts import Facts
 from nas.views.terminal import explanation
@@ -117,9 +116,7 @@ def progress_picture(facts: Facts) -> Sources | None:
     from nas.views.plots import progress_figure
 
     run = facts.run
-    points = points_of(
-        run.trials, Objectives.parse(run.settings.objectives), run.header.hypervolume_reference
-    )
+    points = points_of(run.trials, run.objectives, run.header.hypervolume_reference)
     every = max(1, len(points) // STEPS)
     shown = [p for p in (*points[:-1:every], *points[-1:]) if p.best is not None]
     if len(shown) < 2:

@@ -114,7 +114,9 @@ def gather(run: Run) -> Facts:
         run=run,
         space=space,
         best=best,
-        lineage=None if space is None else Lineage(run.trials, Decisions.of(run.settings, space)),
+        lineage=None
+        if space is None
+        else Lineage(run.trials, Decisions(space, run.header.hyperparameters)),
         baselines=baselines,
         drawn=_drawn(run, baselines),
         explanation=_or_reason(lambda: explain(run)),

@@ -18,9 +18,17 @@ def command(run: Run) -> str:
 def circumstances(run: Run) -> list[tuple[str, str]]:
     """Name and value of everything else that decides the outcome."""
     header = run.header
+    data = header.data
+    about = (
+        [("data", "those of the evaluator")]
+        if data is None
+        else [
+            ("data", f"{data['name']}, fingerprint {data['fingerprint']}"),
+            ("examples", ", ".join(f"{k} {v:,}" for k, v in data["examples"].items())),
+        ]
+    )
     found = [
-        ("data", f"{header.data['name']}, fingerprint {header.data['fingerprint']}"),
-        ("examples", ", ".join(f"{k} {v:,}" for k, v in header.data["examples"].items())),
+        *about,
         ("torch threads", str(run.settings.threads)),
         ("proposals at a time", str(run.settings.max_pending)),
     ]

@@ -53,7 +53,7 @@ def at_the_end(
         points = points_of(trials, context.objectives, context.header.hypervolume_reference)
         return figure_picture("search_progress", progress_figure(points))
 
-    if members:
+    if members and context.task is not None:
         best = max(members, key=lambda t: t.scores["accuracy"])
         yield (
             "architecture",
@@ -80,7 +80,7 @@ def importance(context: AnalysisContext, trials: Sequence[Trial]) -> Draw:
         from nas.views.tensorboard.events import figure_picture, text
         from nas.views.tensorboard.importance_page import importance_page
 
-        space = context.header.settings.joint_space(context.space, context.task)
+        space = context.header.joint_space(context.space)
         try:
             found = explain_evidence(Evidence.of_trials(space, trials))
         except ValueError as error:
@@ -100,6 +100,8 @@ def architecture(tag: str, context: AnalysisContext, trial: Trial, lineage: Line
         from nas.views.drawings.figure import architecture_figure
         from nas.views.tensorboard.events import figure_picture
 
+        task = context.task
+        assert task is not None, "there are no networks to draw"
         step = lineage.step(trial.number)
         title = f"trial {trial.number}, {trial.scores['accuracy']:.2%}"
         if step is not None:
@@ -107,7 +109,7 @@ def architecture(tag: str, context: AnalysisContext, trial: Trial, lineage: Line
         drawing = describe(
             context.space,
             trial.architecture,
-            context.task,
+            task,
             title=f"{title}: {context.space.format(trial.architecture)}",
             parent=None if step is None else step.parent.architecture,
         )

@@ -86,8 +86,11 @@ def _settings(context: AnalysisContext) -> str:
     header = context.header
     settings: Mapping[str, object] = header.settings.to_dict()
     made = dict(header.made)
-    rows = [*settings.items(), ("input", header.data["input_shape"])]
-    rows += [("classes", len(header.data["classes"])), ("examples", header.data["examples"])]
+    rows = [*settings.items()]
+    if header.task is not None:
+        rows += [("input", list(header.task.input_shape)), ("classes", header.task.classes)]
+    if header.data is not None:
+        rows.append(("examples", header.data["examples"]))
     rows += [(f"made: {name}", value) for name, value in made.items()]
     return markdown_table(("setting", "value"), rows)
 

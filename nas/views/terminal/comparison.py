@@ -22,9 +22,11 @@ def comparison_tables(found: Comparison) -> Iterator[str | Table]:
         yield f"{group.name}: {', '.join(group.runs)}" + (f" ({differs})" if differs else "")
     for start in range(0, len(found.groups), WIDE):
         yield _side_by_side(found, found.groups[start : start + WIDE])
+    ends = ", ".join(f"{value:,.0f} {name}" for name, value in found.references.items())
     yield (
-        f"after {found.trials[-1]} trials each; hypervolumes end at {found.largest:,} parameters; ± is the "
-        "95 % t-interval of the mean over seeds; p: Mann-Whitney against A"
+        f"after {found.trials[-1]} trials each; "
+        + (f"hypervolumes end at {ends}; " if ends else "")
+        + "± is the 95 % t-interval of the mean over seeds; p: Mann-Whitney against A"
     )
 
 
@@ -57,7 +59,7 @@ def _side_by_side(found: Comparison, groups: Sequence[Group]) -> Table:
 def comparison_document(found: Comparison) -> dict[str, Any]:
     """The document of `nas compare --json`.
 
-    Keys: trials, sizes, largest and groups; each group has name, runs, seeds, differs, trials, failed,
+    Keys: trials, sizes, references and groups; each group has name, runs, seeds, differs, trials, failed,
     seconds, front, best, sizes, areas (mean and half each) and p.
     """
     return asdict(found)

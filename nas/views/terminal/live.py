@@ -12,9 +12,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from nas.core.front import TrialFront
+from nas.core.fronts.front import TrialFront
 from nas.core.numbers import counted
-from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.run import Run
 from nas.views.terminal.run import front_table, notation
@@ -86,7 +85,7 @@ class FrontTable:
 
     def started(self, run: Run) -> None:
         self._space = run.space
-        self._front = TrialFront(Objectives.parse(run.settings.objectives))
+        self._front = TrialFront(run.objectives)
         for trial in run.trials:
             self._count(trial)
         self._bar.reset(self._task, completed=len(run.trials))

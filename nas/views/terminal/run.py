@@ -78,12 +78,7 @@ def budget_line(run: Run) -> str:
     seconds = sum(trial.seconds for trial in run.trials)
     each = f", {seconds / len(run.trials):.1f} s a trial" if run.trials else ""
     line = f"spent: {duration(seconds)} of training, {counted(epochs_of(run), 'epoch')}{each}"
-    limits = run.settings.limits
-    if limits.max_parameters is not None:
-        line += f"; at most {limits.max_parameters:,} parameters"
-    if limits.max_macs is not None:
-        line += f"; at most {short(limits.max_macs)} MACs"
-    return line
+    return "; ".join([line, *map(str, run.objectives.constraints)])
 
 
 def epochs_of(run: Run) -> int:

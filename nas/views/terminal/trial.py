@@ -97,7 +97,7 @@ def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]
 
 
 def _lineage(run: Run, space: SearchSpace) -> Lineage:
-    return Lineage(run.trials, Decisions.of(run.settings, space))
+    return Lineage(run.trials, Decisions(space, run.header.hyperparameters))
 
 
 def _children(run: Run, lineage: Lineage, trial: Trial) -> list[int]:

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
-from nas.core.front import TrialFront
+from nas.core.fronts.front import TrialFront
+from nas.core.fronts.pareto import Front
 from nas.core.objectives import Objectives
-from nas.core.pareto import Front
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from search_spaces import Architecture

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.core.constraints import Constraint
-from nas.core.hypervolume import Hypervolume, hypervolume_of
+from nas.core.fronts.hypervolume import Hypervolume, hypervolume_of
+from nas.core.fronts.pareto import accuracy_size_area, ranks
 from nas.core.metrics import METRICS, Metric, parse_metric
 from nas.core.objectives import Objectives
-from nas.core.pareto import accuracy_size_area, ranks
 from tests.nas.core.trials import scored
 
 BOUNDED = Objectives.parse(("accuracy", "parameters"), constraints=[Constraint("macs", "<=", 10)])

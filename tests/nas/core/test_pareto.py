@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.core.pareto import (
+from nas.core.fronts.pareto import (
     Front,
     accuracy_size_area,
     best_first,

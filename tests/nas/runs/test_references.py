@@ -15,7 +15,7 @@ import pandas
 import pytest
 import torch
 
-from nas.core.pareto import hypervolume
+from nas.core.fronts.pareto import hypervolume
 from nas.runs.references import Reference, describe, load_file_object, named, require_same
 from nas.runs.references.digests import digest_of
 from search_spaces import Choice, SearchSpace, get, user_files
@@ -54,7 +54,7 @@ def test_what_a_file_or_a_module_defines_is_named(tmp_path):
     for value, name in [(make, "make"), (Instance, "Instance"), (NAMED, "NAMED"), (SPACE, "SPACE")]:
         assert describe(value, "evaluator") == Reference(f"{here}{name}", of_bytes(HERE))
     installed = describe(hypervolume, "metric")
-    assert installed.text == "nas.core.pareto:hypervolume"
+    assert installed.text == "nas.core.fronts.pareto:hypervolume"
     assert installed == named(installed.text, "metric")
     assert (
         describe(sys.intern, "loss") == Reference("sys:intern", None) == named("sys:intern", "loss")

@@ -16,7 +16,7 @@ import nas
 from nas.api import read_request
 from nas.cli.main import app
 from nas.core import hyperparameters
-from nas.core.metrics import METRICS
+from nas.core.metrics import METRICS, Metric
 from nas.runs import options
 from nas.runs.header import Header, environment, read_header, write_header
 from nas.runs.option import Option
@@ -25,6 +25,7 @@ from nas.schedules import SCHEDULES
 from nas.strategies import STRATEGIES
 from nas.views.html import reproduction
 from scripts.search_signature import API, replaced
+from search_spaces import Choice, Real, Struct, Task
 from trainers import Recipe
 from trainers.recipes.recipe import NUMBERS, WORDS
 
@@ -70,6 +71,11 @@ DRAWN = {
     "threads": st.integers(1, 1_024),
     "max_pending": st.integers(1, 1_000_000),
     "ordered": st.booleans(),
+    "limits": given_by(["accuracy>=0.5", "parameters<=5000", "peak_activation_bytes<=9"]).map(
+        tuple
+    ),
+    "estimators": st.sampled_from([(), ("mine.py:latency", "package.module:energy")]),
+    "evaluator": st.sampled_from(["training", "mine.py:train", "package.module:train"]),
 }
 
 
@@ -82,6 +88,8 @@ def all_settings(draw):
     found = draw(st.fixed_dictionaries({}, optional=DRAWN))
     if "optimizer" not in tune and recipe.get("optimizer") == "adamw":
         tune = [name for name in tune if name != "momentum"]
+    if found.get("evaluator", "training") != "training":  # it has hyperparameters of its own
+        recipe, tune = {k: v for k, v in recipe.items() if k == "epochs"}, []
     names = hyperparameters.parse_names(",".join(tune))
     return Settings(**found, recipe=recipe, tune=names)
 
@@ -124,7 +132,7 @@ def test_every_option_is_a_keyword_and_every_keyword_an_option():
     assert signature.parameters.keys() == options.OPTIONS.keys()
     for keyword, option in options.OPTIONS.items():
         if keyword != "recipe":
-            default = None if isinstance(option.default, dict) else option.default
+            default = None if option.late or isinstance(option.default, dict) else option.default
             assert signature.parameters[keyword].default == default
 
 
@@ -136,12 +144,21 @@ def test_the_signature_of_search_is_that_of_the_schema():
 def test_every_setting_stands_in_run_json(tmp_path):
     data = {"name": "d", "fingerprint": "-", "classes": ["a"], "input_shape": [1], "examples": {}}
     data |= {"mean": [], "std": [], "flip": False}
-    written = Header(Settings(), data, None, 10, environment("cpu"))
+    written = Header(
+        settings=Settings(),
+        data=data,
+        task=Task((1,), 1),
+        metrics=(METRICS["accuracy"], METRICS["parameters"], Metric("f1", low=0, unit="%")),
+        hyperparameters=Struct(lr=Real(1e-4, 1, log=True), optimizer=Choice("sgd", "adamw")),
+        code={"evaluator": "0" * 64},
+        hypervolume_reference={"parameters": 10},
+        made=environment("cpu"),
+    )
     write_header(tmp_path, written)
     document = json.loads((tmp_path / "run.json").read_text())
     assert document["settings"].keys() == options.SETTINGS.keys()
     assert options.SETTINGS.keys() == {field.name for field in fields(Settings)}
-    assert read_header(tmp_path) == written
+    assert read_header(tmp_path).to_dict() == written.to_dict()
 
 
 def test_defaults_that_a_help_text_names_are_those_of_the_recipe():

@@ -10,7 +10,7 @@ import nas
 from nas.cli.main import main
 from nas.runs.lock import writing
 from nas.runs.settings import CHECKS, Settings
-from search_spaces import Architecture, strict_json
+from search_spaces import Architecture, strict_json, user_files
 
 SPACE = """
 import os
@@ -59,9 +59,12 @@ def test_looking_runs_no_file(mine, mark, capsys):
     assert not mark.exists()
 
 
-def test_what_needs_the_file_says_so_and_runs_it_when_it_is_named(mine, mark, tmp_path, capsys):
+def test_what_needs_the_file_says_so_and_runs_it_when_it_is_named(
+    mine, mark, tmp_path, capsys, monkeypatch
+):
     space = f"{mine / 'my_space.py'}:space"
     for source in ("run", "winner"):
+        monkeypatch.setattr(user_files, "_LOADED", {})  # as in a new process
         arguments = ["retrain", mine / source, "--epochs", "1", "--to", tmp_path / source]
         assert command(*arguments) == 2
         assert f"add --space {space}" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Folders of earlier schemas are read as if this version had written them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -19,10 +20,30 @@ def older(run, path, schema):
     """Write a run as an earlier version did."""
     header = run.header.to_dict() | {"schema": schema}
     settings = header["settings"]
+    for name in ("evaluator", "estimators", "limits"):
+        del settings[name]
+    for name in ("task", "metrics", "hyperparameters", "code"):
+        del header[name]
+    header["space_sha256"] = None
+    header["hypervolume_reference"] = header["hypervolume_reference"]["parameters"]
+    trials = [trial.to_dict() for trial in run.trials]
+    if schema < 4:
+        rename(header, settings, trials, schema)
+    path.mkdir()
+    (path / "run.json").write_text(json.dumps(header))
+    write_journal(path / "trials.jsonl", trials)
+    return path
+
+
+def same(header):
+    """A header as plain data: trees of decisions have no equality."""
+    return header.to_dict()
+
+
+def rename(header, settings, trials, schema):
     settings["first"] = settings.pop("warm_start")
     settings["window"] = settings.pop("max_pending")
     header["largest"] = header.pop("hypervolume_reference")
-    trials = [trial.to_dict() for trial in run.trials]
     for trial in trials:
         trial["continues"], trial["done"] = trial.pop("resume_from"), trial.pop("start_epoch")
     if schema < 3:
@@ -32,10 +53,6 @@ def older(run, path, schema):
         for trial in trials:
             for name in ("epochs", "continues", "root", "done"):
                 del trial[name]
-    path.mkdir()
-    (path / "run.json").write_text(json.dumps(header))
-    write_journal(path / "trials.jsonl", trials)
-    return path
 
 
 def write_journal(path, trials):
@@ -49,7 +66,9 @@ def write_journal(path, trials):
 @pytest.mark.parametrize("schema", range(1, SCHEMA))
 def test_an_earlier_schema_is_read(run, tmp_path, schema):
     found = Run(older(run, tmp_path / "old", schema))
-    assert found.header == run.header
+    scored = ("accuracy", "parameters", "macs")
+    metrics = tuple(metric for metric in run.header.metrics if metric.name in scored)
+    assert same(found.header) == same(replace(run.header, metrics=metrics))
     assert found.trials == run.trials
 
 

@@ -268,7 +268,7 @@ def test_hyperband_spends_what_the_brackets_say(strategy, max_pending, tmp_path)
 
 
 def test_a_bracket_promotes_its_best_whatever_the_objectives(strategy, tmp_path):
-    from nas.core.pareto import best_first
+    from nas.core.fronts.pareto import best_first
 
     objectives = Objectives.parse(BOTH)
     trials = run(tmp_path / "j", "halving", strategy, trials=26, objectives=BOTH)

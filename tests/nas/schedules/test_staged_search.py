@@ -14,7 +14,7 @@ import nas
 import trainers
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
-from nas.core.front import front_of
+from nas.core.fronts.front import front_of
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial, checkpoint_name, paused_name

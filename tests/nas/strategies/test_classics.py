@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from nas.core import hyperparameters
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
+from nas.core.fronts.pareto import Front
 from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
-from nas.core.pareto import Front
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.runs.journal import Journal

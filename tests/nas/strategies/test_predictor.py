@@ -14,9 +14,9 @@ from nas.core import hyperparameters
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
+from nas.core.fronts.pareto import hypervolume
 from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
-from nas.core.pareto import hypervolume
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.strategies import Recommends, make, predictor

@@ -35,7 +35,7 @@ def nas(capfd):
 
 
 def lineage_of(run):
-    return Lineage(run.trials, Decisions.of(run.settings, run.space))
+    return Lineage(run.trials, Decisions(run.space, run.header.hyperparameters))
 
 
 def test_lineage_is_what_the_proposals_recorded(run):
@@ -58,11 +58,8 @@ def test_lineage_is_what_the_proposals_recorded(run):
 
 
 def test_progress_ends_where_the_run_is(run):
-    from nas.core.objectives import Objectives
 
-    points = points_of(
-        run.trials, Objectives.parse(run.settings.objectives), run.header.hypervolume_reference
-    )
+    points = points_of(run.trials, run.objectives, run.header.hypervolume_reference)
     last = points[-1]
     assert (last.trials, last.completed) == (60, 58)
     assert last.failed == {"diverged": 1, "out-of-memory": 1}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from nas.core.fronts.pareto import Front
 from nas.core.objectives import Objectives
-from nas.core.pareto import Front
 from nas.core.trial import Trial
 
 

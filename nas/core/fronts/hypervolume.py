@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import isfinite, log10
 
+from nas.core.fronts.pareto import hypervolume
 from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
-from nas.core.pareto import hypervolume
 from nas.core.trial import Trial
 
 FIRST = 10  # completed trials that give the scale of a metric without bounds

@@ -1,0 +1,1 @@
+"""Pareto fronts: of vectors, of trials, and their hypervolume."""

@@ -1,0 +1,257 @@
+"""What a search evaluates: space, data, evaluator, estimators, and the metrics they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.core.joint_space import JointSpace
+from nas.core.metrics import METRICS, Metric, parse_metric
+from nas.core.objectives import Objectives
+from nas.estimators import Estimator
+from nas.estimators.cost import ExactCost
+from nas.evaluators import Evaluator, Tunable, factories
+from nas.runs.references import describe, named
+from nas.runs.settings import Settings
+from nas.runs.space_files import digest
+from search_spaces import SearchSpace, SpaceReference, Struct, Task
+from search_spaces.user_files import is_code, load_file_object, split
+
+if TYPE_CHECKING:
+    from trainers import Dataset
+
+OBJECTS = ("space", "data", "evaluator", "estimators", "strategy", "schedule")  # may be given
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What a search evaluates.
+
+    Attributes:
+        settings: The settings; paths are absolute, the device is the kind that was chosen.
+        objects: Objects of the program, by the setting that they stand for.
+        code: SHA-256 of the user's code, by setting.
+        space: The search space.
+        data: The data set on the device; None if the evaluator has its own.
+        task: The task of the networks; None if it is not known.
+        device: The device to train on; "cuda" for all GPUs.
+        evaluator: The user's evaluator; None for the built-in training.
+        estimators: Estimators of metrics that are known before an evaluation.
+        evaluated: The metrics of the evaluator.
+        joint: The configurations that may be proposed.
+        objectives: The objectives and constraints.
+    """
+
+    settings: Settings
+    objects: Mapping[str, Any]
+    code: Mapping[str, str]
+    space: SearchSpace
+    data: Dataset | None
+    task: Task | None
+    device: str
+    evaluator: Evaluator | None
+    estimators: tuple[Estimator, ...]
+    evaluated: tuple[Metric, ...]
+    joint: JointSpace
+    objectives: Objectives
+
+    @classmethod
+    def of(cls, settings: Settings, objects: Mapping[str, Any]) -> Problem:
+        """Read the data and load the code that the settings name.
+
+        Args:
+            settings: The settings of a search.
+            objects: Objects of the program, by the setting that they stand for.
+
+        Raises:
+            ValueError: something cannot be loaded, or an objective has no metric.
+        """
+        from nas.evaluators import training
+
+        settings = _absolute(settings)
+        code = _code(settings, objects)
+        space = objects.get("space") or settings.load_space(code.get("space"))
+        evaluator = factories.load_evaluator(settings, objects, code)
+        data = factories.load_data(settings, settings.device, objects)
+        where = training.resolve(settings.device) if data is None else data.device
+        any_of_its_kind = settings.device in ("auto", where.type)
+        device = where.type if any_of_its_kind else str(where)
+        settings = replace(settings, device=where.type)
+        task = factories.task_of(data, evaluator) if space.build or space.count else None
+        joint = JointSpace(space, task, settings.cost_limits, _tree(settings, evaluator))
+        estimators = (*_estimators(settings, objects, code), *_costs(joint))
+        estimated = tuple(metric for estimator in estimators for metric in estimator.metrics)
+        settings = _with_objectives(settings, evaluator, estimated)
+        evaluated = _evaluated(settings, evaluator, estimated)
+        known = _each_once(evaluated, estimated)
+        objectives = Objectives.parse(settings.objectives, known, settings.constraints)
+        for constraint in objectives.constraints:
+            if constraint.metric not in known:
+                raise ValueError(f"limit: want some of {', '.join(known)}, got {constraint}")
+        return cls(
+            settings=settings,
+            objects=objects,
+            code=code,
+            space=space,
+            data=data,
+            task=task,
+            device=device,
+            evaluator=evaluator,
+            estimators=estimators,
+            evaluated=evaluated,
+            joint=joint,
+            objectives=objectives,
+        )
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics of a completed trial."""
+        estimated = (metric for estimator in self.estimators for metric in estimator.metrics)
+        return (*self.evaluated, *estimated)
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The objects that other processes are sent by value."""
+        found = {n: self.objects[n] for n in ("space", "evaluator") if n in self.objects}
+        if "data" in self.objects and self.data is not None:
+            found["data"] = self.data.to("cpu")
+        return found
+
+
+def _absolute(settings: Settings) -> Settings:
+    """The settings with absolute paths."""
+
+    def absolute(text: str) -> str:
+        if not is_code(text):
+            return text
+        place, name = split(text, "object")
+        return f"{Path(place).absolute()}:{name}" if place.endswith(".py") else text
+
+    path = Path(settings.data)
+    return replace(
+        settings,
+        space=str(SpaceReference.parse(settings.space).absolute()),
+        data=str(path.absolute()) if path.exists() else settings.data,
+        evaluator=absolute(settings.evaluator),
+        estimators=tuple(map(absolute, settings.estimators)),
+        strategy=absolute(settings.strategy),
+        schedule=absolute(settings.schedule),
+    )
+
+
+def _code(settings: Settings, objects: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of the code of a user's own, by setting."""
+    found: dict[str, str] = {}
+
+    def add(name: str, text: str, given: object) -> None:
+        kind = name.partition(".")[0]
+        if given is not None:
+            sha256 = describe(given, kind).sha256
+        else:
+            sha256 = named(text, kind).sha256 if is_code(text) else None
+        if sha256 is not None:
+            found[name] = sha256
+
+    file = SpaceReference.parse(settings.space).file
+    if objects.get("space") is None and file is not None:
+        found["space"] = digest(file)
+    else:
+        add("space", settings.space, objects.get("space"))
+    for name in ("evaluator", "strategy", "schedule"):
+        add(name, getattr(settings, name), objects.get(name))
+    given = objects.get("estimators") or [None] * len(settings.estimators)
+    for number, (text, one) in enumerate(zip(settings.estimators, given, strict=True)):
+        add(f"estimators.{number}", text, None if isinstance(one, str) else one)
+    return found
+
+
+def _tree(settings: Settings, evaluator: Evaluator | None) -> Struct:
+    """The tree of the hyperparameters that are searched."""
+    from nas.core import hyperparameters
+
+    if evaluator is None:
+        return hyperparameters.tree(settings.tune, settings.recipe)
+    return evaluator.hyperparameters if isinstance(evaluator, Tunable) else Struct()
+
+
+def _costs(joint: JointSpace) -> tuple[Estimator, ...]:
+    return (ExactCost(joint),) if joint.has_costs else ()
+
+
+def _estimators(
+    settings: Settings, objects: Mapping[str, Any], digests: Mapping[str, str]
+) -> Iterable[Estimator]:
+    given = objects.get("estimators") or settings.estimators
+    for number, (text, one) in enumerate(zip(settings.estimators, given, strict=True)):
+        found: Any = one
+        if isinstance(one, str):
+            found = load_file_object(text, "estimator", digests.get(f"estimators.{number}"))
+        if isinstance(found, type):
+            found = found()
+        if not isinstance(found, Estimator):
+            raise ValueError(
+                f"estimator {text}: want an object with metrics and estimate, got "
+                f"{type(found).__name__}"
+            )
+        yield found
+
+
+def _with_objectives(
+    settings: Settings, evaluator: Evaluator | None, estimated: Iterable[Metric]
+) -> Settings:
+    """The settings with the default objectives of a user's evaluator: its first metric, and size."""
+    if settings.objectives:
+        return settings
+    declared = [metric.name for metric in evaluator.metrics] if evaluator is not None else []
+    if not declared:
+        raise ValueError(
+            "objectives: want a metric that the evaluator returns, with its direction, such as "
+            "f1:max; got none"
+        )
+    size = [metric.name for metric in estimated if metric.name == "parameters"]
+    return replace(settings, objectives=(declared[0], *size))
+
+
+def _evaluated(
+    settings: Settings, evaluator: Evaluator | None, estimated: Iterable[Metric]
+) -> tuple[Metric, ...]:
+    """The metrics of the evaluator: as it declares them, or all that nobody estimates."""
+    if evaluator is None:
+        from nas.evaluators.training import METRICS as TRAINED
+
+        return TRAINED
+    if evaluator.metrics:
+        return tuple(evaluator.metrics)
+    known = {metric.name for metric in estimated}
+    found: dict[str, Metric] = {}
+    for text in settings.objectives:
+        try:
+            metric = parse_metric(text)
+        except ValueError as error:
+            raise ValueError(f"objectives: {error}") from None
+        found[metric.name] = metric
+    for constraint in settings.constraints:
+        direction = "maximize" if constraint.sign == ">=" else "minimize"
+        unknown = Metric(constraint.metric, "maximize" if direction == "maximize" else "minimize")
+        found.setdefault(constraint.metric, METRICS.get(constraint.metric, unknown))
+    own = tuple(metric for metric in found.values() if metric.name not in known)
+    if not own:
+        raise ValueError(
+            "objectives: want a metric that the evaluator returns, such as f1:max; got "
+            + ", ".join(settings.objectives)
+        )
+    return own
+
+
+def _each_once(evaluated: Iterable[Metric], estimated: Iterable[Metric]) -> dict[str, Metric]:
+    known: dict[str, Metric] = {}
+    for metric in (*evaluated, *estimated):
+        if metric.name in known:
+            raise ValueError(
+                f"metrics: {metric.name!r} is given twice, by the evaluator and an estimator, or by "
+                f"two estimators; give one of them another name"
+            )
+        known[metric.name] = metric
+    return known

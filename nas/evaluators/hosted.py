@@ -1,0 +1,79 @@
+"""A user's evaluator in a search: its jobs know the search, and what it returns is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from nas.core.failure import EvaluationFailed, Failure
+from nas.core.metrics import Metric
+from nas.evaluators import Evaluator
+from nas.evaluators.job import Job, Workspace
+from search_spaces.tree.values import thaw
+
+
+class Hosted:
+    """Runs a user's evaluator: gives its jobs the workspace, checks metrics, keeps weights.
+
+    Args:
+        evaluator: The user's evaluator.
+        metrics: The metrics that it has to return.
+        workspace: What all its jobs share.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, metrics: tuple[Metric, ...], workspace: Workspace
+    ) -> None:
+        self.metrics = metrics
+        self._evaluator = evaluator
+        self._workspace = workspace
+
+    def prepare(self, folder: Path) -> None:
+        self._evaluator.prepare(folder)
+
+    def evaluate(self, job: Job) -> dict[str, float]:
+        job.open(self._workspace)
+        job.recipe = {**thaw(job.hyperparameters), "epochs": self._workspace.epochs}
+        returned: Any = self._evaluator.evaluate(job)
+        if returned is None and job.curve:
+            returned = {k: v for k, v in job.curve[-1].items() if k in self._names}
+        scores = self._checked(returned)
+        job.keep_weights()
+        return scores
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(metric.name for metric in self.metrics)
+
+    def _checked(self, returned: Any) -> dict[str, float]:
+        """The metrics that were returned, as plain numbers.
+
+        Raises:
+            EvaluationFailed: one is missing, is not declared, is not a number, or is NaN.
+        """
+        names = self._names
+        if isinstance(returned, Real) and len(names) == 1:
+            returned = {names[0]: returned}
+        wanted = ", ".join(names)
+        if not isinstance(returned, Mapping):
+            raise _invalid(f"want a dict with {wanted}, got {type(returned).__name__}")
+        if missing := [name for name in names if name not in returned]:
+            got = ", ".join(map(str, returned)) or "nothing"
+            raise _invalid(f"want the metrics {wanted}, got {got}: {missing[0]} is missing")
+        if more := [str(name) for name in returned if name not in names]:
+            raise _invalid(
+                f"want the metrics {wanted}, got {more[0]} too; declare it in the metrics of "
+                f"@nas.evaluator"
+            )
+        try:
+            return {metric.name: metric.check(returned[metric.name]) for metric in self.metrics}
+        except ValueError as error:
+            raise _invalid(str(error)) from None
+        except ArithmeticError as error:
+            raise EvaluationFailed(Failure("diverged", str(error))) from None
+
+
+def _invalid(message: str) -> EvaluationFailed:
+    return EvaluationFailed(Failure("invalid", message))

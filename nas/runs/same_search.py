@@ -1,0 +1,63 @@
+"""The check that a run is resumed by the search that began it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from nas.runs.header import Header
+from nas.runs.references import Reference, require_same
+from nas.runs.space_files import changed
+from search_spaces import SpaceReference
+from search_spaces.user_files import is_code
+
+
+def check_same_search(now: Header, before: Header, path: Path) -> None:
+    """Refuse to resume another search. Files may have moved if their contents are the same.
+
+    Args:
+        now: The header of the search that is asked for.
+        before: The header in the folder.
+        path: The folder.
+
+    Raises:
+        ValueError: settings, code or data differ; says which.
+    """
+    mine, theirs = now.settings, before.settings
+    here, there = SpaceReference.parse(mine.space), SpaceReference.parse(theirs.space)
+    if here.same_but_for_place(there):
+        if before.space_sha256 != now.space_sha256:
+            raise ValueError(changed(mine.space, path))
+        theirs = replace(theirs, space=mine.space)
+    for name in ("evaluator", "strategy", "schedule"):
+        if is_code(given := getattr(theirs, name)):
+            _require_same(name, given, getattr(mine, name), now, before, path)
+            theirs = replace(theirs, **{name: getattr(mine, name)})
+    if len(mine.estimators) == len(theirs.estimators):
+        pairs = zip(theirs.estimators, mine.estimators, strict=True)
+        for number, (recorded, text) in enumerate(pairs):
+            _require_same(f"estimators.{number}", recorded, text, now, before, path)
+        theirs = replace(theirs, estimators=mine.estimators)
+    same_data = before.fingerprint == now.fingerprint
+    if same_data:
+        theirs = replace(theirs, data=mine.data)
+    differences = theirs.differences(mine)
+    if not differences and not same_data:
+        differences = ["the data have changed"]
+    if not differences and before.hyperparameters_text != now.hyperparameters_text:
+        differences = ["the hyperparameters that the evaluator declares have changed"]
+    if not differences and before.objectives.metrics != now.objectives.metrics:
+        differences = ["the objectives have changed"]
+    if differences:
+        raise ValueError(
+            f"{path} holds a search with other settings ({'; '.join(differences)}): "
+            f"use the same, or another folder with --out"
+        )
+
+
+def _require_same(
+    name: str, recorded: str, text: str, now: Header, before: Header, path: Path
+) -> None:
+    kind = name.partition(".")[0].removesuffix("s")
+    given = Reference(text, now.code.get(name)) if is_code(text) else None
+    require_same(Reference(recorded, before.code.get(name)), given, kind, path)
