@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nas.analysis.changes import Change, differences
 from nas.analysis.decisions import Decisions
+from nas.core.metrics import Metric
 from nas.core.trial import Trial
 from search_spaces.tree.values import Scalar
 
@@ -17,7 +18,7 @@ class Step(NamedTuple):
     parent: Trial
     child: Trial
     changes: tuple[Change, ...]  # decisions that differ, hyperparameters included
-    gain: float  # of accuracy, 0..1
+    gain: float  # of the metric, positive for an improvement
 
 
 class Lineage:
@@ -29,9 +30,11 @@ class Lineage:
     Args:
         trials: All trials, in order.
         decisions: The decisions of the search.
+        metric: The metric that gains are of, the first objective.
     """
 
-    def __init__(self, trials: Sequence[Trial], decisions: Decisions) -> None:
+    def __init__(self, trials: Sequence[Trial], decisions: Decisions, metric: Metric) -> None:
+        self.metric = metric
         self._trials = trials
         self._decisions = decisions
 
@@ -74,12 +77,12 @@ class Lineage:
         before, after = self._trial(parent), self._trial(number)
         if not (before.completed and after.completed):
             return None
-        gain = after.scores["accuracy"] - before.scores["accuracy"]
+        worse, better = (self.metric.minimized(t.scores[self.metric.name]) for t in (before, after))
         changed = differences(self._flat(parent), self._flat(number))
-        return Step(before, after, changed, gain)
+        return Step(before, after, changed, worse - better)
 
     def best_steps(self, count: int) -> list[Step]:
-        """The mutations with the largest gain of accuracy; resumed trials do not count."""
+        """The mutations with the largest gain; resumed trials do not count."""
         made = [
             (step.gain, -trial.number, step)
             for trial in self._trials

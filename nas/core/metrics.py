@@ -85,6 +85,12 @@ class Metric:
             return f"{value:.2%}"
         return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
 
+    def change_text(self, gain: float) -> str:
+        """A difference as people read it, signed: +1.20% or -0.031."""
+        if self.is_share:
+            return f"{gain:+.2%}"
+        return f"{gain:+,.0f}" if float(gain).is_integer() else f"{gain:+,.4g}"
+
     def check(self, value: object) -> float:
         """Return a value of this metric as a plain number.
 

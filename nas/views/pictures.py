@@ -65,7 +65,7 @@ def _figures(run: Run, theme_name: str, number: int | None) -> dict[str, Callabl
     theme, trials, front = THEMES[theme_name], run.trials, run.front
     trial = run.best() if number is None else run.trial(number)
     context = AnalysisContext.of(run)
-    lineage = Lineage(trials, context.decisions)
+    lineage = Lineage(trials, context.decisions, context.objectives.first)
     points = points_of(trials, context.objectives, run.header.hypervolume_reference)
     baselines = context.baselines(trials)
     return {

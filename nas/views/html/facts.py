@@ -116,7 +116,9 @@ def gather(run: Run) -> Facts:
         best=best,
         lineage=None
         if space is None
-        else Lineage(run.trials, Decisions(space, run.header.hyperparameters)),
+        else Lineage(
+            run.trials, Decisions(space, run.header.hyperparameters), run.objectives.first
+        ),
         baselines=baselines,
         drawn=_drawn(run, baselines),
         explanation=_or_reason(lambda: explain(run)),

@@ -111,7 +111,7 @@ class Board:
         trials, front = self._trials(), self._progress.front.items
         if not _is_stretch(len(trials)):
             self._end_stretch(trials)
-        lineage = Lineage(trials, self._context.decisions)
+        lineage = Lineage(trials, self._context.decisions, self._context.objectives.first)
         for kind, draw in gallery.at_the_end(self._context, trials, front, lineage):
             self._picture(kind, draw)
         if not self._skipped:
@@ -122,7 +122,7 @@ class Board:
         """Write the summaries of the search so far: text, points, the front."""
         start = perf_counter()
         context, front = self._context, self._progress.front.items
-        lineage = Lineage(trials, context.decisions)
+        lineage = Lineage(trials, context.decisions, context.objectives.first)
         for name, content in pages(context, trials, front, lineage):
             self._search.add(text(name, content), len(trials), self._when)
         if done := [trial for trial in trials if trial.completed]:

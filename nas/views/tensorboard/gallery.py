@@ -105,7 +105,7 @@ def architecture(tag: str, context: AnalysisContext, trial: Trial, lineage: Line
         step = lineage.step(trial.number)
         title = f"trial {trial.number}, {trial.scores['accuracy']:.2%}"
         if step is not None:
-            title += f" ({step.gain:+.2%} to its parent, trial {step.parent.number})"
+            title += f" ({lineage.metric.change_text(step.gain)} to its parent, trial {step.parent.number})"
         drawing = describe(
             context.space,
             trial.architecture,

@@ -99,7 +99,7 @@ def _lineage(lineage: Lineage, front: Sequence[Trial]) -> str:
     steps = [
         (
             f"{step.parent.number} -> {step.child.number}",
-            f"{step.gain:+.2%}",
+            lineage.metric.change_text(step.gain),
             "; ".join(map(str, step.changes)),
         )
         for step in lineage.best_steps(_TOP)
@@ -113,7 +113,9 @@ def _lineage(lineage: Lineage, front: Sequence[Trial]) -> str:
         path = [
             (
                 number,
-                "" if (step := lineage.step(number)) is None else f"{step.gain:+.2%}",
+                ""
+                if (step := lineage.step(number)) is None
+                else lineage.metric.change_text(step.gain),
                 "" if step is None else "; ".join(map(str, step.changes)),
             )
             for number in lineage.ancestry(best.number)

@@ -97,7 +97,7 @@ def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]
 
 
 def _lineage(run: Run, space: SearchSpace) -> Lineage:
-    return Lineage(run.trials, Decisions(space, run.header.hyperparameters))
+    return Lineage(run.trials, Decisions(space, run.header.hyperparameters), run.objectives.first)
 
 
 def _children(run: Run, lineage: Lineage, trial: Trial) -> list[int]:
@@ -137,8 +137,10 @@ def _descent(run: Run, trial: Trial, lineage: Lineage) -> Iterator[str]:
     yield "lineage"
     for number in path[:-1] + [trial.number] * (len(path) > 1):
         step, made = lineage.step(number), run.trials[number]
-        score = f"{made.scores['accuracy']:.2%}" if made.completed else "failed"
-        gain = "" if step is None else f" ({step.gain:+.2%})"
+        score = (
+            lineage.metric.text(made.scores[lineage.metric.name]) if made.completed else "failed"
+        )
+        gain = "" if step is None else f" ({lineage.metric.change_text(step.gain)})"
         changes = "" if step is None else "; ".join(map(str, step.changes))
         start = f"  trial {number}: {score}{gain}  {changes}"
         yield from wrap(start, WIDTH, subsequent_indent="      ")

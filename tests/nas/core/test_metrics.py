@@ -27,6 +27,8 @@ def test_numbers_are_shown_by_the_bounds_of_their_metric():
     assert METRICS["accuracy"].text(0.93211) == "93.21%"
     assert METRICS["parameters"].text(12345) == "12,345"
     assert Metric("rmse", "minimize").text(0.81234) == "0.8123"
+    assert METRICS["accuracy"].change_text(-0.012) == "-1.20%"
+    assert METRICS["parameters"].change_text(1500) == "+1,500"
     assert METRICS["latency_ms"].label == "latency ms"
     assert Metric("size", "minimize", unit="MB").label == "size, MB"
 

@@ -35,7 +35,9 @@ def nas(capfd):
 
 
 def lineage_of(run):
-    return Lineage(run.trials, Decisions(run.space, run.header.hyperparameters))
+    return Lineage(
+        run.trials, Decisions(run.space, run.header.hyperparameters), run.objectives.first
+    )
 
 
 def test_lineage_is_what_the_proposals_recorded(run):
