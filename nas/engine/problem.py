@@ -13,6 +13,7 @@ from nas.core.objectives import Objectives
 from nas.estimators import Estimator
 from nas.estimators.cost import ExactCost
 from nas.evaluators import Evaluator, Tunable, factories
+from nas.evaluators.by_value import pack_objects
 from nas.runs.references import describe, named
 from nas.runs.settings import Settings
 from nas.runs.space_files import digest
@@ -118,6 +119,19 @@ class Problem:
         if "data" in self.objects and self.data is not None:
             found["data"] = self.data.to("cpu")
         return found
+
+    def require_sendable(self, *, whole_project: bool) -> None:
+        """Refuse objects that other processes cannot be sent, before anything is written.
+
+        Args:
+            whole_project: As for `pack_objects`.
+
+        Raises:
+            ValueError: one cannot be sent; says which, why and what to do.
+        """
+        objects = {name: value for name, value in self.sent.items() if name != "data"}
+        if objects:
+            pack_objects(objects, whole_project=whole_project)
 
 
 def _absolute(settings: Settings) -> Settings:

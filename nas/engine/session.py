@@ -40,6 +40,7 @@ from nas.runs.same_search import check_same_search
 from nas.runs.settings import Settings
 from nas.schedules import Schedule
 from nas.strategies import Strategy, make
+from search_spaces.user_files import refuse_while_running
 
 ALL_FAILED = 10  # a search whose first trials all fail ends after so many
 
@@ -87,6 +88,7 @@ class Session:
         observers: Iterable[Observer] = (),
         objects: Mapping[str, Any] | None = None,
     ) -> None:
+        refuse_while_running()
         self.path = out
         self.limits = limits or ResourceLimits()
         self.executor = executors.choose(executor, self.limits)
@@ -100,6 +102,9 @@ class Session:
         for text in settings.warm_start:
             self.space.parse(text)
         self._schedule()  # refuses settings that it does not allow
+        has = executors.capabilities(self.executor)
+        if has.workers:
+            problem.require_sendable(whole_project=has.cluster)
         self.header = self._header()
         self.trials: list[Trial] = []
         self._read = 0  # bytes of the journal that `trials` were read from

@@ -25,7 +25,6 @@ class Blueprint:
     factory: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     objects: Mapping[str, Any] | bytes = field(default=b"", repr=False)
-    _packed: dict[bool, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def make(self, slot: int = 0) -> Evaluator:
         """Make a new evaluator, with its own data.
@@ -42,7 +41,7 @@ class Blueprint:
         return evaluator
 
     def packed(self, *, whole_project: bool = False) -> bytes:
-        """The objects as bytes for another process of this search, as they were at the first call.
+        """The objects as bytes for another process of this search; none if there are no objects.
 
         Args:
             whole_project: As for `pack_objects`.
@@ -52,9 +51,7 @@ class Blueprint:
         """
         if isinstance(self.objects, bytes):
             return self.objects
-        if self.objects and whole_project not in self._packed:
-            self._packed[whole_project] = pack_objects(self.objects, whole_project=whole_project)
-        return self._packed.get(whole_project, b"")
+        return pack_objects(self.objects, whole_project=whole_project) if self.objects else b""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data without the objects; `Blueprint(**data, objects=...)` is the inverse."""

@@ -43,6 +43,10 @@ class FunctionEvaluator:
     hyperparameters: Struct = field(default_factory=Struct)
     task: Task | None = None
 
+    @property
+    def __name__(self) -> str:
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
+
     def __call__(self, job: Job) -> Any:
         return self.function(job)
 

@@ -9,7 +9,7 @@ from nas.runs.header import Header
 from nas.runs.references import Reference, require_same
 from nas.runs.space_files import changed
 from search_spaces import SpaceReference
-from search_spaces.user_files import is_code
+from search_spaces.user_files import PASSED, is_code
 
 
 def check_same_search(now: Header, before: Header, path: Path) -> None:
@@ -25,7 +25,10 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
     """
     mine, theirs = now.settings, before.settings
     here, there = SpaceReference.parse(mine.space), SpaceReference.parse(theirs.space)
-    if here.same_but_for_place(there):
+    if there.kind == "passed":
+        _require_same("space", theirs.space, mine.space, now, before, path)
+        theirs = replace(theirs, space=mine.space)
+    elif here.same_but_for_place(there):
         if before.space_sha256 != now.space_sha256:
             raise ValueError(changed(mine.space, path))
         theirs = replace(theirs, space=mine.space)
@@ -41,6 +44,10 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
     same_data = before.fingerprint == now.fingerprint
     if same_data:
         theirs = replace(theirs, data=mine.data)
+    elif theirs.data.startswith(f"{PASSED}:"):
+        data = Reference(mine.data, now.fingerprint)
+        passed = Reference(theirs.data, before.fingerprint)
+        require_same(passed, data if data.by_value else None, "data", path)
     differences = theirs.differences(mine)
     if not differences and not same_data:
         differences = ["the data have changed"]

@@ -38,6 +38,11 @@ def open_space(
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     if given is None:
+        if reference.kind == "passed":
+            raise ValueError(
+                f"{where}: its search space {visible(recorded)} was passed by a program: pass it "
+                f"again (in Python: space=...)"
+            )
         if reference.file is not None:
             text = visible(recorded)
             raise ValueError(
