@@ -77,9 +77,10 @@ class Lineage:
         before, after = self._trial(parent), self._trial(number)
         if not (before.completed and after.completed):
             return None
-        worse, better = (self.metric.minimized(t.scores[self.metric.name]) for t in (before, after))
+        name = self.metric.name
+        gain = self.metric.gain(before.scores[name], after.scores[name])
         changed = differences(self._flat(parent), self._flat(number))
-        return Step(before, after, changed, worse - better)
+        return Step(before, after, changed, gain)
 
     def best_steps(self, count: int) -> list[Step]:
         """The mutations with the largest gain; resumed trials do not count."""

@@ -14,6 +14,7 @@ from nas.core import schema
 Direction = Literal["maximize", "minimize"]
 
 _NAME = re.compile(r"[A-Za-z]\w{0,79}")
+_ABBREVIATIONS = {"macs": "MACs"}
 _DIRECTIONS: dict[str, Direction] = {
     "max": "maximize",
     "maximize": "maximize",
@@ -72,8 +73,12 @@ class Metric:
     @property
     def label(self) -> str:
         """The name for tables and axes, with the unit."""
-        words = self.name.replace("_", " ")
+        words = _ABBREVIATIONS.get(self.name) or self.name.replace("_", " ")
         return f"{words}, {self.unit}" if self.unit and self.unit not in words.split() else words
+
+    def gain(self, before: float, after: float) -> float:
+        """The improvement from one value to another: positive if `after` is better."""
+        return self.minimized(before) - self.minimized(after)
 
     def minimized(self, value: float) -> float:
         """The value with its sign changed if a larger one is better."""
@@ -90,6 +95,12 @@ class Metric:
         if self.is_share:
             return f"{gain:+.2%}"
         return f"{gain:+,.0f}" if float(gain).is_integer() else f"{gain:+,.4g}"
+
+    def words(self, value: float) -> str:
+        """The value with its unit and name: 93.21% accuracy, 3.2 ms delay."""
+        name = self.label.split(",")[0]
+        name = " ".join(word for word in name.split() if word != self.unit)
+        return " ".join(part for part in (self.text(value), self.unit, name) if part)
 
     def check(self, value: object) -> float:
         """Return a value of this metric as a plain number.

@@ -80,6 +80,10 @@ class Objectives:
         """The violation of the constraints, relative to their bounds; 0 if all are met."""
         return violation(self.constraints, scores)
 
+    def violated(self, scores: Mapping[str, float]) -> tuple[Constraint, ...]:
+        """The constraints that are not met."""
+        return tuple(c for c in self.constraints if c.violation(scores[c.metric]))
+
     def is_feasible(self, scores: Mapping[str, float]) -> bool:
         """True if all constraints are met."""
         return not self.constraints or self.violation(scores) == 0

@@ -6,7 +6,6 @@ import csv
 from typing import TextIO
 
 from nas.analysis.decisions import Decisions
-from nas.core.metrics import METRICS
 from nas.runs.run import Run
 from search_spaces import SearchSpace
 
@@ -14,19 +13,22 @@ from search_spaces import SearchSpace
 def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
     """Write one row per trial.
 
-    Columns: number, status (completed, stopped early, or the cause of failure), on_front, every
-    score, seconds, epochs, parents (separated by spaces), resume_from, notation, and each decision
-    by its path, hyperparameters first; empty for inactive decisions.
+    Columns: number, status (completed, stopped early, or the cause of failure), on_front, violates
+    (the limits that are not met, separated by spaces), every metric of the run, seconds, epochs,
+    parents (separated by spaces), resume_from, notation, and each decision by its path,
+    hyperparameters first; empty for inactive decisions.
     """
     decisions = Decisions(space, run.header.hyperparameters)
     rows = [decisions.flat(trial.proposal) for trial in run.trials]
     paths = dict.fromkeys(path for row in rows for path in row)
     members = {trial.number for trial in run.front}
+    names = [metric.name for metric in run.header.metrics]
     head = [
         "number",
         "status",
         "on_front",
-        *METRICS,
+        "violates",
+        *names,
         "seconds",
         "epochs",
         "parents",
@@ -36,6 +38,7 @@ def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
     writer.writerow([*head, "notation", *paths])
     for trial, row in zip(run.trials, rows, strict=True):
         failure = trial.failure
+        violated = run.objectives.violated(trial.scores) if trial.completed else ()
         done = "stopped early" if trial.stopped_early else "completed"
         resumed = trial.proposal.resume_from
         writer.writerow(
@@ -43,7 +46,8 @@ def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
                 trial.number,
                 done if failure is None else failure.cause,
                 int(trial.number in members),
-                *(trial.scores.get(name, "") for name in METRICS),
+                " ".join(map(str, violated)),
+                *(trial.scores.get(name, "") for name in names),
                 trial.seconds,
                 trial.epochs,
                 " ".join(map(str, trial.proposal.parents)),

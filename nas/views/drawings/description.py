@@ -55,7 +55,7 @@ class Drawing:
 def describe(
     space: SearchSpace,
     architecture: Architecture,
-    task: Task,
+    task: Task | None,
     *,
     title: str = "",
     parent: Architecture | None = None,
@@ -67,7 +67,7 @@ def describe(
     Args:
         space: The search space.
         architecture: The architecture.
-        task: The task of the network.
+        task: The task of the network; None if it is not known.
         title: A title; the notation of the architecture by default.
         parent: An architecture; the differences to it are marked.
     """
@@ -78,16 +78,18 @@ def describe(
         value=architecture.value,
         cells=_cells(space, architecture, parent),
         stages=() if profile is None else stages_of(profile, before),
-        cost=None if profile is None else space.cost(architecture, task),
+        cost=None if profile is None or task is None else space.cost(architecture, task),
         changes=() if parent is None else differences(space.flat(parent), space.flat(architecture)),
     )
 
 
-def _profile(space: SearchSpace, architecture: Architecture, task: Task) -> LayerProfile | None:
+def _profile(
+    space: SearchSpace, architecture: Architecture, task: Task | None
+) -> LayerProfile | None:
     from search_spaces.cost.layer_profile import profile_network
 
     build = space.build
-    if build is None:
+    if build is None or task is None:
         return None
     try:
         return profile_network(lambda: build(architecture, task), task.input_shape)

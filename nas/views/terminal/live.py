@@ -13,10 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from nas.core.fronts.front import TrialFront
+from nas.core.metrics import Metric
 from nas.core.numbers import counted
+from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.run import Run
-from nas.views.terminal.run import front_table, notation
+from nas.views.columns import metrics_of, violation_text
+from nas.views.terminal.run import configuration_lines, front_table
 
 if TYPE_CHECKING:
     from search_spaces import SearchSpace
@@ -43,25 +46,35 @@ class TrialLines:
     def __init__(self, trials: int, console: Console, pace: _Pace) -> None:
         self._trials, self._console, self._pace = trials, console, pace
         self._space: SearchSpace | None = None
+        self._objectives = Objectives()
 
     def started(self, run: Run) -> None:
-        self._space = run.space
+        self._space, self._objectives = run.space, run.objectives
 
     def observed(self, trial: Trial) -> None:
         scores = (
-            f"{trial.scores['accuracy']:7.2%} {trial.scores['parameters']:>11,} parameters"
+            " ".join(_aligned(metric, trial) for metric in self._objectives.metrics)
             if trial.completed
             else f"failed: {trial.failure}"
         )
+        if violated := violation_text(self._objectives, trial):
+            scores += f" ({violated})"
         if trial.proposal.epochs is not None:
             scores += f" {counted(trial.epochs, 'epoch'):>9}"
         self._console.print(
             f"trial {trial.number:>4}  {trial.number + 1:>4}/{self._trials} {scores} "
-            f"{trial.seconds:6.1f} s  {self._pace.left(trial)} left  {notation(trial, self._space)}"
+            f"{trial.seconds:6.1f} s  {self._pace.left(trial)} left  "
+            + "  ".join(configuration_lines(trial, self._space))
         )
 
     def ended(self, run: Run) -> None:
         pass
+
+
+def _aligned(metric: Metric, trial: Trial) -> str:
+    """A value in words, the number right-justified."""
+    value, _, words = metric.words(trial.scores[metric.name]).partition(" ")
+    return f"{value:>{7 if metric.is_share else 11}} {words}"
 
 
 class FrontTable:
@@ -71,7 +84,9 @@ class FrontTable:
         self._pace = pace
         self._space: SearchSpace | None = None
         self._front: TrialFront | None = None
-        self._failed = 0
+        self._metrics: tuple[Metric, ...] = ()
+        self._objectives = Objectives()
+        self._failed = self._violating = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -85,6 +100,7 @@ class FrontTable:
 
     def started(self, run: Run) -> None:
         self._space = run.space
+        self._objectives, self._metrics = run.objectives, metrics_of(run.header)
         self._front = TrialFront(run.objectives)
         for trial in run.trials:
             self._count(trial)
@@ -102,12 +118,15 @@ class FrontTable:
         assert self._front is not None
         self._front.add(trial)
         self._failed += not trial.completed
+        self._violating += bool(violation_text(self._objectives, trial))
 
     def _render(self) -> Group:
         front = self._front.items if self._front is not None else []
         more = f", {len(front) - ROWS} more not shown" if len(front) > ROWS else ""
-        caption = f"front: {len(front)}{more}; failed: {self._failed}"
-        return Group(front_table(front[-ROWS:], self._space), Text(caption), self._bar)
+        over = f"; over a limit: {self._violating}" if self._violating else ""
+        caption = f"front: {len(front)}{more}; failed: {self._failed}{over}"
+        table = front_table(front[-ROWS:], self._metrics, self._space)
+        return Group(table, Text(caption), self._bar)
 
 
 class _Pace:

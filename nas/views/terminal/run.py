@@ -8,40 +8,62 @@ from typing import Any
 
 from rich.table import Table
 
-from nas.core.hyperparameters import recipe_fields
-from nas.core.numbers import counted, duration, short
+from nas.core.metrics import Metric
+from nas.core.numbers import counted, duration
 from nas.core.trial import Trial
 from nas.runs.run import Run
-from search_spaces import SearchSpace
+from nas.runs.settings import NO_DATA, TRAINING
+from nas.views.columns import hyperparameters_text, metrics_of, score_text
+from search_spaces import Record, SearchSpace
 from search_spaces.tree.values import thaw
 
 _CUT = 108  # most characters of an architecture in a table; `nas show RUN TRIAL` prints all
 
 
 def front_table(
-    front: Sequence[Trial], space: SearchSpace | None = None, *, title: str | None = None
+    front: Sequence[Trial],
+    metrics: Sequence[Metric],
+    space: SearchSpace | None = None,
+    *,
+    title: str | None = None,
 ) -> Table:
-    """A table of the trials of a front, with their searched hyperparameters."""
+    """A table of the trials of a front, with their searched hyperparameters.
+
+    Args:
+        front: The trials.
+        metrics: The metrics to show, as `nas.views.columns.metrics_of` chooses them.
+        space: The search space, for its notation.
+        title: A title above the table.
+    """
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("trial", "accuracy", "parameters", "MACs", "seconds"):
+    for name in ("trial", *(metric.label for metric in metrics), "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     staged = any(trial.proposal.epochs is not None for trial in front)
     if staged:
         table.add_column("epochs", justify="right", no_wrap=True)
-    table.add_column("architecture", overflow="fold")
+    tuned_alone = bool(front) and not any(has_architecture(trial) for trial in front)
+    table.add_column("hyperparameters" if tuned_alone else "architecture", overflow="fold")
     for trial in front:
-        searched = recipe_fields(trial.proposal.hyperparameters)
-        recipe = ", ".join(f"{name} {_text(value)}" for name, value in searched.items())
         table.add_row(
             str(trial.number),
-            f"{trial.scores['accuracy']:.2%}",
-            f"{trial.scores['parameters']:,}",
-            short(trial.scores["macs"]),
+            *(score_text(metric, trial) for metric in metrics),
             f"{trial.seconds:.1f}",
             *([f"{trial.epochs}/{trial.recipe.get('epochs', trial.epochs)}"] if staged else []),
-            cut(notation(trial, space), _CUT) + (f"\n{recipe}" if recipe else ""),
+            "\n".join(configuration_lines(trial, space)),
         )
     return table
+
+
+def configuration_lines(trial: Trial, space: SearchSpace | None) -> list[str]:
+    """The architecture of a trial, if it has one, and its searched hyperparameters."""
+    architecture = [cut(notation(trial, space), _CUT)] if has_architecture(trial) else []
+    return architecture + [text for text in (hyperparameters_text(trial.hyperparameters),) if text]
+
+
+def has_architecture(trial: Trial) -> bool:
+    """False for a trial of hyperparameters alone, whose space has no decisions."""
+    value = trial.architecture.value
+    return not isinstance(value, Record) or len(value) > 0
 
 
 def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table]:
@@ -50,34 +72,63 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     schedule = "" if settings.schedule == "none" else f" with {settings.schedule}"
     stopped = sum(trial.stopped_early for trial in run.trials)
     early = f"{stopped} stopped early, " if stopped else ""
+    data = "" if settings.data == NO_DATA else f", {settings.data}"
     yield (
-        f"{path}: {settings.strategy}{schedule} on {settings.space}, {settings.data}, "
+        f"{path}: {settings.strategy}{schedule} on {settings.space}{data}, "
         f"seed {settings.seed}: {len(run.trials)} trials, {early}{len(run.failures)} failed; "
         f"hypervolume {run.hypervolume():.4f}"
     )
     yield budget_line(run)
     if run.front:
-        yield front_table(run.front, space, title=f"front ({len(run.front)})")
+        title = f"front ({len(run.front)})"
+        yield front_table(run.front, metrics_of(run.header), space, title=title)
+    if line := violation_line(run):
+        yield line
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
     space_file = f" --space {settings.space}" if settings.space_in_file else ""
     yield "next:"
-    steps = [(f"tensorboard {path}{space_file}", "look at the search")]
-    if run.front:
-        steps = [
-            (f"show {path} {run.best().number}{space_file}", "draw the best network"),
-            (f"retrain {path}{space_file}", "train the best network properly"),
-            (f"export {path} --to winner", "export its weights as they are"),
-            *steps,
-        ]
+    steps = list(_next_steps(run, space_file))
     width = max(len(step) for step, _ in steps)
     yield from (f"  nas {step:<{width}}  # {purpose}" for step, purpose in steps)
+
+
+def _next_steps(run: Run, space_file: str) -> Iterator[tuple[str, str]]:
+    """Commands that go on from here, and what each is for."""
+    path = run.path
+    if run.front:
+        best = run.best()
+        network = run.header.task is not None
+        yield (
+            f"show {path} {best.number}{space_file}",
+            f"{'draw' if network else 'look at'} the best {'network' if network else 'trial'}",
+        )
+        if run.settings.evaluator == TRAINING:
+            yield f"retrain {path}{space_file}", "train the best network properly"
+        if network and best.weights_sha256 is not None:
+            yield f"export {path} --to winner", "export its weights as they are"
+    yield f"tensorboard {path}{space_file}", "look at the search"
+
+
+def violation_line(run: Run) -> str:
+    """A line with the number of trials over each limit; empty if there is none."""
+    violated = Counter(
+        constraint
+        for trial in run.trials
+        if trial.completed
+        for constraint in run.objectives.violated(trial.scores)
+    )
+    counts = (f"{counted(n, 'trial')} not {constraint}" for constraint, n in violated.items())
+    return f"never on the front: {'; '.join(counts)}" if violated else ""
 
 
 def budget_line(run: Run) -> str:
     """A line with the cost of a search and its limits."""
     seconds = sum(trial.seconds for trial in run.trials)
     each = f", {seconds / len(run.trials):.1f} s a trial" if run.trials else ""
-    line = f"spent: {duration(seconds)} of training, {counted(epochs_of(run), 'epoch')}{each}"
+    kind = "training" if run.settings.evaluator == TRAINING else "evaluation"
+    epochs = epochs_of(run)
+    trained = f", {counted(epochs, 'epoch')}" if epochs else ""
+    line = f"spent: {duration(seconds)} of {kind}{trained}{each}"
     return "; ".join([line, *map(str, run.objectives.constraints)])
 
 
@@ -95,11 +146,13 @@ def failure_lines(failures: Sequence[Trial]) -> list[str]:
 def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
     """The document of `nas show --json`.
 
-    Keys: run, space, data, strategy, schedule, seed, trials, completed, stopped_early (of those
-    completed), failed, hypervolume, front and failures. Each item of `front` has number,
-    architecture, notation, recipe, hyperparameters, epochs (of training, in total),
-    resume_from (the trial that was resumed, or null), scores, seconds and weights (the file, or
-    null); each item of `failures` has number, architecture, cause and message.
+    Keys: run, space, data, strategy, schedule, seed, objectives, limits, trials, completed,
+    stopped_early (of those completed), violating (of those completed, over a limit), failed,
+    hypervolume, front and failures. Each item of `objectives` has name and direction, the most
+    important first; each of `front` has number, architecture, notation, recipe, hyperparameters,
+    epochs (of training, in total), resume_from (the trial that was resumed, or null), scores,
+    seconds and weights (the file, or null); each of `failures` has number, architecture, cause and
+    message.
     """
     settings = run.settings
     return {
@@ -109,9 +162,17 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
         "strategy": settings.strategy,
         "schedule": settings.schedule,
         "seed": settings.seed,
+        "objectives": [
+            {"name": metric.name, "direction": metric.direction}
+            for metric in run.objectives.metrics
+        ],
+        "limits": list(map(str, run.objectives.constraints)),
         "trials": len(run.trials),
         "completed": len(run.trials) - len(run.failures),
         "stopped_early": sum(t.stopped_early for t in run.trials),
+        "violating": sum(
+            t.completed and not run.objectives.is_feasible(t.scores) for t in run.trials
+        ),
         "failed": len(run.failures),
         "hypervolume": run.hypervolume(),
         "front": [
@@ -152,10 +213,6 @@ def notation(trial: Trial, space: SearchSpace | None) -> str:
 def cut(text: str, length: int) -> str:
     """Cut a text to at most `length` characters."""
     return text if len(text) <= length else f"{text[: length - 3]}..."
-
-
-def _text(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _weights(run: Run, trial: Trial) -> str | None:

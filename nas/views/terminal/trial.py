@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from textwrap import wrap
 from typing import Any
 
 from nas.analysis.decisions import Decisions
 from nas.analysis.lineage import Lineage
-from nas.core.hyperparameters import recipe_fields
 from nas.core.numbers import counted, duration, sparkline
 from nas.core.trial import Trial
 from nas.runs.run import Run
+from nas.runs.settings import TRAINING
+from nas.views.columns import fields_of, score_text, scores_text, violation_text
 from nas.views.drawings import Drawing, describe
 from nas.views.drawings.text import WIDTH, lines
-from search_spaces import SearchSpace
+from nas.views.terminal.run import has_architecture
+from search_spaces import Cost, SearchSpace
 
 _CHILDREN = 12  # most children that are listed
+_COSTS = frozenset(field.name for field in fields(Cost))  # of a drawing
 
 
 def drawing_of(run: Run, trial: Trial, space: SearchSpace) -> Drawing:
@@ -26,8 +30,8 @@ def drawing_of(run: Run, trial: Trial, space: SearchSpace) -> Drawing:
 
 def _drawing(run: Run, trial: Trial, space: SearchSpace, lineage: Lineage) -> Drawing:
     parent = lineage.parent(trial.number)
-    before = None if parent is None else run.trials[parent].architecture
-    return describe(space, trial.architecture, run.task, parent=before)
+    before = None if parent is None else run.trial(parent).architecture
+    return describe(space, trial.architecture, run.header.task, parent=before)
 
 
 def trial_lines(
@@ -44,19 +48,35 @@ def trial_lines(
     on_front = ", on the front" if any(trial is member for member in run.front) else ""
     took = duration(trial.seconds)
     if trial.failure is None:
-        accuracy = trial.scores["accuracy"]
-        yield f"trial {trial.number}: {accuracy:.2%} validation accuracy{on_front}; {took}"
+        violated = violation_text(run.objectives, trial)
+        place = f", {violated}" if violated else on_front
+        yield from wrap(f"trial {trial.number}: {_best_known(run, trial)}{place}; {took}", WIDTH)
     else:
         yield from wrap(f"trial {trial.number}: failed, {trial.failure}; {took}", WIDTH)
-    yield from _recipe(trial)
-    yield ""
     lineage = _lineage(run, space)
-    yield from lines(_drawing(run, trial, space, lineage))
+    drawing = _drawing(run, trial, space, lineage)
+    drawn = () if drawing.cost is None else _COSTS
+    others = [m for m in run.header.metrics if m.name not in (run.objectives.first.name, *drawn)]
+    if also := scores_text(others, trial):
+        yield from wrap(f"also: {also}", WIDTH, subsequent_indent="  ")
+    yield from _recipe(trial)
+    if has_architecture(trial):
+        yield ""
+        yield from lines(drawing)
     yield from _curve(trial, plain=plain)
     yield from _descent(run, trial, lineage)
     if trial.failure is not None and trial.failure.traceback:
         yield ""
         yield from trial.failure.traceback.rstrip().splitlines()
+
+
+def _best_known(run: Run, trial: Trial) -> str:
+    """The first objective of a trial in words; that of the built-in training is of a split."""
+    text = scores_text((run.objectives.first,), trial)
+    if run.settings.evaluator != TRAINING or run.objectives.first.name in _COSTS:
+        return text
+    value, _, name = text.partition(" ")
+    return f"{value} validation {name}"
 
 
 def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]:
@@ -65,7 +85,8 @@ def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]
     Keys: those of the journal (number, space, architecture, hyperparameters, parents, epochs,
     resume_from, root, start_epoch, recipe, scores, failure, curve, weights_sha256, measured) and notation,
     layers (rows of name, inside, times, makes, parameters, macs, changed), parent (the nearest, or
-    null), gain (accuracy minus that of the parent, or null), changes (path, before, after), ancestry and children
+    null), violates (the limits that are not met), gain (improvement of the first objective from the
+    parent, or null), changes (path, before, after), ancestry and children
     (numbers).
     """
     lineage = _lineage(run, space)
@@ -86,6 +107,10 @@ def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]
             for row in stage.rows
         ],
         "parent": lineage.parent(trial.number),
+        "violates": [
+            str(constraint)
+            for constraint in (run.objectives.violated(trial.scores) if trial.completed else ())
+        ],
         "gain": None if step is None else step.gain,
         "changes": [
             {"path": change.path, "before": change.before, "after": change.after}
@@ -97,7 +122,8 @@ def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]
 
 
 def _lineage(run: Run, space: SearchSpace) -> Lineage:
-    return Lineage(run.trials, Decisions(space, run.header.hyperparameters), run.objectives.first)
+    decisions = Decisions(space, run.header.hyperparameters)
+    return Lineage(run.trials, decisions, run.objectives.first)
 
 
 def _children(run: Run, lineage: Lineage, trial: Trial) -> list[int]:
@@ -106,13 +132,14 @@ def _children(run: Run, lineage: Lineage, trial: Trial) -> list[int]:
 
 
 def _recipe(trial: Trial) -> Iterator[str]:
-    searched = recipe_fields(trial.proposal.hyperparameters)
-    fields = [
+    searched = fields_of(trial.hyperparameters)
+    used = [
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in trial.recipe.items()
+        for name, value in fields_of(trial.recipe).items()
         if value is not None
     ]
-    yield from wrap("recipe: " + ", ".join(fields), WIDTH, subsequent_indent="  ")
+    if used:
+        yield from wrap("recipe: " + ", ".join(used), WIDTH, subsequent_indent="  ")
     if searched:
         yield from wrap(f"searched: {', '.join(searched)}", WIDTH, subsequent_indent="  ")
 
@@ -130,17 +157,16 @@ def _curve(trial: Trial, *, plain: bool) -> Iterator[str]:
 
 
 def _descent(run: Run, trial: Trial, lineage: Lineage) -> Iterator[str]:
+    first = run.objectives.first
     path, children = lineage.ancestry(trial.number), _children(run, lineage, trial)
     if len(path) == 1 and not children:
         return
     yield ""
     yield "lineage"
     for number in path[:-1] + [trial.number] * (len(path) > 1):
-        step, made = lineage.step(number), run.trials[number]
-        score = (
-            lineage.metric.text(made.scores[lineage.metric.name]) if made.completed else "failed"
-        )
-        gain = "" if step is None else f" ({lineage.metric.change_text(step.gain)})"
+        step, made = lineage.step(number), run.trial(number)
+        score = score_text(first, made) if made.completed else "failed"
+        gain = "" if step is None else f" ({first.change_text(step.gain)})"
         changes = "" if step is None else "; ".join(map(str, step.changes))
         start = f"  trial {number}: {score}{gain}  {changes}"
         yield from wrap(start, WIDTH, subsequent_indent="      ")

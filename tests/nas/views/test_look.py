@@ -125,7 +125,7 @@ def test_show_a_trial_as_json(nas, run):
             "weights_sha256",
             "measured",
         ),
-        *("notation", "layers", "parent", "gain", "changes", "ancestry", "children"),
+        *("notation", "layers", "parent", "violates", "gain", "changes", "ancestry", "children"),
     }
     assert document["number"] == 30
     assert sum(row["parameters"] for row in document["layers"]) == document["scores"]["parameters"]
