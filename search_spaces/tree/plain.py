@@ -55,8 +55,8 @@ def from_plain(data: object, depth: int = 0) -> Node:
                 return Real(low, high, log=log)
             case "repeat", [item, int(low), int(high)]:
                 return Repeat(from_plain(item, depth + 1), low, high)
-    except TypeError as error:  # no pair, or a name that is no keyword
-        raise ValueError(f"tree: {error}") from None
+    except TypeError:  # no pair, or a name that is no text
+        raise ValueError(f"tree: want pairs of a name and a tree, got {content!r:.40}") from None
     raise ValueError(f"tree: want one of {', '.join(_KINDS)}, got {kind!r:.40}: {content!r:.40}")
 
 
