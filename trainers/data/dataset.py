@@ -3,9 +3,12 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+from trainers.data.transforms import normalise
 
 # Shape letters: N examples, C channels, H height, W width, D features, L length.
 
@@ -87,6 +90,15 @@ class Dataset:
                 digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()
+
+    def tensors(self, part: Literal["train", "validation", "test"]) -> tuple[Tensor, Tensor]:
+        """Inputs and labels of a split, for a training loop of one's own.
+
+        Returns:
+            Normalised inputs, float32 [N, *input_shape], and labels, int64 [N], on the device.
+        """
+        split: Split = {"train": self.train, "validation": self.validation, "test": self.test}[part]
+        return normalise(split.images.to(self.device), self.mean, self.std), split.labels
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data set on `device`."""
