@@ -15,6 +15,7 @@ from nas.strategies import STRATEGIES
 from search_spaces import notation
 from search_spaces.reference import SpaceReference
 from search_spaces.registry import plugin_of
+from search_spaces.user_files import is_code
 
 
 def packages_of(*, space: str, strategy: str, schedule: str) -> dict[str, str]:
@@ -26,7 +27,8 @@ def packages_of(*, space: str, strategy: str, schedule: str) -> dict[str, str]:
         schedule: As for `nas.schedules.make`.
     """
     asked: tuple[tuple[Registry, str], ...] = ((STRATEGIES, strategy), (SCHEDULES, schedule))
-    entries = [registry.get(notation.parse(text)[0]) for registry, text in asked]
+    named = [(registry, text) for registry, text in asked if not is_code(text)]
+    entries = [registry.get(notation.parse(text)[0]) for registry, text in named]
     found = [entry.plugin for entry in entries if entry is not None]
     found.append(plugin_of(SpaceReference.parse(space).name))
     return {plugin.package: plugin.version for plugin in found if plugin is not None}

@@ -9,10 +9,11 @@ from typing import Literal
 
 from search_spaces import notation
 from search_spaces.tree.values import Scalar
-from search_spaces.user_files import PASSED
+from search_spaces.user_files import PASSED, is_code
 
 _FIXED = re.compile(
-    r"fixed:(?P<space>\w+(?::\w+=[^:]*)?|.*?\.py:\w+):(?P<architecture>.+)", re.DOTALL
+    r"fixed:(?P<space>\w+(?::\w+=[^:]*)?|.*?\.py:\w+|\w+(?:\.\w+)+:\w+):(?P<architecture>.+)",
+    re.DOTALL,
 )
 
 
@@ -23,8 +24,9 @@ class SpaceReference:
     Args:
         name: Name of a registered space, or `object:NAME`; empty for a space in a file.
         settings: Settings of the registered space, in the order of the text.
-        file: Python file that defines the space; None for a registered space.
-        variable: Name of the space in `file`; empty for a registered space.
+        file: Python file that defines the space, if one does.
+        module: Module of a package of the user's own that defines the space; empty if none does.
+        variable: Name of the space in `file` or `module`; empty for a registered space.
         architecture: Text of the only architecture that is searched (`fixed:`), in any notation
             that the space reads; None for the whole space.
     """
@@ -32,6 +34,7 @@ class SpaceReference:
     name: str = ""
     settings: tuple[tuple[str, Scalar], ...] = ()
     file: Path | None = None
+    module: str = ""
     variable: str = ""
     architecture: str | None = None
 
@@ -40,9 +43,9 @@ class SpaceReference:
         """Read a reference: no file is opened, and no registry is asked.
 
         Args:
-            text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable`; or
-                `fixed:SPACE:ARCHITECTURE`, where SPACE is one of the three before; or
-                `object:NAME`, a space that a program passed.
+            text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable` or
+                `package.module:variable`; or `fixed:SPACE:ARCHITECTURE`, where SPACE is one of the
+                forms before; or `object:NAME`, a space that a program passed.
 
         Raises:
             ValueError: it has none of these forms; says what was wanted and got.
@@ -61,22 +64,31 @@ class SpaceReference:
             return cls(file=Path(file), variable=variable)
         if text.endswith(".py"):
             raise ValueError(f"want path/to/file.py:variable, got {text!r}: which variable is it?")
+        if is_code(text):
+            return cls(module=file, variable=variable)
         name, settings = notation.parse(text)
         return cls(name=name, settings=tuple(settings.items()))
 
     def __str__(self) -> str:
-        if self.file is None:
-            space = notation.write(self.name, dict(self.settings))
+        if self.is_code:
+            space = f"{self.file or self.module}:{self.variable}"
         else:
-            space = f"{self.file}:{self.variable}"
+            space = notation.write(self.name, dict(self.settings))
         return space if self.architecture is None else f"fixed:{space}:{self.architecture}"
 
     @property
-    def kind(self) -> Literal["registered", "file", "passed"]:
-        """The place of the definition: the registry of spaces, a file, or a program's memory."""
+    def is_code(self) -> bool:
+        """True if the space is in a file or a module of the user's own, which has to be run."""
+        return self.file is not None or bool(self.module)
+
+    @property
+    def kind(self) -> Literal["registered", "file", "module", "passed"]:
+        """The place of the definition: the registry, a file, a module, or a program's memory."""
         if self.name.startswith(f"{PASSED}:"):
             return "passed"
-        return "registered" if self.file is None else "file"
+        if self.is_code:
+            return "module" if self.file is None else "file"
+        return "registered"
 
     def absolute(self) -> SpaceReference:
         """The same reference from any working directory: the path of its file is absolute."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import replace
-from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from search_spaces import notation, user_files
@@ -71,8 +71,8 @@ def load(text: str) -> SearchSpace:
     """Load the space of a reference; see `search_spaces.reference`.
 
     Args:
-        text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable`, a
-            `SearchSpace` in a file of the user's own, which is run; `fixed:SPACE:ARCHITECTURE`,
+        text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable`
+            or `package.module:variable`, a `SearchSpace` in code of the user's own, which is run; `fixed:SPACE:ARCHITECTURE`,
             the space with a single architecture, for plain hyperparameter search; or `none`, the
             space without architectures and networks, for an evaluator with hyperparameters alone.
 
@@ -84,10 +84,14 @@ def load(text: str) -> SearchSpace:
     reference = SpaceReference.parse(text)
     if reference.kind == "passed":
         user_files.refuse_passed(text, "search space")
-    if reference.file is None:
-        space = get(reference.name, **dict(reference.settings))
+    if reference.file is not None:
+        module = user_files.run_file(reference.file, "search space").module
+        space = _from_module(module, str(reference.file), reference.variable)
+    elif reference.module:
+        module = user_files.import_module(reference.module, "search space")
+        space = _from_module(module, reference.module, reference.variable)
     else:
-        space = _from_file(reference.file, reference.variable)
+        space = get(reference.name, **dict(reference.settings))
     if reference.architecture is None:
         return space
     return fixed(space, space.parse(reference.architecture).value)
@@ -98,12 +102,11 @@ def fixed(space: SearchSpace, value: Value) -> SearchSpace:
     return replace(space, tree=Choice(space.tree.check(value)), published={})
 
 
-def _from_file(path: Path, variable: str) -> SearchSpace:
-    module = user_files.run_file(path, "search space").module
+def _from_module(module: ModuleType, place: str, variable: str) -> SearchSpace:
     space = getattr(module, variable, None)
     if not isinstance(space, SearchSpace):
         found = [name for name, item in vars(module).items() if isinstance(item, SearchSpace)]
         has = f"; it has {', '.join(found)}" if found else ""
         near = notation.did_you_mean(variable, found)
-        raise ValueError(f"want a SearchSpace called {variable!r} in {path}, got none{has}{near}")
+        raise ValueError(f"want a SearchSpace called {variable!r} in {place}, got none{has}{near}")
     return space

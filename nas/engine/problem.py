@@ -238,11 +238,11 @@ def _evaluated(
         return TRAINED
     if evaluator.metrics:
         return tuple(evaluator.metrics)
-    known = {metric.name for metric in estimated}
+    known = {metric.name: metric for metric in estimated}
     found: dict[str, Metric] = {}
     for text in settings.objectives:
         try:
-            metric = parse_metric(text)
+            metric = parse_metric(text, {**METRICS, **known})
         except ValueError as error:
             raise ValueError(f"objectives: {error}") from None
         found[metric.name] = metric

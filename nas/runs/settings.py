@@ -297,10 +297,10 @@ class Settings:
 
     @property
     def space_in_file(self) -> bool:
-        """True if the space is in a file of the user's own, which is code."""
+        """True if the space is in a file or a module of the user's own, which is code."""
         from search_spaces import SpaceReference
 
-        return SpaceReference.parse(self.space).file is not None
+        return SpaceReference.parse(self.space).is_code
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""

@@ -43,10 +43,10 @@ def open_space(
                 f"{where}: its search space {visible(recorded)} was passed by a program: pass it "
                 f"again (in Python: space=...)"
             )
-        if reference.file is not None:
+        if reference.is_code:
             text = visible(recorded)
             raise ValueError(
-                f"{where}: its search space is in a file, {text}, which is code and is run only if "
+                f"{where}: its search space is in a {reference.kind}, {text}, which is code and is run only if "
                 f"you name it: add --space {text}, or wherever your copy is (in Python: space=...)"
             )
         try:

@@ -51,7 +51,7 @@ def test_a_simulator_is_searched_by_a_schedule_and_resumed_as_if_never_stopped(t
     search = {"space": POINTS, "evaluator": simulate, "schedule": "asha", "epochs": 9}
     whole = nas.search(**search, trials=30, out=tmp_path / "whole")
     assert whole.objectives.names == ("error",)
-    assert whole.best().scores["error"] == min(t.scores["error"] for t in whole.trials)
+    assert whole.best().scores["error"] == min(t.scores["error"] for t in whole.front)
     assert any(t.proposal.resume_from is not None for t in whole.trials)
     for trial in whole.trials:
         assert [record["number"] for record in trial.curve] == list(range(1, trial.epochs + 1))
@@ -119,7 +119,13 @@ def test_the_weights_of_the_network_are_kept_and_follow_from_the_seed(tmp_path):
         return {"accuracy": 0.5}
 
     space = "nasbench201:channels=4,cells=1"
-    search = {"space": space, "data": "digits", "evaluator": train, "trials": 2}
+    search = {
+        "space": space,
+        "data": "digits",
+        "evaluator": train,
+        "trials": 2,
+        "objectives": "accuracy",
+    }
     run = nas.search(**search, out=tmp_path / "a")
     nas.search(**search, out=tmp_path / "b")
     assert seen[:2] == seen[2:]
@@ -199,14 +205,14 @@ def test_an_estimator_of_ones_own_gives_an_objective_and_a_limit(tmp_path):
 
 
 def test_a_strategy_and_a_schedule_may_be_classes(tmp_path):
-    from nas.schedules.asha import ASHA
+    from nas.schedules.asha import AsynchronousHalving
     from nas.strategies.random_search import RandomSearch
 
     def strategy(candidates, objectives):
         return RandomSearch(candidates, objectives)
 
     def schedule(strategy, candidates, objectives, epochs):
-        return ASHA(strategy, candidates, objectives, epochs, eta=3)
+        return AsynchronousHalving(strategy, candidates, objectives, epochs, eta=3)
 
     search = {"space": POINTS, "evaluator": simulate, "epochs": 9, "trials": 12}
     nas.search(**search, strategy=strategy, schedule=schedule, out=tmp_path / "objects")
