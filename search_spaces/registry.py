@@ -88,6 +88,8 @@ def load(text: str) -> SearchSpace:
         module = user_files.run_file(reference.file, "search space").module
         space = _from_module(module, str(reference.file), reference.variable)
     elif reference.module:
+        if reference.module in names():
+            notation.parse(text)  # refuses a setting without its value
         module = user_files.import_module(reference.module, "search space")
         space = _from_module(module, reference.module, reference.variable)
     else:

@@ -22,6 +22,8 @@ def folder(tmp_path_factory):
         ["search.py", "--trials", "3", "--out", "runs/script"],
         ["reuse_winner.py", "runs/script-winner"],
         ["own_space.py", "--trials", "3"],
+        ["own_pipeline.py", "--trials", "3"],
+        ["own_lightning.py", "--trials", "1", "--epochs", "1"],
         ["compare_strategies.py", *COMPARED, "--space", "mlp:max_layers=1"],
     ],
     ids=lambda arguments: arguments[0],

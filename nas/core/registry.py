@@ -86,7 +86,7 @@ class Registry(Mapping[str, Entry]):
         Raises:
             ValueError: as for `look_up`.
         """
-        if not is_code(text):
+        if not self._is_own_code(text):
             self.look_up(text)
 
     def look_up(self, text: str) -> tuple[Callable[..., Any], dict[str, Scalar]]:
@@ -97,12 +97,16 @@ class Registry(Mapping[str, Entry]):
         Raises:
             ValueError: there is no such name (lists those there are), or it has no such setting.
         """
-        if is_code(text):
+        if self._is_own_code(text):
             return load_file_object(text, self.kind.partition(" ")[2]), {}
         name, settings = notation.parse(text)
         cls = self.load(name)
         notation.check(name, cls, settings)
         return cls, settings
+
+    def _is_own_code(self, text: str) -> bool:
+        """True for a reference to code; a name with a setting that lacks its value is none."""
+        return is_code(text) and text.partition(":")[0] not in self
 
     def load(self, name: str) -> Any:
         """The class with a name.

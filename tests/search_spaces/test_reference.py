@@ -89,11 +89,25 @@ def test_the_parts_of_each_form():
 
 @pytest.mark.parametrize(
     "text",
-    ["fixed:", "fixed:mlp", "fixed:mlp:", "fixed:a.py:b", "a.py", "a.py:b c", "mlp:", "mlp:x"],
+    ["fixed:", "fixed:mlp", "fixed:mlp:", "fixed:a.py:b", "a.py", "a.py:b c", "mlp:"],
 )
 def test_texts_without_a_reading_are_refused_in_one_line(text):
     with pytest.raises(ValueError, match=r"^want [^\n]*, got [^\n]*$"):
         SpaceReference.parse(text)
+
+
+def test_a_module_is_code_and_a_setting_without_its_value_is_refused():
+    reference = SpaceReference.parse("my_package.spaces:space")
+    assert (reference.kind, reference.module, reference.variable) == (
+        "module",
+        "my_package.spaces",
+        "space",
+    )
+    assert str(reference) == "my_package.spaces:space"
+    with pytest.raises(ValueError, match="want mlp:setting=value"):
+        load("mlp:x")
+    with pytest.raises(ValueError, match=r"no_such_package.*cannot be imported"):
+        load("no_such_package.spaces:space")
 
 
 def test_absolute_references_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):
