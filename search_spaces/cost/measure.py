@@ -45,6 +45,7 @@ def count_pass(
     net: nn.Module,
     input_shape: tuple[int, ...],
     before: Callable[[CostCounter], None] = lambda _: None,
+    batch: int = 1,
 ) -> CostCounter:
     """Count the costs of one forward pass of a network on the meta device.
 
@@ -52,8 +53,9 @@ def count_pass(
         net: Network made by `on_meta`.
         input_shape: Shape of one input, without the batch.
         before: Called with the counter before the pass, to install hooks that read it.
+        batch: Inputs in the batch; costs are those of the whole batch.
     """
-    x = torch.empty(1, *input_shape, device="meta")
+    x = torch.empty(batch, *input_shape, device="meta")
     counter = CostCounter(x)
     before(counter)
     with torch.no_grad(), _no_encoder_shortcut(), _AttentionInOneKernel(), counter:

@@ -16,6 +16,7 @@ import trainers
 from nas.estimators.latency.timing import SECONDS, Clock, Latency, Run, measure_in_turn
 
 BACKENDS = ("torch", "onnxruntime")
+LEAST_TIMED = 2e-4  # seconds: shorter calls are timed several at a time
 
 
 def measure(
@@ -85,6 +86,25 @@ def measure_networks(
             for name, (net, shape) in networks.items()
         }
         return measure(runs, inputs, threads=threads, seconds=seconds)
+
+
+def measure_calls(
+    calls: Mapping[str, Callable[[], Any]], device: torch.device, *, seconds: float
+) -> dict[str, Latency]:
+    """Measure short calls in turn, on one thread: each is repeated until the clock can tell.
+
+    Args:
+        calls: Calls by name, which take from microseconds.
+        device: The device that they run on.
+        seconds: Time limit for each.
+    """
+    clock, done = clock_of(device, 1), _synchronization(device)
+    with with_threads(1), torch.inference_mode():
+        counts = {name: _repeats(call, clock[1], done) for name, call in calls.items()}
+        runs = {name: _repeated(call, counts[name], done) for name, call in calls.items()}
+        reference, x = _reference().to(device), torch.zeros(1, 3, 16, 16, device=device)
+        found = measure_in_turn(runs, _bound(reference, x, done), clock=clock, seconds=seconds)
+    return {name: latency.divided(counts[name]) for name, latency in found.items()}
 
 
 def random_batch(shape: tuple[int, ...]) -> Tensor:
@@ -159,6 +179,24 @@ def _bound(run: Callable[[Tensor], Any], x: Tensor, done: Callable[[], None]) ->
         done()
 
     return once
+
+
+def _repeated(call: Callable[[], Any], count: int, done: Callable[[], None]) -> Run:
+    def several() -> None:
+        for _ in range(count):
+            call()
+        done()
+
+    return several
+
+
+def _repeats(call: Callable[[], Any], clock: Clock, done: Callable[[], None]) -> int:
+    """Number of calls that take about `LEAST_TIMED` seconds."""
+    several = _repeated(call, 5, done)
+    several()
+    start = clock()
+    several()
+    return max(1, int(5 * LEAST_TIMED / max(clock() - start, 1e-7)))
 
 
 def _synchronization(device: torch.device) -> Callable[[], None]:

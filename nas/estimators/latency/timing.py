@@ -16,7 +16,7 @@ processes it was 4 to 8 % on the clock of this thread, which stops while another
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import comb
 from statistics import median
@@ -82,6 +82,12 @@ class Latency:
         return (
             f"the machine is too noisy: {self.milliseconds:.3g} ms to within {self.noise:.0%}, and "
             f"the reference network drifted by {self.drift:.0%} (want at most {TOO_NOISY:.0%})"
+        )
+
+    def divided(self, count: int) -> Latency:
+        """The latency of one of `count` equal parts."""
+        return replace(
+            self, median=self.median / count, low=self.low / count, high=self.high / count
         )
 
     def check(self) -> Latency:
