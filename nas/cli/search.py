@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -94,6 +95,16 @@ class GroupedOptions(TyperCommand):
                 formatter.write_dl(records)
 
 
+def _understood(session: Session) -> Iterator[str]:
+    """Yield lines on what will be searched."""
+    from nas.evaluators.factories import data_text
+    from nas.views.terminal.understood import understood_lines
+
+    problem = session.problem
+    data = data_text(problem.data)
+    yield from understood_lines(session.header, session.space, data, problem.estimated)
+
+
 def _run(session: Session, trials: int, console: Console) -> None:
     """Run a search; if it is complete or is stopped, print how to continue it."""
     done, path = len(session.trials), session.path
@@ -102,6 +113,8 @@ def _run(session: Session, trials: int, console: Console) -> None:
             f"{path} is complete: {done} of {trials} trials; a larger --trials continues it"
         )
         return
+    for line in _understood(session):
+        console.print(line)
     if done:
         console.print(f"{path}: {done} of {trials} trials are there; continuing")
     try:

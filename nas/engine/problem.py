@@ -109,8 +109,16 @@ class Problem:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics of a completed trial."""
-        estimated = (metric for estimator in self.estimators for metric in estimator.metrics)
-        return (*self.evaluated, *estimated)
+        return (*self.evaluated, *self._estimated)
+
+    @property
+    def estimated(self) -> tuple[str, ...]:
+        """The names of the metrics that are known before an evaluation."""
+        return tuple(metric.name for metric in self._estimated)
+
+    @property
+    def _estimated(self) -> tuple[Metric, ...]:
+        return tuple(metric for estimator in self.estimators for metric in estimator.metrics)
 
     @property
     def sent(self) -> dict[str, Any]:

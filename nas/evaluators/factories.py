@@ -166,6 +166,15 @@ def load_data(settings: Settings, device: str, objects: Mapping[str, Any]) -> Da
     return data.to(trainers.resolve(device))
 
 
+def data_text(data: Dataset | None) -> str | None:
+    """A line about a data set: examples, kind, shape, classes, splits; None without one."""
+    if data is None:
+        return None
+    import trainers
+
+    return f"{data.name}, {trainers.understood(data)}"
+
+
 def task_of(data: Dataset | None, evaluator: Evaluator | None) -> Task | None:
     """The task of the networks: as the evaluator declares it, else that of the data, if any."""
     if isinstance(evaluator, Shaped) and evaluator.task is not None:

@@ -141,7 +141,16 @@ def run(tmp_path_factory):
     command += ["--epochs", "1", "--max-params", "100000", "--tune", "learning_rate,batch_size"]
     command += ["--out", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stderr.count("\n") == 12  # plain lines, one a trial
+    understood, trials = done.stderr.splitlines()[:-12], done.stderr.splitlines()[-12:]
+    assert [line.split(":")[0] for line in understood] == [
+        *("evaluator", "data", "space", "hyperparameters", "objectives", "limits")
+    ]
+    assert understood[0] == "evaluator: built-in training"
+    assert understood[-2:] == [
+        "objectives: accuracy (maximize), parameters (minimize)",
+        "limits: parameters<=100000 (met before training)",
+    ]
+    assert all(line.startswith("trial ") for line in trials)  # plain lines, one a trial
     assert "trial   11    12/12 " in done.stderr
     assert "front (" in done.stdout
     assert "nas retrain" in done.stdout
@@ -166,7 +175,8 @@ def test_show_as_json(nas, run):
     assert (status, err) == (0, "")
     assert set(document) == {
         *("run", "space", "data", "strategy", "schedule", "seed", "trials", "completed"),
-        *("stopped_early", "failed", "hypervolume", "front", "failures"),
+        *("objectives", "limits", "stopped_early", "violating", "failed", "hypervolume"),
+        *("front", "failures"),
     }
     assert document["trials"] == document["completed"] == 12
     for trial in document["front"]:

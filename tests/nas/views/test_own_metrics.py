@@ -1,0 +1,152 @@
+"""Views, analyses and commands on runs with metrics of the user's own: three objectives, or one."""
+
+import csv
+import io
+import json
+
+import pytest
+
+import nas as toolkit
+from nas.cli.main import main
+from tests.nas.own import alone, three
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run of three objectives with networks, data and a limit; one of an error alone."""
+    folder = tmp_path_factory.mktemp("own")
+    many = toolkit.search(
+        space="mlp",
+        data="digits",
+        evaluator=three,
+        objectives=("f1", "delay", "parameters"),
+        limits=("delay<=5",),
+        strategy="evolution:population=10,tournament=3",
+        trials=40,
+        out=folder / "three",
+    )
+    one = toolkit.search(
+        evaluator=alone,
+        strategy="evolution:population=10,tournament=3",
+        trials=30,
+        out=folder / "alone",
+    )
+    return {"three": many, "alone": one}
+
+
+@pytest.fixture(params=["three", "alone"])
+def run(request, runs):
+    return runs[request.param]
+
+
+@pytest.fixture
+def nas(capfd):
+    def call(*arguments):
+        with pytest.raises(SystemExit) as end:
+            main([str(a) for a in arguments])
+        said = capfd.readouterr()
+        assert end.value.code == 0, said.err
+        return said.out, said.err
+
+    return call
+
+
+def over(run):
+    return [t.number for t in run.trials if run.objectives.violated(t.scores)]
+
+
+def test_a_search_says_what_it_understood_and_shows_each_trial(nas, tmp_path):
+    _, err = nas(
+        *("search", "--evaluator", "tests/nas/own.py:three", "--space", "mlp", "--trials", "3"),
+        *("--data", "digits", "--objectives", "f1,delay,parameters", "--limit", "delay<=5"),
+        *("--limit", "parameters<=100000", "--out", tmp_path / "run"),
+    )
+    lines = err.splitlines()
+    assert lines[0].startswith("evaluator: ")
+    assert lines[0].endswith("tests/nas/own.py:three")
+    assert lines[1].startswith("data: digits, 1,797 examples of images 1×8×8")
+    assert lines[2:6] == [
+        "space: mlp, 43,632 networks",
+        "hyperparameters: lr, kind",
+        "objectives: f1 (maximize), delay (minimize, ms), parameters (minimize)",
+        "limits: delay<=5 (measured), parameters<=100000 (met before training)",
+    ]
+    for trial in toolkit.open_run(tmp_path / "run").trials:
+        (line,) = (line for line in lines if line.startswith(f"trial {trial.number:>4} "))
+        assert f"{trial.scores['f1']:.2%} f1" in line
+        assert f"{trial.scores['delay']:.0f} ms delay" in line
+        assert f"{trial.scores['parameters']:,} parameters" in line
+        assert ("(not delay<=5)" in line) == (trial.scores["delay"] > 5)
+
+
+def test_a_search_without_networks_says_so(nas, tmp_path):
+    out, err = nas(
+        *("search", "--evaluator", "tests/nas/own.py:alone", "--trials", "2"),
+        *("--out", tmp_path / "run"),
+    )
+    assert err.splitlines()[1:5] == [
+        "data: none, the evaluator has its own",
+        "space: none, hyperparameters only",
+        "hyperparameters: lr, deep.layers, kind",
+        "objectives: error (minimize)",
+    ]
+    assert f"nas show {tmp_path / 'run'} " in out
+    assert "nas retrain" not in out
+    assert "nas export" not in out
+
+
+def test_show_has_the_objectives_as_columns_in_80_columns(nas, runs):
+    for name, head in (
+        ("three", ["trial", "f1", "delay,", "ms", "parameters", "seconds", "architecture"]),
+        ("alone", ["trial", "error", "seconds", "hyperparameters"]),
+    ):
+        run = runs[name]
+        out, _ = nas("show", run.path)
+        lines = out.splitlines()
+        table = lines.index(next(line for line in lines if line.startswith("front (")))
+        assert lines[table + 1].split() == head
+        assert all(len(line) <= 80 for line in lines if str(run.path) not in line)
+        first = run.front[0]
+        cells = lines[table + 2].split()[: len(run.objectives.names) + 1]
+        assert cells[0] == str(first.number)
+        assert cells[1] == run.objectives.first.text(first.scores[run.objectives.first.name])
+        said = f"never on the front: {len(over(run))} trials not delay<=5"
+        assert (said in out) == bool(over(run))
+
+
+def test_show_as_json_has_objectives_limits_and_scores(nas, run):
+    document = json.loads(nas("show", run.path, "--json")[0])
+    assert [o["name"] for o in document["objectives"]] == list(run.objectives.names)
+    assert document["violating"] == len(over(run))
+    assert document["limits"] == [str(c) for c in run.objectives.constraints]
+    for item in document["front"]:
+        assert item["scores"] == run.trial(item["number"]).scores
+        assert item["number"] not in over(run)
+
+
+def test_show_a_trial_tells_its_metrics_limits_and_gain(nas, run):
+    first = run.objectives.first
+    for trial in (run.best(), *(run.trial(n) for n in over(run)[:1])):
+        out, _ = nas("show", run.path, trial.number)
+        assert all(len(line) <= 80 for line in out.splitlines())
+        assert out.startswith(f"trial {trial.number}: {first.words(trial.scores[first.name])}, ")
+        assert ("not delay<=5" in out.splitlines()[0]) == (trial.number in over(run))
+        document = json.loads(nas("show", run.path, trial.number, "--json")[0])
+        assert document["violates"] == [str(c) for c in run.objectives.violated(trial.scores)]
+        if document["gain"] is not None:
+            before, after = (
+                run.trial(n).scores[first.name] for n in (document["parent"], trial.number)
+            )
+            better = after > before if first.direction == "maximize" else after < before
+            assert (document["gain"] > 0) == better
+
+
+def test_csv_has_the_metrics_of_the_run(nas, run):
+    rows = list(csv.DictReader(io.StringIO(nas("show", run.path, "--csv")[0])))
+    names = [metric.name for metric in run.header.metrics]
+    assert list(rows[0])[4 : 4 + len(names)] == names
+    for row, trial in zip(rows, run.trials, strict=True):
+        assert {name: float(row[name]) for name in names} == trial.scores
+        assert row["violates"] == " ".join(map(str, run.objectives.violated(trial.scores)))
+        if row["on_front"] == "1":
+            assert not row["violates"]
