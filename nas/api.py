@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nas.core.trial import Trial
 from nas.engine.observers import Observer
-from nas.engine.problem import OBJECTS
+from nas.engine.problem import LISTS, OBJECTS
 from nas.engine.session import Session
 from nas.runs import options
 from nas.runs import run as runs
@@ -83,6 +83,8 @@ def search(
     label_smoothing: float | None = None,
     augmentation: float | None = None,
     dropout: float | None = None,
+    loss: Any = "cross_entropy",
+    metric: Any = (),
     device: str = "auto",
     threads: int = 1,
     workers: int | Literal["auto"] = 1,
@@ -144,6 +146,11 @@ def search(
         label_smoothing: Share of the target spread over all classes. Default: 0.1.
         augmentation: Strength of data augmentation, 0 to 1. Default: 0.5.
         dropout: Dropout rate before the last linear layer. Default: 0.0.
+        loss: Loss of the built-in training: cross_entropy, or a function of your own from outputs
+            and targets to losses, as path/to/file.py:function.
+        metric: Metric of your own of the built-in training, as path/to/file.py:function from all
+            outputs and targets of the validation split to a number. As an objective it has the name
+            of the function and a direction, as in f_beta:max. May be given several times.
         recipe: Other fields of the training recipe, such as `averaging=0.9`.
         device: Device to train on: auto, cpu, cuda or cuda:N.
         threads: Torch threads of each trial on the CPU; they affect the last digits of scores.
@@ -214,12 +221,12 @@ def _take_objects(known: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in OBJECTS:
         value = known.get(name)
-        many = value if name == "estimators" and isinstance(value, list | tuple) else [value]
+        many = value if name in LISTS and isinstance(value, list | tuple) else [value]
         if all(one is None or isinstance(one, str | Path) for one in many):
             continue
         texts = [str(one) if isinstance(one, str | Path) else _text_of(one, name) for one in many]
-        found[name] = list(many) if name == "estimators" else value
-        known[name] = texts if name == "estimators" else texts[0]
+        found[name] = list(many) if name in LISTS else value
+        known[name] = texts if name in LISTS else texts[0]
     return found
 
 

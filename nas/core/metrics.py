@@ -171,8 +171,14 @@ def _known(*metrics: Metric) -> dict[str, Metric]:
 METRICS: dict[str, Metric] = _known(
     Metric("accuracy", "maximize", 0, 1),
     Metric("loss", "minimize", unit="nats"),
-    Metric("f1_macro", "maximize", 0, 1),
+    Metric("top5_accuracy", "maximize", 0, 1),
     Metric("balanced_accuracy", "maximize", 0, 1),
+    Metric("f1_macro", "maximize", 0, 1),
+    Metric("f1_weighted", "maximize", 0, 1),
+    Metric("precision_macro", "maximize", 0, 1),
+    Metric("recall_macro", "maximize", 0, 1),
+    Metric("mcc", "maximize", -1, 1),  # Matthews' correlation coefficient
+    Metric("roc_auc_macro", "maximize", 0, 1),
     Metric("parameters", "minimize", 0),
     Metric("macs", "minimize", 0),  # multiply-accumulates for one input
     Metric("peak_activation_bytes", "minimize", 0, unit="bytes"),  # for one input, float32

@@ -21,9 +21,11 @@ from search_spaces import SearchSpace, SpaceReference, Struct, Task
 from search_spaces.user_files import is_code, load_file_object, split
 
 if TYPE_CHECKING:
-    from trainers import Dataset
+    from trainers import Classification, Dataset
 
-OBJECTS = ("space", "data", "evaluator", "estimators", "strategy", "schedule")  # may be given
+SENT = ("space", "evaluator", "loss", "metric")  # to other processes, by value
+OBJECTS = (*SENT, "data", "estimators", "strategy", "schedule")  # that a program may pass
+LISTS = ("estimators", "metric")  # of them, those with any number of objects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,7 @@ class Problem:
         task: The task of the networks; None if it is not known.
         device: The device to train on; "cuda" for all GPUs.
         evaluator: The user's evaluator; None for the built-in training.
+        learned: Loss and metrics of the built-in training; None for a user's evaluator.
         estimators: Estimators of metrics that are known before an evaluation.
         evaluated: The metrics of the evaluator.
         joint: The configurations that may be proposed.
@@ -53,6 +56,7 @@ class Problem:
     task: Task | None
     device: str
     evaluator: Evaluator | None
+    learned: Classification | None
     estimators: tuple[Estimator, ...]
     evaluated: tuple[Metric, ...]
     joint: JointSpace
@@ -75,6 +79,7 @@ class Problem:
         code = _code(settings, objects)
         space = objects.get("space") or settings.load_space(code.get("space"))
         evaluator = factories.load_evaluator(settings, objects, code)
+        learned = factories.load_learned(settings, objects, code)
         data = factories.load_data(settings, settings.device, objects)
         where = training.resolve(settings.device) if data is None else data.device
         any_of_its_kind = settings.device in ("auto", where.type)
@@ -88,6 +93,8 @@ class Problem:
         evaluated = _evaluated(settings, evaluator, estimated)
         known = _each_once(evaluated, estimated)
         objectives = Objectives.parse(settings.objectives, known, settings.constraints)
+        if unknown := [name for name in objectives.names if name not in known]:
+            raise ValueError(f"objectives: want some of {', '.join(known)}, got {unknown[0]!r}")
         for constraint in objectives.constraints:
             if constraint.metric not in known:
                 raise ValueError(f"limit: want some of {', '.join(known)}, got {constraint}")
@@ -100,6 +107,7 @@ class Problem:
             task=task,
             device=device,
             evaluator=evaluator,
+            learned=learned,
             estimators=estimators,
             evaluated=evaluated,
             joint=joint,
@@ -123,7 +131,7 @@ class Problem:
     @property
     def sent(self) -> dict[str, Any]:
         """The objects that other processes are sent by value."""
-        found = {n: self.objects[n] for n in ("space", "evaluator") if n in self.objects}
+        found = {name: self.objects[name] for name in SENT if name in self.objects}
         if "data" in self.objects and self.data is not None:
             found["data"] = self.data.to("cpu")
         return found
@@ -158,6 +166,8 @@ def _absolute(settings: Settings) -> Settings:
         data=str(path.absolute()) if path.exists() else settings.data,
         evaluator=absolute(settings.evaluator),
         estimators=tuple(map(absolute, settings.estimators)),
+        loss=absolute(settings.loss),
+        metric=tuple(map(absolute, settings.metric)),
         strategy=absolute(settings.strategy),
         schedule=absolute(settings.schedule),
     )
@@ -181,11 +191,13 @@ def _code(settings: Settings, objects: Mapping[str, Any]) -> dict[str, str]:
         found["space"] = digest(file)
     else:
         add("space", settings.space, objects.get("space"))
-    for name in ("evaluator", "strategy", "schedule"):
+    for name in ("evaluator", "strategy", "schedule", "loss"):
         add(name, getattr(settings, name), objects.get(name))
-    given = objects.get("estimators") or [None] * len(settings.estimators)
-    for number, (text, one) in enumerate(zip(settings.estimators, given, strict=True)):
-        add(f"estimators.{number}", text, None if isinstance(one, str) else one)
+    for name in LISTS:
+        texts = getattr(settings, name)
+        given = objects.get(name) or [None] * len(texts)
+        for number, (text, one) in enumerate(zip(texts, given, strict=True)):
+            add(f"{name}.{number}", text, None if isinstance(one, str) else one)
     return found
 
 
@@ -241,9 +253,9 @@ def _evaluated(
 ) -> tuple[Metric, ...]:
     """The metrics of the evaluator: as it declares them, or all that nobody estimates."""
     if evaluator is None:
-        from nas.evaluators.training import METRICS as TRAINED
+        from nas.evaluators.training_task import metrics_of
 
-        return TRAINED
+        return metrics_of(settings)
     if evaluator.metrics:
         return tuple(evaluator.metrics)
     known = {metric.name: metric for metric in estimated}

@@ -240,6 +240,7 @@ class Session:
             self.space,
             problem.data,
             loaded=problem.evaluator,
+            learned=problem.learned,
             metrics=problem.evaluated,
             device=self._device_name(),
             checkpoints=checkpoints,

@@ -17,7 +17,7 @@ from search_spaces import SearchSpace, Task
 from search_spaces.user_files import load_file_object
 
 if TYPE_CHECKING:
-    from trainers import Dataset
+    from trainers import Classification, Dataset
 
 FOLDER = "evaluator"  # of the run, for files of a user's evaluator
 
@@ -39,7 +39,7 @@ def blueprint(
         settings: Settings of the search.
         checkpoints: The folder for weights.
         device: "cuda" for all GPUs in turn, or one device.
-        metrics: The metrics that a user's evaluator has to return.
+        metrics: The metrics that the evaluator has to return.
         digests: SHA-256 of the user's files, by the setting that names them.
         objects: Objects that are sent by value instead of being made from the settings, by setting:
             a `SearchSpace`, a `Dataset`, an evaluator.
@@ -72,12 +72,14 @@ def evaluator_from(
     device = _device_of(slot, device)
     space = given.get("space") or chosen.load_space(digests.get("space"))
     loaded = load_evaluator(chosen, given, digests)
+    learned = load_learned(chosen, given, digests)
     data = load_data(chosen, device, given)
     return make(
         chosen,
         space,
         data,
         loaded=loaded,
+        learned=learned,
         metrics=tuple(map(Metric.from_dict, metrics)),
         device=device,
         checkpoints=Path(checkpoints),
@@ -90,6 +92,7 @@ def make(
     data: Dataset | None,
     *,
     loaded: Evaluator | None,
+    learned: Classification | None,
     metrics: tuple[Metric, ...],
     device: str,
     checkpoints: Path,
@@ -101,7 +104,8 @@ def make(
         space: The search space.
         data: The data set, on the device; None if a user's evaluator has its own.
         loaded: The user's evaluator; None for the built-in training.
-        metrics: The metrics that a user's evaluator has to return.
+        learned: Loss and metrics of the built-in training; None for a user's evaluator.
+        metrics: The metrics that the evaluator has to return.
         device: The device to train on.
         checkpoints: The folder for weights.
     """
@@ -110,7 +114,13 @@ def make(
 
         assert data is not None
         return Training(
-            space, data, fixed=settings.recipe, seed=settings.seed, checkpoints=checkpoints
+            space,
+            data,
+            fixed=settings.recipe,
+            seed=settings.seed,
+            checkpoints=checkpoints,
+            metrics=metrics,
+            learned=learned,
         )
     workspace = Workspace(
         space=space,
@@ -140,6 +150,21 @@ def load_evaluator(
     if found is None:
         found = load_file_object(name, "evaluator", digests.get("evaluator"))
     return as_evaluator(found, name)
+
+
+def load_learned(
+    settings: Settings, objects: Mapping[str, Any], digests: Mapping[str, str]
+) -> Classification | None:
+    """The loss and the metrics of the built-in training; None for a user's evaluator.
+
+    Raises:
+        ValueError: one of the user's own cannot be loaded, or is no function.
+    """
+    if settings.evaluator != TRAINING:
+        return None
+    from nas.evaluators.training_task import load_task
+
+    return load_task(settings, objects, digests)
 
 
 def load_data(settings: Settings, device: str, objects: Mapping[str, Any]) -> Dataset | None:

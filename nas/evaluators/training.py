@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,23 +13,23 @@ import torch
 from torch import nn
 
 import trainers
-from nas.core import metrics as known
 from nas.core.configuration import Configuration
 from nas.core.failure import EvaluationFailed, Failure
 from nas.core.hyperparameters import recipe_fields
+from nas.core.metrics import Metric
 from nas.core.proposal import Proposal
 from nas.core.trial import checkpoint_name, paused_name
 from nas.estimators import training_demand
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators.job import Job
+from nas.evaluators.training_task import ALWAYS
 from nas.runs.atomic_io import is_full
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Dataset, Diverged, Epoch, Recipe, memory
+from trainers import Classification, Dataset, Diverged, Epoch, Recipe, memory
 from trainers.checkpoints import pausing
 from trainers.checkpoints import weights as checkpoint
 from trainers.loop import precision
 
-METRICS = (known.METRICS["accuracy"], known.METRICS["loss"])  # of the validation split
 MOST_PARTS = 4  # that a batch which does not fit in memory is divided into
 
 
@@ -132,6 +132,8 @@ class Training:
         seed: Seed of the search. With the number of the trial that started the network it seeds
             weights, order and augmentation.
         checkpoints: Folder for the weights of every completed trial; None keeps none.
+        metrics: The metrics to return, those of `learned`.
+        learned: The loss and the metrics; None for cross-entropy with accuracy and loss.
     """
 
     def __init__(
@@ -142,8 +144,11 @@ class Training:
         fixed: Mapping[str, Any],
         seed: int,
         checkpoints: Path | None = None,
+        metrics: tuple[Metric, ...] = ALWAYS,
+        learned: Classification | None = None,
     ) -> None:
-        self.metrics = METRICS
+        self.metrics = metrics
+        self._learned = learned or Classification()
         self._space = space
         self._data = data
         self._task = task_of(data)
@@ -182,7 +187,7 @@ class Training:
             work = _Work(recipe, work.seed, parts)
             memory.release()
             failure = self._attempt(work, job)
-        job.curve = [_record(epoch) for epoch in work.curve]
+        job.curve = [_record(epoch, self._learned.metrics) for epoch in work.curve]
         job.measured |= {
             "epoch_seconds": [round(e.seconds, 4) for e in work.curve[work.start_epoch :]],
             **({"restarted": work.restarted} if work.restarted else {}),
@@ -192,7 +197,7 @@ class Training:
         }
         if failure is not None:
             raise EvaluationFailed(failure)
-        return dict(work.curve[-1].metrics)
+        return {name: work.curve[-1].metrics[name] for name in self._learned.metrics}
 
     def _attempt(self, work: _Work, job: Job) -> Failure | None:
         """Train and save the weights, if they are kept; return the failure, if any."""
@@ -225,6 +230,7 @@ class Training:
             done=work.start_epoch,
             micro_batches=work.micro_batches,
             computed=work.computed,
+            task=self._learned,
         ):
             work.curve.append(epoch)
             if epoch.number == last:
@@ -252,6 +258,8 @@ class Training:
             curve, parts = pausing.restore(work.net, work.optimizer, state)
             if len(curve) != proposal.start_epoch:
                 raise ValueError(f"want {proposal.start_epoch} epochs trained, got {len(curve)}")
+            if missing := set(self._learned.metrics) - curve[-1].metrics.keys():
+                raise ValueError(f"want the metric {min(missing)}, got none")
             work.curve, work.start_epoch = curve, len(curve)
             work.micro_batches = max(work.micro_batches, parts)  # as before the pause
         except ValueError as error:
@@ -282,12 +290,12 @@ def test_accuracy(net: nn.Module, data: Dataset) -> float:
     return trainers.accuracy(net, data.test, data)
 
 
-def _record(epoch: Epoch) -> dict[str, float]:
+def _record(epoch: Epoch, metrics: Iterable[str]) -> dict[str, float]:
     """An epoch as the journal holds it: without its seconds, which are measured."""
     return {
         "number": epoch.number,
         "train_loss": epoch.train_loss,
-        **epoch.metrics,
+        **{name: epoch.metrics[name] for name in metrics},
         "learning_rate": epoch.learning_rate,
     }
 

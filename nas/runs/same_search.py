@@ -32,15 +32,16 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
         if before.space_sha256 != now.space_sha256:
             raise ValueError(changed(mine.space, path))
         theirs = replace(theirs, space=mine.space)
-    for name in ("evaluator", "strategy", "schedule"):
+    for name in ("evaluator", "strategy", "schedule", "loss"):
         if is_code(given := getattr(theirs, name)):
             _require_same(name, given, getattr(mine, name), now, before, path)
             theirs = replace(theirs, **{name: getattr(mine, name)})
-    if len(mine.estimators) == len(theirs.estimators):
-        pairs = zip(theirs.estimators, mine.estimators, strict=True)
-        for number, (recorded, text) in enumerate(pairs):
-            _require_same(f"estimators.{number}", recorded, text, now, before, path)
-        theirs = replace(theirs, estimators=mine.estimators)
+    for name in ("estimators", "metric"):
+        texts, recorded = getattr(mine, name), getattr(theirs, name)
+        if len(texts) == len(recorded):
+            for number, (was, text) in enumerate(zip(recorded, texts, strict=True)):
+                _require_same(f"{name}.{number}", was, text, now, before, path)
+            theirs = replace(theirs, **{name: texts})
     same_data = before.fingerprint == now.fingerprint
     if same_data:
         theirs = replace(theirs, data=mine.data)
@@ -65,6 +66,6 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
 def _require_same(
     name: str, recorded: str, text: str, now: Header, before: Header, path: Path
 ) -> None:
-    kind = name.partition(".")[0].removesuffix("s")
+    kind = "estimator" if name.startswith("estimators.") else name.partition(".")[0]
     given = Reference(text, now.code.get(name)) if is_code(text) else None
     require_same(Reference(recorded, before.code.get(name)), given, kind, path)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # late: options are declared without importing what they sele
     from search_spaces import Limits, SearchSpace
 
 TRAINING = "training"  # the built-in evaluator
+CROSS_ENTROPY = "cross_entropy"  # its loss, unless there is a user's own
 NO_DATA = "none"
 MOST_EPOCHS = 5_000  # of one trial: its curve is one line of the journal
 
@@ -199,6 +200,23 @@ class Settings:
         "before training; a trial over another limit is recorded, but never on the front. May be "
         "given several times.",
     )
+    loss: str = setting(
+        option.OBJECT,
+        default=CROSS_ENTROPY,
+        check=schema.text(4_096),
+        group="Training",
+        help="Loss of the built-in training: cross_entropy, or a function of your own from outputs and "
+        "targets to losses, as path/to/file.py:function.",
+    )
+    metric: tuple[str, ...] = setting(
+        option.OBJECTS,
+        default=(),
+        check=schema.items(schema.text(4_096), most=100),
+        group="Training",
+        help="Metric of your own of the built-in training, as path/to/file.py:function from all outputs "
+        "and targets of the validation split to a number. As an objective it has the name of the function and a "
+        "direction, as in f_beta:max. May be given several times.",
+    )
     recipe: Mapping[str, Any] = setting(
         option.FIELDS,
         default={},
@@ -241,6 +259,11 @@ class Settings:
             hyperparameters.tree(self.tune, self.recipe)
             if self.data == NO_DATA:
                 raise ValueError("data: want data for the built-in training, got none")
+        elif self.loss != CROSS_ENTROPY or self.metric:
+            name = "metric" if self.metric else "loss"
+            raise ValueError(
+                f"{name}: it is for the built-in training, and the evaluator is {self.evaluator}"
+            )
         elif self.tune:
             raise ValueError(
                 "tune: want none with an evaluator of your own, which declares its hyperparameters; "
@@ -254,7 +277,7 @@ class Settings:
     @property
     def is_open(self) -> bool:
         """True if code of a user's own may have metrics that the toolkit does not know."""
-        return self.evaluator != TRAINING or bool(self.estimators)
+        return self.evaluator != TRAINING or bool(self.estimators or self.metric)
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:

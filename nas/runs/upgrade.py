@@ -21,7 +21,13 @@ _SETTINGS = {"window": "max_pending", "first": "warm_start"}  # names up to sche
 _HEADER = {"largest": "hypervolume_reference"}
 _TRIAL = {"continues": "resume_from", "done": "start_epoch"}
 _RECIPE = {"mirror": "flip"}
-_OPENED = {"evaluator": "training", "estimators": [], "limits": []}  # settings since schema 5
+_OPENED = {  # settings since schema 5
+    "evaluator": "training",
+    "loss": "cross_entropy",
+    "estimators": [],
+    "limits": [],
+    "metric": [],
+}
 _SCORED = ("accuracy", "parameters", "macs")  # of every completed trial up to schema 4
 
 

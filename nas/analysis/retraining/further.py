@@ -26,6 +26,7 @@ from nas.executors import guarded
 from nas.runs.journal import Journal
 from nas.runs.lock import writing
 from nas.runs.run import Run
+from search_spaces.user_files import is_code
 
 if TYPE_CHECKING:
     from nas.evaluators.training import Training
@@ -143,6 +144,11 @@ class FurtherTrainings:
         from nas.evaluators import training
 
         run, settings = self._run, self._run.settings
+        if own := [text for text in (settings.evaluator, settings.loss) if is_code(text)]:
+            raise ValueError(
+                f"{run.path}: its networks learn by code of the user's own ({own[0]}), which only a "
+                f"search runs: they cannot be trained again"
+            )
         data = training.load_data(
             settings.data,
             seed=settings.data_seed,

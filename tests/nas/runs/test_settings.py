@@ -75,6 +75,8 @@ DRAWN = {
         tuple
     ),
     "estimators": st.sampled_from([(), ("mine.py:latency", "package.module:energy")]),
+    "loss": st.sampled_from(["cross_entropy", "mine.py:focal", "package.module:focal"]),
+    "metric": st.sampled_from([(), ("mine.py:f_beta", "package.module:kappa")]),
     "evaluator": st.sampled_from(["training", "mine.py:train", "package.module:train"]),
 }
 
@@ -90,6 +92,7 @@ def all_settings(draw):
         tune = [name for name in tune if name != "momentum"]
     if found.get("evaluator", "training") != "training":  # it has hyperparameters of its own
         recipe, tune = {k: v for k, v in recipe.items() if k == "epochs"}, []
+        found = {name: value for name, value in found.items() if name not in ("loss", "metric")}
     names = hyperparameters.parse_names(",".join(tune))
     return Settings(**found, recipe=recipe, tune=names)
 

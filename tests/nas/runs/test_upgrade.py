@@ -20,7 +20,7 @@ def older(run, path, schema):
     """Write a run as an earlier version did."""
     header = run.header.to_dict() | {"schema": schema}
     settings = header["settings"]
-    for name in ("evaluator", "estimators", "limits"):
+    for name in ("evaluator", "estimators", "limits", "loss", "metric"):
         del settings[name]
     for name in ("task", "metrics", "hyperparameters", "code"):
         del header[name]

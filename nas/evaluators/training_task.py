@@ -1,0 +1,78 @@
+"""The task of the built-in training: what a search asks of it, and a user's loss and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nas.core.metrics import METRICS, Metric, parse_metric
+from nas.runs.settings import CROSS_ENTROPY, Settings
+from search_spaces.user_files import load_file_object
+from trainers import Classification
+from trainers.tasks import classification
+
+ALWAYS = (METRICS["accuracy"], METRICS["loss"])  # of the validation split
+
+
+def metrics_of(settings: Settings) -> tuple[Metric, ...]:
+    """The metrics that the built-in training returns.
+
+    They are accuracy and loss, those of `trainers.tasks.classification` that are an objective or
+    have a limit, and the user's own. One of the user's own has the direction that the objectives or
+    a limit give it; otherwise it is to maximize.
+
+    Raises:
+        ValueError: two metrics have the same name, or an objective has no direction.
+    """
+    found = {metric.name: metric for metric in ALWAYS}
+    own = [text.rpartition(":")[2] for text in settings.metric]
+    if twice := [name for name in own if name in found or own.count(name) > 1]:
+        raise ValueError(f"metric {twice[0]}: the name is taken; rename the function")
+    for text in settings.objectives:
+        name = text.partition(":")[0].strip()
+        if name in own or name in classification.METRICS:
+            try:
+                found[name] = parse_metric(text)
+            except ValueError as error:
+                raise ValueError(f"objectives: {error}") from None
+    for constraint in settings.constraints:
+        name = constraint.metric
+        if name in own or name in classification.METRICS:
+            unknown = Metric(name, "maximize" if constraint.sign == ">=" else "minimize")
+            found.setdefault(name, METRICS.get(name, unknown))
+    return tuple({**found, **{name: found.get(name, Metric(name)) for name in own}}.values())
+
+
+def load_task(
+    settings: Settings, objects: Mapping[str, Any], digests: Mapping[str, str]
+) -> Classification:
+    """The loss and the metrics of a search; files of the user's own are run.
+
+    Args:
+        settings: Settings of the search.
+        objects: Objects of the program, by the setting that they stand for.
+        digests: SHA-256 of the user's files, by the setting that names them.
+
+    Raises:
+        ValueError: one cannot be loaded or is no function, or a name has two meanings.
+    """
+
+    def load(kind: str, text: str, given: object, digest: str | None) -> Any:
+        found = load_file_object(text, kind, digest) if isinstance(given, str) else given
+        if not callable(found) or isinstance(found, type):
+            got = f"the class {found.__name__}" if isinstance(found, type) else repr(found)[:80]
+            raise ValueError(f"{kind} {text}: want a function of outputs and targets, got {got}")
+        return found
+
+    loss = None
+    if settings.loss != CROSS_ENTROPY:
+        given = objects.get("loss", settings.loss)
+        loss = load("loss", settings.loss, given, digests.get("loss"))
+    functions = {
+        text.rpartition(":")[2]: load("metric", text, given, digests.get(f"metric.{number}"))
+        for number, (text, given) in enumerate(
+            zip(settings.metric, objects.get("metric", settings.metric), strict=True)
+        )
+    }
+    names = tuple(metric.name for metric in metrics_of(settings))
+    return Classification(metrics=names, loss=loss, functions=functions)
