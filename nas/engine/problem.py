@@ -179,12 +179,13 @@ def _code(settings: Settings, objects: Mapping[str, Any]) -> dict[str, str]:
 
     def add(name: str, text: str, given: object) -> None:
         kind = name.partition(".")[0]
-        if given is not None:
-            sha256 = describe(given, kind).sha256
-        else:
-            sha256 = named(text, kind).sha256 if is_code(text) else None
-        if sha256 is not None:
-            found[name] = sha256
+        if given is None and not is_code(text):
+            return
+        reference = named(text, kind) if given is None else describe(given, kind)
+        if reference.sha256 is not None:
+            found[name] = reference.sha256
+        if reference.definition is not None:
+            found[f"{name}.definition"] = reference.definition
 
     file = SpaceReference.parse(settings.space).file
     if objects.get("space") is None and file is not None:

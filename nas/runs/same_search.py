@@ -29,7 +29,8 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
         _require_same("space", theirs.space, mine.space, now, before, path)
         theirs = replace(theirs, space=mine.space)
     elif here.same_but_for_place(there):
-        if before.space_sha256 != now.space_sha256:
+        began = _reference("space", theirs.space, before)
+        if not began.is_same(_reference("space", mine.space, now)):
             raise ValueError(changed(mine.space, path))
         theirs = replace(theirs, space=mine.space)
     for name in ("evaluator", "strategy", "schedule", "loss"):
@@ -67,5 +68,9 @@ def _require_same(
     name: str, recorded: str, text: str, now: Header, before: Header, path: Path
 ) -> None:
     kind = "estimator" if name.startswith("estimators.") else name.partition(".")[0]
-    given = Reference(text, now.code.get(name)) if is_code(text) else None
-    require_same(Reference(recorded, before.code.get(name)), given, kind, path)
+    given = _reference(name, text, now) if is_code(text) else None
+    require_same(_reference(name, recorded, before), given, kind, path)
+
+
+def _reference(name: str, text: str, header: Header) -> Reference:
+    return Reference(text, header.code.get(name), header.code.get(f"{name}.definition"))

@@ -19,7 +19,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
@@ -42,10 +42,13 @@ class Reference:
         text: Its text, with an absolute path.
         sha256: SHA-256 of its file, or of the object itself if no file defines it; None for a
             module without a file.
+        definition: SHA-256 of the object itself, for one of the script that runs: other lines of
+            the script may change, such as the number of trials that it asks for.
     """
 
     text: str
     sha256: str | None
+    definition: str | None = None
 
     @property
     def by_value(self) -> bool:
@@ -61,9 +64,10 @@ class Reference:
         """Tell whether both are one object with the same definition; its file may have moved."""
         if self.by_value or other.by_value:
             return self.by_value == other.by_value and self.sha256 == other.sha256
-        if self.sha256 is None:
+        if self.sha256 is None or self.name != other.name:
             return self == other
-        return (self.name, self.sha256) == (other.name, other.sha256)
+        same_definition = self.definition is not None and self.definition == other.definition
+        return self.sha256 == other.sha256 or same_definition
 
 
 def named(text: str, kind: str) -> Reference:
@@ -103,7 +107,10 @@ def describe(value: object, kind: str) -> Reference:
     for module in _modules_of(value):
         name = _name_in(module, value)
         if name:
-            return _reference(module, name, kind)
+            reference = _reference(module, name, kind)
+            if module.__name__ == _HERE:
+                return replace(reference, definition=digest_of(value))
+            return reference
     own = getattr(value, "__name__", type(value).__name__)
     return Reference(f"{PASSED}:{own.strip('<>')}", digest_of(value))
 

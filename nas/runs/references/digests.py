@@ -2,7 +2,7 @@
 
 A function counts by its compiled code, its defaults, and the variables that it reads; an instance by
 its class and what pickle would store of it; arrays and tensors by their contents; all that an
-installed package defines by its name. The digest is the same in every process of one minor version
+installed package defines by its name, and a module of the user's own by its source. The digest is the same in every process of one minor version
 of Python. Line numbers, comments and names of files do not count.
 
 What a function itself changes does not count either, or nobody could resume in the process that
@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import _lru_cache_wrapper
 from hashlib import sha256
+from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -73,7 +74,7 @@ class _Digests:
         if isinstance(value, CodeType):
             return self._code(value)
         if isinstance(value, ModuleType):
-            return "module", [value.__name__.encode()]
+            return "module", [value.__name__.encode(), _contents(value)]
         if isinstance(value, CellType):
             return "cell", self._cell(value)
         if isinstance(value, MethodType):
@@ -153,6 +154,15 @@ def _array(value: Any) -> tuple[str, Iterable[bytes]] | None:
     if numpy is not None and type(value) is numpy.ndarray and not value.dtype.hasobject:
         return "array", [f"{value.dtype.descr} {value.shape}".encode(), value.tobytes()]
     return None
+
+
+def _contents(module: ModuleType) -> bytes:
+    """The source of a module of the user's own; nothing of an installed one."""
+    file = None if is_installed(module) else getattr(module, "__file__", None)
+    try:
+        return b"" if file is None else Path(file).read_bytes()
+    except OSError:
+        return b""
 
 
 def _names(code: CodeType, *operations: str) -> list[str]:

@@ -163,10 +163,14 @@ def test_a_function_of_a_script(guard, tmp_path, capfd, monkeypatch):
     assert status == 0, errors
     status, lines, errors = run("script.py", search="2 8 ray")
     assert (status, len(lines)) == (0, 8), errors
-    (tmp_path / "script.py").write_text(SCRIPT.replace("GUARD", guard).replace("2.0", "3.0"))
+    content = (tmp_path / "script.py").read_text()
+    (tmp_path / "script.py").write_text(content.replace("int(trials)", "1 + int(trials)"))
+    status, lines, errors = run("script.py", search="1 8 in-process")
+    assert (status, len(lines)) == (0, 9), errors
+    (tmp_path / "script.py").write_text(content.replace("2.0", "3.0"))
     status, lines, errors = run("script.py", search="1 9 in-process")
     assert status == 1
-    assert "script.py:space has changed since the run began" in errors.splitlines()[-1]
+    assert "script.py:train has changed since the run began" in errors.splitlines()[-1]
 
 
 CELLS = """

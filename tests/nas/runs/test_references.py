@@ -165,6 +165,18 @@ def test_resuming_wants_the_same_object(tmp_path):
         require_same(train, named(f"{first}:train", "evaluator"), "evaluator", where)
 
 
+def test_other_lines_of_a_script_may_change(tmp_path):
+    """Such as the number of trials that it asks for."""
+    began, other_lines, other = (
+        Reference("script.py:train", sha256, definition)
+        for sha256, definition in [("1", "a"), ("2", "a"), ("3", "b")]
+    )
+    require_same(began, other_lines, "evaluator", tmp_path)
+    for changed in (other, named(f"{HERE}:train", "evaluator")):
+        with pytest.raises(ValueError, match="train has changed since the run began"):
+            require_same(began, changed, "evaluator", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -241,6 +253,22 @@ def test_variables_that_a_function_reads_count(monkeypatch):
     assert digest_of(train) == before
 
 
+def test_a_module_of_the_users_own_counts(tmp_path, monkeypatch):
+    file = tmp_path / "a_module_of_mine.py"
+    file.write_text("one = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    import a_module_of_mine
+
+    def train(job):
+        return a_module_of_mine.one
+
+    before = digest_of(train)
+    assert digest_of(train) == before
+    file.write_text("one = 2")
+    assert digest_of(train) != before
+    del sys.modules["a_module_of_mine"]
+
+
 def test_what_a_function_changes_does_not_count():
     """Else the process that began a run could not resume it."""
     seen, best, calls = [], {}, 0
@@ -281,7 +309,7 @@ def test_searching_a_space_changes_no_digest():
 
 
 IN_ANOTHER_PROCESS = """
-import numpy, torch
+import numpy
 from nas.runs.references.digests import digest_of
 def make(factor):
     words = {"a", "b", "c", "d"}
@@ -290,11 +318,10 @@ def make(factor):
             return factor
         return {"f1": words}
     return train
-class Mine(torch.nn.Module):
+class Mine(dict):
     names = frozenset(("p", "q", "r"))
-    def forward(self, x): return super().forward(x)
-torch.manual_seed(0)
-for value in (make(1), make(numpy.ones(2)), make(torch.ones(2)), Mine, Mine(),
+    def get(self, x): return super().get(x)
+for value in (make(1), make(numpy.ones(2)), numpy.ones(2), Mine, Mine(a=1),
               {"x", "y", "z"}, lambda job: [n for n in job if n in ("a", "b")]):
     print(digest_of(value))
 """
