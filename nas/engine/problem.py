@@ -1,4 +1,4 @@
-"""What a search evaluates: space, data, evaluator, estimators, and the metrics they give."""
+"""The problem of a search: its space, data, evaluator and estimators, and their metrics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LISTS = ("estimators", "metric")  # of them, those with any number of objects
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What a search evaluates.
+    """The space, the data, the evaluator and the estimators of a search.
 
     Attributes:
         settings: The settings; paths are absolute, the device is the kind that was chosen.

@@ -54,7 +54,7 @@ class FunctionEvaluator:
         """Nothing is prepared for a function."""
 
     def evaluate(self, job: Job) -> Any:
-        """What the function returns for a job."""
+        """Call the function."""
         return self.function(job)
 
 

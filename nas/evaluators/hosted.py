@@ -1,4 +1,4 @@
-"""A user's evaluator in a search: its jobs know the search, and what it returns is checked."""
+"""A user's evaluator in a search: its jobs know the search, and its metrics are checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Hosted:
     Args:
         evaluator: The user's evaluator.
         metrics: The metrics that it has to return.
-        workspace: What all its jobs share.
+        workspace: Everything that its jobs share.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """What all jobs of a search share.
+    """Everything that all jobs of a search share.
 
     Attributes:
         space: The search space.
@@ -56,7 +56,7 @@ class Job:
         curve: One record an epoch, those of earlier stages first.
         measured: Facts that another run would measure differently, such as seconds.
         weights_sha256: SHA-256 of the checkpoint, if the evaluator wrote one.
-        workspace: What all jobs of the search share; None for an evaluator of the toolkit.
+        workspace: Everything that all jobs of the search share; None for an evaluator of the toolkit.
     """
 
     def __init__(self, number: int, proposal: Proposal) -> None:
@@ -192,7 +192,7 @@ class Job:
         self.curve.append(record)
 
     def save(self, state: object) -> None:
-        """Save what a later stage of this training resumes from; see `restore`.
+        """Save the state that a later stage of this training resumes from; see `restore`.
 
         Args:
             state: Dicts, lists, tuples, numbers, texts, tensors and arrays, nested in any way, such

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
-from nas.evaluators import Evaluator, Predictable
-from nas.evaluators.job import Job
+from nas.evaluators import Evaluator, Predictable, Tunable
+from nas.evaluators.factories import task_of
+from nas.evaluators.function import Function, as_evaluator
+from nas.evaluators.hosted import Hosted
+from nas.evaluators.job import Job, Workspace
 from nas.testing.clauses import (
     check_metrics,
     completes,
@@ -23,22 +29,27 @@ from nas.testing.clauses import (
     other_global_seeds,
     require,
 )
-from search_spaces import strict_json
+from search_spaces import SearchSpace, strict_json
+
+if TYPE_CHECKING:
+    from trainers import Dataset
 
 CONFIGURATIONS = 3
+MOST_EPOCHS = 1_000  # of a whole training, of which a check trains the first
 
 
 def check_evaluator(
-    evaluator: Evaluator,
-    configurations: JointSpace | Iterable[Configuration],
+    evaluator: Evaluator | Function,
+    configurations: JointSpace | SearchSpace | Iterable[Configuration],
     *,
     epochs: int | None = None,
+    data: Dataset | None = None,
 ) -> None:
     """Check that an evaluator keeps the contract of `nas.evaluators.Evaluator`.
 
     Clauses:
 
-    - `evaluate` returns scores by name, each a finite number.
+    - `evaluate` returns the metrics that it declares by name, each a finite number.
     - An evaluation is repeatable: the configuration and `job.root` decide its scores, its recipe
       and its curve; earlier evaluations and the global generators do not.
     - What it reports to the job can be recorded: a recipe and `measured` that JSON can hold, and a
@@ -49,17 +60,48 @@ def check_evaluator(
     - The memory that it predicts, if it does, is a number of bytes.
 
     Args:
-        evaluator: The evaluator.
-        configurations: Configurations that it can evaluate, or a space to draw 3 from.
+        evaluator: The evaluator, or a function of a job.
+        configurations: Configurations that it can evaluate, or a space to draw 3 from. With a
+            `SearchSpace` the evaluator is a user's: its jobs know a search, with this space.
         epochs: Epochs to train for, an even number; None for evaluations without epochs.
+        data: The data set of that search; None for an evaluator with data of its own.
 
     Raises:
         AssertionError: a clause is broken; one sentence says which and how.
     """
-    if isinstance(configurations, JointSpace):
-        space, rng = configurations, Random(0)
-        configurations = [space.sample(rng) for _ in range(CONFIGURATIONS)]
-    proposals = [Proposal(configuration, epochs=epochs) for configuration in configurations]
+    with TemporaryDirectory() as folder:
+        if isinstance(configurations, SearchSpace):
+            evaluator, configurations = _hosted(evaluator, configurations, data, Path(folder))
+        assert isinstance(evaluator, Evaluator), "want a SearchSpace with a function"
+        if isinstance(configurations, JointSpace):
+            space, rng = configurations, Random(0)
+            configurations = [space.sample(rng) for _ in range(CONFIGURATIONS)]
+        _check(evaluator, [Proposal(each, epochs=epochs) for each in configurations])
+
+
+def _hosted(
+    evaluator: Evaluator | Function, space: SearchSpace, data: Dataset | None, folder: Path
+) -> tuple[Evaluator, JointSpace]:
+    """A user's evaluator as a search runs it, and the configurations of that search."""
+    own = as_evaluator(evaluator, name_of(evaluator))
+    own.prepare(folder)
+    tree = own.hyperparameters if isinstance(own, Tunable) else None
+    task = task_of(data, own)
+    workspace = Workspace(
+        space=space,
+        task=task,
+        data=data,
+        device="cpu",
+        seed=0,
+        epochs=MOST_EPOCHS,
+        checkpoints=folder,
+        folder=folder,
+    )
+    return Hosted(own, tuple(own.metrics), workspace), JointSpace(space, task, None, tree)
+
+
+def _check(evaluator: Evaluator, proposals: Sequence[Proposal]) -> None:
+    epochs = proposals[0].epochs
     subject = _Subject(evaluator)
     with global_generators_untouched(subject.name):
         whole = [subject.evaluate(number, each) for number, each in enumerate(proposals)]
@@ -95,6 +137,13 @@ class _Subject:
         with completes(self.name, f"evaluate {proposal.configuration}"):
             scores: Mapping[str, float] = self._evaluator.evaluate(job)
         checked = check_metrics(self.name, scores, f"of {proposal.configuration}")
+        declared = sorted(metric.name for metric in self._evaluator.metrics)
+        require(
+            sorted(checked) == declared,
+            self.name,
+            f"returns {', '.join(sorted(checked))} of {proposal.configuration}: want the metrics "
+            f"that it declares, {', '.join(declared)}",
+        )
         trial = Trial(
             number=number,
             proposal=proposal,

@@ -10,7 +10,7 @@ import nas
 from nas.core.joint_space import JointSpace
 from nas.estimators.cost import ExactCost
 from nas.testing.searches import TASK, Learning
-from search_spaces import get
+from search_spaces import Choice, Real, SearchSpace, Struct, get
 
 SPACE = JointSpace(get("nasbench201"), TASK)
 
@@ -25,6 +25,33 @@ def test_the_evaluators_and_estimators_of_the_toolkit_pass(tmp_path):
     nas.testing.check_evaluator(Learning(8), SPACE, epochs=8)
     nas.testing.check_evaluator(Learning(8), [SPACE.sample(random.Random(1))])
     nas.testing.check_estimator(ExactCost(SPACE), SPACE)
+
+
+def test_a_function_of_a_user_passes_or_is_refused():
+    points = SearchSpace(name="points", tree=Struct(x=Choice(*range(8))))
+
+    @nas.evaluator(metrics=["loss"], hyperparameters={"lr": Real(0, 1)})
+    def descend(job):
+        state = job.restore() or {"at": float(job.architecture["x"])}
+        for epoch in range(job.start_epoch + 1, job.epochs + 1):
+            state["at"] *= 1 - job.hyperparameters["lr"]
+            job.report(epoch, loss=state["at"])
+        job.save(state)
+
+    @nas.evaluator(metrics=["loss"])
+    def forgets(job):
+        for epoch in range(job.start_epoch + 1, job.epochs + 1):
+            job.report(epoch, loss=epoch - job.start_epoch)
+        job.save(None)
+
+    nas.testing.check_evaluator(descend, points, epochs=4)
+    with pytest.raises(AssertionError, match="when it is paused and resumed"):
+        nas.testing.check_evaluator(forgets, points, epochs=4)
+
+
+class Undeclared(Learning):
+    def evaluate(self, job):
+        return {**super().evaluate(job), "recall": 0.5}
 
 
 class Listing(Learning):
@@ -51,12 +78,16 @@ class Drifting(Learning):
 
 
 class Careless(Learning):
+    metrics = (*Learning.metrics, nas.Metric("luck"))
+
     def evaluate(self, job):
         return {**super().evaluate(job), "luck": random.random()}
 
 
 class Reseeded(Learning):
     """Restores the generator that it draws from, but its result depends on its state."""
+
+    metrics = Careless.metrics
 
     def evaluate(self, job):
         state = np.random.get_state()  # noqa: NPY002
@@ -126,6 +157,7 @@ class Unpredictable(Learning):
 
 BROKEN = {
     Listing: "returns no metrics by name of ",
+    Undeclared: "returns accuracy, loss, recall of .*: want the metrics that it declares",
     Infinite: "returns accuracy inf of .*: want a finite number",
     Raising: "fails to evaluate .*: KeyError: 'no such layer'",
     Drifting: "gives another scores for .* when it is evaluated a second time",
