@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nas.analysis.decisions import Decisions
+from nas.analysis.lineage import Lineage
+from nas.analysis.progress import cost_of
+from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.header import Header
@@ -39,6 +42,29 @@ class AnalysisContext:
         """The objectives of the Pareto front."""
         return self.header.objectives
 
+    @property
+    def cost(self) -> Metric | None:
+        """The cost by which progress is told; see `nas.analysis.progress`."""
+        return cost_of(self.objectives, self.header.hypervolume_reference)
+
+    @property
+    def has_networks(self) -> bool:
+        """True if architectures are compiled to networks, for a task that is known."""
+        return self.task is not None and self.space.build is not None
+
+    @property
+    def has_drawings(self) -> bool:
+        """True if there is more to draw of an architecture than its decisions."""
+        return has_drawings(self.space, self.task)
+
+    def best(self, front: Iterable[Trial]) -> Trial | None:
+        """The trial of a front that is the best in the first objective; None for an empty front."""
+        return min(front, key=lambda t: self.objectives.vector(t.scores), default=None)
+
+    def lineage(self, trials: Sequence[Trial]) -> Lineage:
+        """The descent of all trials."""
+        return Lineage(trials, self.decisions, self.objectives.first)
+
     def baselines(self, trials: Sequence[Trial]) -> dict[int, str]:
         """Names of published networks, by the number of the first trial of each."""
         names = {architecture: name for name, architecture in self.space.known.items()}
@@ -48,3 +74,9 @@ class AnalysisContext:
             if name is not None:
                 found.setdefault(name, trial.number)
         return {number: name for name, number in found.items()}
+
+
+def has_drawings(space: SearchSpace, task: Task | None) -> bool:
+    """True if there is more to draw of an architecture than its decisions: cells or layers."""
+    has_cells = space.cells is not None or space.graph is not None
+    return has_cells or (space.build is not None and task is not None)

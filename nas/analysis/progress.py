@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nas.core.fronts.front import TrialFront
 from nas.core.fronts.hypervolume import Hypervolume
+from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 
@@ -37,7 +38,7 @@ class Progress:
 
     Attributes:
         front: The Pareto front.
-        cost: Name of the first objective with a reference; `Point.best_under` is about it.
+        cost: The first objective with a reference; `Point.best_under` is about it.
     """
 
     def __init__(self, objectives: Objectives, references: Mapping[str, float]) -> None:
@@ -45,8 +46,8 @@ class Progress:
         self._first = objectives.first
         self._objectives = objectives
         self._hypervolume = Hypervolume(objectives, references)
-        self.cost = next((n for n in objectives.names[1:] if n in references), None)
-        largest = 0.0 if self.cost is None else references[self.cost]
+        self.cost = cost_of(objectives, references)
+        largest = 0.0 if self.cost is None else references[self.cost.name]
         self._sizes = [int(share * largest) for share in _SHARES] if self.cost else []
         self.trials = self._completed = 0
         self._best: float | None = None
@@ -94,7 +95,7 @@ class Progress:
         self._best = value if self._best is None else self._better(value, self._best)
         if self.cost is None:
             return
-        size = trial.scores[self.cost]
+        size = trial.scores[self.cost.name]
         better = {
             limit: self._better(value, self._under.get(limit, value))
             for limit in self._sizes
@@ -105,6 +106,11 @@ class Progress:
 
     def _better(self, a: float, b: float) -> float:
         return min(a, b, key=self._first.minimized)
+
+
+def cost_of(objectives: Objectives, references: Mapping[str, float]) -> Metric | None:
+    """The first objective with a reference, except the most important one; None if none has."""
+    return next((m for m in objectives.metrics[1:] if m.name in references), None)
 
 
 def points_of(

@@ -8,6 +8,7 @@ information.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from matplotlib import colormaps
@@ -49,6 +50,13 @@ class Theme:
         axes.grid(which="major", color=self.muted, alpha=0.4, linewidth=0.6)
         axes.set_axisbelow(True)
         return axes
+
+    def legend(self, axes: Axes, loc: Literal["best", "lower right"] = "lower right") -> None:
+        """Give axes a legend in these colours."""
+        axes.legend(
+            loc=loc, fontsize=8, facecolor=self.background, edgecolor=self.muted,
+            labelcolor=self.ink, framealpha=0.85,
+        )  # fmt: skip
 
 
 _VIRIDIS, _PLASMA = ("viridis_r", 0.42, 1.0), ("plasma", 0.4, 1.0)

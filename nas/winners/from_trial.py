@@ -9,7 +9,7 @@ from nas.bundles.bundle import Bundle, preprocessing
 from nas.bundles.card import png
 from nas.core.trial import Trial
 from nas.runs.run import Run
-from nas.views.plots import front_figure
+from nas.views.front_plot import front_figure, planes_of
 from search_spaces import Architecture
 from search_spaces.tree.values import thaw
 
@@ -82,11 +82,11 @@ def _of_data(run: Run) -> dict[str, Any]:
 
 def _front_picture(run: Run, trial: Trial) -> bytes:
     """The Pareto front of the run as a PNG file, with the trial marked."""
-    figure = front_figure(run.trials, run.front)
+    plane = planes_of(run.header)[0]
+    figure = front_figure(run.trials, run.front, plane)
     axes = figure.axes[0]
     axes.plot(
-        [trial.scores["parameters"]],
-        [trial.scores["accuracy"]],
+        *plane.places([trial]),
         marker="*",
         markersize=18,
         color="gold",

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from nas.analysis.explanation.explain import Explanation
-from nas.analysis.progress import points_of
+from nas.analysis.progress import cost_of, points_of
 from nas.analysis.retraining.ablation import Ablation
 from nas.analysis.retraining.trust import Trust
 from nas.core.trial import Trial
@@ -23,6 +23,7 @@ from nas.views.terminal.trust import lengths, member_cells
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from nas.views.front_plot import Plane
     from nas.views.theme import Theme
 
 TOP = 15  # decisions whose options are listed
@@ -54,22 +55,40 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class FrontChart:
-    """The picture of the front, its size in points, and the marks that lie over it."""
+    """The picture of the front for a pair of objectives, and the marks that lie over it.
 
+    Attributes:
+        name: Identifier of the chart in the document.
+        title: The axes in words.
+        sources: The picture.
+        width: Its width, in points.
+        height: Its height, in points.
+        marks: The trials that can be pointed at.
+    """
+
+    name: str
+    title: str
     sources: Sources
     width: float
     height: float
     marks: list[Mark]
 
 
-def front_chart(facts: Facts) -> FrontChart:
+def front_charts(facts: Facts) -> list[FrontChart]:
+    """The plots of the front, one for each pair of objectives."""
+    from nas.views.front_plot import planes_of
+
+    return [_front_chart(facts, plane) for plane in planes_of(facts.run.header)]
+
+
+def _front_chart(facts: Facts, plane: Plane) -> FrontChart:
     """The plot of the front; marks of the front and of published networks lie on top."""
-    from nas.views.plots import front_figure
+    from nas.views.front_plot import front_figure
     from nas.views.theme import LIGHT
 
     def draw(theme: Theme) -> Figure:
         run = facts.run
-        return front_figure(run.trials, run.front, baselines=facts.baselines, theme=theme)
+        return front_figure(run.trials, run.front, plane, baselines=facts.baselines, theme=theme)
 
     figure = draw(LIGHT)
     axes, size = figure.axes[0], 72 * figure.get_size_inches()
@@ -82,14 +101,15 @@ def front_chart(facts: Facts) -> FrontChart:
         on_front, published = trial.number in front, trial.number in facts.baselines
         if place % every and not (on_front or published):
             continue
-        x, y = to_figure.transform((trial.scores["parameters"], trial.scores["accuracy"]))
+        x, y = to_figure.transform(plane.place(trial))
         if isfinite(x) and isfinite(y):  # a network without parameters has no logarithm
             kind = "trial" + " on-front" * on_front + " baseline" * published
             radius = 5.0 if on_front or published else 3.0
             left, top = float(x * size[0]), float((1 - y) * size[1])
             marks.append(Mark(trial, round(left, 1), round(top, 1), radius, kind))
     marks.sort(key=lambda mark: mark.radius)
-    return FrontChart(_sources(draw), float(size[0]), float(size[1]), marks)
+    title = plane.title[0].upper() + plane.title[1:]
+    return FrontChart(plane.name, title, _sources(draw), float(size[0]), float(size[1]), marks)
 
 
 def architecture_picture(facts: Facts) -> Sources:
@@ -112,7 +132,7 @@ def importance_picture(facts: Facts) -> Sources:
 
 
 def progress_picture(facts: Facts) -> Sources | None:
-    """Best accuracy and hypervolume against trials and time; None for fewer than two trials."""
+    """Best value and hypervolume against trials and time; None for fewer than two trials."""
     from nas.views.plots import progress_figure
 
     run = facts.run
@@ -121,25 +141,38 @@ def progress_picture(facts: Facts) -> Sources | None:
     shown = [p for p in (*points[:-1:every], *points[-1:]) if p.best is not None]
     if len(shown) < 2:
         return None
-    return _sources(lambda theme: progress_figure(shown, theme=theme))
+    cost = cost_of(run.objectives, run.header.hypervolume_reference)
+    first = run.objectives.first
+    return _sources(lambda theme: progress_figure(shown, first, cost, theme=theme))
+
+
+def scores_head(facts: Facts) -> Row:
+    """The head of a column for the number of a trial and one for each objective."""
+    return "trial", *(metric.label for metric in facts.run.objectives.metrics)
 
 
 def front_rows(facts: Facts) -> Iterator[Row]:
-    """Trial, accuracy, parameters and seconds of each network of the front."""
+    """Trial, objectives and seconds of each trial of the front."""
     for t in facts.run.front:
-        yield (*_scores(t), f"{t.seconds:.1f}")
+        yield (*_scores(facts, t), f"{t.seconds:.1f}")
 
 
 def lineage_rows(facts: Facts) -> Iterator[Row]:
-    """Trial, changes, accuracy and gain of the winner and its ancestors."""
+    """Trial, changes, first objective and gain of the winner and its ancestors."""
+    first_metric = facts.run.objectives.first
     for trial in facts.ancestry:
         assert facts.lineage is not None, "else there is no ancestry"
         step, parent = facts.lineage.step(trial.number), facts.lineage.parent(trial.number)
         first = "published" if trial.number in facts.baselines else "drawn"
         first = first if parent is None else f"made from {parent}"
         changes = first if step is None else "; ".join(map(str, step.changes)) or "resumed"
-        accuracy = f"{trial.scores['accuracy']:.2%}" if trial.completed else "failed"
-        yield trial.number, changes, accuracy, "" if step is None else points_text(step.gain, None)
+        value = first_metric.text(trial.scores[first_metric.name]) if trial.completed else "failed"
+        yield (
+            trial.number,
+            changes,
+            value,
+            "" if step is None else first_metric.change_text(step.gain),
+        )
 
 
 def effect_rows(facts: Facts) -> Iterator[Row]:
@@ -174,13 +207,13 @@ def rival_rows(facts: Facts) -> Iterator[Row]:
     """The winner, published networks, and the best of the uniform draws."""
     assert facts.best is not None
     trials = {t.number: t for t in facts.completed}
-    yield (f"this search, {len(trials)} trials", *_scores(facts.best))
+    yield (f"this search, {len(trials)} trials", *_scores(facts, facts.best))
     for number, name in facts.baselines.items():
         if number in trials:
-            yield (f"published {name}", *_scores(trials[number]))
+            yield (f"published {name}", *_scores(facts, trials[number]))
     if facts.drawn:
-        best = max(facts.drawn, key=lambda t: t.scores["accuracy"])
-        yield (f"best of {len(facts.drawn)} uniform draws", *_scores(best))
+        best = min(facts.drawn, key=lambda t: facts.run.objectives.vector(t.scores))
+        yield (f"best of {len(facts.drawn)} uniform draws", *_scores(facts, best))
 
 
 def budget_rows(facts: Facts) -> Iterator[Row]:
@@ -193,9 +226,9 @@ def budget_rows(facts: Facts) -> Iterator[Row]:
     yield "hypervolume", f"{run.hypervolume():.4f}"
 
 
-def _scores(trial: Trial) -> Row:
-    scores = trial.scores
-    return trial.number, f"{scores['accuracy']:.2%}", f"{scores['parameters']:,}"
+def _scores(facts: Facts, trial: Trial) -> Row:
+    metrics = facts.run.objectives.metrics
+    return trial.number, *(metric.text(trial.scores[metric.name]) for metric in metrics)
 
 
 def _sources(draw: Callable[[Theme], Figure]) -> Sources:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from nas.analysis.context import has_drawings
 from nas.analysis.decisions import Decisions
 from nas.analysis.explanation.explain import Explanation, explain
 from nas.analysis.lineage import Lineage
@@ -16,6 +17,7 @@ from nas.analysis.retraining.trust import Trust, trust
 from nas.analysis.retraining.trust import requests_of as trust_requests
 from nas.core.trial import Trial
 from nas.runs.run import Run
+from nas.views.columns import fields_of, metrics_of, scores_text, violation_text
 from nas.views.drawings.description import Drawing, describe
 from nas.views.drawings.text import lines
 from search_spaces import SearchSpace
@@ -65,12 +67,12 @@ class Facts:
 
     def drawing(self, trial: Trial) -> Drawing | None:
         """The drawing of a trial, with the differences to its parent; None without a space."""
-        if self.space is None:
+        space = self.space
+        if space is None or not has_drawings(space, self.run.header.task):
             return None
         parent = None if self.lineage is None else self.lineage.parent(trial.number)
         before = None if parent is None else self.run.trials[parent].architecture
-        task = self.run.task
-        return describe(self.space, trial.architecture, task, parent=before)
+        return describe(space, trial.architecture, self.run.header.task, parent=before)
 
     def texts(self) -> dict[str, str]:
         """The text about every completed trial, by its number."""
@@ -79,16 +81,19 @@ class Facts:
         return {str(t.number): "\n".join(self._lines(t, t.number in drawn)) for t in self.completed}
 
     def _lines(self, trial: Trial, drawn: bool) -> list[str]:
-        scores = trial.scores
+        objectives = self.run.objectives
+        others = [m for m in metrics_of(self.run.header) if m not in objectives.metrics]
+        told = scores_text(others, trial)
+        violated = violation_text(objectives, trial)
         found = [
-            f"trial {trial.number}: {scores['accuracy']:.2%} validation accuracy",
-            f"{scores['parameters']:,} parameters, {scores['macs']:,} MACs, {trial.seconds:.1f} s",
+            f"trial {trial.number}: {scores_text(objectives.metrics, trial)}",
+            ", ".join(part for part in (violated, told, f"{trial.seconds:.1f} s") if part),
         ]
         if trial.number in self.baselines:
             found.append(f"the published {self.baselines[trial.number]}")
         if trial.proposal.parents:
             found.append(f"made from {', '.join(map(str, trial.proposal.parents))}")
-        searched = dict(trial.proposal.hyperparameters)
+        searched = fields_of(trial.hyperparameters)
         found += [f"{name} {value}" for name, value in searched.items()]
         drawing = self.drawing(trial) if drawn else None
         if drawing is not None:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from nas.core.numbers import counted
 from nas.runs.atomic_io import write_whole
 from nas.runs.run import Run
+from nas.views import columns
 from nas.views.html import content, reproduction
 from nas.views.html.facts import Facts, gather
 from nas.views.terminal import explanation, failed
@@ -55,13 +56,13 @@ def page(facts: Facts) -> str:
     )
     environment.filters |= {
         "digest": _digest,
-        "percent": "{:.2%}".format,
         "integer": "{:,}".format,
     }
     return environment.get_template("page.html").render(
         facts=facts,
         run=facts.run,
         content=content,
+        columns=columns,
         terminal=_TERMINAL,
         reproduction=reproduction,
         style=_asset("page.css"),

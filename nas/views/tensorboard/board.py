@@ -20,12 +20,12 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from math import inf
+from math import inf, isclose
 from time import perf_counter
 
 from nas.analysis.context import AnalysisContext
-from nas.analysis.lineage import Lineage
 from nas.analysis.progress import Point, Progress
+from nas.core.metrics import Metric
 from nas.core.trial import Trial
 from nas.runs.atomic_io import write_whole
 from nas.runs.lock import writing
@@ -37,7 +37,7 @@ from nas.views.tensorboard.pages import pages
 CURVES = 500
 ROWS = 2_000
 SHARE = 0.008  # largest share of the seconds of training that pictures may take in a search
-VERSION = 3  # of the content of a board
+VERSION = 4  # of the content of a board
 _MARK = "complete.txt"
 
 
@@ -63,7 +63,8 @@ class Board:
         self._when = 0.0  # when the last trial ended, in seconds since 1970
         self._skipped = False
         self._search = Events(self._folder / "search")
-        self._search.add(hparams.experiment(context.decisions), 0, 0.0)
+        self._metrics = hparams.names(context.header)
+        self._search.add(hparams.experiment(context.decisions, self._metrics), 0, 0.0)
         self._allowance = _Allowance(share)
         self._allowance.spend(perf_counter() - start)
 
@@ -76,7 +77,7 @@ class Board:
         start = perf_counter()
         point = self._progress.add(trial)
         self._when = ended(trial)
-        for tag, value in _scalars(point):
+        for tag, value in _scalars(point, self._context.objectives.first, self._context.cost):
             self._search.scalar(tag, value, point.trials, self._when)
         on_front = any(trial is member for member in self._progress.front.items)
         if trial.number < ROWS or on_front:
@@ -111,7 +112,7 @@ class Board:
         trials, front = self._trials(), self._progress.front.items
         if not _is_stretch(len(trials)):
             self._end_stretch(trials)
-        lineage = Lineage(trials, self._context.decisions, self._context.objectives.first)
+        lineage = self._context.lineage(trials)
         for kind, draw in gallery.at_the_end(self._context, trials, front, lineage):
             self._picture(kind, draw)
         if not self._skipped:
@@ -122,14 +123,15 @@ class Board:
         """Write the summaries of the search so far: text, points, the front."""
         start = perf_counter()
         context, front = self._context, self._progress.front.items
-        lineage = Lineage(trials, context.decisions, context.objectives.first)
+        lineage = context.lineage(trials)
         for name, content in pages(context, trials, front, lineage):
             self._search.add(text(name, content), len(trials), self._when)
         if done := [trial for trial in trials if trial.completed]:
             members = {trial.number for trial in front}
-            projector.write(self._folder / "search", done, context.decisions, members)
+            projector.write(self._folder / "search", done, context, members)
         self._allowance.spend(perf_counter() - start)
-        self._picture("plot", gallery.front(trials, front, context.baselines(trials)))
+        for draw in gallery.fronts(context, trials, front):
+            self._picture("plot", draw)
 
     def _picture(self, kind: str, draw: gallery.Draw) -> None:
         if not self._allowance.allows(kind, self._progress.seconds):
@@ -140,19 +142,20 @@ class Board:
         self._allowance.spend(perf_counter() - start, kind)
 
     def _write_trial(self, trial: Trial, *, curve: bool) -> None:
-        when, final = ended(trial), hparams.metrics(trial)
+        when, final = ended(trial), hparams.values(trial, self._metrics)
         decisions = self._context.decisions
         with Events(self._folder / "trials" / f"{trial.number:05d}") as events:
             events.add(hparams.start(trial, decisions, when - trial.seconds), 0, when)
             epochs = trial.curve if curve else ()
             for epoch in epochs:
-                for tag in ("accuracy", "loss", "train_loss", "learning_rate"):
-                    if tag in epoch:
-                        events.scalar(f"trial/{tag}", epoch[tag], int(epoch["number"]), when)
+                for tag, value in epoch.items():
+                    if tag != "number":
+                        events.scalar(f"trial/{tag}", value, int(epoch["number"]), when)
+            last = int(trial.curve[-1]["number"]) if trial.curve else 0
             for tag, value in final.items():
-                if not (epochs and tag in epochs[-1]):
-                    events.scalar(f"trial/{tag}", value, len(trial.curve), when)
-            events.add(hparams.end(trial, when), len(trial.curve), when)
+                if not (epochs and isclose(epochs[-1].get(tag, inf), value, rel_tol=1e-6)):
+                    events.scalar(f"trial/{tag}", value, last, when)
+            events.add(hparams.end(trial, when), last, when)
 
 
 class _Allowance:
@@ -222,12 +225,13 @@ def _is_stretch(trials: int) -> bool:
     return trials >= 10 and (digits in ("1", "2", "3", "5", "7", "15"))
 
 
-def _scalars(point: Point) -> Iterator[tuple[str, float]]:
+def _scalars(point: Point, first: Metric, cost: Metric | None) -> Iterator[tuple[str, float]]:
     """Tags and values of the curves of a search, against trials and, by event times, the clock."""
     if point.best is not None:
-        yield "search/best_accuracy", point.best
-    for size, accuracy in point.best_under.items():
-        yield f"search_best_within/{size:_}_parameters", accuracy
+        yield f"search/best_{first.name}", point.best
+    if cost is not None:
+        for limit, value in point.best_under.items():
+            yield f"search_best_within/{limit:_}_{cost.name}", value
     yield "search/hypervolume", point.hypervolume
     yield "search/front_size", point.front_size
     yield "search_trials/evaluated", point.completed

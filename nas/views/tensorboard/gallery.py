@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from math import comb
 from typing import Any, TypeAlias
 
 from nas.analysis.context import AnalysisContext
@@ -15,18 +17,26 @@ IMPORTANCE = "6_importance"  # name of the page of text
 _ARCHITECTURES = 12  # most networks of the front that are drawn
 
 
-def front(trials: Sequence[Trial], members: Sequence[Trial], baselines: Mapping[int, str]) -> Draw:
-    """The front so far. Each picture has its own tag, of which TensorBoard keeps ten pictures."""
-    trials, members = list(trials), list(members)
+def fronts(
+    context: AnalysisContext, trials: Sequence[Trial], members: Sequence[Trial]
+) -> Iterator[Draw]:
+    """Yield the front so far, for each pair of objectives.
 
-    def make() -> Any:
-        from nas.views.plots import front_figure
+    Each picture has its own tag, of which TensorBoard keeps ten pictures.
+    """
+    trials, members = list(trials), list(members)
+    baselines = context.baselines(trials)
+
+    def drawn(place: int) -> Any:
+        from nas.views.front_plot import front_figure, planes_of
         from nas.views.tensorboard.events import figure_picture
 
-        tag = f"search_front/after_{len(trials):05d}_trials"
-        return figure_picture(tag, front_figure(trials, members, baselines=baselines))
+        plane = planes_of(context.header)[place]
+        tag = f"search_{plane.name}/after_{len(trials):05d}_trials"
+        return figure_picture(tag, front_figure(trials, members, plane, baselines=baselines))
 
-    return make
+    for place in range(max(1, comb(len(context.objectives.metrics), 2))):
+        yield partial(drawn, place)
 
 
 def at_the_end(
@@ -39,22 +49,26 @@ def at_the_end(
 
     Each has a kind, "plot", "architecture" or "importance", by the time that it takes.
     """
+    best = context.best(members)
 
     def drawn_lineage() -> Any:
         from nas.views.plots import lineage_figure
         from nas.views.tensorboard.events import figure_picture
 
-        return figure_picture("search_lineage", lineage_figure(trials, members, lineage))
+        return figure_picture(
+            "search_lineage", lineage_figure(trials, members, context.objectives, lineage)
+        )
 
     def drawn_progress() -> Any:
         from nas.views.plots import progress_figure
         from nas.views.tensorboard.events import figure_picture
 
         points = points_of(trials, context.objectives, context.header.hypervolume_reference)
-        return figure_picture("search_progress", progress_figure(points))
+        return figure_picture(
+            "search_progress", progress_figure(points, context.objectives.first, context.cost)
+        )
 
-    if members and context.task is not None:
-        best = max(members, key=lambda t: t.scores["accuracy"])
+    if best is not None and context.has_drawings:
         yield (
             "architecture",
             architecture(
@@ -64,7 +78,7 @@ def at_the_end(
     yield "plot", drawn_progress
     if any(lineage.parents(trial.number) for trial in trials):
         yield "plot", drawn_lineage
-    for place, trial in enumerate(_spread(members)):
+    for place, trial in enumerate(_spread(members) if context.has_drawings else ()):
         tag = f"search_architectures/front_{place:02d}_trial_{trial.number:05d}"
         yield "architecture", architecture(tag, context, trial, lineage)
     yield "importance", importance(context, trials)
@@ -100,16 +114,15 @@ def architecture(tag: str, context: AnalysisContext, trial: Trial, lineage: Line
         from nas.views.drawings.figure import architecture_figure
         from nas.views.tensorboard.events import figure_picture
 
-        task = context.task
-        assert task is not None, "there are no networks to draw"
         step = lineage.step(trial.number)
-        title = f"trial {trial.number}, {trial.scores['accuracy']:.2%}"
+        first = context.objectives.first
+        title = f"trial {trial.number}, {first.text(trial.scores[first.name])}"
         if step is not None:
             title += f" ({lineage.metric.change_text(step.gain)} to its parent, trial {step.parent.number})"
         drawing = describe(
             context.space,
             trial.architecture,
-            task,
+            context.task,
             title=f"{title}: {context.space.format(trial.architecture)}",
             parent=None if step is None else step.parent.architecture,
         )

@@ -6,7 +6,7 @@ most telling decisions carry that mark, and the others do not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -14,20 +14,42 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
 from nas.analysis.decisions import Column, Decisions
 from nas.core.trial import Trial
+from nas.estimators.cost import COSTS
+from nas.runs.header import Header
 from search_spaces.tree.values import Scalar
 
-METRICS = ("accuracy", "parameters", "macs", "seconds", "loss", "epochs")
 FIRST = 5
+_COSTS = frozenset(metric.name for metric in COSTS)
 Plain = bool | float | str
 
 
-def experiment(decisions: Decisions) -> Any:
-    """A summary with all columns, without which TensorBoard reads every run to find them."""
+def names(header: Header) -> tuple[str, ...]:
+    """The metrics of the trials of a run, the most telling first.
+
+    These are the objectives, the metrics with limits, what the evaluator measures, the seconds, what
+    is known before an evaluation, and the epochs.
+    """
+    objectives = header.objectives
+    limited = (constraint.metric for constraint in objectives.constraints)
+    rest = [metric.name for metric in header.metrics]
+    measured = [name for name in rest if name not in _COSTS]
+    return tuple(
+        dict.fromkeys((*objectives.names, *limited, *measured, "seconds", *rest, "epochs"))
+    )
+
+
+def experiment(decisions: Decisions, metrics: Iterable[str]) -> Any:
+    """A summary with all columns, without which TensorBoard reads every run to find them.
+
+    Args:
+        decisions: The decisions of the search.
+        metrics: The metrics, as `names` orders them.
+    """
     first = set(decisions.first(FIRST))
     columns = [_info(column, differs=column.path in first) for column in decisions.columns]
     measured = [
         api_pb2.MetricInfo(name=api_pb2.MetricName(tag=f"trial/{tag}"), display_name=tag)
-        for tag in METRICS
+        for tag in metrics
     ]
     content = api_pb2.Experiment(hparam_infos=columns, metric_infos=measured)
     return _summary(metadata.EXPERIMENT_TAG, experiment=content)
@@ -58,10 +80,10 @@ def end(trial: Trial, when: float) -> Any:
     return _summary(metadata.SESSION_END_INFO_TAG, session_end_info=content)
 
 
-def metrics(trial: Trial) -> Mapping[str, float]:
-    """The metrics of a trial, by the names in `METRICS`."""
+def values(trial: Trial, metrics: Iterable[str]) -> Mapping[str, float]:
+    """The metrics of a trial that are known, by name."""
     final = {"seconds": trial.seconds, "epochs": trial.epochs, **trial.scores}
-    return {tag: float(final[tag]) for tag in METRICS if tag in final}
+    return {tag: float(final[tag]) for tag in metrics if tag in final}
 
 
 def _summary(tag: str, **content: Any) -> Any:

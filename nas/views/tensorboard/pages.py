@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nas.analysis.context import AnalysisContext
 from nas.analysis.lineage import Lineage
-from nas.core.numbers import duration, short
+from nas.core.numbers import duration
 from nas.core.trial import Trial
+from nas.runs.settings import TRAINING
+from nas.views.columns import metrics_of, score_text, violation_text
 from nas.views.terminal.run import failure_lines
 
 _TOP = 15
+_METRICS = 8  # most metrics of the table
 _TRACEBACKS = 3
 
 
@@ -21,7 +24,7 @@ def pages(
     yield "1_best", _best(context, trials, front)
     yield "2_how_to_load", _how_to_load(context, front)
     yield "3_settings", _settings(context)
-    yield "4_lineage", _lineage(lineage, front)
+    yield "4_lineage", _lineage(lineage, context.best(front))
     yield "5_failures", _failures(trials)
 
 
@@ -39,19 +42,18 @@ def _cell(value: object) -> str:
 def _best(context: AnalysisContext, trials: Sequence[Trial], front: Sequence[Trial]) -> str:
     known = context.baselines(trials)
     members = {trial.number for trial in front}
+    objectives, metrics = context.objectives, metrics_of(context.header, _METRICS)
     done = sorted(
-        (t for t in trials if t.completed), key=lambda t: (-t.scores["accuracy"], t.number)
+        (t for t in trials if t.completed), key=lambda t: (objectives.vector(t.scores), t.number)
     )
     top = done[:_TOP]
-    head = ("trial", "accuracy", "parameters", "MACs", "seconds", "on the front")
+    head = ("trial", *(metric.label for metric in metrics), "seconds", "on the front")
     rows = [
         (
             t.number,
-            f"{t.scores['accuracy']:.2%}",
-            f"{t.scores['parameters']:,}",
-            short(t.scores["macs"]),
+            *(score_text(metric, t) for metric in metrics),
             f"{t.seconds:.1f}",
-            "yes" if t.number in members else "no",
+            "yes" if t.number in members else violation_text(objectives, t) or "no",
         )
         for t in top
     ]
@@ -69,6 +71,8 @@ def _best(context: AnalysisContext, trials: Sequence[Trial], front: Sequence[Tri
 
 def _how_to_load(context: AnalysisContext, front: Sequence[Trial]) -> str:
     path = context.path
+    if not context.has_networks:
+        return "The search has no networks: the journal of its folder holds all there is of it."
     commands = "\n".join(
         f"    nas export {path} --trial {t.number} --to trial-{t.number:05d}" for t in front
     )
@@ -77,8 +81,11 @@ def _how_to_load(context: AnalysisContext, front: Sequence[Trial]) -> str:
         f"and load it wherever this toolkit is installed:\n\n"
         f"    import nas\n"
         f'    network = nas.load_bundle("trial-00000")  # a torch.nn.Module\n\n'
+    ) + (
         f"Train the best of them properly, and report its test accuracy once:\n\n"
         f"    nas retrain {path}\n"
+        if context.header.settings.evaluator == TRAINING
+        else ""
     )
 
 
@@ -95,7 +102,7 @@ def _settings(context: AnalysisContext) -> str:
     return markdown_table(("setting", "value"), rows)
 
 
-def _lineage(lineage: Lineage, front: Sequence[Trial]) -> str:
+def _lineage(lineage: Lineage, best: Trial | None) -> str:
     steps = [
         (
             f"{step.parent.number} -> {step.child.number}",
@@ -104,12 +111,11 @@ def _lineage(lineage: Lineage, front: Sequence[Trial]) -> str:
         )
         for step in lineage.best_steps(_TOP)
     ]
-    head = ("trial", "accuracy", "what changed")
+    head = ("trial", lineage.metric.label, "what changed")
     texts = ["**Mutations that gained the most**", "", markdown_table(head, steps)]
     if not steps:
         return "No trial has a parent: this strategy draws every proposal independently."
-    if front:
-        best = max(front, key=lambda t: t.scores["accuracy"])
+    if best is not None:
         path = [
             (
                 number,

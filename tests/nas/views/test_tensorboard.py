@@ -239,7 +239,7 @@ def test_a_picture_that_cannot_be_drawn_only_stops_the_logging(tmp_path, monkeyp
     def refuse(*_):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(gallery, "front", refuse)
+    monkeypatch.setattr(gallery, "fronts", refuse)
     lines = []
     session = Session(SETTINGS, tmp_path / "run", notify=lines.append, observers=(TensorBoard(),))
     assert len(list(session.run(2))) == 2
@@ -298,7 +298,18 @@ def test_a_real_tensorboard_serves_curves_and_hparams(server, run):
     assert {"recipe.batch_size", "recipe.learning_rate"} < {*first}
     assert columns[:5] == first
     metrics = [info["name"]["tag"] for info in experiment["metricInfos"]]
-    assert metrics[:3] == ["trial/accuracy", "trial/parameters", "trial/macs"]
+    assert metrics == [
+        f"trial/{name}"
+        for name in (
+            "accuracy",
+            "parameters",
+            "loss",
+            "seconds",
+            "macs",
+            "peak_activation_bytes",
+            "epochs",
+        )
+    ]
     rows = ask(
         f"{server}/data/plugin/hparams/session_groups",
         {

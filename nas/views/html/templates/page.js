@@ -9,7 +9,7 @@ function show(mark) {
   mark.classList.add("chosen");
   details.textContent = trials[mark.dataset.trial];
 }
-for (const mark of document.querySelectorAll("#front [data-trial]")) {
+for (const mark of document.querySelectorAll(".chart [data-trial]")) {
   mark.addEventListener("mouseenter", () => show(mark));
   mark.addEventListener("focus", () => show(mark));
   mark.addEventListener("click", () => show(mark));
