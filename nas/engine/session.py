@@ -124,6 +124,11 @@ class Session:
         """
         if not (self.path / "run.json").exists():
             write_header(self.path, self.header)
+        if passed := self.settings.passed:
+            self._notify(
+                f"no file holds {', '.join(passed)}: only a program that passes the same again can "
+                f"resume {self.path}"
+            )
         with writing(self.path), training.threads(self.settings.threads):
             yield from self._run(trials)
 

@@ -325,6 +325,23 @@ class Settings:
 
         return SpaceReference.parse(self.space).is_code
 
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """The objects that a program passed and no file holds, such as `evaluator object:train`."""
+        from search_spaces.user_files import PASSED
+
+        texts = {
+            name: value if isinstance(value, tuple) else (value,)
+            for name in CHECKS
+            if isinstance(value := getattr(self, name), str | tuple)
+        }
+        return tuple(
+            f"{name} {text}"
+            for name, values in texts.items()
+            for text in values
+            if text.startswith(f"{PASSED}:")
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""
         values = asdict(self)

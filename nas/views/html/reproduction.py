@@ -32,6 +32,8 @@ def circumstances(run: Run) -> list[tuple[str, str]]:
         ("torch threads", str(run.settings.threads)),
         ("proposals at a time", str(run.settings.max_pending)),
     ]
+    if passed := run.settings.passed:
+        found.append(("passed by a program, which alone can repeat it", ", ".join(passed)))
     if header.space_sha256 is not None:
         found.append(("SHA-256 of the space's file", header.space_sha256))
     made: dict[str, Any] = dict(header.made)

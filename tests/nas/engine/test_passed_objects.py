@@ -12,7 +12,9 @@ import pytest
 from nbclient import NotebookClient
 
 import nas
+from nas.api import open_session, read_request
 from nas.cli.main import main
+from nas.views.html.reproduction import circumstances
 from search_spaces import Choice, Real, SearchSpace, Struct
 
 # Ray waits a second for what it has killed, and a busy machine may take longer.
@@ -27,8 +29,12 @@ def space():
 
 
 def search(out, evaluator, **more):
+    return nas.search(**asked(out, evaluator, **more))
+
+
+def asked(out, evaluator, **more):
     given = {"space": space(), "objectives": ["f1:max"], "trials": 5, **more}
-    return nas.search(evaluator=evaluator, out=out, **given)
+    return {"evaluator": evaluator, "out": out, **given}
 
 
 def closure(factor):
@@ -81,6 +87,19 @@ def test_a_function_without_a_file(evaluator, tmp_path, capfd):
     assert "its space object:SearchSpace was passed" in command(capfd, "search", "--out", there)
     assert len(nas.open_run(there, space()).trials) == 7
     assert "was passed by a program: pass it again" in command(capfd, "show", there)
+
+
+def test_the_run_says_that_only_a_program_can_resume_it(tmp_path):
+    said = []
+    session = open_session(read_request(asked(tmp_path / "run", closure(2.0))), notify=said.append)
+    list(session.run(1))
+    assert said[0] == (
+        f"no file holds space object:SearchSpace, evaluator object:train: only a program that "
+        f"passes the same again can resume {tmp_path / 'run'}"
+    )
+    told_in_report = dict(circumstances(nas.open_run(tmp_path / "run", session.space)))
+    passed = "space object:SearchSpace, evaluator object:train"
+    assert told_in_report["passed by a program, which alone can repeat it"] == passed
 
 
 @RAYS_OWN
