@@ -135,8 +135,8 @@ def search(
         max_params: Greatest number of parameters of a network.
         max_macs: Greatest number of multiply-accumulates of a network for one input.
         limits: Bound on any metric, such as parameters<=50000 or latency_ms<=5. Costs are kept
-            within it before training; a trial over another limit is recorded, but never on the
-            front. May be given several times.
+            within it before training, and so are estimates; a trial over another limit is recorded,
+            but never on the front. May be given several times.
         epochs: Epochs of each training. Default: 5.
         learning_rate: Peak learning rate. Default: 0.2 for sgd, 0.01 for adamw.
         batch_size: Examples per step. Default: 64.

@@ -27,7 +27,7 @@ from time import process_time
 from typing import Any
 
 import search_spaces
-from search_spaces import SPACES, Architecture, Feasible, Limits, SearchSpace, Task
+from search_spaces import SPACES, Architecture, Bound, Feasible, SearchSpace, Task
 
 INPUTS = {1: (64,), 2: (3, 128), 3: (3, 32, 32)}  # by the number of axes
 COLUMNS = ("samples", "mutations", "crossovers", "costs", "canonical", "constrained")
@@ -60,7 +60,7 @@ def measure(name: str, seconds: float) -> dict[str, Any]:
     rng = Random(0)
     limit = one_in_100_000(space, task)
     start = process_time()
-    feasible = Feasible(space, task, Limits(max_parameters=limit))
+    feasible = Feasible(space, task, [Bound(name="parameters", high=limit)])
     setup = process_time() - start
 
     def fresh() -> Iterator[Architecture]:

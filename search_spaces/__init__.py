@@ -20,8 +20,8 @@ from search_spaces.reference import SpaceReference as SpaceReference
 from search_spaces.registry import SPACES as SPACES
 from search_spaces.registry import get as get
 from search_spaces.registry import load as load
+from search_spaces.sampling import Bound as Bound
 from search_spaces.sampling import Feasible as Feasible
-from search_spaces.sampling import Limits as Limits
 from search_spaces.space import SearchSpace as SearchSpace
 from search_spaces.task import Task as Task
 from search_spaces.tree import Choice as Choice

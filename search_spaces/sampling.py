@@ -1,11 +1,11 @@
-"""Sampling, mutation and neighbourhoods under cost constraints."""
+"""Sampling, mutation and neighbourhoods under bounds on numbers known before training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from math import inf
+from math import inf, isnan
 from random import Random
 from typing import TypeAlias
 
@@ -13,6 +13,8 @@ from search_spaces.architecture import Architecture
 from search_spaces.cost.walk import Cost
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
+
+COSTS = tuple(field.name for field in fields(Cost))
 
 _CACHED = 1 << 11  # costs: under 1 kB each, and a walk under tight limits asks for many
 _POPULATION = 64  # architectures that are moved within the limits together
@@ -26,25 +28,46 @@ Measure: TypeAlias = Callable[[Architecture], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Upper bounds on costs, checked before training; None for no bound."""
+class Bound:
+    """A lower and an upper bound on a number that is known of an architecture before training.
 
-    max_parameters: int | None = None
-    max_macs: int | None = None  # for one input
+    Args:
+        name: `parameters`, `macs` or `peak_activation_bytes` for one of the exact costs; any name
+            if there is a measure.
+        low: The least allowed value.
+        high: The greatest allowed value.
+        measure: Gives the number; NaN where it is not known, which is outside every bound. By
+            default the number is an exact cost.
+
+    Raises:
+        ValueError: no number is within the bounds, or there is neither a cost nor a measure.
+    """
+
+    name: str
+    low: float = -inf
+    high: float = inf
+    measure: Measure | None = None
 
     def __post_init__(self) -> None:
-        for name, limit in (("max-params", self.max_parameters), ("max-macs", self.max_macs)):
-            if limit is not None and limit < 1:
-                raise ValueError(f"{name}: want a positive number, got {limit}")
+        if not self.low <= self.high:
+            raise ValueError(
+                f"{self.name}: want a lower bound up to the upper one, got "
+                f"{_text(self.low)} and {_text(self.high)}"
+            )
+        if self.measure is None and self.name not in COSTS:
+            raise ValueError(f"{self.name}: want a measure, or one of the costs {', '.join(COSTS)}")
 
-    def excess(self, parameters: int, macs: int) -> float:
-        """Sum of the relative excesses over the bounds; 0 within the limits."""
-        over = 0.0
-        if self.max_parameters is not None:
-            over += max(0.0, parameters / self.max_parameters - 1)
-        if self.max_macs is not None:
-            over += max(0.0, macs / self.max_macs - 1)
-        return over
+    def __str__(self) -> str:
+        low = f"{self.name} >= {_text(self.low)}" if self.low > -inf else ""
+        high = f"{self.name} <= {_text(self.high)}" if self.high < inf else ""
+        return " and ".join(filter(None, (low, high)))
+
+    def excess(self, value: float) -> float:
+        """The distance to the nearer bound as a share of it (absolute for 0); 0 within."""
+        if isnan(value):
+            return inf
+        bound = min(max(value, self.low), self.high)
+        return abs(value - bound) / (abs(bound) or 1) if value != bound else 0.0
 
 
 class Feasible:
@@ -53,26 +76,28 @@ class Feasible:
     Args:
         space: The search space.
         task: Task that costs are computed for; None where no network is to be built.
-        limits: Bounds on the costs; none by default.
+        limits: Bounds on costs and other measures; none by default.
 
     Raises:
-        ValueError: no architecture is within the limits; says what the smallest costs.
+        ValueError: no architecture is within the limits; says what the nearest has.
     """
 
-    def __init__(self, space: SearchSpace, task: Task | None, limits: Limits | None = None) -> None:
+    def __init__(self, space: SearchSpace, task: Task | None, limits: Iterable[Bound] = ()) -> None:
         if task is not None:
             space.check_task(task)
         self.space = space
         self.task = task
-        self.limits = limits or Limits()
-        self._limited = self.limits != Limits()
+        self.limits = tuple(limits)
         self._cost = lru_cache(maxsize=_CACHED)(
             lambda a: space.cost_of_member(a, self._known_task())
         )
         self._parameters_alone = lru_cache(maxsize=_CACHED)(
             lambda a: space.parameters_of_member(a, self._known_task())
         )
-        self._population = self._initial_population() if self._limited else []
+        self._parameters_suffice = space.count is None and not any(
+            bound.measure is None and bound.name != "parameters" for bound in self.limits
+        )
+        self._population = self._initial_population() if self.limits else []
         self._steps = _STEPS if len(set(self._population)) == _POPULATION else _LONG
 
     @property
@@ -86,7 +111,7 @@ class Feasible:
 
     def is_feasible(self, architecture: Architecture) -> bool:
         """True if `architecture` is within the limits."""
-        return not self._limited or self._excess(architecture) == 0
+        return all(b.excess(self._value(b, architecture)) == 0 for b in self.limits)
 
     def sample(self, rng: Random) -> Architecture:
         """Draw a feasible architecture, uniformly where rejection sampling is quick.
@@ -130,13 +155,18 @@ class Feasible:
         """Every feasible architecture once."""
         return filter(self.is_feasible, self.space)
 
-    def _parameters(self, architecture: Architecture) -> int:
-        built = self.space.count is None and self.limits.max_macs is None
-        return self._parameters_alone(architecture) if built else self.cost(architecture).parameters
+    def _value(self, bound: Bound, architecture: Architecture) -> float:
+        """The number of an architecture that is bounded."""
+        if bound.measure is not None:
+            return bound.measure(architecture)
+        if self._parameters_suffice:
+            return self._parameters_alone(architecture)
+        value: int = getattr(self.cost(architecture), bound.name)
+        return value
 
     def _excess(self, architecture: Architecture) -> float:
-        macs = 0 if self.limits.max_macs is None else self.cost(architecture).macs
-        return self.limits.excess(self._parameters(architecture), macs)
+        """Sum of the relative excesses over the bounds; 0 within the limits."""
+        return sum(bound.excess(self._value(bound, architecture)) for bound in self.limits)
 
     def _known_task(self) -> Task:
         if self.task is None:
@@ -205,24 +235,30 @@ class Feasible:
         return architecture
 
     def _refusal(self, nearest: Architecture) -> str:
-        measures: dict[str, Measure] = {}
-        if self.limits.max_parameters is not None:
-            wanted = f"{self.limits.max_parameters:,} parameters"
-            measures[wanted] = self._parameters
-        if self.limits.max_macs is not None:
-            measures[f"{self.limits.max_macs:,} MACs"] = lambda a: self.cost(a).macs
-        least = []
-        for measure in measures.values():
-            if len(measures) > 1:  # the nearest to both bounds need not be the smallest in either
-                rng = Random("least")
-                population = [self.space.sample(rng) for _ in range(_POPULATION)]
-                nearest = self._descend(
-                    self._subset_simulation(population, measure, rng)[0], measure
-                )
-            least.append(f"{measure(nearest):,}")
-        task = self._known_task()
+        found = []
+        for bound in self.limits:
+            if len(self.limits) > 1:  # the nearest to all bounds need not be that to each alone
+                nearest = self._nearest(bound)
+            value = self._value(bound, nearest)
+            found.append("none that is known" if isnan(value) else _text(value))
+        alone = " for each alone" if len(self.limits) > 1 else ""
+        task = self.task
+        known = f", for input {task.input_shape} and {task.classes} classes" if task else ""
         return (
-            f"nothing in {self.space.name} has at most {' and '.join(measures)}: the smallest has "
-            f"{' and '.join(least)} "
-            f"for input {task.input_shape} and {task.classes} classes"
+            f"nothing in {self.space.name} has {' and '.join(map(str, self.limits))}: the "
+            f"nearest{alone} has {' and '.join(found)}{known}"
         )
+
+    def _nearest(self, bound: Bound) -> Architecture:
+        """The architecture nearest to one bound that is found."""
+
+        def measure(architecture: Architecture) -> float:
+            return bound.excess(self._value(bound, architecture))
+
+        rng = Random("least")
+        population = [self.space.sample(rng) for _ in range(_POPULATION)]
+        return self._descend(self._subset_simulation(population, measure, rng)[0], measure)
+
+
+def _text(value: float) -> str:
+    return f"{value:,.0f}" if value == value // 1 else f"{value:,.6g}"

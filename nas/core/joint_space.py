@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
+from math import inf
 from random import Random
+from typing import TypeAlias
 
 from nas.core.configuration import Configuration
+from nas.core.constraints import Constraint
 from search_spaces import (
     Architecture,
+    Bound,
     Cost,
     Feasible,
-    Limits,
     Node,
     Record,
     SearchSpace,
     Struct,
     Task,
 )
+from search_spaces.sampling import COSTS
 from search_spaces.tree.node import Answer, Choose, Question
 from search_spaces.tree.values import Scalar
 
 _ALTERNATIVES = 1_000  # of one decision that are looked at
 _REMEMBERED = 1 << 11  # keys: each is asked for several times
 
+Estimate: TypeAlias = Callable[[Configuration], float]
+
 
 class JointSpace:
     """The configurations that may be sampled: members of one joint tree, within the limits.
 
+    The limits are the constraints on metrics that are known before training: exact costs and
+    estimates. Other constraints are kept by trials, and make no difference here.
+
     Args:
         space: The search space of the architectures.
         task: Decides the costs of networks; None where no network is to be built.
-        limits: Bounds on those costs; every configuration that is drawn is within them.
+        constraints: Every configuration that is drawn meets those that are limits.
         hyperparameters: The tree of the hyperparameters that are searched; empty when none are.
+        estimates: Functions that estimate other metrics, by name; NaN is outside every limit.
 
     Attributes:
         hyperparameters: The tree of the hyperparameters that are searched.
@@ -47,12 +57,14 @@ class JointSpace:
         self,
         space: SearchSpace,
         task: Task | None,
-        limits: Limits | None = None,
+        constraints: Iterable[Constraint] = (),
         hyperparameters: Struct | None = None,
+        estimates: Mapping[str, Estimate] | None = None,
     ) -> None:
         self.space = space
         self.task = task
         self.hyperparameters = hyperparameters or Struct()
+        limits = _bounds(constraints, COSTS if self.has_costs else (), estimates or {})
         self._feasible = Feasible(_joined(space, self.hyperparameters), task, limits)
         self._key = lru_cache(maxsize=_REMEMBERED)(self._key_of)
         self.tree: Node = self._feasible.space.tree
@@ -222,6 +234,24 @@ def _joined(space: SearchSpace, hyperparameters: Struct) -> SearchSpace:
         objection=None if objection is None else lambda point: objection(architecture(point)),
         count=None if count is None else lambda point, task: count(architecture(point), task),
     )
+
+
+def _bounds(
+    constraints: Iterable[Constraint], costs: Iterable[str], estimates: Mapping[str, Estimate]
+) -> Iterator[Bound]:
+    """The constraints on exact costs and estimates, as bounds on points of the joint space."""
+    given = list(constraints)
+
+    def measure(estimate: Estimate) -> Callable[[Architecture], float]:
+        return lambda point: estimate(_configuration(point))
+
+    for name in dict.fromkeys(c.metric for c in given):
+        if name not in costs and name not in estimates:
+            continue
+        low = max((c.bound for c in given if c.metric == name and c.sign == ">="), default=-inf)
+        high = min((c.bound for c in given if c.metric == name and c.sign == "<="), default=inf)
+        found = measure(estimates[name]) if name in estimates else None
+        yield Bound(name=name, low=low, high=high, measure=found)
 
 
 def _point(configuration: Configuration) -> Architecture:

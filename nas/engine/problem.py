@@ -12,6 +12,7 @@ from nas.core.metrics import METRICS, Metric, parse_metric
 from nas.core.objectives import Objectives
 from nas.estimators import Estimator
 from nas.estimators.cost import ExactCost
+from nas.estimators.remembered import Remembered
 from nas.evaluators import Evaluator, Tunable, factories
 from nas.evaluators.by_value import pack_objects
 from nas.runs.references import describe, named
@@ -86,8 +87,9 @@ class Problem:
         device = where.type if any_of_its_kind else str(where)
         settings = replace(settings, device=where.type)
         task = factories.task_of(data, evaluator) if space.build or space.count else None
-        joint = JointSpace(space, task, settings.cost_limits, _tree(settings, evaluator))
-        estimators = (*_estimators(settings, objects, code), *_costs(joint))
+        own = tuple(map(Remembered, _estimators(settings, objects, code)))
+        joint = _joint(space, task, settings, _tree(settings, evaluator), own)
+        estimators = (*own, *_costs(joint))
         estimated = tuple(metric for estimator in estimators for metric in estimator.metrics)
         settings = _with_objectives(settings, evaluator, estimated)
         evaluated = _evaluated(settings, evaluator, estimated)
@@ -209,6 +211,22 @@ def _tree(settings: Settings, evaluator: Evaluator | None) -> Struct:
     if evaluator is None:
         return hyperparameters.tree(settings.tune, settings.recipe)
     return evaluator.hyperparameters if isinstance(evaluator, Tunable) else Struct()
+
+
+def _joint(
+    space: SearchSpace,
+    task: Task | None,
+    settings: Settings,
+    hyperparameters: Struct,
+    estimators: Iterable[Remembered],
+) -> JointSpace:
+    """The configurations within the limits on costs and estimates."""
+    estimates = {name: e for one in estimators for name, e in one.by_name().items()}
+    try:
+        return JointSpace(space, task, settings.constraints, hyperparameters, estimates)
+    except ValueError as error:
+        why = next((f" ({one.failure})" for one in estimators if one.failure), "")
+        raise ValueError(f"{error}{why}") from None
 
 
 def _costs(joint: JointSpace) -> tuple[Estimator, ...]:

@@ -40,8 +40,10 @@ from nas.runs.same_search import check_same_search
 from nas.runs.settings import Settings
 from nas.schedules import Schedule
 from nas.strategies import Strategy, make
+from search_spaces import Architecture
 from search_spaces.user_files import refuse_while_running
 
+_DRAWS = 100  # of hyperparameters for a known architecture
 ALL_FAILED = 10  # a search whose first trials all fail ends after so many
 
 
@@ -295,12 +297,20 @@ class Session:
         for name, architecture in {**first, **known}.items():
             key = self.space.canonical(architecture)
             rng = Random(f"{self.settings.seed}/baseline/{name}")
-            drawn = self.candidates.space.sample_hyperparameters(rng)
-            configuration = Configuration.of(architecture, drawn)
-            if key not in keys and self.candidates.space.is_feasible(configuration):
+            configuration = self._within_limits(architecture, rng)
+            if key not in keys and configuration is not None:
                 keys.add(key)
                 proposals.append(Proposal(configuration))
         return proposals
+
+    def _within_limits(self, architecture: Architecture, rng: Random) -> Configuration | None:
+        """Draw hyperparameters with which an architecture is within the limits, if some are found."""
+        space = self.candidates.space
+        for _ in range(_DRAWS if space.hyperparameters.size > 1 else 1):
+            drawn = Configuration.of(architecture, space.sample_hyperparameters(rng))
+            if space.is_feasible(drawn):
+                return drawn
+        return None
 
     def _header(self) -> Header:
         problem = self.problem

@@ -75,12 +75,12 @@ class Header:
         return repr(self.hyperparameters)
 
     def joint_space(self, space: SearchSpace) -> JointSpace:
-        """The configurations that the search may propose.
+        """The configurations that the search may propose, limits on estimates aside.
 
         Raises:
             ValueError: no architecture is within the limits.
         """
-        return JointSpace(space, self.task, self.settings.cost_limits, self.hyperparameters)
+        return JointSpace(space, self.task, self.settings.constraints, self.hyperparameters)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""

@@ -10,6 +10,7 @@ from nas.core.fronts.front import front_of
 from nas.core.joint_space import check_configuration
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
+from search_spaces.sampling import COSTS
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
@@ -66,7 +67,7 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
     for trial in run.trials:  # a run may be untrusted
         where = f"{run.journal.path}, line {trial.number + 1}"
         check_configuration(trial.configuration, run.space, tree, where)
-    if among:
+    if among and run.header.task is not None:
         _check_limits(run, among[0])  # one shows whether limits and data are those of the search
     candidates = Candidates(run.header.joint_space(run.space))
     model = Predictor(candidates, run.objectives)
@@ -79,7 +80,8 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
 
 def _check_limits(run: Run, trial: Trial) -> None:
     cost = run.space.cost(trial.architecture, run.task)
-    if run.settings.cost_limits.excess(cost.parameters, cost.macs):
+    limits = (c for c in run.settings.constraints if c.metric in COSTS)
+    if any(limit.violation(getattr(cost, limit.metric)) for limit in limits):
         raise ValueError(
             f"{run.journal.path}, line {trial.number + 1}: want a network within the limits of the "
             f"search, got {cost.parameters:,} parameters and {cost.macs:,} MACs for input "

@@ -18,7 +18,7 @@ from nas.runs import option
 from nas.runs.option import setting
 
 if TYPE_CHECKING:  # late: options are declared without importing what they select
-    from search_spaces import Limits, SearchSpace
+    from search_spaces import SearchSpace
 
 TRAINING = "training"  # the built-in evaluator
 CROSS_ENTROPY = "cross_entropy"  # its loss, unless there is a user's own
@@ -197,8 +197,8 @@ class Settings:
         group="Constraints",
         flag="--limit",
         help="Bound on any metric, such as parameters<=50000 or latency_ms<=5. Costs are kept within it "
-        "before training; a trial over another limit is recorded, but never on the front. May be "
-        "given several times.",
+        "before training, and so are estimates; a trial over another limit is recorded, but never on the "
+        "front. May be given several times.",
     )
     loss: str = setting(
         option.OBJECT,
@@ -248,7 +248,9 @@ class Settings:
 
         strategies.check_name(self.strategy)
         schedules.check_name(self.schedule)
-        _ = self.cost_limits
+        for flag, most in (("max-params", self.max_parameters), ("max-macs", self.max_macs)):
+            if most is not None and most < 1:
+                raise ValueError(f"{flag}: want a positive number, got {most}")
         if not self.is_open:
             known = Objectives.parse(self.objectives, constraints=self.constraints)
             for constraint in known.constraints:
@@ -293,17 +295,6 @@ class Settings:
         costs = {"parameters": self.max_parameters, "macs": self.max_macs}
         short = [Constraint(name, "<=", most) for name, most in costs.items() if most is not None]
         return tuple(dict.fromkeys([*short, *given]))
-
-    @property
-    def cost_limits(self) -> Limits:
-        """The upper bounds on costs, which are met before training."""
-        from search_spaces import Limits
-
-        def lowest(metric: str) -> int | None:
-            bounds = [c.bound for c in self.constraints if c.metric == metric and c.sign == "<="]
-            return int(min(bounds)) if bounds else None
-
-        return Limits(max_parameters=lowest("parameters"), max_macs=lowest("macs"))
 
     def load_space(self, sha256: str | None = None) -> SearchSpace:
         """The search space; a file of the user's own is run.

@@ -97,7 +97,7 @@ def _hosted(
         checkpoints=folder,
         folder=folder,
     )
-    return Hosted(own, tuple(own.metrics), workspace), JointSpace(space, task, None, tree)
+    return Hosted(own, tuple(own.metrics), workspace), JointSpace(space, task, hyperparameters=tree)
 
 
 def _check(evaluator: Evaluator, proposals: Sequence[Proposal]) -> None:

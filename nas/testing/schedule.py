@@ -12,6 +12,7 @@ from nas import schedules
 from nas.core import hyperparameters
 from nas.core.candidates import Candidates, Exhausted
 from nas.core.configuration import Configuration
+from nas.core.constraints import Constraint
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
@@ -35,7 +36,7 @@ from nas.testing.searches import (
     Shuffled,
     read,
 )
-from search_spaces import Limits, get
+from search_spaces import get
 
 TRIALS = 45  # of a search that is compared with another
 STOPS = (1, 14, 32)  # trials after which a search is interrupted
@@ -233,7 +234,7 @@ def _limits_and_hyperparameters_are_kept(searches: Searches) -> None:
         searches.run(
             f"limits-{len(objectives)}",
             objectives=objectives,
-            limits=Limits(max_parameters=600_000),
+            constraints=[Constraint("parameters", "<=", 600_000)],
             hyperparameters=tree,
             max_pending=3,
         )

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, NoReturn, TypeAlias
 
 from nas.core.candidates import Candidates
+from nas.core.constraints import Constraint
 from nas.core.failure import EvaluationFailed, Failure
 from nas.core.joint_space import JointSpace
 from nas.core.metrics import METRICS
@@ -23,7 +24,7 @@ from nas.evaluators.job import Job
 from nas.executors.in_process import InProcess
 from nas.runs.journal import Journal
 from nas.strategies import Strategy
-from search_spaces import Choice, Cost, Limits, SearchSpace, Struct, Task, get
+from search_spaces import Choice, Cost, SearchSpace, Struct, Task, get
 from search_spaces.tree.values import Value
 
 TASK = Task((3, 32, 32), 10)
@@ -100,7 +101,7 @@ def run_search(
     objectives: Sequence[str] = BOTH,
     evaluator: Evaluator | None = None,
     executor: Callable[[Evaluator], InProcess] = InProcess,
-    limits: Limits | None = None,
+    constraints: Sequence[Constraint] = (),
     hyperparameters: Struct | None = None,
     space: SearchSpace | None = None,
     first: Sequence[Proposal] = (),
@@ -117,7 +118,7 @@ def run_search(
         objectives: Names of the scores to optimise.
         evaluator: `Learning` by default.
         executor: Makes the executor from the evaluator.
-        limits: Limits on costs.
+        constraints: Bounds on metrics; those on costs are kept before training.
         hyperparameters: The tree of the hyperparameters that are searched.
         space: NAS-Bench-201's by default.
         first: Proposals that precede those of the strategy.
@@ -126,9 +127,9 @@ def run_search(
     Raises:
         Exhausted: there is nothing left to propose.
     """
-    joint = JointSpace(space or get("nasbench201"), TASK, limits, hyperparameters)
+    joint = JointSpace(space or get("nasbench201"), TASK, constraints, hyperparameters)
     candidates = Candidates(joint)
-    strategy = make(candidates, Objectives.parse(tuple(objectives)))
+    strategy = make(candidates, Objectives.parse(tuple(objectives), constraints=constraints))
     with closing(Journal(path)) as journal:
         for trial in run_trials(
             strategy,

@@ -11,10 +11,10 @@ import search_spaces
 from nas.testing.clauses import completes, global_generators_untouched, require
 from search_spaces import (
     Architecture,
+    Bound,
     Choice,
     Feasible,
     Integer,
-    Limits,
     Repeat,
     SearchSpace,
     Struct,
@@ -273,7 +273,7 @@ def _limits_are_met(subject: Subject) -> None:
     space, task, rng = subject.space, subject.usual_task, Random(3)
     drawn = sorted(space.cost(space.sample(rng), task).parameters for _ in range(200))
     most = drawn[4]
-    feasible = Feasible(space, task, Limits(max_parameters=most))
+    feasible = Feasible(space, task, [Bound(name="parameters", high=most)])
     a, b = feasible.sample(rng), feasible.sample(rng)
     for _ in range(20):
         if space.size > 1:
@@ -284,8 +284,8 @@ def _limits_are_met(subject: Subject) -> None:
     if min(drawn) > 1:
         _require_refusal(
             subject,
-            lambda: Feasible(space, task, Limits(max_parameters=1)),
-            "the smallest has",
+            lambda: Feasible(space, task, [Bound(name="parameters", high=1)]),
+            "the nearest has",
             "finds architectures of at most 1 parameter",
         )
 

@@ -12,6 +12,7 @@ from nas import strategies
 from nas.core import hyperparameters
 from nas.core.candidates import Candidates, Exhausted
 from nas.core.configuration import Configuration
+from nas.core.constraints import Constraint
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
@@ -32,11 +33,10 @@ from nas.testing.searches import (
     Searches,
     Shuffled,
 )
-from search_spaces import Limits
 
 TRIALS = 60  # of a search that is compared with another
 STOPS = (1, 7, 20, 41)  # trials after which a search is interrupted
-LIMITS = Limits(max_parameters=200_000, max_macs=40_000_000)
+LIMITS = tuple(map(Constraint.parse, ("parameters<=200000", "macs<=40000000")))
 
 
 def check_strategy(strategy: str | Callable[..., Strategy]) -> None:
@@ -213,7 +213,7 @@ def _order_of_ends_is_irrelevant(searches: Searches) -> None:
 
 
 def _limits_are_kept(searches: Searches) -> None:
-    searches.run("limits", limits=LIMITS)
+    searches.run("limits", constraints=LIMITS)
 
 
 def _hyperparameters_are_searched(searches: Searches) -> None:

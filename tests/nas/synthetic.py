@@ -50,7 +50,7 @@ def write_run(path, trials, *, space="mlp", epochs=3):
         made=environment("cpu"),
     )
     write_header(path, header)
-    candidates = Candidates(JointSpace(opened, task, None, _tree(settings)))
+    candidates = Candidates(JointSpace(opened, task, hyperparameters=_tree(settings)))
     strategy = make(settings.strategy, candidates, Objectives())
     run = Run(path)
     journal = run.journal

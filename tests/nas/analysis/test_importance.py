@@ -19,7 +19,7 @@ from nas.core.joint_space import JointSpace
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.evaluators.table import Lookup, Table
-from search_spaces import Limits, Task, get
+from search_spaces import Task, get
 from tests.nas.table import search
 
 TASK = Task((3, 32, 32), 100)
@@ -133,7 +133,7 @@ def test_intervals_of_effects_hold_the_exact_effects():
 
 def made_up(space, score, count=60, hyperparameters=None):
     """Uniform draws with a known score."""
-    joint = JointSpace(get(space), Task((1, 8, 8), 10), None, hyperparameters)
+    joint = JointSpace(get(space), Task((1, 8, 8), 10), hyperparameters=hyperparameters)
     rng = Random(0)
     drawn = [joint.sample(rng) for _ in range(count)]
     trials = [trial(n, Proposal(c), score(joint.flat(c))) for n, c in enumerate(drawn)]
@@ -200,7 +200,7 @@ def test_staged_networks_are_compared_after_equally_many_epochs():
 
 
 def test_too_few_trials_say_so():
-    joint = JointSpace(get("mlp"), Task((1, 8, 8), 10), Limits())
+    joint = JointSpace(get("mlp"), Task((1, 8, 8), 10))
     with pytest.raises(ValueError, match="want at least 10 completed trials to explain, got 0"):
         Evidence.of_trials(joint, [])
 

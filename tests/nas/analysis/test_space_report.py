@@ -14,7 +14,7 @@ import search_spaces
 from nas.analysis.space_report import report, usual_task
 from nas.cli import main as cli
 from nas.views.terminal.space import lines
-from search_spaces import Choice, Cost, Feasible, Integer, Limits, SearchSpace, Struct, Task
+from search_spaces import Bound, Choice, Cost, Feasible, Integer, SearchSpace, Struct, Task
 
 ROOT = Path(__file__).parents[3]
 SMALL = search_spaces.get("nasbench201", channels=4, cells=1)
@@ -225,7 +225,7 @@ def test_a_users_own_space_has_what_the_others_have(mixer):
 def test_a_users_own_space_stays_inside_limits(mixer):
     space, task, rng = search_spaces.load(mixer), Task((1, 8, 8), 10), Random(0)
     limit = space.cost(space.known["tiny"], task).parameters + 200
-    feasible = Feasible(space, task, Limits(max_parameters=limit))
+    feasible = Feasible(space, task, [Bound(name="parameters", high=limit)])
     a = feasible.sample(rng)
     for _ in range(10):
         a = feasible.crossover(feasible.mutate(a, rng), feasible.sample(rng), rng)

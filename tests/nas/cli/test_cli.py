@@ -70,7 +70,7 @@ BAD = [
     (["--learning-rate", "-1"], "learning_rate: want a number above 0, got -1"),
     (
         ["--max-params", "10"],
-        "nothing in nasbench201 has at most 10 parameters: the smallest has 18,594",
+        "nothing in nasbench201 has parameters <= 10: the nearest has 18,594",
     ),
     (["--max-params", "0"], "max-params: want a positive number, got 0"),
     (["--objectives", "beauty"], "objectives: want some of accuracy, "),

@@ -9,16 +9,17 @@ from scipy.stats import chisquare
 from nas.core import hyperparameters
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
+from nas.core.constraints import Constraint
 from nas.core.joint_space import JointSpace, display_path
 from nas.core.proposal import Proposal
-from search_spaces import Choice, Limits, Record, SearchSpace, Struct, get
+from search_spaces import Choice, Record, SearchSpace, Struct, get
 from tests.nas.table import TASK
 
 SPACE = get("nasbench201")
 
 
 def test_a_drawn_neighbour_is_any_of_the_neighbours_that_are_left():
-    candidates = Candidates(JointSpace(SPACE, TASK, Limits(max_parameters=400_000)))
+    candidates = Candidates(JointSpace(SPACE, TASK, [Constraint("parameters", "<=", 400_000)]))
     here = candidates.sample(Random(0))
 
     def offered():
@@ -100,7 +101,7 @@ def test_only_what_is_new_and_a_member_within_the_limits_is_on_offer():
     candidates.ledger.add(Proposal(configuration(3)))
     assert [candidates.is_available(configuration(a)) for a in (1, 2, 3)] == [True, False, False]
     assert [p.architecture.value for p in candidates.ledger.configurations] == [Record({"a": 3})]
-    small = Candidates(JointSpace(SPACE, TASK, Limits(max_parameters=200_000)))
+    small = Candidates(JointSpace(SPACE, TASK, [Constraint("parameters", "<=", 200_000)]))
     assert not small.is_available(Configuration.of(SPACE.known["best_cifar10"]))
 
 

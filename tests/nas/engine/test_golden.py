@@ -62,7 +62,7 @@ def rows(file):
 
 def search(path, strategy, evaluator, trials, *, schedule="none", tune=()):
     tree = hyperparameters.tree(tune, {})
-    candidates = Candidates(JointSpace(SPACE, TASK, None, tree))
+    candidates = Candidates(JointSpace(SPACE, TASK, hyperparameters=tree))
     inner = make(strategy, candidates, OBJECTIVES)
     found = run_trials(
         schedules.make(schedule, inner, candidates, OBJECTIVES, max(COLUMNS)),

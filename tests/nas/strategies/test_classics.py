@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nas.core import hyperparameters
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
+from nas.core.constraints import Constraint
 from nas.core.fronts.pareto import Front
 from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
@@ -24,7 +25,7 @@ from nas.strategies import make
 from nas.strategies.annealing import energy
 from nas.strategies.grid import Member, golden_stride, number_of, primes
 from nas.strategies.quantum import rotated
-from search_spaces import Choice, Integer, Limits, Real, Repeat, SearchSpace, Struct, get
+from search_spaces import Choice, Integer, Real, Repeat, SearchSpace, Struct, get
 from search_spaces.nasbench201.space import OPERATIONS
 from tests.nas.table import TASK, Convolutions, search
 
@@ -130,7 +131,7 @@ def test_grid_spreads_real_numbers_without_end():
 
 
 def test_grid_goes_through_what_little_is_within_the_limits():
-    limits = Limits(max_parameters=80_000)
+    limits = [Constraint("parameters", "<=", 80_000)]
     candidates = Candidates(JointSpace(SPACE, TASK, limits))
     assert not candidates.space.rejection_sampling_ok
     trials = ask_and_tell("grid", SPACE, 8, lambda _: 0.0, limits=limits)

@@ -130,7 +130,7 @@ def test_equal_functions_differ_in_their_decisions_only():
 
 def test_distances_do_not_depend_on_what_was_encoded_before():
     candidates = Candidates(
-        JointSpace(SPACE, TASK, None, hyperparameters.tree(("learning_rate",), {}))
+        JointSpace(SPACE, TASK, hyperparameters=hyperparameters.tree(("learning_rate",), {}))
     )
     rng = Random(0)
     drawn = [candidates.sample(rng) for _ in range(40)]

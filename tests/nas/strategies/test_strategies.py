@@ -4,6 +4,7 @@ import pytest
 
 from nas.core.candidates import Candidates, Exhausted
 from nas.core.configuration import Configuration
+from nas.core.constraints import Constraint
 from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
@@ -14,7 +15,7 @@ from nas.strategies.evolution import RegularizedEvolution
 from nas.strategies.nsga2 import NSGA2
 from nas.testing import check_strategy
 from nas.testing.searches import TINY
-from search_spaces import Limits, get
+from search_spaces import get
 from tests.nas.table import TASK, Convolutions, search
 
 SPACE = get("nasbench201")
@@ -40,7 +41,7 @@ def test_an_exhausted_space_says_how_many_candidates_it_had(tmp_path):
 
 
 def test_everything_within_the_limits_is_found_before_the_end(tmp_path):
-    limits = Limits(max_parameters=80_000)
+    limits = [Constraint("parameters", "<=", 80_000)]
     functions = {SPACE.canonical(a) for a in SPACE if SPACE.cost(a, TASK).parameters <= 80_000}
     assert len(functions) == 48
     with pytest.raises(Exhausted):
