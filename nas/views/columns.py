@@ -54,6 +54,36 @@ def scores_text(metrics: Iterable[Metric], trial: Trial) -> str:
     return ", ".join(metric.words(trial.scores[metric.name]) for metric in known)
 
 
+def mean_text(metric: Metric, mean: float, half: float | None = None) -> str:
+    """A mean with the half width of its interval, in % of shares: 81.20 ± 0.40."""
+    if metric.is_share:
+        return f"{100 * mean:.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
+    return metric.text(mean) + ("" if half is None else f" ± {half:,.2g}")
+
+
+def gain_text(metric: Metric, gain: float, half: float | None = None) -> str:
+    """An improvement with the half width of its interval, in points of shares: +1.20 ± 0.40."""
+    if metric.is_share:
+        return f"{100 * gain:+.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
+    return metric.change_text(gain) + ("" if half is None else f" ± {half:,.2g}")
+
+
+def mean_unit(metric: Metric) -> str:
+    """The unit of `mean_text`: `, %` for shares, else `, ms` or nothing."""
+    unit = "%" if metric.is_share else metric.unit
+    return f", {unit}" if unit else ""
+
+
+def gain_unit(metric: Metric) -> str:
+    """The unit of `gain_text`: points of accuracy, less delay in ms."""
+    name = metric.label.split(",")[0]
+    less = metric.direction == "minimize"
+    if metric.is_share:
+        return f"points {'less' if less else 'of'} {name}"
+    unit = f" in {metric.unit}" if metric.unit and metric.unit not in name.split() else ""
+    return f"{'less' if less else 'more'} {name}{unit}"
+
+
 def violation_text(objectives: Objectives, trial: Trial) -> str:
     """The constraints that a completed trial violates, such as `not delay<=8`; empty if none."""
     if not trial.completed:

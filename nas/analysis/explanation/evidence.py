@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from random import Random
 
@@ -13,13 +13,17 @@ from nas.analysis.explanation.levels import Codes, DecisionLevels
 from nas.analysis.noise import Array
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace
+from nas.core.metrics import Metric
+from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.run import Run
+from search_spaces import Cost
 from search_spaces.tree.values import Scalar
 
+COSTS = tuple(field.name for field in fields(Cost))
 LEAST = 10  # fewest trials that can be explained
-DRAWS = 1024  # draws whose accuracy is modelled
-COUNTED = 4096  # draws whose parameters are counted, if that needs no network to be built
+DRAWS = 1024  # draws whose scores are modelled
+COUNTED = 4096  # draws whose costs are counted, if that needs no network to be built
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +33,16 @@ class Evidence:
     Attributes:
         space: The joint space of the trials.
         trials: Completed trials, one per network, all after the same number of epochs.
+        objectives: The objectives of their search.
         all_draws: Uniform draws from the space within the limits of the run.
-        sizes: Parameters of `all_draws`, counted exactly.
+        costs: Exact values of `all_draws` by name, (draws,), of the costs among the objectives.
     """
 
     space: JointSpace
     trials: Sequence[Trial]
+    objectives: Objectives
     all_draws: Sequence[Configuration]
-    sizes: Array
+    costs: Mapping[str, Array]
 
     @classmethod
     def of_run(cls, run: Run) -> Evidence:
@@ -45,10 +51,12 @@ class Evidence:
         Raises:
             ValueError: its search space is gone or has changed, or it has too few trials.
         """
-        return cls.of_trials(space_of(run), run.trials)
+        return cls.of_trials(space_of(run), run.trials, run.objectives)
 
     @classmethod
-    def of_trials(cls, space: JointSpace, trials: Sequence[Trial]) -> Evidence:
+    def of_trials(
+        cls, space: JointSpace, trials: Sequence[Trial], objectives: Objectives
+    ) -> Evidence:
         """The evidence of trials of a space.
 
         Raises:
@@ -61,15 +69,21 @@ class Evidence:
                 f"continue the search"
             )
         rng = Random("draws to explain by")
-        count = DRAWS if space.space.count is None else COUNTED
-        drawn = (space.sample(rng) for _ in range(count))
-        sized = [(c, size) for c in drawn if (size := _parameters(space, c)) is not None]
-        sizes = np.array([size for _, size in sized], dtype=float)
-        return cls(space, compared, [configuration for configuration, _ in sized], sizes)
+        count = DRAWS if space.has_costs and space.space.count is None else COUNTED
+        drawn = [space.sample(rng) for _ in range(count)]
+        if not space.has_costs:
+            return cls(space, compared, objectives, drawn, {})
+        counted = [(c, cost) for c in drawn if (cost := _cost(space, c)) is not None]
+        costs = {
+            name: np.array([getattr(cost, name) for _, cost in counted], dtype=float)
+            for name in COSTS
+            if name in objectives.names
+        }
+        return cls(space, compared, objectives, [c for c, _ in counted], costs)
 
     @property
     def draws(self) -> Sequence[Configuration]:
-        """The draws whose accuracy is modelled: the first of `all_draws`."""
+        """The draws whose scores are modelled: the first of `all_draws`."""
         return self.all_draws[:DRAWS]
 
     @cached_property
@@ -92,8 +106,14 @@ class Evidence:
         """The levels of `draws`, (draws, decisions)."""
         return self.all_levels[:DRAWS]
 
+    def metric(self, name: str | None = None) -> Metric:
+        """The objective of a name; the first by default."""
+        objectives = self.objectives
+        known = {metric.name: metric for metric in objectives.metrics}
+        return objectives.first if name is None else known[name]
+
     def scores(self, name: str) -> Array:
-        """The values of a score, (trials,)."""
+        """The values of a metric, (trials,)."""
         return np.array([trial.scores[name] for trial in self.trials], dtype=float)
 
     @cached_property
@@ -105,10 +125,10 @@ class Evidence:
         return [self.space.flat(configuration) for configuration in self.all_draws]
 
 
-def _parameters(space: JointSpace, configuration: Configuration) -> int | None:
-    """Parameters of a network; None where it cannot be built."""
+def _cost(space: JointSpace, configuration: Configuration) -> Cost | None:
+    """The cost of a network; None where it cannot be built."""
     try:
-        return space.cost(configuration).parameters
+        return space.cost(configuration)
     except Exception:  # a user's space may build a network that does not run
         return None
 

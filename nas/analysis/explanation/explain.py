@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nas.analysis.explanation.effects import Effect, effects
 from nas.analysis.explanation.evidence import Evidence
 from nas.analysis.explanation.importance import Importance, importance
+from nas.core.metrics import Metric
 from nas.runs.run import Run
 
 
@@ -20,7 +21,8 @@ class Explanation:
         epochs: Number of epochs after which they are compared.
         draws: Number of uniform draws.
         by: Estimate of importance, a name of `importance.ESTIMATES`.
-        importance: Importance by score (accuracy and parameters) and decision, the largest first.
+        metrics: The objectives of the search; effects are of the first.
+        importance: Importance by objective and decision, the largest first.
         effects: Effects of all options, by decision.
     """
 
@@ -28,8 +30,25 @@ class Explanation:
     epochs: int
     draws: int
     by: str
+    metrics: tuple[Metric, ...]
     importance: Mapping[str, Mapping[str, Importance]]
     effects: Mapping[str, Sequence[Effect]]
+
+    @property
+    def first(self) -> Metric:
+        """The objective that effects are of."""
+        return self.metrics[0]
+
+    @property
+    def costs(self) -> tuple[Metric, ...]:
+        """The further objectives whose exact values effects have."""
+        known = {name for options in self.effects.values() for one in options for name in one.costs}
+        return tuple(metric for metric in self.metrics if metric.name in known)
+
+    @property
+    def decisions(self) -> list[str]:
+        """The decisions, the most important for the first objective first."""
+        return list(self.importance[self.first.name])
 
 
 def explain(run: Run, by: str = "model") -> Explanation:
@@ -54,6 +73,7 @@ def explain_evidence(evidence: Evidence, by: str = "model") -> Explanation:
         epochs=min(trial.epochs for trial in evidence.trials),
         draws=len(evidence.draws),
         by=by,
-        importance={score: importance(evidence, score, by) for score in ("accuracy", "parameters")},
+        metrics=evidence.objectives.metrics,
+        importance={name: importance(evidence, name, by) for name in evidence.objectives.names},
         effects=effects(evidence),
     )

@@ -45,13 +45,13 @@ class Importance:
 
 
 def importance(
-    evidence: Evidence, score: str = "accuracy", by: str = "model"
+    evidence: Evidence, score: str | None = None, by: str = "model"
 ) -> dict[str, Importance]:
-    """Estimate the importance of every decision for a score; the most important comes first.
+    """Estimate the importance of every decision for an objective; the most important comes first.
 
     Args:
         evidence: Trials and draws.
-        score: "accuracy" or "parameters"; of parameters, the logarithm is explained.
+        score: Name of an objective, by default the first; of a cost, the logarithm is explained.
         by: A name of `ESTIMATES`.
 
     Raises:
@@ -59,19 +59,20 @@ def importance(
     """
     if by not in ESTIMATES:
         raise ValueError(f"--by: want one of {', '.join(ESTIMATES)}, got {by!r}")
-    found = ESTIMATES[by](evidence, score) if evidence.decisions.paths else {}
+    name = evidence.metric(score).name
+    found = ESTIMATES[by](evidence, name) if evidence.decisions.paths else {}
     return dict(sorted(found.items(), key=lambda item: -item[1].share))
 
 
 def by_model(evidence: Evidence, score: str) -> dict[str, Importance]:
-    """Estimate shares over uniform draws, with modelled accuracy or counted parameters.
+    """Estimate shares over uniform draws, with modelled scores or exact costs.
 
     The intervals combine the uncertainty of the model and that of the draws: the variance of a
     share s over n draws is about 4 s (1 - s)^2 / n (Kendall & Stuart, "The Advanced Theory of
     Statistics", volume 2, on the squared multiple correlation).
     """
-    known = score == "parameters"
-    values = np.log10(evidence.sizes)[None] if known else plausible_scores(evidence, score)
+    known = score in evidence.costs
+    values = logarithms(evidence.costs[score])[None] if known else plausible_scores(evidence, score)
     levels = evidence.all_levels if known else evidence.draw_levels
     found = shares(values, levels)
     mean = found.mean(axis=0)
@@ -143,9 +144,16 @@ ESTIMATES: Mapping[str, Callable[[Evidence, str], dict[str, Importance]]] = {
 
 def _targets(evidence: Evidence, score: str) -> Array:
     """The values for Optuna to explain; smaller is better."""
-    if score == "parameters":
-        return np.log10(evidence.scores(score))
-    return -evidence.scores(score)
+    scores = evidence.scores(score)
+    if score in evidence.costs:
+        return logarithms(scores)
+    return scores if evidence.metric(score).direction == "minimize" else -scores
+
+
+def logarithms(costs: Array) -> Array:
+    """The decimal logarithms of costs; a cost of nothing counts as 1."""
+    found: Array = np.log10(np.maximum(costs, 1.0))
+    return found
 
 
 def _evaluated(evaluator: object, evidence: Evidence, targets: Array) -> dict[str, Importance]:

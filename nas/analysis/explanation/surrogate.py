@@ -24,15 +24,15 @@ _JITTER = 1e-6
 _MOST = 400  # most trials that are fitted, which bounds the time
 
 
-@lru_cache(maxsize=2)  # importance and effects ask for the same
-def plausible_scores(evidence: Evidence, score: str = "accuracy", seed: int = 0) -> Array:
+@lru_cache(maxsize=4)  # importance and effects ask for the same
+def plausible_scores(evidence: Evidence, score: str, seed: int = 0) -> Array:
     """Draw scores of the uniform draws from the posterior, (functions, draws).
 
     They are clipped to the range of the observed scores.
 
     Args:
         evidence: Trials to fit and draws to predict.
-        score: Name of the score.
+        score: Name of the metric.
         seed: Seed of the functions.
     """
     with one_thread():

@@ -14,6 +14,7 @@ from nas.analysis.progress import cost_of, points_of
 from nas.analysis.retraining.ablation import Ablation
 from nas.analysis.retraining.trust import Trust
 from nas.core.trial import Trial
+from nas.views.columns import gain_unit
 from nas.views.html.facts import Facts
 from nas.views.terminal import explanation
 from nas.views.terminal.explanation import points_text
@@ -178,9 +179,17 @@ def lineage_rows(facts: Facts) -> Iterator[Row]:
 def effect_rows(facts: Facts) -> Iterator[Row]:
     """The options of the most important decisions, as `nas explain` lists them."""
     assert isinstance(facts.explanation, Explanation)
-    for path in list(facts.explanation.importance["accuracy"])[:TOP]:
-        for cells in explanation.effect_rows(facts.explanation.effects[path]):
+    for path in facts.explanation.decisions[:TOP]:
+        for cells in explanation.effect_rows(facts.explanation, path):
             yield (path, *cells)
+
+
+def effect_head(facts: Facts) -> Row:
+    """The head of the table of effects."""
+    assert isinstance(facts.explanation, Explanation)
+    trials, seen, _, *costs = explanation.effect_head(facts.explanation)
+    effect = f"effect, {gain_unit(facts.explanation.first)} (95 %)"
+    return ("decision", "option", trials, seen, effect, *costs)
 
 
 def ablation_rows(facts: Facts) -> Iterator[Row]:

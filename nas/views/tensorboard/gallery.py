@@ -96,7 +96,7 @@ def importance(context: AnalysisContext, trials: Sequence[Trial]) -> Draw:
 
         space = context.header.joint_space(context.space)
         try:
-            found = explain_evidence(Evidence.of_trials(space, trials))
+            found = explain_evidence(Evidence.of_trials(space, trials, context.objectives))
         except ValueError as error:
             return text(IMPORTANCE, f"Nothing can be said: {error}.")
         summary = figure_picture("search_importance", importance_figure(found.importance))

@@ -13,7 +13,9 @@ from nas.analysis.explanation.explain import Explanation
 from nas.analysis.explanation.importance import Importance
 from nas.analysis.noise import Estimate
 from nas.analysis.retraining.ablation import Ablation
+from nas.core.metrics import Metric
 from nas.core.numbers import counted
+from nas.views.columns import gain_unit, mean_unit
 from nas.views.terminal.failed import failed_documents, failed_tables
 
 WIDTH = 10  # characters of a full bar
@@ -22,8 +24,9 @@ WIDTH = 10  # characters of a full bar
 def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
     """Yield the lines and tables of `nas explain`, with the `top` decisions of each kind."""
     yield evidence_text(found)
-    for score, shares in found.importance.items():
-        yield importance_table(score, shares, top)
+    for metric in found.metrics:
+        shares = found.importance[metric.name]
+        yield importance_table(metric, shares, top)
         if len(shares) > top:
             yield f"  {len(shares) - top} more: --top {len(shares)}"
     yield BASIS[found.by]
@@ -31,26 +34,27 @@ def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
         effect.low < 0 < effect.high for options in found.effects.values() for effect in options
     ):
         yield "no option is significantly better or worse: noise hides the effects, or they are equal"
-    paths = list(found.importance["accuracy"])[:top]
-    yield effects_table({path: found.effects[path] for path in paths})
+    yield effects_table(found, found.decisions[:top])
+    costs = ", ".join(cost.label for cost in found.costs)
     yield (
         "seen: mean of the trials, 95 % t-interval as if they were independent; a search prefers what "
         "does well, so that its trials share more than one option. effect: against the mean of uniform "
-        "draws, 95 % credible interval of the model. size: parameters relative to all draws"
+        "draws, 95 % credible interval of the model, positive if the option is better"
+        + (f". {costs}: relative to all draws" if costs else "")
     )
 
 
 def evidence_text(found: Explanation) -> str:
     """A line with the data of an explanation."""
     return (
-        f"{counted(found.trials, 'network')} after {counted(found.epochs, 'epoch')} each; "
+        f"{counted(found.trials, 'configuration')} after {counted(found.epochs, 'epoch')} each; "
         f"{found.draws:,} uniform draws"
     )
 
 
-def importance_table(score: str, shares: Mapping[str, Importance], top: int) -> Table:
-    """A table of the most important decisions for a score."""
-    table = titled(f"what decides {score}")
+def importance_table(metric: Metric, shares: Mapping[str, Importance], top: int) -> Table:
+    """A table of the most important decisions for an objective."""
+    table = titled(f"what decides {metric.label}")
     table.add_column("decision", overflow="fold")
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("95 %", justify="right", no_wrap=True)
@@ -68,30 +72,37 @@ def share_rows(shares: Mapping[str, Importance], top: int) -> list[tuple[str, st
     ]
 
 
-def effects_table(effects: Mapping[str, Sequence[Effect]]) -> Table:
-    """A table of the mean effect of each option, in points of accuracy."""
-    table = titled("mean effect of each option, points of accuracy")
+def effects_table(found: Explanation, paths: Sequence[str]) -> Table:
+    """A table of the mean effect of each option of some decisions, in the first objective."""
+    table = titled(f"mean effect of each option, {gain_unit(found.first)}")
     table.add_column("decision and options", overflow="fold")
-    for name in ("trials", "seen, %", "effect", "size"):
+    for name in effect_head(found):
         table.add_column(name, justify="right", no_wrap=True)
-    for path, options in effects.items():
+    for path in paths:
         table.add_row(path)
-        for option, *cells in effect_rows(options):
+        for option, *cells in effect_rows(found, path):
             table.add_row(f"  {option}", *cells)
     return table
 
 
-def effect_rows(options: Sequence[Effect]) -> list[tuple[str, ...]]:
-    """Option, trials, accuracy seen in %, effect in points, size: the best option first."""
+def effect_head(found: Explanation) -> tuple[str, ...]:
+    """The head of `effect_rows`, but for the option."""
+    seen = f"seen{mean_unit(found.first)}"
+    return ("trials", seen, "effect", *(cost.label for cost in found.costs))
+
+
+def effect_rows(found: Explanation, path: str) -> list[tuple[str, ...]]:
+    """Option, trials, value seen, effect and relative costs: the best option first."""
+    first = found.first
     return [
         (
             effect.option,
             str(effect.trials),
-            _seen(effect),
-            f"{100 * effect.accuracy:+.1f} ({100 * effect.low:+.1f} to {100 * effect.high:+.1f})",
-            f"x{effect.parameters:.2f}",
+            _seen(first, effect),
+            f"{_short(first, effect.gain)} ({_short(first, effect.low)} to {_short(first, effect.high)})",
+            *(f"x{effect.costs[cost.name]:.2f}" for cost in found.costs),
         )
-        for effect in sorted(options, key=lambda e: -e.accuracy)
+        for effect in sorted(found.effects[path], key=lambda e: -e.gain)
     ]
 
 
@@ -151,14 +162,16 @@ def points_text(share: float | None, half: float | None) -> str:
 def explanation_document(found: Explanation) -> dict[str, Any]:
     """The document of `nas explain --json`.
 
-    Keys: trials, epochs, draws, by, importance (by score, then decision: share, low, high) and
-    effects (by decision, a list: option, trials, seen, seen_half, accuracy, low, high, parameters).
+    Keys: trials, epochs, draws, by, objectives, importance (by objective, then decision: share, low, high) and
+    effects (on the first objective, by decision, a list: option, trials, seen, seen_half, gain,
+    low, high, costs).
     """
     return {
         "trials": found.trials,
         "epochs": found.epochs,
         "draws": found.draws,
         "by": found.by,
+        "objectives": [metric.name for metric in found.metrics],
         "importance": {
             score: {path: asdict(item) for path, item in shares.items()}
             for score, shares in found.importance.items()
@@ -202,18 +215,25 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
 BASIS = {
     "model": (
         "share: part of the variance over uniform draws that a decision explains by itself, 95 % interval "
-        "under a Gaussian process; parameters are counted (their logarithm). The rest are interactions"
+        "under a Gaussian process; costs are counted (their logarithm). The rest are interactions"
     ),
     "fanova": "share: part of the variance that a decision explains by itself in a random forest (Optuna)",
     "ped-anova": "share: part of the difference between the better half of the trials and all (Optuna)",
 }
 
 
-def _seen(effect: Effect) -> str:
+def _short(metric: Metric, gain: float) -> str:
+    """An improvement with few digits."""
+    return f"{100 * gain:+.1f}" if metric.is_share else f"{gain:+.3g}"
+
+
+def _seen(metric: Metric, effect: Effect) -> str:
     if effect.seen is None:
         return "-"
-    half = "" if effect.seen_half is None else f" ± {100 * effect.seen_half:.1f}"
-    return f"{100 * effect.seen:.1f}{half}"
+    scale = 100 if metric.is_share else 1
+    digits = ".1f" if metric.is_share else ".3g"
+    half = "" if effect.seen_half is None else f" ± {scale * effect.seen_half:{digits}}"
+    return f"{scale * effect.seen:{digits}}{half}"
 
 
 def titled(title: str) -> Table:

@@ -16,6 +16,7 @@ from nas.analysis.explanation.levels import ABSENT, RANGES, DecisionLevels
 from nas.core.configuration import Configuration
 from nas.core.hyperparameters import tree
 from nas.core.joint_space import JointSpace
+from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.evaluators.table import Lookup, Table
@@ -23,6 +24,7 @@ from search_spaces import Task, get
 from tests.nas.table import search
 
 TASK = Task((3, 32, 32), 100)
+BOTH = Objectives.parse(("accuracy", "parameters"))
 EDGES = ("0->1", "0->2", "1->2", "0->3", "1->3", "2->3")
 
 
@@ -78,7 +80,9 @@ def trial(number, proposal, accuracy, **fields):
 
 
 def agreement(strategy, seed, by="model"):
-    evidence = Evidence.of_trials(JointSpace(get("nasbench201"), TASK), history(strategy, seed))
+    evidence = Evidence.of_trials(
+        JointSpace(get("nasbench201"), TASK), history(strategy, seed), BOTH
+    )
     found = importance(evidence, by=by)
     share, _ = truth()
     return float(spearmanr([found[e].share for e in EDGES], [share[e] for e in EDGES]).statistic)
@@ -121,7 +125,7 @@ def test_ranking_from_200_evaluations_over_20_seeds(strategy):
 
 
 def test_intervals_of_effects_hold_the_exact_effects():
-    evidence = Evidence.of_trials(JointSpace(get("nasbench201"), TASK), history("random", 0))
+    evidence = Evidence.of_trials(JointSpace(get("nasbench201"), TASK), history("random", 0), BOTH)
     _, exact = truth()
     found = effects(evidence)
     held = [e.low <= exact[edge][e.option] <= e.high for edge in EDGES for e in found[edge]]
@@ -137,7 +141,7 @@ def made_up(space, score, count=60, hyperparameters=None):
     rng = Random(0)
     drawn = [joint.sample(rng) for _ in range(count)]
     trials = [trial(n, Proposal(c), score(joint.flat(c))) for n, c in enumerate(drawn)]
-    return Evidence.of_trials(joint, trials)
+    return Evidence.of_trials(joint, trials, BOTH)
 
 
 @pytest.mark.parametrize("by", ESTIMATES)
@@ -178,7 +182,7 @@ def test_every_edge_decides_equally_much_of_the_parameters():
     joint = JointSpace(get("nasbench201"), TASK)
     rng = Random(0)
     trials = [trial(n, Proposal(joint.sample(rng)), 0.5 + 0.001 * n) for n in range(12)]
-    found = importance(Evidence.of_trials(joint, trials), "parameters")
+    found = importance(Evidence.of_trials(joint, trials, BOTH), "parameters")
     share = np.mean([item.share for item in found.values()])
     for item in found.values():  # by symmetry the same for all six
         assert item.low <= share <= item.high
@@ -202,7 +206,7 @@ def test_staged_networks_are_compared_after_equally_many_epochs():
 def test_too_few_trials_say_so():
     joint = JointSpace(get("mlp"), Task((1, 8, 8), 10))
     with pytest.raises(ValueError, match="want at least 10 completed trials to explain, got 0"):
-        Evidence.of_trials(joint, [])
+        Evidence.of_trials(joint, [], BOTH)
 
 
 def test_an_unknown_estimate_is_refused():

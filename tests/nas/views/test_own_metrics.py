@@ -150,3 +150,23 @@ def test_csv_has_the_metrics_of_the_run(nas, run):
         assert row["violates"] == " ".join(map(str, run.objectives.violated(trial.scores)))
         if row["on_front"] == "1":
             assert not row["violates"]
+
+
+def test_explain_finds_what_decides_each_objective(nas, runs):
+    document = json.loads(nas("explain", runs["three"].path, "--json")[0])
+    assert list(document["importance"]) == ["f1", "delay", "parameters"]
+    assert next(iter(document["importance"]["f1"])) == "recipe.lr"
+    assert {*list(document["importance"]["delay"])[:2]} == {"norm", "recipe.kind"}
+    assert all(set(e["costs"]) == {"parameters"} for e in document["effects"]["norm"])
+    out, _ = nas("explain", runs["three"].path)
+    assert "mean effect of each option, points of f1" in out
+    assert "what decides delay, ms" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_an_effect_on_an_error_is_positive_where_the_error_is_small(nas, runs):
+    document = json.loads(nas("explain", runs["alone"].path, "--json")[0])
+    gains = {effect["option"]: effect["gain"] for effect in document["effects"]["recipe.kind"]}
+    assert gains["a"] > 0 > gains["b"]
+    assert document["effects"]["recipe.kind"][0]["costs"] == {}
+    assert "mean effect of each option, less error" in nas("explain", runs["alone"].path)[0]

@@ -137,7 +137,7 @@ def test_importance_is_drawn_and_told_as_nas_explain_has_it(run):
         rows = told.partition(f"**What decides {score}**")[2].splitlines()
         assert rows[4].startswith(f"| {first} | {item.share:.1%} | {item.low:.1%} to ")
     first = next(iter(found.importance["accuracy"]))
-    best = max(found.effects[first], key=lambda effect: effect.accuracy)
+    best = max(found.effects[first], key=lambda effect: effect.gain)
     assert f"| {first} | {best.option} | {best.trials} | " in told
 
 
