@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from nas.runs.option import Option
 from nas.runs.references import describe
 from search_spaces import SearchSpace
 from search_spaces.user_files import PASSED
+
+_LOG = logging.getLogger("nas")  # messages to the user of a search
 
 if TYPE_CHECKING:
     from nas.bundles.bundle import Bundle
@@ -93,7 +96,7 @@ def search(
     total_memory: int | str | None = None,
     address: str | None = None,
     resources: str | Mapping[str, float] | None = None,
-    executor: str | None = None,
+    executor: Any | None = None,
     out: str | Path | None = None,
     **recipe: Any,
 ) -> Run:
@@ -178,7 +181,7 @@ def search(
     request = read_request({**given.pop("recipe"), **given})
     from nas.views.tensorboard import TensorBoard
 
-    session = open_session(request, observers=(TensorBoard(),))
+    session = open_session(request, observers=(TensorBoard(),), notify=_LOG.warning)
     for _ in session.run(request.trials):
         pass
     return Run(session.path, session.space)

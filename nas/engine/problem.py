@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from trainers import Classification, Dataset
 
 SENT = ("space", "evaluator", "loss", "metric")  # to other processes, by value
-OBJECTS = (*SENT, "data", "estimators", "strategy", "schedule")  # that a program may pass
+OBJECTS = (
+    *SENT,
+    "data",
+    "estimators",
+    "strategy",
+    "schedule",
+    "executor",
+)  # that a program may pass
 LISTS = ("estimators", "metric")  # of them, those with any number of objects
 
 

@@ -67,7 +67,7 @@ class Session:
         notify: Called with messages for the user, one line each.
         observers: Observers of the search, in the order in which they are called.
         objects: Objects of the program by the setting that they stand for: space, data, evaluator,
-            estimators, strategy, schedule.
+            estimators, strategy, schedule, executor.
 
     Attributes:
         problem: The space, the data, the evaluator and their metrics.
@@ -93,7 +93,8 @@ class Session:
         refuse_while_running()
         self.path = out
         self.limits = limits or ResourceLimits()
-        self.executor = executors.choose(executor, self.limits)
+        chosen = (objects or {}).get("executor", executor)
+        self.executor = executors.choose(chosen, self.limits)
         self._notify = notify or (lambda _: None)
         self._observers = Observers(observers, self._notify)
         self.problem = problem = Problem.of(settings, objects or {})

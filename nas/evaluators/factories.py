@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,15 +67,17 @@ def evaluator_from(
     objects: Mapping[str, Any] | None = None,
 ) -> Evaluator:
     """The evaluator of a search in a worker process; reads the data."""
-    import trainers
-
     chosen, given = Settings.from_dict(settings), objects or {}
-    trainers.set_threads(chosen.threads)
+    os.environ["OMP_NUM_THREADS"] = str(chosen.threads)  # for what is imported from now on
     device = _device_of(slot, device)
     space = given.get("space") or chosen.load_space(digests.get("space"))
     loaded = load_evaluator(chosen, given, digests)
     learned = load_learned(chosen, given, digests)
     data = load_data(chosen, device, given)
+    if "torch" in sys.modules:
+        import trainers
+
+        trainers.set_threads(chosen.threads)
     return make(
         chosen,
         space,
@@ -213,9 +217,9 @@ def task_of(data: Dataset | None, evaluator: Evaluator | None) -> Task | None:
 
 def epochs_of(settings: Settings) -> int:
     """Epochs of a whole training."""
-    from nas.evaluators import training
+    import trainers
 
-    return training.make_recipe(settings.recipe).epochs
+    return trainers.Recipe.from_dict(dict(settings.recipe)).epochs
 
 
 def _device_of(slot: int, device: str) -> str:

@@ -8,7 +8,7 @@ does to its process must cost that trial only: `nas.testing.check_executor` chec
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from nas.core.configuration import Configuration
 from nas.core.proposal import Proposal
@@ -114,8 +114,10 @@ EXECUTORS = Registry(
 )
 
 
-def choose(name: str | None, limits: ResourceLimits) -> str:
+def choose(name: str | type | None, limits: ResourceLimits) -> str | type:
     """The executor called `name`, or else the first of the toolkit that can keep to the limits.
+
+    A class of a user's own is returned as it is.
 
     Raises:
         ValueError: there is no such executor, or it cannot keep to the limits.
@@ -133,29 +135,33 @@ def choose(name: str | None, limits: ResourceLimits) -> str:
 
 
 def make(
-    name: str, blueprint: Blueprint, limits: ResourceLimits, *, here: Evaluator | None = None
+    name: str | type, blueprint: Blueprint, limits: ResourceLimits, *, here: Evaluator | None = None
 ) -> Executor:
     """Make an executor; it starts no process before the first trial is submitted.
 
     Args:
-        name: A name of `EXECUTORS`.
+        name: A name of `EXECUTORS`, or a class.
         blueprint: Blueprint of the evaluator of every worker.
         limits: Resource limits of the trials.
         here: The evaluator that the blueprint makes, if this process has it already.
     """
-    cls = EXECUTORS.load(name)
+    cls = _class_of(name)
     arguments = (blueprint, limits) if cls.capabilities.workers else (here or blueprint.make(),)
     executor: Executor = cls(*arguments)
     return executor
 
 
-def capabilities(name: str) -> Capabilities:
-    """The capabilities of the executor called `name`."""
-    found: Capabilities = EXECUTORS.load(name).capabilities
+def capabilities(name: str | type) -> Capabilities:
+    """The capabilities of the executor called `name`, or of a class."""
+    found: Capabilities = _class_of(name).capabilities
     return found
 
 
-def _missing(name: str, limits: ResourceLimits) -> list[str]:
+def _class_of(name: str | type) -> Any:
+    return name if isinstance(name, type) else EXECUTORS.load(name)
+
+
+def _missing(name: str | type, limits: ResourceLimits) -> list[str]:
     """The capabilities that `limits` need and the executor does not have, in words."""
     has = capabilities(name)
     needed = {

@@ -47,7 +47,7 @@ class Request:
         help="Number of trials in all, those already recorded included.",
     )
     executor: str | None = setting(
-        option.TEXT,
+        option.OBJECT,
         group="Resources",
         help="Place where trials run: in-process, workers or ray. Default: the first of these that "
         "can keep to the resource limits.",
