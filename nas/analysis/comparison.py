@@ -1,4 +1,4 @@
-"""Comparison of runs: fronts, best networks under each size, and hypervolumes.
+"""Comparison of runs: fronts, the best trials under each limit of a cost, and hypervolumes.
 
 Runs that differ only in their seed form a group, whose means have a confidence interval.
 """
@@ -14,7 +14,8 @@ import numpy as np
 from scipy import stats
 
 from nas.analysis.noise import Estimate, mean_of
-from nas.analysis.progress import Point, points_of
+from nas.analysis.progress import Point, cost_of, points_of
+from nas.core.metrics import Metric
 from nas.runs.run import Run
 
 # Hypervolumes are compared after these shares of the trials of the shortest run.
@@ -34,8 +35,9 @@ class Group:
         failed: Number of failed trials of each run.
         seconds: Seconds of evaluation, mean over the runs.
         front: Size of the Pareto front, mean over the runs.
-        best: Best accuracy after as many trials as the shortest run of all groups has.
-        sizes: Best accuracy under each of `Comparison.sizes`; None if a run has no network that
+        best: Best value of the first objective after as many trials as the shortest run of all
+            groups has; None if a run has no trial within its limits by then.
+        sizes: The best value under each of `Comparison.sizes`; None if a run has no trial that
             small.
         areas: Hypervolume after each of `Comparison.trials`.
         p: p-value of the two-sided Mann-Whitney test of the last hypervolumes against the first
@@ -50,7 +52,7 @@ class Group:
     failed: tuple[int, ...]
     seconds: float
     front: float
-    best: Estimate
+    best: Estimate | None
     sizes: tuple[Estimate | None, ...]
     areas: tuple[Estimate, ...]
     p: float | None
@@ -61,12 +63,18 @@ class Comparison:
     """Groups of runs, measured alike.
 
     Attributes:
+        objective: The first objective.
+        cost: The cost among the further objectives under which the best are compared; None if there
+            is none.
         groups: Groups, in the order in which the runs were given.
         trials: Numbers of trials after which hypervolumes are compared.
-        sizes: Numbers of parameters under which the best networks are compared.
+        sizes: Values of the cost under which the best trials are compared.
         references: Values of costs at which all hypervolumes end, the largest of all runs, by metric.
+            Metrics without bounds have the scale of the first run.
     """
 
+    objective: Metric
+    cost: Metric | None
     groups: tuple[Group, ...]
     trials: tuple[int, ...]
     sizes: tuple[int, ...]
@@ -87,30 +95,41 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
                 f"want runs on the same data, got {runs[0].settings.data} in {runs[0].path} and "
                 f"{run.settings.data} in {run.path}"
             )
-        if run.objectives.names != runs[0].objectives.names:
+        if run.objectives.metrics != runs[0].objectives.metrics:
             raise ValueError(
-                f"want runs with the same objectives, got {', '.join(runs[0].objectives.names)} in "
-                f"{runs[0].path} and {', '.join(run.objectives.names)} in {run.path}"
+                f"want runs with the same objectives, got {_words(runs[0])} in {runs[0].path} and "
+                f"{_words(run)} in {run.path}"
             )
         if not run.front:
             raise ValueError(f"{run.path}: no completed trial to compare")
     shortest = min(len(run.trials) for run in runs)
     marks = tuple(dict.fromkeys(max(1, round(share * shortest)) for share in MARKS))
     references = _references(runs)
-    sizes = _sizes(runs)
+    first = runs[0].objectives
+    cost = cost_of(first, references)
+    sizes = () if cost is None else _sizes(runs, cost)
     members: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         members[repr({**run.settings.to_dict(), "seed": None})].append(run)
-    courses = {run.path: _course(run, shortest, references) for run in runs}
-    first = [courses[run.path][-1].hypervolume for run in next(iter(members.values()))]
+    scale = runs[0].trials
+    courses = {
+        run.path: points_of(run.trials[:shortest], run.objectives, references, scale)
+        for run in runs
+    }
+    areas = [courses[run.path][-1].hypervolume for run in next(iter(members.values()))]
     groups = tuple(
         _group(
-            chr(ord("A") + i), group, runs[0], marks, sizes,
-            [courses[run.path] for run in group], first if i else None,
+            chr(ord("A") + i), group, runs[0], marks,
+            tuple(_under(group, cost, size, marks[-1]) for size in sizes if cost is not None),
+            [courses[run.path] for run in group], areas if i else None,
         )
         for i, group in enumerate(members.values())
     )  # fmt: skip
-    return Comparison(groups, marks, sizes, references)
+    return Comparison(first.first, cost, groups, marks, sizes, references)
+
+
+def _words(run: Run) -> str:
+    return ", ".join(f"{metric.name}:{metric.direction}" for metric in run.objectives.metrics)
 
 
 def _references(runs: Sequence[Run]) -> dict[str, float]:
@@ -121,17 +140,12 @@ def _references(runs: Sequence[Run]) -> dict[str, float]:
     return found
 
 
-def _course(run: Run, count: int, references: Mapping[str, float]) -> list[Point]:
-    """The progress of a run over its first `count` trials."""
-    return points_of(run.trials[:count], run.objectives, references)
-
-
 def _group(
     name: str,
     runs: Sequence[Run],
     reference: Run,
     marks: Sequence[int],
-    sizes: Sequence[int],
+    sizes: tuple[Estimate | None, ...],
     courses: Sequence[Sequence[Point]],
     first: list[float] | None,
 ) -> Group:
@@ -149,26 +163,36 @@ def _group(
         failed=tuple(len(run.failures) for run in runs),
         seconds=float(np.mean([sum(t.seconds for t in run.trials) for run in runs])),
         front=float(np.mean([end.front_size for end in ends])),
-        best=mean_of([end.best or 0.0 for end in ends]),
-        sizes=tuple(_under(runs, size, marks[-1]) for size in sizes),
+        best=_mean([end.best for end in ends]),
+        sizes=sizes,
         areas=tuple(mean_of([c[count - 1].hypervolume for c in courses]) for count in marks),
         p=p,
     )
 
 
-def _sizes(runs: Sequence[Run]) -> tuple[int, ...]:
-    """Round sizes over the range of the fronts, two for each power of ten."""
-    found = [t.scores["parameters"] for run in runs for t in run.front]
+def _mean(values: Sequence[float | None]) -> Estimate | None:
+    """The mean; None if a value is missing."""
+    known = [value for value in values if value is not None]
+    return mean_of(known) if len(known) == len(values) else None
+
+
+def _sizes(runs: Sequence[Run], cost: Metric) -> tuple[int, ...]:
+    """Round limits over the range of the fronts, two for each power of ten."""
+    found = [t.scores[cost.name] for run in runs for t in run.front]
     exponents = range(floor(2 * log10(max(1, min(found)))), ceil(2 * log10(max(1, max(found)))) + 1)
     rounded = [10 ** (e // 2) * (3 if e % 2 else 1) for e in exponents]
     return tuple(size for size in rounded if size >= min(found))
 
 
-def _under(runs: Sequence[Run], size: int, count: int) -> Estimate | None:
-    best = []
+def _under(runs: Sequence[Run], cost: Metric, size: int, count: int) -> Estimate | None:
+    """The best value of the first objective at a cost of at most `size`."""
+    best: list[float | None] = []
     for run in runs:
-        small = [t for t in run.trials[:count] if t.completed and t.scores["parameters"] <= size]
-        if not small:
-            return None
-        best.append(max(trial.scores["accuracy"] for trial in small))
-    return mean_of(best)
+        first = run.objectives.first
+        values = [
+            t.scores[first.name]
+            for t in run.trials[:count]
+            if t.completed and t.scores[cost.name] <= size and run.objectives.is_feasible(t.scores)
+        ]
+        best.append(min(values, key=first.minimized, default=None))
+    return _mean(best)

@@ -35,17 +35,25 @@ class Progress:
     Args:
         objectives: The objectives of the front.
         references: Worst values of costs, where the hypervolume ends, by metric.
+        scale: Trials that give the scale of metrics without bounds, before those that are added.
 
     Attributes:
         front: The Pareto front.
         cost: The first objective with a reference; `Point.best_under` is about it.
     """
 
-    def __init__(self, objectives: Objectives, references: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        objectives: Objectives,
+        references: Mapping[str, float],
+        scale: Iterable[Trial] = (),
+    ) -> None:
         self.front = TrialFront(objectives)
         self._first = objectives.first
         self._objectives = objectives
         self._hypervolume = Hypervolume(objectives, references)
+        for trial in scale:
+            self._hypervolume.observe(trial)
         self.cost = cost_of(objectives, references)
         largest = 0.0 if self.cost is None else references[self.cost.name]
         self._sizes = [int(share * largest) for share in _SHARES] if self.cost else []
@@ -114,8 +122,11 @@ def cost_of(objectives: Objectives, references: Mapping[str, float]) -> Metric |
 
 
 def points_of(
-    trials: Iterable[Trial], objectives: Objectives, references: Mapping[str, float]
+    trials: Iterable[Trial],
+    objectives: Objectives,
+    references: Mapping[str, float],
+    scale: Iterable[Trial] = (),
 ) -> list[Point]:
     """The progress after each trial; see `Progress`."""
-    progress = Progress(objectives, references)
+    progress = Progress(objectives, references, scale)
     return [progress.add(trial) for trial in trials]

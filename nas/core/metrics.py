@@ -73,8 +73,17 @@ class Metric:
     @property
     def label(self) -> str:
         """The name for tables and axes, with the unit."""
-        words = _ABBREVIATIONS.get(self.name) or self.name.replace("_", " ")
+        words = self._spelled
         return f"{words}, {self.unit}" if self.unit and self.unit not in words.split() else words
+
+    @property
+    def noun(self) -> str:
+        """The name for sentences, without the unit: latency."""
+        return " ".join(word for word in self._spelled.split() if word != self.unit)
+
+    @property
+    def _spelled(self) -> str:
+        return _ABBREVIATIONS.get(self.name) or self.name.replace("_", " ")
 
     def gain(self, before: float, after: float) -> float:
         """The improvement from one value to another: positive if `after` is better."""
@@ -98,9 +107,7 @@ class Metric:
 
     def words(self, value: float) -> str:
         """The value with its unit and name: 93.21% accuracy, 3.2 ms delay."""
-        name = self.label.split(",")[0]
-        name = " ".join(word for word in name.split() if word != self.unit)
-        return " ".join(part for part in (self.text(value), self.unit, name) if part)
+        return " ".join(part for part in (self.text(value), self.unit, self.noun) if part)
 
     def check(self, value: object) -> float:
         """Return a value of this metric as a plain number.

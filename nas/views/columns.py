@@ -76,12 +76,11 @@ def mean_unit(metric: Metric) -> str:
 
 def gain_unit(metric: Metric) -> str:
     """The unit of `gain_text`: points of accuracy, less delay in ms."""
-    name = metric.label.split(",")[0]
     less = metric.direction == "minimize"
     if metric.is_share:
-        return f"points {'less' if less else 'of'} {name}"
-    unit = f" in {metric.unit}" if metric.unit and metric.unit not in name.split() else ""
-    return f"{'less' if less else 'more'} {name}{unit}"
+        return f"points {'less' if less else 'of'} {metric.noun}"
+    unit = f" in {metric.unit}" if metric.unit else ""
+    return f"{'less' if less else 'more'} {metric.noun}{unit}"
 
 
 def violation_text(objectives: Objectives, trial: Trial) -> str:

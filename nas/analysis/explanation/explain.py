@@ -66,8 +66,6 @@ def explain_evidence(evidence: Evidence, by: str = "model") -> Explanation:
     Raises:
         ValueError: `by` is unknown.
     """
-    if missing := {"accuracy", "parameters"} - evidence.trials[0].scores.keys():
-        raise ValueError(f"want accuracy and parameters to explain, got no {min(missing)}")
     return Explanation(
         trials=len(evidence.trials),
         epochs=min(trial.epochs for trial in evidence.trials),

@@ -9,7 +9,9 @@ from typing import Any
 from rich.table import Table
 
 from nas.analysis.comparison import Comparison, Group
+from nas.analysis.noise import Estimate
 from nas.core.numbers import short
+from nas.views.columns import mean_text, mean_unit
 from nas.views.terminal.explanation import percent_text
 
 WIDE = 4  # most groups in 80 columns
@@ -36,18 +38,23 @@ def _side_by_side(found: Comparison, groups: Sequence[Group]) -> Table:
     for group in groups:
         table.add_column(group.name, justify="right", no_wrap=True)
 
+    first = found.objective
+
+    def best_text(best: Estimate | None) -> str:
+        return "-" if best is None else mean_text(first, best.mean, best.half)
+
     rows = [
         ("seeds", [_few(g.seeds) for g in groups]),
         ("trials", [_few(g.trials) for g in groups]),
         ("failed", [_few(g.failed) for g in groups]),
         ("seconds", [f"{g.seconds:,.0f}" for g in groups]),
-        ("networks on the front", [f"{g.front:.3g}" for g in groups]),
-        ("best accuracy, %", [percent_text(g.best) for g in groups]),
+        ("trials on the front", [f"{g.front:.3g}" for g in groups]),
+        (f"best {first.noun}{mean_unit(first)}", [best_text(g.best) for g in groups]),
     ]
-    for i, size in enumerate(found.sizes):
-        rows.append(
-            (f"  up to {short(size)} parameters", [percent_text(g.sizes[i]) for g in groups])
-        )
+    if found.cost is not None:
+        for i, size in enumerate(found.sizes):
+            title = f"  up to {short(size)} {found.cost.label}"
+            rows.append((title, [best_text(g.sizes[i]) for g in groups]))
     for i, count in enumerate(found.trials):
         rows.append((f"hypervolume after {count}, %", [percent_text(g.areas[i]) for g in groups]))
     rows.append(("p", ["-" if g.p is None else f"{g.p:.3f}" for g in groups]))
@@ -59,10 +66,12 @@ def _side_by_side(found: Comparison, groups: Sequence[Group]) -> Table:
 def comparison_document(found: Comparison) -> dict[str, Any]:
     """The document of `nas compare --json`.
 
-    Keys: trials, sizes, references and groups; each group has name, runs, seeds, differs, trials, failed,
-    seconds, front, best, sizes, areas (mean and half each) and p.
+    Keys: objective (the first), cost (or null), trials, sizes (limits of the cost), references and
+    groups; each group has name, runs, seeds, differs, trials, failed, seconds, front, best (or
+    null), sizes, areas (mean and half each) and p.
     """
-    return asdict(found)
+    cost = None if found.cost is None else found.cost.name
+    return {**asdict(found), "objective": found.objective.name, "cost": cost}
 
 
 def _few(numbers: Sequence[int]) -> str:

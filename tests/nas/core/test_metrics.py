@@ -30,6 +30,10 @@ def test_numbers_are_shown_by_the_bounds_of_their_metric():
     assert METRICS["accuracy"].change_text(-0.012) == "-1.20%"
     assert METRICS["parameters"].change_text(1500) == "+1,500"
     assert METRICS["latency_ms"].label == "latency ms"
+    assert METRICS["latency_ms"].words(3.25) == "3.25 ms latency"
+    assert METRICS["accuracy"].words(0.93211) == "93.21% accuracy"
+    assert METRICS["loss"].gain(0.5, 0.25) == 0.25
+    assert METRICS["accuracy"].gain(0.5, 0.25) == -0.25
     assert Metric("size", "minimize", unit="MB").label == "size, MB"
 
 

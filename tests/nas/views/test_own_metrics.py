@@ -170,3 +170,31 @@ def test_an_effect_on_an_error_is_positive_where_the_error_is_small(nas, runs):
     assert gains["a"] > 0 > gains["b"]
     assert document["effects"]["recipe.kind"][0]["costs"] == {}
     assert "mean effect of each option, less error" in nas("explain", runs["alone"].path)[0]
+
+
+def test_compare_is_in_the_first_objective_and_one_scale(nas, runs, tmp_path):
+    other = toolkit.search(evaluator=alone, strategy="random", trials=20, out=tmp_path / "random")
+    out, _ = nas("compare", runs["alone"].path, other.path)
+    best = min(t.scores["error"] for t in runs["alone"].trials[:20])
+    assert [*map(str.split, out.splitlines())].count(
+        ["best", "error", f"{best:.4g}", f"{other.best().scores['error']:.4g}"]
+    ) == 1
+    document = json.loads(nas("compare", runs["alone"].path, other.path, "--json")[0])
+    assert (document["objective"], document["cost"], document["sizes"]) == ("error", None, [])
+    first = [t.scores["error"] for t in runs["alone"].trials[:10]]
+    for group, run in zip(document["groups"], (runs["alone"], other), strict=True):
+        best = min(t.scores["error"] for t in run.trials[:20])
+        expected = (max(first) - best) / (max(first) - min(first))
+        assert group["areas"][-1]["mean"] == pytest.approx(max(0, expected))
+
+
+def test_compare_leaves_out_what_is_over_a_limit(nas, runs, tmp_path):
+    again = toolkit.search(
+        space="mlp", data="digits", evaluator=three, objectives=("f1", "delay", "parameters"),
+        limits=("delay<=5",), strategy="random", trials=20, out=tmp_path / "random",
+    )  # fmt: skip
+    document = json.loads(nas("compare", runs["three"].path, again.path, "--json")[0])
+    assert (document["objective"], document["cost"]) == ("f1", "parameters")
+    for group, run in zip(document["groups"], (runs["three"], again), strict=True):
+        kept = [t.scores["f1"] for t in run.trials[:20] if t.scores["delay"] <= 5]
+        assert group["best"]["mean"] == group["sizes"][-1]["mean"] == max(kept)
