@@ -88,6 +88,8 @@ def search(
     dropout: float | None = None,
     loss: Any = "cross_entropy",
     metric: Any = (),
+    latency_batch: int = 1,
+    latency_backend: str = "torch",
     device: str = "auto",
     threads: int = 1,
     workers: int | Literal["auto"] = 1,
@@ -155,6 +157,10 @@ def search(
             outputs and targets of the validation split to a number. As an objective it has the name
             of the function and a direction, as in f_beta:max. May be given several times.
         recipe: Other fields of the training recipe, such as `averaging=0.9`.
+        latency_batch: Inputs in the batch whose latency is measured (latency_ms) or estimated
+            (estimated_latency_ms), where an objective or a limit names it.
+        latency_backend: Runtime of these latencies: torch, on the device of the training, or
+            onnxruntime, on the CPU (the extra onnx).
         device: Device to train on: auto, cpu, cuda or cuda:N.
         threads: Torch threads of each trial on the CPU; they affect the last digits of scores.
         workers: Number of trials at a time, or auto: the number with the highest throughput,

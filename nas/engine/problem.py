@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from nas.core.joint_space import JointSpace
 from nas.core.metrics import METRICS, Metric, parse_metric
 from nas.core.objectives import Objectives
+from nas.engine import latency
 from nas.estimators import Estimator
 from nas.estimators.cost import ExactCost
 from nas.estimators.remembered import Remembered
 from nas.evaluators import Evaluator, Tunable, factories
 from nas.evaluators.by_value import pack_objects
+from nas.evaluators.timed import LATENCY
 from nas.runs.references import describe, named
 from nas.runs.settings import Settings
 from nas.runs.space_files import digest
@@ -22,6 +24,7 @@ from search_spaces import SearchSpace, SpaceReference, Struct, Task
 from search_spaces.user_files import is_code, load_file_object, split
 
 if TYPE_CHECKING:
+    from nas.estimators.latency.estimator import EstimatedLatency
     from trainers import Classification, Dataset
 
 SENT = ("space", "evaluator", "loss", "metric")  # to other processes, by value
@@ -52,6 +55,8 @@ class Problem:
         learned: Loss and metrics of the built-in training; None for a user's evaluator.
         estimators: Estimators of metrics that are known before an evaluation.
         evaluated: The metrics of the evaluator.
+        timed: True if `latency_ms` is measured after each evaluation.
+        estimated_latency: The estimator of `estimated_latency_ms`; None if nothing asks for it.
         joint: The configurations that may be proposed.
         objectives: The objectives and constraints.
     """
@@ -67,16 +72,27 @@ class Problem:
     learned: Classification | None
     estimators: tuple[Estimator, ...]
     evaluated: tuple[Metric, ...]
+    timed: bool
+    estimated_latency: EstimatedLatency | None
     joint: JointSpace
     objectives: Objectives
 
     @classmethod
-    def of(cls, settings: Settings, objects: Mapping[str, Any]) -> Problem:
+    def of(
+        cls,
+        settings: Settings,
+        objects: Mapping[str, Any],
+        *,
+        folder: Path,
+        notify: Callable[[str], None],
+    ) -> Problem:
         """Read the data and load the code that the settings name.
 
         Args:
             settings: The settings of a search.
             objects: Objects of the program, by the setting that they stand for.
+            folder: The folder of the run, which may have a table of latencies.
+            notify: Called with messages for the user.
 
         Raises:
             ValueError: something cannot be loaded, or an objective has no metric.
@@ -95,12 +111,19 @@ class Problem:
         settings = replace(settings, device=where.type)
         task = factories.task_of(data, evaluator) if space.build or space.count else None
         own = tuple(map(Remembered, _estimators(settings, objects, code)))
+        estimated_latency = latency.estimator(
+            settings, evaluator, own, space, task, device=where, folder=folder, notify=notify
+        )
+        if estimated_latency is not None:
+            own = (*own, Remembered(estimated_latency))
         joint = _joint(space, task, settings, _tree(settings, evaluator), own)
         estimators = (*own, *_costs(joint))
         estimated = tuple(metric for estimator in estimators for metric in estimator.metrics)
+        timed = latency.is_measured(settings, evaluator, estimated, space, task)
         settings = _with_objectives(settings, evaluator, estimated)
-        evaluated = _evaluated(settings, evaluator, estimated)
-        known = _each_once(evaluated, estimated)
+        after = (LATENCY,) if timed else ()
+        evaluated = _evaluated(settings, evaluator, (*estimated, *after))
+        known = _each_once((*evaluated, *after), estimated)
         objectives = Objectives.parse(settings.objectives, known, settings.constraints)
         if unknown := [name for name in objectives.names if name not in known]:
             raise ValueError(f"objectives: want some of {', '.join(known)}, got {unknown[0]!r}")
@@ -119,6 +142,8 @@ class Problem:
             learned=learned,
             estimators=estimators,
             evaluated=evaluated,
+            timed=timed,
+            estimated_latency=estimated_latency,
             joint=joint,
             objectives=objectives,
         )
@@ -126,7 +151,7 @@ class Problem:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics of a completed trial."""
-        return (*self.evaluated, *self._estimated)
+        return (*self.evaluated, *((LATENCY,) if self.timed else ()), *self._estimated)
 
     @property
     def estimated(self) -> tuple[str, ...]:

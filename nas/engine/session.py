@@ -15,6 +15,7 @@ from nas.core.configuration import Configuration
 from nas.core.fronts.front import TrialFront
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
+from nas.engine import latency
 from nas.engine.checkpoints import prune
 from nas.engine.loop import run_trials
 from nas.engine.observers import Observer, Observers
@@ -97,7 +98,9 @@ class Session:
         self.executor = executors.choose(chosen, self.limits)
         self._notify = notify or (lambda _: None)
         self._observers = Observers(observers, self._notify)
-        self.problem = problem = Problem.of(settings, objects or {})
+        self.problem = problem = Problem.of(
+            settings, objects or {}, folder=out, notify=self._notify
+        )
         self.settings = settings = problem.settings
         self.space = problem.space
         self._epochs = factories.epochs_of(settings)
@@ -127,6 +130,7 @@ class Session:
         """
         if not (self.path / "run.json").exists():
             write_header(self.path, self.header)
+        latency.write_table(self.path, self.problem.estimated_latency)
         if passed := self.settings.passed:
             self._notify(
                 f"no file holds {', '.join(passed)}: only a program that passes the same again can "
@@ -192,6 +196,8 @@ class Session:
                 self._observers.observed(trial)
                 if why := trial.measured.get("restarted"):
                     self._notify(f"trial {trial.number} was trained from the beginning: {why}")
+                if noisy := trial.measured.get("latency", {}).get("too_noisy"):
+                    self._notify(f"trial {trial.number}: {noisy}")
                 yield trial
                 if not completed and failed.total() >= ALL_FAILED:
                     causes = "; ".join(f"{n} x {why}" for why, n in failed.most_common(3))
@@ -231,6 +237,7 @@ class Session:
                 metrics=problem.evaluated,
                 digests=problem.code,
                 objects=problem.sent,
+                timed=problem.timed,
             ),
             limits,
             here=evaluator,
@@ -243,7 +250,7 @@ class Session:
             folder = self.path / factories.FOLDER
             folder.mkdir(exist_ok=True)
             problem.evaluator.prepare(folder)
-        return factories.make(
+        made = factories.make(
             self.settings,
             self.space,
             problem.data,
@@ -253,6 +260,9 @@ class Session:
             device=self._device_name(),
             checkpoints=checkpoints,
         )
+        if problem.timed and problem.task is not None:
+            return factories.with_latency(made, self.settings, problem.task)
+        return made
 
     def _autotune(self, executor: Autotunable) -> None:
         """Choose the number of workers by measuring a network of median cost."""

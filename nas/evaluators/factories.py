@@ -14,6 +14,7 @@ from nas.evaluators.blueprint import Blueprint
 from nas.evaluators.function import as_evaluator
 from nas.evaluators.hosted import Hosted
 from nas.evaluators.job import Workspace
+from nas.evaluators.timed import Timed
 from nas.runs.settings import NO_DATA, TRAINING, Settings
 from search_spaces import SearchSpace, Task
 from search_spaces.user_files import load_file_object
@@ -34,6 +35,7 @@ def blueprint(
     metrics: Sequence[Metric] = (),
     digests: Mapping[str, str] | None = None,
     objects: Mapping[str, Any] | None = None,
+    timed: bool = False,
 ) -> Blueprint:
     """The blueprint of the evaluator of a search, for other processes.
 
@@ -45,6 +47,7 @@ def blueprint(
         digests: SHA-256 of the user's files, by the setting that names them.
         objects: Objects that are sent by value instead of being made from the settings, by setting:
             a `SearchSpace`, a `Dataset`, an evaluator.
+        timed: Measure the latency of networks: see `nas.evaluators.timed`.
     """
     arguments = {
         "settings": settings.to_dict(),
@@ -52,6 +55,7 @@ def blueprint(
         "device": device,
         "metrics": [metric.to_dict() for metric in metrics],
         "digests": dict(digests or {}),
+        "timed": timed,
     }
     return Blueprint("nas.evaluators.factories:evaluator_from", arguments, objects or {})
 
@@ -65,6 +69,7 @@ def evaluator_from(
     metrics: Sequence[Mapping[str, Any]],
     digests: Mapping[str, str],
     objects: Mapping[str, Any] | None = None,
+    timed: bool = False,
 ) -> Evaluator:
     """The evaluator of a search in a worker process; reads the data."""
     chosen, given = Settings.from_dict(settings), objects or {}
@@ -78,7 +83,7 @@ def evaluator_from(
         import trainers
 
         trainers.set_threads(chosen.threads)
-    return make(
+    made = make(
         chosen,
         space,
         data,
@@ -88,6 +93,8 @@ def evaluator_from(
         device=device,
         checkpoints=Path(checkpoints),
     )
+    task = task_of(data, loaded)
+    return with_latency(made, chosen, task) if timed and task is not None else made
 
 
 def make(
@@ -137,6 +144,11 @@ def make(
         folder=checkpoints.parent / FOLDER,
     )
     return Hosted(loaded, metrics, workspace)
+
+
+def with_latency(evaluator: Evaluator, settings: Settings, task: Task) -> Timed:
+    """An evaluator that measures the latency of its networks too; see `nas.evaluators.timed`."""
+    return Timed(evaluator, task, batch=settings.latency_batch, backend=settings.latency_backend)
 
 
 def load_evaluator(

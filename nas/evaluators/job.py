@@ -172,6 +172,15 @@ class Job:
             self._network = network.to(self.device)
         return self._network
 
+    @property
+    def built(self) -> nn.Module | None:
+        """The network that was built for this evaluation; None if there is none."""
+        return self._network
+
+    def adopt(self, network: nn.Module) -> None:
+        """Take a network that the evaluator built itself as that of `network`."""
+        self._network = network
+
     def report(self, epoch: int, **metrics: float) -> None:
         """Report metrics after an epoch, for the curve of the trial.
 

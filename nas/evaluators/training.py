@@ -187,6 +187,8 @@ class Training:
             work = _Work(recipe, work.seed, parts)
             memory.release()
             failure = self._attempt(work, job)
+        if failure is None:
+            job.adopt(work.net)
         job.curve = [_record(epoch, self._learned.metrics) for epoch in work.curve]
         job.measured |= {
             "epoch_seconds": [round(e.seconds, 4) for e in work.curve[work.start_epoch :]],

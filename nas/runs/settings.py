@@ -224,6 +224,22 @@ class Settings:
         group="Training",
         help="Other fields of the training recipe, such as averaging=0.9,flip=random.",
     )
+    latency_batch: int = setting(
+        option.WHOLE,
+        default=1,
+        check=schema.whole(1, 65_536),
+        group="Training",
+        help="Inputs in the batch whose latency is measured (latency_ms) or estimated "
+        "(estimated_latency_ms), where an objective or a limit names it.",
+    )
+    latency_backend: str = setting(
+        option.TEXT,
+        default="torch",
+        check=schema.one_of(("torch", "onnxruntime")),
+        group="Training",
+        help="Runtime of these latencies: torch, on the device of the training, or onnxruntime, on the "
+        "CPU (the extra onnx).",
+    )
     device: str = setting(
         option.TEXT,
         default="auto",
@@ -295,6 +311,12 @@ class Settings:
         costs = {"parameters": self.max_parameters, "macs": self.max_macs}
         short = [Constraint(name, "<=", most) for name, most in costs.items() if most is not None]
         return tuple(dict.fromkeys([*short, *given]))
+
+    @property
+    def named_metrics(self) -> frozenset[str]:
+        """The names of the metrics of objectives and limits."""
+        objectives = {text.partition(":")[0].strip() for text in self.objectives}
+        return frozenset(objectives | {constraint.metric for constraint in self.constraints})
 
     def load_space(self, sha256: str | None = None) -> SearchSpace:
         """The search space; a file of the user's own is run.

@@ -27,6 +27,8 @@ _OPENED = {  # settings since schema 5
     "estimators": [],
     "limits": [],
     "metric": [],
+    "latency_batch": 1,
+    "latency_backend": "torch",
 }
 _SCORED = ("accuracy", "parameters", "macs")  # of every completed trial up to schema 4
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from time import perf_counter, thread_time
 from typing import Any
@@ -140,6 +141,12 @@ def onnx_runner(file: Path, threads: int | None = None) -> Callable[[Tensor], An
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, {"x": x.numpy()})[0]
+
+
+def device_of(net: nn.Module) -> torch.device:
+    """The device of the parameters and buffers of a network; the CPU if it has none."""
+    tensor = next(chain(net.parameters(), net.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device
 
 
 def clock_of(device: torch.device, threads: int) -> tuple[str, Clock]:

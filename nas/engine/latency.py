@@ -1,0 +1,98 @@
+"""Latency in a search: measured after each evaluation, or estimated by the run's own table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas.core.metrics import METRICS, Metric
+from nas.estimators import Estimator
+from nas.evaluators import Evaluator
+from nas.evaluators.timed import LATENCY
+from nas.runs.settings import Settings
+from search_spaces import SearchSpace, Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from nas.estimators.latency.estimator import EstimatedLatency
+
+ESTIMATED = METRICS["estimated_latency_ms"]
+FILE = "latency.json"  # of the folder of a run
+
+
+def is_measured(
+    settings: Settings,
+    evaluator: Evaluator | None,
+    estimated: Iterable[Metric],
+    space: SearchSpace,
+    task: Task | None,
+) -> bool:
+    """True if an objective or a limit names `latency_ms` and neither user nor estimator gives it.
+
+    Networks can be measured only where the space has them and there is a task for them; elsewhere it is a
+    metric of the evaluator like any other.
+    """
+    if LATENCY.name not in settings.named_metrics or space.build is None or task is None:
+        return False
+    declared = () if evaluator is None else evaluator.metrics
+    return all(metric.name != LATENCY.name for metric in (*declared, *estimated))
+
+
+def estimator(
+    settings: Settings,
+    evaluator: Evaluator | None,
+    given: Iterable[Estimator],
+    space: SearchSpace,
+    task: Task | None,
+    *,
+    device: torch.device,
+    folder: Path,
+    notify: Callable[[str], None],
+) -> EstimatedLatency | None:
+    """The estimator of `estimated_latency_ms`; None unless an objective or a limit names it.
+
+    Its table is `latency.json` in the folder of the run; for a new run it is measured, which takes about
+    half a minute.
+
+    Raises:
+        ValueError: the space has no networks, or there is no task for them; a run with trials has lost
+            its table.
+    """
+    declared = [] if evaluator is None else list(evaluator.metrics)
+    declared += [metric for estimator in given for metric in estimator.metrics]
+    wanted = ESTIMATED.name in settings.named_metrics
+    if not wanted or ESTIMATED.name in {metric.name for metric in declared}:
+        return None
+    if space.build is None or task is None:
+        raise ValueError(
+            f"{ESTIMATED.name}: want a space with networks, and data or an evaluator that declares "
+            f"input_shape and classes"
+        )
+    from nas.estimators.latency.estimator import EstimatedLatency
+    from nas.estimators.latency.fit import fit_table
+    from nas.estimators.latency.table import LatencyTable
+
+    path, journal = folder / FILE, folder / "trials.jsonl"
+    if path.exists():
+        return EstimatedLatency(LatencyTable.read(path), space, task)
+    if journal.exists() and journal.stat().st_size:
+        raise ValueError(f"want {path}, whose estimates the trials of the run have, got none")
+    notify(f"{ESTIMATED.name}: measuring blocks and networks of the space, for about half a minute")
+    table = fit_table(
+        space,
+        task,
+        batch=settings.latency_batch,
+        device=str(device),
+        backend=settings.latency_backend,
+        seed=settings.seed,
+    )
+    notify(table.summary())
+    return EstimatedLatency(table, space, task)
+
+
+def write_table(folder: Path, estimator: EstimatedLatency | None) -> None:
+    """Put the table that a search estimates latencies by into the folder of its run, once."""
+    if estimator is not None and not (folder / FILE).exists():
+        estimator.table.write(folder / FILE)
