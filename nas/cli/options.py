@@ -28,6 +28,13 @@ SpaceFile = Annotated[
         help="FILE:VARIABLE of a search space in your own file, which is executed.",
     ),
 ]
+LossFile = Annotated[
+    str | None,
+    typer.Option(
+        "--loss",
+        help="FILE:FUNCTION of the loss of your own that the network learned from, which is executed.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")]
 Device = Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda or cuda:N.")]
 Classes = Annotated[int, typer.Option(help="Number of output classes.")]

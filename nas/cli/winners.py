@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.console import messages, print_json
-from nas.cli.options import Device, Force, Json, MaxParams, RunPath, Select, SpaceFile, TrialNumber
+from nas.cli.options import (
+    Device,
+    Force,
+    Json,
+    LossFile,
+    MaxParams,
+    RunPath,
+    Select,
+    SpaceFile,
+    TrialNumber,
+)
 
 if TYPE_CHECKING:
     from nas.bundles.bundle import Bundle
@@ -33,6 +43,7 @@ def export(
         ),
     ] = None,
     space: SpaceFile = None,
+    loss: LossFile = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -42,7 +53,18 @@ def export(
     opened = Run(run, space)
     chosen = _choose(opened, trial, select, max_params)
     if retrain is not None:
-        _retrain(run, retrain, to, chosen.number, "best", None, space=space, force=force, json=json)
+        _retrain(
+            run,
+            retrain,
+            to,
+            chosen.number,
+            "best",
+            None,
+            space=space,
+            loss=loss,
+            force=force,
+            json=json,
+        )
         return
     with _without_collector():
         from nas.winners.export import export_trial
@@ -81,6 +103,7 @@ def retrain(
     select: Select = "best",
     max_params: MaxParams = None,
     space: SpaceFile = None,
+    loss: LossFile = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     device: Device = "auto",
     force: Force = False,
@@ -104,6 +127,7 @@ def retrain(
             select,
             max_params,
             space=space,
+            loss=loss,
             seed=seed,
             device=device,
             force=force,
@@ -133,6 +157,7 @@ def retrain(
             patience=patience,
             image_size=image_size,
             space_file=space,
+            loss=loss,
             seed=seed,
             device=device,
             force=force,
@@ -150,6 +175,7 @@ def _retrain(
     max_params: int | None,
     *,
     space: str | None,
+    loss: str | None,
     seed: int = 0,
     device: str = "auto",
     force: bool,
@@ -181,6 +207,7 @@ def _retrain(
             target,
             epochs=epochs,
             space_file=space,
+            loss=loss,
             seed=seed,
             device=device,
             force=force,

@@ -281,10 +281,15 @@ def weights_bytes(net: nn.Module) -> bytes:
 
 
 def train_epochs(
-    net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int
+    net: nn.Module,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    learned: Classification | None = None,
 ) -> Iterator[trainers.Epoch]:
     """Train `net` on the device of the data set; yield one record an epoch."""
-    return trainers.train(net.to(data.device), data, recipe, seed=seed)
+    return trainers.train(net.to(data.device), data, recipe, seed=seed, task=learned)
 
 
 def test_accuracy(net: nn.Module, data: Dataset) -> float:

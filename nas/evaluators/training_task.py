@@ -56,23 +56,36 @@ def load_task(
     Raises:
         ValueError: one cannot be loaded or is no function, or a name has two meanings.
     """
-
-    def load(kind: str, text: str, given: object, digest: str | None) -> Any:
-        found = load_file_object(text, kind, digest) if isinstance(given, str) else given
-        if not callable(found) or isinstance(found, type):
-            got = f"the class {found.__name__}" if isinstance(found, type) else repr(found)[:80]
-            raise ValueError(f"{kind} {text}: want a function of outputs and targets, got {got}")
-        return found
-
     loss = None
     if settings.loss != CROSS_ENTROPY:
         given = objects.get("loss", settings.loss)
-        loss = load("loss", settings.loss, given, digests.get("loss"))
+        loss = load_function("loss", settings.loss, given, digests.get("loss"))
     functions = {
-        text.rpartition(":")[2]: load("metric", text, given, digests.get(f"metric.{number}"))
+        text.rpartition(":")[2]: load_function(
+            "metric", text, given, digests.get(f"metric.{number}")
+        )
         for number, (text, given) in enumerate(
             zip(settings.metric, objects.get("metric", settings.metric), strict=True)
         )
     }
     names = tuple(metric.name for metric in metrics_of(settings))
     return Classification(metrics=names, loss=loss, functions=functions)
+
+
+def load_function(kind: str, text: str, given: object, sha256: str | None = None) -> Any:
+    """A function of outputs and targets: `given`, unless that is a text; then its file is run.
+
+    Args:
+        kind: The word for it in errors: "loss" or "metric".
+        text: Its reference.
+        given: The function itself, or a text.
+        sha256: SHA-256 that the file must have, if it is known.
+
+    Raises:
+        ValueError: it cannot be loaded, or is no function.
+    """
+    found = load_file_object(text, kind, sha256) if isinstance(given, str) else given
+    if not callable(found) or isinstance(found, type):
+        got = f"the class {found.__name__}" if isinstance(found, type) else repr(found)[:80]
+        raise ValueError(f"{kind} {text}: want a function of outputs and targets, got {got}")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +15,10 @@ from nas.bundles.read import check_target
 from nas.bundles.transfer import adapted
 from nas.bundles.write import write_bundle
 from nas.evaluators import training
-from nas.winners.retrain import Progress, origin_of
+from nas.winners.retrain import Progress, loss_of, origin_of
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Dataset, Epoch, Recipe
+from trainers import Epoch, Recipe
+from trainers.tasks.functions import LossFunction
 
 
 def fine_tune(
@@ -28,6 +30,7 @@ def fine_tune(
     patience: int | None = None,
     image_size: int | None = None,
     space_file: str | None = None,
+    loss: str | LossFunction | None = None,
     seed: int = 0,
     device: str = "auto",
     force: bool = False,
@@ -48,6 +51,8 @@ def fine_tune(
         patience: Stop after this many epochs without a better validation accuracy; None: never.
         image_size: Resize images to this side; None: the side that the network was made for.
         space_file: `FILE:VARIABLE`, if the search space is in a file of your own.
+        loss: The loss that the network learned from, if it is one of your own: the function, or
+            `FILE:FUNCTION`.
         seed: Seed of the classifier, order and augmentation, and of the validation split.
         device: "auto", "cpu", "cuda" or "cuda:N".
         force: Replace the bundle in that folder, if there is one.
@@ -61,6 +66,7 @@ def fine_tune(
     check_target(to, force=force)
     origin, space = origin_of(bundle), bundle.space(space_file)
     settings, shape = origin["settings"], bundle.task.input_shape
+    learned = loss_of(bundle, loss)
     side = shape[1] if len(shape) == 3 and shape[1] == shape[2] else None
     data = training.load_data(data_name, seed=seed, image_size=image_size or side, device=device)
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
@@ -76,7 +82,8 @@ def fine_tune(
                 input_shape=data.input_shape,
                 space=space,
             )
-        best = _train_to_best(net, data, recipe, seed, patience, progress)
+        passes = training.train_epochs(net, data, recipe, seed=seed, learned=learned)
+        best = _best_of(passes, net, patience, progress)
         accuracy = training.test_accuracy(net, data)
     task = bundle.task_for(len(data.classes), data.input_shape)
     weights, facts = training.weights_bytes(net), training.facts_of(data)
@@ -113,17 +120,12 @@ def fine_tune(
     return write_bundle(tuned, to, force=force)
 
 
-def _train_to_best(
-    net: nn.Module,
-    data: Dataset,
-    recipe: Recipe,
-    seed: int,
-    patience: int | None,
-    progress: Progress | None,
+def _best_of(
+    passes: Iterator[Epoch], net: nn.Module, patience: int | None, progress: Progress | None
 ) -> Epoch:
     """Train, and restore the weights of the best epoch; returns that epoch."""
     best, weights = None, {}
-    for epoch in training.train_epochs(net, data, recipe, seed=seed):
+    for epoch in passes:
         if progress is not None:
             progress(epoch)
         if best is None or epoch.accuracy > best.accuracy:

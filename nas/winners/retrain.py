@@ -11,9 +11,13 @@ from nas.bundles.bundle import Bundle, preprocessing
 from nas.bundles.read import check_target
 from nas.bundles.write import write_bundle
 from nas.core import schema
+from nas.core.schema import visible
 from nas.evaluators import training
+from nas.evaluators.training_task import load_function
 from nas.runs.settings import CHECKS
-from trainers import Epoch, Recipe
+from search_spaces.user_files import is_code
+from trainers import Classification, Epoch, Recipe
+from trainers.tasks.functions import LossFunction
 
 Progress = Callable[[Epoch], None]
 
@@ -34,6 +38,7 @@ def retrain(
     *,
     epochs: int,
     space_file: str | None = None,
+    loss: str | LossFunction | None = None,
     seed: int = 0,
     device: str = "auto",
     force: bool = False,
@@ -49,19 +54,21 @@ def retrain(
         to: The folder of the new bundle.
         epochs: Passes over the data.
         space_file: `FILE:VARIABLE`, if the search space is in a file of your own.
+        loss: The loss that the network learned from, if it is one of your own: the function, or
+            `FILE:FUNCTION`.
         seed: Seed of weights, order and augmentation.
         device: "auto", "cpu", "cuda" or "cuda:N".
         force: Replace the bundle in that folder, if there is one.
         progress: Called after every epoch.
 
     Raises:
-        ValueError: the data are missing or have changed; or `to` is refused.
+        ValueError: the data are missing or have changed; its loss is not given; or `to` is refused.
         Diverged: the loss was no longer a finite number.
         nas.bundles.verify.VerificationError: a format gives other outputs than the network.
     """
     check_target(to, force=force)
     origin = origin_of(bundle)
-    settings = origin["settings"]
+    settings, learned = origin["settings"], loss_of(bundle, loss)
     space = bundle.space(space_file)
     data = training.load_data(
         settings["data"],
@@ -77,7 +84,7 @@ def retrain(
     architecture = space.check(bundle.architecture)
     with training.threads(settings["threads"]):
         net = training.build(space, architecture, task, seed)
-        for epoch in training.train_epochs(net, everything, recipe, seed=seed):
+        for epoch in training.train_epochs(net, everything, recipe, seed=seed, learned=learned):
             if progress is not None:
                 progress(epoch)
         accuracy = training.test_accuracy(net, everything)
@@ -114,3 +121,24 @@ def origin_of(bundle: Bundle) -> Mapping[str, Any]:
     """
     _METRICS(bundle.metrics, f"{bundle.path / 'metrics.json'}: metrics")
     return {name: value for name, value in bundle.metrics.items() if name not in _OF_TRAINING}
+
+
+def loss_of(bundle: Bundle, loss: str | LossFunction | None) -> Classification:
+    """The task of a network that is trained again, with the loss that it learned from.
+
+    A bundle only names a loss of the user's own, and code that it names is never run.
+
+    Raises:
+        ValueError: it learned from a loss of the user's own, and none is given; or that cannot be
+            loaded.
+    """
+    recorded = str(bundle.metrics["settings"].get("loss", ""))
+    if loss is not None:
+        text = loss if isinstance(loss, str) else recorded
+        return Classification(loss=load_function("loss", text, loss))
+    if is_code(recorded):
+        raise ValueError(
+            f"{bundle.path}: its network learned from a loss of the user's own, {visible(recorded)}: "
+            f"give it again with --loss FILE:FUNCTION (in Python: loss=...)"
+        )
+    return Classification()
