@@ -99,6 +99,7 @@ class Problem:
         """
         from nas.evaluators import training
 
+        _check_kinds(objects)
         settings = _absolute(settings)
         code = _code(settings, objects)
         space = objects.get("space") or settings.load_space(code.get("space"))
@@ -182,6 +183,20 @@ class Problem:
         objects = {name: value for name, value in self.sent.items() if name != "data"}
         if objects:
             pack_objects(objects, whole_project=whole_project)
+
+
+def _check_kinds(objects: Mapping[str, Any]) -> None:
+    """Refuse objects that cannot be what they stand for."""
+    space = objects.get("space")
+    if space is not None and not isinstance(space, SearchSpace):
+        raise ValueError(f"space: want a name or a SearchSpace, got {type(space).__name__}")
+    for name in ("strategy", "schedule", "loss"):
+        if (given := objects.get(name)) is not None and not callable(given):
+            wanted = "a function" if name == "loss" else "a class or a function that makes one"
+            raise ValueError(f"{name}: want a name or {wanted}, got {type(given).__name__}")
+    executor = objects.get("executor")
+    if executor is not None and not isinstance(executor, type):
+        raise ValueError(f"executor: want a name or a class, got {type(executor).__name__}")
 
 
 def _absolute(settings: Settings) -> Settings:

@@ -94,13 +94,12 @@ class Session:
         refuse_while_running()
         self.path = out
         self.limits = limits or ResourceLimits()
-        chosen = (objects or {}).get("executor", executor)
-        self.executor = executors.choose(chosen, self.limits)
         self._notify = notify or (lambda _: None)
         self._observers = Observers(observers, self._notify)
         self.problem = problem = Problem.of(
             settings, objects or {}, folder=out, notify=self._notify
         )
+        self.executor = executors.choose(problem.objects.get("executor", executor), self.limits)
         self.settings = settings = problem.settings
         self.space = problem.space
         self._epochs = factories.epochs_of(settings)

@@ -139,7 +139,14 @@ def read(given: Mapping[str, Any], name_of: Callable[[Option], str] | None = Non
     settings, limits = values(SETTINGS), values(LIMITS)
     if settings.get("evaluator", TRAINING) != TRAINING:
         settings = {"space": NONE, "data": NO_DATA, "objectives": (), **settings}
-    settings["recipe"] = {**settings.get("recipe", {}), **values(RECIPE)}
+    recipe, named = settings.get("recipe", {}), values(RECIPE)
+    for its in recipe.keys() & named.keys():
+        if recipe[its] != named[its]:
+            raise ValueError(
+                f"{name_of(RECIPE[its])}: want it once, got {named[its]!r}, and {recipe[its]!r} in "
+                f"{name_of(SETTINGS['recipe'])}"
+            )
+    settings["recipe"] = {**recipe, **named}
     if "tune" in settings:
         from nas.core import hyperparameters
 

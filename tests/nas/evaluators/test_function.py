@@ -150,6 +150,10 @@ def test_the_search_says_what_is_wrong_before_the_first_trial(tmp_path):
         ({"evaluator": declared, "limits": "latency<=3"}, "limit: want some of accuracy, got"),
         ({"data": "none"}, "want data for the built-in training"),
         ({"objectives": "f1"}, "f1:max; got 'f1'"),
+        ({"space": 3}, "space: want a name or a SearchSpace, got int"),
+        ({"strategy": 3}, "strategy: want a name or a class"),
+        ({"executor": 3}, "executor: want a name or a class"),
+        ({"epochs": 2, "recipe": {"epochs": 3}}, "epochs: want it once, got 2, and 3 in recipe"),
     ):
         if why is not None:
             with pytest.raises(ValueError, match=why):
