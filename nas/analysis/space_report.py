@@ -264,11 +264,11 @@ def _inert(measured: Feasible, sample: Sequence[Architecture]) -> Iterator[str]:
 def _differ(measured: Feasible, a: Architecture, b: Architecture) -> bool:
     space, task, build = measured.space, measured.task, measured.space.build
     assert task is not None
-    assert build is not None
     if measured.cost(a) != measured.cost(b):
         return True
     if space.canonical_form is not None:
         return space.canonical(a) != space.canonical(b)
+    assert build is not None
     import torch
 
     logits = []

@@ -43,10 +43,14 @@ class Constraint:
     def __str__(self) -> str:
         return f"{self.metric}{self.sign}{self.bound:g}"
 
-    def violation(self, value: float) -> float:
-        """The excess over the bound, as a share of the bound (absolute for a bound of 0); or 0."""
+    def excess(self, value: float) -> float:
+        """The distance beyond the bound as a share of it (absolute for 0); negative within."""
         excess = value - self.bound if self.sign == "<=" else self.bound - value
-        return max(0.0, excess / (abs(self.bound) or 1.0))
+        return excess / (abs(self.bound) or 1.0)
+
+    def violation(self, value: float) -> float:
+        """The excess over the bound; 0 within."""
+        return max(0.0, self.excess(value))
 
 
 def violation(constraints: Iterable[Constraint], scores: Mapping[str, float]) -> float:

@@ -64,7 +64,8 @@ class JointSpace:
         self.space = space
         self.task = task
         self.hyperparameters = hyperparameters or Struct()
-        limits = _bounds(constraints, COSTS if self.has_costs else (), estimates or {})
+        limits = list(_bounds(constraints, COSTS if self.has_costs else (), estimates or {}))
+        self._limited = {bound.name for bound in limits}
         self._feasible = Feasible(_joined(space, self.hyperparameters), task, limits)
         self._key = lru_cache(maxsize=_REMEMBERED)(self._key_of)
         self.tree: Node = self._feasible.space.tree
@@ -88,6 +89,10 @@ class JointSpace:
     def rejection_sampling_ok(self) -> bool:
         """True if a good part of all configurations is within the limits."""
         return self._feasible.rejection_sampling_ok
+
+    def measured(self, constraints: Iterable[Constraint]) -> list[Constraint]:
+        """The constraints that are no limits here: trials may violate them."""
+        return [c for c in constraints if c.metric not in self._limited]
 
     # -- random members ------------------------------------------------------------------------
 

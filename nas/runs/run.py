@@ -130,17 +130,18 @@ class Run:
         return hypervolume_of(self.trials, self.front, self.objectives, references)
 
     def best(self, select: str = "best", *, max_parameters: int | None = None) -> Trial:
-        """Select a completed trial of the Pareto front; the recommended one may not be on it.
+        """Select a trial of the Pareto front; the recommended one may not be on it.
 
         Args:
-            select: "best" in the first objective; "smallest"; "knee", the one farthest
-                below the line between the ends of a front of two objectives (else the middle
-                one); or "recommended", the best in the first objective
+            select: "best" in the first objective; "smallest" in parameters; "knee", the one
+                farthest below the line, or the plane, through the ends of the front, with each
+                objective scaled to its range there; or "recommended", the best in the first objective
                 according to a model fitted to all scores, which removes their noise.
             max_parameters: The most parameters that the network may have.
 
         Raises:
-            ValueError: no completed trial has so few parameters, or `select` is none of these.
+            ValueError: no completed trial within the constraints has so few parameters, the
+                trials have no parameters to compare, or `select` is none of these.
         """
         from nas.runs.selection import select_trial
 

@@ -19,24 +19,35 @@ SELECTIONS = ("best", "knee", "smallest", "recommended")
 
 
 def select_trial(run: Run, select: str, max_parameters: int | None = None) -> Trial:
-    """Select a completed trial; see `Run.best`.
+    """Select a completed trial within the constraints; see `Run.best`.
 
     Raises:
-        ValueError: no completed trial has so few parameters, or `select` is none of `SELECTIONS`.
+        ValueError: no such trial has so few parameters, the trials have no parameters to be the
+            smallest in, or `select` is none of `SELECTIONS`.
     """
     if select not in SELECTIONS:
         raise ValueError(f"select: want one of {', '.join(SELECTIONS)}, got {select!r}")
+    names = [metric.name for metric in run.header.metrics]
+    if "parameters" not in names and (select == "smallest" or max_parameters is not None):
+        raise ValueError(
+            f"{run.path}: want trials with parameters to select the smallest, got {', '.join(names)}"
+        )
+    objectives = run.objectives
     allowed = [
         t
         for t in run.trials
-        if t.completed and (max_parameters is None or t.scores["parameters"] <= max_parameters)
+        if t.completed
+        and objectives.is_feasible(t.scores)
+        and (max_parameters is None or t.scores["parameters"] <= max_parameters)
     ]
     if not allowed:
-        limit = "" if max_parameters is None else f" with at most {max_parameters:,} parameters"
-        raise ValueError(f"{run.path}: no completed trial{limit} among {len(run.trials)}")
+        limits = list(map(str, objectives.constraints))
+        if max_parameters is not None:
+            limits.append(f"at most {max_parameters:,} parameters")
+        wanted = f" with {' and '.join(limits)}" if limits else ""
+        raise ValueError(f"{run.path}: no completed trial{wanted} among {len(run.trials)}")
     if select == "recommended":
         return recommend(run, allowed)
-    objectives = run.objectives
     front = front_of(allowed, objectives)
     if select == "best":
         return min(front, key=lambda t: objectives.vector(t.scores))
@@ -58,7 +69,7 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
         among: The completed trials of the run to select from.
 
     Raises:
-        ValueError: `among` is empty, the space of the run is missing, a trial is not of this
+        ValueError: none of `among` is within the constraints, the space of the run is missing, a trial is not of this
             space, or the first of `among` is over the limits; names its line.
     """
     from nas.strategies.predictor import Predictor  # late: it imports the models of scores
@@ -90,11 +101,15 @@ def _check_limits(run: Run, trial: Trial) -> None:
 
 
 def _knee(front: list[Trial], objectives: Objectives) -> Trial:
-    """The point farthest below the line between the ends of the front, each axis scaled to 0..1."""
-    if len(front) < 3 or len(objectives.names) != 2:
+    """The point farthest below the line between the ends of the front, each axis scaled to 0..1.
+
+    With more objectives, below the plane through the worst values of each.
+    """
+    if len(front) < 3:
         return front[len(front) // 2]
-    vectors = [objectives.vector(t.scores) for t in front]
-    low = [min(v[i] for v in vectors) for i in (0, 1)]
-    span = [max(v[i] for v in vectors) - low[i] or 1.0 for i in (0, 1)]
-    below = [1 - sum((v[i] - low[i]) / span[i] for i in (0, 1)) for v in vectors]
+    vectors = [objectives.values(t.scores) for t in front]
+    axes = range(len(objectives.names))
+    low = [min(v[i] for v in vectors) for i in axes]
+    span = [max(v[i] for v in vectors) - low[i] or 1.0 for i in axes]
+    below = [1 - sum((v[i] - low[i]) / span[i] for i in axes) for v in vectors]
     return front[max(range(len(front)), key=below.__getitem__)]

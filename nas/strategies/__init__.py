@@ -22,7 +22,8 @@ class Strategy(Protocol):
     It is made from the candidates to choose from and the objectives to optimise; keyword arguments
     with defaults are its settings. It never trains, logs, saves or owns randomness: the result of
     `ask` depends on the trials told so far, the ledger of proposals and `rng` alone, so that
-    telling the trials of a journal restores a search exactly. Failed trials are told too.
+    telling the trials of a journal restores a search exactly. Failed trials are told too, and those
+    that violate constraints: `Objectives.vector` ranks these behind all others.
     """
 
     def __init__(self, candidates: Candidates, objectives: Objectives) -> None: ...
@@ -46,12 +47,12 @@ class Recommends(Protocol):
     """A strategy with a model of scores, which can recommend a trial despite their noise."""
 
     def recommend(self) -> Trial:
-        """The completed trial that the model expects to be the best in the first objective.
+        """The feasible trial that the model expects to be the best in the first objective.
 
         The best of many noisy scores is partly luck; a model also learns from similar networks.
 
         Raises:
-            ValueError: no completed trial has been told.
+            ValueError: no completed trial within the constraints has been told.
         """
 
 

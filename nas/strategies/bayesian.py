@@ -5,7 +5,9 @@ Hyper-Parameter Optimization", NeurIPS 2011), for several objectives that of Oza
 (GECCO 2020); or a Gaussian process with expected improvement, for several objectives of the
 hypervolume. Both as Akiba et al., "Optuna", KDD 2019, have them. A decision is a parameter
 while it is active: the Parzen estimator models decisions that are active together (`group`), the
-Gaussian process those that are always active, and draws the others.
+Gaussian process those that are always active, and draws the others. Constraints are Optuna's too:
+the Parzen estimator ranks trials by constrained domination, the Gaussian process models the excess
+over each bound and multiplies the improvement by the probability that none is exceeded.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ class BayesianOptimization:
         self._objectives = objectives
         self._sampler = sampler
         self._draws = draws
+        self._constraints = candidates.space.measured(objectives.constraints)
         self._observed = 0
         self._study = quiet_study(len(objectives.names))
 
@@ -85,6 +88,8 @@ class BayesianOptimization:
                 params={p.name: answer for p, answer in answers},
                 distributions={p.name: p.distribution for p, _ in answers},
                 values=self._objectives.values(trial.scores),
+                constraints={str(c): c.excess(trial.scores[c.metric]) for c in self._constraints}
+                or None,
             )
         )
 

@@ -8,7 +8,11 @@ ensemble of networks: Algorithm 1). Deviations: the kernel multiplies decisions,
 exact costs, which say more of an untrained network than its subtrees do; targets are the normal
 scores of ranks; the candidates' acquisition is climbed, so that the space is never enumerated;
 one trial is proposed at a time; with several objectives it is the expected hypervolume
-improvement, where costs are known exactly and only the other scores are modelled.
+improvement, where costs are known exactly and only the other scores are modelled. Constraints on
+what is measured: each such metric has a model too, and the improvement over the feasible trials is
+multiplied by the probability that all constraints are met (Gardner, Kusner, Xu, Weinberger &
+Cunningham, "Bayesian Optimization with Inequality Constraints", ICML 2014, equation 8); until a
+trial is feasible, that probability alone is maximised.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from math import inf, log
 from random import Random
 
 import numpy as np
+from scipy.special import log_ndtr
 
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
@@ -67,9 +72,21 @@ class Predictor:
         self._rounds = rounds
         self._objectives = objectives
         names = objectives.names
-        self._modelled = [n for n in names if n not in COSTS] or [names[0]]
-        self._exact = [n for n in names if n not in self._modelled]
+        known = COSTS if self._space.has_costs else ()
+        modelled = [n for n in names if n not in known] or [names[0]]
+        self._exact = [n for n in names if n not in modelled]
         self._first = names[0]
+        self._constraints = self._space.measured(objectives.constraints)
+        # What is modelled: metrics, and the signs by which they are minimised; objectives first.
+        signs = {m.name: -1 if m.direction == "maximize" else 1 for m in objectives.metrics}
+        self._targets = len(modelled)
+        bounded = [(c.metric, 1 if c.sign == "<=" else -1) for c in self._constraints]
+        self._modelled = list(dict.fromkeys([*((n, signs[n]) for n in modelled), *bounded]))
+        # Column of the model, and greatest allowed value, of each constraint.
+        self._bounds = [
+            (self._modelled.index(key), key[1] * c.bound)
+            for key, c in zip(bounded, self._constraints, strict=True)
+        ]
         self._observed: list[Trial] = []
         self._completed: list[int] = []  # indices into `_observed`
         self._known: set[Hashable] = set()  # keys of `_observed`
@@ -98,12 +115,13 @@ class Predictor:
             among: Numbers of the trials to choose from; None for all.
 
         Raises:
-            ValueError: no such trial has been observed.
+            ValueError: no such trial within the constraints has been observed.
         """
         completed = (self._observed[i] for i in self._completed)
-        trials = [t for t in completed if among is None or t.number in among]
+        feasible = (t for t in completed if self._objectives.is_feasible(t.scores))
+        trials = [t for t in feasible if among is None or t.number in among]
         if not trials:
-            raise ValueError("want a completed trial to recommend, got none")
+            raise ValueError("want a completed trial within the constraints, got none")
         if self._first in self._exact:
             return min(trials, key=lambda t: t.scores[self._first])
         with one_thread():
@@ -137,7 +155,8 @@ class Predictor:
 
     def _believe(self, pending: list[Configuration]) -> Belief:
         for trial in self._observed[self._model.trials :]:
-            self._model.add(self._encoder.encode(trial.configuration), self._vector(trial))
+            point, vector = self._encoder.encode(trial.configuration), self._vector(trial)
+            self._model.add(point, vector, self._order(trial, self._objectives_of(vector)))
         return self._model.believe([self._encoder.encode(c) for c in pending])
 
     def _find_pending(self) -> list[Configuration]:
@@ -153,23 +172,31 @@ class Predictor:
     def _vector(self, trial: Trial) -> Vector:
         """Modelled scores, then the logarithms of exact costs, all to be minimised."""
         scores = trial.scores
-        modelled = (
-            m.minimized(scores[m.name]) if trial.completed else inf
-            for m in self._objectives.metrics
-            if m.name in self._modelled
-        )
+        modelled = (sign * scores[n] if trial.completed else inf for n, sign in self._modelled)
         return (*modelled, *(log(1 + scores[n]) if n in scores else inf for n in self._exact))
 
     def _found(self, belief: Belief) -> tuple[Array, list[Proposal]]:
-        """The believed objectives of the completed trials, and the best trials as parents."""
+        """The believed objectives of the feasible trials, and the best trials as parents."""
         completed = set(self._completed)
         rows = [i for i, row in enumerate(belief.rows) if row in completed]
         trials = [self._observed[belief.rows[i]] for i in rows]
         exact = [self._vector(t)[len(self._modelled) :] for t in trials]
-        found = np.hstack([belief.told[rows], np.array(exact).reshape(len(trials), -1)])
-        order = best_first([tuple(row) for row in found.tolist()])[: self._parents]
+        modelled = belief.told[rows, : self._targets]
+        found = np.hstack([modelled, np.array(exact).reshape(len(trials), -1)])
+        vectors = zip(trials, map(tuple, found.tolist()), strict=True)
+        order = best_first([self._order(*each) for each in vectors])[: self._parents]
         best = [Proposal(trials[i].configuration, (trials[i].number,)) for i in order]
-        return found, best
+        return found[[self._objectives.is_feasible(t.scores) for t in trials]], best
+
+    def _objectives_of(self, vector: Vector) -> Vector:
+        """The objectives among modelled scores and exact costs."""
+        return (*vector[: self._targets], *vector[len(self._modelled) :])
+
+    def _order(self, trial: Trial, vector: Vector) -> Vector:
+        """The objectives of a trial, worse than any feasible ones if it violates a constraint."""
+        if trial.completed and not self._objectives.is_feasible(trial.scores):
+            return self._objectives.vector(trial.scores)
+        return vector
 
     def _pool(self, best: list[Proposal], rng: Random) -> list[Proposal]:
         def drawn() -> Iterator[Proposal]:
@@ -192,8 +219,21 @@ class Predictor:
                 yield Proposal(self._space.mutate(mutant, rng), parent.parents)
 
     def _gain(self, pool: list[Proposal], belief: Belief, found: Array) -> Array:
-        """The logarithm of the expected improvement by each of `pool`."""
+        """The logarithm of the expected feasible improvement by each of `pool`."""
         mean, deviation = belief.predict([self._encoder.encode(p.configuration) for p in pool])
+        feasible = np.zeros(len(pool))  # logarithm of the probability
+        for column, bound in self._bounds:
+            level = self._model.level(belief, column, bound)
+            feasible += log_ndtr((level - mean[:, column]) / deviation[:, column])
+        if not len(found):
+            return feasible
+        mean, deviation = mean[:, : self._targets], deviation[:, : self._targets]
+        return feasible + self._improvement(pool, mean, deviation, found)
+
+    def _improvement(
+        self, pool: list[Proposal], mean: Array, deviation: Array, found: Array
+    ) -> Array:
+        """The logarithm of the expected improvement over the trials found."""
         if not self._exact:
             return log_hypervolume_improvement(mean, deviation, found)
         counted = [self._encoder.costs(p.configuration) for p in pool]

@@ -86,6 +86,8 @@ class Encoder:
 
     def costs(self, configuration: Configuration) -> dict[str, int]:
         """The exact costs by name; empty where the network cannot be built."""
+        if not self._space.has_costs:
+            return {}
         try:
             cost = self._space.cost(configuration)
         except Exception:  # a space of the user's own may build what cannot be run

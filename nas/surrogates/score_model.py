@@ -14,6 +14,7 @@ from nas.surrogates.features import Point, Reference
 from nas.surrogates.gaussian_process import Array, Posterior, fit, prior
 
 _FIRST = 6  # trials before hyperparameters are first learnt; then again after a tenth more
+_EDGE = 0.25  # trials: a bound is so far beyond all scores if they are all within it, or none
 _MOST = 400  # trials that a belief is learnt from, which bounds the time of a proposal
 
 
@@ -36,6 +37,7 @@ class ScoreModel:
         self._scores = scores
         self._points: list[Point] = []
         self._vectors: list[Vector] = []
+        self._orders: list[Vector] = []
         self._theta = [prior(groups)[0]] * scores
         self._scale = np.ones((groups, 1, 1))
         self._next = _FIRST
@@ -45,15 +47,31 @@ class ScoreModel:
         """Number of trials added."""
         return len(self._points)
 
-    def add(self, point: Point, vector: Vector) -> None:
+    def add(self, point: Point, vector: Vector, order: Vector | None = None) -> None:
         """Add a trial.
 
         Args:
             point: Its features.
             vector: Its scores, all minimised, the modelled ones first; infinite for a failure.
+            order: The vector that decides which of many trials are the best to learn from; by
+                default that of the scores.
         """
         self._points.append(point)
         self._vectors.append(vector)
+        self._orders.append(vector if order is None else order)
+
+    def level(self, belief: Belief, score: int, bound: float) -> float:
+        """A bound on a modelled score, as a normal score: between those within it and the others.
+
+        Args:
+            belief: The belief in whose normal scores it is.
+            score: Index of the score.
+            bound: The greatest allowed value.
+        """
+        values = np.array([self._vectors[row][score] for row in belief.rows])
+        within, count = int((values <= bound).sum()), len(values)
+        level: float = ndtri(min(max(within, _EDGE), count - _EDGE) / count)
+        return level
 
     def believe(self, pending: Sequence[Point] = ()) -> Belief:
         """The beliefs after the trials so far.
@@ -87,8 +105,8 @@ class ScoreModel:
         """Indices of the trials to learn from; of many, the best and an even spread of the others."""
         if count <= _MOST:
             return list(range(count))
-        whole = [i for i in range(count) if all(map(isfinite, self._vectors[i]))]
-        order = best_first([self._vectors[i] for i in whole]) if whole else []
+        whole = [i for i in range(count) if all(map(isfinite, self._orders[i]))]
+        order = best_first([self._orders[i] for i in whole]) if whole else []
         best = {whole[i] for i in order[: _MOST // 2]}
         rest = [i for i in range(count) if i not in best]
         spread = np.linspace(0, len(rest) - 1, _MOST - len(best)).astype(int)

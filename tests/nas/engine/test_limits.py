@@ -49,7 +49,7 @@ def score(job):
     return {"score": len(set(str(job.configuration.architecture))) / 100}
 
 
-QUICK = [("resnet", "evolution"), ("mlp:max_layers=2", "predictor")]
+QUICK = [("resnet", "evolution"), ("mlp:max_layers=2", "local")]
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,35 @@ def test_a_metric_of_the_evaluators_is_measured_whatever_its_name(tmp_path):
     run = nas.search(evaluator=fit, space="none", limits="parameters<=200", out=tmp_path / "run")
     assert {trial.scores["parameters"] <= 200 for trial in run.trials} == {True, False}
     assert all(trial.scores["parameters"] <= 200 for trial in run.front)
+    for select in ("best", "knee", "recommended", "smallest"):
+        assert run.best(select).scores["parameters"] <= 200
+
+
+@nas.evaluator(
+    metrics={"f1": "maximize", "ms": "minimize", "mb": "minimize"}, hyperparameters=TRAINING
+)
+def fit(job):
+    rate = job.hyperparameters["rate"]
+    return {"f1": rate, "ms": rate * rate, "mb": rate**3}
+
+
+def test_a_trial_is_selected_among_the_feasible_by_any_objectives(tmp_path):
+    given = {
+        "evaluator": fit,
+        "space": "none",
+        "objectives": ("f1", "ms", "mb"),
+        "strategy": "random",
+    }
+    run = nas.search(**given, limits=["ms<=0.25", "ms>=0.01"], out=tmp_path / "run")
+    feasible = [trial for trial in run.trials if 0.01 <= trial.scores["ms"] <= 0.25]
+    assert run.best() == max(feasible, key=lambda trial: trial.scores["f1"])
+    assert run.best("recommended") in feasible
+    scaled = sorted(feasible, key=lambda trial: trial.scores["f1"])
+    assert run.best("knee") in scaled[1:-1]  # what is lost and gained is convex
+    with pytest.raises(
+        ValueError, match="want trials with parameters to select the smallest, got f1"
+    ):
+        run.best("smallest")
+    none = nas.search(**given, limits="ms>=2", trials=3, out=tmp_path / "none")
+    with pytest.raises(ValueError, match="no completed trial with ms>=2 among 3"):
+        none.best()

@@ -127,6 +127,25 @@ class Boundless(Plain):
                 return Proposal(drawn)
 
 
+class Reckless(Plain):
+    """Mutates the best trial, whether or not it meets the constraints."""
+
+    def ask(self, rng):
+        completed = [trial for trial in self.told if trial.completed]
+        if not completed:
+            return super().ask(rng)
+        best = min(completed, key=lambda trial: self.objectives.values(trial.scores))
+        return Proposal(self.candidates.mutate(best.configuration, rng))
+
+
+class Tempted(Plain):
+    """Recommends the best trial, whether or not it meets the constraints."""
+
+    def recommend(self):
+        completed = (trial for trial in self.told if trial.completed)
+        return min(completed, key=lambda trial: self.objectives.values(trial.scores))
+
+
 class Partial(Plain):
     """Searches architectures only: hyperparameters are always the same."""
 
@@ -194,6 +213,8 @@ BROKEN = {
     Counting: "searches on differently after a resume",
     Hasty: "depends on the order in which 4 pending trials end, or on their seconds",
     Boundless: "proposes a configuration outside the limits on costs",
+    Reckless: r"goes on where the constraint loss>=0.7 is violated, by [4-9]\d% on average",
+    Tempted: "which violates the constraint loss>=0.7",
     Partial: "does not search hyperparameters: all 60 trials have the same optimizer",
     Fragile: "fails to learn from trial 0, which failed: KeyError: 'accuracy'",
     Hopeful: "fails to propose trial 21: ValueError: max",
