@@ -1,6 +1,6 @@
 """Noise of trainings and intervals of differences, from networks trained with common seeds.
 
-Accuracies are arrays (networks, seeds), NaN for failed trainings.
+Scores are arrays (networks, seeds), NaN for failed trainings.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class ControlComparison:
     used.
 
     Args:
-        own: Accuracies of the control, (seeds,).
-        others: Accuracies of the others by the same seeds, (networks, seeds).
+        own: Scores of the control, (seeds,).
+        others: Scores of the others by the same seeds, (networks, seeds).
     """
 
     def __init__(self, own: Array, others: Array) -> None:

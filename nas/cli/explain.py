@@ -28,6 +28,16 @@ FirstSeed = Annotated[
 ]
 
 
+EvaluatorFile = Annotated[
+    str | None,
+    typer.Option(
+        "--evaluator",
+        metavar="FILE:NAME",
+        help="Your evaluator, if the run has one: it trains the networks again, and is code.",
+    ),
+]
+
+
 def explain(
     run: RunPath,
     by: Annotated[
@@ -47,6 +57,7 @@ def explain(
     ] = False,
     seeds: Annotated[int, typer.Option(help="With --ablate: trainings per network.")] = 3,
     seed: FirstSeed = 0,
+    evaluator: EvaluatorFile = None,
     space: SpaceFile = None,
     json: Json = False,
 ) -> None:
@@ -77,6 +88,7 @@ def explain(
                 seeds=seeds,
                 first=ablation.first_seed(seed),
                 one=one,
+                evaluator=evaluator,
                 retry=True,
                 begin=begin,
                 progress=progress,
@@ -96,6 +108,7 @@ def trust(
         int, typer.Option(help="The longer trainings take this many times the epochs.")
     ] = 4,
     seed: FirstSeed = 0,
+    evaluator: EvaluatorFile = None,
     space: SpaceFile = None,
     json: Json = False,
 ) -> None:
@@ -116,6 +129,7 @@ def trust(
             seeds=seeds,
             longer=longer,
             first=first_seed(seed),
+            evaluator=evaluator,
             retry=True,
             begin=begin,
             progress=progress,

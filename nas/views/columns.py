@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from nas.analysis.noise import Estimate
 from nas.core.metrics import Metric
 from nas.core.numbers import short
 from nas.core.objectives import Objectives
@@ -61,8 +62,15 @@ def mean_text(metric: Metric, mean: float, half: float | None = None) -> str:
     return metric.text(mean) + ("" if half is None else f" ± {half:,.2g}")
 
 
-def gain_text(metric: Metric, gain: float, half: float | None = None) -> str:
+def estimate_text(metric: Metric, estimate: Estimate | None, missing: str = "-") -> str:
+    """A mean with its interval; `missing` without one."""
+    return missing if estimate is None else mean_text(metric, estimate.mean, estimate.half)
+
+
+def gain_text(metric: Metric, gain: float | None, half: float | None = None) -> str:
     """An improvement with the half width of its interval, in points of shares: +1.20 ± 0.40."""
+    if gain is None:
+        return "failed"
     if metric.is_share:
         return f"{100 * gain:+.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
     return metric.change_text(gain) + ("" if half is None else f" ± {half:,.2g}")

@@ -23,7 +23,9 @@ from nas.analysis.retraining.retrained import FailedTraining, Network, plan, tra
 from nas.analysis.retraining.worth import Alternative, DecisionWorth, Worth, assess
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace, display_path
+from nas.core.metrics import Metric
 from nas.core.trial import Trial
+from nas.estimators.cost import COSTS
 from nas.runs.run import Run
 
 SETS = 1000  # sets of seeds, and seeds in each
@@ -49,8 +51,10 @@ class Ablation:
         epochs: Epochs of every training.
         seeds: Trainings of each other network.
         own_seeds: Trainings of the network itself.
-        accuracy: Mean accuracy of the network.
-        deviation: Standard deviation of its accuracy over seeds; None for one seed.
+        metric: The first objective, which the worth is in; gains are improvements.
+        costs: The costs among the further objectives.
+        score: Mean of the metric for the network.
+        deviation: Standard deviation of its score over seeds; None for one seed.
         options: Worth against every other option.
         decisions: Worth by decision, the largest first.
         failed: Failed trainings, which are left out of all numbers.
@@ -60,7 +64,9 @@ class Ablation:
     epochs: int
     seeds: int
     own_seeds: int
-    accuracy: float
+    metric: Metric
+    costs: tuple[Metric, ...]
+    score: float
     deviation: float | None
     options: Sequence[Worth]
     decisions: Sequence[DecisionWorth]
@@ -122,6 +128,7 @@ def ablate(
     seeds: int = 3,
     first: int = 0,
     one: bool = False,
+    evaluator: str | None = None,
     retry: bool = False,
     begin: Callable[[int, int], None] | None = None,
     progress: Callable[[Trial], None] | None = None,
@@ -134,6 +141,7 @@ def ablate(
         seeds: Trainings of each other network; the network itself is trained more often.
         first: The first seed.
         one: Only one other option of each decision.
+        evaluator: The user's evaluator of the run, as `path/to/file.py:name`, which is run.
         retry: Repeat trainings that failed for a cause that may have passed (`further.TRANSIENT`).
         begin: Called with the number of trainings and of those that are missing.
         progress: Called with each training that is made.
@@ -152,36 +160,55 @@ def ablate(
         )
     epochs, networks = int(trial.recipe["epochs"]), _networks(trial, alternatives)
     every = _seeds(len(networks), first, seeds)
-    (accuracies,), failed = train_again(
+    (scores,), failed = train_again(
         run,
         networks,
         [epochs],
         every,
+        evaluator=evaluator,
         retry=retry,
         begin=begin,
         progress=progress,
     )
-    own = accuracies[0]
+    own = scores[0]
     if np.isnan(own).all():
         cause = next(one.failure for one in failed if one.network == networks[0][0])
         raise ValueError(
             f"trial {trial.number}: all {len(every[0])} trainings of its network failed ({cause}): "
             f"try other seeds with --seed"
         )
-    trained = dict(zip((a for a in alternatives if not a.same), accuracies[1:], strict=True))
-    saved = [
-        space.cost(trial.configuration).parameters - space.cost(a.configuration).parameters
-        for a in alternatives
-    ]
-    options, decisions = assess(own, trained, alternatives, saved)
+    metric, costs = run.objectives.first, costs_of(run)
+    sign = 1.0 if metric.direction == "maximize" else -1.0
+    others = (alternative for alternative in alternatives if not alternative.same)
+    trained = dict(zip(others, sign * scores[1:], strict=True))
+    more = [_difference(space, trial.configuration, a.configuration, costs) for a in alternatives]
+    options, decisions = assess(sign * own, trained, alternatives, more)
     return Ablation(
         trial=trial,
         epochs=epochs,
         seeds=seeds,
         own_seeds=len(own),
-        accuracy=float(np.nanmean(own)),
+        metric=metric,
+        costs=costs,
+        score=float(np.nanmean(own)),
         deviation=seed_noise(own[None]).deviation,
         options=options,
         decisions=decisions,
         failed=failed,
     )
+
+
+def costs_of(run: Run) -> tuple[Metric, ...]:
+    """The exact costs among the further objectives of a run."""
+    exact = {cost.name for cost in COSTS} if space_of(run).has_costs else set()
+    return tuple(metric for metric in run.objectives.metrics[1:] if metric.name in exact)
+
+
+def _difference(
+    space: JointSpace, a: Configuration, b: Configuration, costs: Sequence[Metric]
+) -> dict[str, int]:
+    """Costs of the first configuration minus those of the second."""
+    return {
+        cost.name: getattr(space.cost(a), cost.name) - getattr(space.cost(b), cost.name)
+        for cost in costs
+    }

@@ -12,25 +12,20 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nas.analysis.explanation.evidence import space_of
+from nas.analysis.retraining import again
 from nas.core.configuration import Configuration
 from nas.core.failure import Cause
 from nas.core.joint_space import JointSpace
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
+from nas.evaluators import Evaluator
 from nas.executors import guarded
 from nas.runs.journal import Journal
 from nas.runs.lock import writing
 from nas.runs.run import Run
-from search_spaces.user_files import is_code
-
-if TYPE_CHECKING:
-    from nas.evaluators.training import Training
-
 
 TRANSIENT: frozenset[Cause] = frozenset({"out-of-memory", "timeout", "crashed"})  # may pass
 
@@ -54,11 +49,23 @@ class FurtherTrainings:
 
     Args:
         run: The run.
+        evaluator: The user's evaluator of the run, as `path/to/file.py:name`, which is run where
+            trainings are missing; None for the built-in training.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, evaluator: str | None = None) -> None:
         self._run = run
+        self._evaluator = evaluator
         self.path = run.path / "further"
+
+    def check(self) -> None:
+        """Refuse a run whose networks cannot be trained again as they were.
+
+        Raises:
+            ValueError: its evaluator is the user's own and is not given or not the same, its data
+                have changed, or there is no whole training to repeat.
+        """
+        _ = self._training
 
     def missing(
         self, requests: Sequence[TrainingRequest], *, retry: bool = False
@@ -132,44 +139,17 @@ class FurtherTrainings:
     def _train(self, request: TrainingRequest, space: JointSpace) -> Trial:
         evaluator = self._training(request.epochs, request.seed)
         trial = guarded.evaluate(evaluator, 0, Proposal(request.configuration))
+        costs = asdict(space.cost(request.configuration)) if space.has_costs else {}
         return replace(
             trial,
             number=sum(1 for _ in Journal(self._file(request.epochs, request.seed))),
-            scores={**trial.scores, **asdict(space.cost(request.configuration))},
+            scores={**trial.scores, **costs},
         )
 
     @cached_property
-    def _training(self) -> Callable[[int, int], Training]:
+    def _training(self) -> Callable[[int, int], Evaluator]:
         """A factory of evaluators, from epochs and seed; reads the data once."""
-        from nas.evaluators import training
-
-        run, settings = self._run, self._run.settings
-        if own := [text for text in (settings.evaluator, settings.loss) if is_code(text)]:
-            raise ValueError(
-                f"{run.path}: its networks learn by code of the user's own ({own[0]}), which only a "
-                f"search runs: they cannot be trained again"
-            )
-        data = training.load_data(
-            settings.data,
-            seed=settings.data_seed,
-            image_size=settings.image_size,
-            device=settings.device,
-        )
-        if data.fingerprint != run.header.fingerprint:
-            raise ValueError(f"{settings.data}: the data have changed since the search")
-
-        def make(epochs: int, seed: int) -> Training:
-            fixed = {**settings.recipe, "epochs": epochs}
-            return training.Training(
-                run.space, data, fixed=fixed, seed=training_seed(settings.seed, seed)
-            )
-
-        return make
+        return again.evaluators(self._run, self._evaluator)
 
     def _file(self, epochs: int, seed: int) -> Path:
         return self.path / f"epochs-{epochs:04d}-seed-{seed:04d}.jsonl"
-
-
-def training_seed(search: int, seed: int) -> int:
-    """Derive the seed of a training from two seeds; it differs from that of every trial."""
-    return int.from_bytes(sha256(f"{search}/further/{seed}".encode()).digest()[:6], "big")

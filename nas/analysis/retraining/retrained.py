@@ -1,6 +1,6 @@
-"""Accuracies of networks of a run that are trained again with common seeds.
+"""Scores in the first objective of networks of a run that are trained again with common seeds.
 
-A training that fails ends nothing: it has no accuracy and is reported with its cause.
+A training that fails ends nothing: it has no score and is reported with its cause.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ def train_again(
     lengths: Sequence[int],
     seeds: Sequence[range],
     *,
+    evaluator: str | None = None,
     retry: bool = False,
     begin: Callable[[int, int], None] | None = None,
     progress: Callable[[Trial], None] | None = None,
@@ -60,30 +61,35 @@ def train_again(
         networks: Names and configurations.
         lengths: Numbers of epochs; each network is trained for each of them.
         seeds: Seeds of each network; all ranges have the same start.
+        evaluator: The user's evaluator of the run, as `path/to/file.py:name`, which is run.
         retry: Repeat trainings that failed for a cause that may have passed.
         begin: Called with the number of trainings and of those that are missing.
         progress: Called with each training that is made.
 
     Returns:
-        Accuracies for each length, (networks, largest number of seeds), NaN where a training
+        Scores for each length, (networks, largest number of seeds), NaN where a training
         failed or was not requested; and the failed trainings.
 
     Raises:
         ValueError: as `FurtherTrainings.trials`.
     """
     requests = plan(networks, lengths, seeds)
-    further = FurtherTrainings(run)
+    further = FurtherTrainings(run, evaluator)
+    missing = further.missing(requests, retry=retry)
+    if missing:
+        further.check()
     if begin is not None:
-        begin(len(requests), len(further.missing(requests, retry=retry)))
+        begin(len(requests), len(missing))
     made = further.trials(requests, progress, retry=retry)
-    accuracies = [np.full((len(networks), max(map(len, seeds))), np.nan) for _ in lengths]
+    first = run.objectives.first.name
+    found = [np.full((len(networks), max(map(len, seeds))), np.nan) for _ in lengths]
     failed: list[FailedTraining] = []
-    for scores, epochs in zip(accuracies, lengths, strict=True):
+    for scores, epochs in zip(found, lengths, strict=True):
         for row, (name, configuration) in enumerate(networks):
             for column, seed in enumerate(seeds[row]):
                 trial = made[TrainingRequest(configuration, epochs, seed).key]
                 if trial.failure is None:
-                    scores[row, column] = trial.scores["accuracy"]
+                    scores[row, column] = trial.scores[first]
                 else:
                     failed.append(FailedTraining(name, epochs, seed, trial.failure))
-    return accuracies, failed
+    return found, failed

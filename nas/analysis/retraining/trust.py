@@ -30,6 +30,7 @@ from nas.analysis.retraining.ablation import SETS
 from nas.analysis.retraining.further import TrainingRequest
 from nas.analysis.retraining.retrained import FailedTraining, Network, plan, train_again
 from nas.core.fronts.pareto import Front
+from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.run import Run
 
@@ -43,9 +44,9 @@ class Member:
 
     Attributes:
         trial: Its trial.
-        found: Its accuracy in the search.
-        brief: Its accuracy after as many epochs with other seeds; None if all trainings failed.
-        long: Its accuracy after more epochs; None if all trainings failed.
+        found: Its score in the first objective, in the search.
+        brief: Its score after as many epochs with other seeds; None if all trainings failed.
+        long: Its score after more epochs; None if all trainings failed.
         on_front: Share of fronts that contain it, when means of `long` are drawn within their
             uncertainty; None without `long`.
     """
@@ -62,9 +63,9 @@ class Pair:
     """Two networks of the front, after the longer training.
 
     Attributes:
-        better: Number of the trial with the higher mean.
+        better: Number of the trial with the better mean.
         worse: Number of the other trial.
-        difference: Difference of the means over common seeds, with its interval.
+        difference: Improvement of the means over common seeds, with its interval.
         p: p-value of the t-test, adjusted for all pairs by Holm's method; None for one seed.
     """
 
@@ -96,12 +97,13 @@ class Trust:
         epochs: Epochs of the brief trainings, as in the search, and of the longer ones.
         seeds: Trainings of each network at each length.
         front: Number of networks of the whole front.
-        members: The networks that were trained again, the smallest first.
-        noise: Standard deviation of the accuracy over seeds, after brief and after longer
-            training; None for one seed.
-        luck: Mean of the accuracies in the search minus those of other seeds; None if no brief
-            training completed.
-        correlation: Rank correlation of accuracies in the search and means after longer training;
+        objectives: The objectives of the search; the networks are compared in the first.
+        members: The networks that were trained again, in the order of the front.
+        noise: Standard deviation of the score over seeds, after brief and after longer training;
+            None for one seed.
+        luck: Mean improvement of the scores in the search over those of other seeds; None if no
+            brief training completed.
+        correlation: Rank correlation of scores in the search and means after longer training;
             None for fewer than three networks or for one seed.
         pairs: All pairs of members with a common seed, the smallest p-value first.
         failed: Failed trainings, which are left out of all numbers.
@@ -110,6 +112,7 @@ class Trust:
     epochs: tuple[int, int]
     seeds: int
     front: int
+    objectives: Objectives
     members: Sequence[Member]
     noise: tuple[float | None, float | None]
     luck: Estimate | None
@@ -125,6 +128,7 @@ def trust(
     seeds: int = 3,
     longer: int = 4,
     first: int = 0,
+    evaluator: str | None = None,
     retry: bool = False,
     begin: Callable[[int, int], None] | None = None,
     progress: Callable[[Trial], None] | None = None,
@@ -137,6 +141,7 @@ def trust(
         seeds: Trainings of each network at each length.
         longer: Factor of the epochs of the longer trainings.
         first: The first seed.
+        evaluator: The user's evaluator of the run, as `path/to/file.py:name`, which is run.
         retry: Repeat trainings that failed for a cause that may have passed (`further.TRANSIENT`).
         begin: Called with the number of trainings and of those that are missing.
         progress: Called with each training that is made.
@@ -160,6 +165,7 @@ def trust(
         _networks(chosen),
         lengths,
         len(chosen) * [range(first, first + seeds)],
+        evaluator=evaluator,
         retry=retry,
         begin=begin,
         progress=progress,
@@ -169,7 +175,7 @@ def trust(
             f"{run.path}: all {len(failed)} trainings failed ({failed[0].failure}): "
             f"try other seeds with --seed"
         )
-    return assess(chosen, brief, long, lengths, len(run.front), failed)
+    return assess(chosen, brief, long, lengths, len(run.front), run.objectives, failed)
 
 
 def requests_of(
@@ -203,39 +209,46 @@ def assess(
     long: Array,
     epochs: tuple[int, int],
     front: int,
+    objectives: Objectives,
     failed: Sequence[FailedTraining] = (),
 ) -> Trust:
-    """Compute trust from accuracies after brief and long training.
+    """Compute trust from scores after brief and long training.
 
     Args:
         chosen: The trials of the networks.
-        brief: Accuracies after brief training, (networks, seeds); NaN for failed trainings.
-        long: Accuracies after longer training, of the same shape.
+        brief: Values of the first objective after brief training, (networks, seeds); NaN for
+            failed trainings.
+        long: Those after longer training, of the same shape.
         epochs: Epochs of the brief and of the longer trainings.
         front: Number of networks of the whole front.
+        objectives: The objectives of the search.
         failed: The failed trainings.
     """
-    found = np.array([trial.scores["accuracy"] for trial in chosen])
+    first = objectives.first
+    sign = 1.0 if first.direction == "maximize" else -1.0
+    found = np.array([trial.scores[first.name] for trial in chosen])
     noise = [seed_noise(scores) for scores in (brief, long)]
     there = np.flatnonzero(counts(long)).tolist()  # with a long training
     trained, kept = [chosen[i] for i in there], long[there]
     rng = np.random.default_rng(0)
     redrawn = _redraw(kept, noise[1], rng)
-    shares = _on_front(redrawn, [trial.scores["parameters"] for trial in trained])
+    others = [objectives.values(trial.scores)[1:] for trial in trained]
+    shares = _on_front(-sign * redrawn, others)
     on_front = dict(zip(there, shares.tolist(), strict=True))
     briefly, longer = _estimates(brief, noise[0]), _estimates(long, noise[1])
     return Trust(
         epochs=epochs,
         seeds=brief.shape[1],
         front=front,
+        objectives=objectives,
         members=[
             Member(trial, float(found[i]), briefly[i], longer[i], on_front.get(i))
             for i, trial in enumerate(chosen)
         ],
         noise=(noise[0].deviation, noise[1].deviation),
-        luck=_luck(found - means(brief)),
+        luck=_luck(sign * (found - means(brief))),
         correlation=_correlation(found[there], kept, redrawn, noise[0].deviation, rng),
-        pairs=_pairs(trained, kept),
+        pairs=_pairs(trained, sign * kept),
         failed=failed,
     )
 
@@ -262,13 +275,18 @@ def _redraw(long: Array, noise: Noise, rng: np.random.Generator) -> Array:
     return drawn
 
 
-def _on_front(redrawn: Array, parameters: Sequence[float]) -> Array:
-    """The share of fronts that contain each network."""
-    found = np.zeros(len(parameters))
+def _on_front(redrawn: Array, others: Sequence[tuple[float, ...]]) -> Array:
+    """The share of fronts that contain each network.
+
+    Args:
+        redrawn: Means of the first objective, (fronts, networks); smaller is better.
+        others: The further objectives of each network, as in the search; smaller is better.
+    """
+    found = np.zeros(len(others))
     for drawn in redrawn.tolist():
         front: Front[int] = Front()
-        for i, (mean, size) in enumerate(zip(drawn, parameters, strict=True)):
-            front.add((-mean, size), i)
+        for i, (mean, rest) in enumerate(zip(drawn, others, strict=True)):
+            front.add((mean, *rest), i)
         found[front.items] += 1
     return found / len(redrawn)
 
@@ -290,6 +308,7 @@ def _correlation(
 
 
 def _pairs(chosen: Sequence[Trial], long: Array) -> list[Pair]:
+    """All pairs by the means of scores, of which larger ones are better."""
     noise, found = difference_noise(long), []
     for i, j in combinations(range(len(chosen)), 2):
         both = ~np.isnan(long[[i, j]]).any(axis=0)

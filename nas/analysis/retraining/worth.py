@@ -1,4 +1,4 @@
-"""Worth of a network's choices, from accuracies of networks that differ in one decision."""
+"""Worth of a network's choices, from scores of networks that differ in one decision."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ class Worth:
 
     Attributes:
         alternative: The network with the other option.
-        accuracy: Mean accuracy with the choice minus that with the other option, 0..1; None if all
-            trainings with the other option failed.
-        half: Half width of the 95 % confidence interval of `accuracy`; None if unknown.
-        parameters: Parameters with the choice minus those with the other option.
+        gain: Mean score with the choice minus that with the other option, where larger scores are
+            better; None if all trainings with the other option failed.
+        half: Half width of the 95 % confidence interval of `gain`; None if unknown.
+        costs: Each cost among the further objectives with the choice minus that with the other
+            option.
     """
 
     alternative: Alternative
-    accuracy: float | None
+    gain: float | None
     half: float | None
-    parameters: int
+    costs: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class DecisionWorth:
 
     path: str
     taken: str
-    accuracy: float
+    gain: float
     half: float | None
     options: int
 
@@ -55,16 +56,16 @@ def assess(
     own: Array,
     trained: Mapping[Alternative, Array],
     alternatives: Sequence[Alternative],
-    parameters: Sequence[int],
+    costs: Sequence[Mapping[str, int]],
 ) -> tuple[list[Worth], list[DecisionWorth]]:
     """Estimate the worth of each choice against each option, and by decision, the largest first.
 
     Args:
-        own: Accuracies of the explained network, (seeds,); NaN for failed trainings.
-        trained: Accuracies of each alternative that computes another function, by the same seeds;
-            NaN for failed or missing trainings.
+        own: Scores of the explained network, (seeds,), larger is better; NaN for failed trainings.
+        trained: Scores of each alternative that computes another function, by the same seeds; NaN
+            for failed or missing trainings.
         alternatives: All alternatives.
-        parameters: Parameters of the explained network minus those of each alternative.
+        costs: Costs of the explained network minus those of each alternative, by name.
     """
     rows = {alternative: row for row, alternative in enumerate(trained)}
     scores = np.array(list(trained.values())).reshape(len(trained), len(own))
@@ -84,7 +85,7 @@ def assess(
         return not other.same and bool(np.isnan(trained[other]).all())
 
     options = []
-    for other, more in zip(alternatives, parameters, strict=True):
+    for other, more in zip(alternatives, costs, strict=True):
         gain, half = (None, None) if failed(other) else worth([other])
         options.append(Worth(other, gain, half, more))
     decisions = []
@@ -92,4 +93,4 @@ def assess(
         known = [a for a in alternatives if a.path == path and not failed(a)]
         if known:
             decisions.append(DecisionWorth(path, known[0].taken, *worth(known), len(known)))
-    return options, sorted(decisions, key=lambda d: -d.accuracy)
+    return options, sorted(decisions, key=lambda d: -d.gain)

@@ -14,12 +14,11 @@ from nas.analysis.progress import cost_of, points_of
 from nas.analysis.retraining.ablation import Ablation
 from nas.analysis.retraining.trust import Trust
 from nas.core.trial import Trial
-from nas.views.columns import gain_unit
+from nas.views.columns import gain_text, gain_unit
 from nas.views.html.facts import Facts
 from nas.views.terminal import explanation
-from nas.views.terminal.explanation import points_text
 from nas.views.terminal.run import epochs_of
-from nas.views.terminal.trust import lengths, member_cells
+from nas.views.terminal.trust import member_cells, member_head
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -196,20 +195,26 @@ def ablation_rows(facts: Facts) -> Iterator[Row]:
     """Decision, option taken, number of other options, worth in points."""
     assert isinstance(facts.ablation, Ablation)
     for one in facts.ablation.decisions:
-        yield one.path, one.taken, one.options, points_text(one.accuracy, one.half)
+        worth = gain_text(facts.ablation.metric, one.gain, one.half)
+        yield one.path, one.taken, one.options, worth
+
+
+def ablation_head(facts: Facts) -> Row:
+    """The head of the table of choices."""
+    assert isinstance(facts.ablation, Ablation)
+    return ("decision", "taken", "other options", gain_unit(facts.ablation.metric))
 
 
 def trust_head(facts: Facts) -> Row:
     """The head of the table of retrained networks."""
     assert isinstance(facts.trust, Trust)
-    trained = [f"{length}, %" for length in lengths(facts.trust)]
-    return ("trial", "parameters", "found", *trained, "on the front")
+    return member_head(facts.trust)
 
 
 def trust_rows(facts: Facts) -> list[Row]:
     """The retrained networks of the front, as `nas trust` lists them."""
     assert isinstance(facts.trust, Trust)
-    return [member_cells(member) for member in facts.trust.members]
+    return [member_cells(facts.trust, member) for member in facts.trust.members]
 
 
 def rival_rows(facts: Facts) -> Iterator[Row]:

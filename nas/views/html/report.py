@@ -17,7 +17,7 @@ from nas.runs.run import Run
 from nas.views import columns
 from nas.views.html import content, reproduction
 from nas.views.html.facts import Facts, gather
-from nas.views.terminal import explanation, failed
+from nas.views.terminal import explanation, failed, trust
 from nas.views.terminal import run as overview
 
 # Texts that the page shares with the terminal.
@@ -27,7 +27,7 @@ _TERMINAL = SimpleNamespace(
     failed_line=failed.failed_line,
     failed_rows=failed.failed_rows,
     failure_lines=overview.failure_lines,
-    points_text=explanation.points_text,
+    luck_text=trust.luck_text,
     trained_text=explanation.trained_text,
 )
 

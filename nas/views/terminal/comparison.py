@@ -9,12 +9,12 @@ from typing import Any
 from rich.table import Table
 
 from nas.analysis.comparison import Comparison, Group
-from nas.analysis.noise import Estimate
+from nas.core.metrics import Metric
 from nas.core.numbers import short
-from nas.views.columns import mean_text, mean_unit
-from nas.views.terminal.explanation import percent_text
+from nas.views.columns import estimate_text, mean_unit
 
 WIDE = 4  # most groups in 80 columns
+_AREA = Metric("hypervolume", "maximize", 0, 1)  # shown as a share of the whole
 
 
 def comparison_tables(found: Comparison) -> Iterator[str | Table]:
@@ -40,23 +40,22 @@ def _side_by_side(found: Comparison, groups: Sequence[Group]) -> Table:
 
     first = found.objective
 
-    def best_text(best: Estimate | None) -> str:
-        return "-" if best is None else mean_text(first, best.mean, best.half)
-
     rows = [
         ("seeds", [_few(g.seeds) for g in groups]),
         ("trials", [_few(g.trials) for g in groups]),
         ("failed", [_few(g.failed) for g in groups]),
         ("seconds", [f"{g.seconds:,.0f}" for g in groups]),
         ("trials on the front", [f"{g.front:.3g}" for g in groups]),
-        (f"best {first.noun}{mean_unit(first)}", [best_text(g.best) for g in groups]),
+        (f"best {first.noun}{mean_unit(first)}", [estimate_text(first, g.best) for g in groups]),
     ]
     if found.cost is not None:
         for i, size in enumerate(found.sizes):
             title = f"  up to {short(size)} {found.cost.label}"
-            rows.append((title, [best_text(g.sizes[i]) for g in groups]))
+            rows.append((title, [estimate_text(first, g.sizes[i]) for g in groups]))
     for i, count in enumerate(found.trials):
-        rows.append((f"hypervolume after {count}, %", [percent_text(g.areas[i]) for g in groups]))
+        rows.append(
+            (f"hypervolume after {count}, %", [estimate_text(_AREA, g.areas[i]) for g in groups])
+        )
     rows.append(("p", ["-" if g.p is None else f"{g.p:.3f}" for g in groups]))
     for name, cells in rows:
         table.add_row(name, *cells)

@@ -11,11 +11,10 @@ from rich.table import Table
 from nas.analysis.explanation.effects import Effect
 from nas.analysis.explanation.explain import Explanation
 from nas.analysis.explanation.importance import Importance
-from nas.analysis.noise import Estimate
 from nas.analysis.retraining.ablation import Ablation
 from nas.core.metrics import Metric
 from nas.core.numbers import counted
-from nas.views.columns import gain_unit, mean_unit
+from nas.views.columns import gain_text, gain_unit, mean_unit
 from nas.views.terminal.failed import failed_documents, failed_tables
 
 WIDTH = 10  # characters of a full bar
@@ -111,26 +110,33 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
     yield (
         f"trial {found.trial.number} and {counted(len(found.options), 'network')} one decision from "
         f"it, each trained {trained_text(found.seeds, found.epochs)}, itself with {found.own_seeds}: "
-        f"accuracy {found.accuracy:.2%}"
+        f"{found.metric.words(found.score)}"
     )
     table = titled("worth of its decisions, against the mean of their other options")
     for name in ("decision", "taken"):
         table.add_column(name, overflow="fold")
-    for name in ("others", "points of accuracy"):
+    for name in ("others", gain_unit(found.metric)):
         table.add_column(name, justify="right", no_wrap=True)
     for decision in found.decisions:
-        points = points_text(decision.accuracy, decision.half)
+        points = gain_text(found.metric, decision.gain, decision.half)
         table.add_row(decision.path, decision.taken, str(decision.options), points)
     yield table
     table = titled("worth against each other option")
     for name in ("decision", "taken", "instead of"):
         table.add_column(name, overflow="fold")
-    for name in ("points of accuracy", "parameters"):
+    for name in (gain_unit(found.metric), *(cost.label for cost in found.costs)):
         table.add_column(name, justify="right", no_wrap=True)
-    for worth in sorted(found.options, key=lambda w: -(w.accuracy or 0.0)):
+    for worth in sorted(found.options, key=lambda w: -(w.gain or 0.0)):
         other = worth.alternative
-        points = "the same function" if other.same else points_text(worth.accuracy, worth.half)
-        table.add_row(other.path, other.taken, other.instead, points, f"{worth.parameters:+,}")
+        points = gain_text(found.metric, worth.gain, worth.half)
+        costs = (f"{worth.costs[cost.name]:+,}" for cost in found.costs)
+        table.add_row(
+            other.path,
+            other.taken,
+            other.instead,
+            "the same function" if other.same else points,
+            *costs,
+        )
     yield table
     yield from failed_tables(found.failed)
     yield (
@@ -142,21 +148,6 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
 def trained_text(seeds: int, epochs: int) -> str:
     """A text such as `with 3 seeds for 1 epoch`."""
     return f"with {counted(seeds, 'seed')} for {counted(epochs, 'epoch')}"
-
-
-def percent_text(estimate: Estimate | None, missing: str = "-") -> str:
-    """A mean in %, such as `81.20 ± 0.40`."""
-    if estimate is None:
-        return missing
-    half = "" if estimate.half is None else f" ± {100 * estimate.half:.2f}"
-    return f"{100 * estimate.mean:.2f}{half}"
-
-
-def points_text(share: float | None, half: float | None) -> str:
-    """A difference of accuracies in points, such as `+1.20 ± 0.40`."""
-    if share is None:
-        return "failed"
-    return f"{100 * share:+.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
 
 
 def explanation_document(found: Explanation) -> dict[str, Any]:
@@ -183,8 +174,8 @@ def explanation_document(found: Explanation) -> dict[str, Any]:
 def ablation_document(found: Ablation) -> dict[str, Any]:
     """The document of `nas explain --ablate --json` under `ablation`.
 
-    Keys: trial, epochs, seeds, own_seeds, accuracy, deviation, decisions (path, taken, accuracy, half, options),
-    options (path, taken, instead, architecture, same, accuracy, half, parameters) and failed
+    Keys: trial, epochs, seeds, own_seeds, metric, score, deviation, decisions (path, taken, gain,
+    half, options), options (path, taken, instead, architecture, same, gain, half, costs) and failed
     (trainings: network, epochs, seed, cause, message).
     """
     return {
@@ -192,7 +183,8 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
         "epochs": found.epochs,
         "seeds": found.seeds,
         "own_seeds": found.own_seeds,
-        "accuracy": found.accuracy,
+        "metric": found.metric.name,
+        "score": found.score,
         "deviation": found.deviation,
         "decisions": [asdict(decision) for decision in found.decisions],
         "options": [
@@ -202,9 +194,9 @@ def ablation_document(found: Ablation) -> dict[str, Any]:
                 "instead": worth.alternative.instead,
                 "architecture": str(worth.alternative.configuration.architecture),
                 "same": worth.alternative.same,
-                "accuracy": worth.accuracy,
+                "gain": worth.gain,
                 "half": worth.half,
-                "parameters": worth.parameters,
+                "costs": dict(worth.costs),
             }
             for worth in found.options
         ],

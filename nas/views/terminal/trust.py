@@ -9,8 +9,10 @@ from typing import Any
 from rich.table import Table
 
 from nas.analysis.retraining.trust import Member, Trust
+from nas.core.metrics import Metric
 from nas.core.numbers import counted
-from nas.views.terminal.explanation import percent_text, points_text, titled
+from nas.views.columns import estimate_text, gain_text, gain_unit, mean_unit, score_text
+from nas.views.terminal.explanation import titled
 from nas.views.terminal.failed import failed_documents, failed_tables
 
 
@@ -22,11 +24,12 @@ def trust_tables(found: Trust) -> Iterator[str | Table]:
         f"{counted(found.seeds, 'seed')} each, for {counted(brief, 'epoch')} as in the search and "
         f"for {long}"
     )
-    table = titled("the front, drawn again (accuracy in %, ± 95 %)")
-    for name in ("trial", "parameters", "found", *lengths(found), "on front"):
+    first = found.objectives.first
+    table = titled(f"the front, drawn again ({first.noun}{mean_unit(first)}; ± 95 %)")
+    for name in member_head(found):
         table.add_column(name, justify="right", no_wrap=True)
     for member in found.members:
-        table.add_row(*member_cells(member))
+        table.add_row(*member_cells(found, member))
     yield table
     if found.pairs:
         yield _pairs(found)
@@ -39,28 +42,36 @@ def lengths(found: Trust) -> list[str]:
     return [counted(epochs, "epoch") for epochs in found.epochs]
 
 
-def member_cells(member: Member) -> tuple[str, ...]:
-    """Trial, parameters, accuracy in the search, after brief and long training, share of fronts."""
+def member_head(found: Trust) -> tuple[str, ...]:
+    """The head of `member_cells`."""
+    others = (metric.label for metric in found.objectives.metrics[1:])
+    return ("trial", *others, "found", *lengths(found), "on front")
+
+
+def member_cells(found: Trust, member: Member) -> tuple[str, ...]:
+    """Trial, further objectives, score in the search, after brief and long training, front."""
+    first, *others = found.objectives.metrics
     return (
         str(member.trial.number),
-        f"{member.trial.scores['parameters']:,}",
-        f"{member.found:.2%}",
-        percent_text(member.brief, "failed"),
-        percent_text(member.long, "failed"),
+        *(score_text(metric, member.trial) for metric in others),
+        first.text(member.found),
+        estimate_text(first, member.brief, "failed"),
+        estimate_text(first, member.long, "failed"),
         "-" if member.on_front is None else f"{member.on_front:.0%}",
     )
 
 
 def _pairs(found: Trust) -> Table:
     table = titled(f"which of them are different after {lengths(found)[1]}")
-    for name in ("better", "worse", "points of accuracy", "p (Holm)"):
+    first = found.objectives.first
+    for name in ("better", "worse", gain_unit(first), "p (Holm)"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for pair in found.pairs:
         table.add_row(
             str(pair.better),
             str(pair.worse),
-            points_text(pair.difference.mean, pair.difference.half),
+            gain_text(first, pair.difference.mean, pair.difference.half),
             "-" if pair.p is None else f"{pair.p:.3f}",
             "different" if pair.different else "may be equal",
         )
@@ -69,14 +80,12 @@ def _pairs(found: Trust) -> Table:
 
 def _lines(found: Trust) -> Iterator[str]:
     brief, long = lengths(found)
+    first = found.objectives.first
     for length, noise in zip((brief, long), found.noise, strict=True):
         if noise is not None:
-            yield f"noise of a seed after {length}: {100 * noise:.2f} points (standard deviation)"
+            yield f"noise of a seed after {length}: {_noise_text(first, noise)} (standard deviation)"
     if found.luck is not None:
-        yield (
-            f"luck of the picked networks: {points_text(found.luck.mean, found.luck.half)} points above "
-            f"other seeds after {brief}"
-        )
+        yield f"luck of the picked networks: {luck_text(found)} than other seeds after {brief}"
     if found.correlation is not None:
         c = found.correlation
         yield (
@@ -87,11 +96,26 @@ def _lines(found: Trust) -> Iterator[str]:
         yield "one seed cannot show noise: use --seeds 3"
 
 
+def _noise_text(metric: Metric, noise: float) -> str:
+    if metric.is_share:
+        return f"{100 * noise:.2f} points"
+    return f"{noise:.3g}" + (f" {metric.unit}" if metric.unit else "")
+
+
+def luck_text(found: Trust) -> str:
+    """The luck of the picked networks in words: +1.20 ± 0.40 points better."""
+    assert found.luck is not None, "no brief training completed"
+    first = found.objectives.first
+    unit = "points" if first.is_share else first.unit
+    text = gain_text(first, found.luck.mean, found.luck.half)
+    return " ".join(part for part in (text, unit, "better") if part)
+
+
 def trust_document(found: Trust) -> dict[str, Any]:
     """The document of `nas trust --json`.
 
-    Keys: epochs (brief, long), seeds, front, members (number, parameters, found, brief, long: mean
-    and half, or null; on_front), noise (brief, long), luck, correlation (value, low, high, or null),
+    Keys: epochs (brief, long), seeds, front, objectives, members (number, scores in the search,
+    found, brief, long: mean and half, or null, of the first objective; on_front), noise (brief, long), luck, correlation (value, low, high, or null),
     pairs (better, worse, difference, p, different) and failed (trainings: network, epochs, seed,
     cause, message).
     """
@@ -99,10 +123,11 @@ def trust_document(found: Trust) -> dict[str, Any]:
         "epochs": list(found.epochs),
         "seeds": found.seeds,
         "front": found.front,
+        "objectives": list(found.objectives.names),
         "members": [
             {
                 "number": member.trial.number,
-                "parameters": member.trial.scores["parameters"],
+                "scores": dict(member.trial.scores),
                 "found": member.found,
                 "brief": member.brief and asdict(member.brief),
                 "long": member.long and asdict(member.long),

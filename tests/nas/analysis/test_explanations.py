@@ -20,6 +20,8 @@ from nas.analysis.retraining.further import FurtherTrainings, TrainingRequest
 from nas.analysis.retraining.worth import Alternative, assess
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
+from nas.core.metrics import METRICS, Metric
+from nas.core.objectives import Objectives
 from nas.runs.journal import Journal
 from nas.runs.run import Run
 from nas.views.html.report import write_report
@@ -82,14 +84,14 @@ def test_an_ablation_knows_what_sight_is_worth_and_is_not_trained_twice(run):
     assert made
     worth = {(w.alternative.path, w.alternative.instead): w for w in found.options}
     blind = worth["sight", "none"]
-    assert blind.accuracy > 0.2
-    assert blind.accuracy - blind.half > 0
-    assert blind.parameters == 0
+    assert blind.gain > 0.2
+    assert blind.gain - blind.half > 0
+    assert blind.costs == {"parameters": 0}
     same = next(w for w in found.options if w.alternative.same)
-    assert (same.accuracy, same.half) == (0, 0)
+    assert (same.gain, same.half) == (0, 0)
     sight = next(d for d in found.decisions if d.path == "sight")
-    assert sight.accuracy == pytest.approx((blind.accuracy + same.accuracy) / 2)
-    assert sight.accuracy - sight.half > 0
+    assert sight.gain == pytest.approx((blind.gain + same.gain) / 2)
+    assert sight.gain - sight.half > 0
     again = ablation.ablate(Run(run.path, SPACE), chosen(run), seeds=2, progress=pytest.fail)
     assert again.options == found.options
     more = []
@@ -102,7 +104,7 @@ def test_an_ablation_knows_what_sight_is_worth_and_is_not_trained_twice(run):
     for before, after in zip(
         found.decisions, sorted(others.decisions, key=_place(found)), strict=True
     ):
-        assert abs(before.accuracy - after.accuracy) <= np.hypot(before.half, after.half)
+        assert abs(before.gain - after.gain) <= np.hypot(before.half, after.half)
 
 
 @pytest.mark.parametrize("noise", [0.06, 0.03])
@@ -118,10 +120,10 @@ def test_intervals_of_worth_hold_what_is_true_though_the_network_has_noise_of_it
         own = 0.9 + luck + rng.normal(0, noise, 14)
         others = 0.9 - np.array(list(true.values()))[:, None] + luck + rng.normal(0, 0.03, (20, 14))
         others[:, 3:] = np.nan  # which is what --ablate trains
-        _, decisions = assess(own, dict(zip(changes, others, strict=True)), changes, 20 * [0])
+        _, decisions = assess(own, dict(zip(changes, others, strict=True)), changes, 20 * [{}])
         for found in decisions:
             mean = np.mean([worth for change, worth in true.items() if change.path == found.path])
-            held.append(abs(found.accuracy - mean) <= found.half)
+            held.append(abs(found.gain - mean) <= found.half)
             halves.append(found.half)
     assert 0.9 < np.mean(held) < 0.99
     assert np.mean(halves) < 2.3 * np.hypot(noise / sqrt(14), np.hypot(0.01, 0.03 / 2) / sqrt(3))
@@ -193,6 +195,9 @@ def test_trust_of_a_run_is_kept(run):
         assert (ends[0], ends[-1]) == (run.front[0].number, run.front[-1].number)
 
 
+BOTH = Objectives.parse(("accuracy", "parameters"))
+
+
 class Picked:
     """The fields of a trial that an assessment reads."""
 
@@ -206,7 +211,7 @@ def test_trust_measures_noise_luck_and_differences_that_are_known():
     brief = true[:, None] + rng.normal(0, noise, (3, seeds))
     long = 0.05 + true[:, None] + rng.normal(0, noise, (3, seeds))
     picked = [Picked(n, true[n] + 0.02, 100 * (n + 1)) for n in range(3)]
-    found = trust.assess(picked, brief, long, (1, 4), 3)
+    found = trust.assess(picked, brief, long, (1, 4), 3, BOTH)
     assert found.noise == pytest.approx((noise, noise), rel=0.1)
     assert found.luck.mean == pytest.approx(0.02, abs=0.002)
     different = {(p.better, p.worse): p.different for p in found.pairs}
@@ -218,11 +223,27 @@ def test_trust_measures_noise_luck_and_differences_that_are_known():
     assert 0 < shares[1] < 1
 
 
+def test_trust_in_an_error_is_that_in_the_share_of_right_answers_turned_round():
+    rng = np.random.default_rng(3)
+    brief, long = (0.8 + rng.normal(0, 0.02, (4, 3)) for _ in range(2))
+    picked = [Picked(n, 0.8 + 0.01 * n, 100 * (n + 1)) for n in range(4)]
+    right = trust.assess(picked, brief, long, (1, 4), 4, BOTH)
+    for one in picked:
+        one.scores["error"] = 1 - one.scores["accuracy"]
+    error = Objectives((Metric("error", "minimize", 0, 1), METRICS["parameters"]))
+    wrong = trust.assess(picked, 1 - brief, 1 - long, (1, 4), 4, error)
+    assert wrong.luck.mean == pytest.approx(right.luck.mean)
+    assert wrong.noise == pytest.approx(right.noise)
+    assert [(p.better, p.worse) for p in wrong.pairs] == [(p.better, p.worse) for p in right.pairs]
+    shares = [[m.on_front for m in found.members] for found in (wrong, right)]
+    assert shares[0] == pytest.approx(shares[1], abs=0.05)  # drawn anew
+
+
 def test_what_a_seed_does_to_all_is_no_noise_between_them():
     seeds = np.array([0.0, 0.1, 0.2, 0.05])
     rng = np.random.default_rng(1)
     long = 0.7 + seeds + rng.normal(0, 0.001, (2, 4)) + np.array([[0.0], [0.02]])
-    found = trust.assess([Picked(0, 0.7, 10), Picked(1, 0.72, 20)], long, long, (1, 2), 2)
+    found = trust.assess([Picked(0, 0.7, 10), Picked(1, 0.72, 20)], long, long, (1, 2), 2, BOTH)
     assert found.pairs[0].different
     assert found.noise[1] > 0.05
 
@@ -231,14 +252,14 @@ def test_trust_without_some_trainings_says_what_is_left():
     brief = np.array([[0.6, 0.7], [np.nan, 0.8], [np.nan, np.nan]])
     long = np.array([[0.8, 0.9], [np.nan, 0.8], [np.nan, np.nan]])
     picked = [Picked(n, 0.75, n + 1) for n in range(3)]
-    found = trust.assess(picked, brief, long, (1, 4), 3)
+    found = trust.assess(picked, brief, long, (1, 4), 3, BOTH)
     assert [m.brief and m.brief.mean for m in found.members] == [pytest.approx(0.65), 0.8, None]
     assert [m.on_front is None for m in found.members] == [False, False, True]
     assert [(p.better, p.worse, p.difference.mean) for p in found.pairs] == [
         (0, 1, pytest.approx(0.1))  # with the seed that both have
     ]
     assert found.luck.mean == pytest.approx(0.75 - (0.65 + 0.8) / 2)
-    found = trust.assess(picked, brief, np.full((3, 2), np.nan), (1, 4), 3)
+    found = trust.assess(picked, brief, np.full((3, 2), np.nan), (1, 4), 3, BOTH)
     assert (found.pairs, found.correlation, found.noise[1]) == ([], None, None)
     assert [(m.long, m.on_front) for m in found.members] == 3 * [(None, None)]
 
@@ -381,7 +402,7 @@ def test_trainings_that_diverge_are_left_out_of_an_ablation_and_told(fragile):
     calm = next(t for t in fragile.trials if t.architecture["nerve"] == "calm")
     found = ablation.ablate(fragile, calm, seeds=4)
     worth = {w.alternative.instead: w for w in found.options if w.alternative.path == "nerve"}
-    assert (worth["broken"].accuracy, worth["broken"].half) == (None, None)
+    assert (worth["broken"].gain, worth["broken"].half) == (None, None)
     failed = {name: [f.seed for f in found.failed if f.network == name] for name in NERVES}
     assert failed["nerve: broken"] == [0, 1, 2, 3]
     assert 0 < len(failed["nerve: weak"]) < 4
@@ -395,12 +416,12 @@ def test_trainings_that_diverge_are_left_out_of_an_ablation_and_told(fragile):
         return np.mean([trial.scores["accuracy"] for trial in made.values()])
 
     own = mean(calm.configuration, range(found.own_seeds))
-    assert found.accuracy == pytest.approx(own)
-    assert worth["weak"].accuracy == pytest.approx(own - mean(weak_of(found), kept))
+    assert found.score == pytest.approx(own)
+    assert worth["weak"].gain == pytest.approx(own - mean(weak_of(found), kept))
     whole = next(w for w in found.options if w.alternative.path == "width")
     assert worth["weak"].half > whole.half
     nerve = next(d for d in found.decisions if d.path == "nerve")
-    assert (nerve.options, nerve.accuracy) == (1, worth["weak"].accuracy)
+    assert (nerve.options, nerve.gain) == (1, worth["weak"].gain)
     assert len(tables.ablation_document(found)["failed"]) == len(found.failed)
 
 

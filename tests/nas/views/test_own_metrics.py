@@ -198,3 +198,43 @@ def test_compare_leaves_out_what_is_over_a_limit(nas, runs, tmp_path):
     for group, run in zip(document["groups"], (runs["three"], again), strict=True):
         kept = [t.scores["f1"] for t in run.trials[:20] if t.scores["delay"] <= 5]
         assert group["best"]["mean"] == group["sizes"][-1]["mean"] == max(kept)
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory):
+    """A run whose error is decided by the norm, the epochs and the seed."""
+    return toolkit.search(
+        space="mlp", data="digits", evaluator="tests/nas/own.py:noisy", strategy="random",
+        max_params=20_000, epochs=1, trials=12, out=tmp_path_factory.mktemp("noisy") / "run",
+    )  # fmt: skip
+
+
+def test_what_is_trained_again_needs_the_users_evaluator(noisy, capfd):
+    own = noisy.settings.evaluator
+    for arguments in (["trust", noisy.path], ["explain", noisy.path, "--ablate"]):
+        with pytest.raises(SystemExit) as end:
+            main([str(a) for a in arguments])
+        err = capfd.readouterr().err
+        assert (end.value.code, err.count("\n")) == (2, 1)
+        assert err == (
+            f"nas: {noisy.path}: its evaluator is your own, which is run only if it is named: add "
+            f"--evaluator {own}\n"
+        )
+
+
+def test_trust_and_ablation_run_the_users_evaluator(nas, noisy):
+    with_own = ("--evaluator", noisy.settings.evaluator)
+    found = json.loads(nas("trust", noisy.path, "--seeds", 2, *with_own, "--json")[0])
+    assert found["epochs"] == [1, 4]
+    for member in found["members"]:
+        assert member["long"]["mean"] < member["brief"]["mean"]
+    out, _ = nas("trust", noisy.path, "--seeds", 2)  # all of them are stored
+    assert "the front, drawn again (error; ± 95 %)" in out
+    trial = next(t for t in noisy.trials if t.architecture.value["norm"] == "batch")
+    ablated = ("explain", noisy.path, "--ablate", "--one", "--trial", trial.number, "--seeds", 2)
+    document = json.loads(nas(*ablated, *with_own, "--json")[0])["ablation"]
+    assert document["metric"] == "error"
+    gains = {(o["path"], o["instead"]): o["gain"] for o in document["options"]}
+    assert gains["norm", "none"] < -0.05 or gains["norm", "layer"] > 0.05
+    assert all(set(option["costs"]) == {"parameters"} for option in document["options"])
+    assert "less error" in nas(*ablated)[0]

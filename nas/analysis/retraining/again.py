@@ -1,0 +1,151 @@
+"""Evaluators that evaluate configurations of a run again, with other seeds and for longer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from nas.core.metrics import Metric
+from nas.estimators.cost import COSTS
+from nas.evaluators import Evaluator, factories
+from nas.evaluators.hosted import Hosted
+from nas.evaluators.job import Workspace
+from nas.runs.run import Run
+from nas.runs.settings import TRAINING
+from search_spaces.user_files import PASSED, is_code
+
+if TYPE_CHECKING:
+    from trainers import Dataset
+
+Make = Callable[[int, int], Evaluator]
+
+
+def evaluators(run: Run, evaluator: str | None) -> Make:
+    """A factory of evaluators, from a number of epochs and a seed. It reads the data.
+
+    Args:
+        run: The run.
+        evaluator: The user's evaluator of the run, as `path/to/file.py:name`, which is run; None
+            for the built-in training.
+
+    Raises:
+        ValueError: the evaluator of the run is the user's own and is not given or has changed, or
+            the data have changed.
+    """
+    own = run.settings.evaluator
+    if own == TRAINING:
+        if evaluator is not None:
+            raise ValueError(f"--evaluator: {run.path} has the built-in training, got {evaluator}")
+        return _built_in(run)
+    if evaluator is None:
+        raise ValueError(
+            f"{run.path}: its evaluator is your own, which is run only if it is named: add "
+            f"--evaluator {own}"
+        )
+    return _own(run, evaluator)
+
+
+def training_seed(search: int, seed: int) -> int:
+    """Derive the seed of a training from two seeds; it differs from that of every trial."""
+    return int.from_bytes(sha256(f"{search}/further/{seed}".encode()).digest()[:6], "big")
+
+
+def _built_in(run: Run) -> Make:
+    from nas.evaluators.training import Training
+    from nas.evaluators.training_task import load_task, metrics_of
+
+    settings = run.settings
+    if own := [text for text in (settings.loss, *settings.metric) if is_code(text)]:
+        raise ValueError(
+            f"{run.path}: its networks learn by code of the user's own ({own[0]}), which only a "
+            f"search runs: they cannot be trained again"
+        )
+    data, learned = _data(run), load_task(settings, {}, {})
+    assert data is not None, "the built-in training has data"
+    metrics = _with_first(run, metrics_of(settings))
+
+    def make(epochs: int, seed: int) -> Evaluator:
+        return Training(
+            run.space,
+            data,
+            fixed={**settings.recipe, "epochs": epochs},
+            seed=training_seed(settings.seed, seed),
+            metrics=metrics,
+            learned=learned,
+        )
+
+    return make
+
+
+def _own(run: Run, evaluator: str) -> Make:
+    settings, data = replace(run.settings, evaluator=evaluator), _data(run)
+    loaded = factories.load_evaluator(settings, {}, run.header.code)
+    assert loaded is not None, "it is not the built-in training"
+    metrics = _with_first(run, tuple(loaded.metrics) or _evaluated(run))
+    folder = run.path / factories.FOLDER
+    folder.mkdir(exist_ok=True)
+    loaded.prepare(folder)
+
+    def make(epochs: int, seed: int) -> Evaluator:
+        workspace = Workspace(
+            space=run.space,
+            task=run.header.task,
+            data=data,
+            device=settings.device,
+            seed=training_seed(settings.seed, seed),
+            epochs=epochs,
+            checkpoints=None,
+            folder=folder,
+        )
+        return Hosted(loaded, metrics, workspace)
+
+    return make
+
+
+def _evaluated(run: Run) -> tuple[Metric, ...]:
+    """The metrics of an evaluator that declares none.
+
+    Raises:
+        ValueError: they cannot be told from those of the user's estimators.
+    """
+    if run.settings.estimators:
+        raise ValueError(
+            f"{run.path}: its evaluator does not declare its metrics: add @nas.evaluator(metrics=...)"
+        )
+    counted = {metric.name for metric in COSTS}
+    return tuple(metric for metric in run.header.metrics if metric.name not in counted)
+
+
+def _with_first(run: Run, metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+    """The metrics, unless training gives no value of the first objective.
+
+    Raises:
+        ValueError: it gives none.
+    """
+    first = run.objectives.first
+    if first.name not in {metric.name for metric in metrics}:
+        raise ValueError(
+            f"{run.path}: want a first objective that an evaluation gives, got {first.name}, which "
+            f"no seed changes"
+        )
+    return metrics
+
+
+def _data(run: Run) -> Dataset | None:
+    """The data of the run on its device; None if its evaluator has its own.
+
+    Raises:
+        ValueError: they have changed, or a program passed them.
+    """
+    settings = run.settings
+    if settings.data.partition(":")[0] == PASSED:
+        raise ValueError(
+            f"{run.path}: its data were passed by a program, and no file holds them: its networks "
+            f"cannot be trained again"
+        )
+    data = factories.load_data(settings, settings.device, {})
+    if data is not None and data.fingerprint != run.header.fingerprint:
+        raise ValueError(f"{settings.data}: the data have changed since the search")
+    return data
