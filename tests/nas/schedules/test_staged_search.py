@@ -180,6 +180,7 @@ def test_runs_from_before_there_were_schedules_are_read_and_resumed(tmp_path):
     header = json.loads((tmp_path / "old" / "run.json").read_text())
     header["schema"] = 1
     del header["settings"]["schedule"]
+    header["largest"] = header.pop("hypervolume_reference")["parameters"]  # its name then
     (tmp_path / "old" / "run.json").write_text(json.dumps(header))
     fields = [t.to_dict() for t in whole.trials]
     for trial in fields:
