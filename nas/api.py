@@ -41,6 +41,11 @@ class Run(runs.Run):
         ValueError: the folder is not a run, is damaged, or was made by a newer version.
     """
 
+    def _repr_html_(self) -> str:
+        from nas.views.notebook import run_html
+
+        return run_html(self)
+
     def export(self, trial: Trial, to: str | Path, *, force: bool = False) -> Bundle:
         """Write a bundle with the architecture, weights and metrics of a trial; see `nas.bundles`.
 

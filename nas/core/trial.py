@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from html import escape
 from math import inf
 from typing import Any, get_args
 
 from nas.core import schema
 from nas.core.configuration import Configuration
 from nas.core.failure import Cause, Failure
+from nas.core.metrics import METRICS, Metric
 from nas.core.proposal import Proposal
 from search_spaces import Architecture, Record
 from search_spaces.architecture import NAME
@@ -81,6 +83,21 @@ class Trial:
     def training_seconds(self) -> float:
         """Time that the training takes: the published one of a table, else the wall time."""
         return float(self.measured.get("published_seconds", self.seconds))
+
+    def _repr_html_(self) -> str:
+        """A table for a notebook."""
+        known = {name: METRICS.get(name, Metric(name)) for name in self.scores}
+        rows = {
+            "trial": str(self.number),
+            **({} if self.failure is None else {"failed": str(self.failure)}),
+            **{metric.label: metric.text(self.scores[name]) for name, metric in known.items()},
+            "seconds": f"{self.seconds:.1f}",
+            "configuration": str(self.configuration),
+        }
+        cells = (
+            f"<tr><th>{escape(n)}</th><td>{escape(text)}</td></tr>" for n, text in rows.items()
+        )
+        return f"<table>{''.join(cells)}</table>"
 
     def resumed(self, epochs: int) -> Proposal:
         """The proposal to resume the training where this trial stopped, up to `epochs` in all."""

@@ -1,0 +1,79 @@
+"""Runs and trials in a notebook."""
+
+import base64
+import io
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+import nas
+from tests.nas.own import alone, three
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Three objectives; the name of its folder is hostile."""
+    return nas.search(
+        space="mlp", data="digits", evaluator=three, objectives=("f1", "delay", "parameters"),
+        strategy="random", trials=12, out=tmp_path_factory.mktemp("own") / "<img src=x onerror=1>",
+    )  # fmt: skip
+
+
+class Tags(HTMLParser):
+    """The tags of a document, each closed that has to be, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.text = [], [], ""
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("img", "br", "progress"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag != "progress":
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += f" {data}"
+
+
+def test_a_run_is_a_table_of_its_front_and_a_picture(run):
+    page = Tags(run._repr_html_())
+    assert str(run.path) in page.text
+    assert [tag for tag, _ in page.tags].count("tr") == 1 + min(15, len(run.front))
+    for trial in run.front[-15:]:
+        for metric in run.objectives.metrics:
+            assert metric.text(trial.scores[metric.name]) in page.text
+    (picture,) = (attributes for tag, attributes in page.tags if tag == "img")
+    kind, _, content = picture["src"].partition(",")
+    assert kind == "data:image/png;base64"
+    assert picture["alt"] == "f1 versus delay, ms"
+    with Image.open(io.BytesIO(base64.b64decode(content))) as image:
+        assert image.format == "PNG"
+    assert repr(run) == f"Run({str(run.path)!r}, 12 trials)"
+
+
+def test_a_trial_is_a_table_of_its_scores(run):
+    trial = run.best()
+    page = Tags(trial._repr_html_())
+    rows = page.text.split("  ")
+    assert f" trial {trial.number}" in page.text
+    assert f"f1 {trial.scores['f1']:.4g}" in page.text
+    assert f"parameters {trial.scores['parameters']:,}" in page.text
+    assert "kind=" in rows[-1]
+
+
+def test_a_run_without_networks_or_trials_is_shown_too(tmp_path):
+    one = nas.search(evaluator=alone, strategy="random", trials=3, out=tmp_path / "alone")
+    page = Tags(one._repr_html_())
+    assert "error" in page.text
+    (picture,) = (attributes for tag, attributes in page.tags if tag == "img")
+    assert picture["alt"] == "error versus trial number"
+    (tmp_path / "alone" / "trials.jsonl").write_text("")
+    page = Tags(nas.open_run(tmp_path / "alone")._repr_html_())
+    assert "0 trials, 0 failed" in page.text
