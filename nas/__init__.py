@@ -16,11 +16,14 @@ from nas import installed
 
 if TYPE_CHECKING:
     from nas.api import Run as Run
+    from nas.api import iterate as iterate
     from nas.api import open_run as open_run
     from nas.api import search as search
     from nas.bundles.bundle import Bundle as Bundle
     from nas.bundles.read import load_bundle as load_bundle
     from nas.bundles.read import open_bundle as open_bundle
+    from nas.core.budgets.budget import Budget as Budget
+    from nas.core.failure import BudgetSpent as BudgetSpent
     from nas.core.failure import Failure as Failure
     from nas.core.metrics import Metric as Metric
     from nas.core.trial import Trial as Trial
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from nas.strategies import STRATEGIES as STRATEGIES
 
 MODULE_OF = {
+    "Budget": "core.budgets.budget",
+    "BudgetSpent": "core.failure",
     "Bundle": "bundles.bundle",
     "Failure": "core.failure",
     "Job": "evaluators.job",
@@ -41,6 +46,7 @@ MODULE_OF = {
     "SearchFailed": "engine.session",
     "Trial": "core.trial",
     "evaluator": "evaluators.function",
+    "iterate": "api",
     "load_bundle": "bundles.read",
     "open_bundle": "bundles.read",
     "open_run": "api",

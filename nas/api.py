@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -78,7 +78,10 @@ def search(
     data: Any | None = None,
     image_size: int | None = None,
     data_seed: int = 0,
-    trials: int = 40,
+    trials: int | None = None,
+    budget: int | str | Sequence[int | str] | None = None,
+    until: str | Sequence[str] = (),
+    patience: int | None = None,
     max_params: int | None = None,
     max_macs: int | None = None,
     limits: str | Sequence[str] = (),
@@ -105,6 +108,7 @@ def search(
     resources: str | Mapping[str, float] | None = None,
     executor: Any | None = None,
     out: str | Path | None = None,
+    observers: Iterable[Observer] = (),
     **recipe: Any,
 ) -> Run:
     """Search, and return the run; resume it if its folder exists.
@@ -141,7 +145,17 @@ def search(
             none.
         image_size: Side in pixels to which the images of a folder are resized.
         data_seed: Seed of the split into training and validation data.
-        trials: Number of trials in all, those already recorded included.
+        trials: Number of trials in all, those already recorded included. Default: 40; none with a
+            budget.
+        budget: Budget of the search: trials, a time or epochs of training, such as 200, 10m, 2h30m
+            or 100epochs, or several, such as 200,10m: it ends with the first that is spent.
+            Sessions of one run count together. A trial that would not end in time is not begun;
+            what runs at the end is stopped after its epoch, and recorded so. An end by time is not
+            repeatable.
+        until: Goal that ends the search, such as accuracy>=0.98: a completed trial within all
+            limits has reached it. May be given several times: one trial has to reach all.
+        patience: Number of trials in a row without improvement of the hypervolume that ends the
+            search.
         max_params: Greatest number of parameters of a network.
         max_macs: Greatest number of multiply-accumulates of a network for one input.
         limits: Bound on any metric, such as parameters<=50000 or latency_ms<=5. Costs are kept
@@ -181,6 +195,8 @@ def search(
         executor: Place where trials run: in-process, workers or ray. Default: the first of these
             that can keep to the resource limits.
         out: Folder of the run, which is resumed if it exists. Default: a name under runs/.
+        observers: Further observers of the search; see `nas.engine.observers.Observer`. Each is given
+            the run, and may stop the search: `run.stop()`.
 
     Raises:
         ValueError: a setting is not allowed; one line that says what was wanted and got.
@@ -189,13 +205,36 @@ def search(
     """
     # END
     given = {**locals()}
-    request = read_request({**given.pop("recipe"), **given})
-    from nas.views.tensorboard import TensorBoard
-
-    session = open_session(request, observers=(TensorBoard(),), notify=_LOG.warning)
-    for _ in session.run(request.trials):
+    session, new_trials = _begin({**given.pop("recipe"), **given})
+    for _ in new_trials:
         pass
     return Run(session.path, session.space)
+
+
+def iterate(observers: Iterable[Observer] = (), **given: Any) -> Iterator[Trial]:
+    """Search, and yield each trial once it is recorded.
+
+    The search goes on as trials are asked for; it ends where no more are, as `Run.stop` would end
+    it. Its run is in the folder `out`, and an observer is given it.
+
+    Args:
+        observers: Further observers of the search; see `nas.engine.observers.Observer`.
+        given: The keywords of `search`.
+
+    Raises:
+        ValueError: as for `search`; a setting is refused before the first trial is asked for.
+    """
+    return _begin({**given, "observers": observers})[1]
+
+
+def _begin(given: dict[str, Any]) -> tuple[Session, Generator[Trial]]:
+    """Open a session, and begin its search when its first trial is asked for."""
+    observers = given.pop("observers")
+    request = read_request(given)
+    from nas.views.tensorboard import TensorBoard
+
+    session = open_session(request, observers=(TensorBoard(), *observers), notify=_LOG.warning)
+    return session, session.run(request.whole_budget)
 
 
 def read_request(
@@ -264,7 +303,7 @@ def open_session(
     notify: Callable[[str], None] | None = None,
 ) -> Session:
     """The session of a search that is asked for; see `nas.engine.session.Session`."""
-    return Session(
+    session = Session(
         request.settings,
         request.path,
         limits=request.limits,
@@ -273,6 +312,8 @@ def open_session(
         observers=observers,
         objects=request.objects,
     )
+    session.check(request.whole_budget)
+    return session
 
 
 def open_run(path: str | Path, space: str | SearchSpace | None = None) -> Run:

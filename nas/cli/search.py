@@ -16,6 +16,7 @@ from nas.runs.options import OPTIONS
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nas.core.budgets.budget import Budget
     from nas.engine.session import Session
     from nas.runs.option import Option
 
@@ -30,15 +31,17 @@ def search(*, json: bool, **given: Any) -> None:
     from nas.views.tensorboard import TensorBoard
     from nas.views.terminal.live import live_view
 
+    budget = request.whole_budget
+
     def workers() -> int:
         return session.limits.workers
 
     session = open_session(
         request,
         notify=console.print,
-        observers=(TensorBoard(), live_view(request.trials, console, workers=workers)),
+        observers=(TensorBoard(), live_view(budget, console, workers=workers)),
     )
-    _run(session, request.trials, console)
+    _run(session, budget, console)
     show_run(session.path, as_json=json, space=session.space)
 
 
@@ -105,26 +108,27 @@ def _understood(session: Session) -> Iterator[str]:
     yield from understood_lines(session.header, session.space, data, problem.estimated)
 
 
-def _run(session: Session, trials: int, console: Console) -> None:
+def _run(session: Session, budget: Budget, console: Console) -> None:
     """Run a search; if it is complete or is stopped, print how to continue it."""
     done, path = len(session.trials), session.path
-    if done >= trials:
-        console.print(
-            f"{path} is complete: {done} of {trials} trials; a larger --trials continues it"
-        )
+    if end := session.spent(budget):
+        reason, message = end
+        more = f"a larger --{reason}" if reason in ("trials", "patience") else "another budget"
+        console.print(f"{path} is complete: {message}; {more} continues it")
         return
     for line in _understood(session):
         console.print(line)
+    trials = "" if budget.trials is None else f" of {budget.trials}"
     if done:
-        console.print(f"{path}: {done} of {trials} trials are there; continuing")
+        console.print(f"{path}: {done}{trials} trials are there; continuing")
     try:
-        for _ in session.run(trials):
+        for _ in session.run(budget):
             done += 1
     except Exception:  # `nas.cli.main` prints its message
         raise
     except BaseException:  # Ctrl-C and SIGTERM: the search can be continued
         console.print(
-            f"stopped after {done} of {trials} trials, all recorded in {path}; "
+            f"stopped after {done}{trials} trials, all recorded in {path}; "
             f"the same command continues"
         )
         raise

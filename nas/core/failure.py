@@ -50,6 +50,15 @@ class EvaluationFailed(Exception):  # noqa: N818 - the word for it
         self.failure = failure
 
 
+class BudgetSpent(BaseException):
+    """Raised by `job.report` when the time of the search is over: the evaluation ends here.
+
+    The trial is recorded with the metrics of its last reported epoch. It is no `Exception`, so that
+    `except Exception` lets it pass. A function may catch it to clean up, and to return the metrics
+    of what it has.
+    """
+
+
 def _encodable(text: str) -> str:
     """Replace lone surrogates, which no file can hold."""
     return text.encode(errors="backslashreplace").decode()

@@ -23,7 +23,7 @@ class Trial:
 
     `measured` holds whatever another run of the same search would measure differently, such as
     `seconds` (wall time of the evaluation) and `ended` (when it ended, ISO 8601). All the rest is
-    decided by the settings and the seed.
+    decided by the settings and the seed, unless the trial was `cut`.
     """
 
     number: int  # from 0
@@ -61,9 +61,34 @@ class Trial:
         return self.number if self.proposal.root is None else self.proposal.root
 
     @property
+    def cut(self) -> bool:
+        """True if it was stopped at the end of the search's time, before its last epoch.
+
+        A completed one has the scores of its last finished epoch. It is never resumed.
+        """
+        return bool(self.measured.get("cut"))
+
+    @property
     def epochs(self) -> int:
-        """Total epoch budget, earlier stages included; 0 if unspecified."""
+        """Total epoch budget, earlier stages included; 0 if unspecified.
+
+        Of a trial that was cut, the epochs that it was trained for in all.
+        """
+        if self.cut:
+            return int(self.curve[-1]["number"]) if self.curve else self.proposal.start_epoch
         return int(self.proposal.epochs or self.recipe.get("epochs", 0))
+
+    @property
+    def trained_epochs(self) -> int:
+        """Epochs that this evaluation trained, without those of earlier stages.
+
+        A failed evaluation that reported none counts as 0, a completed one as its budget.
+        """
+        if self.curve:
+            last = int(self.curve[-1].get("number", len(self.curve)))
+        else:
+            last = self.epochs if self.completed else 0
+        return max(0, last - self.proposal.start_epoch)
 
     @property
     def stopped_early(self) -> bool:
@@ -72,7 +97,8 @@ class Trial:
         A recipe without a number of epochs has no last one.
         """
         epochs = self.proposal.epochs
-        return self.completed and epochs is not None and epochs < self.recipe.get("epochs", inf)
+        whole = self.recipe.get("epochs", inf)
+        return self.completed and not self.cut and epochs is not None and epochs < whole
 
     @property
     def seconds(self) -> float:
@@ -214,6 +240,8 @@ _TRIAL = schema.record(
             schema.anything,
             seconds=schema.number(0, 1e12),
             published_seconds=schema.number(0, 1e12),
+            search_seconds=schema.number(0, 1e12),
+            cut=schema.text(),
             ended=schema.text(40, _TIME),
         ),
     }

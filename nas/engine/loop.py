@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
+from nas.core.budgets.budget import Budget
+from nas.core.budgets.deadline import TimeUp
+from nas.core.budgets.spending import REMEMBERED, Reason, Spending
 from nas.core.candidates import Exhausted
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
 from nas.core.ledger import Ledger
+from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.estimators import Estimator
@@ -33,8 +37,14 @@ def run_trials(
     max_pending: int = 1,
     first: Sequence[Proposal] = (),
     pending: PendingProposals | None = None,
+    spending: Spending | None = None,
 ) -> Iterator[Trial]:
     """Run trials until there are `trials`; yield each new one once it is recorded and told.
+
+    With `spending`, the search may end earlier: trials that do not fit the budget are not begun,
+    and `spending.ending` has the reason. Of these ends, only that by time depends on more than
+    settings and seed. A trial that was cut by it is told as failed, because scores after fewer
+    epochs do not compare.
 
     Proposal n is made when trials 0 to n - max_pending have been told, in order, and draws from a
     generator of its own, seeded by (seed, n). So the trials do not depend on how many of them run
@@ -58,18 +68,23 @@ def run_trials(
         pending: File of the proposals that are being evaluated. If given, trials are told as they
             end, not in order: none waits for a slow one, and later proposals depend on which
             trials were fast.
+        spending: The account of the search with its budget.
 
     Raises:
         Exhausted: there is nothing left to propose; all trials begun have been recorded.
     """
     recorded = list(journal) if recorded is None else recorded
+    spending = spending or Spending(Budget(trials=trials), Objectives())
     known = {} if pending is None else pending.read()
     known.update((trial.number, trial.proposal) for trial in recorded)
     done = {trial.number for trial in recorded}
     running = _Running(executor, estimators)
+    closed: tuple[Reason, str] | None = None  # the reason for which no new trial begins
     exhausted: Exhausted | None = None
     for told in range(trials):
-        while len(ledger.proposals) < min(trials, told + max_pending):
+        if told >= len(recorded) and spending.reached():
+            return
+        while not closed and len(ledger.proposals) < min(trials, told + max_pending):
             number = len(ledger.proposals)
             if number in known:
                 proposal = known[number]
@@ -81,23 +96,46 @@ def run_trials(
                 except Exhausted as end:  # perhaps only until a pending trial has been told
                     exhausted = end
                     break
+            if number not in known and (closed := spending.refusal(proposal)):
+                break
             ledger.add(proposal)
+            spending.begin(number, proposal)
             if number not in done:
                 if pending is not None:
                     pending.add(number, proposal)
                 running.submit(number, proposal)
         if told < len(recorded):
-            strategy.tell(recorded[told])
+            strategy.tell(_as_told(recorded[told]))
+            spending.observe(recorded[told])
             continue
         if told == len(ledger.proposals):
+            if closed:
+                spending.ending = closed
+                return
             assert exhausted is not None
             raise exhausted
-        trial = running.wait(told if pending is None else None)
+        try:
+            trial = running.wait(told if pending is None else None)
+        except TimeUp:
+            if not spending.reached():
+                spending.ending = "time", spending.time_message(ledger.proposals[told])
+            return
+        trial = replace(trial, measured={**trial.measured, REMEMBERED: round(spending.seconds, 3)})
         journal.append(trial)
         if pending is not None:
             pending.discard(trial.number)
-        strategy.tell(trial)
+        strategy.tell(_as_told(trial))
+        spending.observe(trial)
         yield trial
+    spending.reached()
+
+
+def _as_told(trial: Trial) -> Trial:
+    """A trial as the strategy is told of it: one that was cut has failed."""
+    if not (trial.cut and trial.completed):
+        return trial
+    failure = Failure("timeout", str(trial.measured["cut"]))
+    return replace(trial, scores={}, curve=(), failure=failure)
 
 
 class _Running:

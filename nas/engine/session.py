@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from nas import executors, schedules
-from nas.core.candidates import Candidates, Exhausted
+from nas.core.budgets.budget import MOST_TRIALS, Budget, time_text
+from nas.core.budgets.forecast import Forecast
+from nas.core.budgets.spending import Reason, Spending
+from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
 from nas.core.fronts.front import TrialFront
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.engine import latency
 from nas.engine.checkpoints import prune
+from nas.engine.ending import ending_recorded
 from nas.engine.loop import run_trials
 from nas.engine.observers import Observer, Observers
 from nas.engine.problem import Problem
 from nas.estimators import training_demand
 from nas.evaluators import Evaluator, factories, training
-from nas.executors import Autotunable, Executor
+from nas.executors import Autotunable, Executor, Timed
 from nas.executors.autotune import autotune_workers
 from nas.plugins import packages_of
+from nas.runs.control.ending import forget_ending
+from nas.runs.control.stop import forget_stop, stop_requested
 from nas.runs.header import (
     Header,
     environment,
@@ -117,16 +123,21 @@ class Session:
             self._check_same(read_header(out))
             self._read_trials()
 
-    def run(self, trials: int) -> Iterator[Trial]:
-        """Run until there are `trials`; yield each new one.
+    def run(self, budget: Budget | int) -> Generator[Trial]:
+        """Run until the budget is spent, by a number of trials or as given; yield each new trial.
 
-        Stop by not asking for more, or with Ctrl-C: what has been yielded is recorded.
+        Stop by not asking for more, with `Run.stop`, or with Ctrl-C: what has been yielded is
+        recorded.
 
         Raises:
             SearchFailed: the first ten trials all failed.
-            ValueError: another process is writing to the folder.
+            ValueError: another process is writing to the folder, or the budget names an unknown
+                metric, or a time that the executor cannot keep to.
             ChildProcessError: worker processes do not stay alive.
         """
+        if isinstance(budget, int):
+            budget = Budget(trials=budget)
+        self.check(budget)
         if not (self.path / "run.json").exists():
             write_header(self.path, self.header)
         latency.write_table(self.path, self.problem.estimated_latency)
@@ -136,7 +147,26 @@ class Session:
                 f"resume {self.path}"
             )
         with writing(self.path), training.threads(self.settings.threads):
-            yield from self._run(trials)
+            yield from self._run(budget)
+
+    def check(self, budget: Budget) -> None:
+        """Refuse a budget whose goal is of unknown metrics.
+
+        Raises:
+            ValueError: a metric is not known; lists those that are.
+        """
+        known = [metric.name for metric in self.problem.metrics]
+        for bound in budget.until:
+            if bound.metric not in known:
+                raise ValueError(f"until: want some of {', '.join(known)}, got {bound}")
+
+    def spent(self, budget: Budget) -> tuple[Reason, str] | None:
+        """The reason for which the recorded trials have spent a budget; None if they have not."""
+        spending = self._spending(budget, self.trials)
+        for trial in self.trials:
+            spending.observe(trial)
+        spending.reached()
+        return spending.ending
 
     def _read_trials(self) -> None:
         """Read the recorded trials, and refuse those that are not of this search."""
@@ -147,11 +177,14 @@ class Session:
             self.candidates.space.check(trial.configuration, where)
         self.trials = run.trials
 
-    def _run(self, trials: int) -> Iterator[Trial]:
+    def _run(self, budget: Budget) -> Generator[Trial]:
+        forget_ending(self.path)
+        forget_stop(self.path)
         settings, run = self.settings, Run(self.path, self.space, trials=self.trials)
         if run.journal.size != self._read:  # another process has written before the lock was held
             self._read_trials()
             run = Run(self.path, self.space, trials=self.trials)
+        spending = self._spending(budget, run.trials)
         checkpoints = self.path / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
         for torn in checkpoints.glob(".*.tmp"):  # a kill left it
@@ -167,42 +200,42 @@ class Session:
         completed = len(run.trials) - failed.total()
         self._observers.started(run)
         try:
-            if self.limits.auto:
-                assert isinstance(executor, Autotunable)
-                self._autotune(executor)
-            for trial in run_trials(
-                schedule,
-                self.candidates.ledger,
-                executor,
-                journal,
-                trials=trials,
-                seed=settings.seed,
-                estimators=self.problem.estimators,
-                recorded=run.trials,
-                max_pending=settings.max_pending,
-                first=self._baselines(),
-                pending=None
-                if settings.ordered
-                else PendingProposals(self.path / "in_flight.json"),
-            ):
-                front.add(trial)
-                ended.add(trial.number)
-                prune(checkpoints, front.items, schedule.keep(), ended)
-                if trial.completed:
-                    completed += 1
-                else:
-                    failed[str(trial.failure)] += 1
-                self._observers.observed(trial)
-                if why := trial.measured.get("restarted"):
-                    self._notify(f"trial {trial.number} was trained from the beginning: {why}")
-                if noisy := trial.measured.get("latency", {}).get("too_noisy"):
-                    self._notify(f"trial {trial.number}: {noisy}")
-                yield trial
-                if not completed and failed.total() >= ALL_FAILED:
-                    causes = "; ".join(f"{n} x {why}" for why, n in failed.most_common(3))
-                    raise SearchFailed(f"the first {failed.total()} trials all failed: {causes}")
-        except Exhausted as end:
-            self._notify(f"{end}; the search ends here")
+            with ending_recorded(self.path, spending, self._notify):
+                self._keep_to(executor, spending)
+                if self.limits.auto:
+                    assert isinstance(executor, Autotunable)
+                    self._autotune(executor)
+                for trial in run_trials(
+                    schedule,
+                    self.candidates.ledger,
+                    executor,
+                    journal,
+                    trials=budget.trials or MOST_TRIALS,
+                    seed=settings.seed,
+                    estimators=self.problem.estimators,
+                    recorded=run.trials,
+                    max_pending=settings.max_pending,
+                    first=self._baselines(),
+                    pending=None
+                    if settings.ordered
+                    else PendingProposals(self.path / "in_flight.json"),
+                    spending=spending,
+                ):
+                    front.add(trial)
+                    ended.add(trial.number)
+                    prune(checkpoints, front.items, schedule.keep(), ended)
+                    if trial.completed:
+                        completed += 1
+                    else:
+                        failed[str(trial.failure)] += 1
+                    self._observers.observed(trial)
+                    self._say(trial)
+                    yield trial
+                    if not completed and failed.total() >= ALL_FAILED:
+                        causes = "; ".join(f"{n} x {why}" for why, n in failed.most_common(3))
+                        raise SearchFailed(
+                            f"the first {failed.total()} trials all failed: {causes}"
+                        )
         finally:
             utilization = executor.utilization()
             executor.close()
@@ -211,6 +244,43 @@ class Session:
         if executor.capabilities.workers and utilization.busy:
             self._notify(
                 f"{self.limits.workers} workers; {utilization.idle_share:.1%} of their time was idle"
+            )
+
+    def _say(self, trial: Trial) -> None:
+        """Notify the user of what was unusual about a trial."""
+        if why := trial.measured.get("restarted"):
+            self._notify(f"trial {trial.number} was trained from the beginning: {why}")
+        if noisy := trial.measured.get("latency", {}).get("too_noisy"):
+            self._notify(f"trial {trial.number}: {noisy}")
+        if trial.cut:
+            self._notify(f"trial {trial.number} was {trial.measured['cut']}")
+
+    def _spending(self, budget: Budget, recorded: Sequence[Trial]) -> Spending:
+        """The account of the search, before any trial is observed."""
+        joint, path = self.problem.joint, self.path
+
+        def macs(configuration: Configuration) -> float | None:
+            return joint.cost(configuration).macs if joint.has_costs else None
+
+        return Spending(
+            budget,
+            self.problem.objectives,
+            self.header.hypervolume_reference,
+            Forecast(self._epochs, macs),
+            recorded,
+            stop_requested=lambda: stop_requested(path),
+        )
+
+    def _keep_to(self, executor: Executor, spending: Spending) -> None:
+        """Let the executor keep to the time of the budget, and to a request to stop."""
+        seconds = spending.budget.seconds
+        if isinstance(executor, Timed):
+            executor.keep_to(spending.deadline)
+        elif seconds is not None:
+            raise ValueError(f"budget: executor {self.executor} cannot keep to a time")
+        if seconds is not None:
+            self._notify(
+                f"the search ends after {time_text(seconds)}: another run may end after other trials"
             )
 
     def _executor(self, checkpoints: Path) -> Executor:

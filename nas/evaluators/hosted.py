@@ -7,10 +7,10 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from nas.core.failure import EvaluationFailed, Failure
+from nas.core.failure import BudgetSpent, EvaluationFailed, Failure
 from nas.core.metrics import Metric
 from nas.evaluators import Evaluator
-from nas.evaluators.job import Job, Workspace
+from nas.evaluators.job import STOPPED, Job, Workspace
 from search_spaces.tree.values import thaw
 
 
@@ -36,7 +36,10 @@ class Hosted:
     def evaluate(self, job: Job) -> dict[str, float]:
         job.open(self._workspace)
         job.recipe = {**thaw(job.hyperparameters), "epochs": self._workspace.epochs}
-        returned: Any = self._evaluator.evaluate(job)
+        try:
+            returned: Any = self._evaluator.evaluate(job)
+        except BudgetSpent:
+            returned = self._last_epoch(job)
         if returned is None and job.curve:
             returned = {k: v for k, v in job.curve[-1].items() if k in self._names}
         scores = self._checked(returned)
@@ -46,6 +49,18 @@ class Hosted:
     @property
     def _names(self) -> tuple[str, ...]:
         return tuple(metric.name for metric in self.metrics)
+
+    def _last_epoch(self, job: Job) -> dict[str, float]:
+        """The metrics that the last epoch reported.
+
+        Raises:
+            EvaluationFailed: it did not report all.
+        """
+        record = job.curve[-1]
+        if missing := [name for name in self._names if name not in record]:
+            why = f"{STOPPED}, and epoch {record['number']:g} did not report {missing[0]}"
+            raise EvaluationFailed(Failure("timeout", why))
+        return {name: record[name] for name in self._names}
 
     def _checked(self, returned: Any) -> dict[str, float]:
         """The metrics that were returned, as plain numbers.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.core.budgets.deadline import Deadline
 from nas.core.configuration import Configuration
+from nas.core.failure import BudgetSpent
 from nas.core.metrics import METRICS, Metric
+from nas.core.numbers import counted
 from nas.core.proposal import Proposal
 from nas.core.trial import checkpoint_name, paused_name
 from search_spaces import Architecture, Record, SearchSpace, Task
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from trainers import Dataset
+
+STOPPED = "stopped at the budget"  # of a trial at the end of the search's time
 
 # torch is imported late: an evaluator may do without it.
 
@@ -57,10 +63,24 @@ class Job:
         measured: Facts that another run would measure differently, such as seconds.
         weights_sha256: SHA-256 of the checkpoint, if the evaluator wrote one.
         workspace: Everything that all jobs of the search share; None for an evaluator of the toolkit.
+
+    Args:
+        number: Number of the trial.
+        proposal: The configuration, its budget and the trial it resumes, if any.
+        deadline: The time at which the search ends, if it has a budget of time.
+        on_epoch: Called after each epoch.
     """
 
-    def __init__(self, number: int, proposal: Proposal) -> None:
+    def __init__(
+        self,
+        number: int,
+        proposal: Proposal,
+        deadline: Deadline | None = None,
+        on_epoch: Callable[[], None] = lambda: None,
+    ) -> None:
         self.number = number
+        self._deadline = deadline
+        self._on_epoch = on_epoch
         self.proposal = proposal
         self.recipe: Mapping[str, Any] = {}
         self.curve: list[Mapping[str, float]] = []
@@ -97,6 +117,22 @@ class Job:
         """Epochs that the training shall have had at its end, those of earlier stages included."""
         whole = self._shared.epochs
         return min(self.proposal.epochs or whole, whole)
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the search stops evaluations; infinite without a budget of time."""
+        return inf if self._deadline is None else self._deadline.left
+
+    def epoch_ended(self, epoch: int, last: int) -> bool:
+        """Note that `epoch` of `last` has ended; True if the training has to stop before the last.
+
+        Evaluators of the toolkit call it after each epoch; others call `report`.
+        """
+        self._on_epoch()
+        if epoch >= last or self.seconds_left > 0:
+            return False
+        self.measured["cut"] = f"{STOPPED} after {epoch} of {counted(last, 'epoch')}"
+        return True
 
     @property
     def start_epoch(self) -> int:
@@ -191,6 +227,7 @@ class Job:
         Raises:
             ValueError: the epoch does not follow the one before, or a metric is not a number.
             ArithmeticError: a metric is NaN or infinite.
+            BudgetSpent: the time of the search is over; let it pass.
         """
         last = int(self.curve[-1]["number"]) if self.curve else self.start_epoch
         if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch <= last:
@@ -199,6 +236,8 @@ class Job:
         for name, value in metrics.items():
             record[name] = METRICS.get(name, Metric(name)).check(value)
         self.curve.append(record)
+        if self.epoch_ended(epoch, self.epochs):
+            raise BudgetSpent(self.measured["cut"])
 
     def save(self, state: object) -> None:
         """Save the state that a later stage of this training resumes from; see `restore`.

@@ -235,9 +235,10 @@ class Training:
             task=self._learned,
         ):
             work.curve.append(epoch)
-            if epoch.number == last:
+            if job.epoch_ended(epoch.number, last) or epoch.number == last:
                 break
-        if last < work.recipe.epochs and self._checkpoints is not None:
+        paused = work.curve[-1].number == last < work.recipe.epochs
+        if paused and self._checkpoints is not None:
             path = self._checkpoints / paused_name(job.number)
             state = pausing.state(work.net, work.optimizer, work.curve, work.micro_batches)
             checkpoint.save_sealed(path, state)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
+from nas.core.budgets.deadline import Deadline
 from nas.core.configuration import Configuration
 from nas.core.proposal import Proposal
 from nas.core.registry import Entry, Registry
@@ -94,6 +95,22 @@ class Autotunable(Executor, Protocol):
 
     def limit_workers(self, count: int) -> None:
         """Run at most `count` workers from now on."""
+
+
+@runtime_checkable
+class Timed(Executor, Protocol):
+    """An executor that keeps to a budget of time."""
+
+    def keep_to(self, deadline: Deadline | None) -> None:
+        """Stop at a deadline; call it before any trial is submitted.
+
+        From the first trial on that `deadline` does not admit when it is to begin, none begins. What
+        runs at the deadline stops at its next epoch; where a trial has a process of its own, it is
+        ended if that takes too long, with the failure "timeout". Then `wait` raises `TimeUp`.
+
+        Args:
+            deadline: The deadline; None for no deadline any more.
+        """
 
 
 EXECUTORS = Registry(

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from math import isfinite
 from time import perf_counter
 
+from nas.core.budgets.deadline import Deadline
 from nas.core.configuration import Configuration
-from nas.core.failure import EvaluationFailed, Failure
+from nas.core.failure import BudgetSpent, EvaluationFailed, Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators import Evaluator, Predictable
-from nas.evaluators.job import Job
+from nas.evaluators.job import STOPPED, Job
 from nas.runs.atomic_io import is_full
 
 
-def evaluate(evaluator: Evaluator, number: int, proposal: Proposal) -> Trial:
+def evaluate(
+    evaluator: Evaluator,
+    number: int,
+    proposal: Proposal,
+    deadline: Deadline | None = None,
+    on_epoch: Callable[[], None] = lambda: None,
+) -> Trial:
     """Evaluate a proposal; any exception, `SystemExit` included, is the failure of the trial.
+
+    Args:
+        evaluator: The evaluator.
+        number: Number of the trial.
+        proposal: The configuration, its budget and the trial it resumes, if any.
+        deadline: The time after which the evaluation stops at its next epoch, if there is one.
+        on_epoch: Called after each epoch.
 
     Raises:
         OSError: the disk is full, which is not the trial's fault: it has to run again.
     """
-    job = Job(number, proposal)
+    job = Job(number, proposal, deadline, on_epoch)
     start = perf_counter()
     scores, failure = _outcome(evaluator, job)
     return Trial(
@@ -69,6 +83,8 @@ def _outcome(evaluator: Evaluator, job: Job) -> tuple[Mapping[str, float], Failu
         scores = evaluator.evaluate(job)
     except EvaluationFailed as ended:
         return {}, ended.failure
+    except BudgetSpent:
+        return {}, Failure("timeout", STOPPED)
     except MemoryError as error:
         return {}, Failure.from_exception("out-of-memory", error)
     except Exception as error:

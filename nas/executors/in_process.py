@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from time import perf_counter
 
+from nas.core.budgets.deadline import Deadline, TimeUp
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.evaluators import Evaluator
@@ -15,7 +16,7 @@ class InProcess:
     """Evaluates on `wait`, in the order of submission.
 
     An exception of a trial is its failure. If the process ends, so does the search, which can be
-    resumed.
+    resumed. At the end of its time a trial is stopped only where it reports an epoch.
     """
 
     capabilities = Capabilities()
@@ -24,14 +25,21 @@ class InProcess:
         self._evaluator = evaluator
         self._waiting: deque[tuple[int, Proposal]] = deque()
         self._busy = 0.0
+        self._deadline: Deadline | None = None
+
+    def keep_to(self, deadline: Deadline | None) -> None:
+        self._deadline = deadline
 
     def submit(self, number: int, proposal: Proposal) -> None:
         self._waiting.append((number, proposal))
 
     def wait(self) -> Trial:
         number, proposal = self._waiting.popleft()
+        if self._deadline is not None and not self._deadline.admits(proposal):
+            self._waiting.clear()
+            raise TimeUp
         start = perf_counter()
-        trial = guarded.evaluate(self._evaluator, number, proposal)
+        trial = guarded.evaluate(self._evaluator, number, proposal, self._deadline)
         self._busy += perf_counter() - start
         return trial
 

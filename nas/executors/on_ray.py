@@ -12,9 +12,10 @@ import os
 from contextlib import suppress
 from hashlib import sha256
 from threading import Thread
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
+from nas.core.budgets.deadline import Deadline, TimeUp
 from nas.core.failure import Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
@@ -57,6 +58,11 @@ class OnRay:
         self._connected = False  # true if this executor connected, and has to disconnect
         self._busy = 0.0
         self._since: float | None = None
+        self._deadline: Deadline | None = None
+        self._closed = False  # true once no trial begins any more
+
+    def keep_to(self, deadline: Deadline | None) -> None:
+        self._deadline, self._closed = deadline, False
 
     def submit(self, number: int, proposal: Proposal) -> None:
         if self._task is None:
@@ -65,10 +71,15 @@ class OnRay:
         self._hand_out()
 
     def wait(self) -> Trial:
-        ended: list[Any] = []
-        while not ended:  # Ray queues trials that no node has room for
+        trial: Trial | None = None
+        while trial is None:  # one that Ray began too late has none
+            self._hand_out()
+            done = self._closed and not self._running
+            if done or (self._deadline is not None and self._deadline.stop_requested()):
+                raise TimeUp
             ended, _ = self._ray.wait(list(self._running), timeout=_INTERRUPTIBLE)
-        trial = self._trial(ended[0], *self._running.pop(ended[0]))
+            for reference in ended:  # none: Ray queues trials that no node has room for
+                trial = self._trial(reference, *self._running.pop(reference))
         self._busy += trial.seconds
         self._since = self._since or monotonic()
         self._hand_out()
@@ -119,14 +130,30 @@ class OnRay:
         )
 
     def _hand_out(self) -> None:
+        deadline = self._deadline
+        late = self._waiting and deadline and not deadline.admits(self._waiting[0][1])
+        if self._closed or late:
+            self._closed = True
+            self._waiting.clear()
         while self._waiting and len(self._running) < self._limits.workers:
             number, proposal = self._waiting.pop(0)
-            order = pack({"number": number, "proposal": proposal.to_dict()})
+            seconds = None if deadline is None else deadline.seconds
+            order = pack(
+                {
+                    "number": number,
+                    "proposal": proposal.to_dict(),
+                    "stop_at": None if seconds is None else time() + seconds,
+                    "epoch_seconds": 0.0
+                    if deadline is None
+                    else deadline.epoch_seconds_of(proposal),
+                }
+            )
             limits = {"timeout": self._limits.timeout, "memory": self._limits.memory}
             reference = self._task.remote(self._blueprint, pack(limits), order, self._stored)
             self._running[reference] = number, proposal
 
-    def _trial(self, reference: Any, number: int, proposal: Proposal) -> Trial:
+    def _trial(self, reference: Any, number: int, proposal: Proposal) -> Trial | None:
+        """The trial of a reference that is ready; None if the time was over before it began."""
         try:
             answer = unpack(self._ray.get(reference))
         except self._ray.exceptions.RayError as error:
@@ -146,6 +173,8 @@ class OnRay:
             raise ChildProcessError(answer["lost"])
         if "full" in answer:
             raise OSError(*answer["full"])
+        if "late" in answer:
+            return None
         return Trial.from_dict(answer["trial"])
 
 
@@ -166,9 +195,12 @@ def evaluate(blueprint: bytes, limits: bytes, order: bytes, stored: list[Any]) -
         made = Blueprint(**unpack(blueprint)["blueprint"], objects=objects)
         worker = _OWN[blueprint, limits] = Workers(made, ResourceLimits(**unpack(limits)))
     fields = unpack(order)
+    worker.keep_to(_deadline(fields))
     worker.submit(fields["number"], Proposal.from_dict(fields["proposal"]))
     try:
         trial = worker.wait()
+    except TimeUp:
+        return pack({"late": True})
     except ValueError as error:
         return pack({"unable": str(error)})
     except ChildProcessError as error:
@@ -176,6 +208,15 @@ def evaluate(blueprint: bytes, limits: bytes, order: bytes, stored: list[Any]) -
     except OSError as full:
         return pack({"full": [full.errno, full.strerror, full.filename]})
     return pack({"trial": trial.to_dict()})
+
+
+def _deadline(order: dict[str, Any]) -> Deadline | None:
+    """The deadline of an order, by the clocks of the two machines."""
+    if order["stop_at"] is None:
+        return None
+    seconds = float(order["epoch_seconds"])
+    at = monotonic() + order["stop_at"] - time()
+    return Deadline(at=at, epoch_seconds_of=lambda _: seconds)
 
 
 def _import(*, own_cluster: bool) -> Any:

@@ -7,11 +7,14 @@ import faulthandler
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+from nas.core.budgets.deadline import Deadline
 from nas.core.failure import Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
@@ -60,10 +63,10 @@ def main(link: int, crash_file: int, parent: int) -> None:
         if order["do"] == "evaluate" and allowance is not None:
             cap_memory(allowance)  # not before: predicting imports modules of its own
             allowance = None
-        connection.send_bytes(_answer(evaluator, order))
+        connection.send_bytes(_answer(evaluator, order, connection))
 
 
-def _answer(evaluator: Evaluator, order: dict[str, Any]) -> bytes:
+def _answer(evaluator: Evaluator, order: dict[str, Any], connection: Connection) -> bytes:
     """Carry out an order: predict memory, measure throughput, or evaluate."""
     proposal = Proposal.from_dict(order["proposal"])
     match order["do"]:
@@ -73,12 +76,25 @@ def _answer(evaluator: Evaluator, order: dict[str, Any]) -> bytes:
         case "measure":
             rate = guarded.throughput(evaluator, proposal.configuration, order["seconds"])
             return pack({"rate": rate})
-    return _evaluated(evaluator, order["number"], proposal)
+    number, left = order["number"], order["seconds_left"]
+    if left is None:
+        return _evaluated(evaluator, number, proposal)
+
+    def on_epoch() -> None:
+        connection.send_bytes(pack({"epoch": number}))
+
+    return _evaluated(evaluator, number, proposal, Deadline(at=monotonic() + left), on_epoch)
 
 
-def _evaluated(evaluator: Evaluator, number: int, proposal: Proposal) -> bytes:
+def _evaluated(
+    evaluator: Evaluator,
+    number: int,
+    proposal: Proposal,
+    deadline: Deadline | None = None,
+    on_epoch: Callable[[], None] = lambda: None,
+) -> bytes:
     try:
-        trial = guarded.evaluate(evaluator, number, proposal)
+        trial = guarded.evaluate(evaluator, number, proposal, deadline, on_epoch)
     except OSError as full:
         return pack({"full": [full.errno, full.strerror, full.filename]})
     try:

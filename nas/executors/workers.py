@@ -14,12 +14,14 @@ from multiprocessing.connection import wait
 from time import monotonic
 from typing import Any
 
+from nas.core.budgets.deadline import Deadline, TimeUp
 from nas.core.configuration import Configuration
 from nas.core.failure import Cause, Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators.blueprint import Blueprint
+from nas.evaluators.job import STOPPED
 from nas.executors import Capabilities, Utilization, guarded
 from nas.executors.memory_admission import MemoryAdmission
 from nas.executors.worker_process import Watchdog, WorkerProcess, describe, ended_from_outside
@@ -28,6 +30,8 @@ from nas.runs.resource_limits import ResourceLimits
 STARTS = 3  # processes in a row that may die before their first trial
 _MEASURING = 300.0  # seconds for a worker to measure its throughput
 _LOOK = 1.0  # seconds after which silent workers are checked
+_GRACE = 1.0  # seconds after the end of a search's time, beside those of an epoch
+_SLOWER = 1.5  # times the longest epoch so far that an epoch may take at that time
 
 
 @dataclass
@@ -38,6 +42,8 @@ class _Assignment:
     proposal: Proposal
     retried: str = ""  # the reason, if this is the second try
     deadline: float | None = None  # on the monotonic clock, once it runs
+    epoch_began: float = 0.0  # on the monotonic clock
+    longest_epoch: float = 0.0  # seconds, as it has reported
 
 
 @dataclass
@@ -85,6 +91,11 @@ class Workers:
         self._waiting: deque[_Assignment] = deque()
         self._ended: deque[Trial] = deque()
         self._account = _Account()
+        self._budget: Deadline | None = None  # the end of the search's time
+        self._closed = False  # true once no trial begins any more
+
+    def keep_to(self, deadline: Deadline | None) -> None:
+        self._budget, self._closed = deadline, False
 
     def submit(self, number: int, proposal: Proposal) -> None:
         self._waiting.append(_Assignment(number, proposal))
@@ -93,6 +104,9 @@ class Workers:
     def wait(self) -> Trial:
         while not self._ended:
             self._hand_out()
+            done = self._closed and not any(slot.job for slot in self._slots.values())
+            if done or (self._budget is not None and self._budget.stop_requested()):
+                raise TimeUp
             self._listen()
         return self._ended.popleft()
 
@@ -148,6 +162,7 @@ class Workers:
     # -- assigning trials ------------------------------------------------------------------------
 
     def _hand_out(self) -> None:
+        self._close_in_time()
         now = monotonic()
         for slot in self._slots.values():
             if self._waiting and slot.job is None and slot.since is not None:
@@ -156,6 +171,13 @@ class Workers:
         while len(self._slots) < self._most and starting < len(self._waiting):
             self._start()
             starting += 1
+
+    def _close_in_time(self) -> None:
+        """Drop the trials that are waiting once the next of them would not end in time."""
+        late = self._waiting and self._budget and not self._budget.admits(self._waiting[0].proposal)
+        if late or self._closed:
+            self._closed = True
+            self._waiting.clear()
 
     def _start(self) -> None:
         if self._watchdog is None:
@@ -187,8 +209,10 @@ class Workers:
         job = slot.job
         assert job is not None
         self._set_deadline(job, now)
-        proposal = job.proposal.to_dict()
-        slot.process.send({"do": "evaluate", "number": job.number, "proposal": proposal})
+        job.epoch_began = now
+        left = None if self._budget is None else self._budget.seconds
+        order = {"number": job.number, "proposal": job.proposal.to_dict(), "seconds_left": left}
+        slot.process.send({"do": "evaluate", **order})
 
     def _set_deadline(self, job: _Assignment, now: float) -> None:
         job.deadline = None if self._limits.timeout is None else now + self._limits.timeout
@@ -211,8 +235,22 @@ class Workers:
 
     def _patience(self) -> float:
         """Seconds until something is due even if all workers are silent."""
-        deadlines = [p.job.deadline for p in self._slots.values() if p.job and p.job.deadline]
-        return max(0.0, min([_LOOK, *(d - monotonic() for d in deadlines)]))
+        jobs = [slot.job for slot in self._slots.values() if slot.job is not None]
+        left = [job.deadline - monotonic() for job in jobs if job.deadline]
+        left += [self._allowance(job) for job in jobs]
+        if self._waiting and self._budget is not None:
+            left.append(self._budget.left)
+        return max(0.0, min([_LOOK, *left]))
+
+    def _allowance(self, job: _Assignment) -> float:
+        """Seconds until a trial is ended for the budget: those until its deadline and an epoch more.
+
+        An epoch is the longest that the trial has reported, or else as forecast.
+        """
+        if self._budget is None:
+            return inf
+        epoch = job.longest_epoch or self._budget.epoch_seconds_of(job.proposal)
+        return self._budget.at - self._budget.clock() + _SLOWER * epoch + _GRACE
 
     def _hear(self, slot: _Slot) -> None:
         try:
@@ -224,6 +262,12 @@ class Workers:
             raise ValueError(f"a worker cannot begin: {message['unable']}")
         if "full" in message:
             raise OSError(*message["full"])
+        if "epoch" in message:
+            if slot.job is not None:
+                now = monotonic()
+                longest = max(slot.job.longest_epoch, now - slot.job.epoch_began)
+                slot.job.longest_epoch, slot.job.epoch_began = longest, now
+            return
         if "demand" in message:
             assert slot.job is not None
             slot.job.deadline = None  # none while it waits for memory
@@ -244,8 +288,20 @@ class Workers:
                 slot.process.request_stack_dump()
                 message = f"no result after {self._limits.timeout:g} s"
                 self._end(slot, _failed(job, "timeout", message, slot.process.stack_dump()))
+            elif job is not None and self._allowance(job) <= 0:
+                self._cut(slot, job)
             elif slot.process.dead and not slot.process.link.poll():
                 self._bury(slot)
+
+    def _cut(self, slot: _Slot, job: _Assignment) -> None:
+        """End a trial that goes on after the end of the search's time."""
+        if not job.epoch_began:  # it waits for memory
+            slot.job = None
+            self._end(slot)
+            return
+        slot.process.request_stack_dump()
+        trial = _failed(job, "timeout", STOPPED, slot.process.stack_dump())
+        self._end(slot, replace(trial, measured={"cut": f"{STOPPED} by ending its process"}))
 
     def _bury(self, slot: _Slot) -> None:
         """Handle a worker that has ended by itself, or was killed from outside."""

@@ -13,7 +13,16 @@ from filelock import FileLock, Timeout
 from nas.core import schema
 from nas.runs.atomic_io import read_whole
 
-_WRITTEN = ("run.json", "trials.jsonl", "lock", "writer.txt", "checkpoints", "tensorboard")
+_WRITTEN = (
+    "run.json",
+    "trials.jsonl",
+    "lock",
+    "writer.txt",
+    "checkpoints",
+    "tensorboard",
+    "ended.json",
+    "stop",
+)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.core import schema
+from nas.core.budgets.budget import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,18 @@ def parse_limits(value: Any, name: str) -> tuple[str, ...]:
     return tuple(part.strip() for one in many for part in one.split(","))
 
 
+def parse_budget(value: Any, name: str) -> Budget:
+    """Read a budget; see `Budget.parse`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        return Budget.parse(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
 def _sources(value: Any, _: str) -> tuple[str, ...]:
     many = value if isinstance(value, list | tuple) else [value]
     return tuple(str(one) for one in many)
@@ -206,4 +219,5 @@ FIELDS = Form(
 SOURCES = Form(list[str], "str | Path | Sequence[str | Path]", _sources, list)
 OBJECT = Form(str, "Any", parse_object)
 OBJECTS = Form(list[str], "Any", _sources, list)
+BUDGET = Form(str, "int | str | Sequence[int | str]", parse_budget)
 LIMITS = Form(list[str], "str | Sequence[str]", parse_limits, list)

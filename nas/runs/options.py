@@ -2,28 +2,39 @@
 
 `Settings` decide the outcome and stand in `run.json`; `ResourceLimits` decide how trials are run;
 `RECIPE` names the fields of the training recipe that have options of their own; `Request` holds
-all of them, with the number of trials and the folder.
+all of them, with the budget and the folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nas.core.budgets.budget import MOST_TRIALS, Budget, least
+from nas.core.constraints import Constraint
 from nas.runs import option
 from nas.runs.option import Option, declared, named, setting
 from nas.runs.resource_limits import ResourceLimits, worker_limits
 from nas.runs.settings import NO_DATA, TRAINING, Settings
 from search_spaces.registry import NONE
 
-MOST_TRIALS = 1_000_000_000
+TRIALS = 40  # of a search without any bound
 
 
-def _trials(value: object, path: str) -> None:
+def _count(value: object, path: str) -> None:
     if type(value) is not int or not 1 <= value <= MOST_TRIALS:
         raise ValueError(f"{path}: want 1 to {MOST_TRIALS:,}, got {value}")
+
+
+def _bounds(value: object, path: str) -> None:
+    assert isinstance(value, tuple)
+    for text in value:
+        try:
+            Constraint.parse(text)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +50,36 @@ class Request:
     settings: Settings
     limits: ResourceLimits
     objects: Mapping[str, Any] = field(default_factory=dict)
-    trials: int = setting(
+    trials: int | None = setting(
         option.WHOLE,
-        default=40,
-        check=_trials,
+        check=_count,
         group="Budget",
-        help="Number of trials in all, those already recorded included.",
+        help="Number of trials in all, those already recorded included. Default: 40; none with "
+        "a budget.",
+    )
+    budget: Budget | None = setting(
+        option.BUDGET,
+        group="Budget",
+        help="Budget of the search: trials, a time or epochs of training, such as 200, 10m, 2h30m "
+        "or 100epochs, or several, such as 200,10m: it ends with the first that is spent. "
+        "Sessions of one run count together. A trial that would not end in time is not begun; "
+        "what runs at the end is stopped after its epoch, and recorded so. An end by time is not "
+        "repeatable.",
+    )
+    until: tuple[str, ...] = setting(
+        option.LIMITS,
+        default=(),
+        check=_bounds,
+        group="Budget",
+        help="Goal that ends the search, such as accuracy>=0.98: a completed trial within all "
+        "limits has reached it. May be given several times: one trial has to reach all.",
+    )
+    patience: int | None = setting(
+        option.WHOLE,
+        check=_count,
+        group="Budget",
+        help="Number of trials in a row without improvement of the hypervolume that ends the "
+        "search.",
     )
     executor: str | None = setting(
         option.OBJECT,
@@ -57,6 +92,18 @@ class Request:
         group="Output",
         help="Folder of the run, which is resumed if it exists. Default: a name under runs/.",
     )
+
+    @property
+    def whole_budget(self) -> Budget:
+        """The budget with the number of trials, the goal and the patience."""
+        given = self.budget or Budget()
+        trials = least((self.trials, given.trials))
+        return replace(
+            given,
+            trials=TRIALS if trials is None and self.budget is None else trials,
+            until=tuple(map(Constraint.parse, self.until)),
+            patience=self.patience,
+        )
 
     @property
     def path(self) -> Path:

@@ -9,6 +9,8 @@ from pathlib import Path
 from nas.core.fronts.front import front_of
 from nas.core.fronts.hypervolume import hypervolume_of
 from nas.core.trial import Trial, checkpoint_name
+from nas.runs.control.ending import Ending, read_ending
+from nas.runs.control.stop import request_stop
 from nas.runs.header import read_header
 from nas.runs.journal import Journal
 from nas.runs.settings import Settings
@@ -18,6 +20,9 @@ from search_spaces import SearchSpace, Task
 
 class Run:
     """One search, read from its folder. Reading never writes, and runs nothing that it names.
+
+    An observer is given the run when a search begins, and may stop it; so may any program that opens
+    the folder.
 
     Args:
         path: The folder.
@@ -54,6 +59,26 @@ class Run:
     def settings(self) -> Settings:
         """The settings that decide the outcome."""
         return self.header.settings
+
+    @property
+    def ending(self) -> Ending | None:
+        """The end of its last session; None while it runs, after a kill, and in older runs.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        return read_ending(self.path)
+
+    def stop(self) -> None:
+        """Ask the search that writes to this folder to stop, from any thread or process.
+
+        It stops before it uses another result. What is recorded stays; trials that run in worker
+        processes are abandoned within a second or so, one in the process of the search ends first.
+
+        Raises:
+            ValueError: no search is writing to the folder.
+        """
+        request_stop(self.path)
 
     @cached_property
     def journal(self) -> Journal:

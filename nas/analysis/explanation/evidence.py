@@ -143,7 +143,10 @@ def space_of(run: Run) -> JointSpace:
 
 
 def comparable(trials: Sequence[Trial]) -> list[Trial]:
-    """The last completed trial of each network, cut to the epochs that all networks have."""
-    latest = {trial.root: trial for trial in trials if trial.completed}
+    """The last completed trial of each network, cut to the epochs that all networks have.
+
+    Trials that the end of the search's time cut are left out: one may have had a single epoch.
+    """
+    latest = {trial.root: trial for trial in trials if trial.completed and not trial.cut}
     epochs = min((trial.epochs for trial in latest.values()), default=0)
     return [t if t.epochs == epochs else t.after(epochs) for t in latest.values()]

@@ -38,6 +38,11 @@ class Hypervolume:
         if trial.completed and len(self._seen) < FIRST:
             self._seen.append(trial.scores)
 
+    @property
+    def settled(self) -> bool:
+        """True if further trials do not change the scale."""
+        return len(self._seen) == FIRST or all(map(self._has_scale, self._objectives.metrics))
+
     def of(self, front: Iterable[Trial]) -> float:
         """The hypervolume of a front, by the scale of the trials observed so far."""
         points = [
@@ -48,6 +53,10 @@ class Hypervolume:
             for trial in front
         ]
         return hypervolume(points, (0.0,) * len(self._objectives.metrics))
+
+    def _has_scale(self, metric: Metric) -> bool:
+        bounded = isfinite(metric.low) and isfinite(metric.high)
+        return bounded or metric.name in self._references
 
     def _scaled(self, metric: Metric, value: float) -> float:
         low, high = metric.low, metric.high

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from nas.core.budgets.budget import Budget
 from nas.core.fronts.front import TrialFront
 from nas.core.metrics import Metric
 from nas.core.numbers import counted
@@ -19,6 +19,7 @@ from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.run import Run
 from nas.views.columns import metrics_of, violation_text
+from nas.views.terminal.pace import Pace
 from nas.views.terminal.run import configuration_lines, front_table
 
 if TYPE_CHECKING:
@@ -28,30 +29,34 @@ if TYPE_CHECKING:
 ROWS = 15  # most rows of the front that are shown
 
 
-def live_view(trials: int, console: Console, workers: Callable[[], int]) -> TrialLines | FrontTable:
+def live_view(
+    budget: Budget, console: Console, workers: Callable[[], int]
+) -> TrialLines | FrontTable:
     """Make the observer that shows a search: a table on a terminal, lines elsewhere.
 
     Args:
-        trials: Total number of trials of the search.
+        budget: The budget of the search.
         console: The console to write to.
         workers: Returns the number of trials that run at a time.
     """
     kind = FrontTable if console.is_terminal else TrialLines
-    return kind(trials, console, _Pace(trials, workers))
+    return kind(console, Pace(budget, workers))
 
 
 class TrialLines:
     """Print one line per trial."""
 
-    def __init__(self, trials: int, console: Console, pace: _Pace) -> None:
-        self._trials, self._console, self._pace = trials, console, pace
+    def __init__(self, console: Console, pace: Pace) -> None:
+        self._console, self._pace = console, pace
         self._space: SearchSpace | None = None
         self._objectives = Objectives()
 
     def started(self, run: Run) -> None:
         self._space, self._objectives = run.space, run.objectives
+        self._pace.begin(run.trials)
 
     def observed(self, trial: Trial) -> None:
+        self._pace.observe(trial)
         scores = (
             " ".join(_aligned(metric, trial) for metric in self._objectives.metrics)
             if trial.completed
@@ -62,8 +67,8 @@ class TrialLines:
         if trial.proposal.epochs is not None:
             scores += f" {counted(trial.epochs, 'epoch'):>9}"
         self._console.print(
-            f"trial {trial.number:>4}  {trial.number + 1:>4}/{self._trials} {scores} "
-            f"{trial.seconds:6.1f} s  {self._pace.left(trial)} left  "
+            f"trial {trial.number:>4}  {self._pace.text:>7} {scores} "
+            f"{trial.seconds:6.1f} s  {self._pace.left}  "
             + "  ".join(configuration_lines(trial, self._space))
         )
 
@@ -80,7 +85,7 @@ def _aligned(metric: Metric, trial: Trial) -> str:
 class FrontTable:
     """Show the Pareto front as a table that fills, above a progress bar."""
 
-    def __init__(self, trials: int, console: Console, pace: _Pace) -> None:
+    def __init__(self, console: Console, pace: Pace) -> None:
         self._pace = pace
         self._space: SearchSpace | None = None
         self._front: TrialFront | None = None
@@ -90,12 +95,12 @@ class FrontTable:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[done]}"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             console=console,
         )
-        self._task = self._bar.add_task("trials", total=trials, left="")
+        self._task = self._bar.add_task("trials", total=1.0, done="", left="")
         self._view = Live(console=console, refresh_per_second=4, get_renderable=self._render)
 
     def started(self, run: Run) -> None:
@@ -104,15 +109,25 @@ class FrontTable:
         self._front = TrialFront(run.objectives)
         for trial in run.trials:
             self._count(trial)
-        self._bar.reset(self._task, completed=len(run.trials))
+        self._pace.begin(run.trials)
+        self._show_progress()
         self._view.start()
 
     def observed(self, trial: Trial) -> None:
         self._count(trial)
-        self._bar.update(self._task, advance=1, left=f"about {self._pace.left(trial)} left")
+        self._pace.observe(trial)
+        self._show_progress()
 
     def ended(self, run: Run) -> None:  # noqa: ARG002 - the protocol's
         self._view.stop()
+
+    def _show_progress(self) -> None:
+        pace = self._pace
+        left = f"about {pace.left}" if pace.left else ""
+        total = None if pace.share is None else 1.0
+        self._bar.update(
+            self._task, total=total, completed=pace.share or 0.0, done=pace.text, left=left
+        )
 
     def _count(self, trial: Trial) -> None:
         assert self._front is not None
@@ -127,26 +142,6 @@ class FrontTable:
         caption = f"front: {len(front)}{more}; failed: {self._failed}{over}"
         table = front_table(front[-ROWS:], self._metrics, self._space)
         return Group(table, Text(caption), self._bar)
-
-
-class _Pace:
-    """Estimate of the time left, from the mean time of the trials observed so far.
-
-    Args:
-        trials: Total number of trials of the search.
-        workers: Returns the number of trials that run at a time.
-    """
-
-    def __init__(self, trials: int, workers: Callable[[], int]) -> None:
-        self._trials, self._workers = trials, workers
-        self._observed, self._seconds = 0, 0.0
-
-    def left(self, trial: Trial) -> timedelta:
-        """Add a trial and return the estimated time until the last."""
-        self._observed += 1
-        self._seconds += trial.seconds
-        each = self._seconds / self._observed / self._workers()
-        return timedelta(seconds=round((self._trials - trial.number - 1) * each))
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def test_every_option_is_a_keyword_and_every_keyword_an_option():
     command = typer.main.get_command(app).commands["search"]
     assert {p.name for p in command.params} - {"json", "help"} == options.OPTIONS.keys()
     signature = inspect.signature(nas.search)
-    assert signature.parameters.keys() == options.OPTIONS.keys()
+    assert signature.parameters.keys() - {"observers"} == options.OPTIONS.keys()
     for keyword, option in options.OPTIONS.items():
         if keyword != "recipe":
             default = None if option.late or isinstance(option.default, dict) else option.default
@@ -179,7 +179,8 @@ def test_defaults_are_the_same_everywhere():
 
 def defaults():
     parameters = inspect.signature(nas.search).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
+    options = [p for p in parameters if p.name != "observers"]
+    return {p.name: p.default for p in options if p.default is not p.empty}
 
 
 def test_resources_are_read_alike_from_texts_and_values():

@@ -1,0 +1,193 @@
+"""The account of a search: the budget that it has spent, and the reason for which it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from math import inf
+from time import monotonic
+from typing import Literal
+
+from nas.core.budgets.budget import Budget, time_text
+from nas.core.budgets.deadline import Deadline
+from nas.core.budgets.forecast import Forecast
+from nas.core.constraints import violation
+from nas.core.fronts.front import TrialFront
+from nas.core.fronts.hypervolume import Hypervolume
+from nas.core.numbers import counted
+from nas.core.objectives import Objectives
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
+
+Reason = Literal[
+    "trials",
+    "time",
+    "epochs",
+    "until",
+    "patience",
+    "exhausted",  # nothing is left to propose
+    "stopped",  # by the program
+    "interrupted",  # by a signal
+    "failed",
+]
+REMEMBERED = "search_seconds"  # of `measured`: seconds of the search when the trial ended
+
+
+@dataclass(slots=True)
+class Spending:
+    """The account of a search; it observes every trial once, in the order of the journal.
+
+    Trials, epochs, the goal and patience depend on the trials alone: they end a search after the
+    same trial each time. Time does not.
+
+    Args:
+        budget: The budget.
+        objectives: The objectives, for the goal and the patience.
+        references: Worst values of costs, for the hypervolume.
+        forecast: Forecasts evaluations.
+        recorded: Trials of earlier sessions, whose seconds count; each is observed later.
+        stop_requested: Returns True once the search is to be stopped.
+        clock: A monotonic clock, in seconds.
+
+    Attributes:
+        trials: Number of trials observed.
+        epochs: Epochs that they trained.
+        cut: Numbers of those that the end of the time cut.
+        ending: The reason for which the search ends, and one line that says it; None before.
+    """
+
+    budget: Budget
+    objectives: Objectives
+    references: Mapping[str, float] = field(default_factory=dict)
+    forecast: Forecast = field(default_factory=lambda: Forecast(1))
+    recorded: Iterable[Trial] = ()
+    stop_requested: Callable[[], bool] = lambda: False
+    clock: Callable[[], float] = monotonic
+    trials: int = field(default=0, init=False)
+    epochs: int = field(default=0, init=False)
+    cut: list[int] = field(default_factory=list, init=False)
+    ending: tuple[Reason, str] | None = field(default=None, init=False)
+    _before: float = field(init=False)
+    _began: float = field(init=False)
+    _pending: dict[int, int] = field(default_factory=dict, init=False)  # epochs by trial
+    _stall: _Stall = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._before = max((seconds_at(trial) for trial in self.recorded), default=0.0)
+        self._began = self.clock()
+        self._stall = _Stall(self.objectives, self.references)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the search so far, those of earlier sessions included."""
+        return self._before + self.clock() - self._began
+
+    @property
+    def deadline(self) -> Deadline:
+        """The deadline, infinite without a budget of time."""
+        at = inf
+        if self.budget.seconds is not None:
+            at = self._began + self.budget.seconds - self._before
+        return Deadline(
+            at=at,
+            seconds_of=self.forecast.seconds,
+            epoch_seconds_of=self.forecast.epoch_seconds,
+            stop_requested=self.stop_requested,
+            clock=self.clock,
+        )
+
+    def observe(self, trial: Trial) -> None:
+        """Count a trial."""
+        self.trials += 1
+        self.epochs += trial.trained_epochs
+        self._pending.pop(trial.number, None)
+        if trial.cut:
+            self.cut.append(trial.number)
+        if self.budget.seconds is not None:
+            self.forecast.observe(trial)
+        if self.budget.patience is not None:
+            self._stall.observe(trial)
+        if self.ending is None and self._reaches_goal(trial):
+            goal = " and ".join(map(str, self.budget.until))
+            self.ending = "until", f"trial {trial.number} has {goal}"
+
+    def _reaches_goal(self, trial: Trial) -> bool:
+        until, scores = self.budget.until, trial.scores
+        kept = bool(until) and trial.completed and violation(until, scores) == 0
+        return kept and self.objectives.is_feasible(scores)
+
+    def begin(self, number: int, proposal: Proposal) -> None:
+        """Count the epochs of a trial that is to run."""
+        self._pending[number] = self.forecast.epochs(proposal)
+
+    @property
+    def epochs_left(self) -> int | None:
+        """Epochs that are neither trained nor pending; None without a budget of epochs."""
+        if self.budget.epochs is None:
+            return None
+        return self.budget.epochs - self.epochs - sum(self._pending.values())
+
+    def refusal(self, proposal: Proposal) -> tuple[Reason, str] | None:
+        """The reason for which a trial may not begin any more; None if it may."""
+        left = self.epochs_left
+        if left is not None and self.forecast.epochs(proposal) > left:
+            needed = f", and the next trial trains {self.forecast.epochs(proposal)}" if left else ""
+            spent = counted(self.budget.epochs - left, "epoch")  # type: ignore[operator]
+            return "epochs", f"{spent} of {self.budget.epochs:,}{needed}"
+        if self.budget.seconds is not None and not self.deadline.admits(proposal):
+            return "time", self.time_message(proposal)
+        return None
+
+    def time_message(self, proposal: Proposal | None = None) -> str:
+        """One line that says that the time is over, or too short for a proposal."""
+        assert self.budget.seconds is not None
+        spent = f"{self.seconds:.1f} s of {time_text(self.budget.seconds)}"
+        if proposal is None or self.seconds >= self.budget.seconds:
+            return spent
+        return f"{spent}, and the next trial takes about {self.forecast.seconds(proposal):.1f} s"
+
+    def reached(self) -> bool:
+        """True if the search ends after the trials observed so far; `ending` has the reason."""
+        budget = self.budget
+        if self.ending is not None:
+            return True
+        if self.stop_requested():
+            self.ending = "stopped", "stopped by the program"
+        elif budget.trials is not None and self.trials >= budget.trials:
+            self.ending = "trials", f"{self.trials} of {counted(budget.trials, 'trial')}"
+        elif budget.epochs is not None and self.epochs >= budget.epochs:
+            self.ending = "epochs", f"{self.epochs:,} of {counted(budget.epochs, 'epoch')}"
+        elif budget.patience is not None and self._stall.trials >= budget.patience:
+            stalled = counted(self._stall.trials, "trial")
+            self.ending = "patience", f"{stalled} without improvement of the hypervolume"
+        elif self.deadline.passed and not self._pending:
+            self.ending = "time", self.time_message()
+        return self.ending is not None
+
+
+def seconds_at(trial: Trial) -> float:
+    """Seconds of the search when a trial was recorded; 0 if its version did not record them."""
+    return float(trial.measured.get(REMEMBERED, 0.0))
+
+
+class _Stall:
+    """The number of trials since the hypervolume improved.
+
+    While the scale of an objective without bounds is not known, each trial that joins the front is
+    an improvement.
+    """
+
+    def __init__(self, objectives: Objectives, references: Mapping[str, float]) -> None:
+        self.trials = 0
+        self._front = TrialFront(objectives)
+        self._measure = Hypervolume(objectives, references)
+
+    def observe(self, trial: Trial) -> None:
+        self.trials += 1
+        self._measure.observe(trial)
+        before = list(self._front.items)
+        if not self._front.add(trial):
+            return
+        measure, after = self._measure, self._front.items
+        if not measure.settled or measure.of(after) > measure.of(before):
+            self.trials = 0

@@ -1,0 +1,86 @@
+"""Progress of a search through its budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from nas.core.budgets.budget import Budget, time_text
+from nas.core.budgets.spending import seconds_at
+from nas.core.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """One bound of a budget: its share that is spent, in words too, and the seconds left."""
+
+    share: float
+    text: str
+    seconds: float
+
+
+class Pace:
+    """Progress toward the bound that will end a search first, by the mean time of its trials.
+
+    Args:
+        budget: The budget of the search.
+        workers: Returns the number of trials that run at a time.
+    """
+
+    def __init__(self, budget: Budget, workers: Callable[[], int]) -> None:
+        self._budget, self._workers = budget, workers
+        self._trials, self._epochs, self._spent = 0, 0, 0.0
+        self._observed, self._seconds, self._trained = 0, 0.0, 0  # in this session
+
+    def begin(self, trials: Iterable[Trial]) -> None:
+        """Count the trials of earlier sessions."""
+        for trial in trials:
+            self._count(trial)
+
+    def observe(self, trial: Trial) -> None:
+        """Add a trial of this session."""
+        self._count(trial)
+        self._observed += 1
+        self._seconds += trial.seconds
+        self._trained += trial.trained_epochs
+
+    @property
+    def share(self) -> float | None:
+        """The share of the budget that is spent, 0..1; None without a bound."""
+        return None if self._nearest is None else min(1.0, self._nearest.share)
+
+    @property
+    def text(self) -> str:
+        """The progress in words, such as 17/40, 35/100 epochs or 42s/1m."""
+        return str(self._trials) if self._nearest is None else self._nearest.text
+
+    @property
+    def left(self) -> str:
+        """The estimated time until the end, such as `0:01:20 left`; empty without a bound."""
+        if self._nearest is None:
+            return ""
+        return f"{timedelta(seconds=round(max(0.0, self._nearest.seconds)))} left"
+
+    def _count(self, trial: Trial) -> None:
+        self._trials += 1
+        self._epochs += trial.trained_epochs
+        self._spent = max(self._spent, seconds_at(trial))
+
+    @property
+    def _nearest(self) -> _Bound | None:
+        budget, spent = self._budget, self._seconds / self._workers()
+        bounds = []
+        if budget.trials is not None:
+            each = spent / max(1, self._observed)
+            share, text = self._trials / budget.trials, f"{self._trials}/{budget.trials}"
+            bounds.append(_Bound(share, text, (budget.trials - self._trials) * each))
+        if budget.epochs is not None:
+            each = spent / max(1, self._trained)
+            share, text = self._epochs / budget.epochs, f"{self._epochs}/{budget.epochs} epochs"
+            bounds.append(_Bound(share, text, (budget.epochs - self._epochs) * each))
+        if budget.seconds is not None:
+            share = self._spent / budget.seconds
+            text = f"{time_text(round(self._spent))}/{time_text(budget.seconds)}"
+            bounds.append(_Bound(share, text, budget.seconds - self._spent))
+        return min(bounds, key=lambda bound: (bound.seconds, -bound.share), default=None)
