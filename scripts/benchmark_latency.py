@@ -25,6 +25,7 @@ import trainers
 from nas.estimators.latency.backends import measure_networks
 from nas.estimators.latency.fit import fit_table
 from nas.estimators.latency.operations import operations_of
+from nas.estimators.latency.timing import Latency
 from search_spaces import SearchSpace, Task, load
 from search_spaces.task import parse_shape
 
@@ -43,23 +44,34 @@ def main() -> None:
 
 
 def repeat(networks: list[nn.Module], task: Task, backend: str) -> None:
-    """Measure each network again and again; print the deviations from its median."""
-    found: list[list[float]] = [[] for _ in networks]
-    noisy = 0
+    """Measure each network again and again; print the deviations from its median.
+
+    A search records latencies at the speed of its beginning; they stand beside those as measured.
+    """
+    found: list[list[Latency]] = [[] for _ in networks]
     for _ in range(REPETITIONS):
-        for network, values in zip(networks, found, strict=True):
-            one = measure_networks({"": (network, task.input_shape)}, backend=backend)[""]
-            values.append(one.milliseconds)
-            noisy += bool(one.too_noisy)
+        for network, latencies in zip(networks, found, strict=True):
+            measured = measure_networks({"": (network, task.input_shape)}, backend=backend)
+            latencies.append(measured[""])
+    noisy = sum(bool(one.too_noisy) for latencies in found for one in latencies)
     print(f"{REPETITIONS} measurements of a network; {noisy} of all said to be too noisy")
-    for values in found:
-        middle = median(values)
-        off = [abs(value / middle - 1) for value in values]
-        within = sum(one <= 0.1 for one in off)
+    for latencies in found:
+        first = latencies[0].reference
+        print(f"  as measured             {spread([one.milliseconds for one in latencies])}")
         print(
-            f"  {middle:7.3f} ms: {within} within 10 %, worst {max(off):.1%}, "
-            f"standard deviation {np.std(values) / middle:.1%}"
+            f"  at the speed of a search {spread([one.milliseconds_at(first) for one in latencies])}"
         )
+
+
+def spread(values: list[float]) -> str:
+    """The deviations of values from their median."""
+    middle = median(values)
+    off = [abs(value / middle - 1) for value in values]
+    within = sum(one <= 0.1 for one in off)
+    return (
+        f"{middle:7.3f} ms: {within} within 10 %, worst {max(off):.1%}, "
+        f"standard deviation {np.std(values) / middle:.1%}"
+    )
 
 
 def estimate(space: SearchSpace, task: Task, arguments: argparse.Namespace) -> None:

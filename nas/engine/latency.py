@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nas.core import schema
 from nas.core.metrics import METRICS, Metric
 from nas.estimators import Estimator
 from nas.evaluators import Evaluator
 from nas.evaluators.timed import LATENCY
+from nas.runs.atomic_io import read_whole, write_whole
 from nas.runs.settings import Settings
-from search_spaces import SearchSpace, Task
+from search_spaces import SearchSpace, Task, strict_json
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 ESTIMATED = METRICS["estimated_latency_ms"]
 FILE = "latency.json"  # of the folder of a run
+REFERENCE_FILE = "latency_reference.json"
+_SPEED = schema.record({"seconds": schema.number(1e-9, 1e6)})
 
 
 def is_measured(
@@ -96,3 +100,27 @@ def write_table(folder: Path, estimator: EstimatedLatency | None) -> None:
     """Put the table that a search estimates latencies by into the folder of its run, once."""
     if estimator is not None and not (folder / FILE).exists():
         estimator.table.write(folder / FILE)
+
+
+def reference(folder: Path, settings: Settings, device: str) -> float:
+    """Seconds of the reference network when the run began: measured once, and kept in its folder.
+
+    Raises:
+        ValueError: the file is damaged; names it.
+    """
+    path = folder / REFERENCE_FILE
+    if path.exists():
+        content = read_whole(path, strict_json.UNTRUSTED.characters).decode()
+        try:
+            found = strict_json.loads(content)
+            _SPEED(found, "reference")
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        return float(found["seconds"])
+    from nas.estimators.latency import backends
+
+    seconds = backends.measure_reference(
+        "cpu" if settings.latency_backend == "onnxruntime" else device
+    )
+    write_whole(path, strict_json.dumps({"seconds": seconds}) + "\n")
+    return seconds

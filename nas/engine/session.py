@@ -296,7 +296,10 @@ class Session:
                 f"{limits.workers} workers, but at most {settings.max_pending} trials at a time: that is "
                 f"max_pending of the run; a larger --max-pending is another search"
             )
-        evaluator = self._evaluator(checkpoints)
+        reference = None
+        if problem.timed:
+            reference = latency.reference(self.path, settings, self._device_name())
+        evaluator = self._evaluator(checkpoints, reference)
         return executors.make(
             self.executor,
             factories.blueprint(
@@ -306,13 +309,13 @@ class Session:
                 metrics=problem.evaluated,
                 digests=problem.code,
                 objects=problem.sent,
-                timed=problem.timed,
+                reference=reference,
             ),
             limits,
             here=evaluator,
         )
 
-    def _evaluator(self, checkpoints: Path) -> Evaluator:
+    def _evaluator(self, checkpoints: Path, reference: float | None) -> Evaluator:
         """Make the evaluator of this process, and let a user's prepare."""
         problem = self.problem
         if problem.evaluator is not None:
@@ -329,8 +332,8 @@ class Session:
             device=self._device_name(),
             checkpoints=checkpoints,
         )
-        if problem.timed and problem.task is not None:
-            return factories.with_latency(made, self.settings, problem.task)
+        if reference is not None and problem.task is not None:
+            return factories.with_latency(made, self.settings, problem.task, reference)
         return made
 
     def _autotune(self, executor: Autotunable) -> None:

@@ -35,7 +35,7 @@ def blueprint(
     metrics: Sequence[Metric] = (),
     digests: Mapping[str, str] | None = None,
     objects: Mapping[str, Any] | None = None,
-    timed: bool = False,
+    reference: float | None = None,
 ) -> Blueprint:
     """The blueprint of the evaluator of a search, for other processes.
 
@@ -47,7 +47,8 @@ def blueprint(
         digests: SHA-256 of the user's files, by the setting that names them.
         objects: Objects that are sent by value instead of being made from the settings, by setting:
             a `SearchSpace`, a `Dataset`, an evaluator.
-        timed: Measure the latency of networks: see `nas.evaluators.timed`.
+        reference: Seconds of the reference network when the run began, if the latency of networks is
+            to be measured: see `nas.evaluators.timed`.
     """
     arguments = {
         "settings": settings.to_dict(),
@@ -55,7 +56,7 @@ def blueprint(
         "device": device,
         "metrics": [metric.to_dict() for metric in metrics],
         "digests": dict(digests or {}),
-        "timed": timed,
+        "reference": reference,
     }
     return Blueprint("nas.evaluators.factories:evaluator_from", arguments, objects or {})
 
@@ -69,7 +70,7 @@ def evaluator_from(
     metrics: Sequence[Mapping[str, Any]],
     digests: Mapping[str, str],
     objects: Mapping[str, Any] | None = None,
-    timed: bool = False,
+    reference: float | None = None,
 ) -> Evaluator:
     """The evaluator of a search in a worker process; reads the data."""
     chosen, given = Settings.from_dict(settings), objects or {}
@@ -94,7 +95,9 @@ def evaluator_from(
         checkpoints=Path(checkpoints),
     )
     task = task_of(data, loaded)
-    return with_latency(made, chosen, task) if timed and task is not None else made
+    if reference is None or task is None:
+        return made
+    return with_latency(made, chosen, task, reference)
 
 
 def make(
@@ -146,9 +149,15 @@ def make(
     return Hosted(loaded, metrics, workspace)
 
 
-def with_latency(evaluator: Evaluator, settings: Settings, task: Task) -> Timed:
+def with_latency(evaluator: Evaluator, settings: Settings, task: Task, reference: float) -> Timed:
     """An evaluator that measures the latency of its networks too; see `nas.evaluators.timed`."""
-    return Timed(evaluator, task, batch=settings.latency_batch, backend=settings.latency_backend)
+    return Timed(
+        evaluator,
+        task,
+        batch=settings.latency_batch,
+        backend=settings.latency_backend,
+        reference=reference,
+    )
 
 
 def load_evaluator(

@@ -29,8 +29,10 @@ class Timed:
     """Adds `latency_ms` to the metrics of an evaluator: the latency of the network of the trial.
 
     It is measured in the process of the evaluation, on the device of the network, on one thread of the CPU:
-    see `nas.estimators.latency`. `measured["latency"]` has the confidence interval and the time of the
-    reference network, which shows a drift of the machine from trial to trial. A measurement that is too
+    see `nas.estimators.latency`. Milliseconds are those at the speed that the machine had when the run
+    began, by the time that a reference network takes: so trials that are measured hours apart, or beside
+    other work, can be compared. `measured["latency"]` has the milliseconds as they were measured, their
+    confidence interval and the time of the reference network. A measurement that is too
     noisy is repeated twice, each time for longer; then the last number counts and
     `measured["latency"]["too_noisy"]` says so: the training is not lost.
 
@@ -39,14 +41,18 @@ class Timed:
         task: The task of the networks.
         batch: Inputs in the batch.
         backend: "torch" or "onnxruntime".
+        reference: Seconds of the reference network when the run began.
     """
 
-    def __init__(self, evaluator: Evaluator, task: Task, *, batch: int, backend: str) -> None:
+    def __init__(
+        self, evaluator: Evaluator, task: Task, *, batch: int, backend: str, reference: float
+    ) -> None:
         self.metrics = (*evaluator.metrics, LATENCY)
         self._evaluator = evaluator
         self._task = task
         self._batch = batch
         self._backend = backend
+        self._reference = reference
 
     def prepare(self, folder: Path) -> None:
         self._evaluator.prepare(folder)
@@ -60,6 +66,7 @@ class Timed:
             )
         latency = self._measure(job.built)
         job.measured["latency"] = {
+            "measured_ms": latency.milliseconds,
             "low_ms": 1000 * latency.low,
             "high_ms": 1000 * latency.high,
             "rounds": latency.rounds,
@@ -68,7 +75,7 @@ class Timed:
             "clock": latency.clock,
             "too_noisy": latency.too_noisy,
         }
-        return {**scores, LATENCY.name: latency.milliseconds}
+        return {**scores, LATENCY.name: latency.milliseconds_at(self._reference)}
 
     def memory_demand(self, configuration: Configuration) -> MemoryDemand:
         if isinstance(self._evaluator, Predictable):

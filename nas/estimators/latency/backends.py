@@ -17,6 +17,7 @@ import trainers
 from nas.estimators.latency.timing import SECONDS, Clock, Latency, Run, measure_in_turn
 
 BACKENDS = ("torch", "onnxruntime")
+REFERENCE_INPUT = (3, 16, 16)
 LEAST_TIMED = 2e-4  # seconds: shorter calls are timed several at a time
 
 
@@ -40,7 +41,8 @@ def measure(
         seconds: Time limit for each network.
     """
     x = next(iter(inputs.values()))
-    reference, batch = _reference().to(x.device), torch.zeros(1, 3, 16, 16, device=x.device)
+    reference = _reference().to(x.device)
+    batch = torch.zeros(1, *REFERENCE_INPUT, device=x.device)
     done = _synchronization(x.device)
     bound = {name: _bound(run, inputs[name], done) for name, run in runs.items()}
     with with_threads(threads), torch.inference_mode():
@@ -51,6 +53,12 @@ def measure(
             clock=clock_of(x.device, threads),
             seconds=seconds,
         )
+
+
+def measure_reference(device: torch.device | str) -> float:
+    """Seconds of the reference network on a device now, on one thread: the speed of the machine."""
+    network = _reference()
+    return measure_networks({"": (network, REFERENCE_INPUT)}, device=device)[""].median
 
 
 def measure_networks(
@@ -103,7 +111,7 @@ def measure_calls(
     with with_threads(1), torch.inference_mode():
         counts = {name: _repeats(call, clock[1], done) for name, call in calls.items()}
         runs = {name: _repeated(call, counts[name], done) for name, call in calls.items()}
-        reference, x = _reference().to(device), torch.zeros(1, 3, 16, 16, device=device)
+        reference, x = _reference().to(device), torch.zeros(1, *REFERENCE_INPUT, device=device)
         found = measure_in_turn(runs, _bound(reference, x, done), clock=clock, seconds=seconds)
     return {name: latency.divided(counts[name]) for name, latency in found.items()}
 

@@ -44,6 +44,7 @@ def measured(monkeypatch):
         return {name: results.pop(0) if results else QUIET for name in networks}
 
     monkeypatch.setattr(backends, "measure_networks", measure)
+    monkeypatch.setattr(backends, "measure_reference", lambda device: QUIET.reference)
     return calls, results
 
 
@@ -71,6 +72,22 @@ def test_the_latency_of_the_network_of_each_trial_is_an_objective(measured, tmp_
     before = len(calls)
     nas.search(**search, objectives="f1,parameters", out=tmp_path / "none")
     assert len(calls) == before  # nobody asked for it
+
+
+def test_latencies_are_those_at_the_speed_of_the_machine_when_the_run_began(measured, tmp_path):
+    """The second trial is measured while the machine is half as fast, the third after a resume."""
+    _, results = measured
+    results += [QUIET, replace(QUIET, median=4e-3, reference=8e-4), replace(QUIET, reference=2e-4)]
+    search = {"space": WIDTHS, "evaluator": train, "objectives": "f1,latency_ms"}
+    nas.search(**search, trials=2, out=tmp_path / "run")
+    run = nas.search(**search, trials=3, out=tmp_path / "run")
+    assert [t.scores["latency_ms"] for t in run.trials] == pytest.approx([2, 2, 4])
+    assert [t.measured["latency"]["measured_ms"] for t in run.trials] == pytest.approx([2, 4, 2])
+    file = tmp_path / "run" / "latency_reference.json"
+    assert file.read_text() == '{"seconds":0.0004}\n'
+    file.write_text('{"seconds":-1}')
+    with pytest.raises(ValueError, match=r"latency_reference\.json: reference\.seconds: want"):
+        nas.search(**search, trials=4, out=tmp_path / "run")
 
 
 def test_what_the_evaluator_returns_itself_is_not_measured(measured, tmp_path):
@@ -115,6 +132,7 @@ def test_a_network_that_cannot_be_run_is_the_failure_of_its_trial(monkeypatch, t
         raise ValueError("torch.onnx cannot take it")
 
     monkeypatch.setattr(backends, "measure_networks", refuse)
+    monkeypatch.setattr(backends, "measure_reference", lambda device: 1.0)
     with pytest.raises(nas.SearchFailed, match=r"cannot be run on inputs of 4: torch\.onnx cannot"):
         nas.search(space=WIDTHS, evaluator=train, objectives="f1,latency_ms", out=tmp_path / "run")
 
@@ -123,7 +141,7 @@ def test_workers_are_told_to_measure(tmp_path):
     settings = Settings(
         space="mlp", objectives=("accuracy", "latency_ms"), latency_batch=2, device="cpu"
     )
-    plan = factories.blueprint(settings, tmp_path / "checkpoints", "cpu", timed=True)
+    plan = factories.blueprint(settings, tmp_path / "checkpoints", "cpu", reference=1e-3)
     assert isinstance(plan.make(), Timed)
 
 
