@@ -65,7 +65,7 @@ def slow_lookup(*, slot: int, folder: str) -> Watched:  # noqa: ARG001 - all are
 
 def watched_training(*, slot: int, folder: str, **arguments: Any) -> Watched:
     """The factory of the evaluator of a search that trains."""
-    return Watched(factories.training_from(slot=slot, **arguments), Path(folder), 0)
+    return Watched(factories.evaluator_from(slot=slot, **arguments), Path(folder), 0)
 
 
 def search_table(
@@ -127,20 +127,20 @@ def search_training(
 @contextmanager
 def _watched(folder: Path) -> Iterator[None]:
     """Let a session train with `Watched` evaluators, here and in its workers."""
-    here, elsewhere = factories.training, factories.training_blueprint
+    here, elsewhere = factories.make, factories.blueprint
 
-    def blueprint(*arguments: Any) -> Blueprint:
-        made = elsewhere(*arguments)
+    def blueprint(*arguments: Any, **named: Any) -> Blueprint:
+        made = elsewhere(*arguments, **named)
         return Blueprint(
             "fault_targets:watched_training", {**made.arguments, "folder": str(folder)}
         )
 
-    factories.training = lambda *arguments: Watched(here(*arguments), folder, 0)  # type: ignore[assignment]
-    factories.training_blueprint = blueprint
+    factories.make = lambda *given, **named: Watched(here(*given, **named), folder, 0)
+    factories.blueprint = blueprint
     try:
         yield
     finally:
-        factories.training, factories.training_blueprint = here, elsewhere
+        factories.make, factories.blueprint = here, elsewhere
 
 
 SEARCHES = {

@@ -16,6 +16,7 @@ from nas import executors
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace
+from nas.core.metrics import METRICS
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
@@ -150,9 +151,10 @@ def _search(name: str, folder: Path, faults: list[str]) -> list[Trial]:
     )
     executor = executors.make(
         name,
-        factories.training_blueprint(settings, folder, "cpu"),
+        factories.blueprint(
+            settings, folder, "cpu", metrics=(METRICS["accuracy"], METRICS["loss"])
+        ),
         terms,
-        here=factories.training(settings, space, data, folder),
     )
     with (
         closing(executor),

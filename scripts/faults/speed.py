@@ -16,6 +16,7 @@ import processes
 from faults import Finding
 from nas import executors
 from nas.core.configuration import Configuration
+from nas.core.metrics import METRICS
 from nas.core.proposal import Proposal
 from nas.engine.session import Session
 from nas.evaluators import factories
@@ -59,7 +60,9 @@ def _rate(
     settings = Settings(space=SPACE, data=data, recipe=recipe)
     folder.mkdir(exist_ok=True)
     proposal = Proposal(Configuration.of(settings.load_space().known["resnet"]))
-    blueprint = factories.training_blueprint(settings, folder, "cpu")
+    blueprint = factories.blueprint(
+        settings, folder, "cpu", metrics=(METRICS["accuracy"], METRICS["loss"])
+    )
     with closing(executors.make(executor, blueprint, ResourceLimits(workers=workers))) as place:
         for number in range(workers):
             place.submit(number, proposal)

@@ -144,7 +144,8 @@ def throughput(trial: Trial) -> None:
 def workers(trial: Trial) -> None:
     """Examples per second of 8, 4, 2 and 1 worker processes on one device; run it with MPS too."""
     from nas.core.configuration import Configuration
-    from nas.evaluators.factories import training_blueprint
+    from nas.core.metrics import METRICS
+    from nas.evaluators import factories
     from nas.executors import ResourceLimits
     from nas.executors.workers import Workers
     from nas.runs.settings import Settings
@@ -158,7 +159,9 @@ def workers(trial: Trial) -> None:
         recipe={"batch_size": 16 if trial.tiny else 256},
     )
     _, architecture, _ = sampled(name)
-    blueprint = training_blueprint(settings, trial.file.parent, trial.device)
+    blueprint = factories.blueprint(
+        settings, trial.file.parent, trial.device, metrics=(METRICS["accuracy"], METRICS["loss"])
+    )
     executor = Workers(blueprint, replace(ResourceLimits(), workers=counts[0]))
     try:
         rates = {}
