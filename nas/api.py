@@ -231,10 +231,18 @@ def _begin(given: dict[str, Any]) -> tuple[Session, Generator[Trial]]:
     """Open a session, and begin its search when its first trial is asked for."""
     observers = given.pop("observers")
     request = read_request(given)
+    from nas.views.notebook_progress import notebook_views
     from nas.views.tensorboard import TensorBoard
 
-    session = open_session(request, observers=(TensorBoard(), *observers), notify=_LOG.warning)
-    return session, session.run(request.whole_budget)
+    budget = request.whole_budget
+
+    def workers() -> int:
+        return session.limits.workers
+
+    shown = notebook_views(budget, workers)
+    followers = (TensorBoard(), *shown, *observers)
+    session = open_session(request, observers=followers, notify=_LOG.warning)
+    return session, session.run(budget)
 
 
 def read_request(

@@ -236,6 +236,8 @@ def test_a_function_of_a_notebooks_cell(tmp_path, monkeypatch):
     assert printed[3] == printed[4] == str(whole[:5])
     assert "its evaluator object:train was passed by a program" in printed[6]
     assert outputs[6].count("\n") == 1
+    pages = [o["data"]["text/html"] for o in notebook.cells[2].outputs if "data" in o]
+    assert [page.partition("</progress>")[0] for page in pages] == ['<p><progress value="1.0000">']
 
 
 # -- faults ------------------------------------------------------------------------------------

@@ -2,12 +2,17 @@
 
 import base64
 import io
+import sys
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 import nas
+from nas.core.budgets.budget import Budget
+from nas.views.notebook_progress import NotebookProgress, display_here
+from nas.views.terminal.pace import Pace
 from tests.nas.own import alone, three
 
 
@@ -77,3 +82,57 @@ def test_a_run_without_networks_or_trials_is_shown_too(tmp_path):
     (tmp_path / "alone" / "trials.jsonl").write_text("")
     page = Tags(nas.open_run(tmp_path / "alone")._repr_html_())
     assert "0 trials, 0 failed" in page.text
+
+
+class Clock:
+    """Time that passes by a tenth of a second with each look."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        self.now += 0.1
+        return self.now
+
+
+def test_progress_is_one_output_that_ends_with_the_last_trial(run):
+    pages = []
+    budget = Budget(trials=len(run.trials))
+    view = NotebookProgress(pages.append, Pace(budget, lambda: 1), Clock())
+    view.started(nas.Run(run.path, run.space, trials=run.trials[:2]))
+    for trial in run.trials[2:]:
+        view.observed(trial)
+    assert 2 < len(pages) < len(run.trials) - 2  # not for every trial
+    view.ended(run)
+    first, last = Tags(pages[0]), Tags(pages[-1])
+    assert dict(first.tags)["progress"] == {"value": f"{2 / 12:.4f}"}
+    assert "2/12" in first.text
+    assert dict(last.tags)["progress"] == {"value": "1.0000"}
+    assert "12/12, 0 failed" in last.text
+    assert all(f" {trial.number} " in f"{last.text} " for trial in run.front)
+
+
+def test_a_script_has_no_display_and_a_kernel_has_one(monkeypatch):
+    assert display_here() is None
+
+    class ZMQInteractiveShell:
+        """The name by which rich and tqdm know the shell of a kernel."""
+
+    told = []
+    handle = SimpleNamespace(update=lambda html: told.append(("update", html)))
+
+    def display(html, *, display_id):
+        assert display_id
+        told.append(("display", html))
+        return handle
+
+    shown = SimpleNamespace(HTML=str, display=display)
+    module = SimpleNamespace(get_ipython=ZMQInteractiveShell, display=shown)
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    monkeypatch.setitem(sys.modules, "IPython.display", shown)
+    show = display_here()
+    for page in "abc":
+        show(page)
+    assert told == [("display", "a"), ("update", "b"), ("update", "c")]
+    module.get_ipython = lambda: None
+    assert display_here() is None
