@@ -35,7 +35,7 @@ class LatencyTable:
     """Measured blocks, the model fitted to them, and its error.
 
     Attributes:
-        setup: What was measured and how: space, input_shape, classes, device, backend, batch, threads,
+        setup: The measurement: space, input_shape, classes, device, backend, batch, threads,
             seed.
         blocks: Milliseconds of each measured block, by name.
         sizes: By kind of operation: milliseconds of a call, of a million multiply-accumulates, of a
@@ -43,7 +43,7 @@ class LatencyTable:
         constant: Milliseconds of any network.
         call: Milliseconds of each call of an operation.
         factors: Factors of the times of blocks, by kind of operation; "" for other kinds.
-        errors: Of networks held out while the model was fitted: `spearman` (null for fewer than
+        errors: Errors for networks held out of the fit: `spearman` (null for fewer than
             three), `mape` (mean absolute percentage error, as a share), `networks`; and `noise`, the median
             noise of their measurements.
         made: Time, versions and hardware.
