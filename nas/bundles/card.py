@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.bundles.bundle import Bundle
+from nas.core.metrics import METRICS, Metric
+from nas.runs.settings import TRAINING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +61,8 @@ def card(
 
 def _data_name(metrics: Mapping[str, Any]) -> str:
     """The name of the data, without folders of this machine: a card is shown to others."""
+    if metrics["data"] is None:
+        return "the data of its evaluator"
     name: str = metrics["data"]["name"]
     return Path(name).name or name
 
@@ -80,12 +84,10 @@ def _numbers(metrics: Mapping[str, Any]) -> str:
     validation, test = metrics["validation"], metrics["test"]
     latency = metrics["latency"]
     rows = {
-        "test accuracy": f"{test['accuracy']:.2%} of {test['examples']}"
-        if test
-        else "not measured",
-        "validation accuracy": f"{validation['accuracy']:.2%}"
-        if validation
-        else "not measured: trained on that split too",
+        **_scores(metrics, test or {}, "test {}"),
+        **({"test examples": f"{test['examples']:,}"} if test else {"test scores": "not measured"}),
+        **_scores(metrics, validation or {}, _place(metrics)),
+        **({} if validation else {"validation scores": "not measured: trained on that split too"}),
         "parameters": f"{metrics['parameters']:,}",
         "multiply-accumulates": f"{metrics['macs']:,}",
         "peak activation memory, float32": f"{metrics['peak_activation_bytes']:,} bytes",
@@ -96,6 +98,28 @@ def _numbers(metrics: Mapping[str, Any]) -> str:
     }
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _scores(metrics: Mapping[str, Any], scores: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Values of metrics as text, by the name of a row."""
+    own = [Metric.from_dict(fields) for fields in metrics.get("metrics", ())]
+    known = {**METRICS, **{metric.name: metric for metric in own}}
+    return {
+        name.format(known[key].label): known[key].text(value)
+        for key, value in scores.items()
+        if key in known and value is not None
+    }
+
+
+def _place(metrics: Mapping[str, Any]) -> str:
+    """The name of a row with a score of the search."""
+    return "validation {}" if _is_built_in(metrics) else "{}, by the evaluator of the search"
+
+
+def _is_built_in(metrics: Mapping[str, Any]) -> bool:
+    """True if the built-in training was the evaluator of the search."""
+    name: str = metrics.get("settings", {}).get("evaluator", TRAINING)
+    return name == TRAINING
 
 
 def _example(bundle: Bundle, files: Sequence[str]) -> str:
@@ -131,10 +155,13 @@ def _example(bundle: Bundle, files: Sequence[str]) -> str:
 def _limits(metrics: Mapping[str, Any]) -> str:
     data, made = metrics["data"], metrics["made"]
     recipe = ", ".join(f"{key} {value}" for key, value in metrics["recipe"].items())
+    digest = "" if data is None else f" (SHA-256 {data['fingerprint'][:16]}...)"
     lines = [
-        f"Trained on {_data_name(metrics)} (SHA-256 {data['fingerprint'][:16]}...) only: an input "
-        f"of none of its classes is put in one all the same, even with a high score.",
-        "Accuracy was measured on held-out examples of the same data; on others it may be lower.",
+        f"Trained on {_data_name(metrics)}{digest} only: an input of none of its classes is put in "
+        f"one all the same, even with a high score.",
+        "Scores were measured on held-out examples of the same data; on others they may be worse."
+        if metrics["test"] or metrics["validation"] is None or _is_built_in(metrics)
+        else "The scores are those that the evaluator of the search gave.",
         f"Trained with {recipe}; seed {metrics.get('seed', 0)}; torch {made['versions']['torch']}.",
         *(f"{name} is not here: {why}." for name, why in metrics["not_written"].items()),
     ]

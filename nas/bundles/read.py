@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nas.bundles.bundle import Bundle
 from nas.bundles.proof import manifest_text
 from nas.core import schema
+from nas.core.metrics import METRIC
 from nas.runs.atomic_io import read_whole
 from nas.runs.upgrade import upgrade_recipe
 from search_spaces import Architecture, SearchSpace, Task, strict_json
@@ -62,8 +63,12 @@ def open_bundle(path: str | Path) -> Bundle:
     _check_count(file, described, "class_names", task.classes)
     if "recipe" in metrics:
         metrics["recipe"] = upgrade_recipe(metrics["recipe"])
+    data = metrics["data"]
     for name in ("mean", "std"):
-        _check_count(path / "metrics.json", metrics["data"], name, task.input_shape[0])
+        if data is not None:
+            _check_count(path / "metrics.json", data, name, data["input_shape"][0])
+        if "preprocessing" in described:  # absent in bundles of schema 1
+            _check_count(file, described["preprocessing"], name, task.input_shape[0])
     return Bundle(
         path=path,
         described=described,
@@ -91,8 +96,13 @@ def check_target(to: Path, *, force: bool) -> None:
 
 MOST_WEIGHTS = 100 * 10**9  # bytes
 _SHAPE = schema.items(schema.whole(1), 1, 3)
+_NUMBERS = schema.items(schema.number(-1e38, 1e38))
 _DESCRIBED = (
-    schema.mapping(schema.anything, small_images=schema.flag),
+    schema.mapping(
+        schema.anything,
+        small_images=schema.flag,
+        preprocessing=schema.record({"mean": _NUMBERS, "std": _NUMBERS}, others=True),
+    ),
     schema.record(
         {
             "space": schema.text(100_000),
@@ -106,7 +116,6 @@ _DESCRIBED = (
         others=True,
     ),
 )
-_NUMBERS = schema.items(schema.number(-1e38, 1e38))
 _DATA = schema.record(
     {
         "name": schema.text(100_000),
@@ -117,10 +126,12 @@ _DATA = schema.record(
     },
     others=True,
 )
-_SCORES = schema.maybe(schema.record({"accuracy": schema.number(0, 1)}, others=True))
+_SCORES = schema.maybe(schema.mapping(schema.anything, accuracy=schema.number(0, 1)))
 _METRICS = (
-    schema.mapping(schema.anything, validation=_SCORES, test=_SCORES),
-    schema.record({"data": _DATA}, others=True),
+    schema.mapping(
+        schema.anything, validation=_SCORES, test=_SCORES, metrics=schema.items(METRIC, most=1_000)
+    ),
+    schema.record({"data": schema.maybe(_DATA)}, others=True),
 )
 
 

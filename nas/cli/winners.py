@@ -48,7 +48,9 @@ def export(
     json: Json = False,
 ) -> None:
     """Export a trained network: a verified folder that anyone can run with PyTorch alone."""
+    from nas.core.metrics import METRICS
     from nas.runs.run import Run
+    from nas.views.columns import scores_text
 
     opened = Run(run, space)
     chosen = _choose(opened, trial, select, max_params)
@@ -73,11 +75,8 @@ def export(
     if json:
         print_json({"bundle": str(to), "trial": chosen.number, "scores": dict(chosen.scores)})
     else:
-        print(
-            f"{bundle.path}: trial {chosen.number}, "
-            f"{chosen.scores['accuracy']:.2%} validation accuracy, "
-            f"{chosen.scores['parameters']:,} parameters"
-        )
+        shown = dict.fromkeys((*opened.objectives.metrics, METRICS["parameters"]))
+        print(f"{bundle.path}: trial {chosen.number}, {scores_text(shown, chosen)}")
         print(f"verified; {to / 'README.md'} says how to run it")
 
 
@@ -109,7 +108,11 @@ def retrain(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train a network longer from scratch, or fine-tune it on other data; report test accuracy once."""
+    """Train a network longer from scratch, or fine-tune it on other data; report test accuracy once.
+
+    A network that an evaluator of your own trained cannot be trained from scratch here: export it, and
+    fine-tune it by the built-in recipe with --data.
+    """
     if epochs < 1:
         raise ValueError(f"--epochs: want at least 1, got {epochs}")
     if patience is not None and patience < 1:

@@ -29,6 +29,7 @@ from trainers import Classification, Dataset, Diverged, Epoch, Recipe, memory
 from trainers.checkpoints import pausing
 from trainers.checkpoints import weights as checkpoint
 from trainers.loop import precision
+from trainers.tasks import classification
 
 MOST_PARTS = 4  # that a batch which does not fit in memory is divided into
 
@@ -293,9 +294,14 @@ def train_epochs(
     return trainers.train(net.to(data.device), data, recipe, seed=seed, task=learned)
 
 
-def test_accuracy(net: nn.Module, data: Dataset) -> float:
-    """Accuracy on the test split, 0..1. Measure it once, at the end."""
-    return trainers.accuracy(net, data.test, data)
+def test_scores(net: nn.Module, data: Dataset, more: Iterable[str]) -> dict[str, float]:
+    """Accuracy on the test split, 0..1, and metrics of classification among `more`.
+
+    Measure them once, at the end.
+    """
+    known = (name for name in more if name in classification.METRICS)
+    task = Classification(metrics=tuple(dict.fromkeys(("accuracy", *known))))
+    return trainers.evaluate(net, data.test, data, task=task)
 
 
 def _record(epoch: Epoch, metrics: Iterable[str]) -> dict[str, float]:

@@ -96,7 +96,7 @@ def _row(
     cost = measure_cost(lambda: net.to("meta"), shape)
     return Row(
         name=name,
-        data=None if metrics is None else metrics["data"]["name"],
+        data=None if metrics is None else _data_name(metrics),
         test_accuracy=None if metrics is None else _accuracy(metrics.get("test")),
         validation_accuracy=None if metrics is None else _accuracy(metrics.get("validation")),
         parameters=cost.parameters,
@@ -107,8 +107,12 @@ def _row(
     )
 
 
-def _accuracy(scores: dict[str, float] | None) -> float | None:
-    return None if scores is None else scores["accuracy"]
+def _accuracy(scores: Mapping[str, float] | None) -> float | None:
+    return None if scores is None else scores.get("accuracy")
+
+
+def _data_name(metrics: Mapping[str, Any]) -> str:
+    return "its evaluator's" if metrics["data"] is None else metrics["data"]["name"]
 
 
 def _baseline(name: str, classes: int, channels: int) -> nn.Module:

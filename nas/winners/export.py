@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.bundles.bundle import Bundle
 from nas.bundles.read import check_target
 from nas.bundles.write import write_bundle
 from nas.core.trial import Trial
-from nas.evaluators import training
+from nas.evaluators import factories, training
 from nas.runs.run import Run
 from nas.winners.from_trial import bundle_of
+from nas.winners.scoring import scores_on_test
+from search_spaces.user_files import PASSED
+
+if TYPE_CHECKING:
+    from trainers import Dataset
 
 
 def export_trial(
@@ -21,13 +26,22 @@ def export_trial(
     trial: Trial,
     to: Path,
     *,
+    data: object = None,
     force: bool = False,
     notify: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Write the bundle of a trial, with its test accuracy if the data are still available.
 
-    Every export uses the test split, to report one number: select among trials by validation
-    accuracy, never among exports by test accuracy.
+    Every export uses the test split, to report one number: select among trials by their scores in
+    the search, never among exports by test accuracy.
+
+    Args:
+        run: The run.
+        trial: A completed trial.
+        to: The folder of the bundle.
+        data: The data of the search, if a program passed them as an object.
+        force: Replace the bundle in that folder, if there is one.
+        notify: Called with a line about each thing that is missing in the bundle.
 
     Raises:
         ValueError: its weights were not kept, or are damaged; or `to` is refused.
@@ -37,25 +51,37 @@ def export_trial(
     bundle = bundle_of(run, trial)
     weights = bundle.read_weights()  # before all that takes time: they may not be there
     bundle = replace(bundle, read_weights=lambda: weights)
-    metrics = {**bundle.metrics, "test": _test(run, bundle, notify)}
+    metrics = {**bundle.metrics, "test": _test(run, bundle, data, notify)}
     return write_bundle(replace(bundle, metrics=metrics), to, force=force, notify=notify)
 
 
-def _test(run: Run, bundle: Bundle, notify: Callable[[str], None]) -> dict[str, Any] | None:
-    settings = run.settings
+def _test(
+    run: Run, bundle: Bundle, given: object, notify: Callable[[str], None]
+) -> dict[str, Any] | None:
     try:
-        data = training.load_data(
-            settings.data,
-            seed=settings.data_seed,
-            image_size=settings.image_size,
-            device="cpu",
-        )
+        data = _data(run, bundle, given)
+        with training.threads(run.settings.threads):
+            return scores_on_test(bundle.net(), data, run.settings.objectives)
     except ValueError as error:
         notify(f"the test accuracy is not known: {error}")
         return None
-    if data.fingerprint != run.header.fingerprint:
-        notify(f"the test accuracy is not known: {settings.data} has changed since the search")
-        return None
-    with training.threads(settings.threads):
-        accuracy = training.test_accuracy(bundle.net(), data)
-    return {"accuracy": accuracy, "examples": len(data.test)}
+
+
+def _data(run: Run, bundle: Bundle, given: object) -> Dataset:
+    """The data of the search on the CPU.
+
+    Raises:
+        ValueError: the search had none, its networks are for others, or they are not available.
+    """
+    settings, facts = run.settings, run.header.data
+    if facts is None:
+        raise ValueError("the search had no data set, its evaluator has its own")
+    shape, classes = tuple(facts["input_shape"]), len(facts["classes"])
+    if (shape, classes) != (bundle.task.input_shape, bundle.task.classes):
+        raise ValueError("the networks of the search are for other inputs than those of its data")
+    if given is None and settings.data.startswith(f"{PASSED}:"):
+        raise ValueError("a program passed the data: export with run.export(..., data=...)")
+    data = factories.load_data(settings, "cpu", {} if given is None else {"data": given})
+    if data is None or data.fingerprint != run.header.fingerprint:
+        raise ValueError(f"{settings.data} has changed since the search")
+    return data

@@ -15,7 +15,9 @@ from nas.bundles.read import check_target
 from nas.bundles.transfer import adapted
 from nas.bundles.write import write_bundle
 from nas.evaluators import training
+from nas.runs.settings import TRAINING
 from nas.winners.retrain import Progress, loss_of, origin_of
+from nas.winners.scoring import scores_on_test
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Epoch, Recipe
 from trainers.tasks.functions import LossFunction
@@ -39,7 +41,8 @@ def fine_tune(
     """Train the network of a bundle on other data, from its own weights, and write a new bundle.
 
     The recipe is that of the bundle, except for the epochs: at a smaller learning rate it learns
-    less (`docs/bundles.md`). The classifier is new unless the data have the same classes, by name
+    less (`docs/bundles.md`). It is the default one for a network that an evaluator of the user's
+    own trained. The classifier is new unless the data have the same classes, by name
     and order. The weights of the epoch with the best validation accuracy are kept; the test split
     is used once, at the end.
 
@@ -71,7 +74,9 @@ def fine_tune(
     data = training.load_data(data_name, seed=seed, image_size=image_size or side, device=device)
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
         raise ValueError(f"{data_name}: want inputs of shape {shape}, got {data.input_shape}")
-    recipe = replace(Recipe.from_dict(bundle.metrics["recipe"]), epochs=epochs)
+    own = settings.get("evaluator", TRAINING) != TRAINING  # has hyperparameters, no recipe
+    known = Recipe() if own else Recipe.from_dict(bundle.metrics["recipe"])
+    recipe = replace(known, epochs=epochs)
     architecture = space.check(bundle.architecture)
     with training.threads(settings["threads"]):
         with trainers.seeded(trainers.derive_seed(seed, "weights")):
@@ -84,7 +89,7 @@ def fine_tune(
             )
         passes = training.train_epochs(net, data, recipe, seed=seed, learned=learned)
         best = _best_of(passes, net, patience, progress)
-        accuracy = training.test_accuracy(net, data)
+        test = scores_on_test(net, data, settings.get("objectives", ()))
     task = bundle.task_for(len(data.classes), data.input_shape)
     weights, facts = training.weights_bytes(net), training.facts_of(data)
     tuned = replace(
@@ -108,7 +113,7 @@ def fine_tune(
             },
             "data": facts,
             "validation": {**best.metrics, "epochs": best.number},
-            "test": {"accuracy": accuracy, "examples": len(data.test)},
+            "test": test,
             "recipe": asdict(recipe),
             "retraining_seed": seed,
             "fine_tuned_from": sha256((bundle.path / "manifest.json").read_bytes()).hexdigest(),

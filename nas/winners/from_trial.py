@@ -8,10 +8,13 @@ from typing import Any
 from nas.bundles.bundle import Bundle, preprocessing
 from nas.bundles.card import png
 from nas.core.trial import Trial
+from nas.estimators.cost import COSTS
 from nas.runs.run import Run
 from nas.views.front_plot import front_figure, planes_of
 from search_spaces import Architecture
 from search_spaces.tree.values import thaw
+
+_COSTS = tuple(metric.name for metric in COSTS)
 
 
 def bundle_of(run: Run, trial: Trial) -> Bundle:
@@ -33,19 +36,19 @@ def bundle_of(run: Run, trial: Trial) -> Bundle:
         architecture=trial.architecture,
         task=run.task,
         metrics={
+            "metrics": [metric.to_dict() for metric in run.header.metrics],
             "validation": {
-                "accuracy": trial.scores["accuracy"],
-                "loss": trial.scores.get("loss"),
+                **{name: value for name, value in trial.scores.items() if name not in _COSTS},
                 "epochs": trial.epochs,  # fewer than the recipe's if it stopped early
             },
             "test": None,
             "recipe": dict(trial.recipe),
-            **{n: trial.scores[n] for n in ("parameters", "macs", "peak_activation_bytes")},
+            **{name: trial.scores[name] for name in _COSTS},
             "trial": trial.number,
             "seed": run.settings.seed,
             "energy_joules": trial.measured.get("joules"),
             "settings": run.settings.to_dict(),
-            "data": {} if run.header.data is None else dict(run.header.data),
+            "data": None if run.header.data is None else dict(run.header.data),
             "made": dict(run.header.made),
         },
         read_weights=read_weights,
@@ -66,18 +69,19 @@ def _described(run: Run, architecture: Architecture) -> dict[str, Any]:
 def _of_data(run: Run) -> dict[str, Any]:
     """The names of the classes and the preprocessing; an evaluator with data of its own has none."""
     data, task = run.header.data, run.task
+    names = [] if data is None else list(data["classes"])
+    if len(names) != task.classes:
+        names = [str(label) for label in range(task.classes)]
     if data is None or tuple(data["input_shape"]) != task.input_shape:
-        shape = list(task.input_shape)
-        return {
-            "class_names": [str(label) for label in range(task.classes)],
-            "preprocessing": {
-                "kind": "values",
-                "mean": [0.0] * shape[0],
-                "std": [1.0] * shape[0],
-                "words": "inputs as the evaluator of the search gave them; float32",
-            },
+        channels = task.input_shape[0]
+        as_they_are = {
+            "kind": "values",
+            "mean": [0.0] * channels,
+            "std": [1.0] * channels,
+            "words": "as the evaluator of the search gave them to its networks; float32",
         }
-    return {"class_names": list(data["classes"]), "preprocessing": preprocessing(data)}
+        return {"class_names": names, "preprocessing": as_they_are}
+    return {"class_names": names, "preprocessing": preprocessing(data)}
 
 
 def _front_picture(run: Run, trial: Trial) -> bytes:

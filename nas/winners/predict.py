@@ -36,6 +36,8 @@ class Prediction:
 def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> list[Prediction]:
     """Classify image files, read and resized as in training.
 
+    Pixels are given as they are, 0 to 255, to a network whose preprocessing is not known.
+
     Raises:
         ValueError: the device is missing, the network is not for square images, or a file cannot
             be read; names it.
@@ -54,7 +56,7 @@ def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> l
         grey=shape[0] == 1,
         image_size=shape[1],
     )
-    numbers = bundle.metrics["data"]
+    numbers = bundle.described.get("preprocessing") or bundle.metrics["data"]  # of schema 1
     mean, std = (torch.tensor(numbers[name]) for name in ("mean", "std"))
     net, names = bundle.net().to(where), list(bundle.described["class_names"])
     predictions = []

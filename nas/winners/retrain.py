@@ -14,18 +14,27 @@ from nas.core import schema
 from nas.core.schema import visible
 from nas.evaluators import training
 from nas.evaluators.training_task import load_function
-from nas.runs.settings import CHECKS
-from search_spaces.user_files import is_code
+from nas.runs.settings import CHECKS, TRAINING
+from nas.winners.scoring import scores_on_test
+from search_spaces.user_files import PASSED, is_code
 from trainers import Classification, Epoch, Recipe
 from trainers.tasks.functions import LossFunction
 
 Progress = Callable[[Epoch], None]
 
 _SETTINGS = ("data", "data_seed", "image_size", "threads")  # those that training uses
+_OPTIONAL = ("evaluator", "objectives")  # absent in bundles of earlier versions
+
+
+def _settings(value: object, path: str) -> None:
+    schema.record({name: CHECKS[name] for name in _SETTINGS}, others=True)(value, path)
+    schema.mapping(schema.anything, **{name: CHECKS[name] for name in _OPTIONAL})(value, path)
+
+
 _METRICS = schema.record(
     {
         "recipe": schema.mapping(schema.anything),
-        "settings": schema.record({name: CHECKS[name] for name in _SETTINGS}, others=True),
+        "settings": _settings,
     },
     others=True,
 )
@@ -62,12 +71,14 @@ def retrain(
         progress: Called after every epoch.
 
     Raises:
-        ValueError: the data are missing or have changed; its loss is not given; or `to` is refused.
+        ValueError: an evaluator of the user's own trained the network; the data are missing or have
+            changed; its loss is not given; or `to` is refused.
         Diverged: the loss was no longer a finite number.
         nas.bundles.verify.VerificationError: a format gives other outputs than the network.
     """
     check_target(to, force=force)
     origin = origin_of(bundle)
+    _refuse_own(bundle, origin["settings"])
     settings, learned = origin["settings"], loss_of(bundle, loss)
     space = bundle.space(space_file)
     data = training.load_data(
@@ -87,7 +98,7 @@ def retrain(
         for epoch in training.train_epochs(net, everything, recipe, seed=seed, learned=learned):
             if progress is not None:
                 progress(epoch)
-        accuracy = training.test_accuracy(net, everything)
+        test = scores_on_test(net, everything, settings.get("objectives", ()))
     weights = training.weights_bytes(net)
     facts = {**origin["data"], "mean": everything.mean.tolist(), "std": everything.std.tolist()}
     retrained = replace(
@@ -103,7 +114,7 @@ def retrain(
             **origin,
             "data": facts,
             "validation": None,
-            "test": {"accuracy": accuracy, "examples": len(data.test)},
+            "test": test,
             "recipe": asdict(recipe),
             "retraining_seed": seed,
         },
@@ -121,6 +132,21 @@ def origin_of(bundle: Bundle) -> Mapping[str, Any]:
     """
     _METRICS(bundle.metrics, f"{bundle.path / 'metrics.json'}: metrics")
     return {name: value for name, value in bundle.metrics.items() if name not in _OF_TRAINING}
+
+
+def _refuse_own(bundle: Bundle, settings: Mapping[str, Any]) -> None:
+    """Refuse a network that cannot be trained here as it was in its search."""
+    name = settings.get("evaluator", TRAINING)
+    if name != TRAINING:
+        raise ValueError(
+            f"{bundle.path}: {name} of your own trained its networks, so only it can train one "
+            f"again; nas retrain BUNDLE --data DATA fine-tunes an exported one"
+        )
+    if settings["data"].startswith(f"{PASSED}:"):
+        raise ValueError(
+            f"{bundle.path}: a program passed its data: save them to an .npz file, and fine-tune an "
+            f"exported network: nas retrain BUNDLE --data FILE"
+        )
 
 
 def loss_of(bundle: Bundle, loss: str | LossFunction | None) -> Classification:

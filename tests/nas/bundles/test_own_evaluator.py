@@ -1,0 +1,148 @@
+"""Winners of searches with an evaluator of the user's own: exported, verified, and used."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn import datasets
+from sklearn.metrics import f1_score
+
+import nas
+from nas.bundles.verify import verify
+from nas.cli.main import main
+from nas.runs.run import Run
+from nas.winners import export
+from nas.winners import fine_tune as fine_tuning
+from nas.winners import retrain as retraining
+from search_spaces import Real, Struct
+
+
+@nas.evaluator(metrics={"f1": "maximize"}, hyperparameters=Struct(lr=Real(1e-3, 0.05, log=True)))
+def train(job):
+    network = job.network()
+    (x, y), (x_val, y_val) = map(job.data.tensors, ("train", "validation"))
+    optimizer = torch.optim.Adam(network.parameters(), job.hyperparameters["lr"])
+    for rows in torch.arange(len(x)).split(64):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(x[rows]), y[rows]).backward()
+        optimizer.step()
+    network.eval()
+    with torch.no_grad():
+        job.report(1, f1=float(f1_score(y_val, network(x_val).argmax(1), average="macro")))
+
+
+@nas.evaluator(metrics={"error": "minimize"}, input_shape=(3,), classes=2)
+def untrained(job):
+    return {"error": float(job.network()(torch.ones(2, 3)).abs().sum())}
+
+
+def status(*arguments):
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    return end.value.code
+
+
+def search(out, **settings):
+    chosen = {"space": "mlp", "evaluator": train, "trials": 3, "max_params": 30_000}
+    return nas.search(out=out, **{**chosen, **settings})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return search(tmp_path_factory.mktemp("run") / "run", data="digits")
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "winner"
+    run.export(run.best(), folder)
+    return folder
+
+
+def test_a_bundle_has_the_metrics_of_its_search_and_passes(run, exported):
+    best = run.best()
+    metrics = json.loads((exported / "metrics.json").read_text())
+    assert metrics["validation"] == {"f1": best.scores["f1"], "epochs": best.epochs}
+    assert metrics["test"]["examples"] > 100
+    assert 0 < metrics["test"]["accuracy"] <= 1
+    assert [check for check in verify(exported) if not check.passed] == []
+    card = (exported / "README.md").read_text()
+    assert f"| f1, by the evaluator of the search | {best.scores['f1']:.4g} |" in card
+    assert f"| test accuracy | {metrics['test']['accuracy']:.2%} |" in card
+
+
+def test_a_bundle_predicts_images_as_the_network_was_trained(run, exported, tmp_path, capfd):
+    digit = datasets.load_digits().images[0]
+    Image.fromarray((digit * 255 / 16).round().astype(np.uint8)).save(tmp_path / "zero.png")
+    assert status("predict", exported, tmp_path / "zero.png", "--json") == 0
+    (found,) = json.loads(capfd.readouterr().out)
+    assert set(found["probabilities"]) == set("0123456789")
+
+
+def test_only_the_evaluator_itself_can_train_again(run, exported, capfd):
+    for source in (run.path, exported):
+        assert status("retrain", source) == 2
+        said = capfd.readouterr().err
+        assert "of your own trained its networks, so only it can train one again" in said
+        assert said.count("\n") == 1
+
+
+@pytest.fixture
+def unwritten(monkeypatch):
+    """Export and training without writing a bundle, which takes seconds."""
+    for module in (export, retraining, fine_tuning):
+        monkeypatch.setattr(module, "write_bundle", lambda bundle, *_, **__: bundle)
+
+
+def test_a_network_is_fine_tuned_by_the_built_in_recipe(exported, unwritten, tmp_path):
+    bundle = nas.open_bundle(exported)
+    tuned = fine_tuning.fine_tune(bundle, "digits", tmp_path / "tuned", epochs=1, device="cpu")
+    assert tuned.metrics["validation"].keys() == {"accuracy", "loss", "epochs"}
+    assert tuned.metrics["recipe"]["learning_rate"] == 0.2
+
+
+def test_data_that_a_program_passed_are_measured_where_it_passes_them(unwritten, tmp_path):
+    x, y = datasets.load_digits(return_X_y=True)
+    data = (x.astype(np.float32), y)
+    run = search(tmp_path / "run", data=data, trials=1)
+    assert run.export(run.best(), tmp_path / "winner").metrics["test"]["accuracy"] > 0
+
+    def said(given):
+        lines = []
+        opened = Run(run.path)
+        bundle = export.export_trial(
+            opened, opened.best(), tmp_path / "winner", data=given, notify=lines.append
+        )
+        assert bundle.metrics["test"] is None
+        return lines
+
+    unknown = "the test accuracy is not known: "
+    passed = "a program passed the data: export with run.export(..., data=...)"
+    assert said(None) == [unknown + passed]
+    assert said((data[0] + 1, y)) == [f"{unknown}object:data has changed since the search"]
+
+
+def test_a_search_without_data_is_exported_with_inputs_as_they_are(source_alone, tmp_path, capfd):
+    run = nas.search(space="mlp", evaluator=untrained, trials=2, out=tmp_path / "run")
+    assert status("export", run.path, "--to", tmp_path / "winner") == 0
+    said = capfd.readouterr()
+    assert "the search had no data set, its evaluator has its own" in said.err
+    assert "error" in said.out
+    bundle = nas.open_bundle(tmp_path / "winner")
+    assert bundle.metrics["data"] is bundle.metrics["test"] is None
+    assert bundle.described["preprocessing"]["mean"] == [0.0, 0.0, 0.0]
+    assert bundle.described["class_names"] == ["0", "1"]
+    assert nas.load_bundle(tmp_path / "winner")(torch.ones(1, 3)).shape == (1, 2)
+    assert "for the data of its evaluator" in (tmp_path / "winner" / "README.md").read_text()
+
+
+def test_a_search_without_networks_says_that_there_is_nothing_to_export(tmp_path, capfd):
+    @nas.evaluator(metrics={"error": "minimize"}, hyperparameters=Struct(x=Real(0, 1)))
+    def alone(job):
+        return {"error": job.hyperparameters["x"]}
+
+    run = nas.search(evaluator=alone, trials=1, out=tmp_path / "run")
+    assert status("export", run.path, "--to", tmp_path / "winner") == 2
+    assert "its trials have no networks" in capfd.readouterr().err
