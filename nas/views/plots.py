@@ -131,11 +131,12 @@ def importance_figure(
         importance: Importance by score and decision, the largest first; the first 15 are drawn.
         theme: Colours of the page.
     """
-    rows = max(len(list(shares)[:_DECISIONS]) for shares in importance.values())
-    figure = theme.figure(9.2, 1.2 + 0.3 * rows)
+    rows, columns = max(len(shares) for shares in importance.values()), len(importance)
+    rows = min(rows, _DECISIONS)
+    figure = theme.figure(4.6 * max(columns, 1), 1.2 + 0.3 * max(rows, 1))
     bottom, top = 0.6 / figure.get_figheight(), 0.4 / figure.get_figheight()
     for place, (score, shares) in enumerate(importance.items()):
-        area = (0.17 + 0.49 * place, bottom, 0.3, 1 - bottom - top)
+        area = ((0.34 + 0.98 * place) / columns, bottom, 0.6 / columns, 1 - bottom - top)
         axes = theme.dress(figure.add_axes(area))
         shown = list(shares.items())[:_DECISIONS]
         axes.barh(range(len(shown)), [100 * one.share for _, one in shown], 0.6,

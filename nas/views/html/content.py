@@ -102,7 +102,7 @@ def _front_chart(facts: Facts, plane: Plane) -> FrontChart:
         if place % every and not (on_front or published):
             continue
         x, y = to_figure.transform(plane.place(trial))
-        if isfinite(x) and isfinite(y):  # a network without parameters has no logarithm
+        if isfinite(x) and isfinite(y):  # a cost of 0 has no logarithm
             kind = "trial" + " on-front" * on_front + " baseline" * published
             radius = 5.0 if on_front or published else 3.0
             left, top = float(x * size[0]), float((1 - y) * size[1])
@@ -123,7 +123,7 @@ def architecture_picture(facts: Facts) -> Sources:
 
 
 def importance_picture(facts: Facts) -> Sources:
-    """The importance of decisions for accuracy and parameters."""
+    """The importance of decisions for each objective."""
     from nas.views.plots import importance_figure
 
     assert isinstance(facts.explanation, Explanation)

@@ -10,10 +10,14 @@ import urllib.request
 from contextlib import closing, contextmanager
 
 import pytest
+import torch
+from sklearn.metrics import f1_score
 
+import nas
 from nas.engine.session import Session
 from nas.runs.settings import Settings
 from nas.views.tensorboard import complete
+from search_spaces import Real, Struct
 from tests.nas.synthetic import write_run
 
 CHROMIUM = next(
@@ -122,6 +126,43 @@ def look_at_time_series(visitor, address="#timeseries"):
         for tag in ("best_accuracy", "front_size", "hypervolume"):
             page.locator(f"scalar-card [title='search/{tag}']").wait_for()
     return took
+
+
+def look_at_own_metrics(visitor):
+    """The metrics of the user's evaluator in curves, columns and pictures."""
+    with visitor.page("#timeseries", "own-timeseries") as page:
+        page.locator("scalar-card [title='search/best_f1']").wait_for()
+        page.locator("scalar-card [title='trial/f1']").first.wait_for()
+    with visitor.page("#hparams", "own-hparams", height=SHOWN) as page:
+        row_of(page).wait_for(state="visible")
+        for name in ("recipe.lr", "f1", "parameters", "delay"):
+            sees(page, name, exact=True)
+    with visitor.page("#images&regexInput=search_front", "own-images") as page:
+        for pair in ("f1_and_parameters", "f1_and_delay", "parameters_and_delay"):
+            sees(page, f"search_front_{pair}", exact=True)
+        shown = "image => image.complete && image.naturalWidth > 700"
+        picture = page.locator("tf-image-loader img").first
+        page.wait_for_function(shown, arg=picture.element_handle())
+
+
+def look_at_own_report(browser, run, file):
+    """A report with a picture for each pair of objectives, whose trials can be pointed at."""
+    from nas.views.html.report import write_report
+
+    write_report(run, file)
+    page = browser.new_page(viewport={"width": WIDTH, "height": SHOWN})
+    page.goto(file.as_uri())
+    for title in ("F1 versus parameters", "F1 versus delay, ms", "Parameters versus delay, ms"):
+        sees(page, title, exact=True)
+    for pair in ("f1_and_parameters", "f1_and_delay", "parameters_and_delay"):
+        mark = page.locator(f"#front_{pair} .on-front").first
+        mark.hover()
+        shown = page.locator("#details").text_content()
+        assert f"trial {mark.get_attribute('data-trial')}: " in shown
+        assert " ms delay" in shown
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/own-report.png", full_page=True)
+    page.close()
 
 
 def look_at_images(visitor, run):
@@ -238,8 +279,6 @@ def test_every_page_shows_a_search_of_1000_trials(browser, tmp_path):
 
 @pytest.mark.long
 def test_every_page_shows_a_real_search_of_60_trials(browser, tmp_path):
-    import nas
-
     settings = Settings(
         space="nasbench201:channels=4,cells=1",
         tune=("learning_rate", "batch_size"),
@@ -250,3 +289,37 @@ def test_every_page_shows_a_real_search_of_60_trials(browser, tmp_path):
     run = nas.open_run(tmp_path / "real")
     complete(run)
     look_at_all(browser, run)
+
+
+@nas.evaluator(
+    metrics=(nas.Metric("f1", "maximize", 0, 1), nas.Metric("delay", "minimize", 0, unit="ms")),
+    hyperparameters=Struct(lr=Real(1e-3, 0.05, log=True)),
+)
+def train_digits(job):
+    network = job.network()
+    (x, y), (x_val, y_val) = map(job.data.tensors, ("train", "validation"))
+    optimizer = torch.optim.Adam(network.parameters(), job.hyperparameters["lr"])
+    for epoch in range(1, job.epochs + 1):
+        network.train()
+        for rows in torch.arange(len(x)).split(64):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(network(x[rows]), y[rows]).backward()
+            optimizer.step()
+        network.eval()
+        start = time.perf_counter()
+        with torch.no_grad():
+            found = network(x_val).argmax(1)
+        delay = 1000 * (time.perf_counter() - start)
+        job.report(epoch, f1=float(f1_score(y_val, found, average="macro")), delay=delay)
+
+
+@pytest.mark.long
+def test_every_page_shows_the_metrics_of_the_users_evaluator(browser, tmp_path):
+    run = nas.search(
+        space="mlp", evaluator=train_digits, data="digits", trials=12, epochs=3,
+        objectives="f1,parameters,delay", max_params=100_000, out=tmp_path / "own",
+    )  # fmt: skip
+    complete(run)
+    with serving(run.path) as url:
+        look_at_own_metrics(Visitor(browser, url))
+    look_at_own_report(browser, run, tmp_path / "report.html")
