@@ -21,6 +21,7 @@ from nas.executors import Executor
 from nas.executors.guarded import now
 from nas.runs.journal import Journal
 from nas.runs.pending import PendingProposals
+from nas.schedules import Thrifty
 from nas.strategies import Strategy
 
 
@@ -97,7 +98,12 @@ def run_trials(
                     exhausted = end
                     break
             if number not in known and (closed := spending.refusal(proposal)):
-                break
+                if number < len(first):
+                    break
+                shorter = _shorter(strategy, Random(f"{seed}/{number}"), proposal, spending)
+                if shorter is None:
+                    break
+                proposal, closed = shorter, None
             ledger.add(proposal)
             spending.begin(number, proposal)
             if number not in done:
@@ -128,6 +134,20 @@ def run_trials(
         spending.observe(trial)
         yield trial
     spending.reached()
+
+
+def _shorter(
+    strategy: Strategy, rng: Random, refused: Proposal, spending: Spending
+) -> Proposal | None:
+    """The proposal of fewer epochs that a schedule has where the budget is too small for another."""
+    epochs = spending.affordable_epochs(refused)
+    if epochs < 1 or not isinstance(strategy, Thrifty):
+        return None
+    try:
+        proposal = strategy.ask_within(rng, epochs)
+    except Exhausted:
+        return None
+    return None if spending.refusal(proposal) else proposal
 
 
 def _as_told(trial: Trial) -> Trial:

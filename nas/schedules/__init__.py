@@ -11,10 +11,12 @@ Resumed trials compete within their rung.
 
 from __future__ import annotations
 
-from typing import Protocol
+from random import Random
+from typing import Protocol, runtime_checkable
 
 from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
+from nas.core.proposal import Proposal
 from nas.core.registry import Entry, Registry
 from nas.strategies import Strategy
 
@@ -40,6 +42,18 @@ class Schedule(Strategy, Protocol):
 
         These are the trials resumed by one that has not ended, and those that may be resumed
         later. The set must not grow with the length of the search.
+        """
+
+
+@runtime_checkable
+class Thrifty(Schedule, Protocol):
+    """A schedule that can propose less training than it would: for the end of a budget."""
+
+    def ask_within(self, rng: Random, epochs: int) -> Proposal:
+        """Propose, as `ask` does, an evaluation that trains at most `epochs`.
+
+        Raises:
+            Exhausted: there is none.
         """
 
 

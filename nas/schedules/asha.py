@@ -16,7 +16,7 @@ from nas.core.candidates import Candidates
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
-from nas.schedules.rungs import Rung, begin, levels
+from nas.schedules.rungs import Rung, begin, levels, require_stage
 from nas.strategies import Strategy
 
 # Paused trainings of each rung that stay resumable. As a rung grows, any of its trials may be
@@ -60,12 +60,18 @@ class AsynchronousHalving:
         self._running: set[int] = set()  # promoted trials whose next stage has not ended
 
     def ask(self, rng: Random) -> Proposal:
+        return self.ask_within(rng, self._levels[-1])
+
+    def ask_within(self, rng: Random, epochs: int) -> Proposal:
         self._read_proposals()
         for below, level in reversed(list(pairwise(self._levels))):
+            if level - below > epochs:
+                continue
             rung = self._rungs[below]
             best = rung.best(rung.size // self._eta, excluding=self._promoted)
             if best is not None:
                 return best.resumed(level)
+        require_stage(self._levels[0], epochs)
         return begin(self._strategy.ask(rng), self._levels[0])
 
     def tell(self, trial: Trial) -> None:

@@ -8,6 +8,7 @@ Section 3.2). An earlier bracket goes before a later one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from nas.core.candidates import Candidates, Exhausted
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
-from nas.schedules.rungs import begin, ranked
+from nas.schedules.rungs import begin, ranked, require_stage
 from nas.strategies import Strategy
 
 
@@ -51,22 +52,27 @@ class Brackets:
         self._objectives = objectives
         self._shapes = shapes
         self._lowest = min(shape.levels[0] for shape in shapes)
+        self._most = max(shape.levels[-1] for shape in shapes)
         self._seen = 0  # proposals that have been looked at
         self._opened = 0
         self._open: list[Bracket] = []
         self._bracket_of: dict[int, Bracket] = {}  # by the root of its trials
 
     def ask(self, rng: Random) -> Proposal:
+        return self.ask_within(rng, self._most)
+
+    def ask_within(self, rng: Random, epochs: int) -> Proposal:
         self._read_proposals()
-        promotion = self._promotion()
+        promotion = self._promotion(epochs)
         if promotion is not None:
             return promotion
         bracket = self._filling()
+        require_stage(bracket.shape.levels[0], epochs)
         try:
             return begin(self._strategy.ask(rng), bracket.shape.levels[0])
         except Exhausted:
             bracket.close()
-            promotion = self._promotion()
+            promotion = self._promotion(epochs)
             if promotion is None:
                 raise
             return promotion
@@ -86,8 +92,9 @@ class Brackets:
     def keep(self) -> set[int]:
         return {number for bracket in self._open for number in bracket.keep()}
 
-    def _promotion(self) -> Proposal | None:
-        proposals = (bracket.promotion() for bracket in self._open)
+    def _promotion(self, epochs: int) -> Proposal | None:
+        """The first promotion that trains at most `epochs`, if any."""
+        proposals = (bracket.promotion(epochs) for bracket in self._open)
         return next((proposal for proposal in proposals if proposal is not None), None)
 
     def _filling(self) -> Bracket:
@@ -146,11 +153,16 @@ class Bracket:
             self._resumed.add(trial.proposal.resume_from)
         self._choose()
 
-    def promotion(self) -> Proposal | None:
-        """The proposal to resume the best chosen trial that has not been resumed yet, if any."""
-        for chosen, epochs in zip(self._chosen, self.shape.levels[1:], strict=False):
+    def promotion(self, most: int) -> Proposal | None:
+        """The proposal to resume the best chosen trial that has not been resumed yet, if any.
+
+        Args:
+            most: Greatest number of epochs that it may train.
+        """
+        stages = pairwise(self.shape.levels)
+        for chosen, (before, epochs) in zip(self._chosen, stages, strict=False):
             for trial in chosen:
-                if trial.number not in self.promoted:
+                if trial.number not in self.promoted and epochs - before <= most:
                     return trial.resumed(epochs)
         return None
 

@@ -7,6 +7,7 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from nas.core.candidates import Exhausted
 from nas.core.fronts.pareto import Vector, best_first
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
@@ -46,6 +47,16 @@ def levels(epochs: int, *, eta: int, min_epochs: int, rungs: str = "") -> tuple[
 def begin(proposal: Proposal, epochs: int) -> Proposal:
     """The proposal of a strategy with a budget of `epochs`."""
     return replace(proposal, epochs=epochs)
+
+
+def require_stage(stage: int, epochs: int) -> None:
+    """Refuse a stage that trains more than `epochs`.
+
+    Raises:
+        Exhausted: it does.
+    """
+    if stage > epochs:
+        raise Exhausted(f"want a stage of at most {epochs} epochs, got {stage}")
 
 
 class Rung:

@@ -8,7 +8,7 @@ from math import inf
 from time import monotonic
 from typing import Literal
 
-from nas.core.budgets.budget import Budget, time_text
+from nas.core.budgets.budget import MOST_TRIALS, Budget, time_text
 from nas.core.budgets.deadline import Deadline
 from nas.core.budgets.forecast import Forecast
 from nas.core.constraints import violation
@@ -137,6 +137,14 @@ class Spending:
         if self.budget.seconds is not None and not self.deadline.admits(proposal):
             return "time", self.time_message(proposal)
         return None
+
+    def affordable_epochs(self, proposal: Proposal) -> int:
+        """The most epochs that an evaluation like that of a proposal may train now."""
+        most = MOST_TRIALS if self.epochs_left is None else self.epochs_left
+        each = self.forecast.epoch_seconds(proposal)
+        if self.budget.seconds is not None and each > 0:
+            most = min(most, int(self.deadline.left / each))
+        return most
 
     def time_message(self, proposal: Proposal | None = None) -> str:
         """One line that says that the time is over, or too short for a proposal."""

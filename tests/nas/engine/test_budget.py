@@ -2,21 +2,30 @@
 
 import json
 import time
+from random import Random
 from threading import Thread
 
 import pytest
 
 import nas
+import search_spaces
+import trainers
 from nas.api import open_session, read_request
 from nas.core.budgets.budget import Budget
+from nas.core.budgets.deadline import Deadline
 from nas.core.budgets.forecast import Forecast
 from nas.core.budgets.spending import Spending
 from nas.core.candidates import Candidates
+from nas.core.configuration import Configuration
 from nas.core.failure import BudgetSpent
 from nas.core.joint_space import JointSpace
 from nas.core.metrics import METRICS
 from nas.core.objectives import Objectives
+from nas.core.proposal import Proposal
+from nas.core.trial import checkpoint_name
 from nas.engine.loop import run_trials
+from nas.evaluators.training import Training
+from nas.executors import guarded
 from nas.executors.in_process import InProcess
 from nas.runs.control.ending import FILE
 from nas.runs.journal import Journal
@@ -146,11 +155,22 @@ def test_a_strategy_is_told_that_a_trial_which_was_cut_failed(tmp_path):
     assert seen == [(0, False), (0, False), (1, True)]
 
 
-def test_epochs_of_stages_count_once(tmp_path):
-    budget = Budget(epochs=30)
-    trials, ending = search(tmp_path / "j", budget, schedule="asha:eta=2", max_pending=1)
-    assert 28 <= sum(trial.trained_epochs for trial in trials) <= 30
-    assert ending[0] == "epochs"
+@pytest.mark.parametrize("schedule", ["asha:eta=2", "halving:eta=2", "hyperband:eta=2"])
+@pytest.mark.parametrize("pending", [1, 4])
+def test_a_schedule_spends_the_rest_on_stages_that_fit(tmp_path, schedule, pending):
+    given = {"schedule": schedule, "max_pending": pending}
+    for epochs in range(24, 28):
+        trials, ending = search(tmp_path / f"{epochs}", Budget(epochs=epochs), **given)
+        rest = epochs - sum(trial.trained_epochs for trial in trials)
+        least = 4 if "hyperband" in schedule else 1  # epochs that its last bracket begins with
+        assert 0 <= rest < least
+        assert ending[0] == "epochs"
+    timed, ending = search(tmp_path / "timed", Budget(seconds=9), seconds=2, **given)
+    assert 9 - least / 2 < timed[-1].measured["search_seconds"] <= 9  # half a second an epoch
+    assert ending[0] == "time"
+    assert not any(trial.cut for trial in timed)
+    more, _ = search(tmp_path / "timed", Budget(trials=len(timed) + 5), **given)
+    assert more[: len(timed)] == timed
 
 
 # -- sessions --------------------------------------------------------------------------------------
@@ -210,6 +230,37 @@ def test_a_function_is_cut_where_it_reports(tmp_path, monkeypatch):
     assert (run.ending.reason, run.ending.cut) == ("time", (0,))
     assert 3 <= trial.scores["score"] < 4
     assert session_of(trials=3, out=run.path).trials[0] == trial
+
+
+def test_the_built_in_training_is_cut_after_an_epoch(tmp_path):
+    data, over = trainers.load("digits"), Deadline(at=0.0, clock=lambda: 1.0)
+    space = search_spaces.get("mlp")
+    evaluator = Training(space, data, fixed={"epochs": 3}, seed=0, checkpoints=tmp_path)
+    proposal = Proposal(Configuration.of(space.sample(Random(0))), epochs=2)
+    trial = guarded.evaluate(evaluator, 7, proposal, over)
+    assert (len(trial.curve), trial.completed, trial.cut, trial.epochs) == (1, True, True, 1)
+    assert trial.measured["cut"] == "stopped at the budget after 1 of 2 epochs"
+    assert trial.scores["accuracy"] == trial.curve[0]["accuracy"]
+    assert [file.name for file in tmp_path.iterdir()] == [checkpoint_name(7)]  # none to resume
+    last = guarded.evaluate(evaluator, 8, Proposal(proposal.configuration, epochs=1), over)
+    assert not last.cut
+
+
+@pytest.mark.long
+def test_functions_in_workers_are_cut_where_they_report(tmp_path):
+    given = {"workers": 2, "budget": "9s", "evaluator": f"{__file__}:slow", "max_pending": 2}
+    run = session_of(**given, out=tmp_path / "run")
+    assert run.ending.reason == "time"
+    assert run.ending.seconds < 9 + 2 + 2
+    assert [trial.cut and trial.completed for trial in run.trials] == [True, True]
+    assert all(0 < trial.epochs < 5 for trial in run.trials)
+
+
+@nas.evaluator(metrics={"score": "maximize"}, hyperparameters={"a": Choice(*range(100))})
+def slow(job):
+    for epoch in range(1, job.epochs + 1):
+        time.sleep(2)
+        job.report(epoch, score=epoch)
 
 
 def silent(job):
