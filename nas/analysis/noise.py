@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nas.analysis.statistics import half_width
 
 Array = NDArray[np.float64]
+_ROUNDING = 1e-12  # relative deviation below which scores are equal, which least squares hides
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +148,6 @@ def _around(scores: Array, design: Array) -> Noise:
     freedom = len(known) - int(rank)
     if freedom < 1:
         return Noise(None, 0)
-    return Noise(sqrt(float(np.sum((known - design @ fitted) ** 2)) / freedom), freedom)
+    deviation = sqrt(float(np.sum((known - design @ fitted) ** 2)) / freedom)
+    rounding = _ROUNDING * float(np.abs(known).max())
+    return Noise(deviation if deviation > rounding else 0.0, freedom)

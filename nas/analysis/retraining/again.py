@@ -7,11 +7,12 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from nas.core.metrics import Metric
+from nas.core.metrics import METRICS, Metric
 from nas.estimators.cost import COSTS
 from nas.evaluators import Evaluator, factories
 from nas.evaluators.hosted import Hosted
 from nas.evaluators.job import Workspace
+from nas.evaluators.timed import LATENCY
 from nas.runs.run import Run
 from nas.runs.settings import TRAINING
 from search_spaces.user_files import PASSED, is_code
@@ -114,21 +115,23 @@ def _evaluated(run: Run) -> tuple[Metric, ...]:
         raise ValueError(
             f"{run.path}: its evaluator does not declare its metrics: add @nas.evaluator(metrics=...)"
         )
-    counted = {metric.name for metric in COSTS}
-    return tuple(metric for metric in run.header.metrics if metric.name not in counted)
+    added = {metric.name for metric in COSTS}
+    if run.header.task is not None and run.space.build is not None:
+        added |= {LATENCY.name, METRICS["estimated_latency_ms"].name}
+    return tuple(metric for metric in run.header.metrics if metric.name not in added)
 
 
 def _with_first(run: Run, metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
-    """The metrics, unless training gives no value of the first objective.
+    """The metrics of an evaluator, which have to include the first objective.
 
     Raises:
-        ValueError: it gives none.
+        ValueError: they do not.
     """
     first = run.objectives.first
     if first.name not in {metric.name for metric in metrics}:
         raise ValueError(
-            f"{run.path}: want a first objective that an evaluation gives, got {first.name}, which "
-            f"no seed changes"
+            f"{run.path}: want a first objective that training gives, such as {metrics[0].name}, to "
+            f"train networks again; got {first.name}"
         )
     return metrics
 

@@ -7,7 +7,7 @@ from math import isinf
 
 from nas.core.metrics import Metric
 from nas.runs.header import Header
-from nas.runs.settings import TRAINING
+from nas.runs.settings import CROSS_ENTROPY, TRAINING, Settings
 from search_spaces import SearchSpace
 from search_spaces.registry import NONE
 
@@ -15,7 +15,7 @@ from search_spaces.registry import NONE
 def understood_lines(
     header: Header, space: SearchSpace, data: str | None, estimated: Collection[str]
 ) -> Iterator[str]:
-    """Yield a line each for evaluator, data, space, hyperparameters, objectives and limits.
+    """Yield a line each for evaluator, data, space, objectives, and what else there is.
 
     Args:
         header: The header of the run.
@@ -24,18 +24,26 @@ def understood_lines(
         estimated: Names of the metrics that are known before a configuration is evaluated.
     """
     settings, objectives = header.settings, header.objectives
-    own = settings.evaluator != TRAINING
-    yield f"evaluator: {settings.evaluator if own else 'built-in training'}"
+    yield f"evaluator: {_evaluator_text(settings)}"
     yield "data: " + ("none, the evaluator has its own" if data is None else data)
     yield f"space: {_size_text(space)}"
     if names := header.hyperparameters.all_decisions():
         yield f"hyperparameters: {', '.join(names)}"
+    if settings.estimators:
+        yield f"estimators: {', '.join(settings.estimators)}"
     yield f"objectives: {', '.join(map(_direction_text, objectives.metrics))}"
     if objectives.constraints:
         yield "limits: " + ", ".join(
             f"{limit} ({'met before training' if limit.metric in estimated else 'measured'})"
             for limit in objectives.constraints
         )
+
+
+def _evaluator_text(settings: Settings) -> str:
+    if settings.evaluator != TRAINING:
+        return settings.evaluator
+    loss = [f"loss {settings.loss}"] if settings.loss != CROSS_ENTROPY else []
+    return ", ".join(["built-in training", *loss, *(f"metric {text}" for text in settings.metric)])
 
 
 def _direction_text(metric: Metric) -> str:

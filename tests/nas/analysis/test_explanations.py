@@ -239,6 +239,13 @@ def test_trust_in_an_error_is_that_in_the_share_of_right_answers_turned_round():
     assert shares[0] == pytest.approx(shares[1], abs=0.05)  # drawn anew
 
 
+def test_equal_scores_have_no_noise_and_what_differs_is_different():
+    long = np.array([3 * [0.82], 3 * [0.7]])
+    found = trust.assess([Picked(0, 0.82, 20), Picked(1, 0.7, 10)], long, long, (1, 2), 2, BOTH)
+    assert found.noise == (0, 0)
+    assert (found.members[0].long.half, found.pairs[0].p) == (0, 0)
+
+
 def test_what_a_seed_does_to_all_is_no_noise_between_them():
     seeds = np.array([0.0, 0.1, 0.2, 0.05])
     rng = np.random.default_rng(1)
