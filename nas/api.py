@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nas.core.trial import Trial
 from nas.engine.observers import Observer
-from nas.engine.problem import LISTS, OBJECTS
+from nas.engine.own_code import LISTS, OBJECTS
 from nas.engine.session import Session
 from nas.runs import options
 from nas.runs import run as runs

@@ -10,33 +10,19 @@ from typing import TYPE_CHECKING, Any
 from nas.core.joint_space import JointSpace
 from nas.core.metrics import METRICS, Metric, parse_metric
 from nas.core.objectives import Objectives
-from nas.engine import latency
+from nas.engine import latency, own_code
 from nas.estimators import Estimator
 from nas.estimators.cost import ExactCost
 from nas.estimators.remembered import Remembered
 from nas.evaluators import Evaluator, Tunable, factories
 from nas.evaluators.by_value import pack_objects
 from nas.evaluators.timed import LATENCY
-from nas.runs.references import describe, named
 from nas.runs.settings import Settings
-from nas.runs.space_files import digest
-from search_spaces import SearchSpace, SpaceReference, Struct, Task
-from search_spaces.user_files import is_code, load_file_object, split
+from search_spaces import SearchSpace, Struct, Task
 
 if TYPE_CHECKING:
     from nas.estimators.latency.estimator import EstimatedLatency
     from trainers import Classification, Dataset
-
-SENT = ("space", "evaluator", "loss", "metric")  # to other processes, by value
-OBJECTS = (
-    *SENT,
-    "data",
-    "estimators",
-    "strategy",
-    "schedule",
-    "executor",
-)  # that a program may pass
-LISTS = ("estimators", "metric")  # of them, those with any number of objects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +85,9 @@ class Problem:
         """
         from nas.evaluators import training
 
-        _check_kinds(objects)
-        settings = _absolute(settings)
-        code = _code(settings, objects)
+        own_code.check_kinds(objects)
+        settings = own_code.with_absolute_paths(settings)
+        code = own_code.digests_of(settings, objects)
         space = objects.get("space") or settings.load_space(code.get("space"))
         evaluator = factories.load_evaluator(settings, objects, code)
         learned = factories.load_learned(settings, objects, code)
@@ -111,7 +97,7 @@ class Problem:
         device = where.type if any_of_its_kind else str(where)
         settings = replace(settings, device=where.type)
         task = factories.task_of(data, evaluator) if space.build or space.count else None
-        own = tuple(map(Remembered, _estimators(settings, objects, code)))
+        own = tuple(map(Remembered, own_code.load_estimators(settings, objects, code)))
         estimated_latency = latency.estimator(
             settings, evaluator, own, space, task, device=where, folder=folder, notify=notify
         )
@@ -166,7 +152,7 @@ class Problem:
     @property
     def sent(self) -> dict[str, Any]:
         """The objects that other processes are sent by value."""
-        found = {name: self.objects[name] for name in SENT if name in self.objects}
+        found = {name: self.objects[name] for name in own_code.SENT if name in self.objects}
         if "data" in self.objects and self.data is not None:
             found["data"] = self.data.to("cpu")
         return found
@@ -183,72 +169,6 @@ class Problem:
         objects = {name: value for name, value in self.sent.items() if name != "data"}
         if objects:
             pack_objects(objects, whole_project=whole_project)
-
-
-def _check_kinds(objects: Mapping[str, Any]) -> None:
-    """Refuse objects that cannot be what they stand for."""
-    space = objects.get("space")
-    if space is not None and not isinstance(space, SearchSpace):
-        raise ValueError(f"space: want a name or a SearchSpace, got {type(space).__name__}")
-    for name in ("strategy", "schedule", "loss"):
-        if (given := objects.get(name)) is not None and not callable(given):
-            wanted = "a function" if name == "loss" else "a class or a function that makes one"
-            raise ValueError(f"{name}: want a name or {wanted}, got {type(given).__name__}")
-    executor = objects.get("executor")
-    if executor is not None and not isinstance(executor, type):
-        raise ValueError(f"executor: want a name or a class, got {type(executor).__name__}")
-
-
-def _absolute(settings: Settings) -> Settings:
-    """The settings with absolute paths."""
-
-    def absolute(text: str) -> str:
-        if not is_code(text):
-            return text
-        place, name = split(text, "object")
-        return f"{Path(place).absolute()}:{name}" if place.endswith(".py") else text
-
-    path = Path(settings.data)
-    return replace(
-        settings,
-        space=str(SpaceReference.parse(settings.space).absolute()),
-        data=str(path.absolute()) if path.exists() else settings.data,
-        evaluator=absolute(settings.evaluator),
-        estimators=tuple(map(absolute, settings.estimators)),
-        loss=absolute(settings.loss),
-        metric=tuple(map(absolute, settings.metric)),
-        strategy=absolute(settings.strategy),
-        schedule=absolute(settings.schedule),
-    )
-
-
-def _code(settings: Settings, objects: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 of the code of a user's own, by setting."""
-    found: dict[str, str] = {}
-
-    def add(name: str, text: str, given: object) -> None:
-        kind = name.partition(".")[0]
-        if given is None and not is_code(text):
-            return
-        reference = named(text, kind) if given is None else describe(given, kind)
-        if reference.sha256 is not None:
-            found[name] = reference.sha256
-        if reference.definition is not None:
-            found[f"{name}.definition"] = reference.definition
-
-    file = SpaceReference.parse(settings.space).file
-    if objects.get("space") is None and file is not None:
-        found["space"] = digest(file)
-    else:
-        add("space", settings.space, objects.get("space"))
-    for name in ("evaluator", "strategy", "schedule", "loss"):
-        add(name, getattr(settings, name), objects.get(name))
-    for name in LISTS:
-        texts = getattr(settings, name)
-        given = objects.get(name) or [None] * len(texts)
-        for number, (text, one) in enumerate(zip(texts, given, strict=True)):
-            add(f"{name}.{number}", text, None if isinstance(one, str) else one)
-    return found
 
 
 def _tree(settings: Settings, evaluator: Evaluator | None) -> Struct:
@@ -278,24 +198,6 @@ def _joint(
 
 def _costs(joint: JointSpace) -> tuple[Estimator, ...]:
     return (ExactCost(joint),) if joint.has_costs else ()
-
-
-def _estimators(
-    settings: Settings, objects: Mapping[str, Any], digests: Mapping[str, str]
-) -> Iterable[Estimator]:
-    given = objects.get("estimators") or settings.estimators
-    for number, (text, one) in enumerate(zip(settings.estimators, given, strict=True)):
-        found: Any = one
-        if isinstance(one, str):
-            found = load_file_object(text, "estimator", digests.get(f"estimators.{number}"))
-        if isinstance(found, type):
-            found = found()
-        if not isinstance(found, Estimator):
-            raise ValueError(
-                f"estimator {text}: want an object with metrics and estimate, got "
-                f"{type(found).__name__}"
-            )
-        yield found
 
 
 def _with_objectives(
