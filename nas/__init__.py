@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from nas.core.failure import Failure as Failure
     from nas.core.metrics import Metric as Metric
     from nas.core.trial import Trial as Trial
+    from nas.engine.observers import Observer as Observer
     from nas.engine.session import SearchFailed as SearchFailed
+    from nas.estimators import Estimator as Estimator
+    from nas.evaluators import Evaluator as Evaluator
     from nas.evaluators.function import evaluator as evaluator
     from nas.evaluators.job import Job as Job
     from nas.schedules import SCHEDULES as SCHEDULES
@@ -37,9 +40,12 @@ MODULE_OF = {
     "Budget": "core.budgets.budget",
     "BudgetSpent": "core.failure",
     "Bundle": "bundles.bundle",
+    "Estimator": "estimators",
+    "Evaluator": "evaluators",
     "Failure": "core.failure",
     "Job": "evaluators.job",
     "Metric": "core.metrics",
+    "Observer": "engine.observers",
     "Run": "api",
     "SCHEDULES": "schedules",
     "STRATEGIES": "strategies",
