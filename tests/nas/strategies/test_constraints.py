@@ -16,7 +16,7 @@ from nas.core.trial import Trial
 from nas.strategies import make
 from nas.strategies.annealing import energy
 from nas.testing.searches import TASK, run_search
-from search_spaces import get
+from search_spaces import Integer, SearchSpace, Struct, get
 
 SPACE = get("nasbench201")
 LATENCY = Constraint.parse("latency_ms<=1.5")
@@ -142,6 +142,20 @@ def test_the_predictor_recommends_only_what_is_feasible():
     assert strategy_after("predictor", scores).recommend().scores["latency_ms"] <= LATENCY.bound
     with pytest.raises(ValueError, match="within the constraints, got none"):
         strategy_after("predictor", [(0.9, 9.0)] * 3).recommend()
+
+
+def test_a_metric_called_parameters_is_modelled_where_no_networks_are_known():
+    space = JointSpace(SearchSpace(name="none", tree=Struct(a=Integer(1, 40))), None)
+    candidates = Candidates(space)
+    objectives = Objectives.parse(("accuracy", "parameters"))
+    made = make("predictor:initial=4", candidates, objectives)
+    for number in range(12):
+        proposal = made.ask(Random(number))
+        candidates.ledger.add(proposal)
+        size = proposal.architecture["a"]
+        scores = {"accuracy": size / 50, "parameters": size * 10}
+        made.tell(Trial(number=number, proposal=proposal, recipe={}, scores=scores))
+    assert len(candidates.ledger.configurations) == 12
 
 
 def test_optuna_is_told_values_and_constraints():
