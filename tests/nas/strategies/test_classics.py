@@ -39,7 +39,7 @@ def space_of(**fields):
     return SearchSpace(name="some", tree=Struct(**fields), build=SPACE.build, count=lambda *_: cost)
 
 
-def ask_and_tell(name, space, trials, score, seed=0, limits=None):
+def ask_and_tell(name, space, trials, score, seed=0, limits=()):
     """Trials of a search on `score`, without a journal."""
     candidates = Candidates(JointSpace(space, TASK, limits))
     strategy = make(name, candidates, Objectives.parse(("accuracy",)))

@@ -45,7 +45,7 @@ def test_everything_within_the_limits_is_found_before_the_end(tmp_path):
     functions = {SPACE.canonical(a) for a in SPACE if SPACE.cost(a, TASK).parameters <= 80_000}
     assert len(functions) == 48
     with pytest.raises(Exhausted):
-        search("random", tmp_path / "j", trials=len(functions) + 1, limits=limits)
+        search("random", tmp_path / "j", trials=len(functions) + 1, constraints=limits)
     assert len(list(Journal(tmp_path / "j"))) == len(functions)
 
 
