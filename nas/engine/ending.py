@@ -11,7 +11,7 @@ from nas.core.candidates import Exhausted
 from nas.core.numbers import counted
 from nas.runs.control.ending import write_ending
 
-_SAID: tuple[Reason, ...] = ("time", "epochs", "until", "patience", "exhausted")
+_SAID: tuple[Reason, ...] = ("time", "epochs", "until", "patience", "exhausted", "stopped")
 
 
 @contextmanager

@@ -10,15 +10,14 @@ from random import Random
 from typing import Any
 
 from nas import executors, schedules
-from nas.core.budgets.budget import MOST_TRIALS, Budget, time_text
-from nas.core.budgets.forecast import Forecast
+from nas.core.budgets.budget import MOST_TRIALS, Budget
 from nas.core.budgets.spending import Reason, Spending
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
 from nas.core.fronts.front import TrialFront
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
-from nas.engine import latency
+from nas.engine import account, latency
 from nas.engine.checkpoints import prune
 from nas.engine.ending import ending_recorded
 from nas.engine.loop import run_trials
@@ -26,11 +25,11 @@ from nas.engine.observers import Observer, Observers
 from nas.engine.problem import Problem
 from nas.estimators import training_demand
 from nas.evaluators import Evaluator, factories, training
-from nas.executors import Autotunable, Executor, Timed
+from nas.executors import Autotunable, Executor
 from nas.executors.autotune import autotune_workers
 from nas.plugins import packages_of
 from nas.runs.control.ending import forget_ending
-from nas.runs.control.stop import forget_stop, stop_requested
+from nas.runs.control.stop import forget_stop
 from nas.runs.header import (
     Header,
     environment,
@@ -150,23 +149,12 @@ class Session:
             yield from self._run(budget)
 
     def check(self, budget: Budget) -> None:
-        """Refuse a budget whose goal is of unknown metrics.
-
-        Raises:
-            ValueError: a metric is not known; lists those that are.
-        """
-        known = [metric.name for metric in self.problem.metrics]
-        for bound in budget.until:
-            if bound.metric not in known:
-                raise ValueError(f"until: want some of {', '.join(known)}, got {bound}")
+        """Refuse a budget whose goal is of unknown metrics, with a ValueError that lists those known."""
+        account.check(budget, self.problem)
 
     def spent(self, budget: Budget) -> tuple[Reason, str] | None:
         """The reason for which the recorded trials have spent a budget; None if they have not."""
-        spending = self._spending(budget, self.trials)
-        for trial in self.trials:
-            spending.observe(trial)
-        spending.reached()
-        return spending.ending
+        return account.spent(self._account(budget, self.trials), self.trials)
 
     def _read_trials(self) -> None:
         """Read the recorded trials, and refuse those that are not of this search."""
@@ -184,7 +172,7 @@ class Session:
         if run.journal.size != self._read:  # another process has written before the lock was held
             self._read_trials()
             run = Run(self.path, self.space, trials=self.trials)
-        spending = self._spending(budget, run.trials)
+        spending = self._account(budget, run.trials)
         checkpoints = self.path / "checkpoints"
         checkpoints.mkdir(exist_ok=True)
         for torn in checkpoints.glob(".*.tmp"):  # a kill left it
@@ -201,7 +189,7 @@ class Session:
         self._observers.started(run)
         try:
             with ending_recorded(self.path, spending, self._notify):
-                self._keep_to(executor, spending)
+                account.keep_to(spending, executor, self._notify)
                 if self.limits.auto:
                     assert isinstance(executor, Autotunable)
                     self._autotune(executor)
@@ -255,33 +243,8 @@ class Session:
         if trial.cut:
             self._notify(f"trial {trial.number} was {trial.measured['cut']}")
 
-    def _spending(self, budget: Budget, recorded: Sequence[Trial]) -> Spending:
-        """The account of the search, before any trial is observed."""
-        joint, path = self.problem.joint, self.path
-
-        def macs(configuration: Configuration) -> float | None:
-            return joint.cost(configuration).macs if joint.has_costs else None
-
-        return Spending(
-            budget,
-            self.problem.objectives,
-            self.header.hypervolume_reference,
-            Forecast(self._epochs, macs),
-            recorded,
-            stop_requested=lambda: stop_requested(path),
-        )
-
-    def _keep_to(self, executor: Executor, spending: Spending) -> None:
-        """Let the executor keep to the time of the budget, and to a request to stop."""
-        seconds = spending.budget.seconds
-        if isinstance(executor, Timed):
-            executor.keep_to(spending.deadline)
-        elif seconds is not None:
-            raise ValueError(f"budget: executor {self.executor} cannot keep to a time")
-        if seconds is not None:
-            self._notify(
-                f"the search ends after {time_text(seconds)}: another run may end after other trials"
-            )
+    def _account(self, budget: Budget, recorded: Sequence[Trial]) -> Spending:
+        return account.open_account(budget, self.problem, self.header, self.path, recorded)
 
     def _executor(self, checkpoints: Path) -> Executor:
         """Make the executor, with the free memory of a shared GPU as its total by default."""

@@ -82,7 +82,6 @@ class OnRay:
                 trial = self._trial(reference, *self._running.pop(reference))
         self._busy += trial.seconds
         self._since = self._since or monotonic()
-        self._hand_out()
         return trial
 
     def utilization(self) -> Utilization:

@@ -1,0 +1,88 @@
+"""The budget of a session: its account, its checks, and the executor that keeps to its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nas.core.budgets.budget import Budget, time_text
+from nas.core.budgets.forecast import Forecast
+from nas.core.budgets.spending import Reason, Spending
+from nas.core.configuration import Configuration
+from nas.core.trial import Trial
+from nas.engine.problem import Problem
+from nas.evaluators import factories
+from nas.executors import Executor, Timed
+from nas.runs.control.stop import stop_requested
+from nas.runs.header import Header
+
+
+def check(budget: Budget, problem: Problem) -> None:
+    """Refuse a budget whose goal is of unknown metrics.
+
+    Raises:
+        ValueError: a metric is not known; lists those that are.
+    """
+    known = [metric.name for metric in problem.metrics]
+    for bound in budget.until:
+        if bound.metric not in known:
+            raise ValueError(f"until: want some of {', '.join(known)}, got {bound}")
+
+
+def open_account(
+    budget: Budget, problem: Problem, header: Header, folder: Path, recorded: Sequence[Trial]
+) -> Spending:
+    """The account of a search, before any trial is observed; its time begins now.
+
+    Args:
+        budget: The budget.
+        problem: The objectives, and the space with its costs.
+        header: The header of the run.
+        folder: The folder of the run, where another program may ask the search to stop.
+        recorded: Trials of earlier sessions.
+    """
+    joint = problem.joint
+
+    def macs(configuration: Configuration) -> float | None:
+        return joint.cost(configuration).macs if joint.has_costs else None
+
+    return Spending(
+        budget,
+        problem.objectives,
+        header.hypervolume_reference,
+        Forecast(factories.epochs_of(problem.settings), macs),
+        recorded,
+        stop_requested=lambda: stop_requested(folder),
+    )
+
+
+def spent(account: Spending, trials: Sequence[Trial]) -> tuple[Reason, str] | None:
+    """The reason for which the trials have spent the budget of a new account; None if not."""
+    for trial in trials:
+        account.observe(trial)
+    account.reached()
+    return account.ending
+
+
+def keep_to(account: Spending, executor: Executor, notify: Callable[[str], None]) -> None:
+    """Let an executor keep to the time of the budget, and to a request to stop.
+
+    Args:
+        account: The account of the search.
+        executor: The executor.
+        notify: Called with a message for the user if there is a budget of time.
+
+    Raises:
+        ValueError: the executor cannot keep to a time.
+    """
+    seconds = account.budget.seconds
+    if isinstance(executor, Timed):
+        executor.keep_to(account.deadline)
+    elif seconds is not None:
+        name = type(executor).__name__
+        raise ValueError(f"budget: executor {name} cannot keep to a time: it has no keep_to")
+    if seconds is not None:
+        notify(
+            f"the search ends after {time_text(seconds)}: the same search may end after other trials "
+            f"another time"
+        )
