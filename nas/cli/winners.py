@@ -111,7 +111,7 @@ def retrain(
     """Train a network longer from scratch, or fine-tune it on other data; report test accuracy once.
 
     A network that an evaluator of your own trained cannot be trained from scratch here: export it, and
-    fine-tune it by the built-in recipe with --data.
+    use --data to fine-tune it by the built-in recipe.
     """
     if epochs < 1:
         raise ValueError(f"--epochs: want at least 1, got {epochs}")

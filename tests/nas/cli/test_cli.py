@@ -211,7 +211,7 @@ def test_export_and_retrain(nas, run, source_alone):
     assert "exists already" in err
     status, _, err = nas("export", run, "--to", "w", "--max-params", "3")
     assert status == 2
-    assert "no completed trial with at most 3 parameters" in err
+    assert "no completed trial with parameters<=100000 and at most 3 parameters" in err
 
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
