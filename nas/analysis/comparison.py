@@ -85,7 +85,8 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
     """Compare runs after as many trials as the shortest has.
 
     Raises:
-        ValueError: there are fewer than two runs, their data differ, or one has no completed trial.
+        ValueError: there are fewer than two runs, their data differ, or one has no completed trial
+            within its limits.
     """
     if len(runs) < 2:
         raise ValueError(f"want at least two runs to compare, got {len(runs)}")
@@ -101,7 +102,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
                 f"{_words(run)} in {run.path}"
             )
         if not run.front:
-            raise ValueError(f"{run.path}: no completed trial to compare")
+            raise ValueError(f"{run.path}: no completed trial within its limits to compare")
     shortest = min(len(run.trials) for run in runs)
     marks = tuple(dict.fromkeys(max(1, round(share * shortest)) for share in MARKS))
     references = _references(runs)

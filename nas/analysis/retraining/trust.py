@@ -158,7 +158,9 @@ def trust(
             raise ValueError(f"--{name}: want {least} to {SETS}, got {value}")
     chosen = spread(run.front, networks)
     if not chosen:
-        raise ValueError(f"{run.path}: no completed trial among {len(run.trials)}")
+        raise ValueError(
+            f"{run.path}: no completed trial within its limits among {len(run.trials)}"
+        )
     lengths = _lengths(chosen, longer)
     (brief, long), failed = train_again(
         run,

@@ -211,15 +211,13 @@ def noisy(tmp_path_factory):
 
 def test_what_is_trained_again_needs_the_users_evaluator(noisy, capfd):
     own = noisy.settings.evaluator
-    for arguments in (["trust", noisy.path], ["explain", noisy.path, "--ablate"]):
-        with pytest.raises(SystemExit) as end:
-            main([str(a) for a in arguments])
-        err = capfd.readouterr().err
-        assert (end.value.code, err.count("\n")) == (2, 1)
-        assert err == (
-            f"nas: {noisy.path}: its evaluator is your own, which is run only if it is named: add "
-            f"--evaluator {own}\n"
-        )
+    with pytest.raises(SystemExit) as end:
+        main(["trust", str(noisy.path)])
+    assert end.value.code == 2
+    assert capfd.readouterr().err == (
+        f"nas: {noisy.path}: its evaluator is your own, which is run only if it is named: add "
+        f"--evaluator {own}\n"
+    )
 
 
 def test_trust_and_ablation_run_the_users_evaluator(nas, noisy):
@@ -237,4 +235,24 @@ def test_trust_and_ablation_run_the_users_evaluator(nas, noisy):
     gains = {(o["path"], o["instead"]): o["gain"] for o in document["options"]}
     assert gains["norm", "none"] < -0.05 or gains["norm", "layer"] > 0.05
     assert all(set(option["costs"]) == {"parameters"} for option in document["options"])
-    assert "less error" in nas(*ablated)[0]
+
+
+def test_a_run_without_a_trial_within_its_limits_has_no_front_and_says_so(nas, tmp_path, capfd):
+    run = toolkit.search(
+        evaluator=alone,
+        strategy="random",
+        limits="error<=0.000001",
+        trials=10,
+        out=tmp_path / "run",
+    )
+    out, _ = nas("show", run.path)
+    assert "never on the front: 10 trials not error<=1e-06" in out
+    assert "front (" not in out
+    assert json.loads(nas("show", run.path, "--json")[0])["violating"] == 10
+    assert json.loads(nas("explain", run.path, "--json")[0])["trials"] == 10
+    for arguments in (["trust", run.path], ["compare", run.path, run.path]):
+        with pytest.raises(SystemExit) as end:
+            main([str(a) for a in arguments])
+        err = capfd.readouterr().err
+        assert (end.value.code, err.count("\n")) == (2, 1)
+        assert "no completed trial within its limits" in err
