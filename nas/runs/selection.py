@@ -10,7 +10,6 @@ from nas.core.fronts.front import front_of
 from nas.core.joint_space import check_configuration
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
-from search_spaces.sampling import COSTS
 
 if TYPE_CHECKING:
     from nas.runs.run import Run
@@ -69,8 +68,8 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
         among: The completed trials of the run to select from.
 
     Raises:
-        ValueError: none of `among` is within the constraints, the space of the run is missing, a trial is not of this
-            space, or the first of `among` is over the limits; names its line.
+        ValueError: none of `among` is within the constraints, the space of the run is missing, or a
+            trial is not of this space; names its line.
     """
     from nas.strategies.predictor import Predictor  # late: it imports the models of scores
 
@@ -78,8 +77,6 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
     for trial in run.trials:  # a run may be untrusted
         where = f"{run.journal.path}, line {trial.number + 1}"
         check_configuration(trial.configuration, run.space, tree, where)
-    if among and run.header.task is not None:
-        _check_limits(run, among[0])  # one shows whether limits and data are those of the search
     candidates = Candidates(run.header.joint_space(run.space))
     model = Predictor(candidates, run.objectives)
     longest = max((trial.epochs for trial in among), default=0)
@@ -87,17 +84,6 @@ def recommend(run: Run, among: Sequence[Trial]) -> Trial:
         if trial.epochs == longest or not trial.completed:
             model.tell(trial)
     return model.recommend([t.number for t in among if t.epochs == longest])
-
-
-def _check_limits(run: Run, trial: Trial) -> None:
-    cost = run.space.cost(trial.architecture, run.task)
-    limits = (c for c in run.settings.constraints if c.metric in COSTS)
-    if any(limit.violation(getattr(cost, limit.metric)) for limit in limits):
-        raise ValueError(
-            f"{run.journal.path}, line {trial.number + 1}: want a network within the limits of the "
-            f"search, got {cost.parameters:,} parameters and {cost.macs:,} MACs for input "
-            f"{run.task.input_shape} and {run.task.classes} classes"
-        )
 
 
 def _knee(front: list[Trial], objectives: Objectives) -> Trial:
