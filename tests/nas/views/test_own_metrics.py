@@ -5,9 +5,12 @@ import io
 import json
 
 import pytest
+from rich.console import Console
 
 import nas as toolkit
 from nas.cli.main import main
+from nas.core.budgets.budget import Budget
+from nas.views.terminal.live import live_view
 from tests.nas.own import alone, three
 
 
@@ -139,6 +142,21 @@ def test_show_a_trial_tells_its_metrics_limits_and_gain(nas, run):
             )
             better = after > before if first.direction == "maximize" else after < before
             assert (document["gain"] > 0) == better
+
+
+def test_the_live_table_is_of_the_objectives_and_counts_what_is_over_a_limit(runs):
+    run, page = runs["three"], io.StringIO()
+    console = Console(file=page, force_terminal=True, width=100)
+    view = live_view(Budget(trials=len(run.trials)), console, workers=lambda: 1)
+    view.started(toolkit.Run(run.path, run.space, trials=[]))
+    for trial in run.trials:
+        view.observed(trial)
+    view.ended(run)
+    told = page.getvalue()
+    assert all(title in told for title in ("f1", "delay, ms", "parameters"))
+    assert f"front: {len(run.front)}" in told
+    assert f"failed: 0; over a limit: {len(over(run))}" in told
+    assert "40/40" in told
 
 
 def test_csv_has_the_metrics_of_the_run(nas, run):
