@@ -16,10 +16,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nas import executors
+from nas.core.budgets.deadline import Deadline, TimeUp
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.evaluators.blueprint import Blueprint
-from nas.executors import Executor
+from nas.executors import Executor, Timed
 from nas.runs.resource_limits import ResourceLimits
 from nas.testing.clauses import completes, in_one_line, name_of, require
 from nas.testing.faulty import blueprint, processes_left, proposal, score, wait_until
@@ -191,6 +192,7 @@ def clauses(subject: Subject) -> list[Callable[[Subject], None]]:
         ]
         if not subject.quick:
             found += [_dying_workers_are_replaced, _no_process_outlives_a_killed_search]
+            found += [_the_end_of_the_time_is_kept]
     if capabilities.memory_caps and sys.platform == "linux":
         found.append(_memory_limits_are_kept)
     if capabilities.workers:
@@ -323,6 +325,40 @@ def _time_limits_are_kept(subject: Subject) -> None:
         )
         tries = (folder / "tried-0.txt").read_text().count("\n")
         subject.require(tries == 1, f"evaluates a trial that exceeded its time {tries} times")
+
+
+def _the_end_of_the_time_is_kept(subject: Subject) -> None:
+    """A trial that hangs at a deadline fails, and one that waits is not begun."""
+    folder = subject.new_folder()
+    began: list[float] = []
+
+    def clock() -> float:  # it begins with the trial that hangs
+        if not began and not (folder / "tried-1.txt").exists():
+            return 0.0
+        began[:] = began or [time.monotonic()]
+        return time.monotonic() - began[0]
+
+    with closing(subject.make(blueprint(folder))) as executor:
+        if not isinstance(executor, Timed):
+            return
+        executor.keep_to(Deadline(at=TIMEOUT, clock=clock))
+        for number, fault in enumerate(("nothing", "hangs_in_python", "nothing")):
+            executor.submit(number, proposal(fault))
+        subject.require_scores(executor.wait(), " before a deadline")
+        hung = executor.wait()
+        subject.require_failure(hung, "timeout", after="hangs at the end of the time")
+        subject.require(
+            hung.cut, "does not record in `measured` that the end of the time cut a trial"
+        )
+        try:
+            late: object = executor.wait().number
+        except TimeUp:
+            late = None
+        subject.require(late is None, f"begins trial {late} after the end of the time: want TimeUp")
+    subject.require(
+        not (folder / "tried-2.txt").exists(), "begins a trial after the end of the time"
+    )
+    subject.require_no_process(folder)
 
 
 def _memory_limits_are_kept(subject: Subject) -> None:

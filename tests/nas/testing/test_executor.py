@@ -235,6 +235,17 @@ class Orphaning(There):
             file.write(f"{process.pid}\n")
 
 
+class Uncut(There):
+    """Does not say of a trial that the end of the time stopped it."""
+
+    def keep_to(self, deadline):
+        self.inner.keep_to(deadline)
+
+    def wait(self):
+        trial = super().wait()
+        return replace(trial, measured={k: v for k, v in trial.measured.items() if k != "cut"})
+
+
 BROKEN = [
     (Repeating, contract.results_are_the_evaluators, "returns trial 0 twice"),
     (
@@ -279,6 +290,11 @@ BROKEN = [
         "does not raise the ValueError .*RuntimeEr",
     ),
     (Impatient, contract._dying_workers_are_replaced, "does not replace workers that die"),
+    (
+        Uncut,
+        contract._the_end_of_the_time_is_kept,
+        "does not record .* the end of the time cut a tr",
+    ),
     (Orphaning, contract._no_process_outlives_a_killed_search, "leaves processes behind"),
 ]
 
