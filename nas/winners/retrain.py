@@ -139,8 +139,8 @@ def _refuse_own(bundle: Bundle, settings: Mapping[str, Any]) -> None:
     name = settings.get("evaluator", TRAINING)
     if name != TRAINING:
         raise ValueError(
-            f"{bundle.path}: {name} of your own trained its networks, so only it can train one "
-            f"again; nas retrain BUNDLE --data DATA fine-tunes an exported one"
+            f"{bundle.path}: an evaluator of your own, {name}, trained its networks, and only it can "
+            f"train one again; nas retrain BUNDLE --data DATA fine-tunes an exported one"
         )
     if settings["data"].startswith(f"{PASSED}:"):
         raise ValueError(

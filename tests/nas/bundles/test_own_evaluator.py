@@ -93,7 +93,7 @@ def test_only_the_evaluator_itself_can_train_again(run, exported, capfd):
     for source in (run.path, exported):
         assert status("retrain", source) == 2
         said = capfd.readouterr().err
-        assert "of your own trained its networks, so only it can train one again" in said
+        assert "trained its networks, and only it can train one again" in said
         assert said.count("\n") == 1
 
 

@@ -130,18 +130,24 @@ def look_at_time_series(visitor, address="#timeseries"):
 
 def look_at_own_metrics(visitor):
     """The metrics of the user's evaluator in curves, columns and pictures."""
-    with visitor.page("#timeseries", "own-timeseries") as page:
+    with visitor.page("?tagFilter=f1#timeseries", "own-timeseries") as page:
         page.locator("scalar-card [title='search/best_f1']").wait_for()
         page.locator("scalar-card [title='trial/f1']").first.wait_for()
     with visitor.page("#hparams", "own-hparams", height=SHOWN) as page:
         row_of(page).wait_for(state="visible")
         for name in ("recipe.lr", "f1", "parameters", "delay"):
             sees(page, name, exact=True)
-    with visitor.page("#images&regexInput=search_front", "own-images") as page:
+    with visitor.page("#images&regexInput=search", "own-images") as page:
+        page.locator("tf-image-loader img").first.wait_for(state="visible")
+        page.wait_for_timeout(3000)  # for the other sections that TensorBoard opens
         for pair in ("f1_and_parameters", "f1_and_delay", "parameters_and_delay"):
-            sees(page, f"search_front_{pair}", exact=True)
+            header = sees(page, f"search_front_{pair}", exact=True)
+            last = page.get_by_text(f"tag: search_front_{pair}/after_00012_trials").first
+            if not last.is_visible():  # TensorBoard opens the first sections by itself
+                header.click()
+            last.wait_for(state="visible")
         shown = "image => image.complete && image.naturalWidth > 700"
-        picture = page.locator("tf-image-loader img").first
+        picture = page.locator("tf-image-loader img").last
         page.wait_for_function(shown, arg=picture.element_handle())
 
 
