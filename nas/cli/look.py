@@ -84,7 +84,10 @@ def plot(
     ],
     what: Annotated[
         str,
-        typer.Option(help="Picture to write to a file: front, progress, lineage or architecture."),
+        typer.Option(
+            help="Picture to write to a file: front, progress, lineage or architecture; of more than two "
+            "objectives, a front for each pair, such as front_f1_and_parameters."
+        ),
     ] = "front",
     theme: Annotated[str, typer.Option(help="Colours: light or dark.")] = "light",
     trial: Annotated[

@@ -179,6 +179,8 @@ class _Allowance:
 
     def allows(self, kind: str, trained: float) -> bool:
         """True if a picture that takes as long as the last of its kind is within the share."""
+        if self._share == inf:  # even if nothing was trained: a simulator takes no time
+            return True
         return self._spent + self._last[kind] <= self._share * trained
 
 
