@@ -31,6 +31,7 @@ STARTS = 3  # processes in a row that may die before their first trial
 _MEASURING = 300.0  # seconds for a worker to measure its throughput
 _LOOK = 1.0  # seconds after which silent workers are checked
 _GRACE = 1.0  # seconds after the end of a search's time, beside those of an epoch
+_FINISHING = 10.0  # seconds to save and to measure what was trained, after the last epoch
 _SLOWER = 1.5  # times the longest epoch so far that an epoch may take at that time
 
 
@@ -44,6 +45,9 @@ class _Assignment:
     deadline: float | None = None  # on the monotonic clock, once it runs
     epoch_began: float = 0.0  # on the monotonic clock
     longest_epoch: float = 0.0  # seconds, as it has reported
+    finish_by: float = (
+        0.0  # on the monotonic clock, once an epoch has ended after the search's time
+    )
 
 
 @dataclass
@@ -245,12 +249,14 @@ class Workers:
     def _allowance(self, job: _Assignment) -> float:
         """Seconds until a trial is ended for the budget: those until its deadline and an epoch more.
 
-        An epoch is the longest that the trial has reported, or else as forecast.
+        An epoch is the longest that the trial has reported, or else as forecast. A trial whose epoch has
+        ended after the deadline has more, for what it does with the network.
         """
         if self._budget is None:
             return inf
         epoch = job.longest_epoch or self._budget.epoch_seconds_of(job.proposal)
-        return self._budget.at - self._budget.clock() + _SLOWER * epoch + _GRACE
+        allowed = self._budget.at - self._budget.clock() + _SLOWER * epoch + _GRACE
+        return max(allowed, job.finish_by - monotonic())
 
     def _hear(self, slot: _Slot) -> None:
         try:
@@ -267,6 +273,8 @@ class Workers:
                 now = monotonic()
                 longest = max(slot.job.longest_epoch, now - slot.job.epoch_began)
                 slot.job.longest_epoch, slot.job.epoch_began = longest, now
+                if not slot.job.finish_by and self._budget is not None and self._budget.passed:
+                    slot.job.finish_by = now + _FINISHING
             return
         if "demand" in message:
             assert slot.job is not None
