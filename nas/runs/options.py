@@ -63,8 +63,9 @@ class Request:
         help="Budget of the search: trials, a time or epochs of training, such as 200, 10m, 2h30m "
         "or 100epochs, or several, such as 200,10m: it ends with the first that is spent. "
         "Sessions of one run count together. A trial that would not end in time is not begun; "
-        "what runs at the end is stopped after its epoch, and recorded so. An end by time is not "
-        "repeatable.",
+        "what runs at the end is stopped after its epoch, and recorded so. A function of your own "
+        "that reports no epochs is ended with its worker process, but only where it has one: with "
+        "--executor workers or several workers. An end by time is not repeatable.",
     )
     until: tuple[str, ...] = setting(
         option.LIMITS,
