@@ -40,7 +40,12 @@ class Choice(Node):
         for option in options:
             if isinstance(option, float) and not math.isfinite(option):
                 raise ValueError(f"Choice: want finite options, got {option}")
+        plain = [option for option in options if not isinstance(option, Node)]
+        # Pairs of plain options overlap if they are equal: looked for only where two are.
+        distinct = len(set(plain)) == len(plain)
         for a, b in itertools.combinations(options, 2):
+            if distinct and not isinstance(a, Node) and not isinstance(b, Node):
+                continue
             if _overlap(a, b):
                 raise ValueError(
                     f"Choice: want options that cannot be mistaken for each other, got "

@@ -305,7 +305,7 @@ class Stream(IterableDataset):
         ({"train": tensors(X, Y), "other": tensors(X, Y)}, "want torch data sets"),
         ({"test": tensors(X, Y)}, "want torch data sets"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_torch_data_sets_that_cannot_be_read_are_one_line(data, message):
     with pytest.raises(ValueError, match=f"^data: {message}") as caught:
