@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,9 +152,17 @@ def _example(bundle: Bundle, files: Sequence[str]) -> str:
     )
 
 
+def _recipe(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """The settings of the training; a schedule or a limit of time may have ended it early."""
+    trained = (metrics["validation"] or {}).get("epochs")
+    for key, value in metrics["recipe"].items():
+        is_part = key == "epochs" and trained is not None and trained < value
+        yield f"{trained} of {value} epochs" if is_part else f"{key} {value}"
+
+
 def _limits(metrics: Mapping[str, Any]) -> str:
     data, made = metrics["data"], metrics["made"]
-    recipe = ", ".join(f"{key} {value}" for key, value in metrics["recipe"].items())
+    recipe = ", ".join(_recipe(metrics))
     digest = "" if data is None else f" (SHA-256 {data['fingerprint'][:16]}...)"
     lines = [
         f"Trained on {_data_name(metrics)}{digest} only: an input of none of its classes is put in "

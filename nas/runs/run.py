@@ -13,7 +13,7 @@ from nas.runs.control.ending import Ending, read_ending
 from nas.runs.control.stop import request_stop
 from nas.runs.header import read_header
 from nas.runs.journal import Journal
-from nas.runs.settings import Settings
+from nas.runs.settings import TRAINING, Settings
 from nas.runs.space_files import open_space
 from search_spaces import SearchSpace, Task
 
@@ -188,13 +188,24 @@ class Run:
         """The file with the weights of a trial on the front.
 
         Raises:
-            ValueError: they were not kept.
+            ValueError: they were not kept, or there are none.
         """
         path = self.path / "checkpoints" / checkpoint_name(trial.number)
+        is_own = self.settings.evaluator != TRAINING
+        if is_own and trial.completed and trial.weights_sha256 is None:
+            raise ValueError(
+                f"{self.path}: trial {trial.number} has no weights: its evaluator did not take "
+                f"its network from job.network()"
+            )
         if trial.weights_sha256 is None or not path.exists():
             raise ValueError(
                 f"{self.path}: the weights of trial {trial.number} were not kept (only those of "
-                f"the front are: {', '.join(str(t.number) for t in self.front)}); "
-                f"nas retrain trains it again"
+                f"the front are: {', '.join(str(t.number) for t in self.front)})"
+                f"{self.advice_on_lost_weights}"
             )
         return path
+
+    @property
+    def advice_on_lost_weights(self) -> str:
+        """The end of an error; networks of a user's evaluator are not trained again here."""
+        return "; nas retrain trains it again" if self.settings.evaluator == TRAINING else ""

@@ -27,7 +27,7 @@ def bundle_of(run: Run, trial: Trial) -> Bundle:
         file = run.weights_path(trial)
         content = file.read_bytes()
         if sha256(content).hexdigest() != trial.weights_sha256:
-            raise ValueError(f"{file} is damaged: nas retrain trains it again")
+            raise ValueError(f"{file} is damaged{run.advice_on_lost_weights}")
         return content
 
     return Bundle(

@@ -134,7 +134,7 @@ def _children(run: Run, lineage: Lineage, trial: Trial) -> list[int]:
 def _recipe(trial: Trial) -> Iterator[str]:
     searched = fields_of(trial.hyperparameters)
     used = [
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        _setting(trial, name, value)
         for name, value in fields_of(trial.recipe).items()
         if value is not None
     ]
@@ -142,6 +142,13 @@ def _recipe(trial: Trial) -> Iterator[str]:
         yield from wrap("recipe: " + ", ".join(used), WIDTH, subsequent_indent="  ")
     if searched:
         yield from wrap(f"searched: {', '.join(searched)}", WIDTH, subsequent_indent="  ")
+
+
+def _setting(trial: Trial, name: str, value: object) -> str:
+    """A field of the recipe in words; of epochs, those that it was trained for."""
+    if name == "epochs" and trial.epochs < trial.recipe["epochs"]:
+        return f"{trial.epochs} of {value} epochs"
+    return f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
 
 
 def _curve(trial: Trial, *, plain: bool) -> Iterator[str]:

@@ -146,6 +146,23 @@ def test_a_search_without_data_is_exported_with_inputs_as_they_are(source_alone,
     assert "for the data of its evaluator" in (tmp_path / "winner" / "README.md").read_text()
 
 
+def test_weights_that_are_not_there_are_explained(run, tmp_path, capfd):
+    """Only the built-in training is advised to train again."""
+
+    @nas.evaluator(metrics={"error": "minimize"}, input_shape=(3,), classes=2)
+    def without_network(job):
+        return {"error": float(job.architecture.value is None)}
+
+    other = nas.search(space="mlp", evaluator=without_network, trials=1, out=tmp_path / "run")
+    assert status("export", other.path, "--to", tmp_path / "winner") == 2
+    said = capfd.readouterr().err
+    assert "has no weights: its evaluator did not take its network from job.network()" in said
+    off = next(trial for trial in run.trials if trial not in run.front)
+    with pytest.raises(ValueError, match="were not kept") as refused:
+        run.weights_path(off)
+    assert "retrain" not in f"{said}{refused.value}"
+
+
 def test_a_search_without_networks_says_that_there_is_nothing_to_export(tmp_path, capfd):
     @nas.evaluator(metrics={"error": "minimize"}, hyperparameters=Struct(x=Real(0, 1)))
     def alone(job):

@@ -24,6 +24,7 @@ from nas.executors import guarded
 from nas.runs.settings import Settings
 from nas.runs.upgrade import upgrade_trial
 from nas.views.terminal.run import epochs_of
+from nas.views.terminal.trial import trial_lines
 from search_spaces import Record, get
 from tests.nas.decided import decided
 
@@ -145,6 +146,9 @@ def test_a_paused_trial_of_the_front_is_taken_away_as_it_was_scored(tmp_path):
     paused = run.best()
     assert paused.stopped_early
     run.export(paused, tmp_path / "winner")
+    part = f"{paused.epochs} of {paused.recipe['epochs']} epochs"
+    assert part in (tmp_path / "winner" / "README.md").read_text()
+    assert part in " ".join(" ".join(trial_lines(run, paused, run.space)).split())
     net = nas.load_bundle(tmp_path / "winner")
     data = trainers.load("digits")
     with training.threads(1):
