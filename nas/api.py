@@ -18,6 +18,7 @@ from nas.runs.header import check_packages
 from nas.runs.option import Option
 from nas.runs.references import describe
 from search_spaces import SearchSpace
+from search_spaces.notation import did_you_mean
 from search_spaces.user_files import PASSED
 
 _LOG = logging.getLogger("nas")  # messages to the user of a search
@@ -281,6 +282,7 @@ def read_request(
         ValueError: a value is not allowed, a source of a warm start cannot be read, or the run to
             resume uses a package that is not installed.
     """
+    from nas.evaluators.factories import recipe_names
     from nas.winners.warm_start import architectures_of
 
     known = {keyword: given[keyword] for keyword in options.OPTIONS if keyword in given}
@@ -289,7 +291,14 @@ def read_request(
         check_packages(Path(known["out"]))
     name = "recipe"
     chosen = options.SETTINGS[name].parse(_recipe_fields(known.pop(name, None)), name)
-    chosen |= {field: value for field, value in given.items() if field not in options.OPTIONS}
+    others = {field: value for field, value in given.items() if field not in options.OPTIONS}
+    names = recipe_names()
+    for unknown in others.keys() - set(names):
+        raise ValueError(
+            f"want a keyword of nas.search or a field of the recipe, got {unknown!r}"
+            f"{did_you_mean(unknown, [*options.OPTIONS, *names])}"
+        )
+    chosen |= others
     if known.get("warm_start") is not None:
         sources = options.SETTINGS["warm_start"].parse(known["warm_start"], "warm_start")
         known["warm_start"] = architectures_of(sources)

@@ -23,7 +23,9 @@ def folder(tmp_path_factory):
         ["reuse_winner.py", "runs/script-winner"],
         ["own_space.py", "--trials", "3"],
         ["own_pipeline.py", "--trials", "3"],
-        ["own_lightning.py", "--trials", "1", "--epochs", "1"],
+        pytest.param(
+            ["own_lightning.py", "--trials", "1", "--epochs", "1"], marks=pytest.mark.long
+        ),
         ["compare_strategies.py", *COMPARED, "--space", "mlp:max_layers=1"],
     ],
     ids=lambda arguments: arguments[0],

@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any, Literal
 
 from nas.core import schema
+from search_spaces.notation import did_you_mean
 
 Direction = Literal["maximize", "minimize"]
 
@@ -205,9 +206,10 @@ def parse_metric(text: str, known: Mapping[str, Metric] = METRICS) -> Metric:
     if not colon and name in known:
         return known[name]
     if not colon:
+        near = did_you_mean(name, known)
         raise ValueError(
-            f"want some of {', '.join(known)}, or another metric with its direction, such as "
-            f"{name or 'f1'}:max; got {name!r}"
+            f"want some of {', '.join(known)}, or a metric of your own with its direction, such as "
+            f"f1:max; got {name!r}{near}"
         )
     metric = Metric(name, parse_direction(direction, name))
     if name not in known:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nas.estimators.latency.estimator import EstimatedLatency
 
 ESTIMATED = METRICS["estimated_latency_ms"]
+NAMES = (LATENCY.name, ESTIMATED.name)
 FILE = "latency.json"  # of the folder of a run
 REFERENCE_FILE = "latency_reference.json"
 _SPEED = schema.record({"seconds": schema.number(1e-9, 1e6)})

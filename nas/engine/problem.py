@@ -19,6 +19,7 @@ from nas.evaluators.by_value import pack_objects
 from nas.evaluators.timed import LATENCY
 from nas.runs.settings import Settings
 from search_spaces import SearchSpace, Struct, Task
+from search_spaces.notation import did_you_mean
 
 if TYPE_CHECKING:
     from nas.estimators.latency.estimator import EstimatedLatency
@@ -90,6 +91,11 @@ class Problem:
         code = own_code.digests_of(settings, objects)
         space = objects.get("space") or settings.load_space(code.get("space"))
         evaluator = factories.load_evaluator(settings, objects, code)
+        if evaluator is None and space.build is None:
+            raise ValueError(
+                f"space {space.name}: its architectures have no networks, which the built-in "
+                f"training needs: want a space with build, or an evaluator of your own"
+            )
         learned = factories.load_learned(settings, objects, code)
         data = factories.load_data(settings, settings.device, objects)
         where = training.resolve(settings.device) if data is None else data.device
@@ -113,7 +119,11 @@ class Problem:
         known = _each_once((*evaluated, *after), estimated)
         objectives = Objectives.parse(settings.objectives, known, settings.constraints)
         if unknown := [name for name in objectives.names if name not in known]:
-            raise ValueError(f"objectives: want some of {', '.join(known)}, got {unknown[0]!r}")
+            names = dict.fromkeys((*known, *latency.NAMES) if joint.has_costs else known)
+            near = did_you_mean(unknown[0], names)
+            raise ValueError(
+                f"objectives: want some of {', '.join(names)}, got {unknown[0]!r}{near}"
+            )
         for constraint in objectives.constraints:
             if constraint.metric not in known:
                 raise ValueError(f"limit: want some of {', '.join(known)}, got {constraint}")

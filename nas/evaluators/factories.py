@@ -236,6 +236,13 @@ def task_of(data: Dataset | None, evaluator: Evaluator | None) -> Task | None:
     return training.task_of(data)
 
 
+def recipe_names() -> tuple[str, ...]:
+    """The names of the fields of a recipe."""
+    import trainers
+
+    return tuple(trainers.Recipe.__dataclass_fields__)
+
+
 def epochs_of(settings: Settings) -> int:
     """Epochs of a whole training."""
     import trainers

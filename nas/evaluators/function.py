@@ -59,23 +59,28 @@ class FunctionEvaluator:
 
 
 def evaluator(
+    function: Function | None = None,
     *,
-    metrics: Mapping[str, str | Metric] | Sequence[str | Metric] = (),
+    metrics: Mapping[str, str | Metric] | Sequence[str | Metric] | str | Metric = (),
     hyperparameters: Struct | Mapping[str, Node] | None = None,
     input_shape: Sequence[int] | None = None,
     classes: int | None = None,
-) -> Callable[[Function], FunctionEvaluator]:
+) -> Any:
     """Declare what a function cannot show: the decorator of an evaluator.
 
     Args:
+        function: The function, where the decorator stands without brackets.
         metrics: The metrics that the function returns, as a mapping from name to "maximize" or
-            "minimize"; or `nas.Metric` objects, which have bounds and a unit too; or names of
-            metrics that the toolkit knows. By default, those that objectives and limits name.
+            "minimize"; or one or a list of `nas.Metric` objects, which have bounds and a unit too,
+            or of names of metrics that the toolkit knows. By default, those that objectives and limits name.
         hyperparameters: The decisions that are searched together with the architecture, such as
             `Struct(lr=Real(1e-4, 1, log=True))`.
         input_shape: Shape of one input of `job.network()`, without the batch. By default, that of
             the data of the search.
         classes: Number of outputs of `job.network()`. By default, that of the data of the search.
+
+    Returns:
+        A `FunctionEvaluator`; without `function`, a decorator that makes one.
 
     Raises:
         ValueError: a declaration is not allowed; says which.
@@ -99,7 +104,7 @@ def evaluator(
             function=function, metrics=declared, hyperparameters=tree, task=task
         )
 
-    return declare
+    return declare if function is None else declare(function)
 
 
 def as_evaluator(found: object, name: str) -> Evaluator:
@@ -124,7 +129,11 @@ def as_evaluator(found: object, name: str) -> Evaluator:
     )
 
 
-def _metrics(given: Mapping[str, str | Metric] | Sequence[str | Metric]) -> tuple[Metric, ...]:
+def _metrics(
+    given: Mapping[str, str | Metric] | Sequence[str | Metric] | str | Metric,
+) -> tuple[Metric, ...]:
+    if isinstance(given, str | Metric):
+        given = [given]
     found: list[Metric] = []
     pairs = given.items() if isinstance(given, Mapping) else [(None, item) for item in given]
     for name, item in pairs:

@@ -73,7 +73,7 @@ class Hosted:
             returned = {names[0]: returned}
         wanted = ", ".join(names)
         if not isinstance(returned, Mapping):
-            raise _invalid(f"want a dict with {wanted}, got {type(returned).__name__}")
+            raise _invalid(f"want a dict with {wanted}, got {_said(returned)}")
         if missing := [name for name in names if name not in returned]:
             got = ", ".join(map(str, returned)) or "nothing"
             raise _invalid(f"want the metrics {wanted}, got {got}: {missing[0]} is missing")
@@ -88,6 +88,14 @@ class Hosted:
             raise _invalid(str(error)) from None
         except ArithmeticError as error:
             raise EvaluationFailed(Failure("diverged", str(error))) from None
+
+
+def _said(returned: object) -> str:
+    """A returned value that is no metrics, in words."""
+    if returned is None:
+        return "nothing: it returned nothing, and reported no epoch"
+    kind = type(returned).__name__
+    return f"{kind}; return its .item()" if kind in ("Tensor", "ndarray") else kind
 
 
 def _invalid(message: str) -> EvaluationFailed:

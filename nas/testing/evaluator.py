@@ -9,17 +9,18 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.evaluators import Evaluator, Predictable, Tunable
-from nas.evaluators.factories import task_of
+from nas.evaluators.factories import load_data, task_of
 from nas.evaluators.function import Function, as_evaluator
 from nas.evaluators.hosted import Hosted
 from nas.evaluators.job import Job, Workspace
+from nas.runs.settings import Settings
 from nas.testing.clauses import (
     check_metrics,
     completes,
@@ -30,6 +31,7 @@ from nas.testing.clauses import (
     require,
 )
 from search_spaces import SearchSpace, strict_json
+from search_spaces.user_files import PASSED
 
 if TYPE_CHECKING:
     from trainers import Dataset
@@ -43,7 +45,7 @@ def check_evaluator(
     configurations: JointSpace | SearchSpace | Iterable[Configuration],
     *,
     epochs: int | None = None,
-    data: Dataset | None = None,
+    data: Any = None,
 ) -> None:
     """Check that an evaluator keeps the contract of `nas.evaluators.Evaluator`.
 
@@ -64,7 +66,8 @@ def check_evaluator(
         configurations: Configurations that it can evaluate, or a space to draw 3 from. With a
             `SearchSpace` the evaluator is a user's: its jobs know a search, with this space.
         epochs: Epochs to train for, an even number; None for evaluations without epochs.
-        data: The data set of that search; None for an evaluator with data of its own.
+        data: The data of that search, as `nas.search` takes them; None for an evaluator with data of
+            its own.
 
     Raises:
         AssertionError: a clause is broken; one sentence says which and how.
@@ -80,13 +83,14 @@ def check_evaluator(
 
 
 def _hosted(
-    evaluator: Evaluator | Function, space: SearchSpace, data: Dataset | None, folder: Path
+    evaluator: Evaluator | Function, space: SearchSpace, given: Any, folder: Path
 ) -> tuple[Evaluator, JointSpace]:
     """A user's evaluator as a search runs it, and the configurations of that search."""
     own = as_evaluator(evaluator, name_of(evaluator))
     own.prepare(folder)
+    data = _data(given)
     tree = own.hyperparameters if isinstance(own, Tunable) else None
-    task = task_of(data, own)
+    task = task_of(data, own) if space.build or space.count else None
     workspace = Workspace(
         space=space,
         task=task,
@@ -98,6 +102,14 @@ def _hosted(
         folder=folder,
     )
     return Hosted(own, tuple(own.metrics), workspace), JointSpace(space, task, hyperparameters=tree)
+
+
+def _data(given: Any) -> Dataset | None:
+    if given is None:
+        return None
+    if isinstance(given, str | Path):
+        return load_data(Settings(data=str(given)), "cpu", {})
+    return load_data(Settings(data=f"{PASSED}:data"), "cpu", {"data": given})
 
 
 def _check(evaluator: Evaluator, proposals: Sequence[Proposal]) -> None:

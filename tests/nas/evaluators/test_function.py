@@ -79,7 +79,7 @@ def test_what_is_not_a_metric_is_a_failure_that_says_what_to_do(tmp_path):
             "invalid",
             "f1: want a number, got Tensor; return its",
         ),
-        "nothing": (None, "invalid", "want a dict with f1, got NoneType"),
+        "nothing": (None, "invalid", "got nothing: it returned nothing, and reported no epoch"),
         "nan": ({"f1": nan}, "diverged", "f1 is nan"),
         "missing": ({"accuracy": 0.5}, "invalid", "got accuracy: f1 is missing"),
         "more": ({"f1": 0.5, "recall": 1}, "invalid", "got recall too; declare it in the metrics"),
@@ -150,14 +150,19 @@ def test_the_search_says_what_is_wrong_before_the_first_trial(tmp_path):
         ({"evaluator": declared, "limits": "latency<=3"}, "limit: want some of accuracy, got"),
         ({"data": "none"}, "want data for the built-in training"),
         ({"objectives": "f1"}, "f1:max; got 'f1'"),
+        ({"objectives": "latency:min"}, "got 'latency'; did you mean latency_ms?"),
+        ({"space": POINTS, "data": "digits"}, "architectures have no networks"),
+        ({"objective": "f1"}, "got 'objective'; did you mean objectives?"),
+        ({"max_parameters": 9}, "got 'max_parameters'; did you mean max_params?"),
         ({"space": 3}, "space: want a name or a SearchSpace, got int"),
         ({"strategy": 3}, "strategy: want a name or a class"),
         ({"executor": 3}, "executor: want a name or a class"),
         ({"epochs": 2, "recipe": {"epochs": 3}}, "epochs: want it once, got 2, and 3 in recipe"),
     ):
         if why is not None:
+            space = POINTS if "evaluator" in arguments else "mlp"
             with pytest.raises(ValueError, match=why):
-                nas.search(**{"space": POINTS, **arguments}, out=tmp_path / "never")
+                nas.search(**{"space": space, **arguments}, out=tmp_path / "never")
     assert not (tmp_path / "never").exists()
 
 

@@ -45,6 +45,14 @@ def test_a_function_of_a_user_passes_or_is_refused():
         job.save(None)
 
     nas.testing.check_evaluator(descend, points, epochs=4)
+
+    @nas.evaluator
+    def counts(job):
+        return len(job.data.train)
+
+    for data in ("digits", (np.zeros((20, 3)), [0, 1] * 10)):
+        counted = nas.evaluator(metrics=nas.Metric("examples"))(counts)
+        nas.testing.check_evaluator(counted, points, data=data)
     with pytest.raises(AssertionError, match="when it is paused and resumed"):
         nas.testing.check_evaluator(forgets, points, epochs=4)
 
