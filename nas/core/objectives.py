@@ -61,6 +61,11 @@ class Objectives:
         """The most important metric."""
         return self.metrics[0]
 
+    @property
+    def has_hypervolume(self) -> bool:
+        """False for a single metric that is not a share: its best value says all."""
+        return len(self.metrics) > 1 or self.first.is_share
+
     def values(self, scores: Mapping[str, float]) -> tuple[float, ...]:
         """The objectives as numbers to minimise, whether or not the constraints are met."""
         return tuple(metric.minimized(scores[metric.name]) for metric in self.metrics)

@@ -150,7 +150,11 @@ class Run:
         return [trial for trial in self.trials if not trial.completed]
 
     def hypervolume(self) -> float:
-        """Hypervolume of the front in the objectives; see `nas.core.fronts.hypervolume`."""
+        """Hypervolume of the front in the objectives; see `nas.core.fronts.hypervolume`.
+
+        Of a single objective that is a share, the best value (of one to minimise, 1 less it). Of any
+        other single objective it says nothing: see `objectives.has_hypervolume`.
+        """
         references = self.header.hypervolume_reference
         return hypervolume_of(self.trials, self.front, self.objectives, references)
 

@@ -81,9 +81,7 @@ def _figures(run: Run, theme_name: str, number: int | None) -> dict[str, Callabl
 
     found: dict[str, Callable[[], Figure]] = {
         **{plane.name: partial(of_front, plane) for plane in planes_of(run.header)},
-        "progress": lambda: progress_figure(
-            points, context.objectives.first, context.cost, theme=theme
-        ),
+        "progress": lambda: progress_figure(points, context.objectives, context.cost, theme=theme),
         "lineage": lambda: lineage_figure(trials, front, context.objectives, lineage, theme=theme),
     }
     if context.has_drawings and trial is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -28,13 +29,15 @@ _NAME = 26  # most characters of the name of a decision
 
 
 def progress_figure(
-    points: Sequence[Point], metric: Metric, cost: Metric | None, *, theme: Theme = LIGHT
+    points: Sequence[Point], objectives: Objectives, cost: Metric | None, *, theme: Theme = LIGHT
 ) -> Figure:
     """Plot the best value, that under several costs, and the hypervolume against trials and time.
 
+    A hypervolume that says nothing is left out.
+
     Args:
         points: The progress after each trial.
-        metric: The first objective.
+        objectives: The objectives.
         cost: The metric that `Point.best_under` is about.
         theme: Colours of the page.
     """
@@ -58,20 +61,29 @@ def progress_figure(
                 [a for a, _ in known], [v for _, v in known], where="post", linestyle=style,
                 color=theme.ink if name == best else theme.second, label=name, linewidth=1.4,
             )  # fmt: skip
-        right = axes.twinx()
-        right.plot(x, [p.hypervolume for p in points], color=theme.accent, marker="o",
-                   markevery=max(1, len(x) // 8), markersize=4, linewidth=1,
-                   label="hypervolume (right)")  # fmt: skip
-        right.tick_params(colors=theme.ink)
         axes.set_xlabel(label)
-        axes.set_ylabel("" if place else f"best {metric.label}", parse_math=False)
+        axes.set_ylabel("" if place else f"best {objectives.first.label}", parse_math=False)
+        if objectives.has_hypervolume:
+            _add_hypervolume(axes, x, points, is_named=place > 0, theme=theme)
         if place == 0:
-            right.set_yticklabels([])
-            axes.plot([], [], color=theme.accent, marker="o", label="hypervolume (right)")
             theme.legend(axes)
-        else:
-            right.set_ylabel("hypervolume", color=theme.ink)
     return figure
+
+
+def _add_hypervolume(
+    axes: Axes, x: Sequence[float], points: Sequence[Point], *, is_named: bool, theme: Theme
+) -> None:
+    """Plot the hypervolume on a second scale, to the right of `axes`."""
+    label = "hypervolume (right)"
+    right = axes.twinx()
+    right.plot(x, [p.hypervolume for p in points], markevery=max(1, len(x) // 8), markersize=4,
+               linewidth=1, label=label, color=theme.accent, marker="o")  # fmt: skip
+    right.tick_params(colors=theme.ink)
+    axes.plot([], [], color=theme.accent, marker="o", label=label)  # for the legend
+    if is_named:
+        right.set_ylabel("hypervolume", color=theme.ink)
+    else:
+        right.set_yticklabels([])
 
 
 def lineage_figure(

@@ -20,8 +20,10 @@ class Hypervolume:
     bounds of a metric that has both, on a logarithmic scale from `references` down to 1 for a cost
     that has a reference, and else linearly from the worst to the best of the first ten completed
     trials, beyond which values above 1 are possible. The hypervolume is that of moocore for the
-    scaled objectives with reference 0; for accuracy and parameters it is the area under the step
-    line of best accuracy against the logarithm of the size, as a share of the whole.
+    scaled objectives with reference 0. It is a share of the whole where all metrics have bounds or a
+    reference: for accuracy and parameters, the area under the step line of best accuracy against the
+    logarithm of the size. With any other metric it is no share, may exceed 1, and compares only
+    fronts that have the same first ten trials.
 
     Args:
         objectives: The objectives.

@@ -142,8 +142,8 @@ def progress_picture(facts: Facts) -> Sources | None:
     if len(shown) < 2:
         return None
     cost = cost_of(run.objectives, run.header.hypervolume_reference)
-    first = run.objectives.first
-    return _sources(lambda theme: progress_figure(shown, first, cost, theme=theme))
+    objectives = run.objectives
+    return _sources(lambda theme: progress_figure(shown, objectives, cost, theme=theme))
 
 
 def scores_head(facts: Facts) -> Row:
@@ -237,7 +237,8 @@ def budget_rows(facts: Facts) -> Iterator[Row]:
     yield "failed", f"{len(run.failures):,}"
     yield "seconds of evaluation", f"{sum(t.seconds for t in run.trials):,.1f}"
     yield "epochs trained", f"{epochs_of(run):,}"
-    yield "hypervolume", f"{run.hypervolume():.4f}"
+    if run.objectives.has_hypervolume:
+        yield "hypervolume", f"{run.hypervolume():.4f}"
 
 
 def _scores(facts: Facts, trial: Trial) -> Row:

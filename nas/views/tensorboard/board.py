@@ -26,6 +26,7 @@ from time import perf_counter
 from nas.analysis.context import AnalysisContext
 from nas.analysis.progress import Point, Progress
 from nas.core.metrics import Metric
+from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.atomic_io import write_whole
 from nas.runs.lock import writing
@@ -77,7 +78,7 @@ class Board:
         start = perf_counter()
         point = self._progress.add(trial)
         self._when = ended(trial)
-        for tag, value in _scalars(point, self._context.objectives.first, self._context.cost):
+        for tag, value in _scalars(point, self._context.objectives, self._context.cost):
             self._search.scalar(tag, value, point.trials, self._when)
         on_front = any(trial is member for member in self._progress.front.items)
         if trial.number < ROWS or on_front:
@@ -227,14 +228,17 @@ def _is_stretch(trials: int) -> bool:
     return trials >= 10 and (digits in ("1", "2", "3", "5", "7", "15"))
 
 
-def _scalars(point: Point, first: Metric, cost: Metric | None) -> Iterator[tuple[str, float]]:
+def _scalars(
+    point: Point, objectives: Objectives, cost: Metric | None
+) -> Iterator[tuple[str, float]]:
     """Tags and values of the curves of a search, against trials and, by event times, the clock."""
     if point.best is not None:
-        yield f"search/best_{first.name}", point.best
+        yield f"search/best_{objectives.first.name}", point.best
     if cost is not None:
         for limit, value in point.best_under.items():
             yield f"search_best_within/{limit:_}_{cost.name}", value
-    yield "search/hypervolume", point.hypervolume
+    if objectives.has_hypervolume:
+        yield "search/hypervolume", point.hypervolume
     yield "search/front_size", point.front_size
     yield "search_trials/evaluated", point.completed
     yield "search_trials/failed", sum(point.failed.values())

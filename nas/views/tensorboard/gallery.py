@@ -65,7 +65,7 @@ def at_the_end(
 
         points = points_of(trials, context.objectives, context.header.hypervolume_reference)
         return figure_picture(
-            "search_progress", progress_figure(points, context.objectives.first, context.cost)
+            "search_progress", progress_figure(points, context.objectives, context.cost)
         )
 
     if best is not None and context.has_drawings:

@@ -75,8 +75,8 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     data = "" if settings.data == NO_DATA else f", {settings.data}"
     yield (
         f"{path}: {settings.strategy}{schedule} on {settings.space}{data}, "
-        f"seed {settings.seed}: {len(run.trials)} trials, {early}{len(run.failures)} failed; "
-        f"hypervolume {run.hypervolume():.4f}"
+        f"seed {settings.seed}: {len(run.trials)} trials, {early}{len(run.failures)} failed"
+        + (f"; hypervolume {run.hypervolume():.4f}" if run.objectives.has_hypervolume else "")
     )
     yield budget_line(run)
     if run.front:
@@ -148,7 +148,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
 
     Keys: run, space, data, strategy, schedule, seed, objectives, limits, trials, completed,
     stopped_early (of those completed), violating (of those completed, over a limit), failed,
-    hypervolume, front and failures. Each item of `objectives` has name and direction, the most
+    hypervolume (null for a single objective that is not a share), front and failures. Each item of `objectives` has name and direction, the most
     important first; each of `front` has number, architecture, notation, recipe, hyperparameters,
     epochs (of training, in total), resume_from (the trial that was resumed, or null), scores,
     seconds and weights (the file, or null); each of `failures` has number, architecture, cause and
@@ -174,7 +174,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
             t.completed and not run.objectives.is_feasible(t.scores) for t in run.trials
         ),
         "failed": len(run.failures),
-        "hypervolume": run.hypervolume(),
+        "hypervolume": run.hypervolume() if run.objectives.has_hypervolume else None,
         "front": [
             {
                 "number": t.number,

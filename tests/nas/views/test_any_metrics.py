@@ -9,6 +9,7 @@ import nas
 from nas.views.front_plot import front_figure, planes_of
 from nas.views.pictures import save
 from nas.views.tensorboard import complete
+from nas.views.terminal.run import document, overview
 from search_spaces import Real, Struct
 from tests.nas.views.test_tensorboard import events, scalars, texts
 
@@ -118,6 +119,9 @@ def test_a_single_objective_is_drawn_against_the_number_of_the_trial(one):
     assert f"search_front/after_{TRIALS:05d}_trials" in events(board).Tags()["images"]
     best = [value for _, value in scalars(board)["search/best_rmse"]]
     assert best == sorted(best, reverse=True)
+    assert "search/hypervolume" not in scalars(board)  # it would say nothing
+    assert "hypervolume" not in next(overview(one))
+    assert document(one)["hypervolume"] is None
     (plane,) = planes_of(one.header)
     (axes, _) = front_figure(one.trials, one.front, plane).axes
     (line,) = [line for line in axes.get_lines() if line.get_label() == "best so far"]
