@@ -11,6 +11,7 @@ from nas.runs.space_files import open_space
 from search_spaces import Architecture, SearchSpace, Task
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from torch import Tensor, nn
 
 
@@ -97,6 +98,29 @@ class Bundle:
         """The task with another number of classes, and with other inputs if they are given."""
         small = self.task.small_images  # keeps the stem, whatever the new size
         return Task(input_shape or self.task.input_shape, classes, small)
+
+    def preprocess(self, inputs: ArrayLike | Tensor) -> Tensor:
+        """Normalise raw inputs for the network, as the data of its training were.
+
+        Args:
+            inputs: (B, *input_shape), in the units of the data; of images, pixels from 0 to 255.
+
+        Returns:
+            float32 of the same shape, on the CPU.
+
+        Raises:
+            ValueError: they have another shape.
+        """
+        import torch
+
+        found = torch.as_tensor(inputs)
+        if tuple(found.shape[1:]) != self.task.input_shape:
+            wanted = ", ".join(map(str, ("B", *self.task.input_shape)))
+            raise ValueError(f"{self.path}: want inputs ({wanted}), got {tuple(found.shape)}")
+        numbers = self.described.get("preprocessing") or self.metrics["data"]  # of schema 1
+        shape = (1, -1, *[1] * (found.dim() - 2))
+        mean, std = (torch.tensor(numbers[name], dtype=torch.float32) for name in ("mean", "std"))
+        return (found.to("cpu", torch.float32) - mean.view(shape)) / std.view(shape)
 
     def weights(self) -> dict[str, Tensor]:
         """The trained weights by name, on the CPU.

@@ -11,7 +11,6 @@ import torch
 from nas.bundles.bundle import Bundle
 from nas.evaluators.training import resolve
 from trainers.data.decoding import decode, loaded
-from trainers.data.transforms import normalise
 
 BATCH = 64
 
@@ -56,13 +55,11 @@ def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> l
         grey=shape[0] == 1,
         image_size=shape[1],
     )
-    numbers = bundle.described.get("preprocessing") or bundle.metrics["data"]  # of schema 1
-    mean, std = (torch.tensor(numbers[name]) for name in ("mean", "std"))
     net, names = bundle.net().to(where), list(bundle.described["class_names"])
     predictions = []
     with torch.inference_mode():
         for start in range(0, len(files), BATCH):
-            x_BCHW = normalise(torch.from_numpy(pixels[start : start + BATCH]), mean, std)
+            x_BCHW = bundle.preprocess(pixels[start : start + BATCH])
             chances_BK = net(x_BCHW.to(where)).softmax(dim=1).cpu()
             for file, chances in zip(files[start:], chances_BK.tolist(), strict=False):
                 best = max(range(len(names)), key=chances.__getitem__)

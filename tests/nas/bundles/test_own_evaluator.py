@@ -132,6 +132,18 @@ def test_data_that_a_program_passed_are_measured_where_it_passes_them(unwritten,
     assert said((data[0] + 1, y)) == [f"{unknown}object:data has changed since the search"]
 
 
+def test_raw_vectors_are_preprocessed_as_they_were_for_validation(unwritten, tmp_path):
+    x, y = datasets.load_digits(return_X_y=True)
+    data = (x[:900], y[:900], x[900:], y[900:])
+    run = nas.search(space="mlp", data=data, trials=1, epochs=1, out=tmp_path / "run")
+    bundle = run.export(run.best(), tmp_path / "winner")
+    with torch.inference_mode():
+        right = bundle.net()(bundle.preprocess(x[900:])).argmax(1) == torch.tensor(y[900:])
+    assert right.double().mean().item() == pytest.approx(run.best().scores["accuracy"], abs=0.002)
+    with pytest.raises(ValueError, match=r"want inputs \(B, 64\), got \(64,\)"):
+        bundle.preprocess(x[0])
+
+
 def test_a_search_without_data_is_exported_with_inputs_as_they_are(source_alone, tmp_path, capfd):
     run = nas.search(space="mlp", evaluator=untrained, trials=2, out=tmp_path / "run")
     assert status("export", run.path, "--to", tmp_path / "winner") == 0
