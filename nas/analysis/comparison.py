@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor, inf, log10
 
 import numpy as np
 from scipy import stats
 
 from nas.analysis.noise import Estimate, mean_of
 from nas.analysis.progress import Point, cost_of, points_of
+from nas.core.fronts.hypervolume import Hypervolume
 from nas.core.metrics import Metric
+from nas.core.objectives import Objectives
 from nas.runs.run import Run
 
 # Hypervolumes are compared after these shares of the trials of the shortest run.
@@ -66,6 +68,8 @@ class Comparison:
         objective: The first objective.
         cost: The cost among the further objectives under which the best are compared; None if there
             is none.
+        hypervolume: The hypervolume as a metric, with bounds if it is a share of the whole; None if it
+            says no more than the best value.
         groups: Groups, in the order in which the runs were given.
         trials: Numbers of trials after which hypervolumes are compared.
         sizes: Values of the cost under which the best trials are compared.
@@ -75,6 +79,7 @@ class Comparison:
 
     objective: Metric
     cost: Metric | None
+    hypervolume: Metric | None
     groups: tuple[Group, ...]
     trials: tuple[int, ...]
     sizes: tuple[int, ...]
@@ -126,7 +131,13 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
         )
         for i, group in enumerate(members.values())
     )  # fmt: skip
-    return Comparison(first.first, cost, groups, marks, sizes, references)
+    area = _as_metric(first, references) if first.has_hypervolume else None
+    return Comparison(first.first, cost, area, groups, marks, sizes, references)
+
+
+def _as_metric(objectives: Objectives, references: Mapping[str, float]) -> Metric:
+    high = 1 if Hypervolume(objectives, references).is_share else inf
+    return Metric("hypervolume", "maximize", 0, high)
 
 
 def _words(run: Run) -> str:

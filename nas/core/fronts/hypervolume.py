@@ -43,7 +43,12 @@ class Hypervolume:
     @property
     def settled(self) -> bool:
         """True if further trials do not change the scale."""
-        return len(self._seen) == FIRST or all(map(self._has_scale, self._objectives.metrics))
+        return len(self._seen) == FIRST or self.is_share
+
+    @property
+    def is_share(self) -> bool:
+        """True if it is a share of the whole, 0 to 1: all metrics have bounds or a reference."""
+        return all(map(self._has_scale, self._objectives.metrics))
 
     def of(self, front: Iterable[Trial]) -> float:
         """The hypervolume of a front, by the scale of the trials observed so far."""

@@ -9,12 +9,10 @@ from typing import Any
 from rich.table import Table
 
 from nas.analysis.comparison import Comparison, Group
-from nas.core.metrics import Metric
 from nas.core.numbers import short
 from nas.views.columns import estimate_text, mean_unit
 
 WIDE = 4  # most groups in 80 columns
-_AREA = Metric("hypervolume", "maximize", 0, 1)  # shown as a share of the whole
 
 
 def comparison_tables(found: Comparison) -> Iterator[str | Table]:
@@ -52,10 +50,10 @@ def _side_by_side(found: Comparison, groups: Sequence[Group]) -> Table:
         for i, size in enumerate(found.sizes):
             title = f"  up to {short(size)} {found.cost.label}"
             rows.append((title, [estimate_text(first, g.sizes[i]) for g in groups]))
-    for i, count in enumerate(found.trials):
-        rows.append(
-            (f"hypervolume after {count}, %", [estimate_text(_AREA, g.areas[i]) for g in groups])
-        )
+    if (area := found.hypervolume) is not None:
+        for i, count in enumerate(found.trials):
+            title = f"hypervolume after {count}{mean_unit(area)}"
+            rows.append((title, [estimate_text(area, g.areas[i]) for g in groups]))
     rows.append(("p", ["-" if g.p is None else f"{g.p:.3f}" for g in groups]))
     for name, cells in rows:
         table.add_row(name, *cells)
@@ -70,7 +68,9 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
     null), sizes, areas (mean and half each) and p.
     """
     cost = None if found.cost is None else found.cost.name
-    return {**asdict(found), "objective": found.objective.name, "cost": cost}
+    document = {**asdict(found), "objective": found.objective.name, "cost": cost}
+    del document["hypervolume"]  # the values are in `areas`
+    return document
 
 
 def _few(numbers: Sequence[int]) -> str:

@@ -197,6 +197,7 @@ def test_compare_is_in_the_first_objective_and_one_scale(nas, runs, tmp_path):
     assert [*map(str.split, out.splitlines())].count(
         ["best", "error", f"{best:.4g}", f"{other.best().scores['error']:.4g}"]
     ) == 1
+    assert "hypervolume" not in out  # it would say no more than the best error
     document = json.loads(nas("compare", runs["alone"].path, other.path, "--json")[0])
     assert (document["objective"], document["cost"], document["sizes"]) == ("error", None, [])
     first = [t.scores["error"] for t in runs["alone"].trials[:10]]
