@@ -8,6 +8,7 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nas.core.failure import cause_lines
 from nas.core.trial import Trial
 from nas.engine.observers import Observer
 from nas.engine.own_code import LISTS, OBJECTS
@@ -232,7 +233,12 @@ def search(
     session, new_trials = _begin({**given.pop("recipe"), **given})
     for _ in new_trials:
         pass
-    return Run(session.path, session.space, data=session.problem.objects.get("data"))
+    run = Run(session.path, session.space, data=session.problem.objects.get("data"))
+    if run.all_failed:
+        causes = "; ".join(cause_lines((trial.failure for trial in run.failures), most=3))
+        which = "the trial" if len(run.failures) == 1 else f"all {len(run.failures)} trials"
+        _LOG.warning("%s: %s failed: %s", run.path, which, causes)
+    return run
 
 
 def iterate(observers: Iterable[Observer] = (), **given: Any) -> Iterator[Trial]:

@@ -19,6 +19,7 @@ from nas.core.fronts.hypervolume import Hypervolume
 from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
 from nas.runs.run import Run
+from nas.runs.selection import no_trial_text
 
 # Hypervolumes are compared after these shares of the trials of the shortest run.
 MARKS = (0.25, 0.5, 0.75, 1.0)
@@ -107,7 +108,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
                 f"{_words(run)} in {run.path}"
             )
         if not run.front:
-            raise ValueError(f"{run.path}: no completed trial within its limits to compare")
+            raise ValueError(f"{run.path}: {no_trial_text(run.trials, ' within its limits')}")
     shortest = min(len(run.trials) for run in runs)
     marks = tuple(dict.fromkeys(max(1, round(share * shortest)) for share in MARKS))
     references = _references(runs)

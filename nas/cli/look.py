@@ -11,6 +11,7 @@ from nas.cli.console import messages, print_json, results
 from nas.cli.options import Json, RunPath, SpaceFile
 
 if TYPE_CHECKING:
+    from nas.runs.run import Run
     from search_spaces import SearchSpace
 
 
@@ -36,8 +37,8 @@ def show(
         _show_trial(run, trial, space, as_json=json)
 
 
-def show_run(path: Path, *, as_json: bool, space: SearchSpace | str | None = None) -> None:
-    """Print the front, the failures, and the next commands."""
+def show_run(path: Path, *, as_json: bool, space: SearchSpace | str | None = None) -> Run:
+    """Print the front, the failures, and the next commands; return the run."""
     from nas.runs.run import Run
     from nas.views.terminal.run import document, overview
 
@@ -46,10 +47,11 @@ def show_run(path: Path, *, as_json: bool, space: SearchSpace | str | None = Non
     opened = run.space if known else None  # without it, architectures are shown as plain text
     if as_json:
         print_json(document(run, opened))
-        return
+        return run
     console = results()
     for part in overview(run, opened):
         console.print(part, soft_wrap=isinstance(part, str))
+    return run
 
 
 def _show_trial(path: Path, number: int, space: str | None, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from nas.cli.console import messages
 from nas.cli.look import show_run
+from nas.core.numbers import counted
 from nas.runs.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from nas.runs.option import Option
 
 
-def search(*, json: bool, **given: Any) -> None:
+def search(*, json: bool, **given: Any) -> int:
     """Search for architectures; run the same command again to continue."""
     from nas.api import open_session, read_request
 
@@ -42,7 +43,8 @@ def search(*, json: bool, **given: Any) -> None:
         observers=(TensorBoard(), live_view(budget, console, workers=workers)),
     )
     _run(session, budget, console)
-    show_run(session.path, as_json=json, space=session.space)
+    run = show_run(session.path, as_json=json, space=session.space)
+    return 1 if run.all_failed else 0
 
 
 def _parameter(option: Option) -> inspect.Parameter:
@@ -98,6 +100,15 @@ class GroupedOptions(TyperCommand):
                 formatter.write_dl(records)
 
 
+_MORE = {  # what continues a search that is complete, by the reason for which it ended
+    "trials": "a larger --trials",
+    "time": "a larger --budget",
+    "epochs": "a larger --budget",
+    "until": "a harder --until",
+    "patience": "a larger --patience",
+}
+
+
 def _understood(session: Session) -> Iterator[str]:
     """Yield lines on what will be searched."""
     from nas.evaluators.factories import data_text
@@ -113,14 +124,14 @@ def _run(session: Session, budget: Budget, console: Console) -> None:
     done, path = len(session.trials), session.path
     if end := session.spent(budget):
         reason, message = end
-        more = f"a larger --{reason}" if reason in ("trials", "patience") else "another budget"
+        more = _MORE.get(reason, "another budget")
         console.print(f"{path} is complete: {message}; {more} continues it")
         return
     for line in _understood(session):
         console.print(line)
-    trials = "" if budget.trials is None else f" of {budget.trials}"
     if done:
-        console.print(f"{path}: {done}{trials} trials are there; continuing")
+        are = "is" if done == 1 else "are"
+        console.print(f"{path}: {_done_text(done, budget)} {are} there; continuing")
     try:
         for _ in session.run(budget):
             done += 1
@@ -128,7 +139,13 @@ def _run(session: Session, budget: Budget, console: Console) -> None:
         raise
     except BaseException:  # Ctrl-C and SIGTERM: the search can be continued
         console.print(
-            f"stopped after {done}{trials} trials, all recorded in {path}; "
+            f"stopped after {_done_text(done, budget)}, all recorded in {path}; "
             f"the same command continues"
         )
         raise
+
+
+def _done_text(done: int, budget: Budget) -> str:
+    if budget.trials is None:
+        return counted(done, "trial")
+    return f"{done:,} of {counted(budget.trials, 'trial')}"

@@ -7,6 +7,8 @@ from random import Random
 from nas.core.configuration import Configuration
 from nas.core.joint_space import JointSpace
 from nas.core.ledger import Ledger
+from nas.core.numbers import counted
+from search_spaces.registry import NONE
 
 _TRIES = 100  # draws that turn out to be proposed already, before a longer search
 _NEAR = 3  # mutants of the parent itself; later ones are mutants of mutants
@@ -83,7 +85,8 @@ class Candidates:
                 configuration = self.space.sample(rng)
                 if self.ledger.is_new(configuration):
                     return configuration
+        searched = "the hyperparameters" if self.space.name == NONE else self.space.name
         raise Exhausted(
-            f"all that {self.space.name} holds within the limits has been tried: "
-            f"{len(self.ledger.configurations):,} different candidates"
+            f"all configurations of {searched} within the limits have been tried: "
+            f"{counted(len(self.ledger.configurations), 'different candidate')}"
         )

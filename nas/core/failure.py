@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,6 +59,17 @@ class BudgetSpent(BaseException):
     `except Exception` lets it pass. A function may catch it to clean up, and to return the metrics
     of what it has.
     """
+
+
+def cause_lines(failures: Iterable[Failure | None], most: int | None = None) -> list[str]:
+    """The causes of failures with their counts, such as `5 x error: KeyError`, most frequent first.
+
+    Args:
+        failures: The failures; None, of a completed evaluation, is left out.
+        most: The most causes that are returned; None for all.
+    """
+    causes = Counter(str(failure) for failure in failures if failure is not None)
+    return [f"{count} x {cause}" for cause, count in causes.most_common(most)]
 
 
 def _encodable(text: str) -> str:

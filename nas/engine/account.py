@@ -57,9 +57,13 @@ def open_account(
 
 
 def spent(account: Spending, trials: Sequence[Trial]) -> tuple[Reason, str] | None:
-    """The reason for which the trials have spent the budget of a new account; None if not."""
+    """The reason for which the trials have spent the budget of a new account; None if not.
+
+    A request to stop was for the session before, and spends nothing.
+    """
     for trial in trials:
         account.observe(trial)
+    account.stop_requested = lambda: False
     account.reached()
     return account.ending
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nas.core.fronts.front import front_of
 from nas.core.fronts.hypervolume import hypervolume_of
+from nas.core.numbers import counted
 from nas.core.trial import Trial, checkpoint_name
 from nas.runs.control.ending import Ending, read_ending
 from nas.runs.control.stop import request_stop
@@ -53,7 +54,7 @@ class Run:
             self.trials = list(trials)
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r}, {len(self.trials)} trials)"
+        return f"Run({str(self.path)!r}, {counted(len(self.trials), 'trial')})"
 
     @property
     def settings(self) -> Settings:
@@ -148,6 +149,11 @@ class Run:
     def failures(self) -> list[Trial]:
         """The trials that failed."""
         return [trial for trial in self.trials if not trial.completed]
+
+    @property
+    def all_failed(self) -> bool:
+        """True if there are trials and none has completed."""
+        return 0 < len(self.trials) == len(self.failures)
 
     def hypervolume(self) -> float:
         """Hypervolume of the front in the objectives; see `nas.core.fronts.hypervolume`.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nas.core.candidates import Candidates
+from nas.core.failure import cause_lines
 from nas.core.fronts.front import front_of
 from nas.core.joint_space import check_configuration
 from nas.core.objectives import Objectives
@@ -44,7 +45,7 @@ def select_trial(run: Run, select: str, max_parameters: int | None = None) -> Tr
         if max_parameters is not None:
             limits.append(f"at most {max_parameters:,} parameters")
         wanted = f" with {' and '.join(limits)}" if limits else ""
-        raise ValueError(f"{run.path}: no completed trial{wanted} among {len(run.trials)}")
+        raise ValueError(f"{run.path}: {no_trial_text(run.trials, wanted)}")
     if select == "recommended":
         return recommend(run, allowed)
     front = front_of(allowed, objectives)
@@ -53,6 +54,19 @@ def select_trial(run: Run, select: str, max_parameters: int | None = None) -> Tr
     if select == "smallest":
         return min(front, key=lambda t: t.scores["parameters"])
     return _knee(front, objectives)
+
+
+def no_trial_text(trials: Sequence[Trial], wanted: str = "") -> str:
+    """Say that no trial can be selected, such as `no completed trial within its limits among 24`.
+
+    Args:
+        trials: All trials of the run.
+        wanted: Text of what no completed trial has; it is left out where none has completed.
+    """
+    if any(trial.completed for trial in trials):
+        return f"no completed trial{wanted} among {len(trials)}"
+    causes = "; ".join(cause_lines((trial.failure for trial in trials), most=3))
+    return f"no completed trial among {len(trials)}{causes and f', all failed: {causes}'}"
 
 
 def recommend(run: Run, among: Sequence[Trial]) -> Trial:

@@ -11,7 +11,9 @@ from nas.core.numbers import short
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.header import Header
+from nas.runs.settings import Settings
 from search_spaces import Record
+from search_spaces.registry import NONE
 
 FEW = 3  # most metrics of a table, unless there are more objectives
 _ASIDE = frozenset(
@@ -36,6 +38,13 @@ def metrics_of(header: Header, most: int = FEW) -> tuple[Metric, ...]:
     names = dict.fromkeys([*objectives.names, *limited, *others])
     known = {metric.name: metric for metric in header.metrics}
     return tuple(known[name] for name in list(names)[: max(most, len(objectives.names))])
+
+
+def search_text(settings: Settings) -> str:
+    """A strategy and what it searches, such as `evolution with asha on mlp`."""
+    schedule = "" if settings.schedule == "none" else f" with {settings.schedule}"
+    searched = "of hyperparameters" if settings.space == NONE else f"on {settings.space}"
+    return f"{settings.strategy}{schedule} {searched}"
 
 
 def value_text(metric: Metric, value: float) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from io import BytesIO
 
+from nas.core.numbers import counted
 from nas.core.trial import Trial
 from nas.runs.run import Run
-from nas.views.columns import metrics_of, score_text
+from nas.views.columns import metrics_of, score_text, search_text
 from nas.views.terminal.run import configuration_lines
 from search_spaces import SearchSpace
 
@@ -18,9 +19,9 @@ ROWS = 15  # most rows of the front that are shown
 
 def run_html(run: Run) -> str:
     """A line about a run, a table of its front, and a plot of it by the first two objectives."""
-    settings, front = run.settings, run.front
+    front = run.front
     line = (
-        f"{run.path}: {settings.strategy} on {settings.space}; {len(run.trials)} trials, "
+        f"{run.path}: {search_text(run.settings)}; {counted(len(run.trials), 'trial')}, "
         f"{len(run.failures)} failed"
     )
     parts = [f"<p>{escape(line)}</p>"]

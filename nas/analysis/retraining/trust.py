@@ -33,6 +33,7 @@ from nas.core.fronts.pareto import Front
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.run import Run
+from nas.runs.selection import no_trial_text
 
 REDRAWN = 2000  # fronts that are drawn within the uncertainty
 SIGNIFICANT = 0.05
@@ -158,9 +159,7 @@ def trust(
             raise ValueError(f"--{name}: want {least} to {SETS}, got {value}")
     chosen = spread(run.front, networks)
     if not chosen:
-        raise ValueError(
-            f"{run.path}: no completed trial within its limits among {len(run.trials)}"
-        )
+        raise ValueError(f"{run.path}: {no_trial_text(run.trials, ' within its limits')}")
     lengths = _lengths(chosen, longer)
     (brief, long), failed = train_again(
         run,

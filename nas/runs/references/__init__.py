@@ -139,7 +139,7 @@ def require_same(recorded: Reference, given: Reference | None, kind: str, where:
             f"program that passes it again (in Python: {kind}=...), got {got}"
         )
     if given is None:
-        raise ValueError(f"{where}: want its {kind}, {began}, got none")
+        raise ValueError(f"{where}: want its {kind}, {began}, got none: add --{kind} {began}")
     if not given.by_value and given.name == recorded.name:
         raise ValueError(changed(given.text, where, kind))
     raise ValueError(f"{where}: want its {kind}, {began}, got {given.text}")

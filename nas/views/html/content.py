@@ -13,6 +13,7 @@ from nas.analysis.explanation.explain import Explanation
 from nas.analysis.progress import cost_of, points_of
 from nas.analysis.retraining.ablation import Ablation
 from nas.analysis.retraining.trust import Trust
+from nas.core.numbers import counted
 from nas.core.trial import Trial
 from nas.views.columns import gain_text, gain_unit
 from nas.views.html.facts import Facts
@@ -221,7 +222,7 @@ def rival_rows(facts: Facts) -> Iterator[Row]:
     """The winner, published networks, and the best of the uniform draws."""
     assert facts.best is not None
     trials = {t.number: t for t in facts.completed}
-    yield (f"this search, {len(trials)} trials", *_scores(facts, facts.best))
+    yield (f"this search, {counted(len(trials), 'trial')}", *_scores(facts, facts.best))
     for number, name in facts.baselines.items():
         if number in trials:
             yield (f"published {name}", *_scores(facts, trials[number]))

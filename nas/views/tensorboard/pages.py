@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nas.analysis.context import AnalysisContext
 from nas.analysis.lineage import Lineage
-from nas.core.numbers import duration
+from nas.core.numbers import counted, duration
 from nas.core.trial import Trial
 from nas.runs.settings import TRAINING
 from nas.views.columns import metrics_of, score_text, violation_text
@@ -64,7 +64,7 @@ def _best(context: AnalysisContext, trials: Sequence[Trial], front: Sequence[Tri
     ]
     spent = duration(sum(t.seconds for t in trials))
     return (
-        f"{len(trials)} trials, {len(done)} completed, {spent} of training; "
+        f"{counted(len(trials), 'trial')}, {len(done)} completed, {spent} of training; "
         f"{len(front)} on the front.\n\n{markdown_table(head, rows)}\n\n" + "\n".join(architectures)
     )
 

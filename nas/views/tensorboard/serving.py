@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nas.core.numbers import counted
 from nas.runs.run import Run
 from nas.views.tensorboard.board import complete, is_complete
 
@@ -30,7 +31,7 @@ def prepare(runs: Sequence[Run], *, rebuild: bool, notify: Callable[[str], None]
     """
     for run in runs:
         if rebuild or not is_complete(run):
-            notify(f"{run.path}: writing {len(run.trials)} trials")
+            notify(f"{run.path}: writing {counted(len(run.trials), 'trial')}")
         try:
             complete(run, rebuild=rebuild)
         except ValueError as error:

@@ -8,12 +8,14 @@ from typing import Any
 
 from rich.table import Table
 
+from nas.core.failure import cause_lines
 from nas.core.metrics import Metric
 from nas.core.numbers import counted, duration
 from nas.core.trial import Trial
 from nas.runs.run import Run
 from nas.runs.settings import NO_DATA, TRAINING
-from nas.views.columns import hyperparameters_text, metrics_of, score_text
+from nas.views.columns import hyperparameters_text, metrics_of, score_text, search_text
+from nas.views.terminal.next_steps import next_steps
 from search_spaces import Record, SearchSpace
 from search_spaces.tree.values import thaw
 
@@ -69,13 +71,12 @@ def has_architecture(trial: Trial) -> bool:
 def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table]:
     """Yield the lines and tables of `nas show`: the search, its front, the next commands."""
     settings, path = run.settings, run.path
-    schedule = "" if settings.schedule == "none" else f" with {settings.schedule}"
     stopped = sum(trial.stopped_early for trial in run.trials)
     early = f"{stopped} stopped early, " if stopped else ""
     data = "" if settings.data == NO_DATA else f", {settings.data}"
     yield (
-        f"{path}: {settings.strategy}{schedule} on {settings.space}{data}, "
-        f"seed {settings.seed}: {len(run.trials)} trials, {early}{len(run.failures)} failed"
+        f"{path}: {search_text(settings)}{data}, "
+        f"seed {settings.seed}: {counted(len(run.trials), 'trial')}, {early}{len(run.failures)} failed"
         + (f"; hypervolume {run.hypervolume():.4f}" if run.objectives.has_hypervolume else "")
     )
     yield budget_line(run)
@@ -85,28 +86,10 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     if line := violation_line(run):
         yield line
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
-    space_file = f" --space {settings.space}" if settings.space_in_file else ""
-    yield "next:"
-    steps = list(_next_steps(run, space_file))
-    width = max(len(step) for step, _ in steps)
-    yield from (f"  nas {step:<{width}}  # {purpose}" for step, purpose in steps)
-
-
-def _next_steps(run: Run, space_file: str) -> Iterator[tuple[str, str]]:
-    """Commands that go on from here, and what each is for."""
-    path = run.path
-    if run.front:
-        best = run.best()
-        network = run.header.task is not None
-        yield (
-            f"show {path} {best.number}{space_file}",
-            f"{'draw' if network else 'look at'} the best {'network' if network else 'trial'}",
-        )
-        if run.settings.evaluator == TRAINING:
-            yield f"retrain {path}{space_file}", "train the best network properly"
-        if network and best.weights_sha256 is not None:
-            yield f"export {path} --to winner", "export its weights as they are"
-    yield f"tensorboard {path}{space_file}", "look at the search"
+    if steps := list(next_steps(run)):
+        yield "next:"
+        width = max(len(step) for step, _ in steps)
+        yield from (f"  nas {step:<{width}}  # {purpose}" for step, purpose in steps)
 
 
 def violation_line(run: Run) -> str:
@@ -139,8 +122,7 @@ def epochs_of(run: Run) -> int:
 
 def failure_lines(failures: Sequence[Trial]) -> list[str]:
     """The causes of failure with their counts, the most frequent first."""
-    causes = Counter(str(trial.failure) for trial in failures)
-    return [f"{count} x {cause}" for cause, count in causes.most_common()]
+    return cause_lines(trial.failure for trial in failures)
 
 
 def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:

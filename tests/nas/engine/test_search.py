@@ -209,7 +209,7 @@ def test_a_space_that_ends_says_so(tmp_path):
     settings = Settings(space="fixed:mlp:" + MLP, recipe={"epochs": 1})
     trials = list(Session(settings, tmp_path / "run", notify=lines.append).run(5))
     assert len(trials) == 1
-    assert "1 different candidates; the search ends here" in lines[0]
+    assert "1 different candidate; the search ends here" in lines[0]
 
 
 class Recorder:
