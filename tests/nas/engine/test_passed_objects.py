@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -165,7 +166,8 @@ def test_a_function_of_a_script(guard, tmp_path, capfd, monkeypatch):
     (tmp_path / "script.py").write_text(SCRIPT.replace("GUARD", guard))
     here = search(tmp_path / "here", closure(2.0))
     status, lines, errors = run("script.py", search="2 5 workers")
-    assert (status, errors) == (0, "")
+    assert status == 0, errors
+    assert re.fullmatch(r"2 workers; [\d.]+% of their time was idle\n", errors)
     assert lines == [f"{trial.configuration} {dict(trial.scores)}" for trial in here.trials]
     assert (tmp_path / "runs.txt").read_text() == "once "
     command_line = ("search", "--out", "run", "--trials", "7", "--objectives", "f1:max")
