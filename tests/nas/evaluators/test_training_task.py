@@ -203,7 +203,10 @@ def test_a_metric_that_returns_nonsense_fails_its_trials(file, tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"metric": "F:f_beta", "objectives": "f_beta"}, r"^objectives: .*such as f_beta:max"),
+        (
+            {"metric": "F:f_beta", "objectives": "f_beta"},
+            r"^objectives: .*such as f1:max; got 'f_beta'",
+        ),
         ({"metric": "F:NUMBER"}, r"^metric .*: want a function of outputs and targets, got 3$"),
         ({"metric": "F:f_gamma"}, r"^want a metric called 'f_gamma' in .*mine\.py, got none"),
         ({"metric": ["F:half", "F:half"]}, r"^metric half: the name is taken; rename"),
