@@ -56,3 +56,18 @@ def _cuda_indices(device: torch.device | None) -> list[int]:
         return [device.index or 0] if device.type == "cuda" else []
     in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return list(range(torch.cuda.device_count())) if in_use else []
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads inside the block; results depend on the number.
+
+    Raises:
+        ValueError: `count` is below 1.
+    """
+    before = torch.get_num_threads()
+    set_threads(count)
+    try:
+        yield
+    finally:
+        set_threads(before)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from search_spaces import Architecture, SearchSpace, Task
 from trainers import Classification, Dataset, Diverged, Epoch, Recipe, memory
 from trainers.checkpoints import pausing
 from trainers.checkpoints import weights as checkpoint
+from trainers.determinism import threads as threads
 from trainers.loop import precision
 from trainers.tasks import classification
 
@@ -86,17 +86,6 @@ def make_recipe(fixed: Mapping[str, Any], configuration: Configuration | None = 
     """
     searched = {} if configuration is None else recipe_fields(configuration.hyperparameters)
     return Recipe.from_dict({**fixed, **searched})
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads inside the block; results depend on the number."""
-    before = torch.get_num_threads()
-    trainers.set_threads(count)
-    try:
-        yield
-    finally:
-        trainers.set_threads(before)
 
 
 @dataclass

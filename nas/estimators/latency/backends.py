@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import trainers
 from nas.estimators.latency.timing import SECONDS, Clock, Latency, Run, measure_in_turn
+from trainers import determinism
 
 BACKENDS = ("torch", "onnxruntime")
 REFERENCE_INPUT = (3, 16, 16)
@@ -45,7 +45,7 @@ def measure(
     batch = torch.zeros(1, *REFERENCE_INPUT, device=x.device)
     done = _synchronization(x.device)
     bound = {name: _bound(run, inputs[name], done) for name, run in runs.items()}
-    with with_threads(threads), torch.inference_mode():
+    with determinism.threads(threads), torch.inference_mode():
         return measure_in_turn(
             bound,
             _bound(reference, batch, done),
@@ -108,7 +108,7 @@ def measure_calls(
         seconds: Time limit for each.
     """
     clock, done = clock_of(device, 1), _synchronization(device)
-    with with_threads(1), torch.inference_mode():
+    with determinism.threads(1), torch.inference_mode():
         counts = {name: _repeats(call, clock[1], done) for name, call in calls.items()}
         runs = {name: _repeated(call, counts[name], done) for name, call in calls.items()}
         reference, x = _reference().to(device), torch.zeros(1, *REFERENCE_INPUT, device=device)
@@ -165,17 +165,6 @@ def clock_of(device: torch.device, threads: int) -> tuple[str, Clock]:
 
 
 @contextmanager
-def with_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads of the CPU in the block."""
-    before = torch.get_num_threads()
-    trainers.set_threads(count)
-    try:
-        yield
-    finally:
-        trainers.set_threads(before)
-
-
-@contextmanager
 def evaluating(nets: list[nn.Module]) -> Iterator[None]:
     """Put networks into evaluation mode in the block."""
     modes = {module: module.training for net in nets for module in net.modules()}
@@ -223,7 +212,7 @@ def _synchronization(device: torch.device) -> Callable[[], None]:
 
 def _reference() -> nn.Module:
     """A small network that is always the same: six convolutions of 16 channels."""
-    with trainers.seeded(0):
+    with determinism.seeded(0):
         layers: list[nn.Module] = []
         for channels in (3, *[16] * 5):
             layers += [nn.Conv2d(channels, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()]
