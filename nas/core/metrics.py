@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from math import inf, isfinite, isnan
+from dataclasses import dataclass
+from math import inf, isfinite
 from numbers import Real
 from typing import Any, Literal
 
@@ -115,15 +115,15 @@ class Metric:
 
         Raises:
             ValueError: it is not a real number within the bounds.
-            ArithmeticError: it is NaN or infinite.
+            FloatingPointError: it is NaN or infinite.
         """
         if isinstance(value, bool) or not isinstance(value, Real):
             kind = type(value).__name__
             hint = "; return its .item()" if kind in ("Tensor", "ndarray") else ""
             raise ValueError(f"{self.name}: want a number, got {kind}{hint}")
         number: float = int(value) if isinstance(value, int) else float(value)
-        if isnan(number) or not isfinite(number):
-            raise ArithmeticError(f"{self.name} is {number}")
+        if not isfinite(number):
+            raise FloatingPointError(f"{self.name} is {number}")
         if not self.low <= number <= self.high:
             raise ValueError(
                 f"{self.name}: want {self.low:g} to {self.high:g}, got {number:g}; declare other "
@@ -216,4 +216,4 @@ def parse_metric(text: str, known: Mapping[str, Metric] = METRICS) -> Metric:
         return metric
     if known[name].direction != metric.direction:
         raise ValueError(f"{name} is to {known[name].direction}, got {text!r}")
-    return replace(known[name])
+    return known[name]

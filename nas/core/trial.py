@@ -203,14 +203,7 @@ def _hyperparameter(value: object, path: str) -> None:
 
 
 _NUMBER = schema.number(-1e300, 1e300)
-_AMOUNT = schema.number(0, 1e300)
-_SCORES = schema.mapping(
-    _NUMBER,
-    accuracy=schema.number(0, 1),
-    parameters=_AMOUNT,  # whole for networks, but a user's evaluator may have its own
-    macs=_AMOUNT,
-    peak_activation_bytes=_AMOUNT,
-)
+_SCORES = schema.mapping(_NUMBER)  # their bounds are those of the run's metrics
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*([+-]\d\d:\d\d)?"
 _TRIAL = schema.record(
     {

@@ -245,8 +245,7 @@ def _evaluated(
             raise ValueError(f"objectives: {error}") from None
         found[metric.name] = metric
     for constraint in settings.constraints:
-        direction = "maximize" if constraint.sign == ">=" else "minimize"
-        unknown = Metric(constraint.metric, "maximize" if direction == "maximize" else "minimize")
+        unknown = Metric(constraint.metric, "maximize" if constraint.sign == ">=" else "minimize")
         found.setdefault(constraint.metric, METRICS.get(constraint.metric, unknown))
     own = tuple(metric for metric in found.values() if metric.name not in known)
     if not own:

@@ -40,6 +40,8 @@ class Hosted:
             returned: Any = self._evaluator.evaluate(job)
         except BudgetSpent:
             returned = self._last_epoch(job)
+        except FloatingPointError as error:
+            raise EvaluationFailed(Failure("diverged", str(error))) from error
         if returned is None and job.curve:
             returned = {k: v for k, v in job.curve[-1].items() if k in self._names}
         scores = self._checked(returned)
@@ -86,7 +88,7 @@ class Hosted:
             return {metric.name: metric.check(returned[metric.name]) for metric in self.metrics}
         except ValueError as error:
             raise _invalid(str(error)) from None
-        except ArithmeticError as error:
+        except FloatingPointError as error:
             raise EvaluationFailed(Failure("diverged", str(error))) from None
 
 

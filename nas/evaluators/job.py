@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nas.core.budgets.deadline import Deadline
 from nas.core.configuration import Configuration
 from nas.core.failure import BudgetSpent
-from nas.core.metrics import METRICS, Metric
+from nas.core.metrics import Metric
 from nas.core.numbers import counted
 from nas.core.proposal import Proposal
 from nas.core.trial import checkpoint_name, paused_name
@@ -226,7 +226,7 @@ class Job:
 
         Raises:
             ValueError: the epoch does not follow the one before, or a metric is not a number.
-            ArithmeticError: a metric is NaN or infinite.
+            FloatingPointError: a metric is NaN or infinite.
             BudgetSpent: the time of the search is over; let it pass.
         """
         last = int(self.curve[-1]["number"]) if self.curve else self.start_epoch
@@ -234,7 +234,7 @@ class Job:
             raise ValueError(f"job.report: want an epoch above {last}, got {epoch!r}")
         record: dict[str, float] = {"number": epoch}
         for name, value in metrics.items():
-            record[name] = METRICS.get(name, Metric(name)).check(value)
+            record[name] = Metric(name).check(value)  # bounds are those of the result
         self.curve.append(record)
         if self.epoch_ended(epoch, self.epochs):
             raise BudgetSpent(self.measured["cut"])

@@ -83,6 +83,7 @@ def test_what_is_not_a_metric_is_a_failure_that_says_what_to_do(tmp_path):
         "nan": ({"f1": nan}, "diverged", "f1 is nan"),
         "missing": ({"accuracy": 0.5}, "invalid", "got accuracy: f1 is missing"),
         "more": ({"f1": 0.5, "recall": 1}, "invalid", "got recall too; declare it in the metrics"),
+        "reported nan": (lambda job: job.report(1, f1=nan), "diverged", "f1 is nan"),
         "raised": (lambda _: 1 / 0, "error", "ZeroDivisionError: division by zero"),
     }
     for name, (returned, cause, why) in cases.items():
@@ -96,6 +97,15 @@ def test_bounds_that_are_declared_are_kept(tmp_path):
     metric = nas.Metric("f1", "maximize", 0, 1)
     _, failure = failures({"f1": 93.2}, tmp_path, ("f1",), metrics=[metric])
     assert failure.message.startswith("f1: want 0 to 1, got 93.2")
+
+
+def test_a_metric_of_the_toolkit_may_have_other_bounds(tmp_path):
+    @nas.evaluator(metrics=nas.Metric("accuracy", "maximize", 0, 100, "%"))
+    def percent(job):
+        job.report(1, accuracy=93.2)
+
+    run = nas.search(space=POINTS, evaluator=percent, trials=2, out=tmp_path / "run")
+    assert nas.open_run(run.path).best().scores == {"accuracy": 93.2}
 
 
 def test_one_metric_may_be_returned_alone_and_numpy_numbers_are_numbers(tmp_path):
@@ -143,7 +153,7 @@ def test_the_search_says_what_is_wrong_before_the_first_trial(tmp_path):
     for arguments, why in (
         ({"evaluator": function}, "want a metric that the evaluator returns"),
         ({"evaluator": function, "objectives": "f1"}, "such as f1:max"),
-        ({"evaluator": declared, "objectives": "f1:max"}, None),
+        ({"evaluator": declared, "objectives": "f1:max"}, "want some of accuracy, got 'f1'"),
         ({"evaluator": 3, "objectives": "f1:max"}, "want a function of a job"),
         ({"evaluator": declared, "tune": "all"}, "tune: want none with an evaluator of your own"),
         ({"evaluator": declared, "learning_rate": 0.1}, "learning_rate: it is for the built-in"),
@@ -159,10 +169,9 @@ def test_the_search_says_what_is_wrong_before_the_first_trial(tmp_path):
         ({"executor": 3}, "executor: want a name or a class"),
         ({"epochs": 2, "recipe": {"epochs": 3}}, "epochs: want it once, got 2, and 3 in recipe"),
     ):
-        if why is not None:
-            space = POINTS if "evaluator" in arguments else "mlp"
-            with pytest.raises(ValueError, match=why):
-                nas.search(**{"space": space, **arguments}, out=tmp_path / "never")
+        space = POINTS if "evaluator" in arguments else "mlp"
+        with pytest.raises(ValueError, match=why):
+            nas.search(**{"space": space, **arguments}, out=tmp_path / "never")
     assert not (tmp_path / "never").exists()
 
 
