@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from nas.core import schema
 from nas.core.constraints import Constraint
-from nas.core.metrics import parse_metric
+from nas.core.metrics import METRICS
 from nas.runs import option
 from nas.runs.option import setting
+from search_spaces.notation import did_you_mean
 
 if TYPE_CHECKING:  # late: options are declared without importing what they select
     from search_spaces import SearchSpace
@@ -268,9 +269,13 @@ class Settings:
             if most is not None and most < 1:
                 raise ValueError(f"{flag}: want a positive number, got {most}")
         if not self.is_open:
-            known = Objectives.parse(self.objectives, constraints=self.constraints)
-            for constraint in known.constraints:
-                parse_metric(constraint.metric)
+            Objectives.parse(self.objectives)
+            for constraint in self.constraints:
+                if constraint.metric not in METRICS:
+                    near = did_you_mean(constraint.metric, METRICS)
+                    raise ValueError(
+                        f"limit: want some of {', '.join(METRICS)}, got {constraint}{near}"
+                    )
         if self.evaluator == TRAINING:
             for name in self.tune:
                 hyperparameters.parse_names(name)

@@ -160,6 +160,7 @@ def test_the_search_says_what_is_wrong_before_the_first_trial(tmp_path):
         ({"evaluator": declared, "limits": "latency<=3"}, "limit: want some of accuracy, got"),
         ({"data": "none"}, "want data for the built-in training"),
         ({"objectives": "f1"}, "f1:max; got 'f1'"),
+        ({"limits": "latency<=3"}, r"limit: want .*got latency<=3; did you mean latency_ms\?"),
         ({"objectives": "latency:min"}, "got 'latency'; did you mean latency_ms?"),
         ({"space": POINTS, "data": "digits"}, "architectures have no networks"),
         ({"objective": "f1"}, "got 'objective'; did you mean objectives?"),
