@@ -48,7 +48,7 @@ def register(path: str | Path, name: str | None = None) -> str:
             raise ValueError(f"{name}: want no argument but num_classes, got {min(unknown)}")
         from nas.bundles.transfer import adapted
 
-        classes = bundle.task.classes if num_classes is None else num_classes
+        classes = bundle.task.outputs if num_classes is None else num_classes
         if pretrained:
             return adapted(bundle, classes=classes).eval()
         return bundle.space().compile(bundle.architecture, bundle.task_for(classes))

@@ -26,7 +26,7 @@ def build(architecture, task):
         layers.append(nn.BatchNorm2d(width))
         layers.append(ACTIVATIONS[architecture["activation"]]())
         channels = width
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, task.classes)]
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, task.outputs)]
     return nn.Sequential(*layers, *head)
 
 

@@ -15,7 +15,7 @@ class Skip(nn.Sequential):  # noqa: D101
 def build(architecture, task):  # noqa: D103
     kinds = [{"plain": nn.Sequential, "skip": Skip}[kind] for kind in architecture["blocks"]]
     blocks = [kind(nn.Linear(32, 32), nn.ReLU()) for kind in kinds]
-    return nn.Sequential(nn.Linear(*task.input_shape, 32), *blocks, nn.Linear(32, task.classes))
+    return nn.Sequential(nn.Linear(*task.input_shape, 32), *blocks, nn.Linear(32, task.outputs))
 
 
 @nas.evaluator(metrics={"f1": "maximize"}, hyperparameters={"lr": Real(1e-4, 0.1, log=True)})

@@ -21,19 +21,24 @@ args = parser.parse_args()
 # Classify: the test images of the data it was searched on, normalised as they were in training.
 net = nas.load_bundle(args.bundle)
 digits = trainers.load("digits")
-images = trainers.normalise(digits.test.images[:8], digits.mean, digits.std)
+images = trainers.normalise(digits.test.inputs[:8], digits.mean, digits.std)
 with torch.inference_mode():
     print("predicted", net(images).argmax(dim=1).tolist())
-print("labels   ", digits.test.labels[:8].tolist())
+print("labels   ", digits.test.targets[:8].tolist())
 print(f"test accuracy {trainers.accuracy(net, digits.test, digits):.2%}")
 
 # Fine-tune on other data: the same images upside down, and only "is it a 0?" to be told.
 flipped = {
-    name: trainers.Split(split.images.flip(2), (split.labels == 0).long())
+    name: trainers.Split(split.inputs.flip(2), (split.targets == 0).long())
     for name in ("train", "validation", "test")
     for split in [getattr(digits, name)]
 }
-other = replace(digits, name="upside-down zeros", classes=("other", "0"), **flipped)
+other = replace(
+    digits,
+    name="upside-down zeros",
+    targets=trainers.Targets(task="classification", names=("other", "0")),
+    **flipped,
+)
 last = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)][-1]
 parent, _, child = last.rpartition(".")
 setattr(net.get_submodule(parent), child, nn.Linear(net.get_submodule(last).in_features, 2))

@@ -2,7 +2,7 @@
 
     space = search_spaces.get("nasbench201")            # or load("my_space.py:space")
     architecture = space.sample(random.Random(0))
-    task = search_spaces.Task(input_shape=(3, 32, 32), classes=10)
+    task = search_spaces.Task(input_shape=(3, 32, 32), outputs=10)
     net = space.compile(architecture, task)             # torch.nn.Module
     cost = space.cost(architecture, task)               # parameters, macs, peak_activation_bytes
 

@@ -224,7 +224,7 @@ class SearchSpace:
         """Build the network; its weights come from torch's global generator.
 
         Returns:
-            A module from inputs (batch, *task.input_shape) to logits (batch, task.classes).
+            A module from inputs (batch, *task.input_shape) to logits (batch, task.outputs).
 
         Raises:
             ValueError: the architecture is not of this space, its networks do not take such

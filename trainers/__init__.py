@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trainers.data.load import data_sets as data_sets
     from trainers.data.load import from_objects as from_objects
     from trainers.data.load import load as load
+    from trainers.data.targets import Targets as Targets
     from trainers.data.transforms import augment as augment
     from trainers.data.transforms import normalise as normalise
     from trainers.determinism import derive_seed as derive_seed
@@ -39,6 +40,7 @@ MODULE_OF = {
     "Optimizer": "recipes.optimizers",
     "Recipe": "recipes.recipe",
     "Split": "data.dataset",
+    "Targets": "data.targets",
     "Task": "tasks",
     "accuracy": "loop.train",
     "augment": "data.transforms",

@@ -94,7 +94,7 @@ def report(space: SearchSpace, task: Task, trials: int | None = None) -> dict[st
         "settings": dict(space.settings),
         "source": space.source,
         "input": list(task.input_shape),
-        "classes": task.classes,
+        "classes": task.outputs,
         "sample": {"number": len(sample), "exact": exact},
         "functions": functions,
         "duplicates": None if functions is None else 1 - functions / len(sample),

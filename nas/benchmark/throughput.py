@@ -166,8 +166,8 @@ def _fewer(data: Dataset, images: int) -> Dataset:
                 f"--images: {images} are {count} of a split of {len(split):,}; want a number that "
                 f"gives {least} to {len(split) - least:,} of it"
             )
-        chosen = torch.from_numpy(stratified(split.labels.numpy(), count, seed=0))
-        return Split(split.images[chosen], split.labels[chosen])
+        chosen = torch.from_numpy(stratified(split.targets.numpy(), count, seed=0))
+        return Split(split.inputs[chosen], split.targets[chosen])
 
     return replace(
         data,

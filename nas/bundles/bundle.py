@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,10 +94,15 @@ class Bundle:
             net.eval(), lambda n: space.compile(self.architecture, self.task_for(n))
         )
 
-    def task_for(self, classes: int, input_shape: tuple[int, ...] | None = None) -> Task:
-        """The task with another number of classes, and with other inputs if they are given."""
-        small = self.task.small_images  # keeps the stem, whatever the new size
-        return Task(input_shape or self.task.input_shape, classes, small)
+    @property
+    def names(self) -> list[str]:
+        """The names of the outputs: of the classes, by label, in a classification."""
+        return list(self.described["targets"]["names"])
+
+    def task_for(self, outputs: int, input_shape: tuple[int, ...] | None = None) -> Task:
+        """The task with another number of outputs, and with other inputs if they are given."""
+        shape = input_shape or self.task.input_shape
+        return replace(self.task, input_shape=shape, outputs=outputs)  # keeps the stem
 
     def preprocess(self, inputs: ArrayLike | Tensor) -> Tensor:
         """Normalise raw inputs for the network, as the data of its training were.
@@ -136,6 +141,12 @@ class Bundle:
         except Exception as error:  # safetensors has its own
             file = self.path / "weights.safetensors"
             raise ValueError(f"{file}: not safetensors ({' '.join(str(error).split())})") from None
+
+
+def unnamed_classes(count: int) -> dict[str, Any]:
+    """The targets of a classification whose classes have no names."""
+    names = [str(label) for label in range(count)]
+    return {"task": "classification", "names": names, "mean": [], "std": []}
 
 
 def preprocessing(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,8 +36,8 @@ def card(
     sections = [
         f"# {bundle.architecture.space} for {_data_name(metrics)}",
         f"A network that was found by architecture search, trained and ready to run: inputs "
-        f"{'x'.join(map(str, task.input_shape))}, {task.classes} classes "
-        f"({', '.join(bundle.described['class_names'][:20])}).",
+        f"{'x'.join(map(str, task.input_shape))}, {task.outputs} classes "
+        f"({', '.join(bundle.names[:20])}).",
         _numbers(metrics),
         "## Run it",
         _example(bundle, files),
@@ -125,7 +125,7 @@ def _is_built_in(metrics: Mapping[str, Any]) -> bool:
 def _example(bundle: Bundle, files: Sequence[str]) -> str:
     if "model.py" not in files:
         return '```python\nimport nas\n\nmodel = nas.load_bundle(".")\n```'
-    names = bundle.described["class_names"]
+    names = bundle.names
     is_image = bundle.described["preprocessing"]["kind"] == "image"
     shape = ", ".join(map(str, bundle.task.input_shape))
     wanted = (

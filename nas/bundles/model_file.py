@@ -32,7 +32,7 @@ def model_file(bundle: Bundle) -> str:
     about = (
         f"From inputs {inputs} to logits (B, classes); {bundle.metrics['parameters']:,} parameters."
     )
-    source = network_source(build, shape, bundle.task.classes, about=about)
+    source = network_source(build, shape, bundle.task.outputs, about=about)
     preprocessing = bundle.described["preprocessing"]
     parts = [
         *source.parts,

@@ -8,11 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.bundles.bundle import Bundle
+from nas.bundles.bundle import Bundle, unnamed_classes
 from nas.bundles.proof import manifest_text
 from nas.core import schema
 from nas.core.metrics import METRIC
 from nas.runs.atomic_io import read_whole
+from nas.runs.header import TARGETS
 from nas.runs.upgrade import upgrade_recipe
 from search_spaces import Architecture, SearchSpace, Task, strict_json
 from search_spaces.architecture import NAME
@@ -55,12 +56,13 @@ def open_bundle(path: str | Path) -> Bundle:
     described = _fields(path, "architecture.json", manifest, *_DESCRIBED)
     metrics = _fields(path, "metrics.json", manifest, *_METRICS)
     try:
+        described = _with_targets(described)
         architecture = Architecture(**described["architecture"])
-        small = described.get("small_images")  # absent in bundles of earlier versions
-        task = Task(tuple(described["input_shape"]), described["classes"], small)
+        shape = tuple(described["input_shape"])
+        task = Task(**{n: described[n] for n in _OF_TASK if n in described}, input_shape=shape)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    _check_count(file, described, "class_names", task.classes)
+    _check_count(file, described["targets"], "names", task.outputs)
     if "recipe" in metrics:
         metrics["recipe"] = upgrade_recipe(metrics["recipe"])
     data = metrics["data"]
@@ -78,6 +80,17 @@ def open_bundle(path: str | Path) -> Bundle:
         read_weights=partial(_read, path / "weights.safetensors", manifest),
         pictures={name: _read(path / name, manifest) for name in PICTURES if name in manifest},
     )
+
+
+def _with_targets(described: dict[str, Any]) -> dict[str, Any]:
+    """The contents of `architecture.json` of any version, in the present form."""
+    if "targets" in described:
+        _NEW(described, "architecture")
+        return described
+    _OLD(described, "architecture")
+    found = {k: v for k, v in described.items() if k not in ("classes", "class_names")}
+    targets = {**unnamed_classes(0), "names": described["class_names"]}
+    return {**found, "outputs": described["classes"], "targets": targets}
 
 
 def check_target(to: Path, *, force: bool) -> None:
@@ -110,12 +123,15 @@ _DESCRIBED = (
                 {"space": schema.text(pattern=NAME.pattern), "value": schema.anything}
             ),
             "input_shape": _SHAPE,
-            "classes": schema.whole(1),
-            "class_names": schema.items(schema.text()),
         },
         others=True,
     ),
 )
+_NEW = schema.record({"outputs": schema.whole(1), "targets": TARGETS}, others=True)
+_OLD = schema.record(
+    {"classes": schema.whole(1), "class_names": schema.items(schema.text())}, others=True
+)
+_OF_TASK = ("outputs", "small_images", "dense", "numeric")  # the first alone is in every version
 _DATA = schema.record(
     {
         "name": schema.text(100_000),

@@ -84,7 +84,7 @@ def adapted(
 
     net = build(classes)
     trained = bundle.weights()
-    same = same_classes and classes == bundle.task.classes
+    same = same_classes and classes == bundle.task.outputs
     new = [] if same else classifier_paths(build)
     for name, tensor in net.state_dict().items():
         if name.rpartition(".")[0] in new:

@@ -35,7 +35,7 @@ def free_bytes(data: Dataset, workers: int) -> int | None:
     here = sum(
         t.nbytes
         for s in (data.train, data.validation, data.test)
-        for t in (s.images, s.labels)
+        for t in (s.inputs, s.targets)
         if t.device == device
     )
     return max(2**20, int(SHARE * (free - workers * (CONTEXT_BYTES + here))))
@@ -57,7 +57,7 @@ def first(data: Dataset, count: int) -> Dataset:
     """The data set with its first training examples only, and no validation split."""
 
     def cut(split: Split, most: int) -> Split:
-        return Split(split.images[:most], split.labels[:most], split.mapped)
+        return split.part(slice(most))
 
     return replace(data, train=cut(data.train, count), validation=cut(data.validation, 0))
 

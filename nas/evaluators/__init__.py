@@ -73,4 +73,4 @@ class Shaped(Evaluator, Protocol):
 
     @property
     def task(self) -> Task | None:
-        """The shape of the inputs and the number of classes; None for those of the data."""
+        """The shape of the inputs and the number of outputs; None for those of the data."""

@@ -64,7 +64,7 @@ def evaluator(
     metrics: Mapping[str, str | Metric] | Sequence[str | Metric] | str | Metric = (),
     hyperparameters: Struct | Mapping[str, Node] | None = None,
     input_shape: Sequence[int] | None = None,
-    classes: int | None = None,
+    outputs: int | None = None,
 ) -> Any:
     """Declare what a function cannot show: the decorator of an evaluator.
 
@@ -77,7 +77,7 @@ def evaluator(
             `Struct(lr=Real(1e-4, 1, log=True))`.
         input_shape: Shape of one input of `job.network()`, without the batch. By default, that of
             the data of the search.
-        classes: Number of outputs of `job.network()`. By default, that of the data of the search.
+        outputs: Number of outputs of `job.network()`. By default, that of the data of the search.
 
     Returns:
         A `FunctionEvaluator`; without `function`, a decorator that makes one.
@@ -85,8 +85,8 @@ def evaluator(
     Raises:
         ValueError: a declaration is not allowed; says which.
     """
-    if (input_shape is None) != (classes is None):
-        raise ValueError("evaluator: want input_shape and classes together, got one of them")
+    if (input_shape is None) != (outputs is None):
+        raise ValueError("evaluator: want input_shape and outputs together, got one of them")
     tree = hyperparameters or Struct()
     if isinstance(tree, Mapping):
         tree = Struct(**tree)
@@ -94,8 +94,8 @@ def evaluator(
         raise ValueError(f"evaluator: want hyperparameters as a Struct, got {type(tree).__name__}")
     declared = _metrics(metrics)
     task = None
-    if input_shape is not None and classes is not None:
-        task = Task(tuple(input_shape), classes)
+    if input_shape is not None and outputs is not None:
+        task = Task(tuple(input_shape), outputs)
 
     def declare(function: Function) -> FunctionEvaluator:
         if not callable(function):

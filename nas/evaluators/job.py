@@ -174,14 +174,14 @@ class Job:
 
     @property
     def task(self) -> Task:
-        """The shape of the inputs and the number of classes of the networks.
+        """The shape of the inputs and the number of outputs of the networks.
 
         Raises:
             ValueError: the search has no data, and its evaluator does not declare them.
         """
         if self._shared.task is None:
             raise ValueError(
-                "job.network: want data, or an evaluator that declares input_shape and classes, "
+                "job.network: want data, or an evaluator that declares input_shape and outputs, "
                 "got neither"
             )
         return self._shared.task

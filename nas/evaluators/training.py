@@ -56,8 +56,8 @@ def resolve(device: str) -> torch.device:
 
 
 def task_of(data: Dataset) -> Task:
-    """The input shape and the classes of networks for `data`."""
-    return Task(data.input_shape, len(data.classes))
+    """The input shape and the outputs of networks for `data`."""
+    return Task(data.input_shape, data.targets.outputs, dense=data.targets.dense)
 
 
 def facts_of(data: Dataset) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def facts_of(data: Dataset) -> dict[str, Any]:
     return {
         "name": data.name,
         "fingerprint": data.fingerprint,
-        "classes": list(data.classes),
+        "targets": data.targets.to_dict(),
         "input_shape": list(data.input_shape),
         "examples": {
             "train": len(data.train),

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +33,7 @@ class Header:
 
     Attributes:
         settings: The settings.
-        data: Name, fingerprint, classes, input_shape, examples, mean, std and flip of the data; None
+        data: Name, fingerprint, targets, input_shape, examples, mean, std and flip of the data; None
             if the evaluator has its own.
         task: The task of the networks; None if there are none, or the evaluator alone knows it.
         metrics: The metrics of a completed trial.
@@ -89,7 +89,7 @@ class Header:
             "schema": SCHEMA,
             "settings": self.settings.to_dict(),
             "data": None if self.data is None else dict(self.data),
-            "task": task and {"input_shape": list(task.input_shape), "classes": task.classes},
+            "task": task and {**asdict(task), "input_shape": list(task.input_shape)},
             "metrics": [metric.to_dict() for metric in self.metrics],
             "hyperparameters": to_plain(self.hyperparameters),
             "code": dict(self.code),
@@ -143,7 +143,7 @@ def _header(document: Any) -> Header:
     header = Header(
         settings=Settings.from_dict(content["settings"]),
         data=content["data"],
-        task=task and Task(tuple(task["input_shape"]), task["classes"]),
+        task=task and Task(**{**task, "input_shape": tuple(task["input_shape"])}),
         metrics=tuple(map(Metric.from_dict, content["metrics"])),
         hyperparameters=tree,
         code=content["code"],
@@ -213,6 +213,15 @@ def is_begun(path: Path) -> bool:
     return any(not file.name.startswith(_TEMPORARY) for file in path.iterdir())
 
 
+_NUMBERS = schema.items(schema.number(-1e300, 1e300))
+TARGETS = schema.record(
+    {
+        "task": schema.one_of(("classification", "multilabel", "regression", "segmentation")),
+        "names": schema.items(schema.text(), 1),
+        "mean": _NUMBERS,
+        "std": _NUMBERS,
+    }
+)
 _PACKAGE = r"[\w.+!-]{1,100}"
 _COUNTS = schema.mapping(schema.whole())
 _HEADER = schema.record(
@@ -223,7 +232,7 @@ _HEADER = schema.record(
                 {
                     "name": schema.text(4_096),
                     "fingerprint": schema.text(),
-                    "classes": schema.items(schema.text(), 1),
+                    "targets": TARGETS,
                     "input_shape": schema.items(schema.whole(1), 1, 3),
                     "examples": _COUNTS,
                     "mean": schema.items(schema.number(-1e300, 1e300)),
@@ -235,7 +244,8 @@ _HEADER = schema.record(
         ),
         "task": schema.maybe(
             schema.record(
-                {"input_shape": schema.items(schema.whole(1), 1, 3), "classes": schema.whole(1)}
+                {"input_shape": schema.items(schema.whole(1), 1, 3), "outputs": schema.whole(1)},
+                others=True,
             )
         ),
         "metrics": schema.items(METRIC, 1, 1_000),

@@ -2,7 +2,7 @@
 
 Schema 1 had no schedules. Schema 2 used all results in trial order. Schema 3 had other names for
 `max_pending`, `warm_start`, `hypervolume_reference`, `resume_from`, `start_epoch` and `flip`. Schema 4
-knew one evaluator, the built-in training, and five metrics.
+knew one evaluator, the built-in training, and five metrics. Schema 5 knew one task, classification.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nas.core.metrics import METRICS
 from nas.core.proposal import STAGE
 from search_spaces.tree.plain import to_plain
 
-SCHEMA = 5  # of the run.json that this version writes
+SCHEMA = 6  # of the run.json that this version writes
 
 _SETTINGS = {"window": "max_pending", "first": "warm_start"}  # names up to schema 3
 _HEADER = {"largest": "hypervolume_reference"}
@@ -42,7 +42,8 @@ def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
     """
     if schema == SCHEMA:
         return dict(fields)
-    return _opened(_up_to_4(fields) if schema < 4 else dict(fields))
+    found = _up_to_4(fields) if schema < 4 else dict(fields)
+    return _with_targets(_opened(found) if schema < 5 else found)
 
 
 def _opened(fields: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +65,22 @@ def _opened(fields: dict[str, Any]) -> dict[str, Any]:
     if (reference := found.pop("hypervolume_reference", None)) is not None:
         found["hypervolume_reference"] = {"parameters": reference}
     return found
+
+
+def _with_targets(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of schema 5 in the present schema."""
+    found, data, task = dict(fields), fields.get("data"), fields.get("task")
+    if isinstance(data, Mapping):
+        names = data.get("classes")
+        targets: dict[str, Any] = {"task": "classification", "names": names, "mean": [], "std": []}
+        found["data"] = {**_without(data, "classes"), "targets": targets}
+    if isinstance(task, Mapping):
+        found["task"] = {**_without(task, "classes"), "outputs": task.get("classes")}
+    return found
+
+
+def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key != name}
 
 
 def _up_to_4(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -293,7 +293,7 @@ def _limits_are_met(subject: Subject) -> None:
 def _other_inputs_are_refused(subject: Subject) -> None:
     space = subject.space
     for axes in {1, 2, 3} - set(space.inputs):
-        task = Task(SHAPES[axes][1], classes=3)
+        task = Task(SHAPES[axes][1], outputs=3)
         _require_refusal(
             subject,
             lambda task=task: space.compile(space.sample(Random(0)), task),  # type: ignore[misc]
@@ -327,14 +327,14 @@ def _networks_learn(subject: Subject) -> None:
             with torch.set_grad_enabled(learns):
                 logits_BK = net(torch.rand(batch, *shape))
             subject.require(
-                logits_BK.shape == (batch, task.classes),
+                logits_BK.shape == (batch, task.outputs),
                 f"compiles {architecture} to a network whose logits have the shape "
                 f"{tuple(logits_BK.shape)} for inputs {(batch, *shape)}: want "
-                f"{(batch, task.classes)}",
+                f"{(batch, task.outputs)}",
             )
             if not learns:
                 continue
-            labels_B = torch.arange(batch) % task.classes
+            labels_B = torch.arange(batch) % task.outputs
             loss = torch.nn.functional.cross_entropy(logits_BK, labels_B)
             loss.backward()  # type: ignore[no-untyped-call]
             gradients = [p.grad for p in net.parameters() if p.grad is not None]

@@ -59,7 +59,7 @@ def compare_bundles(paths: Sequence[Path], baselines: Sequence[str] = ()) -> lis
     networks = [
         *((str(bundle.path), bundle.net(), bundle.task.input_shape) for bundle in bundles),
         *(
-            (name, _baseline(name, task.classes, task.input_shape[0]), task.input_shape)
+            (name, _baseline(name, task.outputs, task.input_shape[0]), task.input_shape)
             for name in baselines
         ),
     ]

@@ -76,8 +76,8 @@ def _data(run: Run, bundle: Bundle, given: object) -> Dataset:
     settings, facts = run.settings, run.header.data
     if facts is None:
         raise ValueError("the search had no data set, its evaluator has its own")
-    shape, classes = tuple(facts["input_shape"]), len(facts["classes"])
-    if (shape, classes) != (bundle.task.input_shape, bundle.task.classes):
+    shape, classes = tuple(facts["input_shape"]), len(facts["targets"]["names"])
+    if (shape, classes) != (bundle.task.input_shape, bundle.task.outputs):
         raise ValueError("the networks of the search are for other inputs than those of its data")
     if given is None and settings.data.startswith(f"{PASSED}:"):
         raise ValueError("a program passed the data: export with run.export(..., data=...)")

@@ -83,7 +83,7 @@ def fine_tune(
             net = adapted(
                 bundle,
                 classes=len(data.classes),
-                same_classes=list(data.classes) == bundle.described["class_names"],
+                same_classes=list(data.classes) == bundle.described["targets"]["names"],
                 input_shape=data.input_shape,
                 space=space,
             )
@@ -99,7 +99,7 @@ def fine_tune(
         described={
             **bundle.described,
             "notation": space.format(architecture),  # absent in bundles of earlier versions
-            "class_names": list(data.classes),
+            "targets": data.targets.to_dict(),
             "preprocessing": preprocessing(facts),
         },
         metrics={

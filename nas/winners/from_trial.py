@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from nas.bundles.bundle import Bundle, preprocessing
+from nas.bundles.bundle import Bundle, preprocessing, unnamed_classes
 from nas.bundles.card import png
 from nas.core.trial import Trial
 from nas.estimators.cost import COSTS
@@ -67,11 +67,11 @@ def _described(run: Run, architecture: Architecture) -> dict[str, Any]:
 
 
 def _of_data(run: Run) -> dict[str, Any]:
-    """The names of the classes and the preprocessing; an evaluator with data of its own has none."""
+    """The targets and the preprocessing; an evaluator with data of its own has none."""
     data, task = run.header.data, run.task
-    names = [] if data is None else list(data["classes"])
-    if len(names) != task.classes:
-        names = [str(label) for label in range(task.classes)]
+    targets = None if data is None else dict(data["targets"])
+    if targets is None or len(targets["names"]) != task.outputs:
+        targets = unnamed_classes(task.outputs)
     if data is None or tuple(data["input_shape"]) != task.input_shape:
         channels = task.input_shape[0]
         as_they_are = {
@@ -80,8 +80,8 @@ def _of_data(run: Run) -> dict[str, Any]:
             "std": [1.0] * channels,
             "words": "as the evaluator of the search gave them to its networks; float32",
         }
-        return {"class_names": names, "preprocessing": as_they_are}
-    return {"class_names": names, "preprocessing": preprocessing(data)}
+        return {"targets": targets, "preprocessing": as_they_are}
+    return {"targets": targets, "preprocessing": preprocessing(data)}
 
 
 def _front_picture(run: Run, trial: Trial) -> bytes:

@@ -55,7 +55,7 @@ def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> l
         grey=shape[0] == 1,
         image_size=shape[1],
     )
-    net, names = bundle.net().to(where), list(bundle.described["class_names"])
+    net, names = bundle.net().to(where), list(bundle.names)
     predictions = []
     with torch.inference_mode():
         for start in range(0, len(files), BATCH):

@@ -65,7 +65,7 @@ class Net(torch.nn.Sequential):
 
 def build(a, task):
     net = Net(torch.nn.Flatten(), torch.nn.Linear(64, a["width"]), torch.nn.ReLU(),
-              torch.nn.Linear(a["width"], task.classes))
+              torch.nn.Linear(a["width"], task.outputs))
     net.fault, net.argument = a["fault"], {arguments!r}.get(a["fault"], 0)
     return net
 

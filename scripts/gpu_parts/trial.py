@@ -24,6 +24,7 @@ from nas.executors import guarded
 from search_spaces import Architecture, Integer, Record, SearchSpace, Struct, Task
 from trainers import Dataset, Recipe, Split
 from trainers.data.dataset import mean_and_std
+from trainers.data.targets import of_classes
 from trainers.loop.batch_step import EagerStep
 from trainers.tasks.classification import Classification
 
@@ -106,9 +107,11 @@ class Trial:
                 inputs.split((examples, 64, 64)), labels.split((examples, 64, 64)), strict=True
             )
         ]
-        mean, std = mean_and_std(splits[0].images)
+        mean, std = mean_and_std(splits[0].inputs)
         classes = tuple(map(str, range(10)))
-        data = Dataset("generated", *splits, classes=classes, mean=mean, std=std, flippable=True)
+        data = Dataset(
+            "generated", *splits, targets=of_classes(classes), mean=mean, std=std, flippable=True
+        )
         return data.to(self.torch_device)
 
     def npz(self, images: int, side: int = 32) -> str:

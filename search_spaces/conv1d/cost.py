@@ -18,7 +18,7 @@ def network_cost(blocks: tuple[Block, ...], task: Task) -> Cost:
     for block in blocks:
         shape, cost = _block_cost(shape, block)
         parts.append(cost)
-    parts.append(_head_cost(shape, task.classes))
+    parts.append(_head_cost(shape, task.outputs))
     return Cost.of_chain(parts)
 
 

@@ -91,7 +91,7 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
     """Blocks, global average pooling, classifier."""
     from search_spaces.conv1d.network import Conv1dNet
 
-    return Conv1dNet(blocks(architecture), inputs=task.input_shape[0], classes=task.classes)
+    return Conv1dNet(blocks(architecture), inputs=task.input_shape[0], classes=task.outputs)
 
 
 def count(architecture: Architecture, task: Task) -> Cost:

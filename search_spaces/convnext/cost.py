@@ -21,7 +21,7 @@ def network_cost(plan: Plan, task: Task) -> Cost:
             shape, cost = _reduction_cost(shape, stage.reduction)
             parts.append(cost)
         parts += [_block_cost(shape, stage.block)] * stage.depth
-    parts.append(_head_cost(shape, task.classes))
+    parts.append(_head_cost(shape, task.outputs))
     return Cost.of_chain(parts)
 
 

@@ -74,7 +74,7 @@ def space(layer_scale: float = 1e-6) -> SearchSpace:
         return ConvNeXt(
             plan(architecture, task),
             inputs=task.input_shape[0],
-            classes=task.classes,
+            classes=task.outputs,
             layer_scale=layer_scale,
         )
 

@@ -119,9 +119,9 @@ def _frame(
         before, last = last, walk.joint_part(read, body)
         after_reduction = reduction
         if number == reductions[1] and auxiliary:
-            parameters += _auxiliary_parameters(last.channels, task.classes, small)
+            parameters += _auxiliary_parameters(last.channels, task.outputs, small)
     pooled = walk.mean(last)
-    walk.linear(walk.reshape(pooled, (pooled.channels,)), task.classes)
+    walk.linear(walk.reshape(pooled, (pooled.channels,)), task.outputs)
     cost, alive = walk.cost(), walk.alive()
     return Frame(
         Cost(cost.parameters + parameters, cost.macs + macs, cost.peak_activation_bytes),

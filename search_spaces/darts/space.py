@@ -71,7 +71,7 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
             channels=channels,
             layers=layers,
             small_images=bool(task.small_images),
-            classes=task.classes,
+            classes=task.outputs,
         )
 
     def count(architecture: Architecture, task: Task) -> Cost:

@@ -30,5 +30,5 @@ def count(architecture: Architecture, task: Task) -> Cost:
     else:
         for width in hidden:
             x = activated(walk.linear(x, width))
-    walk.linear(x, task.classes)
+    walk.linear(x, task.outputs)
     return walk.cost()

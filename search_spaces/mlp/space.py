@@ -70,8 +70,8 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
             depth=hidden["depth"],
             activation=activation,
             norm=norm,
-            classes=task.classes,
+            classes=task.outputs,
         )
     return mlp(
-        features=features, hidden=hidden, activation=activation, norm=norm, classes=task.classes
+        features=features, hidden=hidden, activation=activation, norm=norm, classes=task.outputs
     )

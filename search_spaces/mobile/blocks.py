@@ -61,7 +61,7 @@ def build(plan: Plan, task: Task) -> nn.Module:
         features_bias=plan.features_bias,
         activation=plan.activation,
         eps=plan.eps,
-        classes=task.classes,
+        classes=task.outputs,
     )
 
 

@@ -18,7 +18,7 @@ def network_cost(plan: Plan, task: Task) -> Cost:
         shape, cost = _block_cost(shape, block)
         parts.append(cost)
     features = (plan.features, plan.features_bias)
-    parts.append(_head_cost(shape, plan.head, *features, task.classes))
+    parts.append(_head_cost(shape, plan.head, *features, task.outputs))
     return Cost.of_chain(parts)
 
 

@@ -87,7 +87,7 @@ def _frame(matrix: Matrix, task: Task, channels: int, cells: int) -> Frame:
             for vertex, width, row in zip(vertices, widths, schedule.in_norm, strict=True)
         ]
         before = outputs
-    parts.append(_head_cost((before, *size), task.classes))
+    parts.append(_head_cost((before, *size), task.outputs))
     return Frame(Cost.of_chain(parts), tuple(vertices))
 
 

@@ -56,7 +56,7 @@ def space(channels: int = 128, cells: int = 3) -> SearchSpace:
             architecture["ops"],
             modules=modules(architecture["matrix"], channels, cells),
             inputs=task.input_shape[0],
-            classes=task.classes,
+            classes=task.outputs,
             reduce=not task.small_images,
         )
 

@@ -17,7 +17,7 @@ def network_cost(edge: dict[tuple[int, int], str], task: Task, channels: int, ce
 
     All tensors of a cell have the same shape: it is walked once, at one channel and one pixel.
     """
-    frame = _frame(task.input_shape, channels, task.classes)
+    frame = _frame(task.input_shape, channels, task.outputs)
     cell = _unit_cell_cost(edge)
     norms = cell.parameters - cell.macs  # at one channel a weight of a convolution is one MAC
     parts = [frame.cost]

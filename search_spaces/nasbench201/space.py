@@ -41,7 +41,7 @@ def space(channels: int = 16, cells: int = 5) -> SearchSpace:
             inputs=task.input_shape[0],
             channels=channels,
             cells=cells,
-            classes=task.classes,
+            classes=task.outputs,
         )
 
     def count(architecture: Architecture, task: Task) -> Cost:

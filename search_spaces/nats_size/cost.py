@@ -28,7 +28,7 @@ def network_cost(widths: Mapping[str, int], reductions: Collection[str], task: T
         else:
             parts.append(_cell_cost((channels, *size), width))
         channels = width
-    parts.append(head_cost((channels, *size), task.classes))
+    parts.append(head_cost((channels, *size), task.outputs))
     return Cost.of_chain(parts)
 
 

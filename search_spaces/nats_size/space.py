@@ -65,7 +65,7 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
     return NatsSize(
         [architecture[layer] for layer in LAYERS],
         inputs=task.input_shape[0],
-        classes=task.classes,
+        classes=task.outputs,
     )
 
 

@@ -176,7 +176,7 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
         inputs=task.input_shape[0],
         stem=STEM,
         stem_stride=1 if task.small_images else 2,
-        classes=task.classes,
+        classes=task.outputs,
     )
 
 

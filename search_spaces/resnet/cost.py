@@ -19,7 +19,7 @@ def network_cost(plan: Plan, task: Task) -> Cost:
     for block in plan.blocks:
         shape, cost = _block_cost(shape, block)
         parts.append(cost)
-    parts.append(_head_cost(shape, task.classes))
+    parts.append(_head_cost(shape, task.outputs))
     return Cost.of_chain(parts)
 
 

@@ -132,7 +132,7 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
     """Stem, residual blocks, global average pooling, classifier."""
     from search_spaces.resnet.network import ResNet
 
-    return ResNet(plan(architecture, task), inputs=task.input_shape[0], classes=task.classes)
+    return ResNet(plan(architecture, task), inputs=task.input_shape[0], classes=task.outputs)
 
 
 def count(architecture: Architecture, task: Task) -> Cost:

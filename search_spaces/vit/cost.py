@@ -20,7 +20,7 @@ def network_cost(plan: Plan, task: Task) -> Cost:
     tokens = plan.patches + 1
     parts = [_stem_cost(task.input_shape, plan.patch, plan.padding, width)]
     parts += [_block_cost(tokens, block) for block in plan.blocks]
-    parts.append(_head_cost(tokens, width, task.classes))
+    parts.append(_head_cost(tokens, width, task.outputs))
     return Cost.of_chain(parts)
 
 

@@ -120,7 +120,7 @@ def build(architecture: Architecture, task: Task) -> nn.Module:
     from search_spaces.vit.network import VisionTransformer
 
     return VisionTransformer(
-        plan(architecture, task), inputs=task.input_shape[0], classes=task.classes
+        plan(architecture, task), inputs=task.input_shape[0], classes=task.outputs
     )
 
 

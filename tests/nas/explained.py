@@ -26,7 +26,7 @@ def build(architecture, task):
     for _ in range(architecture["depth"]):
         layers += [nn.Linear(width, architecture["width"]), nn.ReLU()]
         width = architecture["width"]
-    return nn.Sequential(*layers, nn.Linear(width, task.classes))
+    return nn.Sequential(*layers, nn.Linear(width, task.outputs))
 
 
 def count(architecture, task):
@@ -36,7 +36,7 @@ def count(architecture, task):
         x = walk.pointwise(x)
     for _ in range(architecture["depth"]):
         x = walk.pointwise(walk.linear(x, architecture["width"]))
-    walk.linear(x, task.classes)
+    walk.linear(x, task.outputs)
     return walk.cost()
 
 
@@ -72,7 +72,7 @@ def build_fragile(architecture, task):
         Nerve(share),
         nn.Linear(pixels, width),
         nn.ReLU(),
-        nn.Linear(width, task.classes),
+        nn.Linear(width, task.outputs),
     )
 
 
@@ -80,7 +80,7 @@ def count_fragile(architecture, task):
     walk = Walk(task.input_shape)
     x = walk.reshape(walk.input, (prod(task.input_shape),))
     x = walk.linear(walk.pointwise(walk.pointwise(x)), architecture["width"])
-    walk.linear(walk.pointwise(x), task.classes)
+    walk.linear(walk.pointwise(x), task.outputs)
     return walk.cost()
 
 

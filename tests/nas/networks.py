@@ -6,7 +6,7 @@ from random import Random
 import torch
 
 import search_spaces
-from nas.bundles.bundle import Bundle, preprocessing
+from nas.bundles.bundle import Bundle, preprocessing, unnamed_classes
 from search_spaces import Task
 from search_spaces.tree.values import thaw
 from trainers.checkpoints.weights import pack
@@ -37,7 +37,7 @@ def trained(space, architecture, task, seed=0, steps=2):
         net = space.compile(architecture, task).train()
         optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
         for _ in range(steps):
-            x, labels = torch.randn(4, *task.input_shape), torch.arange(4) % task.classes
+            x, labels = torch.randn(4, *task.input_shape), torch.arange(4) % task.outputs
             loss = torch.nn.functional.cross_entropy(net(x), labels)
             optimizer.zero_grad()
             loss.backward()
@@ -65,7 +65,10 @@ def unwritten(space, architecture, task, net=None):
             "space": space.name,
             "architecture": {"space": architecture.space, "value": thaw(architecture.value)},
             "notation": space.format(architecture),
-            "class_names": [f"class {n}" for n in range(task.classes)],
+            "targets": {
+                **unnamed_classes(task.outputs),
+                "names": [f"class {n}" for n in range(task.outputs)],
+            },
             "preprocessing": preprocessing(data),
         },
         metrics={

@@ -17,6 +17,7 @@ from nas.runs.run import Run
 from nas.runs.settings import Settings
 from nas.strategies import make
 from search_spaces import Task
+from trainers.data.targets import of_classes
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -35,7 +36,7 @@ def write_run(path, trials, *, space="mlp", epochs=3):
         data={
             "name": "digits",
             "fingerprint": "-",
-            "classes": list("0123456789"),
+            "targets": of_classes(tuple("0123456789")).to_dict(),
             "input_shape": [1, 8, 8],
             "examples": {"train": 1},
             "mean": [0.0],

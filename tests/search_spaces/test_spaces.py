@@ -85,7 +85,7 @@ def test_a_space_in_a_file_of_the_users_own(tmp_path):
         "from torch import nn\n"
         "def build(a, task):\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(task.input_shape[0], a['width']),\n"
-        "                         nn.ReLU(), nn.Linear(a['width'], task.classes))\n"
+        "                         nn.ReLU(), nn.Linear(a['width'], task.outputs))\n"
         "space = SearchSpace(name='mine', tree=Struct(width=Choice(4, 8)), build=build, inputs=(1,))\n"
     )
     space = search_spaces.load(f"{file}:space")

@@ -11,7 +11,7 @@ from torchvision.models.regnet import BlockParams
 
 from search_spaces import SearchSpace, Task
 
-IMAGENET = Task((3, 224, 224), classes=1000)
+IMAGENET = Task((3, 224, 224), outputs=1000)
 
 
 def torchvision_network(name: str, **settings: Any) -> nn.Module:

@@ -10,7 +10,7 @@ from torch import Tensor
 from trainers import memory
 from trainers.data import cache
 from trainers.data.dataset import Dataset, Split, mean_and_std
-from trainers.data.sources.source import LabelledArrays, Labels, Source
+from trainers.data.sources.source import Examples, Labels, Source
 from trainers.data.split import stratified
 from trainers.determinism import derive_seed
 
@@ -44,7 +44,7 @@ def assembled(
         ValueError: A class has too few examples to split them, or vectors were to be resized.
     """
     splits = [_split(half, image_size) for half in _cut(source, seed)]
-    mean, std = mean_and_std(splits[0].images)
+    mean, std = mean_and_std(splits[0].inputs)
     validation = "given" if source.validation else f"split off with seed {seed}"
     test = "given" if source.test else "split off"
     return Dataset(
@@ -52,7 +52,7 @@ def assembled(
         train=splits[0],
         validation=splits[1],
         test=splits[2],
-        classes=source.classes,
+        targets=source.targets,
         mean=mean,
         std=std,
         flippable=source.flippable if flippable is None else flippable,
@@ -66,9 +66,9 @@ def check_image_size(image_size: int | None) -> None:
         raise ValueError(f"image_size: want 1 to {LARGEST_SIDE} pixels, got {image_size}")
 
 
-def _cut(source: Source, seed: int) -> tuple[LabelledArrays, LabelledArrays, LabelledArrays]:
+def _cut(source: Source, seed: int) -> tuple[Examples, Examples, Examples]:
     """Train, validation and test, each in the order of the source."""
-    labels, classes = source.train.labels, source.classes
+    labels, classes = source.train.targets, source.targets.names
     validation, test = source.validation, source.test
     rows = np.arange(len(labels))
     _check_counts(labels, classes, least=1 + (validation is None) + (test is None))
@@ -86,11 +86,11 @@ def _cut(source: Source, seed: int) -> tuple[LabelledArrays, LabelledArrays, Lab
     return source.train if whole else _rows(source.train, rows), validation, test
 
 
-def _rows(half: LabelledArrays, rows: Labels) -> LabelledArrays:
+def _rows(half: Examples, rows: Labels) -> Examples:
     """The examples with these numbers; those of a large file stay in a file."""
-    if isinstance(half.images, np.memmap) and half.images.nbytes > _largest_in_memory():
-        return LabelledArrays(cache.rows(half.images, rows), half.labels[rows])
-    return LabelledArrays(half.images[rows], half.labels[rows])
+    if isinstance(half.inputs, np.memmap) and half.inputs.nbytes > _largest_in_memory():
+        return Examples(cache.rows(half.inputs, rows), half.targets[rows])
+    return Examples(half.inputs[rows], half.targets[rows])
 
 
 def _largest_in_memory() -> float:
@@ -114,12 +114,12 @@ def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> No
         )
 
 
-def _split(half: LabelledArrays, image_size: int | None) -> Split:
-    mapped = isinstance(half.images, np.memmap)
-    images = torch.from_numpy(half.images)
+def _split(half: Examples, image_size: int | None) -> Split:
+    mapped = isinstance(half.inputs, np.memmap)
+    images = torch.from_numpy(half.inputs)
     if image_size is not None and images.shape[1:][-2:] != (image_size, image_size):
         images = _resized(images, image_size)
-    return Split(images, torch.from_numpy(half.labels), mapped)
+    return Split(images, torch.from_numpy(half.targets), mapped=mapped)
 
 
 def _resized(images: Tensor, size: int) -> Tensor:

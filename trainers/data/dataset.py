@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from trainers.data.targets import Targets
 from trainers.data.transforms import normalise
 
 # Shape letters: N examples, C channels, H height, W width, D features, L length.
@@ -17,31 +18,41 @@ DEVICE_SHARE = 1 / 2  # of the free memory of a GPU, for images of a file
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Labelled examples on one device.
+    """Examples on one device.
 
     Attributes:
-        images: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences.
-        labels: int64 [N].
-        mapped: True if the images lie in a memory-mapped file, which is read when they are used.
+        inputs: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences.
+        targets: Classes int64 [N]; labels float32 [N,K] of 0 and 1; values float64 [N,T] in the
+            user's units; or classes of pixels uint8 [N,H,W], 255 for pixels that do not count.
+        weights: Weight of each example in the loss, float32 [N]; None for equal weights.
+        mapped: True if the inputs lie in a memory-mapped file, which is read when they are used.
     """
 
-    images: Tensor
-    labels: Tensor
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor | None = None
     mapped: bool = False
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
     def to(self, device: torch.device | str) -> "Split":
         """The same examples on `device`; mapped images that are too large for it are streamed."""
-        images, device = self.images, torch.device(device)
+        inputs, device = self.inputs, torch.device(device)
+        targets = self.targets.to(device)
+        weights = None if self.weights is None else self.weights.to(device)
         if self.mapped and device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
-            if images.nbytes > DEVICE_SHARE * free:
-                return Split(images, self.labels.to(device), mapped=True)
+            if inputs.nbytes > DEVICE_SHARE * free:
+                return Split(inputs, targets, weights, mapped=True)
         return Split(
-            images.to(device), self.labels.to(device), self.mapped and device.type == "cpu"
+            inputs.to(device), targets, weights, mapped=self.mapped and device.type == "cpu"
         )
+
+    def part(self, rows: slice | Tensor) -> "Split":
+        """The examples in `rows`, a slice or numbers int64 [n]."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Split(self.inputs[rows], self.targets[rows], weights, mapped=self.mapped)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +64,7 @@ class Dataset:
         train: Split that networks are trained on.
         validation: Split that a search scores networks on.
         test: Split that is used once, for the reported accuracy.
-        classes: Names of the classes, by label.
+        targets: What is to be predicted: the task, and the meaning of each output.
         mean: float32 [C] ([D] for vectors) over the training split, in the images' own units
             (0..255 for pixels).
         std: Standard deviation, like `mean`; 1 where a channel never varies.
@@ -65,7 +76,7 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
-    classes: tuple[str, ...]
+    targets: Targets
     mean: Tensor
     std: Tensor
     flippable: bool
@@ -74,31 +85,37 @@ class Dataset:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one example: (C,H,W) of images, (D,) of vectors, (C,L) of sequences."""
-        return tuple(self.train.images.shape[1:])
+        return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs: of the classes, by label, in a classification."""
+        return self.targets.names
 
     @property
     def device(self) -> torch.device:
         """The device of the labels."""
-        return self.train.labels.device
+        return self.train.targets.device
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 in hex of the three splits and the class names; the same in every process."""
+        """SHA-256 in hex of the three splits and the names; the same in every process."""
         digest = sha256(repr(self.classes).encode())
         for split in (self.train, self.validation, self.test):
-            for tensor in (split.images, split.labels):
+            weights = () if split.weights is None else (split.weights,)
+            for tensor in (split.inputs, split.targets, *weights):
                 digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 
     def tensors(self, part: Literal["train", "validation", "test"]) -> tuple[Tensor, Tensor]:
-        """Inputs and labels of a split, for a training loop of one's own.
+        """Inputs and targets of a split, for a training loop of one's own.
 
         Returns:
-            Normalised inputs, float32 [N, *input_shape], and labels, int64 [N], on the device.
+            Normalised inputs, float32 [N, *input_shape], and targets (see `Split`), on the device.
         """
         split: Split = {"train": self.train, "validation": self.validation, "test": self.test}[part]
-        return normalise(split.images.to(self.device), self.mean, self.std), split.labels
+        return normalise(split.inputs.to(self.device), self.mean, self.std), split.targets
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data set on `device`."""
@@ -116,20 +133,23 @@ class Dataset:
 
         Images that are streamed to a GPU are merged in the memory of the machine, and streamed.
         """
-        device = self.train.images.device
+        device = self.train.inputs.device
+        first, second = self.train, self.validation
+        both = (first.weights, second.weights)
         train = Split(
-            torch.cat([self.train.images, self.validation.images.to(device)]),
-            torch.cat([self.train.labels, self.validation.labels]),
-            self.train.mapped,
+            torch.cat([first.inputs, second.inputs.to(device)]),
+            torch.cat([first.targets, second.targets]),
+            None if None in both else torch.cat([w for w in both if w is not None]),
+            mapped=first.mapped,
         )
-        nothing = Split(self.validation.images[:0], self.validation.labels[:0])
-        mean, std = (x.to(self.device) for x in mean_and_std(train.images))
+        nothing = self.validation.part(slice(0))
+        mean, std = (x.to(self.device) for x in mean_and_std(train.inputs))
         return replace(self, train=train, validation=nothing, mean=mean, std=std)
 
 
 def understood(dataset: Dataset) -> str:
     """One line on what was read: examples, their kind, shape and type, classes, splits, notes."""
-    shape, dtype = dataset.input_shape, str(dataset.train.images.dtype).removeprefix("torch.")
+    shape, dtype = dataset.input_shape, str(dataset.train.inputs.dtype).removeprefix("torch.")
     kind = {1: "vectors of", 2: "sequences", 3: "images"}[len(shape)]
     splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     counts = ", ".join(f"{name} {len(split):,}" for name, split in splits.items())
@@ -140,19 +160,19 @@ def understood(dataset: Dataset) -> str:
     return "; ".join([examples, counts, *dataset.notes])
 
 
-def mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:
+def mean_and_std(inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation over all axes but 1. Those of pixels are exact, by histogram."""
-    if images.dtype == torch.uint8:
-        values = torch.arange(256, dtype=torch.float64, device=images.device)
-        share = torch.zeros(images.shape[1], 256, dtype=torch.float64, device=images.device)
-        for block in torch.split(images, 10_000):
+    if inputs.dtype == torch.uint8:
+        values = torch.arange(256, dtype=torch.float64, device=inputs.device)
+        share = torch.zeros(inputs.shape[1], 256, dtype=torch.float64, device=inputs.device)
+        for block in torch.split(inputs, 10_000):
             columns = block.transpose(0, 1)
             share += torch.stack([c.flatten().bincount(minlength=256) for c in columns])
         share /= share.sum(dim=1, keepdim=True)
         mean = share @ values
         variance = (share * (values - mean[:, None]) ** 2).sum(dim=1)
     else:
-        axes = [axis for axis in range(images.dim()) if axis != 1]
-        variance, mean = torch.var_mean(images.double(), dim=axes, correction=0)
+        axes = [axis for axis in range(inputs.dim()) if axis != 1]
+        variance, mean = torch.var_mean(inputs.double(), dim=axes, correction=0)
     std = variance.sqrt()
     return mean.float(), torch.where(std > 0, std, 1.0).float()

@@ -31,7 +31,7 @@ def batches(
     order_N = torch.randperm(len(data.train), generator=rng, device=device)
     steps = steps_per_epoch(len(data.train), recipe.batch_size)
     flipped_N = _flipped(data, recipe, epoch, seed)
-    blocks = _blocks(order_N.tensor_split(steps), 4 * data.train.images[0].numel())
+    blocks = _blocks(order_N.tensor_split(steps), 4 * data.train.inputs[0].numel())
     for block, images in _gathered(data.train, blocks):
         index = torch.cat(block)
         x = augment(
@@ -45,7 +45,7 @@ def batches(
         sizes = [len(batch) for batch in block]
         yield from zip(
             torch.split(laid_out(x), sizes),
-            torch.split(data.train.labels[index], sizes),
+            torch.split(data.train.targets[index], sizes),
             strict=True,
         )
 
@@ -56,9 +56,9 @@ def _gathered(split: Split, blocks: Iterable[Block]) -> Iterator[tuple[Block, Te
     Images of a file are read by a thread while the previous block is trained on. The thread uses
     no GPU: it would disturb the capture of a step.
     """
-    device, images_device = split.labels.device, split.images.device
+    device, images_device = split.targets.device, split.inputs.device
     if not split.mapped:
-        yield from ((block, split.images[torch.cat(block).to(images_device)]) for block in blocks)
+        yield from ((block, split.inputs[torch.cat(block).to(images_device)]) for block in blocks)
         return
     all_blocks = list(blocks)
     order_N = torch.cat([torch.cat(block) for block in all_blocks]).to(images_device)
@@ -66,7 +66,7 @@ def _gathered(split: Split, blocks: Iterable[Block]) -> Iterator[tuple[Block, Te
     with ThreadPoolExecutor(1, "read ahead") as reader:
         coming: deque[tuple[Block, Future[Tensor]]] = deque()
         for block, index in zip(all_blocks, indices, strict=True):
-            coming.append((block, reader.submit(split.images.__getitem__, index)))
+            coming.append((block, reader.submit(split.inputs.__getitem__, index)))
             if len(coming) > 1:
                 first, images = coming.popleft()
                 yield first, images.result().to(device)

@@ -59,13 +59,13 @@ class _Captured:
     """A graph, with the tensors of its batch and of the sum of its losses."""
 
     graph: torch.cuda.CUDAGraph
-    images: Tensor
-    labels: Tensor
+    inputs: Tensor
+    targets: Tensor
     loss: Tensor
 
     def __call__(self, x_B: Tensor, labels_B: Tensor) -> Tensor:
-        self.images.copy_(x_B)
-        self.labels.copy_(labels_B)
+        self.inputs.copy_(x_B)
+        self.targets.copy_(labels_B)
         self.graph.replay()
         return self.loss
 

@@ -164,10 +164,10 @@ def evaluate(
     the mean cross-entropy in nats.
     """
     net.eval()
-    device = split.labels.device
+    device = split.targets.device
 
     def outputs() -> Iterator[tuple[Tensor, Tensor]]:
-        parts = (torch.split(split.images, batch_size), torch.split(split.labels, batch_size))
+        parts = (torch.split(split.inputs, batch_size), torch.split(split.targets, batch_size))
         for images_B, labels_B in zip(*parts, strict=True) if len(split) else ():
             yield net(laid_out(normalise(images_B.to(device), data.mean, data.std))), labels_B
 

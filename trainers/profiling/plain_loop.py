@@ -39,7 +39,7 @@ def train_plainly(
     Raises:
         ValueError: The data are not such images, or the recipe's optimiser is not "sgd".
     """
-    if data.train.images.dim() != 4 or data.input_shape[0] not in (1, 3):
+    if data.train.inputs.dim() != 4 or data.input_shape[0] not in (1, 3):
         raise ValueError(f"want images of 1 or 3 channels, got inputs {data.input_shape}")
     if recipe.optimizer != "sgd":
         raise ValueError(f"want the optimiser sgd, got {recipe.optimizer}")
@@ -88,8 +88,8 @@ class _Transformed(Samples[tuple[Tensor, int]]):
     """A split whose samples are transformed one by one, as they are asked for."""
 
     def __init__(self, split: Split, transform: Any) -> None:
-        self._images = split.images.permute(0, 2, 3, 1).squeeze(3).numpy()
-        self._labels = split.labels.tolist()
+        self._images = split.inputs.permute(0, 2, 3, 1).squeeze(3).numpy()
+        self._labels = split.targets.tolist()
         self._transform = transform
 
     def __len__(self) -> int:

@@ -121,7 +121,7 @@ class Classification:
                 )
             return torch.tensor(weights, dtype=torch.float32, device=data.device)
         if "balanced" in (weights, recipe.class_weights):
-            return balanced(data.train.labels, classes)
+            return balanced(data.train.targets, classes)
         return None
 
 

@@ -31,7 +31,7 @@ class EstimatedLatency:
     metrics = (METRICS["estimated_latency_ms"],)
 
     def __init__(self, table: LatencyTable, space: SearchSpace, task: Task) -> None:
-        mine = {"space": space.name, "input_shape": list(task.input_shape), "classes": task.classes}
+        mine = {"space": space.name, "input_shape": list(task.input_shape), "classes": task.outputs}
         for name, value in mine.items():
             if table.setup[name] != value:
                 raise ValueError(

@@ -73,7 +73,7 @@ def fit_table(
         setup={
             "space": space.name,
             "input_shape": list(task.input_shape),
-            "classes": task.classes,
+            "classes": task.outputs,
             "device": str(where),
             "backend": backend,
             "batch": batch,

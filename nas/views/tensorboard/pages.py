@@ -95,7 +95,7 @@ def _settings(context: AnalysisContext) -> str:
     made = dict(header.made)
     rows = [*settings.items()]
     if header.task is not None:
-        rows += [("input", list(header.task.input_shape)), ("classes", header.task.classes)]
+        rows += [("input", list(header.task.input_shape)), ("classes", header.task.outputs)]
     if header.data is not None:
         rows.append(("examples", header.data["examples"]))
     rows += [(f"made: {name}", value) for name, value in made.items()]

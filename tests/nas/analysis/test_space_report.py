@@ -43,7 +43,7 @@ class Mixer(nn.Module):
         self.pad = (0, -width % patch, 0, -height % patch)
         self.patches = nn.Conv2d(inputs, channels, patch, stride=patch)
         self.blocks = nn.Sequential(*(Mix(places, channels, **block) for block in blocks))
-        self.head = nn.Linear(channels, task.classes)
+        self.head = nn.Linear(channels, task.outputs)
 
     def forward(self, x):
         x = self.patches(nn.functional.pad(x, self.pad)).flatten(2).mT

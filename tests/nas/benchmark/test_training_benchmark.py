@@ -40,7 +40,7 @@ def few(tmp_path_factory):
     """A file with 200 digits."""
     split = trainers.load("digits").train
     path = tmp_path_factory.mktemp("data") / "few.npz"
-    np.savez(path, x=split.images[:200].numpy(), y=split.labels[:200].numpy())
+    np.savez(path, x=split.inputs[:200].numpy(), y=split.targets[:200].numpy())
     return str(path)
 
 
@@ -194,8 +194,8 @@ def test_mistakes_are_told_in_one_line(option, value, message):
 def test_fewer_images_are_of_every_class():
     bench = Bench("digits", {"epochs": 1}, device="cpu", loader_workers=0, images=101)
     assert bench.described()["examples"] == {"train": 81, "validation": 20}
-    assert set(bench.data.train.labels.tolist()) == set(range(10))
-    assert set(bench.data.validation.labels.bincount().tolist()) == {2}
+    assert set(bench.data.train.targets.tolist()) == set(range(10))
+    assert set(bench.data.validation.targets.bincount().tolist()) == {2}
 
 
 def test_the_plain_loop_learns():

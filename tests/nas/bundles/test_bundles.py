@@ -26,6 +26,7 @@ import search_spaces
 import trainers
 from nas.bundles import proof
 from nas.bundles import write as writing
+from nas.bundles.bundle import unnamed_classes
 from nas.bundles.transfer import adapted
 from nas.bundles.verify import VerificationError, verify
 from nas.bundles.write import write_bundle
@@ -104,7 +105,7 @@ def test_the_cards_example_runs_in_a_process_that_cannot_import_the_toolkit(bund
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() in nas.open_bundle(bundle).described["class_names"]
+    assert done.stdout.strip() in nas.open_bundle(bundle).names
 
 
 def test_weights_that_no_onnx_file_may_hold_lie_beside_it(tmp_path, monkeypatch):
@@ -283,9 +284,9 @@ def test_a_hostile_architecture_is_refused_by_the_file(bundle, hostile):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"classes": 10**9}, "classes: want"),
-        ({"classes": 11}, "class_names: want 11 of them, got 10"),
-        ({"class_names": ["\x1b[31m"] * 10}, "want a line"),
+        ({"outputs": 10**9}, "outputs: want"),
+        ({"outputs": 11}, "names: want 11 of them, got 10"),
+        ({"targets": {**unnamed_classes(10), "names": ["\x1b[31m"] * 10}}, "want a line"),
         ({"input_shape": [3, -1, 8]}, r"input_shape\[1\]: want"),
         ({"small_images": 1}, "want true or false"),
         ({"space": "mlp"}, "want an architecture of mlp"),
@@ -513,7 +514,7 @@ def digits_as_files(folder):
     files = []
     for number in range(12):
         file = folder / f"{number}.png"
-        Image.fromarray(digits.test.images[number, 0].numpy()).save(file)
+        Image.fromarray(digits.test.inputs[number, 0].numpy()).save(file)
         files.append(file)
     return digits, files
 
@@ -521,7 +522,7 @@ def digits_as_files(folder):
 def test_images_from_disk_are_classified_as_in_training(exported, tmp_path, capfd):
     digits, files = digits_as_files(tmp_path)
     bundle = nas.open_bundle(exported)
-    x = trainers.normalise(digits.test.images[:12], digits.mean, digits.std)
+    x = trainers.normalise(digits.test.inputs[:12], digits.mean, digits.std)
     with torch.inference_mode():
         wanted = bundle.net()(x).softmax(dim=1)
     found = predict(bundle, files)
@@ -570,7 +571,7 @@ def test_fine_tuning_on_other_data(exported, source_alone, tmp_path, capfd):
     assert status("retrain", exported, *arguments, "--json") == 0
     assert json.loads(capfd.readouterr().out)["test_accuracy"] == 1.0
     made = nas.open_bundle(other)
-    assert made.described["class_names"] == ["bright", "dark"]
+    assert made.names == ["bright", "dark"]
     assert made.metrics["fine_tuned_from"]
     assert "fine_tuned_from" not in origin_of(made)  # a network trained from scratch is not
     assert any((tmp_path / "other-tensorboard").iterdir())

@@ -32,7 +32,7 @@ def test_a_stored_bundle_passes_and_predicts(folder):
     x = torch.zeros(2, *bundle.task.input_shape)
     with torch.inference_mode():
         logits = nas.load_bundle(folder)(x)
-    assert logits.shape == (2, bundle.task.classes)
+    assert logits.shape == (2, bundle.task.outputs)
     assert torch.isfinite(logits).all()
 
 

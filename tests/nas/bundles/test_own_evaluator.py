@@ -34,7 +34,7 @@ def train(job):
         job.report(1, f1=float(f1_score(y_val, network(x_val).argmax(1), average="macro")))
 
 
-@nas.evaluator(metrics={"error": "minimize"}, input_shape=(3,), classes=2)
+@nas.evaluator(metrics={"error": "minimize"}, input_shape=(3,), outputs=2)
 def untrained(job):
     return {"error": float(job.network()(torch.ones(2, 3)).abs().sum())}
 
@@ -153,7 +153,7 @@ def test_a_search_without_data_is_exported_with_inputs_as_they_are(source_alone,
     bundle = nas.open_bundle(tmp_path / "winner")
     assert bundle.metrics["data"] is bundle.metrics["test"] is None
     assert bundle.described["preprocessing"]["mean"] == [0.0, 0.0, 0.0]
-    assert bundle.described["class_names"] == ["0", "1"]
+    assert bundle.names == ["0", "1"]
     assert nas.load_bundle(tmp_path / "winner")(torch.ones(1, 3)).shape == (1, 2)
     assert "for the data of its evaluator" in (tmp_path / "winner" / "README.md").read_text()
 
@@ -161,7 +161,7 @@ def test_a_search_without_data_is_exported_with_inputs_as_they_are(source_alone,
 def test_weights_that_are_not_there_are_explained(run, tmp_path, capfd):
     """Only the built-in training is advised to train again."""
 
-    @nas.evaluator(metrics={"error": "minimize"}, input_shape=(3,), classes=2)
+    @nas.evaluator(metrics={"error": "minimize"}, input_shape=(3,), outputs=2)
     def without_network(job):
         return {"error": float(job.architecture.value is None)}
 

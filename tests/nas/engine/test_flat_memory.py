@@ -23,7 +23,7 @@ from nas.executors import guarded
 
 trainers.set_threads(1)
 data = training.load_data("digits", device="cpu")
-few = trainers.Split(data.train.images[:96], data.train.labels[:96])
+few = trainers.Split(data.train.inputs[:96], data.train.targets[:96])
 space = search_spaces.get("nasbench201", channels=4, cells=1)
 fixed = {"epochs": 1, "batch_size": 32, "averaging": 0.9}
 evaluator = training.Training(space, replace(data, train=few), fixed=fixed, seed=0)

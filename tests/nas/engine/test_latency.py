@@ -19,7 +19,7 @@ WIDTHS = SearchSpace(
     name="widths",
     tree=Struct(width=Integer(1, 64)),
     build=lambda architecture, task: nn.Sequential(
-        nn.Linear(4, architecture["width"]), nn.Linear(architecture["width"], task.classes)
+        nn.Linear(4, architecture["width"]), nn.Linear(architecture["width"], task.outputs)
     ),
     inputs=(1,),
 )
@@ -28,7 +28,7 @@ QUIET = Latency(
 )
 
 
-@nas.evaluator(metrics={"f1": "maximize"}, input_shape=(4,), classes=3)
+@nas.evaluator(metrics={"f1": "maximize"}, input_shape=(4,), outputs=3)
 def train(job):
     """A training that knows its result: wider is better."""
     return {"f1": job.network()[0].out_features / 64}
@@ -91,7 +91,7 @@ def test_latencies_are_those_at_the_speed_of_the_machine_when_the_run_began(meas
 
 
 def test_what_the_evaluator_returns_itself_is_not_measured(measured, tmp_path):
-    @nas.evaluator(metrics=["latency_ms"], input_shape=(4,), classes=3)
+    @nas.evaluator(metrics=["latency_ms"], input_shape=(4,), outputs=3)
     def simulate(job):
         return {"latency_ms": 7.0}
 
@@ -103,7 +103,7 @@ def test_what_the_evaluator_returns_itself_is_not_measured(measured, tmp_path):
 
 
 def test_an_evaluator_without_a_network_is_told_so(measured, tmp_path):
-    @nas.evaluator(metrics={"f1": "maximize"}, input_shape=(4,), classes=3)
+    @nas.evaluator(metrics={"f1": "maximize"}, input_shape=(4,), outputs=3)
     def simulate(job):
         return {"f1": 0.5}
 

@@ -43,7 +43,7 @@ class Broken:
 
 
 @nas.evaluator(
-    metrics={"score": "maximize"}, hyperparameters=TRAINING, input_shape=(3, 8, 8), classes=10
+    metrics={"score": "maximize"}, hyperparameters=TRAINING, input_shape=(3, 8, 8), outputs=10
 )
 def score(job):
     return {"score": len(set(str(job.configuration.architecture))) / 100}

@@ -128,7 +128,7 @@ class Net(torch.nn.Sequential):
         return super().forward(x)
 
 def build(a, task):
-    return Net(torch.nn.Flatten(), torch.nn.Linear(64, task.classes))
+    return Net(torch.nn.Flatten(), torch.nn.Linear(64, task.outputs))
 
 space = SearchSpace(name="stubborn", tree=Struct(width=Integer(1, 30)), build=build)
 """

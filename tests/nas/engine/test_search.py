@@ -253,7 +253,7 @@ class Net(torch.nn.Sequential):
 
 def build(a, task):
     net = Net(torch.nn.Flatten(), torch.nn.Linear(64, a["width"]), torch.nn.ReLU(),
-              torch.nn.Linear(a["width"], task.classes))
+              torch.nn.Linear(a["width"], task.outputs))
     net.width = a["width"]
     return net
 

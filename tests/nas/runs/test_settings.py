@@ -27,6 +27,7 @@ from nas.views.html import reproduction
 from scripts.search_signature import API, replaced
 from search_spaces import Choice, Real, Struct, Task
 from trainers import Recipe
+from trainers.data.targets import of_classes
 from trainers.recipes.recipe import NUMBERS, WORDS
 
 LINE = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), max_size=30)
@@ -147,7 +148,13 @@ def test_the_signature_of_search_is_that_of_the_schema():
 
 
 def test_every_setting_stands_in_run_json(tmp_path):
-    data = {"name": "d", "fingerprint": "-", "classes": ["a"], "input_shape": [1], "examples": {}}
+    data = {
+        "name": "d",
+        "fingerprint": "-",
+        "targets": of_classes(("a",)).to_dict(),
+        "input_shape": [1],
+        "examples": {},
+    }
     data |= {"mean": [], "std": [], "flip": False}
     written = Header(
         settings=Settings(),

@@ -21,7 +21,7 @@ from search_spaces import Choice, SearchSpace, Struct
 def build(architecture, task):
     features = task.input_shape[0] * task.input_shape[1] * task.input_shape[2]
     width = architecture["width"]
-    return nn.Sequential(nn.Flatten(), nn.Linear(features, width), nn.Linear(width, task.classes))
+    return nn.Sequential(nn.Flatten(), nn.Linear(features, width), nn.Linear(width, task.outputs))
 
 space = SearchSpace(name="mine", tree=Struct(width=Choice(1, 2, 3, 4)), build=build)
 """

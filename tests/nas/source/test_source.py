@@ -163,7 +163,7 @@ def build(architecture, task):
     encoding = [("once", 1), (architecture["name"], 2)]
     return nn.Sequential(
         nn.Flatten(), nn.Linear(task.input_shape[0], width), Block(width, "gelu"),
-        Mixed(encoding, width), Scaled(2, 0.5), Block(width, "gelu", False), nn.Linear(width, task.classes),
+        Mixed(encoding, width), Scaled(2, 0.5), Block(width, "gelu", False), nn.Linear(width, task.outputs),
     )
 
 

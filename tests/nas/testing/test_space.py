@@ -17,7 +17,7 @@ def build(architecture, task):
         nn.Flatten(),
         nn.Linear(math.prod(task.input_shape), width),
         nn.ReLU(),
-        nn.Linear(width, task.classes),
+        nn.Linear(width, task.outputs),
     )
 
 
@@ -32,7 +32,7 @@ SPACE = SearchSpace(
 
 def test_a_space_of_a_users_own_passes():
     nas.testing.check_space(SPACE)
-    nas.testing.check_space(replace(SPACE, inputs=(1, 3)), input_shape=(3, 9, 9), classes=3)
+    nas.testing.check_space(replace(SPACE, inputs=(1, 3)), input_shape=(3, 9, 9), outputs=3)
     nas.testing.check_space("fixed:nasbench201:channels=4,cells=1:resnet", input_shape=(3, 8, 8))
 
 
@@ -152,10 +152,10 @@ BROKEN = {
         r"whose logits have the shape \(2, \d+\) for inputs \(2, 1\): want \(2, 7\)",
     ),
     "gradients": (
-        of_network(lambda a, task: Blocked(task.classes)),
+        of_network(lambda a, task: Blocked(task.outputs)),
         "fails to be checked for `networks learn`: RuntimeError",
     ),
-    "infinite": (of_network(lambda a, task: Exploding(task.classes)), "without finite gradients"),
+    "infinite": (of_network(lambda a, task: Exploding(task.outputs)), "without finite gradients"),
     "cost": (
         replace(SPACE, count=lambda a, task: Cost(5 * a["width"], 1, 1)),
         "counts Cost.* for mine:.* whose network has Cost",

@@ -110,7 +110,7 @@ def build(architecture, task):
     for _ in range(architecture["depth"]):
         layers += [nn.Linear(features, architecture["width"]), nn.ReLU()]
         features = architecture["width"]
-    return nn.Sequential(*layers, nn.Linear(features, task.classes))
+    return nn.Sequential(*layers, nn.Linear(features, task.outputs))
 
 
 OWN = SearchSpace(

@@ -14,7 +14,7 @@ def build(architecture, task):
         nn.Flatten(),
         nn.Linear(prod(task.input_shape), width),
         nn.ReLU() if architecture["activation"] == "relu" else nn.Tanh(),
-        nn.Linear(width, task.classes),
+        nn.Linear(width, task.outputs),
     )
 
 

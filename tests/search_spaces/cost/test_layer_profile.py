@@ -21,7 +21,7 @@ def test_the_parts_of_a_network_add_up_to_its_cost(name):
     whole = profile_network(lambda: space.build(architecture, task), task.input_shape)
     cost = space.cost(architecture, task)
     assert (whole.parameters, whole.macs) == (cost.parameters, cost.macs)
-    assert (whole.input_shape, whole.output_shape) == (task.input_shape, (task.classes,))
+    assert (whole.input_shape, whole.output_shape) == (task.input_shape, (task.outputs,))
     assert sum(leaf.macs for leaf in whole.leaves()) <= whole.macs
 
 

@@ -11,7 +11,7 @@ from search_spaces import Task
 from search_spaces.cost.measure import measure
 
 SPACE = search_spaces.get("conv1d")
-TASK = Task((1, 176), classes=37)  # Adiac, the first data set in the paper's Table I
+TASK = Task((1, 176), outputs=37)  # Adiac, the first data set in the paper's Table I
 
 
 def conv_norm(inputs, outputs, kernel):

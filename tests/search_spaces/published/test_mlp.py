@@ -10,7 +10,7 @@ import search_spaces
 from search_spaces import Task
 
 SPACE = search_spaces.get("mlp")
-TASK = Task((5,), classes=3)
+TASK = Task((5,), outputs=3)
 RESIDUAL = {"width": 16, "depth": 2, "expansion": 3}
 
 

@@ -27,8 +27,8 @@ def data():
     digits = load("digits")
     return replace(
         digits,
-        train=Split(digits.train.images[:70], digits.train.labels[:70]),
-        validation=Split(digits.validation.images[:20], digits.validation.labels[:20]),
+        train=Split(digits.train.inputs[:70], digits.train.targets[:70]),
+        validation=Split(digits.validation.inputs[:20], digits.validation.targets[:20]),
     )
 
 

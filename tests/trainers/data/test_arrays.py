@@ -51,7 +51,7 @@ def refused(path: Path, message: str, **options: int) -> None:
 def test_layouts(tmp_path, images, shape):
     data = load(saved(tmp_path, images=images, labels=LABELS))
     assert data.input_shape == shape
-    assert data.train.images.dtype == (torch.uint8 if len(shape) == 3 else torch.float32)
+    assert data.train.inputs.dtype == (torch.uint8 if len(shape) == 3 else torch.float32)
     assert len(data.mean) == len(data.std) == shape[0]
     assert (data.std > 0).all()
 
@@ -71,8 +71,8 @@ def test_a_test_half_and_texts_as_labels(tmp_path):
     path = saved(tmp_path, x_train=vectors, y_train=names, x_test=vectors[:4], y_test=names[:4])
     data = load(path)
     assert data.classes == ("ant", "bee", "cat", "dog")
-    assert data.test.labels.tolist() == [2, 0, 3, 1]
-    assert torch.equal(data.test.images, torch.from_numpy(vectors[:4]))
+    assert data.test.targets.tolist() == [2, 0, 3, 1]
+    assert torch.equal(data.test.inputs, torch.from_numpy(vectors[:4]))
 
 
 def test_a_constant_channel_has_std_1(tmp_path):

@@ -37,7 +37,7 @@ def decodings(monkeypatch):
 
 
 def pixels(folder, image_size=None):
-    return np.array(folders.image_folder(folder, image_size).train.images)
+    return np.array(folders.image_folder(folder, image_size).train.inputs)
 
 
 def test_the_second_time_nothing_is_decoded(pictures, decodings):
@@ -82,6 +82,6 @@ def test_where_nothing_can_be_kept_it_is_said_and_goes_on(pictures, decodings, c
 
 def test_writing_to_the_array_changes_no_file(pictures):
     first = pixels(pictures)
-    folders.image_folder(pictures, None).train.images[:] = 0
+    folders.image_folder(pictures, None).train.inputs[:] = 0
     assert np.array_equal(pixels(pictures), first)
     assert not list(cache.folder().glob(".*"))

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from trainers import Dataset, Split, data_sets, load
+from trainers.data.targets import of_classes
 
 
 @pytest.fixture(scope="module")
@@ -14,17 +15,17 @@ def digits() -> Dataset:
 
 
 def counts(split: Split) -> torch.Tensor:
-    return split.labels.bincount(minlength=10)
+    return split.targets.bincount(minlength=10)
 
 
 def rows(split: Split) -> set[bytes]:
-    return {image.numpy().tobytes() for image in split.images}
+    return {image.numpy().tobytes() for image in split.inputs}
 
 
 def test_digits_are_what_scikit_learn_ships(digits):
     from sklearn.datasets import load_digits
 
-    whole = torch.cat([s.images for s in (digits.train, digits.validation, digits.test)])
+    whole = torch.cat([s.inputs for s in (digits.train, digits.validation, digits.test)])
     assert digits.input_shape == (1, 8, 8)
     assert digits.classes == tuple("0123456789")
     assert not digits.flippable
@@ -54,7 +55,7 @@ def test_seed_decides_the_validation_split_and_never_the_test_split(digits):
     again, other = load("digits"), load("digits", seed=1)
     assert again.fingerprint == digits.fingerprint
     assert rows(other.validation) != rows(digits.validation)
-    assert torch.equal(other.test.images, digits.test.images)
+    assert torch.equal(other.test.inputs, digits.test.inputs)
 
 
 def test_fingerprint_is_pinned(digits):
@@ -63,20 +64,20 @@ def test_fingerprint_is_pinned(digits):
 
 
 def test_fingerprint_sees_one_pixel_one_label_and_one_name(digits):
-    images, labels = digits.test.images.clone(), digits.test.labels.clone()
+    images, labels = digits.test.inputs.clone(), digits.test.targets.clone()
     images[-1, 0, 7, 7] ^= 1
     labels[0] = (labels[0] + 1) % 10
     changed = [
-        replace(digits, test=Split(images, digits.test.labels)),
-        replace(digits, test=Split(digits.test.images, labels)),
-        replace(digits, classes=("zero", *digits.classes[1:])),
+        replace(digits, test=Split(images, digits.test.targets)),
+        replace(digits, test=Split(digits.test.inputs, labels)),
+        replace(digits, targets=of_classes(("zero", *digits.classes[1:]))),
         digits.with_validation_in_train(),
     ]
     assert len({digits.fingerprint, *(d.fingerprint for d in changed)}) == 5
 
 
 def test_mean_and_std_are_of_the_training_split(digits):
-    pixels = digits.train.images.double()
+    pixels = digits.train.inputs.double()
     torch.testing.assert_close(digits.mean, pixels.mean()[None].float())
     torch.testing.assert_close(digits.std, pixels.std(correction=0)[None].float())
 
@@ -87,13 +88,13 @@ def test_validation_in_train_keeps_every_example_and_the_test_split(digits):
     assert len(merged.validation) == 0
     assert rows(merged.train) == rows(digits.train) | rows(digits.validation)
     assert merged.test is digits.test
-    torch.testing.assert_close(merged.mean, merged.train.images.double().mean()[None].float())
+    torch.testing.assert_close(merged.mean, merged.train.inputs.double().mean()[None].float())
 
 
 def test_image_size_resizes(digits):
     big = load("digits", image_size=16)
     assert big.input_shape == (1, 16, 16)
-    assert torch.equal(big.train.labels, digits.train.labels)
+    assert torch.equal(big.train.targets, digits.train.targets)
     torch.testing.assert_close(big.mean, digits.mean, rtol=0.05, atol=0)
 
 

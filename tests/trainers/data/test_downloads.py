@@ -37,10 +37,10 @@ def test_mnist_from_its_own_files(tmp_path):
     assert data.input_shape == (1, 28, 28)
     assert data.classes[7] == "7 - seven"
     assert not data.flippable
-    assert torch.equal(data.test.images[:, 0], torch.from_numpy(written["t10k"]))
-    assert data.test.labels.tolist() == [n % 10 for n in range(30)]
+    assert torch.equal(data.test.inputs[:, 0], torch.from_numpy(written["t10k"]))
+    assert data.test.targets.tolist() == [n % 10 for n in range(30)]
     assert (len(data.train), len(data.validation)) == (48, 12)
-    assert data.validation.labels.bincount(minlength=10).min() >= 1
+    assert data.validation.targets.bincount(minlength=10).min() >= 1
 
 
 def test_image_files_by_name(tmp_path):

@@ -35,7 +35,7 @@ def test_a_flat_folder_is_cut_in_three(tmp_path):
     assert data.flippable
     splits = (data.train, data.validation, data.test)
     assert [len(split) for split in splits] == [13, 3, 4]
-    assert sum(split.labels.bincount() for split in splits).tolist() == [10, 10]
+    assert sum(split.targets.bincount() for split in splits).tolist() == [10, 10]
     assert not load(tmp_path, flippable=False).flippable
 
 
@@ -44,8 +44,8 @@ def test_an_official_test_half_is_kept_as_it_is(tmp_path):
     fill(tmp_path / "test", count=3)
     data = load(tmp_path)
     pixels = np.asarray(picture(1000 * ord("b") + 1)).transpose(2, 0, 1)
-    assert data.test.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert torch.equal(data.test.images[4], torch.from_numpy(pixels.copy()))
+    assert data.test.targets.tolist() == [0, 0, 0, 1, 1, 1]
+    assert torch.equal(data.test.inputs[4], torch.from_numpy(pixels.copy()))
     assert len(data.train) + len(data.validation) == 20
 
 
@@ -76,7 +76,7 @@ def test_exotic_modes_are_converted_and_other_files_ignored(tmp_path):
     data = load(tmp_path)
     splits = (data.train, data.validation, data.test)
     assert sum(map(len, splits)) == 27
-    images = torch.cat([s.images for s in splits])
+    images = torch.cat([s.inputs for s in splits])
     assert (images == 0x80).all(dim=(1, 2, 3)).sum() == 1  # sixteen bits keep the upper eight
 
 
@@ -130,16 +130,16 @@ def test_too_few_images_to_split(tmp_path):
     refused(tmp_path, r"^data: class 'c' has 2 training examples; want at least 3 of each class")
     picture(0).save(tmp_path / "c" / "third.png")
     data = load(tmp_path)
-    assert data.train.labels.bincount().min() >= 1
+    assert data.train.targets.bincount().min() >= 1
 
 
 def test_fewest_that_can_be_split(tmp_path):
     data = load(fill(tmp_path, count=3))
     for split in (data.train, data.validation, data.test):
-        assert split.labels.bincount(minlength=2).tolist() == [1, 1]
+        assert split.targets.bincount(minlength=2).tolist() == [1, 1]
 
 
 def test_many_classes_of_three(tmp_path):
     data = load(fill(tmp_path, "abcdefghijklm", count=3))
     for split in (data.train, data.validation, data.test):
-        assert split.labels.bincount(minlength=13).tolist() == [1] * 13
+        assert split.targets.bincount(minlength=13).tolist() == [1] * 13

@@ -14,7 +14,7 @@ TEXTS = ["none", "one", "two", "three"]
 
 def read(y):
     data = from_objects((X, y, X, y, X, y))
-    return [data.classes[label] for label in data.train.labels.tolist()]
+    return [data.classes[label] for label in data.train.targets.tolist()]
 
 
 NUMBERS = np.array(WANTED)

@@ -58,12 +58,12 @@ def test_arrays_and_a_file_of_them_are_the_same_data(tmp_path, x, other, seed):
 
 def test_given_splits_are_used_as_they_are_and_the_others_are_drawn_from_the_rest():
     data = from_objects({"X": X, "Y": Y, "valid_data": X[:6] + 1, "target_val": Y[:6]})
-    assert torch.equal(data.validation.images, torch.from_numpy(X[:6] + 1).float())
-    assert data.validation.labels.tolist() == Y[:6].tolist()
+    assert torch.equal(data.validation.inputs, torch.from_numpy(X[:6] + 1).float())
+    assert data.validation.targets.tolist() == Y[:6].tolist()
     assert (len(data.train), len(data.test)) == (48, 12)
     given = from_objects((X, Y, X[:6], Y[:6], X[:2], Y[:2]))  # the test part lacks a class
-    assert torch.equal(given.train.images, torch.from_numpy(X).float())
-    assert given.test.labels.tolist() == [0, 1]
+    assert torch.equal(given.train.inputs, torch.from_numpy(X).float())
+    assert given.test.targets.tolist() == [0, 1]
 
 
 def test_one_example_of_a_class_is_enough_where_nothing_is_split_off():
@@ -123,7 +123,7 @@ def frame(rows=60):
 
 def test_tables_become_vectors_and_texts_become_one_hot():
     data = from_objects((frame(), pd.Series(Y), frame(6)[frame().columns[::-1]], Y[:6]))
-    vectors = torch.cat([data.train.images, data.test.images])
+    vectors = torch.cat([data.train.inputs, data.test.inputs])
     assert vectors.shape == (60, 9)
     wanted = torch.tensor(
         [
@@ -133,7 +133,7 @@ def test_tables_become_vectors_and_texts_become_one_hot():
         ],
         dtype=torch.float32,
     )
-    assert torch.equal(data.validation.images[:3], wanted)
+    assert torch.equal(data.validation.inputs[:3], wanted)
     assert data.notes[-1] == "one-hot columns 3 (3), grade (2)"
     assert from_objects((frame()[["size", "count"]], Y)).notes[-1] == "test split off"
 
@@ -141,7 +141,7 @@ def test_tables_become_vectors_and_texts_become_one_hot():
 def test_a_text_that_the_training_table_lacks_is_zero_everywhere():
     train, validation = pd.DataFrame({"a": ["x", "y"] * 30}), pd.DataFrame({"a": ["z", "x"]})
     data = from_objects((train, Y, validation, [0, 1]))
-    assert data.validation.images.tolist() == [[0, 0], [1, 0]]
+    assert data.validation.inputs.tolist() == [[0, 0], [1, 0]]
 
 
 def changed(**columns):
@@ -252,7 +252,7 @@ def test_torch_data_sets_are_read_into_memory():
 
 def rows(data):
     for split in (data.train, data.validation, data.test):
-        yield from zip(split.images, split.labels, strict=True)
+        yield from zip(split.inputs, split.targets, strict=True)
 
 
 def test_several_torch_data_sets_are_the_splits():
@@ -260,7 +260,7 @@ def test_several_torch_data_sets_are_the_splits():
     parts = random_split(whole, [40, 10, 10], torch.Generator().manual_seed(0))
     data = from_objects(tuple(parts))
     assert [len(s) for s in (data.train, data.validation, data.test)] == [40, 10, 10]
-    assert torch.equal(data.validation.images, torch.stack([x for x, _ in parts[1]]))
+    assert torch.equal(data.validation.inputs, torch.stack([x for x, _ in parts[1]]))
     named = from_objects(dict(zip(("train", "val", "test"), parts, strict=True)))
     assert named.fingerprint == data.fingerprint
     pair = from_objects(tuple(parts[:2]))
@@ -332,8 +332,8 @@ def test_the_data_are_a_copy():
     images = IMAGES[::-1].copy()
     images.flags.writeable = False
     data = from_objects((images, Y, images, Y, images[::-1], Y))
-    assert torch.equal(data.test.images, torch.from_numpy(IMAGES))
-    data.train.images.zero_()
+    assert torch.equal(data.test.inputs, torch.from_numpy(IMAGES))
+    data.train.inputs.zero_()
     assert images.any()
 
 

@@ -29,9 +29,9 @@ def test_it_draws_what_scikit_learn_draws(seed):
 def test_digits_are_scikit_learns(file, monkeypatch):
     monkeypatch.setattr(sources, "DIGITS", file)
     found, wanted = digits(), load_digits()
-    assert np.array_equal(found.train.images[:, 0], np.rint(wanted.images * (255 / 16)))
-    assert np.array_equal(found.train.labels, wanted.target)
-    assert found.classes == tuple(map(str, wanted.target_names))
+    assert np.array_equal(found.train.inputs[:, 0], np.rint(wanted.images * (255 / 16)))
+    assert np.array_equal(found.train.targets, wanted.target)
+    assert found.targets.names == tuple(map(str, wanted.target_names))
 
 
 def test_reading_digits_does_not_import_scikit_learn_or_scipy():

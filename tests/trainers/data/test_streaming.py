@@ -74,7 +74,7 @@ def test_other_splits_have_other_files(pictures, monkeypatch):
     monkeypatch.setattr("trainers.data.assembly.MEMORY_SHARE", 0.0)
     one, other = load(pictures, seed=0), load(pictures, seed=1)
     assert one.fingerprint != other.fingerprint
-    assert torch.equal(one.test.images, other.test.images)
+    assert torch.equal(one.test.inputs, other.test.inputs)
 
 
 def test_whoever_stops_in_the_middle_leaves_no_thread(pictures, monkeypatch):
@@ -101,13 +101,13 @@ def test_a_full_disk_is_told_before_anything_is_lost(pictures, monkeypatch, capl
 def test_streamed_splits_are_merged_on_the_cpu_and_streamed():
     """Labels on meta stand for labels on a GPU."""
     digits = load("digits")
-    train = Split(digits.train.images, digits.train.labels.to("meta"), mapped=True)
+    train = Split(digits.train.inputs, digits.train.targets.to("meta"), mapped=True)
     small = digits.validation
-    validation = Split(small.images, small.labels.to("meta"), mapped=True)
+    validation = Split(small.inputs, small.targets.to("meta"), mapped=True)
     data = replace(digits, train=train, validation=validation)
     everything = data.with_validation_in_train()
     assert everything.train.mapped
-    assert everything.train.images.device == torch.device("cpu")
+    assert everything.train.inputs.device == torch.device("cpu")
     assert len(everything.train) == len(train) + len(small)
     assert {everything.mean.device.type, everything.std.device.type} == {"meta"}
 
@@ -126,5 +126,5 @@ def test_the_reader_thread_only_indexes_the_file(pictures, monkeypatch):
     assert len(list(batches(data, Recipe(batch_size=32), epoch=1, seed=0))) == 5
     assert len(submitted) > 1
     for work, (index,) in submitted:
-        assert work == data.train.images.__getitem__
-        assert index.device == data.train.images.device
+        assert work == data.train.inputs.__getitem__
+        assert index.device == data.train.inputs.device

@@ -146,8 +146,8 @@ def test_dropout_in_a_graph_differs_from_step_to_step(digits):
     from trainers.loop.batch_step import dropout
 
     step = make_step(eager_of(net, recipe), digits.device)
-    x = digits.train.images[:128].float()
-    y = digits.train.labels[:128]
+    x = digits.train.inputs[:128].float()
+    y = digits.train.targets[:128]
     with dropout(net, 0.5), seeded(0, digits.device):
         losses = [step(x, y).item() for _ in range(10)]
     assert step._captured

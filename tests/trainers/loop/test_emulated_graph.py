@@ -17,14 +17,14 @@ from trainers.loop.batches import batch_counts, batches, steps_per_epoch
 def data() -> Dataset:
     """230 digits to train on, 20 to validate on."""
     digits = load("digits")
-    train_split = Split(digits.train.images[:230], digits.train.labels[:230])
-    few = Split(digits.validation.images[:20], digits.validation.labels[:20])
+    train_split = Split(digits.train.inputs[:230], digits.train.targets[:230])
+    few = Split(digits.validation.inputs[:20], digits.validation.targets[:20])
     return Dataset(
         name="digits",
         train=train_split,
         validation=few,
         test=few,
-        classes=digits.classes,
+        targets=digits.targets,
         mean=digits.mean,
         std=digits.std,
         flippable=True,

@@ -44,7 +44,7 @@ def digits() -> Dataset:
 @pytest.fixture(scope="module")
 def few(digits) -> Dataset:
     """200 training examples: enough to train on, not to learn from."""
-    return replace(digits, train=Split(digits.train.images[:200], digits.train.labels[:200]))
+    return replace(digits, train=Split(digits.train.inputs[:200], digits.train.targets[:200]))
 
 
 def trained(data: Dataset, recipe: Recipe, seed: int = 0) -> tuple[nn.Module, list[Epoch]]:
@@ -76,7 +76,7 @@ def test_adamw_learns_too(digits):
 
 def test_vectors_are_learnt_too(digits):
     flat = {
-        part: Split(getattr(digits, part).images.flatten(1).float(), getattr(digits, part).labels)
+        part: Split(getattr(digits, part).inputs.flatten(1).float(), getattr(digits, part).targets)
         for part in ("train", "validation", "test")
     }
     data = replace(digits, **flat, mean=torch.full((64,), 80.0), std=torch.full((64,), 90.0))
@@ -111,7 +111,7 @@ def test_global_randomness_is_neither_used_nor_disturbed(few):
 def test_batches_in_parts_make_the_same_steps_where_no_norm_looks_at_a_batch(few, optimizer, parts):
     """In float64, so that only the order of additions is left to differ."""
     recipe = Recipe(epochs=3, batch_size=64, optimizer=optimizer)
-    few = replace(few, train=Split(few.train.images[:131], few.train.labels[:131]))
+    few = replace(few, train=Split(few.train.inputs[:131], few.train.targets[:131]))
     found = []
     for micro_batches in (1, parts):
         with seeded(0):
@@ -128,7 +128,7 @@ def test_batches_in_parts_make_the_same_steps_where_no_norm_looks_at_a_batch(few
 
 
 def test_no_part_of_a_batch_is_a_single_example(few):
-    few = replace(few, train=Split(few.train.images[:7], few.train.labels[:7]))
+    few = replace(few, train=Split(few.train.inputs[:7], few.train.targets[:7]))
     recipe = Recipe(epochs=1, batch_size=3)
     assert list(train(network(), few, recipe, seed=0, micro_batches=4))  # batch norm would refuse
 
@@ -219,7 +219,7 @@ def test_every_example_once_and_never_a_batch_of_one(digits, examples, batch_siz
     images = torch.arange(examples, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
     data = replace(
         digits,
-        train=Split(images, digits.train.labels[:examples]),
+        train=Split(images, digits.train.targets[:examples]),
         mean=torch.zeros(1),
         std=torch.ones(1),
     )
@@ -230,7 +230,7 @@ def test_every_example_once_and_never_a_batch_of_one(digits, examples, batch_siz
     labels = torch.cat([labels for _, labels in found])
     assert len(found) == steps_per_epoch(examples, batch_size)
     assert sorted(seen.tolist()) == list(range(examples))
-    assert torch.equal(labels, data.train.labels[seen.long()])
+    assert torch.equal(labels, data.train.targets[seen.long()])
     assert min(sizes) >= 2
     assert max(sizes) <= batch_size + 1
     assert max(sizes) - min(sizes) <= 1
@@ -250,11 +250,11 @@ def test_epochs_differ_in_order_and_blocks_do_not_show(digits, monkeypatch):
 
 def test_evaluation_is_the_definition(digits):
     net = network().eval()
-    x = (digits.test.images.float() - digits.mean) / digits.std
+    x = (digits.test.inputs.float() - digits.mean) / digits.std
     with torch.no_grad():
         logits = net(x)
     found = evaluate(net, digits.test, digits, batch_size=100)
-    labels = digits.test.labels
+    labels = digits.test.targets
     assert found["accuracy"] == pytest.approx((logits.argmax(1) == labels).double().mean().item())
     loss = nn.functional.cross_entropy(logits, labels).item()
     assert found == {"accuracy": found["accuracy"], "loss": pytest.approx(loss, rel=1e-5)}
@@ -262,7 +262,7 @@ def test_evaluation_is_the_definition(digits):
 
 def test_without_validation_nothing_is_measured(few):
     epochs = trained(
-        replace(few, validation=Split(few.validation.images[:0], few.validation.labels[:0])), QUICK
+        replace(few, validation=Split(few.validation.inputs[:0], few.validation.targets[:0])), QUICK
     )[1]
     assert math.isnan(epochs[-1].accuracy)
     assert math.isnan(epochs[-1].loss)
@@ -277,7 +277,7 @@ def test_the_caller_may_stop(few):
 
 
 def test_impossible_training_is_refused(digits, few):
-    one = replace(digits, train=Split(digits.train.images[:1], digits.train.labels[:1]))
+    one = replace(digits, train=Split(digits.train.inputs[:1], digits.train.targets[:1]))
     with pytest.raises(ValueError, match=r"^train: want at least 2 training examples, got 1$"):
         next(train(network(), one, QUICK, seed=0))
     with pytest.raises(ValueError, match=r"^train: the network is on meta, the data on cpu;"):

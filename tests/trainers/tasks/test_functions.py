@@ -20,11 +20,11 @@ QUICK = Recipe(epochs=2, batch_size=32, label_smoothing=0.0)
 def data():
     """200 digits to train on, of which few are above 6; 50 to validate on."""
     digits = load("digits")
-    chosen = torch.cat([(digits.train.labels < 7).nonzero()[:180, 0], torch.arange(20)])
+    chosen = torch.cat([(digits.train.targets < 7).nonzero()[:180, 0], torch.arange(20)])
     return replace(
         digits,
-        train=Split(digits.train.images[chosen], digits.train.labels[chosen]),
-        validation=Split(digits.validation.images[:50], digits.validation.labels[:50]),
+        train=Split(digits.train.inputs[chosen], digits.train.targets[chosen]),
+        validation=Split(digits.validation.inputs[:50], digits.validation.targets[:50]),
     )
 
 
@@ -118,7 +118,7 @@ def test_a_loss_that_is_not_finite_is_a_divergence(data):
 
 
 def test_balanced_weights_equal_the_weights_of_torch(data):
-    counts = torch.bincount(data.train.labels, minlength=10)
+    counts = torch.bincount(data.train.targets, minlength=10)
     weights = len(data.train) / (10 * counts)
 
     def weighted(outputs, targets):
@@ -188,8 +188,8 @@ def test_a_metric_of_ones_own_sees_the_whole_validation_split(data):
         net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     last = list(train(net, data, QUICK, seed=0))[-1]
     assert (last.accuracy, last.loss) == (epochs[-1].accuracy, epochs[-1].loss)
-    logits = net((data.validation.images.float() - data.mean) / data.std)
-    expected = f_beta(logits.detach(), data.validation.labels)
+    logits = net((data.validation.inputs.float() - data.mean) / data.std)
+    expected = f_beta(logits.detach(), data.validation.targets)
     assert epochs[-1].metrics["f_beta"] == pytest.approx(expected)
     assert evaluate(net, data.validation, data, task=task)["f_beta"] == pytest.approx(expected)
 

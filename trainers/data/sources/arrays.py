@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.data.sources.labels import KIND, read_labels
-from trainers.data.sources.source import Images, LabelledArrays, Source, channels_first
+from trainers.data.sources.source import Examples, Images, Source, channels_first
+from trainers.data.targets import of_classes
 
 Array = npt.NDArray[Any]
 Part = Literal["train", "validation", "test"]
@@ -117,7 +118,7 @@ def arrays_source(
     examples = {p: read_examples(where + pair.x_name, pair.x) for p, pair in parts.items()}
     first = parts["train"]
     classes = np.unique(labels["train"])
-    halves: dict[Part, LabelledArrays] = {}
+    halves: dict[Part, Examples] = {}
     for part, pair in parts.items():
         x, y = examples[part], labels[part]
         if len(x) != len(y):
@@ -136,11 +137,11 @@ def arrays_source(
             raise ValueError(
                 f"data: {where}{pair.y_name} has classes that {first.y_name} lacks: {listed(odd)}"
             )
-        halves[part] = LabelledArrays(x, np.searchsorted(classes, y).astype(np.int64))
+        halves[part] = Examples(x, np.searchsorted(classes, y).astype(np.int64))
     return Source(
         halves["train"],
         halves.get("test"),
-        tuple(map(str, classes)),
+        of_classes(tuple(map(str, classes))),
         flippable=flippable,
         validation=halves.get("validation"),
         notes=notes,

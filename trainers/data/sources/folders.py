@@ -8,7 +8,8 @@ import PIL
 
 from trainers.data import cache
 from trainers.data.decoding import GREY_MODES, Pixels, decode, in_threads, loaded, named, opened
-from trainers.data.sources.source import LabelledArrays, Source
+from trainers.data.sources.source import Examples, Source
+from trainers.data.targets import of_classes
 
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -38,13 +39,13 @@ def image_folder(path: Path, image_size: int | None) -> Source:
     files = [str(file) for half in halves for images in half.values() for file in images]
     pixels = _pixels(path, files, image_size)
     labels = [label for half in halves for label, name in enumerate(classes) for _ in half[name]]
-    everything = LabelledArrays(pixels, np.array(labels, np.int64))
+    everything = Examples(pixels, np.array(labels, np.int64))
     if len(halves) == 1:
-        return Source(everything, None, classes, flippable=True)
+        return Source(everything, None, of_classes(classes), flippable=True)
     middle = sum(map(len, halves[0].values()))
-    train = LabelledArrays(everything.images[:middle], everything.labels[:middle])
-    test = LabelledArrays(everything.images[middle:], everything.labels[middle:])
-    return Source(train, test, classes, flippable=True)
+    train = Examples(everything.inputs[:middle], everything.targets[:middle])
+    test = Examples(everything.inputs[middle:], everything.targets[middle:])
+    return Source(train, test, of_classes(classes), flippable=True)
 
 
 def _pixels(path: Path, files: list[str], image_size: int | None) -> Pixels:

@@ -1,4 +1,4 @@
-"""A source of data: labelled arrays of a training part and, perhaps, an official test split.
+"""A source of data: examples of a training part and, perhaps, an official test split.
 
 Sources hold numpy arrays, which `torch.from_numpy` does not copy.
 """
@@ -11,21 +11,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trainers.data.targets import Targets, of_classes
+
 Images = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelledArrays:
-    """Examples and their labels.
+class Examples:
+    """Inputs and targets of examples.
 
     Attributes:
-        images: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences.
-        labels: int64 [N], the index of the class.
+        inputs: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences.
+        targets: int64 [N], the index of the class; for other tasks see `dataset.Split`.
+        weights: Weight of each example in the loss, float32 [N]; None for equal weights.
     """
 
-    images: Images
-    labels: Labels
+    inputs: Images
+    targets: npt.NDArray[Any]
+    weights: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,17 +39,17 @@ class Source:
     Attributes:
         train: Examples for training, and for validation and testing where those are None.
         test: The official test split, if there is one.
-        classes: Names of the classes, by label.
+        targets: What is to be predicted.
         flippable: True if a horizontally flipped image keeps its label.
         validation: The user's own validation split, if there is one.
         notes: Statements on how the data were read.
     """
 
-    train: LabelledArrays
-    test: LabelledArrays | None
-    classes: tuple[str, ...]
+    train: Examples
+    test: Examples | None
+    targets: Targets
     flippable: bool
-    validation: LabelledArrays | None = None
+    validation: Examples | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -59,8 +63,8 @@ def digits() -> Source:
     """
     rows = _digits_rows()
     images = np.rint(rows[:, :-1].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
-    half = LabelledArrays(images, np.ascontiguousarray(rows[:, -1]))
-    return Source(half, None, tuple("0123456789"), flippable=False)
+    half = Examples(images, np.ascontiguousarray(rows[:, -1]))
+    return Source(half, None, of_classes(tuple("0123456789")), flippable=False)
 
 
 def _digits_rows() -> npt.NDArray[np.int64]:

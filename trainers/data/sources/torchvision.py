@@ -10,7 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from trainers.data.decoding import decode
-from trainers.data.sources.source import LabelledArrays, Source, channels_first
+from trainers.data.sources.source import Examples, Source, channels_first
+from trainers.data.targets import of_classes
 
 Options = tuple[dict[str, Any], ...]
 
@@ -82,8 +83,8 @@ def torchvision_set(name: str, root: Path, image_size: int | None) -> Source:
     test = [_opened(name, known, options, root) for options in known.test]
     train_half = _half(name, train, known, image_size)
     test_half = _half(name, test, known, image_size) if test else None
-    classes = getattr(train[0], "classes", None) or range(int(train_half.labels.max()) + 1)
-    return Source(train_half, test_half, tuple(map(str, classes)), known.flippable)
+    classes = getattr(train[0], "classes", None) or range(int(train_half.targets.max()) + 1)
+    return Source(train_half, test_half, of_classes(tuple(map(str, classes))), known.flippable)
 
 
 def _opened(name: str, known: Known, options: dict[str, Any], root: Path) -> Any:
@@ -106,30 +107,30 @@ def _opened(name: str, known: Known, options: dict[str, Any], root: Path) -> Any
             ) from error
 
 
-def _half(name: str, parts: list[Any], known: Known, image_size: int | None) -> LabelledArrays:
+def _half(name: str, parts: list[Any], known: Known, image_size: int | None) -> Examples:
     halves = [
         _from_memory(part, known.labels) if known.labels else _from_files(name, part, image_size)
         for part in parts
     ]
     if len(halves) == 1:
         return halves[0]
-    shapes = {half.images.shape[1:] for half in halves}
+    shapes = {half.inputs.shape[1:] for half in halves}
     if len(shapes) > 1:
         raise ValueError(f"data: {name}: images differ in size; pass image_size to resize them")
-    return LabelledArrays(
-        np.concatenate([half.images for half in halves]),
-        np.concatenate([half.labels for half in halves]),
+    return Examples(
+        np.concatenate([half.inputs for half in halves]),
+        np.concatenate([half.targets for half in halves]),
     )
 
 
-def _from_memory(part: Any, labels_attribute: str) -> LabelledArrays:
+def _from_memory(part: Any, labels_attribute: str) -> Examples:
     labels = np.asarray(getattr(part, labels_attribute)).astype(np.int64)
     if labels.ndim > 1:
         labels = labels[:, 0].copy()  # QMNIST adds the writer of the digit
-    return LabelledArrays(channels_first(np.asarray(part.data)), labels)
+    return Examples(channels_first(np.asarray(part.data)), labels)
 
 
-def _from_files(name: str, part: Any, image_size: int | None) -> LabelledArrays:
+def _from_files(name: str, part: Any, image_size: int | None) -> Examples:
     labels: npt.NDArray[np.int64] = np.empty(len(part), np.int64)
 
     def read(number: int) -> Image.Image:
@@ -141,4 +142,4 @@ def _from_files(name: str, part: Any, image_size: int | None) -> LabelledArrays:
         return f"{name}[{number}]"
 
     pixels = decode(len(part), read, call, grey=False, image_size=image_size)
-    return LabelledArrays(pixels, labels)
+    return Examples(pixels, labels)
