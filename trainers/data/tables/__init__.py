@@ -1,0 +1,1 @@
+"""Tables of people as vectors: reading, inference of types, preprocessing, targets."""
