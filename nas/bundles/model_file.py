@@ -107,9 +107,10 @@ def _image(shape: tuple[int, ...]) -> list[str]:
     return f'''\
 def preprocess(image: str | Path) -> Tensor:
     """Read an image file as an input of `Model`: (1, {channels}, {height}, {width})."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
-    with Image.open(image) as picture:
+    with Image.open(image) as opened:
+        picture = ImageOps.exif_transpose(opened)  # upright
         if picture.mode.startswith("I"):  # the upper eight of sixteen bits
             picture = picture.point(lambda value: value * (1 / 256)).convert("L")
         pixels = picture.convert("{mode}").resize(({width}, {height}), Image.Resampling.BILINEAR)

@@ -33,17 +33,17 @@ class Prediction:
 
 
 def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> list[Prediction]:
-    """Classify image files, read and resized as in training.
+    """Classify image files, read, turned upright and resized as in training.
 
     Pixels are given as they are, 0 to 255, to a network whose preprocessing is not known.
 
     Raises:
-        ValueError: the device is missing, the network is not for square images, or a file cannot
+        ValueError: the device is missing, the network is not for images, or a file cannot
             be read; names it.
     """
     where, shape = resolve(device), bundle.task.input_shape
-    if len(shape) != 3 or shape[0] not in (1, 3) or shape[1] != shape[2]:
-        raise ValueError(f"{bundle.path}: want a network for square images, got inputs {shape}")
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise ValueError(f"{bundle.path}: want a network for images, got inputs {shape}")
     for image in images:
         if not image.is_file():
             raise ValueError(f"{image}: no such file")
@@ -53,7 +53,7 @@ def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> l
         lambda number: loaded(files[number]),
         files.__getitem__,
         grey=shape[0] == 1,
-        image_size=shape[1],
+        size=(shape[1], shape[2]),
     )
     net, names = bundle.net().to(where), list(bundle.names)
     predictions = []

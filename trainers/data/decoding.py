@@ -5,11 +5,12 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import ExifTags, Image, ImageFile
 
 from trainers import memory
 
@@ -18,6 +19,7 @@ Pixels = npt.NDArray[np.uint8]
 GREY_MODES = frozenset({"1", "L", "LA", "La", "F", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 T = TypeVar("T")
 
+LARGEST_CHOSEN = 224  # pixels; the side of most published networks for photographs
 CHUNK = 64  # images per task of a thread
 THREADS = min(8, os.cpu_count() or 1)
 
@@ -28,10 +30,10 @@ def decode(
     name: Callable[[int], str],
     *,
     grey: bool,
-    image_size: int | None,
+    size: tuple[int, int] | None,
     room: Callable[[tuple[int, ...]], Pixels] | None = None,
 ) -> Pixels:
-    """Decode the images `read(0)` to `read(count - 1)` as uint8 [N,1 or 3,H,W].
+    """Decode the images `read(0)` to `read(count - 1)`, turned upright, as uint8 [N,1 or 3,H,W].
 
     Args:
         count: Number of images, at least 1.
@@ -39,19 +41,20 @@ def decode(
             0.
         name: Names an image in error messages.
         grey: Decode to one channel, else to red, green and blue.
-        image_size: Resize to this height and width, in pixels; None requires images of one size.
+        size: Resize to this height and width, in pixels; None requires images of one size.
         room: Allocates the array; by default in memory.
 
     Raises:
         ValueError: An image cannot be read (it is named), two differ in size, or they do not fit in
             memory.
     """
-    width, height = (image_size, image_size) if image_size else named(read, name)(0).size
+    upright_image = named(lambda number: upright(read(number)), name)
+    height, width = size or upright_image(0).size[::-1]
     pixels = (room or in_memory)((count, 1 if grey else 3, height, width))
 
     def put(number: int) -> None:
-        picture = named(read, name)(number)
-        if image_size:
+        picture = upright_image(number)
+        if size:
             picture = _eight_bit(picture, grey).resize((width, height), Image.Resampling.BILINEAR)
         elif picture.size != (width, height):
             raise ValueError(
@@ -88,12 +91,10 @@ def in_threads(work: Callable[[int], T], count: int, doing: str = "") -> list[T]
         return list(chain.from_iterable(chunks))
 
 
-def named(
-    read: Callable[[int], Image.Image], name: Callable[[int], str]
-) -> Callable[[int], Image.Image]:
+def named(read: Callable[[int], T], name: Callable[[int], str]) -> Callable[[int], T]:
     """`read`, with every error turned into a ValueError that names the image."""
 
-    def read_or_name(number: int) -> Image.Image:
+    def read_or_name(number: int) -> T:
         try:
             return read(number)
         except Exception as error:  # a decoder may raise anything on a damaged file
@@ -103,7 +104,7 @@ def named(
     return read_or_name
 
 
-def opened(path: str) -> Image.Image:
+def opened(path: str) -> ImageFile.ImageFile:
     """Open an image and read its header; its pixels are read when they are first used.
 
     Raises:
@@ -123,6 +124,51 @@ def loaded(path: str) -> Image.Image:
     with opened(path) as picture:
         picture.load()
         return picture.copy()
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """Turn an image as its EXIF orientation says: cameras store pixels as the sensor lay."""
+    turn = _TURNS.get(_orientation(picture))
+    return picture if turn is None else picture.transpose(turn)
+
+
+def upright_size(picture: ImageFile.ImageFile) -> tuple[int, int]:
+    """Width and height that the image of an opened file has when it is upright."""
+    width, height = picture.size
+    if width == height or picture.format == "TIFF":  # Pillow has turned the size of a TIFF file
+        return width, height
+    if picture.format == "PNG" and b"eXIf" not in Path(str(picture.filename)).read_bytes():
+        return width, height  # else Pillow looks for it behind the pixels, and decodes them
+    return (height, width) if _orientation(picture) in _LYING else (width, height)
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        found = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # whatever Pillow raises for damaged EXIF data, which hold no pixels
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+_LYING = (5, 6, 7, 8)  # orientations that exchange width and height
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def sensible_side(sizes: Iterable[tuple[int, int]]) -> int:
+    """Side in pixels of squares for images of different widths and heights.
+
+    The median of the shorter sides, rounded down to a multiple of 8; at least 8, at most 224.
+    """
+    side = int(np.median([min(size) for size in sizes]))
+    return min(LARGEST_CHOSEN, max(8, side // 8 * 8))
 
 
 def _eight_bit(picture: Image.Image, grey: bool) -> Image.Image:

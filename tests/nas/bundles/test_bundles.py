@@ -550,6 +550,11 @@ def test_preprocess_reads_files_of_every_mode_as_training_does(exported, tmp_pat
     }.items():
         files.append(tmp_path / f"{name}.png")
         image.save(files[-1])
+    for orientation in (3, 6):  # as a camera was held
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        files.append(tmp_path / f"{orientation}.jpg")
+        picture.save(files[-1], exif=exif)
     mine = torch.cat([written.preprocess(file) for file in files])
     with torch.inference_mode():
         chances = bundle.net()(mine).softmax(dim=1).amax(dim=1)

@@ -29,7 +29,7 @@ def decodings(monkeypatch):
     counted = []
 
     def decode(*arguments, **settings):
-        counted.append(settings["image_size"])
+        counted.append(settings["size"])
         return decoding.decode(*arguments, **settings)
 
     monkeypatch.setattr(folders, "decode", decode)
@@ -45,7 +45,7 @@ def test_the_second_time_nothing_is_decoded(pictures, decodings):
     assert np.array_equal(pixels(pictures), first)
     moved = pictures.rename(pictures.with_name("elsewhere"))
     assert np.array_equal(pixels(moved), first)
-    assert decodings == [None]
+    assert decodings == [(5, 4)]
 
 
 def test_other_content_other_names_or_other_sizes_are_decoded_anew(pictures, decodings):
@@ -57,7 +57,7 @@ def test_other_content_other_names_or_other_sizes_are_decoded_anew(pictures, dec
     assert np.array_equal(changed[[0, 2, 3, 4, 5]], first[[0, 2, 3, 4, 5]])
     (pictures / "dog" / "0.png").rename(pictures / "dog" / "9.png")
     assert np.array_equal(pixels(pictures), changed[[0, 1, 2, 4, 5, 3]])
-    assert decodings == [None, 8, None, None]
+    assert decodings == [(5, 4), (8, 8), (5, 4), (5, 4)]
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])
@@ -67,7 +67,7 @@ def test_a_damaged_file_is_made_again(pictures, decodings, damage):
     file.write_bytes(file.read_bytes()[:-1] if damage is None else damage)
     assert np.array_equal(pixels(pictures), first)
     assert np.array_equal(pixels(pictures), first)
-    assert decodings == [None, None]
+    assert decodings == [(5, 4)] * 2
 
 
 def test_where_nothing_can_be_kept_it_is_said_and_goes_on(pictures, decodings, caplog):
@@ -77,7 +77,7 @@ def test_where_nothing_can_be_kept_it_is_said_and_goes_on(pictures, decodings, c
         first = pixels(pictures)
     assert "not kept for the next time" in caplog.text
     assert np.array_equal(pixels(pictures), first)
-    assert decodings == [None, None]
+    assert decodings == [(5, 4)] * 2
 
 
 def test_writing_to_the_array_changes_no_file(pictures):

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from trainers import load
+from trainers.data.decoding import sensible_side
 
 
 def picture(seed: int, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> Image.Image:
@@ -32,11 +33,11 @@ def test_a_flat_folder_is_cut_in_three(tmp_path):
     data = load(fill(tmp_path))
     assert data.classes == ("a", "b")
     assert data.input_shape == (3, 8, 8)
-    assert data.flippable
+    assert not data.flippable
     splits = (data.train, data.validation, data.test)
     assert [len(split) for split in splits] == [13, 3, 4]
     assert sum(split.targets.bincount() for split in splits).tolist() == [10, 10]
-    assert not load(tmp_path, flippable=False).flippable
+    assert load(tmp_path, flippable=True).flippable
 
 
 def test_an_official_test_half_is_kept_as_it_is(tmp_path):
@@ -80,11 +81,149 @@ def test_exotic_modes_are_converted_and_other_files_ignored(tmp_path):
     assert (images == 0x80).all(dim=(1, 2, 3)).sum() == 1  # sixteen bits keep the upper eight
 
 
-def test_images_of_different_sizes_want_image_size(tmp_path):
+def test_images_of_different_sizes_become_squares_of_a_sensible_size(tmp_path):
     fill(tmp_path)
-    picture(0, size=(9, 7)).save(tmp_path / "a" / "05.png")
-    refused(tmp_path, r"differ in size: .*/a/00.png is 8×8, .*/a/05.png is 9×7 .* pass image_size")
-    assert load(tmp_path, image_size=6).input_shape == (3, 6, 6)
+    for n in range(11):  # shorter sides: 10 times 8, 10 times 19, once 30
+        picture(n, size=(19 if n else 30, 40)).save(tmp_path / "b" / f"{n:02d}.png")
+    data = load(tmp_path)
+    assert data.input_shape == (3, 16, 16)  # the median, 19, rounded down to a multiple of 8
+    assert (
+        "images of 8×8 to 30×40 pixels resized to 16×16 (--image-size for another size)"
+        in data.notes
+    )
+    data = load(tmp_path, image_size=6)
+    assert data.input_shape == (3, 6, 6)
+    assert "images of 8×8 to 30×40 pixels resized to 6×6" in data.notes
+
+
+@pytest.mark.parametrize(
+    ("sizes", "side"),
+    [([(4000, 3000), (3000, 4000)], 224), ([(5, 9)], 8), ([(64, 99), (80, 64)], 64)],
+)
+def test_sensible_sides(sizes, side):
+    assert sensible_side(sizes) == side
+
+
+def test_images_of_one_size_keep_it_and_so_do_other_parts(tmp_path):
+    for n, c in enumerate("aabb"):
+        (tmp_path / "train" / c).mkdir(parents=True, exist_ok=True)
+        picture(n, size=(9, 7)).save(tmp_path / "train" / c / f"{n}.png")
+        (tmp_path / "val" / c).mkdir(parents=True, exist_ok=True)
+        picture(n, size=(18, 14)).save(tmp_path / "val" / c / f"{n}.png")
+    fill(tmp_path / "test", count=1)
+    data = load(tmp_path)
+    assert data.input_shape == (3, 7, 9)
+    assert "images of 9×7 to 18×14 pixels resized to 9×7 (--image-size for another size)" in (
+        data.notes
+    )
+
+
+# Pixels of a 2×3 image (height × width) as a camera stores it, for each EXIF orientation of the
+# upright image [[0, 1], [2, 3], [4, 5]].
+STORED = {
+    1: [[0, 1], [2, 3], [4, 5]],
+    2: [[1, 0], [3, 2], [5, 4]],
+    3: [[5, 4], [3, 2], [1, 0]],
+    4: [[4, 5], [2, 3], [0, 1]],
+    5: [[0, 2, 4], [1, 3, 5]],
+    6: [[1, 3, 5], [0, 2, 4]],
+    7: [[5, 3, 1], [4, 2, 0]],
+    8: [[4, 2, 0], [5, 3, 1]],
+}
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_images_are_turned_upright(tmp_path, suffix):
+    upright = torch.tensor(STORED[1]).repeat_interleave(16, 0).repeat_interleave(16, 1) * 50
+    for orientation, stored in STORED.items():
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        pixels = np.repeat(np.repeat(np.array(stored, np.uint8), 16, 0), 16, 1) * 50
+        for c in "ab":
+            (tmp_path / c).mkdir(exist_ok=True)
+            file = tmp_path / c / f"{orientation}.{suffix}"
+            options = {"webp": {"lossless": True}, "tif": {"compression": "tiff_lzw"}}
+            Image.fromarray(pixels).save(file, exif=exif, **options.get(suffix, {}))
+    data = load(tmp_path)
+    assert data.input_shape[1:] == (48, 32)
+    for split in (data.train, data.validation, data.test):
+        assert (split.inputs.int() - upright).abs().max() <= 5  # of a JPEG
+
+
+def test_damaged_exif_data_turn_nothing(tmp_path):
+    fill(tmp_path)
+    picture(0).save(tmp_path / "a" / "odd.jpg", exif=b"Exif\x00\x00nonsense")
+    assert load(tmp_path).input_shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "val", "test"),
+        ("training", "valid", None),
+        ("Train", "Validation", "Testing"),
+        ("TRAIN", "dev", None),
+        ("train", None, "test"),
+    ],
+)
+def test_parts_by_the_names_that_people_give_them(tmp_path, train, validation, test):
+    fill(tmp_path / train, count=10)
+    for folder, count in ((validation, 2), (test, 3)):
+        if folder:
+            fill(tmp_path / folder, count=count)
+    data = load(tmp_path)
+    assert data.classes == ("a", "b")
+    assert len(data.test) == (6 if test else 4)
+    assert len(data.validation) == (4 if validation else round(0.2 * (20 if test else 16)))
+    assert len(data.train) == 20 - (not test) * 4 - (not validation) * len(data.validation)
+    assert f"test {'given' if test else 'split off'}" in data.notes
+    if validation:
+        assert "validation given" in data.notes
+        assert torch.equal(data.validation.inputs[1], tensor(picture(1000 * ord("a") + 1)))
+
+
+def tensor(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())
+
+
+def test_two_folders_of_one_part_are_refused(tmp_path):
+    for folder in ("train", "val", "valid"):
+        fill(tmp_path / folder)
+    refused(tmp_path, r"val and valid mean the same \(validation\); keep one$")
+
+
+def test_parts_without_a_training_part_are_refused(tmp_path):
+    for folder in ("val", "test"):
+        fill(tmp_path / folder)
+    refused(tmp_path, rf"want a folder {tmp_path}/train beside test, val; there is none$")
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "b").rename(tmp_path / "train")
+    assert load(tmp_path).classes == ("a", "train")
+
+
+def test_what_is_not_used_is_said(tmp_path):
+    fill(tmp_path / "train")
+    (tmp_path / "test").mkdir()  # as in a competition: without classes
+    picture(0).save(tmp_path / "test" / "0.png")
+    picture(0).save(tmp_path / "train" / "0.png")
+    data = load(tmp_path)
+    assert "not used: test, for want of class folders or a known name" in data.notes
+    assert f"not used: 1 images in no class folder of {tmp_path / 'train'}" in data.notes
+    assert len(data.test) == 4
+
+
+def test_what_systems_and_archives_leave_behind_is_ignored(tmp_path):
+    fill(tmp_path)
+    clean = load(tmp_path)
+    fill(tmp_path / "__MACOSX")
+    (tmp_path / "@eaDir").mkdir()
+    for name in ("Thumbs.db", "a/Thumbs.db", "b/.DS_Store", "b/._00.png", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"not an image")
+    data = load(tmp_path)
+    assert (data.fingerprint, data.notes) == (clean.fingerprint, clean.notes)
 
 
 def test_damaged_images_are_named(tmp_path):
@@ -115,13 +254,20 @@ def test_folders_that_hold_no_data_set(tmp_path):
     refused(tmp_path, rf"^data: no images directly in {tmp_path}/b ")
 
 
-def test_classes_must_agree(tmp_path):
+def test_other_parts_may_lack_classes_and_add_none(tmp_path):
     fill(tmp_path / "train", "abc")
-    refused(
-        tmp_path, rf"^data: want a folder {tmp_path}/test beside {tmp_path}/train; there is none$"
-    )
-    fill(tmp_path / "test", "abd")
-    refused(tmp_path, r"train and test differ in their classes: c, d$")
+    fill(tmp_path / "val", "ab", count=2)
+    (tmp_path / "val" / "e").mkdir()  # without images
+    data = load(tmp_path)
+    assert data.validation.targets.tolist() == [0, 0, 1, 1]
+    assert "val lacks c" in data.notes
+    fill(tmp_path / "test", "abd", count=2)
+    refused(tmp_path, rf"^data: {tmp_path}/test has classes that train lacks: d$")
+
+
+def test_the_parent_of_a_data_set_is_refused_with_a_hint(tmp_path):
+    fill(tmp_path / "unpacked")
+    refused(tmp_path, rf"no images in {tmp_path}; .*; the classes may be those of {tmp_path}/unp")
 
 
 def test_too_few_images_to_split(tmp_path):

@@ -20,7 +20,9 @@ PARTS: dict[str, Part] = {
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "dev": "validation",
     "test": "test",
+    "testing": "test",
 }
 INPUTS = frozenset({"x", "images", "data", "inputs"})
 LABELS = frozenset({"y", "labels", "target", "targets"})

@@ -1,5 +1,6 @@
 """A folder of image files with one subfolder per class."""
 
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -7,7 +8,18 @@ import numpy as np
 import PIL
 
 from trainers.data import cache
-from trainers.data.decoding import GREY_MODES, Pixels, decode, in_threads, loaded, named, opened
+from trainers.data.decoding import (
+    GREY_MODES,
+    Pixels,
+    decode,
+    in_threads,
+    loaded,
+    named,
+    opened,
+    sensible_side,
+    upright_size,
+)
+from trainers.data.sources.arrays import PARTS, Part, listed
 from trainers.data.sources.source import Examples, Source
 from trainers.data.targets import of_classes
 
@@ -15,81 +27,101 @@ SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 FEWEST_CACHED = 1000  # images; fewer are decoded in less than a second
+NOT_DATA = frozenset({"__macosx", "@eadir", "$recycle.bin", "__pycache__"})  # of archives and disks
+
+Half = dict[str, list[Path]]  # image files by class, both sorted by name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """The form that images are decoded to: `height` × `width` pixels, grey or coloured."""
+
+    height: int
+    width: int
+    grey: bool
 
 
 def image_folder(path: Path, image_size: int | None) -> Source:
-    """Read `path/{train,test}/<class>/*`, or `path/<class>/*` where there is no official test split.
+    """Read `path/<class>/*`, or `path/<part>/<class>/*` where `path` has official parts.
+
+    Parts are called train, val and test, or by another word of `arrays.PARTS`, in any case; val and
+    test may be missing, and may lack classes. A folder `train` without folders in it is a class.
 
     Images lie directly in the folder of their class and are recognised by their suffix
-    (`SUFFIXES`); other files, hidden files and hidden folders are ignored. If every image is greyscale there is 1
-    channel, else 3. Transparency is dropped, of an animation the first frame is read, and
-    sixteen bits become eight.
+    (`SUFFIXES`); other files, hidden files, hidden folders and `NOT_DATA` are ignored. Images are
+    turned upright by their EXIF orientation. If every training image is greyscale there is 1
+    channel, else 3. Transparency is dropped, of an animation the first frame is read, and sixteen
+    bits become eight.
+
+    Args:
+        path: The folder.
+        image_size: Resize to this height and width, in pixels. None keeps the size of the training
+            images if they have one, else takes squares of `decoding.sensible_side`.
 
     Raises:
         ValueError: One line that names the folder or the file: no images, fewer than two classes,
-            train and test with different classes, a damaged or huge image, images of different
-            sizes and no `image_size`.
+            a class that is not in the training part, two folders of one part, a damaged or huge
+            image.
     """
-    folders = [path / "train", path / "test"] if (path / "train").is_dir() else [path]
-    halves = [_images_by_class(folder) for folder in folders]
-    classes = tuple(halves[0])
-    if halves[-1].keys() != halves[0].keys():
-        odd = sorted(halves[0].keys() ^ halves[-1].keys())
-        raise ValueError(f"data: {path}: train and test differ in their classes: {', '.join(odd)}")
-    files = [str(file) for half in halves for images in half.values() for file in images]
-    pixels = _pixels(path, files, image_size)
-    labels = [label for half in halves for label, name in enumerate(classes) for _ in half[name]]
-    everything = Examples(pixels, np.array(labels, np.int64))
-    if len(halves) == 1:
-        return Source(everything, None, of_classes(classes), flippable=True)
-    middle = sum(map(len, halves[0].values()))
-    train = Examples(everything.inputs[:middle], everything.targets[:middle])
-    test = Examples(everything.inputs[middle:], everything.targets[middle:])
-    return Source(train, test, of_classes(classes), flippable=True)
-
-
-def _pixels(path: Path, files: list[str], image_size: int | None) -> Pixels:
-    """The images in `files`, uint8 [N,1 or 3,H,W]; large sets are cached, see `cache`."""
-    if len(files) < FEWEST_CACHED:
-        return _decoded(files, image_size)
-
-    def digest(number: int) -> bytes:
-        return sha256(Path(files[number]).read_bytes()).digest()
-
-    content = sha256(f"1 {image_size} {PIL.__version__}".encode())
-    for file, its_digest in zip(files, in_threads(digest, len(files), "reading"), strict=True):
-        content.update(Path(file).relative_to(path).as_posix().encode() + its_digest)
-    return cache.cached(content.hexdigest(), lambda room: _decoded(files, image_size, room))
-
-
-def _decoded(files: list[str], image_size: int | None, room: cache.Room | None = None) -> Pixels:
-    headers = named(lambda number: opened(files[number]), files.__getitem__)
-
-    def is_grey(number: int) -> bool:
-        with headers(number) as picture:
-            return picture.mode in GREY_MODES
-
-    return decode(
-        len(files),
-        lambda number: loaded(files[number]),
-        files.__getitem__,
-        grey=all(in_threads(is_grey, len(files))),
-        image_size=image_size,
-        room=room,
+    folders, unread = _parts(path)
+    halves = {part: _images_by_class(folder, part) for part, folder in folders.items()}
+    classes = tuple(halves["train"])
+    why = "for want of class folders or a known name"
+    notes = [f"not used: {listed(unread)}, {why}"] if unread else []
+    notes += [note for folder in {path, *folders.values()} for note in _outside(folder)]
+    for part in list(halves)[1:]:
+        notes += _check_classes(folders[part], halves[part], folders["train"], classes)
+    files = [str(file) for half in halves.values() for images in half.values() for file in images]
+    training = sum(map(len, halves["train"].values()))
+    pixels, resized = _pixels(path, files, training, image_size)
+    found, start = {}, 0
+    for part, half in halves.items():
+        labels = [number for number, name in enumerate(classes) for _ in half.get(name, ())]
+        rows = slice(start, start := start + len(labels))
+        found[part] = Examples(pixels[rows], np.array(labels, np.int64))
+    return Source(
+        found["train"],
+        found.get("test"),
+        of_classes(classes),
+        flippable=False,
+        validation=found.get("validation"),
+        notes=(*resized, *notes),
     )
 
 
-def _images_by_class(folder: Path) -> dict[str, list[Path]]:
-    """The image files of each class, both sorted by name."""
-    if not folder.is_dir():
-        raise ValueError(
-            f"data: want a folder {folder} beside {folder.parent / 'train'}; there is none"
-        )
-    classes = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
-    found = {c.name: sorted(f for f in c.iterdir() if _is_image(f)) for c in classes}
+def _parts(path: Path) -> tuple[dict[Part, Path], list[str]]:
+    """The folders of the parts, `train` first, and the names of those that are not used."""
+    folders = _folders(path)
+    named_parts = [(PARTS[f.name.lower()], f) for f in folders if f.name.lower() in PARTS]
+    parts = [(part, folder) for part, folder in named_parts if _folders(folder)]
+    found: dict[Part, Path] = {}
+    for part, folder in parts:
+        if part in found:
+            raise ValueError(
+                f"data: {path}: {found[part].name} and {folder.name} mean the same ({part}); keep one"
+            )
+        found[part] = folder
+    if found and len(parts) == len(folders) and "train" not in found:
+        beside = ", ".join(folder.name for _, folder in parts)
+        raise ValueError(f"data: want a folder {path / 'train'} beside {beside}; there is none")
+    if "train" not in found:
+        return {"train": path}, []
+    order: tuple[Part, ...] = ("train", "validation", "test")
+    left = [folder.name for folder in folders if folder not in found.values()]
+    return {part: found[part] for part in order if part in found}, left
+
+
+def _images_by_class(folder: Path, part: Part) -> Half:
+    """The image files of each class. Only the training part must have some of each."""
+    classes = _folders(folder)
+    found = {c.name: _images(c) for c in classes}
+    if part != "train":
+        return {name: images for name, images in found.items() if images}
     if not any(found.values()):
+        inner = [c for c in classes if any(_images(below) for below in _folders(c))]
+        hint = f"; the classes may be those of {inner[0]}" if len(inner) == 1 else ""
         raise ValueError(
-            f"data: no images in {folder}; want {folder}/<class>/<image> ({_suffixes()})"
+            f"data: no images in {folder}; want {folder}/<class>/<image> ({_suffixes()}){hint}"
         )
     if len(found) < 2:
         raise ValueError(
@@ -99,6 +131,99 @@ def _images_by_class(folder: Path) -> dict[str, list[Path]]:
         if not images:
             raise ValueError(f"data: no images directly in {folder / name} ({_suffixes()})")
     return found
+
+
+def _check_classes(folder: Path, half: Half, train: Path, classes: tuple[str, ...]) -> list[str]:
+    """Refuse classes that cannot be learnt; a note on those that cannot be seen."""
+    if odd := [name for name in half if name not in classes]:
+        raise ValueError(f"data: {folder} has classes that {train.name} lacks: {listed(odd)}")
+    if not half:
+        raise ValueError(f"data: no images in {folder}; want {folder}/<class>/<image>")
+    lacking = [name for name in classes if name not in half]
+    return [f"{folder.name} lacks {listed(lacking)}"] if lacking else []
+
+
+def _outside(folder: Path) -> list[str]:
+    """A note on images that lie beside the class folders."""
+    images = _images(folder)
+    return [f"not used: {len(images):,} images in no class folder of {folder}"] if images else []
+
+
+def _pixels(
+    path: Path, files: list[str], training: int, image_size: int | None
+) -> tuple[Pixels, list[str]]:
+    """The images in `files`, uint8 [N,1 or 3,H,W], and a note if they were resized.
+
+    The form of all follows from the first `training` ones. Large sets are cached, see `cache`.
+    """
+    form, notes = _form(files, training, image_size)
+    if len(files) < FEWEST_CACHED:
+        return _decoded(files, form), notes
+
+    def digest(number: int) -> bytes:
+        return sha256(Path(files[number]).read_bytes()).digest()
+
+    content = sha256(f"2 {form} {PIL.__version__}".encode())
+    for file, its_digest in zip(files, in_threads(digest, len(files), "reading"), strict=True):
+        content.update(Path(file).relative_to(path).as_posix().encode() + its_digest)
+    return cache.cached(content.hexdigest(), lambda room: _decoded(files, form, room)), notes
+
+
+def _form(files: list[str], training: int, image_size: int | None) -> tuple[_Form, list[str]]:
+    headers = named(lambda number: opened(files[number]), files.__getitem__)
+
+    def header(number: int) -> tuple[bool, tuple[int, int]]:
+        with headers(number) as picture:
+            return picture.mode in GREY_MODES, upright_size(picture)
+
+    read = in_threads(header, len(files))
+    sizes = [size for _, size in read]
+    known = set(sizes[:training])
+    if image_size is not None:
+        width = height = image_size
+    elif len(known) == 1:
+        width, height = sizes[0]
+    else:
+        width = height = sensible_side(sizes[:training])
+    form = _Form(height=height, width=width, grey=all(grey for grey, _ in read[:training]))
+    if set(sizes) == {(width, height)}:
+        return form, []
+    least, most = min(sizes, key=_area), max(sizes, key=_area)
+    theirs = _written(least) if least == most else f"{_written(least)} to {_written(most)}"
+    chosen = "" if image_size else " (--image-size for another size)"
+    return form, [f"images of {theirs} pixels resized to {_written((width, height))}{chosen}"]
+
+
+def _area(size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+    return size[0] * size[1], size
+
+
+def _written(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"
+
+
+def _decoded(files: list[str], form: _Form, room: cache.Room | None = None) -> Pixels:
+    return decode(
+        len(files),
+        lambda number: loaded(files[number]),
+        files.__getitem__,
+        grey=form.grey,
+        size=(form.height, form.width),
+        room=room,
+    )
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folders in a folder that may hold data, by name."""
+    return sorted(
+        inner
+        for inner in folder.iterdir()
+        if inner.is_dir() and not inner.name.startswith(".") and inner.name.lower() not in NOT_DATA
+    )
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if _is_image(file))
 
 
 def _is_image(file: Path) -> bool:

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from trainers.data.decoding import decode
+from trainers.data.decoding import decode, sensible_side
 from trainers.data.sources.source import Examples, Source, channels_first
 from trainers.data.targets import of_classes
+
+LOOKED_AT = 100  # images of a part, of which the size is chosen
 
 Options = tuple[dict[str, Any], ...]
 
@@ -75,16 +77,36 @@ def torchvision_set(name: str, root: Path, image_size: int | None) -> Source:
     """The data set called `name` in `DATA_SETS`, under `root`.
 
     Raises:
-        ValueError: It is not there and cannot be downloaded, or its images differ in size and there
-            is no `image_size`.
+        ValueError: It is not there and cannot be downloaded, or a few of its images differ in size
+            and there is no `image_size`.
     """
     known = DATA_SETS[name]
     train = [_opened(name, known, options, root) for options in known.train]
     test = [_opened(name, known, options, root) for options in known.test]
-    train_half = _half(name, train, known, image_size)
-    test_half = _half(name, test, known, image_size) if test else None
+    size = None if known.labels else _size(train, image_size)
+    train_half = _half(name, train, known, size)
+    test_half = _half(name, test, known, size) if test else None
     classes = getattr(train[0], "classes", None) or range(int(train_half.targets.max()) + 1)
-    return Source(train_half, test_half, of_classes(tuple(map(str, classes))), known.flippable)
+    notes: tuple[str, ...] = ()
+    if size is not None and image_size is None:
+        squares = f"{size[1]}×{size[0]} (--image-size for another size)"
+        notes = (f"images of different sizes resized to {squares}",)
+    return Source(
+        train_half, test_half, of_classes(tuple(map(str, classes))), known.flippable, notes=notes
+    )
+
+
+def _size(parts: list[Any], image_size: int | None) -> tuple[int, int] | None:
+    """Height and width for images of files; None if those that are looked at have one size."""
+    if image_size is not None:
+        return image_size, image_size
+    seen = [
+        part[n][0].size for part in parts for n in range(0, len(part), -(-len(part) // LOOKED_AT))
+    ]
+    if len(set(seen)) == 1:
+        return None
+    side = sensible_side(seen)
+    return side, side
 
 
 def _opened(name: str, known: Known, options: dict[str, Any], root: Path) -> Any:
@@ -107,9 +129,9 @@ def _opened(name: str, known: Known, options: dict[str, Any], root: Path) -> Any
             ) from error
 
 
-def _half(name: str, parts: list[Any], known: Known, image_size: int | None) -> Examples:
+def _half(name: str, parts: list[Any], known: Known, size: tuple[int, int] | None) -> Examples:
     halves = [
-        _from_memory(part, known.labels) if known.labels else _from_files(name, part, image_size)
+        _from_memory(part, known.labels) if known.labels else _from_files(name, part, size)
         for part in parts
     ]
     if len(halves) == 1:
@@ -130,7 +152,7 @@ def _from_memory(part: Any, labels_attribute: str) -> Examples:
     return Examples(channels_first(np.asarray(part.data)), labels)
 
 
-def _from_files(name: str, part: Any, image_size: int | None) -> Examples:
+def _from_files(name: str, part: Any, size: tuple[int, int] | None) -> Examples:
     labels: npt.NDArray[np.int64] = np.empty(len(part), np.int64)
 
     def read(number: int) -> Image.Image:
@@ -141,5 +163,5 @@ def _from_files(name: str, part: Any, image_size: int | None) -> Examples:
     def call(number: int) -> str:
         return f"{name}[{number}]"
 
-    pixels = decode(len(part), read, call, grey=False, image_size=image_size)
+    pixels = decode(len(part), read, call, grey=False, size=size)
     return Examples(pixels, labels)

@@ -103,9 +103,10 @@ def load(weights: str | Path) -> Model:
 
 def preprocess(image: str | Path) -> Tensor:
     """Read an image file as an input of `Model`: (1, 3, 32, 32)."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
-    with Image.open(image) as picture:
+    with Image.open(image) as opened:
+        picture = ImageOps.exif_transpose(opened)  # upright
         if picture.mode.startswith("I"):  # the upper eight of sixteen bits
             picture = picture.point(lambda value: value * (1 / 256)).convert("L")
         pixels = picture.convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
