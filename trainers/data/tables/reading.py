@@ -4,7 +4,7 @@ import csv
 import io
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,8 @@ from trainers.data.tables.encoding import FORMS, MISSING
 from trainers.data.tables.preprocessing import by_name
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 TEXT_FILES = (".csv", ".tsv", ".tab", ".txt")
@@ -37,6 +39,13 @@ class Table:
     frame: "pd.DataFrame"
     decimal: Literal[".", ","] = "."
     notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, rows: "npt.NDArray[np.int64]") -> "Table":
+        """The rows with these numbers."""
+        return replace(self, frame=self.frame.iloc[rows].reset_index(drop=True))
 
 
 def read_table(path: Path | str) -> Table:

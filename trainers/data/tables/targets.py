@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.data.sources.arrays import listed
-from trainers.data.tables.encoding import number, text_of
+from trainers.data.tables.encoding import FALSE, TRUE, number, text_of
 from trainers.data.tables.inference import CODE, decimal_sign
 from trainers.data.tables.reading import Table
 from trainers.data.tables.values import Values, read_values
@@ -64,7 +64,7 @@ def split_target(table: Table, target: str, weights: str | None = None) -> Targe
     if not known.any():
         raise ValueError(f"data: {table.name}: want rows with {listed(names)}, got none")
     columns = [_typed(values[known]) for values, _ in read]
-    targets = columns[0] if len(columns) == 1 else np.stack(_alike(columns), axis=1)
+    targets = columns[0] if len(columns) == 1 else _side_by_side(columns)
     its = None if weights is None else _weights(table, frame[weights][known])
     lost = len(known) - int(known.sum())
     note = (f"{lost:,} of {len(known):,} rows left out: no {listed(names)}",) if lost else ()
@@ -126,10 +126,19 @@ def _typed(values: Array) -> Array:
     return values.astype(np.int64) if whole.all() else values
 
 
-def _alike(columns: list[Array]) -> list[Array]:
-    """Columns of one type: texts if any holds texts."""
-    texts = any(column.dtype.kind == "U" for column in columns)
-    return [column.astype(np.str_) for column in columns] if texts else columns
+def _side_by_side(columns: list[Array]) -> Array:
+    """Several columns as [N,T]: yes and no become 1 and 0; texts if any holds other texts."""
+    columns = [_flags(column) for column in columns]
+    if any(column.dtype.kind == "U" for column in columns):
+        columns = [column.astype(np.str_) for column in columns]
+    return np.stack(columns, axis=1)
+
+
+def _flags(column: Array) -> Array:
+    words = np.char.lower(column) if column.dtype.kind == "U" else column
+    if column.dtype.kind != "U" or not np.isin(words, [*TRUE, *FALSE]).all():
+        return column
+    return np.isin(words, [*TRUE]).astype(np.int64)
 
 
 def _weights(table: Table, series: "pd.Series[Any]") -> npt.NDArray[np.float32]:

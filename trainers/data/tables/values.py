@@ -67,7 +67,7 @@ def read_values(name: str, series: "pd.Series[Any]") -> Values:
     Raises:
         ValueError: It holds values that are no numbers, bools, texts, dates or categories; one line.
     """
-    from pandas import CategoricalDtype, StringDtype
+    from pandas import CategoricalDtype, DatetimeTZDtype, StringDtype
     from pandas.api import types
 
     dtype = series.dtype
@@ -78,7 +78,7 @@ def read_values(name: str, series: "pd.Series[Any]") -> Values:
     if types.is_numeric_dtype(dtype) and not other:
         numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
         return Values(name, (), np.zeros(0, np.intp), numbers)
-    if types.is_datetime64_any_dtype(dtype):
+    if isinstance(dtype, DatetimeTZDtype | np.dtype) and types.is_datetime64_any_dtype(dtype):
         return _moments(name, series)
     if isinstance(dtype, StringDtype):
         codes, texts = series.factorize()

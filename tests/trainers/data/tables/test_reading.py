@@ -116,6 +116,7 @@ def test_parquet(tmp_path):
     assert list(table.frame.columns) == ["key", *frame.columns]
     fitted = TablePreprocessing.fit(frame)
     assert (fitted.transform(table.frame) == fitted.transform(frame)).all()
+    assert TablePreprocessing.fit(frame.convert_dtypes(dtype_backend="pyarrow")) == fitted
     frame.to_csv(tmp_path / "t.csv")
     assert (
         TablePreprocessing.fit(read_table(tmp_path / "t.csv").frame.drop(columns="key")) == fitted

@@ -54,6 +54,12 @@ def test_several_targets():
     assert split.targets.tolist() == [["1", "u"], ["2", "v"]]
 
 
+def test_several_labels_of_yes_and_no():
+    columns = {"x": [1, 2], "a": ["yes", "No"], "b": [True, True], "c": [0, 1]}
+    split = split_target(table(**columns), "a,b,c")
+    assert split.targets.tolist() == [[1, 1, 0], [0, 1, 1]]
+
+
 REFUSED = [
     (("prize",), "t.csv: no column 'prize' for the target, columns are 'x\\\\n', 'Price', 'w'; do you mean 'Price'"),
     (("Price", "weight"), "t.csv: no column 'weight' for the weights"),
