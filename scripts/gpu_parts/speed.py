@@ -51,11 +51,11 @@ def _steps(
     step = make_step(eager, trial.torch_device) if captured else eager
     losses, seconds, rates = [], [], learning_rates(recipe, steps)
     with trainers.seeded(7, trial.torch_device), dropout(net, recipe.dropout):
-        for x_B, labels_B in batches(data, recipe, epoch=1, seed=0):
+        for batch in batches(data, recipe, epoch=1, seed=0):
             set_learning_rate(eager.optimizer, next(rates))
             trial.synchronise()
             start = perf_counter()
-            loss = step(x_B, labels_B)
+            loss = step(*batch)
             trial.synchronise()
             seconds.append(perf_counter() - start)
             losses.append(loss.item())

@@ -1,6 +1,7 @@
 """Data sets as tensors, assembled from their source: missing splits are drawn, images resized."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from trainers import memory
 from trainers.data import cache
-from trainers.data.dataset import Dataset, Split, mean_and_std
+from trainers.data.dataset import Dataset, Split, mean_and_std, scale_of
 from trainers.data.sources.source import Examples, Labels, Source
 from trainers.data.split import stratified
 from trainers.determinism import derive_seed
@@ -43,8 +44,12 @@ def assembled(
     Raises:
         ValueError: A class has too few examples to split them, or vectors were to be resized.
     """
-    splits = [_split(half, image_size) for half in _cut(source, seed)]
+    targets = source.targets
+    splits = [_split(half, image_size, dense=targets.dense) for half in _cut(source, seed)]
     mean, std = mean_and_std(splits[0].inputs)
+    if targets.task == "regression":
+        target_mean, target_std = (x.tolist() for x in scale_of(splits[0].targets))
+        targets = replace(targets, mean=tuple(target_mean), std=tuple(target_std))
     validation = "given" if source.validation else f"split off with seed {seed}"
     test = "given" if source.test else "split off"
     return Dataset(
@@ -52,7 +57,7 @@ def assembled(
         train=splits[0],
         validation=splits[1],
         test=splits[2],
-        targets=source.targets,
+        targets=targets,
         mean=mean,
         std=std,
         flippable=source.flippable if flippable is None else flippable,
@@ -68,29 +73,47 @@ def check_image_size(image_size: int | None) -> None:
 
 def _cut(source: Source, seed: int) -> tuple[Examples, Examples, Examples]:
     """Train, validation and test, each in the order of the source."""
-    labels, classes = source.train.targets, source.targets.names
-    validation, test = source.validation, source.test
-    rows = np.arange(len(labels))
-    _check_counts(labels, classes, least=1 + (validation is None) + (test is None))
+    targets, validation, test = source.train.targets, source.validation, source.test
+    by_class = source.targets.names if source.targets.task == "classification" else ()
+    rows = np.arange(len(targets))
+    missing = (validation is None) + (test is None)
+    if by_class:
+        _check_counts(targets, by_class, least=1 + missing)
+    elif len(targets) < 2 + missing:
+        raise ValueError(f"data: want at least {2 + missing} training examples, got {len(targets)}")
     if test is None:
-        count = round(TEST_SHARE * len(labels))
-        drawn = stratified(labels, max(count, len(classes)), TEST_SEED)
+        count = max(1, len(by_class), round(TEST_SHARE * len(targets)))
+        drawn = _drawn(targets, by_class, count, TEST_SEED)
         rows, test = rows[~drawn], _rows(source.train, rows[drawn])
     if validation is None:
-        _check_counts(labels[rows], classes, least=2)
-        count = min(MOST_VALIDATION, round(VALIDATION_SHARE * len(rows)))
+        if by_class:
+            _check_counts(targets[rows], by_class, least=2)
+        share = round(VALIDATION_SHARE * len(rows))
+        count = max(1, len(by_class), min(MOST_VALIDATION, share))
         its_seed = derive_seed("validation", seed) >> 31
-        drawn = stratified(labels[rows], max(count, len(classes)), its_seed)
+        drawn = _drawn(targets[rows], by_class, count, its_seed)
         rows, validation = rows[~drawn], _rows(source.train, rows[drawn])
-    whole = len(rows) == len(labels)
+    whole = len(rows) == len(targets)
     return source.train if whole else _rows(source.train, rows), validation, test
+
+
+def _drawn(
+    targets: "npt.NDArray[Any]", by_class: tuple[str, ...], count: int, seed: int
+) -> "npt.NDArray[np.bool_]":
+    """Draw `count` examples, bool [N]: with equal shares of each class, if there are classes."""
+    if by_class:
+        return stratified(targets, count, seed)
+    drawn = np.zeros(len(targets), bool)
+    drawn[np.random.RandomState(seed).permutation(len(targets))[:count]] = True
+    return drawn
 
 
 def _rows(half: Examples, rows: Labels) -> Examples:
     """The examples with these numbers; those of a large file stay in a file."""
+    weights = None if half.weights is None else half.weights[rows]
     if isinstance(half.inputs, np.memmap) and half.inputs.nbytes > _largest_in_memory():
-        return Examples(cache.rows(half.inputs, rows), half.targets[rows])
-    return Examples(half.inputs[rows], half.targets[rows])
+        return Examples(cache.rows(half.inputs, rows), half.targets[rows], weights)
+    return Examples(half.inputs[rows], half.targets[rows], weights)
 
 
 def _largest_in_memory() -> float:
@@ -106,7 +129,7 @@ def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> No
         )
     rarest = int(counts.argmin())
     if counts[rarest] < least:
-        many = f" ({len(classes):,} classes; only classification is supported)"
+        many = f" ({len(classes):,} classes; are they amounts? then --task regression)"
         raise ValueError(
             f"data: class {classes[rarest]!r} has {counts[rarest]} training examples; "
             f"want at least {least} of each class to split them"
@@ -114,12 +137,16 @@ def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> No
         )
 
 
-def _split(half: Examples, image_size: int | None) -> Split:
+def _split(half: Examples, image_size: int | None, *, dense: bool) -> Split:
     mapped = isinstance(half.inputs, np.memmap)
-    images = torch.from_numpy(half.inputs)
-    if image_size is not None and images.shape[1:][-2:] != (image_size, image_size):
-        images = _resized(images, image_size)
-    return Split(images, torch.from_numpy(half.targets), mapped=mapped)
+    inputs, targets = torch.from_numpy(half.inputs), torch.from_numpy(half.targets)
+    if image_size is not None and inputs.shape[1:][-2:] != (image_size, image_size):
+        inputs = _resized(inputs, image_size)
+        if dense:
+            size = (image_size, image_size)
+            targets = F.interpolate(targets[:, None], size=size, mode="nearest-exact")[:, 0]
+    weights = None if half.weights is None else torch.from_numpy(half.weights)
+    return Split(inputs, targets, weights, mapped=mapped)
 
 
 def _resized(images: Tensor, size: int) -> Tensor:

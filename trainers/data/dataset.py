@@ -155,9 +155,15 @@ def understood(dataset: Dataset) -> str:
     counts = ", ".join(f"{name} {len(split):,}" for name, split in splits.items())
     examples = (
         f"{sum(map(len, splits.values())):,} examples of {kind} {'×'.join(map(str, shape))} "
-        f"({dtype}), {len(dataset.classes):,} classes"
+        f"({dtype}), {dataset.targets.words}"
     )
     return "; ".join([examples, counts, *dataset.notes])
+
+
+def scale_of(targets_NT: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the targets of a regression, float64 [T]; 1 for a constant."""
+    std_T, mean_T = torch.std_mean(targets_NT, dim=0, correction=0)
+    return mean_T, torch.where(std_T > 0, std_T, 1.0)
 
 
 def mean_and_std(inputs: Tensor) -> tuple[Tensor, Tensor]:

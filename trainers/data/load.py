@@ -7,6 +7,7 @@ from trainers.data.dataset import Dataset
 from trainers.data.sources import source as sources
 from trainers.data.sources import torchvision as downloads
 from trainers.data.sources.source import Source
+from trainers.data.targets import TaskName
 
 
 def data_sets() -> tuple[str, ...]:
@@ -21,6 +22,7 @@ def load(
     image_size: int | None = None,
     root: Path | str | None = None,
     flippable: bool | None = None,
+    task: TaskName | None = None,
 ) -> Dataset:
     """Load a data set to the CPU and split it into train, validation and test.
 
@@ -37,19 +39,29 @@ def load(
         root: Folder of downloaded data sets; None means `data` in the current folder.
         flippable: True if a horizontally flipped image keeps its label; None means what is known of
             the data set, and True for a folder or a file.
+        task: The task; None to infer it from the targets (see `targets.inferred`).
 
     Raises:
         ValueError: One line that says what is wrong with the name, the path, a file or the data.
     """
     check_image_size(image_size)
-    source = _find(name_or_path, image_size, Path(root or "data"))
+    source = _find(name_or_path, image_size, Path(root or "data"), task)
+    if task not in (None, source.targets.task):
+        raise ValueError(
+            f"task: {name_or_path} holds {source.targets.outputs:,} classes, for classification; got {task}"
+        )
     return assembled(
         str(name_or_path), source, seed=seed, image_size=image_size, flippable=flippable
     )
 
 
 def from_objects(
-    data: object, *, seed: int = 0, image_size: int | None = None, flippable: bool = False
+    data: object,
+    *,
+    seed: int = 0,
+    image_size: int | None = None,
+    flippable: bool = False,
+    task: TaskName | None = None,
 ) -> Dataset:
     """A data set of what a program holds, on the CPU, split as `load` does.
 
@@ -66,6 +78,7 @@ def from_objects(
         seed: Seed of the validation split, if there is none.
         image_size: Resize images to this height and width, in pixels.
         flippable: True if a horizontally flipped image keeps its label.
+        task: The task; None to infer it from the targets (see `targets.inferred`).
 
     Raises:
         ValueError: One line that names the array and says what is wrong with it.
@@ -77,11 +90,13 @@ def from_objects(
         return data
     from trainers.data.sources.objects import objects_source
 
-    name, source = objects_source(data)
+    name, source = objects_source(data, task)
     return assembled(name, source, seed=seed, image_size=image_size, flippable=flippable)
 
 
-def _find(name_or_path: str | Path, image_size: int | None, root: Path) -> Source:
+def _find(
+    name_or_path: str | Path, image_size: int | None, root: Path, task: TaskName | None
+) -> Source:
     """The source of that name or path. Names come first: a folder called `mnist` is `./mnist`."""
     name = "" if isinstance(name_or_path, Path) else _plain(name_or_path)
     if name == "digits":
@@ -96,7 +111,7 @@ def _find(name_or_path: str | Path, image_size: int | None, root: Path) -> Sourc
     if path.is_file():
         from trainers.data.sources.npz import npz
 
-        return npz(path)
+        return npz(path, task)
     raise ValueError(
         f"data: nothing called {str(name_or_path)!r}; want a folder, an .npz file or "
         f"one of {', '.join(data_sets())}"

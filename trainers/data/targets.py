@@ -49,6 +49,17 @@ class Targets:
         """True if there is a prediction for each pixel."""
         return self.task == "segmentation"
 
+    @property
+    def words(self) -> str:
+        """The number of outputs, by their word: 10 classes, 3 labels, 1 target."""
+        noun = {
+            "classification": ("class", "classes"),
+            "multilabel": ("label", "labels"),
+            "regression": ("target", "targets"),
+            "segmentation": ("class of pixels", "classes of pixels"),
+        }[self.task][self.outputs != 1]
+        return f"{self.outputs:,} {noun}"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data; `from_dict` is the inverse."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}

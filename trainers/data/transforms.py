@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 # Shape letters: B batch, C channels, H height, W width, N examples.
 
+IGNORED = 255  # the class of pixels that do not count
 LARGEST_SHIFT = 1 / 8  # of the side, at strength 1
 LARGEST_HOLE = 1 / 2  # of the side, at strength 1: 16 of 32 pixels, as in the paper
 
@@ -32,26 +33,53 @@ def augment(
     generator: Generator,
     flipped: Tensor | None = None,
 ) -> Tensor:
+    """Shift, flip, normalise and cut a hole, each example differently: see `augment_with_masks`."""
+    return augment_with_masks(
+        images, mean, std, strength=strength, generator=generator, flipped=flipped
+    )[0]
+
+
+def augment_with_masks(
+    images: Tensor,
+    mean: Tensor,
+    std: Tensor,
+    *,
+    strength: float,
+    generator: Generator,
+    flipped: Tensor | None = None,
+    masks: Tensor | None = None,
+) -> tuple[Tensor, Tensor | None]:
     """Shift, flip, normalise and cut a hole, each example differently.
 
     Args:
-        images: uint8 [B,C,H,W]. Anything that is not an image (other than 4 axes) is only
-            normalised.
+        images: uint8 or float32 [B,C,H,W]. Anything that is not an image (other than 4 axes) is
+            only normalised.
         mean: float32 [C], in the units of `images`.
         std: float32 [C].
         strength: 0 (exactly `normalise`) to 1 (shifts of up to 1/8 and holes of 1/2 of the side).
         generator: On the device of `images`.
         flipped: Examples to flip left to right, bool [B]; None for none.
+        masks: Classes of the pixels, uint8 [B,H,W], which are shifted and flipped with the images;
+            pixels beyond the border become `IGNORED`. Images with masks have no holes.
 
     Returns:
-        float32, of the shape of `images`.
+        float32, of the shape of `images`, and the masks. Pixels beyond the border are 0, and the
+        mean where images are not uint8.
     """
     if images.dim() != 4 or strength == 0:
-        return normalise(images, mean, std)
+        return normalise(images, mean, std), masks
     height, width = images.shape[2:]
-    moved = shift(images, _reach(height, strength), _reach(width, strength), generator, flipped)
-    x_BCHW = normalise(moved, mean, std)
-    return cut_hole(x_BCHW, round(min(height, width) * LARGEST_HOLE * strength), generator)
+    is_uint8 = images.dtype == torch.uint8
+    x_BCHW = images if is_uint8 else normalise(images, mean, std)
+    places = _places(x_BCHW, _reach(height, strength), _reach(width, strength), generator, flipped)
+    x_BCHW = _moved(x_BCHW, places)
+    if is_uint8:
+        x_BCHW = normalise(x_BCHW, mean, std)
+    if masks is None:
+        side = round(min(height, width) * LARGEST_HOLE * strength)
+        return cut_hole(x_BCHW, side, generator), None
+    moved_BHW = _moved(masks[:, None], places)[:, 0]
+    return x_BCHW, moved_BHW.masked_fill(~places[1], IGNORED)
 
 
 def shift(
@@ -62,7 +90,14 @@ def shift(
     The padding is `down` pixels above and below and `right` pixels left and right. Images in
     `flipped` (bool [B]) are flipped left to right before.
     """
-    batch, channels, height, width = images.shape
+    return _moved(images, _places(images, down, right, generator, flipped))
+
+
+def _places(
+    images: Tensor, down: int, right: int, generator: Generator, flipped: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The pixel of the image for each pixel of the crop, int64 [B,H*W]; those inside, bool [B,H,W]."""
+    batch, _, height, width = images.shape
     rows_BH = _positions(batch, height, down, generator)
     columns_BW = _positions(batch, width, right, generator)
     inside_BHW = _within(rows_BH, height)[:, :, None] & _within(columns_BW, width)[:, None, :]
@@ -70,8 +105,15 @@ def shift(
         columns_BW = torch.where(flipped[:, None], width - 1 - columns_BW, columns_BW)
     pixels_BHW = rows_BH.clamp(0, height - 1)[:, :, None] * width
     pixels_BHW = pixels_BHW + columns_BW.clamp(0, width - 1)[:, None, :]
+    return pixels_BHW.reshape(batch, -1), inside_BHW
+
+
+def _moved(images: Tensor, places: tuple[Tensor, Tensor]) -> Tensor:
+    """The crops at these places, zeros outside."""
+    pixels_BP, inside_BHW = places
+    batch, channels, height, width = images.shape
     flat_BCP = images.reshape(batch, channels, height * width)
-    index_BCP = pixels_BHW.reshape(batch, 1, -1).expand(-1, channels, -1)
+    index_BCP = pixels_BP[:, None].expand(-1, channels, -1)
     moved_BCHW = flat_BCP.gather(2, index_BCP).view(images.shape)
     return moved_BCHW.mul_(inside_BHW[:, None])
 

@@ -17,13 +17,15 @@ from trainers.tasks import Criterion
 
 
 class Step(Protocol):
-    """Learns from a batch: images [B,...] and labels int64 [B]; returns the sum of their losses.
+    """Learns from a batch; returns the sum of its losses.
 
-    The sum is in nats, detached and on the device, which is not synchronised; the next step may
-    overwrite it.
+    Called with inputs [B,...], targets, and a weight of each example or None. The sum is detached
+    and on the device, which is not synchronised; the next step may overwrite it.
     """
 
-    def __call__(self, x_B: Tensor, labels_B: Tensor) -> Tensor: ...
+    def __call__(
+        self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None
+    ) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,24 +47,27 @@ class EagerStep:
     computed: Computed
     micro_batches: int = 1
 
-    def __call__(self, x_B: Tensor, labels_B: Tensor) -> Tensor:
+    def __call__(self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None) -> Tensor:
         self.optimizer.zero_grad()
-        count = max(1, min(self.micro_batches, len(labels_B) // 2))
+        count = max(1, min(self.micro_batches, len(targets_B) // 2))
         total: Tensor | None = None
-        for x_M, labels_M in zip(
-            x_B.tensor_split(count), labels_B.tensor_split(count), strict=True
+        for x_M, targets_M, weights_M in zip(
+            x_B.tensor_split(count),
+            targets_B.tensor_split(count),
+            [None] * count if weights_B is None else weights_B.tensor_split(count),
+            strict=True,
         ):
-            loss = self.loss(x_M, labels_M)
-            (loss / len(labels_B)).backward()  # type: ignore[no-untyped-call]
+            loss = self.loss(x_M, targets_M, weights_M)
+            (loss / len(targets_B)).backward()  # type: ignore[no-untyped-call]
             total = loss.detach() if total is None else total + loss.detach()
         self.optimizer.step()
         assert total is not None
         return total
 
-    def loss(self, x_M: Tensor, labels_M: Tensor) -> Tensor:
+    def loss(self, x_M: Tensor, targets_M: Tensor, weights_M: Tensor | None = None) -> Tensor:
         """The sum of the losses of these examples, to be differentiated."""
         with autocast(x_M.device, self.computed):
-            return self.criterion(self.net(x_M), labels_M)
+            return self.criterion(self.net(x_M), targets_M, weights_M)
 
 
 def make_step(

@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from trainers.data.dataset import Dataset, Split
-from trainers.data.transforms import alternating_flips, augment
+from trainers.data.transforms import alternating_flips, augment_with_masks
 from trainers.determinism import derive_seed
 from trainers.recipes.recipe import Recipe
 
@@ -18,13 +19,25 @@ Block = tuple[Tensor, ...]  # numbers of the examples of each of several batches
 BLOCK_BYTES = 64 * 2**20  # float32 examples that are augmented at once
 
 
-def batches(
-    data: Dataset, recipe: Recipe, *, epoch: int, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+class Batch(NamedTuple):
+    """Some training examples.
+
+    Attributes:
+        inputs: Normalised and augmented, float32 [B,...].
+        targets: See `trainers.data.dataset.Split`; masks are shifted and flipped as their images.
+        weights: Weights of the examples, divided by their mean over the training split, float32
+            [B]; None for equal weights.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor | None
+
+
+def batches(data: Dataset, recipe: Recipe, *, epoch: int, seed: int) -> Iterator[Batch]:
     """Every training example once, in random order and augmented.
 
-    Yields images, float32 [B,...], and labels, int64 [B]. Batch sizes differ by at most one: no
-    example is dropped, and no batch has a single example.
+    Batch sizes differ by at most one: no example is dropped, and no batch has a single example.
     """
     device = data.device
     rng = Generator(device).manual_seed(derive_seed(seed, "data", epoch))
@@ -32,22 +45,24 @@ def batches(
     steps = steps_per_epoch(len(data.train), recipe.batch_size)
     flipped_N = _flipped(data, recipe, epoch, seed)
     blocks = _blocks(order_N.tensor_split(steps), 4 * data.train.inputs[0].numel())
-    for block, images in _gathered(data.train, blocks):
+    weights_N = data.train.weights
+    if weights_N is not None:
+        weights_N = weights_N / weights_N.mean()
+    for block, inputs in _gathered(data.train, blocks):
         index = torch.cat(block)
-        x = augment(
-            images,
+        x, masks = augment_with_masks(
+            inputs,
             data.mean,
             data.std,
             strength=recipe.augmentation,
             generator=rng,
             flipped=None if flipped_N is None else flipped_N[index],
+            masks=data.train.targets[index] if data.targets.dense else None,
         )
+        targets = data.train.targets[index] if masks is None else masks
         sizes = [len(batch) for batch in block]
-        yield from zip(
-            torch.split(laid_out(x), sizes),
-            torch.split(data.train.targets[index], sizes),
-            strict=True,
-        )
+        weights = [None] * len(sizes) if weights_N is None else torch.split(weights_N[index], sizes)
+        yield from map(Batch, torch.split(laid_out(x), sizes), torch.split(targets, sizes), weights)
 
 
 def _gathered(split: Split, blocks: Iterable[Block]) -> Iterator[tuple[Block, Tensor]]:

@@ -61,11 +61,14 @@ class _Captured:
     graph: torch.cuda.CUDAGraph
     inputs: Tensor
     targets: Tensor
+    weights: Tensor | None
     loss: Tensor
 
-    def __call__(self, x_B: Tensor, labels_B: Tensor) -> Tensor:
+    def __call__(self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None) -> Tensor:
         self.inputs.copy_(x_B)
-        self.targets.copy_(labels_B)
+        self.targets.copy_(targets_B)
+        if self.weights is not None and weights_B is not None:
+            self.weights.copy_(weights_B)
         self.graph.replay()
         return self.loss
 
@@ -94,25 +97,27 @@ class GraphStep:
         if _failed_capture:
             self._give_up(f"an earlier capture of this process failed: {_failed_capture}")
 
-    def __call__(self, x_B: Tensor, labels_B: Tensor) -> Tensor:
-        if self.fallback or not self._is_frequent(len(labels_B)):
-            return self.eager(x_B, labels_B)
+    def __call__(self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None) -> Tensor:
+        if self.fallback or not self._is_frequent(len(targets_B)):
+            return self.eager(x_B, targets_B, weights_B)
         captured = self._captured.get(x_B.shape)
         if captured is None:
             steps = WARM_UP_OTHERS if self._captured else WARM_UP_STEPS
             if self._warm[x_B.shape] < steps:
                 self._warm[x_B.shape] += 1
-                return self._warm_up(x_B, labels_B, last=self._warm[x_B.shape] == steps)
-            captured = self._capture(x_B, labels_B)
+                return self._warm_up(x_B, targets_B, weights_B, last=self._warm[x_B.shape] == steps)
+            captured = self._capture(x_B, targets_B, weights_B)
             if captured is None:
-                return self.eager(x_B, labels_B)
+                return self.eager(x_B, targets_B, weights_B)
             self._captured[x_B.shape] = captured
-        return captured(x_B, labels_B)
+        return captured(x_B, targets_B, weights_B)
 
     def _is_frequent(self, size: int) -> bool:
         return self.counts is None or self.counts.get(size, 0) >= FEWEST_REPLAYS
 
-    def _warm_up(self, x_B: Tensor, labels_B: Tensor, *, last: bool) -> Tensor:
+    def _warm_up(
+        self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None, *, last: bool
+    ) -> Tensor:
         """An eager step on the stream that capture will use; the last one is watched."""
         stream = capture_stream(x_B.device)
         current = torch.cuda.current_stream(x_B.device)
@@ -120,22 +125,25 @@ class GraphStep:
         with torch.cuda.device(x_B.device), torch.cuda.stream(stream):
             if last:
                 with _synchronisations() as found:
-                    loss = self.eager(x_B, labels_B)
+                    loss = self.eager(x_B, targets_B, weights_B)
                 if found:
                     self._give_up(f"the step synchronises with the device: {found[0]}")
             else:
-                loss = self.eager(x_B, labels_B)
+                loss = self.eager(x_B, targets_B, weights_B)
         current.wait_stream(stream)
-        for tensor in (x_B, labels_B):
+        for tensor in (x_B, targets_B, *(() if weights_B is None else (weights_B,))):
             tensor.record_stream(stream)  # their memory is not reused before it is read
         loss.record_stream(current)
         return loss
 
-    def _capture(self, x_B: Tensor, labels_B: Tensor) -> _Captured | None:
+    def _capture(
+        self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None
+    ) -> _Captured | None:
         """Capture the step for batches of this size; None, with the reason noted, if that fails."""
         global _failed_capture
         device = x_B.device
-        graph_x_B, graph_labels_B = x_B.clone(), labels_B.clone()
+        graph_x_B, graph_targets_B = x_B.clone(), targets_B.clone()
+        graph_weights_B = None if weights_B is None else weights_B.clone()
         graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(device)
         pool = next((c.graph.pool() for c in self._captured.values()), None)
         was_collecting = gc.isenabled()
@@ -150,7 +158,7 @@ class GraphStep:
                     capture_error_mode="thread_local",  # another thread reads data ahead
                 ),
             ):
-                loss = self.eager(graph_x_B, graph_labels_B)
+                loss = self.eager(graph_x_B, graph_targets_B, graph_weights_B)
         except Exception as error:  # the network does something that a graph cannot
             cause = _first_cause(error)
             reason = " ".join(str(cause).split())[:200] or type(cause).__name__
@@ -163,7 +171,7 @@ class GraphStep:
             torch.cuda.set_stream(current)  # torch 2.11 leaves the other one after a failed capture
             if was_collecting:
                 gc.enable()
-        return _Captured(graph, graph_x_B, graph_labels_B, loss)
+        return _Captured(graph, graph_x_B, graph_targets_B, graph_weights_B, loss)
 
     def _give_up(self, reason: str) -> None:
         self.fallback = " ".join(reason.split())[:200]

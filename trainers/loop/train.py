@@ -25,7 +25,7 @@ from trainers.recipes.averaging import Average
 from trainers.recipes.optimizers import Optimizer, learning_rates, make_optimizer, set_learning_rate
 from trainers.recipes.recipe import Recipe
 from trainers.tasks import Task
-from trainers.tasks.classification import Classification
+from trainers.tasks.registry import make_task
 
 # Shape letters: N examples, B batch, K classes.
 
@@ -56,12 +56,12 @@ class Epoch:
 
     @property
     def accuracy(self) -> float:
-        """Accuracy on the validation split, 0..1."""
+        """Accuracy of a classification on the validation split, 0..1."""
         return self.metrics["accuracy"]
 
     @property
     def loss(self) -> float:
-        """Mean cross-entropy on the validation split, in nats."""
+        """Mean loss on the validation split: of a classification the cross-entropy in nats."""
         return self.metrics["loss"]
 
 
@@ -86,7 +86,8 @@ def train(
     is the caller's. On the CPU the same seed and number of threads give the same bits.
 
     Args:
-        net: Maps normalised images to logits [B,K]; on the device of `data`.
+        net: Maps normalised inputs to outputs [B,K], or [B,K,H,W] for a segmentation; on the device
+            of `data`.
         data: The data set. An empty validation split is not evaluated.
         recipe: The hyperparameters.
         seed: 0 to 2**63 - 1. Seeds order, augmentation and dropout, not the initial weights.
@@ -95,14 +96,14 @@ def train(
         micro_batches: Parts of a batch whose gradients are added up, to save memory. Steps and loss
             stay the same, except that batch normalisation sees the parts.
         computed: The type of most operations; None for the choice of `precision.choose`.
-        task: The loss and the metrics; None for classification with accuracy and cross-entropy.
+        task: The loss and the metrics; None for those of `tasks.registry.make_task`.
 
     Raises:
         Diverged: A loss was NaN or infinite; raised at the end of its epoch.
         ValueError: Fewer than 2 training examples, or network and data on different devices.
     """
     _check(net, data)
-    task = task or Classification()
+    task = task or make_task(data.targets)
     device = data.device
     net.to(memory_format=torch.channels_last)  # faster on the CPU too: 1.3 to 2.2 times
     optimizer = optimizer or make_optimizer(net, recipe)
@@ -127,10 +128,10 @@ def train(
             dropout(net, recipe.dropout),
             quick_convolutions(net),
         ):
-            for x_B, labels_B in batches(data, recipe, epoch=number, seed=seed):
+            for batch in batches(data, recipe, epoch=number, seed=seed):
                 rate = next(rates)
                 set_learning_rate(optimizer, rate)
-                total_loss += step(x_B, labels_B)
+                total_loss += step(*batch)
                 average.follow()
         average.synchronise()
         train_loss = total_loss.item() / len(data.train)  # synchronises the device
@@ -160,19 +161,20 @@ def evaluate(
 ) -> dict[str, float]:
     """Metrics of `net` on `split`, normalised as `data` is; NaN for an empty split.
 
-    `net` is left in evaluation mode. Without a task the metrics are `accuracy`, 0..1, and `loss`,
-    the mean cross-entropy in nats.
+    `net` is left in evaluation mode. Without a task the metrics are those of
+    `tasks.registry.make_task`: of a classification `accuracy`, 0..1, and `loss`, the mean
+    cross-entropy in nats.
     """
     net.eval()
     device = split.targets.device
 
     def outputs() -> Iterator[tuple[Tensor, Tensor]]:
         parts = (torch.split(split.inputs, batch_size), torch.split(split.targets, batch_size))
-        for images_B, labels_B in zip(*parts, strict=True) if len(split) else ():
-            yield net(laid_out(normalise(images_B.to(device), data.mean, data.std))), labels_B
+        for inputs_B, targets_B in zip(*parts, strict=True) if len(split) else ():
+            yield net(laid_out(normalise(inputs_B.to(device), data.mean, data.std))), targets_B
 
     with autocast(device, computed), quick_convolutions(net):
-        return (task or Classification()).measure(outputs())
+        return (task or make_task(data.targets)).measure(outputs())
 
 
 def evaluation_batch(batch_size: int, micro_batches: int, data: Dataset) -> int:

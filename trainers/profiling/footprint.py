@@ -34,7 +34,7 @@ def step_bytes(
     not included are the data set, the workspaces of kernels and the context of a device.
 
     Args:
-        net: A network that gives logits [B,K], on the device of the training or on meta. It is not
+        net: A network that gives [B,K] or [B,K,H,W], on the device of the training or on meta. It is not
             changed.
         input_shape: Shape of one example.
         recipe: Gives the batch size and the optimiser.
@@ -51,10 +51,11 @@ def step_bytes(
         weights = [p for p in state.values() if p.requires_grad]
         remembered = [torch.empty_like(p) for p in weights for _ in range(_remembered(recipe))]
         x_B = laid_out(torch.empty(recipe.batch_size, *input_shape))
-        labels_B = torch.empty(recipe.batch_size, dtype=torch.int64)
         with autocast(x_B.device, computed):
-            logits_BK = functional_call(net.train(), state, (x_B,))
-            loss = F.cross_entropy(logits_BK, labels_B, label_smoothing=recipe.label_smoothing)
+            outputs_BK = functional_call(net.train(), state, (x_B,))
+            shape = (recipe.batch_size, *outputs_BK.shape[2:])
+            labels_B = torch.empty(shape, dtype=torch.int64)  # other tasks take as much
+            loss = F.cross_entropy(outputs_BK, labels_B, label_smoothing=recipe.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         del remembered
     net.train(was_training)

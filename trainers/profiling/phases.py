@@ -15,7 +15,7 @@ from trainers.loop.precision import choose
 from trainers.recipes.averaging import Average
 from trainers.recipes.optimizers import learning_rates, make_optimizer, set_learning_rate
 from trainers.recipes.recipe import Recipe
-from trainers.tasks.classification import Classification
+from trainers.tasks.registry import make_task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def split_pass(net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int) -> P
     step = EagerStep(
         net=net,
         optimizer=optimizer,
-        criterion=Classification().criterion(recipe, data),
+        criterion=make_task(data.targets).criterion(recipe, data),
         computed=choose(recipe.precision, net, data.input_shape, device),
     )
     a_pass = steps_per_epoch(len(data.train), recipe.batch_size)
@@ -69,13 +69,13 @@ def split_pass(net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int) -> P
         rates = learning_rates(recipe, a_pass)
         started = perf_counter()
         clock.lap()
-        for x_B, labels_B in batches(data, recipe, epoch=1, seed=seed):
+        for batch in batches(data, recipe, epoch=1, seed=seed):
             clock.lap("data")
             set_learning_rate(optimizer, next(rates))
             optimizer.zero_grad()
-            loss = step.loss(x_B, labels_B)
+            loss = step.loss(*batch)
             clock.lap("forward")
-            (loss / len(labels_B)).backward()  # type: ignore[no-untyped-call]
+            (loss / len(batch.targets)).backward()  # type: ignore[no-untyped-call]
             clock.lap("backward")
             optimizer.step()
             average.follow()

@@ -1,6 +1,6 @@
 """Tasks: the loss, the metrics and the predictions of a network, one file each."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol
 
 from torch import Tensor
@@ -8,8 +8,17 @@ from torch import Tensor
 from trainers.data.dataset import Dataset
 from trainers.recipes.recipe import Recipe
 
-# Maps outputs and targets of a batch to the sum of its losses, to be differentiated.
-Criterion = Callable[[Tensor, Tensor], Tensor]
+
+class Criterion(Protocol):
+    """Returns the sum of the losses of a batch, to be differentiated.
+
+    Called with the outputs of the network, the targets (see `trainers.data.dataset.Split`), and a
+    factor of the loss of each example, float32 [B]; None for 1.
+    """
+
+    def __call__(
+        self, outputs_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None, /
+    ) -> Tensor: ...
 
 
 class Task(Protocol):
@@ -36,4 +45,8 @@ class Task(Protocol):
         """
 
     def predict(self, outputs: Tensor) -> Tensor:
-        """Return the prediction for each example of a batch."""
+        """Return the prediction for each example of a batch.
+
+        It is the class int64 [B], labels bool [B,K], values float64 [B,T] in the user's units, or
+        the class of each pixel uint8 [B,H,W].
+        """

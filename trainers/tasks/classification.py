@@ -16,13 +16,14 @@ from trainers.tasks import Criterion, functions
 from trainers.tasks.confusion import CONFUSION
 from trainers.tasks.functions import LossFunction, MetricFunction
 from trainers.tasks.ranking import roc_auc_macro
+from trainers.tasks.whole import check_names
 
 # Shape letters: N examples, B batch, K classes.
 
 SUMS = ("accuracy", "loss", "top5_accuracy")  # means over examples, added up batch by batch
 WHOLE: Mapping[str, MetricFunction] = MappingProxyType({"roc_auc_macro": roc_auc_macro})
 METRICS = (*SUMS, *CONFUSION, *WHOLE)
-TAKEN = ("number", "train_loss", "learning_rate")  # names in the record of an epoch
+DEFAULT = ("accuracy", "loss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +46,13 @@ class Classification:
         ValueError: A metric is unknown, a name has two meanings, or a weight is not allowed.
     """
 
-    metrics: tuple[str, ...] = ("accuracy", "loss")
+    metrics: tuple[str, ...] = DEFAULT
     loss: LossFunction | None = None
     functions: Mapping[str, MetricFunction] = field(default_factory=dict)
     class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
 
     def __post_init__(self) -> None:
-        for name in self.functions:
-            if name in METRICS or name in TAKEN:
-                raise ValueError(f"metric {name}: the name is taken; rename the function")
-        for name in self.metrics:
-            if name not in METRICS and name not in self.functions:
-                wanted = ", ".join((*METRICS, *self.functions))
-                raise ValueError(f"metrics: want some of {wanted}, got {name!r}")
+        check_names(self.metrics, METRICS, self.functions)
         _check_weights(self.class_weights)
 
     def criterion(self, recipe: Recipe, data: Dataset) -> Criterion:
@@ -68,17 +63,22 @@ class Classification:
         """
         own, smoothing, weights_K = self.loss, recipe.label_smoothing, self._weights(recipe, data)
 
-        def sum_of_losses(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
+        def sum_of_losses(
+            logits_BK: Tensor, labels_B: Tensor, weights_B: Tensor | None = None
+        ) -> Tensor:
+            factors_B = functions.product(
+                weights_B, None if weights_K is None else weights_K[labels_B]
+            )
             if own is not None:
-                return functions.sum_of_losses(own, logits_BK, labels_B, weights_K)
-            if weights_K is None:
+                return functions.sum_of_losses(own, logits_BK, labels_B, factors_B)
+            if factors_B is None:
                 return F.cross_entropy(
                     logits_BK, labels_B, label_smoothing=smoothing, reduction="sum"
                 )
             losses_B = F.cross_entropy(
                 logits_BK, labels_B, label_smoothing=smoothing, reduction="none"
             )
-            return (weights_K[labels_B] * losses_B).sum()
+            return (factors_B * losses_B).sum()
 
         return sum_of_losses
 

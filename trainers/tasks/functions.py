@@ -14,7 +14,7 @@ MetricFunction = Callable[[Tensor, Tensor], float]
 
 
 def sum_of_losses(
-    function: LossFunction, outputs_B: Tensor, targets_B: Tensor, weights_K: Tensor | None = None
+    function: LossFunction, outputs_B: Tensor, targets_B: Tensor, factors_B: Tensor | None = None
 ) -> Tensor:
     """The sum of the losses of a batch by a loss function, computed in float32 at least.
 
@@ -24,7 +24,7 @@ def sum_of_losses(
         function: Returns one loss per example [B], or their mean.
         outputs_B: The outputs of the network.
         targets_B: The targets.
-        weights_K: Factor of each example's loss, by its class; wants one loss per example.
+        factors_B: Factor of each example's loss; wants one loss per example.
 
     Raises:
         ValueError: The result is not such a tensor, or cannot be differentiated.
@@ -41,14 +41,20 @@ def sum_of_losses(
         )
     if torch.is_grad_enabled() and not losses.requires_grad:
         raise ValueError(f"loss {name}: want a result with a gradient, got one without")
-    if weights_K is None:
+    if factors_B is None:
         return losses.sum() if losses.dim() else losses * count
     if not losses.dim():
         raise ValueError(
-            f"loss {name}: want a loss for each example, [{count}], to be weighted by class, got "
-            "their mean"
+            f"loss {name}: want a loss for each example, [{count}], to be weighted, got their mean"
         )
-    return (weights_K[targets_B] * losses).sum()
+    return (factors_B * losses).sum()
+
+
+def product(first_B: Tensor | None, second_B: Tensor | None) -> Tensor | None:
+    """The product of two factors of the loss of each example; None stands for 1."""
+    if first_B is None or second_B is None:
+        return second_B if first_B is None else first_B
+    return first_B * second_B
 
 
 def metric(name: str, function: MetricFunction, outputs_N: Tensor, targets_N: Tensor) -> float:

@@ -100,10 +100,6 @@ def test_a_constant_channel_has_std_1(tmp_path):
         ),
         ({"x": np.full((40, 2), 1e300), "y": LABELS}, "x: 80 of 80 values are .* too large"),
         ({"x": pixels(40, 3), "y": LABELS[:, None, None]}, r"y: want whole numbers or texts \[N\]"),
-        (
-            {"x": pixels(40, 3), "y": LABELS * 0.5},
-            r"y: want classes, got numbers such as 0.5 \(row 1",
-        ),
         ({"x": np.full((40, 4, 4), 256), "y": LABELS}, "want pixels from 0 to 255, got 256"),
         (
             {"x": np.full((40, 4, 4, 3), 1.5), "y": LABELS},
@@ -114,7 +110,6 @@ def test_a_constant_channel_has_std_1(tmp_path):
             "not an .npz file of undamaged plain arrays: Object arrays",
         ),
         ({"x": pixels(40, 3), "y": np.zeros(40, int)}, "want at least 2 classes, got 1"),
-        ({"x": pixels(40, 3), "y": np.arange(40)}, "class '0' has 1 training examples"),
         (
             {
                 "x_train": pixels(40, 3),

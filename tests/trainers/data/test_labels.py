@@ -85,7 +85,10 @@ def with_(value, row=5):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (np.array(WANTED) + 0.5, r"y: want classes, got numbers such as 3.5 \(row 0\); only class"),
+        (
+            np.array(WANTED) + 0.5,
+            r"y: want classes, got numbers such as 3.5 \(row 0\); --task regress",
+        ),
         (with_(1e300), r"y: want classes, got numbers such as 1e\+300 \(row 5\)"),
         (with_(np.inf), r"y: want classes, got numbers such as inf \(row 5\)"),
         (np.array(with_(np.nan)), "y: 1 of 24 labels are missing, the first in row 5"),
@@ -104,7 +107,7 @@ def with_(value, row=5):
         (np.array(WANTED) * 1j, "y: want whole numbers or texts .*, got complex128"),
         (np.zeros(24, "M8[D]"), "y: want whole numbers or texts .*, got datetime64"),
         (np.zeros((24, 2, 2)), r"y: want whole numbers or texts .*, got int64 \[24, 2, 2\]"),
-        (np.ones((24, 3)), "y: want one-hot rows, got row 0 with 3 ones; examples of several"),
+        (np.ones((24, 3)), "y: want one-hot rows, got row 0 with 3 ones; --task multilabel"),
         (np.zeros((24, 3)), "y: want one-hot rows, got row 0 with 0 ones"),
         (
             np.full((24, 2), 7),
@@ -118,5 +121,5 @@ def with_(value, row=5):
 )
 def test_what_is_not_classification_is_refused_in_one_line(y, message):
     with pytest.raises(ValueError, match=f"^data: {message}") as caught:
-        read(y)
+        from_objects((X, y, X, y, X, y), task="classification")
     assert "\n" not in str(caught.value)

@@ -69,7 +69,7 @@ def test_batches_and_averaging_wait_for_nothing():
     net = nn.Linear(4, 4)
     average = Average(net, 0.9, steps=10)
     with Waits() as waits:
-        assert sum(len(y) for _, y in batches(data, recipe, epoch=1, seed=0)) == len(data.train)
+        assert sum(len(y) for _, y, _ in batches(data, recipe, epoch=1, seed=0)) == len(data.train)
         for _ in range(10):
             average.follow()
     assert not waits.found

@@ -71,7 +71,7 @@ def test_eager_and_captured_steps_give_the_same_losses(digits, optimizer):
         net = network().to("cuda:0", memory_format=torch.channels_last)
         step = eager_of(net, recipe)
         step = make_step(step, digits.device) if captured else step
-        losses = [step(x, y).clone() for x, y in batches(digits, recipe, epoch=1, seed=0)]
+        losses = [step(x, y).clone() for x, y, _ in batches(digits, recipe, epoch=1, seed=0)]
         found.append(torch.stack(losses))
         if captured:
             assert step.fallback == ""
@@ -87,7 +87,7 @@ def test_the_learning_rate_of_every_replay_is_the_one_that_was_set(digits):
     recipe = Recipe(batch_size=115, momentum=0.0, weight_decay=0.0)
     net = network().to("cuda:0", memory_format=torch.channels_last)
     step = make_step(eager_of(net, recipe), digits.device)
-    for number, (x, y) in enumerate(batches(digits, recipe, epoch=1, seed=0)):
+    for number, (x, y, _) in enumerate(batches(digits, recipe, epoch=1, seed=0)):
         if number == 6:
             set_learning_rate(step.eager.optimizer, 0.0)
             before = [p.clone() for p in net.parameters()]
@@ -111,7 +111,7 @@ def test_a_graph_is_captured_in_less_than_a_second(digits):
     net = network().to("cuda:0", memory_format=torch.channels_last)
     step = make_step(eager_of(net, recipe), digits.device)
     slowest = 0.0
-    for x, y in batches(digits, recipe, epoch=1, seed=0):
+    for x, y, _ in batches(digits, recipe, epoch=1, seed=0):
         torch.cuda.synchronize()
         start = perf_counter()
         known = len(step._captured)
@@ -133,7 +133,7 @@ def test_captured_steps_never_wait_for_the_device(digits):
         step(*next(source))
     try:
         torch.cuda.set_sync_debug_mode("error")
-        for x, y in source:
+        for x, y, _ in source:
             step(x, y)
     finally:
         torch.cuda.set_sync_debug_mode("default")

@@ -113,7 +113,7 @@ def test_two_sizes_share_a_pool_and_a_stream(data):
 def test_a_size_with_few_batches_is_not_captured(data):
     steps = steps_per_epoch(230, 12)
     counts = batch_counts(230, steps, epochs=1)
-    sizes = [len(y) for _, y in batches(data, Recipe(batch_size=12), epoch=1, seed=0)]
+    sizes = [len(y) for _, y, _ in batches(data, Recipe(batch_size=12), epoch=1, seed=0)]
     assert counts == {size: sizes.count(size) for size in sizes}
     with emulated() as gpu:
         list(train(network(), data, Recipe(epochs=1, batch_size=12), seed=1))

@@ -225,9 +225,9 @@ def test_every_example_once_and_never_a_batch_of_one(digits, examples, batch_siz
     )
     recipe = Recipe(batch_size=batch_size, augmentation=0)
     found = list(batches(data, recipe, epoch=1, seed=0))
-    sizes = [len(labels) for _, labels in found]
-    seen = torch.cat([x[:, 0, 0, 0] for x, _ in found])
-    labels = torch.cat([labels for _, labels in found])
+    sizes = [len(labels) for _, labels, _ in found]
+    seen = torch.cat([x[:, 0, 0, 0] for x, _, _ in found])
+    labels = torch.cat([labels for _, labels, _ in found])
     assert len(found) == steps_per_epoch(examples, batch_size)
     assert sorted(seen.tolist()) == list(range(examples))
     assert torch.equal(labels, data.train.targets[seen.long()])
@@ -241,7 +241,7 @@ def test_epochs_differ_in_order_and_blocks_do_not_show(digits, monkeypatch):
     first, second = (list(batches(digits, recipe, epoch=e, seed=0)) for e in (1, 2))
     assert not torch.equal(first[0][1], second[0][1])
     monkeypatch.setattr("trainers.loop.batches.BLOCK_BYTES", 1)
-    for (x, y), (x_small, y_small) in zip(
+    for (x, y, _), (x_small, y_small, _) in zip(
         first, batches(digits, recipe, epoch=1, seed=0), strict=True
     ):
         assert torch.equal(x, x_small)

@@ -7,9 +7,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from trainers.data.sources.labels import KIND, read_labels
+from trainers.data.sources.labels import listed
 from trainers.data.sources.source import Examples, Images, Source, channels_first
-from trainers.data.targets import of_classes
+from trainers.data.sources.targets import NamedTargets, read_targets
+from trainers.data.targets import TaskName
 
 Array = npt.NDArray[Any]
 Part = Literal["train", "validation", "test"]
@@ -30,15 +31,14 @@ WANTED = (
     "x_train, y_train and, if there are such parts, x_val, y_val, x_test, y_test; or x (images, "
     "data) and y (labels, target)"
 )
-MOST_NAMED = 8  # names in a message
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NamedPair:
-    """Inputs and labels of one part, and their names in error messages.
+    """Inputs and targets of one part, and their names in error messages.
 
     Attributes:
-        columns: Names of the columns of one-hot labels, if they have names.
+        columns: Names of the columns of the targets, if they have names.
     """
 
     x_name: str
@@ -91,15 +91,13 @@ def unused(names: Iterable[str]) -> tuple[str, ...]:
     return (f"not used: {listed(left)}",) if left else ()
 
 
-def listed(names: Iterable[object]) -> str:
-    """Some of the names, in one line."""
-    texts = [text if text.isprintable() else ascii(text) for text in map(str, names)]
-    more = len(texts) - MOST_NAMED
-    return ", ".join(texts[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-
-
 def arrays_source(
-    where: str, parts: Mapping[Part, NamedPair], *, flippable: bool, notes: tuple[str, ...] = ()
+    where: str,
+    parts: Mapping[Part, NamedPair],
+    *,
+    flippable: bool,
+    task: TaskName | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Source:
     """The source of these parts, of which `train` must be there.
 
@@ -107,22 +105,18 @@ def arrays_source(
 
     Args:
         where: Begins error messages: empty, or the file with a colon and a space.
-        parts: Inputs (see `read_examples`) and labels (see `read_labels`).
+        parts: Inputs (see `read_examples`) and targets (see `targets.inferred`).
+        task: The task; None to infer it from the targets.
         flippable: True if a horizontally flipped image keeps its label.
         notes: Statements on how the data were read.
 
     Raises:
         ValueError: One line that names the array and says what is wrong with it.
     """
-    labels = {
-        p: read_labels(where + pair.y_name, pair.y, pair.columns) for p, pair in parts.items()
-    }
     examples = {p: read_examples(where + pair.x_name, pair.x) for p, pair in parts.items()}
     first = parts["train"]
-    classes = np.unique(labels["train"])
-    halves: dict[Part, Examples] = {}
     for part, pair in parts.items():
-        x, y = examples[part], labels[part]
+        x, y = examples[part], pair.y
         if len(x) != len(y):
             raise ValueError(
                 f"data: {where}{pair.x_name} has {len(x):,} examples, {pair.y_name} has {len(y):,}"
@@ -132,21 +126,16 @@ def arrays_source(
             raise ValueError(
                 f"data: {where}examples of {pair.x_name} and {first.x_name} differ in shape: {shapes}"
             )
-        kind, its = KIND[classes.dtype.kind], KIND[y.dtype.kind]
-        if kind != its:
-            raise ValueError(f"data: {where}{pair.y_name} holds {its}, {first.y_name} holds {kind}")
-        if (odd := np.setdiff1d(y, classes)).size:
-            raise ValueError(
-                f"data: {where}{pair.y_name} has classes that {first.y_name} lacks: {listed(odd)}"
-            )
-        halves[part] = Examples(x, np.searchsorted(classes, y).astype(np.int64))
+    named = {p: NamedTargets(pair.y_name, pair.y, pair.columns) for p, pair in parts.items()}
+    targets, values, said = read_targets(where, named, examples["train"].shape[1:], task)
+    halves = {part: Examples(examples[part], values[part]) for part in parts}
     return Source(
         halves["train"],
         halves.get("test"),
-        of_classes(tuple(map(str, classes))),
+        targets,
         flippable=flippable,
         validation=halves.get("validation"),
-        notes=notes,
+        notes=(*said, *notes),
     )
 
 

@@ -1,5 +1,6 @@
 """Labels as people have them: numbers, texts, bytes, objects, one column, one-hot."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 KIND = {"b": "bools", "i": "whole numbers", "u": "whole numbers", "U": "texts"}
+MOST_NAMED = 8  # names in a message
 MOST_EXACT = 2.0**53  # above, not every whole number is a float
 WANTED = "whole numbers or texts [N], [N,1] or one-hot [N,K]"
 
@@ -55,7 +57,7 @@ def _whole(name: str, values: Array) -> Array:
         row = _first(~fits)
         raise ValueError(
             f"data: {name}: want classes, got numbers such as {values[~fits][0]:g} (row {row}); "
-            "only classification is supported"
+            "--task regression takes them"
         )
     return values.astype(np.int64)
 
@@ -71,14 +73,14 @@ def _one_hot(name: str, values: Array) -> Array:
         row = _first(other)
         raise ValueError(
             f"data: {name}: want one column of labels or one-hot rows, got row {row} with "
-            f"{values[row].min()} to {values[row].max()}; only classification is supported"
+            f"{values[row].min()} to {values[row].max()}; --task multilabel or regression takes them"
         )
     ones = values.sum(axis=1)
     if (ones != 1).any():
         row = _first(ones != 1)
         raise ValueError(
-            f"data: {name}: want one-hot rows, got row {row} with {ones[row]} ones; examples of "
-            "several classes or of none are not supported"
+            f"data: {name}: want one-hot rows, got row {row} with {ones[row]} ones; "
+            "--task multilabel takes them"
         )
     columns: Array = values.argmax(axis=1)
     return columns
@@ -145,3 +147,10 @@ def _refuse_missing(name: str, missing: Array) -> None:
 def _first(wrong: Array) -> int:
     """The first row in which one is true."""
     return int(np.argmax(wrong.reshape(len(wrong), -1).any(axis=1)))
+
+
+def listed(names: Iterable[object]) -> str:
+    """Some of the names, in one line."""
+    texts = [text if text.isprintable() else ascii(text) for text in map(str, names)]
+    more = len(texts) - MOST_NAMED
+    return ", ".join(texts[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")

@@ -9,12 +9,13 @@ from torch.utils.data import Dataset, IterableDataset, Subset
 
 from trainers import memory
 from trainers.data.sources.labels import read_labels
+from trainers.data.sources.targets import as_numbers
 
 Array = npt.NDArray[Any]
 
 
 def read_map_style(name: str, dataset: "Dataset[Any]") -> tuple[Array, Array]:
-    """Inputs [N,...] and labels [N,...] of a data set that yields `(x, y)` for 0 to N - 1.
+    """Inputs [N,...] and targets [N,...] of a data set that yields `(x, y)` for 0 to N - 1.
 
     Whole numbers as labels become the names in the attribute `classes`, where torchvision's data
     sets have them.
@@ -102,9 +103,12 @@ def _named(name: str, dataset: "Dataset[Any]", labels: Array) -> Array:
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
     classes = getattr(dataset, "classes", None)
+    numbers = as_numbers(labels)
+    if not isinstance(classes, list | tuple) or numbers is None or labels.ndim != 1:
+        return labels
     numbers = read_labels(name, labels)
-    if not isinstance(classes, list | tuple) or numbers.dtype.kind not in "iu":
-        return numbers
+    if numbers.dtype.kind not in "iu":
+        return labels
     distinct = len(set(classes)) == len(classes) and all(isinstance(c, str) for c in classes)
     if not distinct or numbers.min() < 0 or numbers.max() >= len(classes):
         return numbers

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from trainers import memory
 from trainers.data.sources.arrays import WANTED, NamedPair, arrays_source, pairs, slot, unused
 from trainers.data.sources.source import Source
+from trainers.data.targets import TaskName
 
 Array = npt.NDArray[Any]
 
 
-def npz(path: Path) -> Source:
+def npz(path: Path, task: TaskName | None = None) -> Source:
     """Read a data set from an .npz file; never unpickles.
 
     The arrays are `x_train`, `y_train`, and, if there are such parts, `x_val`, `y_val`, `x_test`,
@@ -24,6 +25,10 @@ def npz(path: Path) -> Source:
     `images`, `data` or `inputs`, `y` `labels`, `target` or `targets`, and `train` may be left out.
     Other arrays are not read. For what they may hold see `arrays.read_examples` and
     `labels.read_labels`.
+
+    Args:
+        path: The file.
+        task: The task; None to infer it from the targets.
 
     Raises:
         ValueError: One line that names the file and the array, and says what is wrong with it.
@@ -33,7 +38,7 @@ def npz(path: Path) -> Source:
     parts = {
         part: NamedPair(x, arrays[x], y, arrays[y]) for part, (x, y) in pairs(where, names).items()
     }
-    return arrays_source(where, parts, flippable=True, notes=unused(names))
+    return arrays_source(where, parts, flippable=True, task=task, notes=unused(names))
 
 
 def _read(path: Path) -> tuple[dict[str, Array], list[str]]:

@@ -14,6 +14,7 @@ from trainers.data.sources import tables
 from trainers.data.sources.arrays import PARTS, NamedPair, Part, arrays_source, pairs, unused
 from trainers.data.sources.map_style import read_map_style
 from trainers.data.sources.source import Source
+from trainers.data.targets import TaskName
 
 Array = npt.NDArray[Any]
 
@@ -28,7 +29,7 @@ WANTED = (
 )
 
 
-def objects_source(data: object) -> tuple[str, Source]:
+def objects_source(data: object, task: TaskName | None = None) -> tuple[str, Source]:
     """The name and the source of `data`; for what it may be see `load.from_objects`.
 
     Raises:
@@ -39,7 +40,7 @@ def objects_source(data: object) -> tuple[str, Source]:
     torch_sets = _torch_sets(data)
     if torch_sets:
         name = type(torch_sets["train"]).__name__
-        return name, _of_torch_sets(torch_sets)
+        return name, _of_torch_sets(torch_sets, task)
     if isinstance(data, tuple) and len(data) in (2, 4, 6):
         parts = list(NAMES.items())[: len(data) // 2]
         named = {
@@ -47,15 +48,18 @@ def objects_source(data: object) -> tuple[str, Source]:
             for n, (_, pair) in enumerate(parts)
             for m, name in enumerate(pair)
         }
-        return "arrays", _of_arrays(dict(parts), named, ())
+        return "arrays", _of_arrays(dict(parts), named, (), task)
     if isinstance(data, Mapping) and all(isinstance(name, str) for name in data):
-        return "arrays", _of_arrays(pairs("", data), data, unused(data))
+        return "arrays", _of_arrays(pairs("", data), data, unused(data), task)
     got = f"a tuple of {len(data)}" if isinstance(data, tuple) else type(data).__name__
     raise ValueError(f"data: want {WANTED}; got {got}")
 
 
 def _of_arrays(
-    names: Mapping[Part, tuple[str, str]], objects: Mapping[str, object], notes: tuple[str, ...]
+    names: Mapping[Part, tuple[str, str]],
+    objects: Mapping[str, object],
+    notes: tuple[str, ...],
+    task: TaskName | None,
 ) -> Source:
     x, _ = names["train"]
     columns = tables.columns(x, objects[x]) if _is_table(objects[x]) else None
@@ -64,7 +68,7 @@ def _of_arrays(
         y_array, y_columns = labels(y, objects[y])
         parts[part] = NamedPair(x, inputs(x, objects[x], columns), y, y_array, y_columns)
     notes = (*notes, *(columns.notes if columns else ()))
-    return arrays_source("", parts, flippable=False, notes=notes)
+    return arrays_source("", parts, flippable=False, task=task, notes=notes)
 
 
 def inputs(name: str, value: object, columns: tables.Columns | None = None) -> Array:
@@ -160,12 +164,12 @@ def _torch_sets(data: object) -> dict[Part, "TorchDataset[Any]"]:
     return sets
 
 
-def _of_torch_sets(sets: Mapping[Part, "TorchDataset[Any]"]) -> Source:
+def _of_torch_sets(sets: Mapping[Part, "TorchDataset[Any]"], task: TaskName | None) -> Source:
     parts = {}
     for part, dataset in sets.items():
         x, y = read_map_style(part, dataset)
         parts[part] = NamedPair(f"{part} inputs", x, f"{part} labels", y)
-    return arrays_source("", parts, flippable=False)
+    return arrays_source("", parts, flippable=False, task=task)
 
 
 def _is_table(value: object) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainers.data.sources.arrays import listed
+from trainers.data.sources.labels import listed
 
 Array = npt.NDArray[Any]
 

@@ -1,0 +1,89 @@
+"""The task that targets stand for, and their values as they are stored."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from trainers import Split, from_objects
+
+RNG = np.random.default_rng(0)
+N = 60
+X = RNG.normal(size=(N, 4))
+PIXELS = RNG.integers(0, 256, (N, 6, 5, 3), np.uint8)
+FEW = RNG.integers(0, 3, N)
+MANY = RNG.permutation(N)
+LABELS = RNG.integers(0, 2, (N, 3))
+LABELS[0] = 1  # not one-hot
+MASKS = RNG.integers(0, 3, (N, 6, 5))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "task", "words"),
+    [
+        (X, FEW, "classification", "3 classes"),
+        (X, FEW.astype(float), "classification", "3 classes"),
+        (X, np.array(["a", "b", "c"])[FEW], "classification", "3 classes"),
+        (X, FEW == 1, "classification", "2 classes"),
+        (X, np.eye(3)[FEW], "classification", "3 classes"),
+        (X, MANY, "regression", "1 target"),
+        (X, MANY[:, None] / 7, "regression", "1 target"),
+        (X, pd.Series(MANY / 7), "regression", "1 target"),
+        (X, list(MANY / 7), "regression", "1 target"),
+        (X, pd.DataFrame({"a": MANY / 7, "b": FEW}), "regression", "2 targets"),
+        (X, LABELS, "multilabel", "3 labels"),
+        (X, LABELS == 1, "multilabel", "3 labels"),
+        (X, pd.DataFrame(LABELS, columns=list("abc")), "multilabel", "3 labels"),
+        (PIXELS, MASKS, "segmentation", "3 classes of pixels"),
+        (PIXELS, MASKS.astype(np.uint8), "segmentation", "3 classes of pixels"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_task_is_inferred_and_said(x, y, task, words):
+    data = from_objects((x, y))
+    assert (data.targets.task, data.targets.words) == (task, words)
+    assert any(note.startswith(f"task {task}, inferred from the targets") for note in data.notes)
+
+
+def test_a_given_task_is_kept_to():
+    data = from_objects((X, MANY % 15), task="classification")
+    assert data.targets.words == "15 classes"
+    assert "task classification, as given" in data.notes
+    assert from_objects((X, FEW), task="regression").targets.names == ("target",)
+    with pytest.raises(ValueError, match=r"^data: y: want labels 0 and 1 for multilabel, got 2"):
+        from_objects((X, FEW), task="multilabel")
+    with pytest.raises(ValueError, match=r"^data: y: want masks \[N,H,W\] of the size of the im"):
+        from_objects((PIXELS, FEW), task="segmentation")
+    with pytest.raises(ValueError, match=r"^task: want classification, .*, got 'forecasting'"):
+        from_objects((X, FEW), task="forecasting")
+
+
+def test_names_and_values_of_targets():
+    frame = pd.DataFrame({"price": MANY / 7, "age": MANY * 2.0})
+    data = from_objects((X, frame))
+    assert data.targets.names == ("price", "age")
+    assert data.train.targets.dtype == torch.float64
+    everything = torch.cat([s.targets for s in (data.train, data.validation, data.test)])
+    assert torch.equal(everything.sort(dim=0).values[:, 1], torch.arange(N) * 2.0)
+    mean, std = data.train.targets.mean(dim=0), data.train.targets.std(dim=0, correction=0)
+    assert torch.allclose(torch.tensor(data.targets.mean, dtype=torch.float64), mean)
+    assert torch.allclose(torch.tensor(data.targets.std, dtype=torch.float64), std)
+    masks = from_objects((PIXELS, np.where(MASKS == 2, 255, MASKS)))
+    assert masks.targets.names == ("0", "1")
+    assert masks.train.targets.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_missing_targets_are_refused_in_one_line(value):
+    y = MANY / 7
+    y[5] = value
+    with pytest.raises(ValueError, match=r"^data: y: 1 of 60 targets are missing .* in row 5; "):
+        from_objects((X, y))
+
+
+def test_splits_of_amounts_are_whole_and_the_same_for_a_seed():
+    one, same, other = (from_objects((X, MANY / 7), seed=seed) for seed in (0, 0, 1))
+    assert [len(s) for s in (one.train, one.validation, one.test)] == [38, 10, 12]
+    assert one.fingerprint == same.fingerprint != other.fingerprint
+    assert torch.equal(one.test.targets, other.test.targets)
+    assert isinstance(one.train.part(slice(3)), Split)
