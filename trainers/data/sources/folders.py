@@ -19,7 +19,8 @@ from trainers.data.decoding import (
     sensible_side,
     upright_size,
 )
-from trainers.data.sources.arrays import PARTS, Part, listed
+from trainers.data.sources.arrays import PARTS, Part
+from trainers.data.sources.labels import listed
 from trainers.data.sources.source import Examples, Source
 from trainers.data.targets import of_classes
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from trainers.data.sources.arrays import listed
+from trainers.data.sources.labels import listed
 from trainers.data.tables.columns import (
     CategoryColumn,
     Column,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from trainers.data.sources.arrays import listed
+from trainers.data.sources.labels import listed
 from trainers.data.tables import columns as of_columns
 from trainers.data.tables.columns import Column, NumberColumn
 from trainers.data.tables.encoding import MOST, encode, number

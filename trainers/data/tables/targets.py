@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from trainers.data.sources.arrays import listed
+from trainers.data.sources.labels import listed
 from trainers.data.tables.encoding import FALSE, TRUE, number, text_of
 from trainers.data.tables.inference import CODE, decimal_sign
 from trainers.data.tables.reading import Table
