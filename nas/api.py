@@ -101,6 +101,7 @@ def search(
     ordered: bool = True,
     data: Any | None = None,
     image_size: int | None = None,
+    flip: bool | None = None,
     data_seed: int = 0,
     trials: int | None = None,
     budget: int | str | Sequence[int | str] | None = None,
@@ -168,6 +169,9 @@ def search(
             none if your evaluator has its own. Default: digits; with an evaluator of your own,
             none.
         image_size: Side in pixels to which the images of a folder are resized.
+        flip: Flip images left to right at random in training, for images that keep their labels
+            when they are flipped. Default: on for the data sets of torchvision whose images do,
+            else off.
         data_seed: Seed of the split into training and validation data.
         trials: Number of trials in all, those already recorded included. Default: 40; none with a
             budget.

@@ -64,7 +64,7 @@ def _parameter(option: Option) -> inspect.Parameter:
         option.keyword,
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
-        annotation=Annotated[kind if kind is bool else kind | None, info],
+        annotation=Annotated[kind if kind is bool and default is not None else kind | None, info],
     )
 
 

@@ -208,10 +208,18 @@ def load_data(settings: Settings, device: str, objects: Mapping[str, Any]) -> Da
     import trainers
 
     if objects.get("data") is None:
-        data = trainers.load(settings.data, seed=settings.data_seed, image_size=settings.image_size)
+        data = trainers.load(
+            settings.data,
+            seed=settings.data_seed,
+            image_size=settings.image_size,
+            flippable=settings.flip,
+        )
     else:
         data = trainers.from_objects(
-            objects["data"], seed=settings.data_seed, image_size=settings.image_size
+            objects["data"],
+            seed=settings.data_seed,
+            image_size=settings.image_size,
+            flippable=settings.flip,
         )
     return data.to(trainers.resolve(device))
 

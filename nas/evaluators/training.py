@@ -35,15 +35,21 @@ MOST_PARTS = 4  # that a batch which does not fit in memory is divided into
 
 
 def load_data(
-    data: str, *, seed: int = 0, image_size: int | None = None, device: str = "auto"
+    data: str,
+    *,
+    seed: int = 0,
+    image_size: int | None = None,
+    flippable: bool | None = None,
+    device: str = "auto",
 ) -> Dataset:
-    """Read a data set and put it on a device.
+    """Read a data set, see `trainers.load`, and put it on a device.
 
     Raises:
         ValueError: unknown name, unreadable files, unknown device, ...
     """
     where = trainers.resolve(device)
-    return trainers.load(data, seed=seed, image_size=image_size).to(where)
+    read = trainers.load(data, seed=seed, image_size=image_size, flippable=flippable)
+    return read.to(where)
 
 
 def resolve(device: str) -> torch.device:

@@ -70,6 +70,11 @@ class Header:
         return None if self.data is None else str(self.data["fingerprint"])
 
     @property
+    def flips(self) -> bool:
+        """True if images are flipped in training, as the data allow it."""
+        return self.data is not None and bool(self.data["flip"])
+
+    @property
     def hyperparameters_text(self) -> str:
         """The tree of the hyperparameters as text: equal for equal trees."""
         return repr(self.hyperparameters)

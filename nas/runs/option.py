@@ -43,7 +43,7 @@ class Option:
         keyword: Keyword of `nas.search`; by default the name of the field that declares it.
         late: True if the default depends on other options: only a value that is given counts.
         flag: Option of `nas search`; by default the keyword with hyphens. ` /--flag` is an option
-            that turns off what is on by default.
+            that turns off what is on by default, and `--on/--off` a pair of which neither may be given.
     """
 
     form: Form
@@ -68,7 +68,8 @@ class Option:
         if value == self.default and not always:
             return []
         if isinstance(value, bool):
-            return [self.flag.strip(" /")]
+            on, _, off = self.flag.partition("/")
+            return [on if value and on.strip() else off or on]
         text = self.form.text(value)
         texts = text if isinstance(text, list) else [text]
         # As one word: else the next word would be taken for an option if it begins with a hyphen.

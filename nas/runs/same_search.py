@@ -53,6 +53,9 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
     differences = theirs.differences(mine)
     if not differences and not same_data:
         differences = ["the data have changed"]
+    if not differences and before.flips != now.flips:  # of a version that had other defaults
+        was, now_on = ("on" if before.flips else "off"), ("on" if now.flips else "off")
+        differences = [f"flips of images were {was}, are {now_on}"]
     if not differences and before.hyperparameters_text != now.hyperparameters_text:
         differences = ["the hyperparameters that the evaluator declares have changed"]
     if not differences and before.objectives.metrics != now.objectives.metrics:

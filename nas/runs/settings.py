@@ -171,6 +171,14 @@ class Settings:
         group="Data",
         help="Side in pixels to which the images of a folder are resized.",
     )
+    flip: bool | None = setting(
+        option.FLAG,
+        check=schema.maybe(schema.flag),
+        group="Data",
+        flag="--flip/--no-flip",
+        help="Flip images left to right at random in training, for images that keep their labels when they "
+        "are flipped. Default: on for the data sets of torchvision whose images do, else off.",
+    )
     data_seed: int = setting(
         option.WHOLE,
         default=0,

@@ -74,6 +74,8 @@ def _with_targets(fields: dict[str, Any]) -> dict[str, Any]:
         names = data.get("classes")
         targets: dict[str, Any] = {"task": "classification", "names": names, "mean": [], "std": []}
         found["data"] = {**_without(data, "classes"), "targets": targets}
+    if isinstance(fields.get("settings"), Mapping):
+        found["settings"] = {"flip": None, **fields["settings"]}
     if isinstance(task, Mapping):
         found["task"] = {**_without(task, "classes"), "outputs": task.get("classes")}
     return found

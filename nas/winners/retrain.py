@@ -85,6 +85,7 @@ def retrain(
         settings["data"],
         seed=settings["data_seed"],
         image_size=settings["image_size"],
+        flippable=origin["data"]["flip"],
         device=device,
     )
     if data.fingerprint != origin["data"]["fingerprint"]:

@@ -60,9 +60,23 @@ def assembled(
         targets=targets,
         mean=mean,
         std=std,
-        flippable=source.flippable if flippable is None else flippable,
-        notes=(f"validation {validation}", f"test {test}", *source.notes),
+        flippable=bool(source.flippable if flippable is None else flippable),
+        notes=(
+            f"validation {validation}",
+            f"test {test}",
+            *source.notes,
+            *_flip_notes(splits[0].inputs, source.flippable, flippable),
+        ),
     )
+
+
+def _flip_notes(inputs: Tensor, known: bool | None, given: bool | None) -> tuple[str, ...]:
+    """A note on flips of images, and on the way to have them where nothing is known."""
+    if inputs.dim() != 4:
+        return ()
+    if known is None and given is None:
+        return ("flips off (--flip if mirrored images keep their labels)",)
+    return (f"flips {'on' if (known if given is None else given) else 'off'}",)
 
 
 def check_image_size(image_size: int | None) -> None:

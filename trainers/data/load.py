@@ -38,7 +38,7 @@ def load(
             without cropping).
         root: Folder of downloaded data sets; None means `data` in the current folder.
         flippable: True if a horizontally flipped image keeps its label; None means what is known of
-            the data set, and True for a folder or a file.
+            the data set, and False for a folder or a file.
         task: The task; None to infer it from the targets (see `targets.inferred`).
 
     Raises:
@@ -60,7 +60,7 @@ def from_objects(
     *,
     seed: int = 0,
     image_size: int | None = None,
-    flippable: bool = False,
+    flippable: bool | None = None,
     task: TaskName | None = None,
 ) -> Dataset:
     """A data set of what a program holds, on the CPU, split as `load` does.
@@ -77,7 +77,7 @@ def from_objects(
             A `Dataset`, which is returned as it is.
         seed: Seed of the validation split, if there is none.
         image_size: Resize images to this height and width, in pixels.
-        flippable: True if a horizontally flipped image keeps its label.
+        flippable: True if a horizontally flipped image keeps its label; None means False.
         task: The task; None to infer it from the targets (see `targets.inferred`).
 
     Raises:

@@ -56,6 +56,7 @@ DRAWN = {
     "data": LINE,
     "data_seed": WHOLE,
     "image_size": LIMIT,
+    "flip": st.none() | st.booleans(),
     "strategy": st.sampled_from([*STRATEGIES, "evolution:population=8,tournament=3"]),
     "schedule": st.sampled_from([*SCHEDULES, "asha:eta=3,min_epochs=1", "asha:rungs=2+5"]),
     "seed": WHOLE,

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nas.runs.run import Run
+from nas.runs.same_search import check_same_search
 from nas.runs.upgrade import SCHEMA
 from search_spaces import strict_json
 from tests.nas.synthetic import write_run
@@ -23,6 +24,7 @@ def older(run, path, schema):
     data["classes"] = data.pop("targets")["names"]
     header["task"] = {"input_shape": task["input_shape"], "classes": task["outputs"]}
     trials = [trial.to_dict() for trial in run.trials]
+    del settings["flip"]
     if schema < 5:
         close(header, settings)
     if schema < 4:
@@ -94,3 +96,11 @@ def test_an_old_and_a_new_name_together_are_refused(run, tmp_path):
     (path / "run.json").write_text(json.dumps(header))
     with pytest.raises(ValueError, match="got 'max_pending' by an old and a new name"):
         Run(path)
+
+
+def test_a_run_whose_images_were_flipped_is_not_resumed_without(run, tmp_path):
+    """Up to schema 5, images of folders and files were flipped unless it was known to be wrong."""
+    before = replace(run.header, data={**run.header.data, "flip": True})
+    with pytest.raises(ValueError, match="flips of images were on, are off"):
+        check_same_search(run.header, before, tmp_path)
+    check_same_search(before, before, tmp_path)

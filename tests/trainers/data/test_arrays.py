@@ -165,3 +165,10 @@ def test_an_array_that_claims_more_than_there_is_is_refused_before_memory_is_tak
             archive.writestr(f"{name}.npy", header.getvalue() + bytes(8))
     with pytest.raises(ValueError, match=r"images is to have 10,000,000,000,000 bytes"):
         load(path)
+
+
+def test_flips_are_off_unless_they_are_asked_for(tmp_path):
+    path = saved(tmp_path, x=pixels(40, 6, 5), y=LABELS)
+    assert not load(path).flippable
+    assert "flips off (--flip if mirrored images keep their labels)" in load(path).notes
+    assert load(path, flippable=True).notes[-1] == "flips on"

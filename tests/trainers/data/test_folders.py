@@ -33,11 +33,19 @@ def test_a_flat_folder_is_cut_in_three(tmp_path):
     data = load(fill(tmp_path))
     assert data.classes == ("a", "b")
     assert data.input_shape == (3, 8, 8)
-    assert not data.flippable
     splits = (data.train, data.validation, data.test)
     assert [len(split) for split in splits] == [13, 3, 4]
     assert sum(split.targets.bincount() for split in splits).tolist() == [10, 10]
-    assert load(tmp_path, flippable=True).flippable
+
+
+def test_flips_are_off_unless_they_are_asked_for(tmp_path):
+    data = load(fill(tmp_path))
+    assert not data.flippable
+    assert "flips off (--flip if mirrored images keep their labels)" in data.notes
+    for flippable, word in ((True, "on"), (False, "off")):
+        data = load(tmp_path, flippable=flippable)
+        assert data.flippable == flippable
+        assert f"flips {word}" in data.notes
 
 
 def test_an_official_test_half_is_kept_as_it_is(tmp_path):

@@ -95,7 +95,7 @@ def test_names_of_arrays(tmp_path, names):
 def test_what_was_understood_is_one_line(tmp_path):
     assert understood(load("digits", seed=3)) == (
         "1,797 examples of images 1×8×8 (uint8), 10 classes; train 1,150, validation 288, test 359; "
-        "validation split off with seed 3; test split off"
+        "validation split off with seed 3; test split off; flips off"
     )
     assert understood(from_objects((X, Y, X[:6], Y[:6]))) == (
         "66 examples of vectors of 4 (float32), 3 classes; train 48, validation 6, test 12; "

@@ -95,7 +95,6 @@ def arrays_source(
     where: str,
     parts: Mapping[Part, NamedPair],
     *,
-    flippable: bool,
     task: TaskName | None = None,
     notes: tuple[str, ...] = (),
 ) -> Source:
@@ -107,7 +106,6 @@ def arrays_source(
         where: Begins error messages: empty, or the file with a colon and a space.
         parts: Inputs (see `read_examples`) and targets (see `targets.inferred`).
         task: The task; None to infer it from the targets.
-        flippable: True if a horizontally flipped image keeps its label.
         notes: Statements on how the data were read.
 
     Raises:
@@ -133,7 +131,6 @@ def arrays_source(
         halves["train"],
         halves.get("test"),
         targets,
-        flippable=flippable,
         validation=halves.get("validation"),
         notes=(*said, *notes),
     )

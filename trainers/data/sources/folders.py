@@ -84,7 +84,6 @@ def image_folder(path: Path, image_size: int | None) -> Source:
         found["train"],
         found.get("test"),
         of_classes(classes),
-        flippable=False,
         validation=found.get("validation"),
         notes=(*resized, *notes),
     )

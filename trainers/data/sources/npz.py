@@ -38,7 +38,7 @@ def npz(path: Path, task: TaskName | None = None) -> Source:
     parts = {
         part: NamedPair(x, arrays[x], y, arrays[y]) for part, (x, y) in pairs(where, names).items()
     }
-    return arrays_source(where, parts, flippable=True, task=task, notes=unused(names))
+    return arrays_source(where, parts, task=task, notes=unused(names))
 
 
 def _read(path: Path) -> tuple[dict[str, Array], list[str]]:

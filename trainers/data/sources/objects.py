@@ -68,7 +68,7 @@ def _of_arrays(
         y_array, y_columns = labels(y, objects[y])
         parts[part] = NamedPair(x, inputs(x, objects[x], columns), y, y_array, y_columns)
     notes = (*notes, *(columns.notes if columns else ()))
-    return arrays_source("", parts, flippable=False, task=task, notes=notes)
+    return arrays_source("", parts, task=task, notes=notes)
 
 
 def inputs(name: str, value: object, columns: tables.Columns | None = None) -> Array:
@@ -169,7 +169,7 @@ def _of_torch_sets(sets: Mapping[Part, "TorchDataset[Any]"], task: TaskName | No
     for part, dataset in sets.items():
         x, y = read_map_style(part, dataset)
         parts[part] = NamedPair(f"{part} inputs", x, f"{part} labels", y)
-    return arrays_source("", parts, flippable=False, task=task)
+    return arrays_source("", parts, task=task)
 
 
 def _is_table(value: object) -> bool:

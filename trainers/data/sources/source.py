@@ -40,7 +40,7 @@ class Source:
         train: Examples for training, and for validation and testing where those are None.
         test: The official test split, if there is one.
         targets: What is to be predicted.
-        flippable: True if a horizontally flipped image keeps its label.
+        flippable: True if a horizontally flipped image keeps its label; None if it is not known.
         validation: The user's own validation split, if there is one.
         notes: Statements on how the data were read.
     """
@@ -48,7 +48,7 @@ class Source:
     train: Examples
     test: Examples | None
     targets: Targets
-    flippable: bool
+    flippable: bool | None = None
     validation: Examples | None = None
     notes: tuple[str, ...] = ()
 
