@@ -276,7 +276,13 @@ def _begin(given: dict[str, Any]) -> tuple[Session, Generator[Trial]]:
     shown = notebook_views(budget, workers)
     followers = (TensorBoard(), *shown, *observers)
     session = open_session(request, observers=followers, notify=_LOG.warning)
-    return session, session.run(budget)
+
+    def told() -> Generator[Trial]:
+        if session.spent(budget) is None:
+            _LOG.warning("%s", "\n".join(session.understood))
+        yield from session.run(budget)
+
+    return session, told()
 
 
 def read_request(

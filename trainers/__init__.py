@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset as Dataset
     from trainers.data.dataset import Split as Split
-    from trainers.data.dataset import understood as understood
     from trainers.data.load import data_sets as data_sets
     from trainers.data.load import from_objects as from_objects
     from trainers.data.load import load as load
     from trainers.data.targets import Targets as Targets
     from trainers.data.transforms import augment as augment
     from trainers.data.transforms import normalise as normalise
+    from trainers.data.understood import understood as understood
     from trainers.determinism import derive_seed as derive_seed
     from trainers.determinism import seeded as seeded
     from trainers.determinism import set_threads as set_threads
@@ -55,7 +55,7 @@ MODULE_OF = {
     "seeded": "determinism",
     "set_threads": "determinism",
     "train": "loop.train",
-    "understood": "data.dataset",
+    "understood": "data.understood",
 }
 
 

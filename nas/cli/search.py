@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -109,16 +108,6 @@ _MORE = {  # what continues a search that is complete, by the reason for which i
 }
 
 
-def _understood(session: Session) -> Iterator[str]:
-    """Yield lines on what will be searched."""
-    from nas.evaluators.factories import data_text
-    from nas.views.terminal.understood import understood_lines
-
-    problem = session.problem
-    data = data_text(problem.data)
-    yield from understood_lines(session.header, session.space, data, problem.estimated)
-
-
 def _run(session: Session, budget: Budget, console: Console) -> None:
     """Run a search; if it is complete or is stopped, print how to continue it."""
     done, path = len(session.trials), session.path
@@ -127,8 +116,8 @@ def _run(session: Session, budget: Budget, console: Console) -> None:
         more = _MORE.get(reason, "another budget")
         console.print(f"{path} is complete: {message}; {more} continues it")
         return
-    for line in _understood(session):
-        console.print(line)
+    for line in session.understood:
+        console.print(line, soft_wrap=True)
     if done:
         are = "is" if done == 1 else "are"
         console.print(f"{path}: {_done_text(done, budget)} {are} there; continuing")

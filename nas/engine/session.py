@@ -16,6 +16,7 @@ from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
 from nas.core.fronts.front import TrialFront
 from nas.core.proposal import Proposal
+from nas.core.schema import visible
 from nas.core.trial import Trial
 from nas.engine import account, latency
 from nas.engine.checkpoints import prune
@@ -23,6 +24,7 @@ from nas.engine.ending import ending_recorded
 from nas.engine.loop import run_trials
 from nas.engine.observers import Observer, Observers
 from nas.engine.problem import Problem
+from nas.engine.understood import understood
 from nas.estimators import training_demand
 from nas.evaluators import Evaluator, factories, training
 from nas.executors import Autotunable, Executor
@@ -44,6 +46,7 @@ from nas.runs.resource_limits import ResourceLimits
 from nas.runs.run import Run
 from nas.runs.same_search import check_same_search
 from nas.runs.settings import Settings
+from nas.runs.understood import aligned
 from nas.schedules import Schedule
 from nas.strategies import Strategy, make
 from search_spaces import Architecture
@@ -151,6 +154,11 @@ class Session:
     def check(self, budget: Budget) -> None:
         """Refuse a budget whose goal is of unknown metrics, with a ValueError that lists those known."""
         account.check(budget, self.problem)
+
+    @property
+    def understood(self) -> tuple[str, ...]:
+        """The search as it was understood and its folder, in lines of at most 80 columns."""
+        return tuple(aligned([*self.header.understood, ("folder", visible(str(self.path)))]))
 
     def spent(self, budget: Budget) -> tuple[Reason, str] | None:
         """The reason for which the recorded trials have spent a budget; None if they have not."""
@@ -369,6 +377,7 @@ class Session:
             code=problem.code,
             hypervolume_reference=hypervolume_references(problem.joint, problem.objectives),
             made={**environment(self._device_name()), "plugins": self._packages()},
+            understood=understood(problem),
         )
 
     def _device_name(self) -> str:

@@ -224,13 +224,38 @@ def load_data(settings: Settings, device: str, objects: Mapping[str, Any]) -> Da
     return data.to(trainers.resolve(device))
 
 
-def data_text(data: Dataset | None) -> str | None:
-    """A line about a data set: examples, kind, shape, classes, splits; None without one."""
+def data_lines(data: Dataset | None) -> tuple[tuple[str, str], ...]:
+    """Statements on a data set: examples, task, targets, inputs, scaling and how it was read."""
     if data is None:
-        return None
+        return (("data", "none, the evaluator has its own"),)
     import trainers
 
-    return f"{data.name}, {trainers.understood(data)}"
+    return trainers.understood(data)
+
+
+def augmentation_text(settings: Settings, data: Dataset) -> str:
+    """The augmentation of the built-in training in words."""
+    import trainers
+    from trainers.data.understood import augmentation
+
+    if "augmentation" in settings.tune and len(data.input_shape) == 3:
+        return "its strength is searched"
+    recipe = trainers.Recipe.from_dict(dict(settings.recipe))
+    return augmentation(data, strength=recipe.augmentation, flip=recipe.flip)
+
+
+_SAID = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "label_smoothing")
+_ELSEWHERE = ("augmentation", "flip")  # fields of the recipe that are said of augmentation
+
+
+def recipe_text(settings: Settings) -> str:
+    """The recipe of the built-in training in words: what is not searched, and whatever was given."""
+    import trainers
+
+    recipe = trainers.Recipe.from_dict(dict(settings.recipe))
+    names = dict.fromkeys((*_SAID, *settings.recipe))
+    shown = [name for name in names if name not in (*settings.tune, *_ELSEWHERE)]
+    return ", ".join(f"{name.replace('_', ' ')} {getattr(recipe, name)}" for name in shown)
 
 
 def task_of(data: Dataset | None, evaluator: Evaluator | None) -> Task | None:

@@ -27,6 +27,7 @@ from search_spaces import Architecture, SearchSpace, Task
 from trainers import Classification, Dataset, Diverged, Epoch, Recipe, memory
 from trainers.checkpoints import pausing
 from trainers.checkpoints import weights as checkpoint
+from trainers.data.understood import target_counts, target_ranges
 from trainers.determinism import threads as threads
 from trainers.loop import precision
 from trainers.tasks import classification
@@ -81,6 +82,9 @@ def facts_of(data: Dataset) -> dict[str, Any]:
         "mean": data.mean.tolist(),
         "std": data.std.tolist(),
         "flip": data.flippable,
+        "notes": list(data.notes),
+        "counts": target_counts(data),
+        "ranges": target_ranges(data),
     }
 
 

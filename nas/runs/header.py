@@ -20,6 +20,7 @@ from nas.core.objectives import Objectives
 from nas.plugins import check_installed
 from nas.runs.atomic_io import read_whole, write_whole
 from nas.runs.settings import Settings
+from nas.runs.understood import SAID, Line
 from nas.runs.upgrade import SCHEMA, upgrade_header
 from search_spaces import Cost, SearchSpace, Struct, Task, strict_json
 from search_spaces.tree.plain import from_plain, to_plain
@@ -33,8 +34,9 @@ class Header:
 
     Attributes:
         settings: The settings.
-        data: Name, fingerprint, targets, input_shape, examples, mean, std and flip of the data; None
-            if the evaluator has its own.
+        data: Name, fingerprint, targets, input_shape, examples, mean, std and flip of the data, and
+            notes on how they were read, the counts of targets by split, and the ranges of those of
+            a regression; None if the evaluator has its own.
         task: The task of the networks; None if there are none, or the evaluator alone knows it.
         metrics: The metrics of a completed trial.
         hyperparameters: The tree of the hyperparameters that are searched.
@@ -42,6 +44,7 @@ class Header:
         hypervolume_reference: Worst values of costs, where the hypervolume ends, by metric.
         made: Time, versions and hardware, as `environment` gives them, and the versions of other
             packages that offer the space, the strategy or the schedule (`plugins`).
+        understood: The search as it was understood, in lines; none in runs of earlier versions.
     """
 
     settings: Settings
@@ -52,6 +55,7 @@ class Header:
     code: Mapping[str, str]
     hypervolume_reference: Mapping[str, float]
     made: Mapping[str, Any]
+    understood: tuple[Line, ...] = ()
 
     @property
     def objectives(self) -> Objectives:
@@ -100,6 +104,7 @@ class Header:
             "code": dict(self.code),
             "hypervolume_reference": dict(self.hypervolume_reference),
             "made": dict(self.made),
+            "understood": [list(line) for line in self.understood],
         }
 
 
@@ -154,6 +159,7 @@ def _header(document: Any) -> Header:
         code=content["code"],
         hypervolume_reference=content["hypervolume_reference"],
         made=content["made"],
+        understood=tuple((subject, said) for subject, said in content["understood"]),
     )
     _ = header.objectives  # refuses those that no metric is declared for
     return header
@@ -260,5 +266,6 @@ _HEADER = schema.record(
         "made": schema.mapping(
             schema.anything, plugins=schema.mapping(schema.text(pattern=_PACKAGE))
         ),
+        "understood": SAID,
     }
 )

@@ -41,7 +41,7 @@ def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
         schema: The schema that they are in.
     """
     if schema == SCHEMA:
-        return dict(fields)
+        return {"understood": [], **fields}
     found = _up_to_4(fields) if schema < 4 else dict(fields)
     return _with_targets(_opened(found) if schema < 5 else found)
 
@@ -69,7 +69,7 @@ def _opened(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _with_targets(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of schema 5 in the present schema."""
-    found, data, task = dict(fields), fields.get("data"), fields.get("task")
+    found, data, task = {"understood": [], **fields}, fields.get("data"), fields.get("task")
     if isinstance(data, Mapping):
         names = data.get("classes")
         targets: dict[str, Any] = {"task": "classification", "names": names, "mean": [], "std": []}

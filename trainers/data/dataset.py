@@ -147,19 +147,6 @@ class Dataset:
         return replace(self, train=train, validation=nothing, mean=mean, std=std)
 
 
-def understood(dataset: Dataset) -> str:
-    """One line on what was read: examples, their kind, shape and type, classes, splits, notes."""
-    shape, dtype = dataset.input_shape, str(dataset.train.inputs.dtype).removeprefix("torch.")
-    kind = {1: "vectors of", 2: "sequences", 3: "images"}[len(shape)]
-    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    counts = ", ".join(f"{name} {len(split):,}" for name, split in splits.items())
-    examples = (
-        f"{sum(map(len, splits.values())):,} examples of {kind} {'×'.join(map(str, shape))} "
-        f"({dtype}), {dataset.targets.words}"
-    )
-    return "; ".join([examples, counts, *dataset.notes])
-
-
 def scale_of(targets_NT: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the targets of a regression, float64 [T]; 1 for a constant."""
     std_T, mean_T = torch.std_mean(targets_NT, dim=0, correction=0)

@@ -65,15 +65,16 @@ def test_a_search_says_what_it_understood_and_shows_each_trial(nas, tmp_path):
         *("--limit", "parameters<=100000", "--out", tmp_path / "run"),
     )
     lines = err.splitlines()
-    assert lines[0].startswith("evaluator: ")
-    assert lines[0].endswith("tests/nas/own.py:three")
-    assert lines[1].startswith("data: digits, 1,797 examples of images 1×8×8")
-    assert lines[2:6] == [
-        "space: mlp, 43,632 networks",
-        "hyperparameters: lr, kind",
-        "objectives: f1 (maximize), delay (minimize, ms), parameters (minimize)",
-        "limits: delay<=5 (measured), parameters<=100000 (met before training)",
-    ]
+    assert lines[0] == "data          digits, 1,797 examples: train 1,150, validation 288, test 359"
+    said = {line.split("  ")[0]: line for line in lines[1:20]}
+    assert "augmentation" not in said  # it is the evaluator's
+    assert said["space"].endswith(" mlp, 43,632 networks")
+    assert said["searched too"].endswith(" lr, kind")
+    assert "tests/nas/own.py:three" in said["evaluator"]
+    assert said["objectives"].split(maxsplit=1)[1] == (
+        "f1 (maximize), delay (minimize, ms), parameters (minimize)"
+    )
+    assert said["limits"].endswith(" delay<=5 (measured), parameters<=100000 (met before training)")
     for trial in toolkit.open_run(tmp_path / "run").trials:
         (line,) = (line for line in lines if line.startswith(f"trial {trial.number:>4} "))
         assert f"{trial.scores['f1']:.2%} f1" in line
@@ -87,11 +88,11 @@ def test_a_search_without_networks_says_so(nas, tmp_path):
         *("search", "--evaluator", "tests/nas/own.py:alone", "--trials", "2"),
         *("--out", tmp_path / "run"),
     )
-    assert err.splitlines()[1:5] == [
-        "data: none, the evaluator has its own",
-        "space: none, hyperparameters only",
-        "hyperparameters: lr, deep.layers, kind",
-        "objectives: error (minimize)",
+    assert err.splitlines()[:4] == [
+        "data          none, the evaluator has its own",
+        "objectives    error (minimize)",
+        "space         none, hyperparameters only",
+        "searched too  lr, deep.layers, kind",
     ]
     assert f"nas show {tmp_path / 'run'} " in out
     assert "nas retrain" not in out

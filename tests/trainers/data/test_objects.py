@@ -17,7 +17,7 @@ from torch.utils.data import (
 from torch.utils.data import Dataset as TorchDataset
 
 from search_spaces import Task, get
-from trainers import Recipe, from_objects, load, seeded, train, understood
+from trainers import Recipe, from_objects, load, seeded, train
 
 RNG = np.random.default_rng(0)
 Y = np.arange(60) % 3
@@ -90,23 +90,6 @@ def test_names_of_arrays(tmp_path, names):
     expected = from_objects((X, Y)).fingerprint
     assert from_objects(arrays).fingerprint == expected
     assert load(tmp_path / "data.npz").fingerprint == expected
-
-
-def test_what_was_understood_is_one_line(tmp_path):
-    assert understood(load("digits", seed=3)) == (
-        "1,797 examples of images 1×8×8 (uint8), 10 classes; train 1,150, validation 288, test 359; "
-        "validation split off with seed 3; test split off; flips off"
-    )
-    assert understood(from_objects((X, Y, X[:6], Y[:6]))) == (
-        "66 examples of vectors of 4 (float32), 3 classes; train 48, validation 6, test 12; "
-        "validation given; test split off; task classification, inferred from the targets"
-    )
-    np.savez(tmp_path / "data.npz", x=RNG.normal(size=(60, 2, 9)), y=Y, **{"a\nb": Y})
-    assert understood(load(tmp_path / "data.npz")) == (
-        "60 examples of sequences 2×9 (float32), 3 classes; train 38, validation 10, test 12; "
-        "validation split off with seed 0; test split off; task classification, inferred from the "
-        "targets; not used: 'a\\nb'"
-    )
 
 
 def frame(rows=60):

@@ -1,0 +1,83 @@
+"""The lines on a search as it was understood, which are printed before its first trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import isinf
+
+from nas.core.metrics import Metric
+from nas.engine.problem import Problem
+from nas.evaluators import factories
+from nas.runs.settings import CROSS_ENTROPY, TRAINING, Settings
+from nas.runs.understood import Choice, Line, line
+from search_spaces import SearchSpace
+from search_spaces.registry import NONE
+
+
+def understood(problem: Problem, chosen: Iterable[Choice] = ()) -> tuple[Line, ...]:
+    """The data, the task, the augmentation, the objectives, the space, the training, the device.
+
+    Args:
+        problem: The problem of the search.
+        chosen: Settings that were chosen for the data, with the reasons.
+    """
+    reasons = {choice.name: choice.why for choice in chosen}
+    return tuple(line(*one) for one in _lines(problem, reasons))
+
+
+def _lines(problem: Problem, reasons: dict[str, str]) -> Iterator[Line]:
+    settings, objectives = problem.settings, problem.objectives
+
+    def why(name: str) -> str:
+        return f"; chosen: {reasons[name]}" if name in reasons else ""
+
+    yield from factories.data_lines(problem.data)
+    if settings.evaluator == TRAINING and problem.data is not None:
+        yield "augmentation", factories.augmentation_text(settings, problem.data)
+    directions = ", ".join(map(_direction_text, objectives.metrics))
+    yield "objectives", directions + why("objectives")
+    if objectives.constraints:
+        yield (
+            "limits",
+            ", ".join(
+                f"{one} ({'met before training' if one.metric in problem.estimated else 'measured'})"
+                for one in objectives.constraints
+            ),
+        )
+    yield "space", _size_text(problem.space) + why("space")
+    if names := problem.joint.hyperparameters.all_decisions():
+        yield "searched too", ", ".join(names)
+    if settings.estimators:
+        yield "estimators", ", ".join(settings.estimators)
+    if settings.evaluator == TRAINING:
+        yield "training", _training_text(settings) + why("recipe")
+    else:
+        yield "evaluator", settings.evaluator
+    threads = "" if problem.device.startswith("cuda") else f", threads {settings.threads}"
+    yield "device", f"{problem.device}{threads}"
+
+
+def _training_text(settings: Settings) -> str:
+    own = [f"loss {settings.loss}"] if settings.loss != CROSS_ENTROPY else []
+    return ", ".join(
+        [
+            factories.recipe_text(settings),
+            *own,
+            *(f"metric {text}" for text in settings.metric),
+        ]
+    )
+
+
+def _direction_text(metric: Metric) -> str:
+    unit = f", {metric.unit}" if metric.unit else ""
+    return f"{metric.name} ({metric.direction}{unit})"
+
+
+def _size_text(space: SearchSpace) -> str:
+    if space.name == NONE:
+        return "none, hyperparameters only"
+    kind = "architectures" if space.build is None else "networks"
+    if isinf(space.size):
+        return f"{space.name}, infinitely many {kind}"
+    size = f"{space.size:,}" if space.size < 1e9 else f"{float(space.size):.1e}"
+    return f"{space.name}, {size} {kind}"
