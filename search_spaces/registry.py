@@ -31,6 +31,7 @@ SPACES: dict[str, str] = {
     "vit": "search_spaces.vit.space",
     "mlp": "search_spaces.mlp.space",
     "conv1d": "search_spaces.conv1d.space",
+    "tabular": "search_spaces.tabular.space",
 }
 
 

@@ -1,0 +1,136 @@
+"""A network of the space tabular, in plain PyTorch.
+
+tabular:{"embedding":"pbld","hidden":{"activation":"selu","depth":3,"members":8,"norm":"batch","resi
+dual":true,"width":256},"scaling":true}
+"""
+
+from math import pi, sqrt
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+MEAN, STD = (0.0, 1.0, 2.0, 3.0, 4.0), (64.5, 64.5, 64.5, 64.5, 64.5)
+
+
+def linear(inputs: int, outputs: int, gain: float = 1.0) -> nn.Linear:
+    """A linear layer whose first outputs have the variance of its inputs, times `gain` squared."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, std=gain / sqrt(inputs))
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class PBLD(nn.Module):
+    """Embed each number x as x and linear maps of cos(w x + b): periodic, bias, linear, dense.
+
+    Holzmüller et al., NeurIPS 2024.
+    """
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        shape = (columns, 16)
+        self.frequency = nn.Parameter(2 * pi * 0.1 * torch.randn(shape))
+        self.phase = nn.Parameter(torch.empty(shape).uniform_(-pi, pi))
+        reach = 1 / sqrt(16)
+        self.weight = nn.Parameter(torch.empty(*shape, 3).uniform_(-reach, reach))
+        self.bias = nn.Parameter(torch.empty(columns, 3).uniform_(-reach, reach))
+
+    def forward(self, x_BN: Tensor) -> Tensor:
+        x_BN1 = x_BN.unsqueeze(2)
+        waves_BNF = torch.cos(x_BN1 * self.frequency + self.phase)
+        y_BNE = torch.einsum("bnf,nfe->bne", waves_BNF, self.weight) + self.bias
+        return torch.cat([x_BN1, y_BNE], dim=2).flatten(1)
+
+
+class Scaling(nn.Module):
+    """Multiply each feature by a learned factor, first 1: a soft selection of features.
+
+    Holzmüller et al., NeurIPS 2024.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(features))
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        return x_BD * self.factor
+
+
+class Split(nn.Module):
+    """Give each member of an ensemble its own view of the features; members become examples.
+
+    The adapter of TabM-mini, Gorishniy et al., ICLR 2025: random signs at first, then learned.
+    """
+
+    def __init__(self, features: int, members: int) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.randn(members, features).sign())
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        x_BMD = x_BD.unsqueeze(1) * self.factor
+        return x_BMD.flatten(0, 1)
+
+
+class ResidualBlock(nn.Module):
+    """Norm, a hidden layer of twice the width, and a shortcut around them.
+
+    Gorishniy et al., NeurIPS 2021, Section 3.2 (`ResNetBlock`), without dropout.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.BatchNorm1d(width)]
+        layers += [linear(width, 2 * width), nn.SELU()]
+        self.layers = nn.Sequential(*layers, linear(2 * width, width, gain=0.5))
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        y_BD: Tensor = self.layers(x_BD)
+        return x_BD + y_BD
+
+
+class Join(nn.Module):
+    """Put the features of all members of an ensemble side by side: the inverse of `Split`."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.features = features  # of all members
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        return x_BD.reshape(-1, self.features)
+
+
+class Model(nn.Sequential):
+    """From inputs (B, 5) to logits (B, classes); 817,245 parameters."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__(
+            # to (B, 20)
+            PBLD(5),
+            Scaling(20),
+            Split(20, 8),
+            nn.Linear(20, 256),
+            # to (B, 256)
+            *(ResidualBlock(256) for _ in range(3)),
+            nn.BatchNorm1d(256),
+            nn.SELU(),
+            # to (B, 2048)
+            Join(2048),
+            nn.Linear(2048, classes),
+        )
+
+
+def load(weights: str | Path) -> Model:
+    """The trained network, in evaluation mode, with `weights` from a safetensors file."""
+    from safetensors.torch import load_file
+
+    model = Model()
+    model.load_state_dict(load_file(weights))
+    return model.eval()
+
+
+def preprocess(values: Tensor) -> Tensor:
+    """Normalise inputs of `Model`, one in each row: subtract the mean, divide by the deviation."""
+    shape = (1, -1, *[1] * (values.dim() - 2))
+    mean, std = (torch.tensor(numbers).view(shape) for numbers in (MEAN, STD))
+    return (values - mean) / std
