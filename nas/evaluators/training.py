@@ -64,7 +64,8 @@ def resolve(device: str) -> torch.device:
 
 def task_of(data: Dataset) -> Task:
     """The input shape and the outputs of networks for `data`."""
-    return Task(data.input_shape, data.targets.outputs, dense=data.targets.dense)
+    numeric = None if data.table is None else data.table.numeric
+    return Task(data.input_shape, data.targets.outputs, dense=data.targets.dense, numeric=numeric)
 
 
 def facts_of(data: Dataset) -> dict[str, Any]:
@@ -85,6 +86,7 @@ def facts_of(data: Dataset) -> dict[str, Any]:
         "notes": list(data.notes),
         "counts": target_counts(data),
         "ranges": target_ranges(data),
+        "table": None if data.table is None else data.table.to_dict(),
     }
 
 

@@ -12,7 +12,9 @@ from trainers import memory
 from trainers.data import cache
 from trainers.data.dataset import Dataset, Split, mean_and_std, scale_of
 from trainers.data.sources.source import Examples, Labels, Source
+from trainers.data.sources.tables import as_vectors
 from trainers.data.split import stratified
+from trainers.data.tables.reading import Table
 from trainers.determinism import derive_seed
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ def assembled(
 
     Args:
         name: Name of the data set.
-        source: Splits that it has are used as such, each in the order of the source. A missing
+        source: Splits that it has are used as such, each in the order of the source; a table is
+            preprocessed by what its training split holds. A missing
             test split is a stratified 20 % of the rest, the same for every seed; a missing
             validation split a stratified 20 % of the rest, at most 10,000 examples.
         seed: Seed of the validation split.
@@ -45,8 +48,11 @@ def assembled(
         ValueError: A class has too few examples to split them, or vectors were to be resized.
     """
     targets = source.targets
-    splits = [_split(half, image_size, dense=targets.dense) for half in _cut(source, seed)]
+    table, cut, said = as_vectors(*_cut(source, seed))
+    splits = [_split(half, image_size, dense=targets.dense) for half in cut]
     mean, std = mean_and_std(splits[0].inputs)
+    if table is not None:
+        mean, std = torch.zeros_like(mean), torch.ones_like(std)
     if targets.task == "regression":
         target_mean, target_std = (x.tolist() for x in scale_of(splits[0].targets))
         targets = replace(targets, mean=tuple(target_mean), std=tuple(target_std))
@@ -65,8 +71,10 @@ def assembled(
             f"validation {validation}",
             f"test {test}",
             *source.notes,
+            *said,
             *_flip_notes(splits[0].inputs, source.flippable, flippable),
         ),
+        table=table,
     )
 
 
@@ -125,6 +133,8 @@ def _drawn(
 def _rows(half: Examples, rows: Labels) -> Examples:
     """The examples with these numbers; those of a large file stay in a file."""
     weights = None if half.weights is None else half.weights[rows]
+    if isinstance(half.inputs, Table):
+        return Examples(half.inputs[rows], half.targets[rows], weights)
     if isinstance(half.inputs, np.memmap) and half.inputs.nbytes > _largest_in_memory():
         return Examples(cache.rows(half.inputs, rows), half.targets[rows], weights)
     return Examples(half.inputs[rows], half.targets[rows], weights)
@@ -152,6 +162,7 @@ def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> No
 
 
 def _split(half: Examples, image_size: int | None, *, dense: bool) -> Split:
+    assert not isinstance(half.inputs, Table), "tables are vectors by now"
     mapped = isinstance(half.inputs, np.memmap)
     inputs, targets = torch.from_numpy(half.inputs), torch.from_numpy(half.targets)
     if image_size is not None and inputs.shape[1:][-2:] != (image_size, image_size):

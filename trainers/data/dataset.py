@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.data.targets import Targets
 from trainers.data.transforms import normalise
 
@@ -70,6 +71,8 @@ class Dataset:
         std: Standard deviation, like `mean`; 1 where a channel never varies.
         flippable: True if a horizontally flipped image keeps its label.
         notes: Statements on how the data were read and split.
+        table: The preprocessing of raw rows of a table, fitted on the training split; None for
+            other data. It has scaled the inputs: `mean` is 0 and `std` 1.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Dataset:
     std: Tensor
     flippable: bool
     notes: tuple[str, ...] = ()
+    table: TablePreprocessing | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -131,6 +135,8 @@ class Dataset:
     def with_validation_in_train(self) -> "Dataset":
         """Merge validation into train for a final training; mean and std are computed anew.
 
+        The preprocessing of a table stays as it was fitted, and with it the inputs of the network.
+
         Images that are streamed to a GPU are merged in the memory of the machine, and streamed.
         """
         device = self.train.inputs.device
@@ -143,6 +149,9 @@ class Dataset:
             mapped=first.mapped,
         )
         nothing = self.validation.part(slice(0))
+        if self.table is not None:
+            note = "validation is trained on too, preprocessed by what the training split held"
+            return replace(self, train=train, validation=nothing, notes=(*self.notes, note))
         mean, std = (x.to(self.device) for x in mean_and_std(train.inputs))
         return replace(self, train=train, validation=nothing, mean=mean, std=std)
 

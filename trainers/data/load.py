@@ -7,6 +7,8 @@ from trainers.data.dataset import Dataset
 from trainers.data.sources import source as sources
 from trainers.data.sources import torchvision as downloads
 from trainers.data.sources.source import Source
+from trainers.data.sources.tables import table_file
+from trainers.data.tables.reading import SUFFIXES
 from trainers.data.targets import TaskName
 
 
@@ -23,6 +25,8 @@ def load(
     root: Path | str | None = None,
     flippable: bool | None = None,
     task: TaskName | None = None,
+    target: str | None = None,
+    sample_weight: str | None = None,
 ) -> Dataset:
     """Load a data set to the CPU and split it into train, validation and test.
 
@@ -32,7 +36,8 @@ def load(
 
     Args:
         name_or_path: A name in `data_sets()` (case, - and _ do not matter), an image folder
-            (layout: see `folders.image_folder`), or an .npz file (arrays: see `npz.npz`).
+            (layout: see `folders.image_folder`), an .npz file (arrays: see `npz.npz`), or a table in
+            a CSV or Parquet file (see `tables.reading.read_table`).
         seed: Seed of the validation split.
         image_size: Resize images to this height and width, in pixels (bilinear, antialiased,
             without cropping).
@@ -40,12 +45,19 @@ def load(
         flippable: True if a horizontally flipped image keeps its label; None means what is known of
             the data set, and False for a folder or a file.
         task: The task; None to infer it from the targets (see `targets.inferred`).
+        target: The target column of a table, or several separated by commas.
+        sample_weight: The column of a table with the weights of the rows in the loss.
 
     Raises:
         ValueError: One line that says what is wrong with the name, the path, a file or the data.
     """
     check_image_size(image_size)
-    source = _find(name_or_path, image_size, Path(root or "data"), task)
+    path = Path(name_or_path).expanduser()
+    if path.suffix.lower() in SUFFIXES and not path.is_dir():
+        source = table_file(path, target, sample_weight, task)
+    else:
+        _refuse_columns(target, sample_weight)
+        source = _find(name_or_path, image_size, Path(root or "data"), task)
     if task not in (None, source.targets.task):
         raise ValueError(
             f"task: {name_or_path} holds {source.targets.outputs:,} classes, for classification; got {task}"
@@ -62,6 +74,8 @@ def from_objects(
     image_size: int | None = None,
     flippable: bool | None = None,
     task: TaskName | None = None,
+    target: str | None = None,
+    sample_weight: str | None = None,
 ) -> Dataset:
     """A data set of what a program holds, on the CPU, split as `load` does.
 
@@ -70,6 +84,7 @@ def from_objects(
             `(X, y)`, `(X, y, X_val, y_val)` or `(X, y, X_val, y_val, X_test, y_test)`: each X a
             numpy array, torch tensor, list or DataFrame (see `objects.inputs`), each y labels of
             such a type (see `labels.read_labels`).
+            A DataFrame, whose column `target` holds the labels.
             A dict of such arrays, with the names that an .npz file may have (see `npz.npz`).
             A `torch.utils.data.Dataset` that yields `(x, y)`, a tuple `(train, validation)` or
             `(train, validation, test)` of them, or a dict with those keys. Each is read once, its
@@ -79,6 +94,8 @@ def from_objects(
         image_size: Resize images to this height and width, in pixels.
         flippable: True if a horizontally flipped image keeps its label; None means False.
         task: The task; None to infer it from the targets (see `targets.inferred`).
+        target: The target column of a DataFrame, or several separated by commas.
+        sample_weight: The column of a DataFrame with the weights of the rows in the loss.
 
     Raises:
         ValueError: One line that names the array and says what is wrong with it.
@@ -88,10 +105,20 @@ def from_objects(
         if image_size is not None:
             raise ValueError("image_size: want None for a Dataset, which is used as it is")
         return data
-    from trainers.data.sources.objects import objects_source
+    from trainers.data.sources.objects import frame_source, is_frame, objects_source
 
-    name, source = objects_source(data, task)
+    if is_frame(data):
+        name, source = "table", frame_source(data, target, sample_weight, task)
+    else:
+        _refuse_columns(target, sample_weight)
+        name, source = objects_source(data, task)
     return assembled(name, source, seed=seed, image_size=image_size, flippable=flippable)
+
+
+def _refuse_columns(target: str | None, sample_weight: str | None) -> None:
+    for name, column in (("target", target), ("sample_weight", sample_weight)):
+        if column is not None:
+            raise ValueError(f"{name}: want a table for the column {column!r}, got other data")
 
 
 def _find(
@@ -113,8 +140,8 @@ def _find(
 
         return npz(path, task)
     raise ValueError(
-        f"data: nothing called {str(name_or_path)!r}; want a folder, an .npz file or "
-        f"one of {', '.join(data_sets())}"
+        f"data: nothing called {str(name_or_path)!r}; want a folder, an .npz, .csv or "
+        f".parquet file, or one of {', '.join(data_sets())}"
     )
 
 

@@ -10,10 +10,12 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from trainers.data.sources import tables
 from trainers.data.sources.arrays import PARTS, NamedPair, Part, arrays_source, pairs, unused
 from trainers.data.sources.map_style import read_map_style
 from trainers.data.sources.source import Source
+from trainers.data.sources.tables import TablePart, one_table, tables_source
+from trainers.data.sources.targets import NamedTargets
+from trainers.data.tables.reading import as_table
 from trainers.data.targets import TaskName
 
 Array = npt.NDArray[Any]
@@ -62,26 +64,36 @@ def _of_arrays(
     task: TaskName | None,
 ) -> Source:
     x, _ = names["train"]
-    columns = tables.columns(x, objects[x]) if _is_table(objects[x]) else None
+    if is_frame(objects[x]):
+        frames = {p: _frame_part(x, objects[x], y, objects[y]) for p, (x, y) in names.items()}
+        return tables_source("", frames, task, notes)
     parts = {}
     for part, (x, y) in names.items():
         y_array, y_columns = labels(y, objects[y])
-        parts[part] = NamedPair(x, inputs(x, objects[x], columns), y, y_array, y_columns)
-    notes = (*notes, *(columns.notes if columns else ()))
+        parts[part] = NamedPair(x, inputs(x, objects[x]), y, y_array, y_columns)
     return arrays_source("", parts, task=task, notes=notes)
 
 
-def inputs(name: str, value: object, columns: tables.Columns | None = None) -> Array:
+def frame_source(
+    frame: object, target: str | None, sample_weight: str | None, task: TaskName | None
+) -> Source:
+    """The source of a DataFrame that holds the targets too; see `tables.one_table`."""
+    return one_table(as_table("table", cast(Any, frame)), target, sample_weight, task)
+
+
+def _frame_part(x: str, frame: object, y: str, targets: object) -> TablePart:
+    if not is_frame(frame):
+        raise ValueError(f"data: {x}: want a DataFrame as for training, got {type(frame).__name__}")
+    return TablePart(as_table(x, cast(Any, frame)), NamedTargets(y, *labels(y, targets)))
+
+
+def inputs(name: str, value: object) -> Array:
     """Inputs as an array; for what it may hold see `arrays.read_examples`.
 
     Args:
         name: Name of the object in error messages.
-        value: A numpy array, a torch tensor, a list of lists, or a table with columns of
-            numbers, bools, texts or categories; the latter two become one-hot vectors.
-        columns: Columns of the training table, if that is one.
+        value: A numpy array, a torch tensor or a list of lists.
     """
-    if columns is not None and _is_table(value):
-        return columns.vectors(name, value)
     array = _array(name, value)
     if array.dtype.kind == "O" and array.ndim >= 2:
         array = _numbers(name, array)
@@ -89,14 +101,14 @@ def inputs(name: str, value: object, columns: tables.Columns | None = None) -> A
 
 
 def labels(name: str, value: object) -> tuple[Array, tuple[str, ...]]:
-    """Labels as an array for `labels.read_labels`, and the names of one-hot columns."""
-    if _is_table(value):
+    """Targets as an array for `targets.read_targets`, and the names of their columns."""
+    if is_frame(value):
         table: Any = value
         values: Array = table.to_numpy(dtype=object)
-        return values, tuple(map(str, table.columns)) if values.shape[1] > 1 else ()
+        return values, tuple(map(str, table.columns))
     if _is_a(value, "pandas", "Series") or _is_a(value, "pandas", "Index"):
         series: Any = value
-        return series.to_numpy(dtype=object), ()
+        return series.to_numpy(dtype=object), () if series.name is None else (str(series.name),)
     if isinstance(value, list | tuple) and not any(isinstance(v, torch.Tensor) for v in value):
         try:  # as objects: numpy would turn numbers among texts into texts
             return np.array(value, dtype=object), ()
@@ -172,7 +184,8 @@ def _of_torch_sets(sets: Mapping[Part, "TorchDataset[Any]"], task: TaskName | No
     return arrays_source("", parts, task=task)
 
 
-def _is_table(value: object) -> bool:
+def is_frame(value: object) -> bool:
+    """True for a DataFrame of pandas, which is not imported for that."""
     return _is_a(value, "pandas", "DataFrame")
 
 

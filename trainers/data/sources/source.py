@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trainers.data.tables.reading import Table
 from trainers.data.targets import Targets, of_classes
 
 Images = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -22,12 +23,13 @@ class Examples:
     """Inputs and targets of examples.
 
     Attributes:
-        inputs: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences.
+        inputs: uint8 [N,C,H,W] for images, float32 [N,D] for vectors or [N,C,L] for sequences; or a
+            table, which becomes vectors when it is split.
         targets: int64 [N], the index of the class; for other tasks see `dataset.Split`.
         weights: Weight of each example in the loss, float32 [N]; None for equal weights.
     """
 
-    inputs: Images
+    inputs: Images | Table
     targets: npt.NDArray[Any]
     weights: npt.NDArray[np.float32] | None = None
 

@@ -1,134 +1,142 @@
-"""DataFrames as vectors: numbers as they are, bools as 0 and 1, texts and categories one-hot."""
+"""Tables as a source: files with a target column, and DataFrames of a program."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from trainers.data.sources.arrays import Part
 from trainers.data.sources.labels import listed
-
-Array = npt.NDArray[Any]
-
-MOST_CATEGORIES = 100  # of a column; more of them are names or free text
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Columns of a training table, in order.
-
-    Attributes:
-        table: Name of the table in error messages.
-        categories: The sorted texts of each column that holds texts, None for one of numbers.
-    """
-
-    table: str
-    categories: dict[Hashable, tuple[str, ...] | None]
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """A note on the columns that became several inputs."""
-        hot = [f"{name} ({len(t)})" for name, t in self.categories.items() if t is not None]
-        return (f"one-hot columns {listed(hot)}",) if hot else ()
-
-    def vectors(self, name: str, table: Any) -> Array:
-        """A table with the same columns, in any order, as vectors float64 [N,D].
-
-        Raises:
-            ValueError: Columns or their kinds differ from those of the training table, or values
-                are missing; one line.
-        """
-        _check(name, table)
-        if set(table.columns) != set(self.categories):
-            odd = [c for c in (*table.columns, *self.categories) if not _in_both(c, table, self)]
-            raise ValueError(
-                f"data: {name} and {self.table} differ in their columns: {listed(odd)}"
-            )
-        parts = []
-        for column, texts in self.categories.items():
-            series = table[column]
-            if (_texts(name, column, series) is None) != (texts is None):
-                raise ValueError(
-                    f"data: {name} and {self.table} differ in the kind of column {column!r}: "
-                    "numbers and texts"
-                )
-            values = _one_hot(series, texts) if texts is not None else _numbers(series)
-            parts.append(values.reshape(len(table), -1))
-        return np.concatenate(parts, axis=1)
+from trainers.data.sources.source import Examples, Source
+from trainers.data.sources.targets import NamedTargets, read_targets
+from trainers.data.tables.preprocessing import TablePreprocessing
+from trainers.data.tables.reading import Table, read_table
+from trainers.data.tables.targets import split_target
+from trainers.data.targets import TaskName
 
 
-def columns(name: str, table: Any) -> Columns:
-    """The columns of a training table.
+@dataclass(frozen=True, slots=True, eq=False)
+class TablePart:
+    """One part of a data set of tables: inputs, targets and, perhaps, weights of the rows."""
+
+    table: Table
+    targets: NamedTargets
+    weights: npt.NDArray[np.float32] | None = None
+
+
+def table_file(
+    path: Path, target: str | None, sample_weight: str | None, task: TaskName | None
+) -> Source:
+    """The source of a CSV or Parquet file; see `reading.read_table`.
+
+    Args:
+        path: The file.
+        target: The target column, or several separated by commas.
+        sample_weight: The column with the weights of the rows; None for equal weights.
+        task: The task; None to infer it from the targets.
 
     Raises:
-        ValueError: Values are missing, or a column holds neither numbers, bools nor few enough
-            texts; one line.
+        ValueError: One line that names the file and says what is wrong with it.
     """
-    _check(name, table)
-    return Columns(name, {column: _texts(name, column, table[column]) for column in table.columns})
+    return one_table(read_table(path), target, sample_weight, task)
 
 
-def _in_both(column: Hashable, table: Any, known: Columns) -> bool:
-    return column in known.categories and column in table.columns
-
-
-def _check(name: str, table: Any) -> None:
-    """Refuse an empty table, columns of one name, and missing values."""
-    if not table.size:
-        raise ValueError(f"data: {name}: want rows and columns, got {list(table.shape)}")
-    if not table.columns.is_unique:
-        twice = table.columns[table.columns.duplicated()]
+def one_table(
+    table: Table, target: str | None, sample_weight: str | None, task: TaskName | None
+) -> Source:
+    """The source of a table with targets; see `table_file`."""
+    if target is None:
+        names = listed(map(repr, table.frame.columns))
         raise ValueError(
-            f"data: {name}: want columns of different names, got {listed(twice)} twice"
+            f"data: {table.name}: want the column to predict (target, --target), one of {names}"
         )
-    missing = table.isna().to_numpy()
-    if missing.any():
-        counts = zip(table.columns, missing.sum(axis=0).tolist(), strict=True)
-        by_column = [f"{column} ({count:,})" for column, count in counts if count]
-        raise ValueError(
-            f"data: {name}: {int(missing.sum()):,} values are missing, in columns "
-            f"{listed(by_column)}, the first in row {int(missing.any(axis=1).argmax())}; fill them "
-            "or leave them out"
-        )
+    split = split_target(table, target, sample_weight)
+    named = NamedTargets(f"target {listed(split.names)}", split.targets, split.names)
+    part = TablePart(split.table, named, split.weights)
+    return tables_source(f"{table.name}: ", {"train": part}, task)
 
 
-def _texts(name: str, column: Hashable, series: Any) -> tuple[str, ...] | None:
-    """The sorted texts of a column; None if it holds numbers or bools."""
-    from pandas.api import types
+def tables_source(
+    where: str, parts: Mapping[Part, TablePart], task: TaskName | None, notes: tuple[str, ...] = ()
+) -> Source:
+    """The source of these parts, of which `train` must be there; their inputs are tables.
 
-    if types.is_bool_dtype(series.dtype) or (
-        types.is_numeric_dtype(series.dtype) and not types.is_complex_dtype(series.dtype)
-    ):
-        return None
-    numbers = bool | np.bool_ | int | float | np.number
-    if series.dtype == "category":
-        odd = [v for v in series.cat.categories if not isinstance(v, str | numbers)]
-    else:
-        values = series.to_numpy(dtype=object)
-        if all(isinstance(value, numbers) for value in values):
-            return None
-        odd = [value for value in values if not isinstance(value, str)]
-    if odd:
-        raise ValueError(
-            f"data: {name}: column {column!r}: want numbers, bools, texts or categories, got "
-            f"{type(odd[0]).__name__}{'' if len(odd) == len(series) else ' among others'}"
-        )
-    texts = tuple(sorted(set(series.astype(str))))
-    if len(texts) > MOST_CATEGORIES:
-        raise ValueError(
-            f"data: {name}: column {column!r} holds {len(texts):,} different texts; want at most "
-            f"{MOST_CATEGORIES}, or leave it out"
-        )
-    return texts
+    Args:
+        where: Begins error messages: empty, or the file with a colon and a space.
+        parts: The parts.
+        task: The task; None to infer it from the targets.
+        notes: Statements on how the data were read.
+
+    Raises:
+        ValueError: One line that says what is wrong with the targets.
+    """
+    for part in parts.values():
+        if len(part.table) != len(part.targets.values):
+            raise ValueError(
+                f"data: {where}{part.table.name} has {len(part.table):,} examples, "
+                f"{part.targets.name} has {len(part.targets.values):,}"
+            )
+    first = parts["train"].table
+    named = {name: part.targets for name, part in parts.items()}
+    targets, values, said = read_targets(where, named, first.shape[1:], task)
+    halves = {
+        name: Examples(part.table, values[name], part.weights) for name, part in parts.items()
+    }
+    return Source(
+        halves["train"],
+        halves.get("test"),
+        targets,
+        validation=halves.get("validation"),
+        notes=(*said, *first.notes, *notes),
+    )
 
 
-def _numbers(series: Any) -> Array:
-    numbers: Array = series.to_numpy(dtype=np.float64)
-    return numbers
+def as_vectors(
+    train: Examples, validation: Examples, test: Examples
+) -> tuple[TablePreprocessing | None, tuple[Examples, Examples, Examples], tuple[str, ...]]:
+    """Splits whose inputs are tables as vectors, by a preprocessing fitted on the training split alone.
+
+    Returns:
+        The preprocessing, None if inputs are no tables; the splits with arrays as inputs; and
+        statements on types, dropped columns and odd values.
+
+    Raises:
+        ValueError: One line: a part lacks a column, or no column can be learnt from.
+    """
+    if not isinstance(train.inputs, Table):
+        return None, (train, validation, test), ()
+    with _naming(train.inputs):
+        fitted = TablePreprocessing.fit(train.inputs.frame, decimal=train.inputs.decimal)
+    columns = set(train.inputs.frame.columns)
+    dropped = columns - {column.name for column in fitted.columns}
+    vectors, said = {"train": _vectors(fitted, train)}, []
+    for name, split in (("validation", validation), ("test", test)):
+        vectors[name] = _vectors(fitted, split)
+        said += [f"{name}: {remark}" for remark in _remarks(fitted, split, dropped)]
+    notes = (*fitted.notes, *said)
+    return fitted, (vectors["train"], vectors["validation"], vectors["test"]), notes
 
 
-def _one_hot(series: Any, texts: tuple[str, ...]) -> Array:
-    """One column for each text; a text that is not among them is all zeros."""
-    values = series.astype(str).to_numpy(dtype=object)
-    return np.stack([values == text for text in texts], axis=1).astype(np.float64)
+def _vectors(fitted: TablePreprocessing, split: Examples) -> Examples:
+    assert isinstance(split.inputs, Table), "all splits are tables"
+    with _naming(split.inputs):
+        return replace(split, inputs=fitted.transform(split.inputs.frame))
+
+
+def _remarks(fitted: TablePreprocessing, split: Examples, dropped: set[str]) -> tuple[str, ...]:
+    """Statements on a split, without the columns that are dropped from all."""
+    assert isinstance(split.inputs, Table), "all splits are tables"
+    frame = split.inputs.frame
+    return fitted.remarks(frame[[name for name in frame.columns if name not in dropped]])
+
+
+@contextmanager
+def _naming(table: Table) -> Iterator[None]:
+    """Put the name of a table into errors."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"data: {table.name}: {str(error).removeprefix('data: ')}") from None

@@ -43,6 +43,11 @@ class Table:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+        return len(self.frame), len(self.frame.columns)
+
     def __getitem__(self, rows: "npt.NDArray[np.int64]") -> "Table":
         """The rows with these numbers."""
         return replace(self, frame=self.frame.iloc[rows].reset_index(drop=True))
