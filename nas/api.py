@@ -103,6 +103,7 @@ def search(
     image_size: int | None = None,
     flip: bool | None = None,
     data_seed: int = 0,
+    task: str = "auto",
     trials: int | None = None,
     budget: int | str | Sequence[int | str] | None = None,
     until: str | Sequence[str] = (),
@@ -118,8 +119,9 @@ def search(
     weight_decay: float | None = None,
     label_smoothing: float | None = None,
     augmentation: float | None = None,
+    class_weight: str | None = None,
     dropout: float | None = None,
-    loss: Any = "cross_entropy",
+    loss: Any = "default",
     metric: Any = (),
     latency_batch: int = 1,
     latency_backend: str = "torch",
@@ -141,7 +143,7 @@ def search(
     Args:
         space: Search space: a name (`nas spaces` lists them), name:setting=value,...,
             path/to/file.py:variable, fixed:SPACE:ARCHITECTURE, or none for hyperparameters alone.
-            Default: nasbench201:channels=8,cells=1; with an evaluator of your own, none.
+            Default: auto, one that suits the data; with an evaluator of your own, none.
         strategy: Search strategy: one that `nas strategies` lists, or with settings
             name:setting=value,... such as evolution:population=64; or path/to/file.py:Class.
         schedule: Schedule that resumes promising trials for more epochs: none, halving, asha or
@@ -149,8 +151,9 @@ def search(
             Each resumed training is a trial of its own.
         objectives: Metrics to optimise, separated by commas, the most important first, such as
             accuracy, loss, f1_macro, parameters, macs or peak_activation_bytes; one of your own
-            with its direction, as in f1:max. Default: accuracy,parameters; with an evaluator of
-            your own, its first metric and parameters.
+            with its direction, as in f1:max. Default: the metric that suits the task (accuracy,
+            balanced_accuracy, r2, ...) and parameters; with an evaluator of your own, its first
+            metric and parameters.
         evaluator: Evaluator of each configuration: training, the built-in one, or a function of
             your own as path/to/file.py:function.
         estimators: Estimator of your own, as path/to/file.py:name: its metrics are known before a
@@ -173,6 +176,8 @@ def search(
             when they are flipped. Default: on for the data sets of torchvision whose images do,
             else off.
         data_seed: Seed of the split into training and validation data.
+        task: Task: classification, multilabel, regression, segmentation, or auto, which infers it
+            from the targets and says it.
         trials: Number of trials in all, those already recorded included. Default: 40; none with a
             budget.
         budget: Budget of the search: trials, a time or epochs of training, such as 200, 10m, 2h30m
@@ -198,9 +203,11 @@ def search(
         weight_decay: Weight decay. Default: 0.0005.
         label_smoothing: Share of the target spread over all classes. Default: 0.1.
         augmentation: Strength of data augmentation, 0 to 1. Default: 0.5.
+        class_weight: Weights of the examples in the loss: balanced, for rare classes to count as
+            much as common ones, or none. Default: none.
         dropout: Dropout rate before the last linear layer. Default: 0.0.
-        loss: Loss of the built-in training: cross_entropy, or a function of your own from outputs
-            and targets to losses, as path/to/file.py:function.
+        loss: Loss of the built-in training: default, that of the task, or a function of your own
+            from outputs and targets to losses, as path/to/file.py:function.
         metric: Metric of your own of the built-in training, as path/to/file.py:function from all
             outputs and targets of the validation split to a number. As an objective it has the name
             of the function and a direction, as in f_beta:max. May be given several times.

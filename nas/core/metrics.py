@@ -187,6 +187,14 @@ METRICS: dict[str, Metric] = _known(
     Metric("recall_macro", "maximize", 0, 1),
     Metric("mcc", "maximize", -1, 1),  # Matthews' correlation coefficient
     Metric("roc_auc_macro", "maximize", 0, 1),
+    Metric("average_precision_macro", "maximize", 0, 1),
+    Metric("f1_micro", "maximize", 0, 1),
+    Metric("exact_match", "maximize", 0, 1),  # all labels of an example
+    Metric("r2", "maximize", high=1),  # coefficient of determination
+    Metric("rmse", "minimize", 0),  # in the units of the target
+    Metric("mae", "minimize", 0),  # in the units of the target
+    Metric("mean_iou", "maximize", 0, 1),  # intersection over union of pixels
+    Metric("pixel_accuracy", "maximize", 0, 1),
     Metric("parameters", "minimize", 0),
     Metric("macs", "minimize", 0),  # multiply-accumulates for one input
     Metric("peak_activation_bytes", "minimize", 0, unit="bytes"),  # for one input, float32

@@ -16,14 +16,17 @@ from nas.estimators.cost import ExactCost
 from nas.estimators.remembered import Remembered
 from nas.evaluators import Evaluator, Tunable, factories
 from nas.evaluators.by_value import pack_objects
+from nas.evaluators.chosen import choose
 from nas.evaluators.timed import LATENCY
-from nas.runs.settings import Settings
+from nas.runs.settings import AUTO, Settings
+from nas.runs.understood import Choice
 from search_spaces import SearchSpace, Struct, Task
 from search_spaces.notation import did_you_mean
 
 if TYPE_CHECKING:
     from nas.estimators.latency.estimator import EstimatedLatency
-    from trainers import Classification, Dataset
+    from trainers import Dataset
+    from trainers import Task as Learned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,7 @@ class Problem:
         code: SHA-256 of the user's code, by setting.
         space: The search space.
         data: The data set on the device; None if the evaluator has its own.
+        chosen: The settings that were chosen by the data.
         task: The task of the networks; None if it is not known.
         device: The device to train on; "cuda" for all GPUs.
         evaluator: The user's evaluator; None for the built-in training.
@@ -53,10 +57,11 @@ class Problem:
     code: Mapping[str, str]
     space: SearchSpace
     data: Dataset | None
+    chosen: tuple[Choice, ...]
     task: Task | None
     device: str
     evaluator: Evaluator | None
-    learned: Classification | None
+    learned: Learned | None
     estimators: tuple[Estimator, ...]
     evaluated: tuple[Metric, ...]
     timed: bool
@@ -89,15 +94,22 @@ class Problem:
         own_code.check_kinds(objects)
         settings = own_code.with_absolute_paths(settings)
         code = own_code.digests_of(settings, objects)
-        space = objects.get("space") or settings.load_space(code.get("space"))
+        space = objects.get("space")
+        if space is None and settings.space != AUTO:
+            space = settings.load_space(code.get("space"))
         evaluator = factories.load_evaluator(settings, objects, code)
+        data = factories.load_data(settings, settings.device, objects)
+        chosen: tuple[Choice, ...] = ()
+        if evaluator is None:
+            assert data is not None, "the built-in training has data"
+            settings, chosen = choose(settings, data)
+        space = space or settings.load_space()
         if evaluator is None and space.build is None:
             raise ValueError(
                 f"space {space.name}: its architectures have no networks, which the built-in "
                 f"training needs: want a space with build, or an evaluator of your own"
             )
-        learned = factories.load_learned(settings, objects, code)
-        data = factories.load_data(settings, settings.device, objects)
+        learned = factories.load_learned(settings, data, objects, code)
         where = training.resolve(settings.device) if data is None else data.device
         any_of_its_kind = settings.device in ("auto", where.type)
         device = where.type if any_of_its_kind else str(where)
@@ -115,7 +127,7 @@ class Problem:
         timed = latency.is_measured(settings, evaluator, estimated, space, task)
         settings = _with_objectives(settings, evaluator, estimated)
         after = (LATENCY,) if timed else ()
-        evaluated = _evaluated(settings, evaluator, (*estimated, *after))
+        evaluated = _evaluated(settings, evaluator, data, (*estimated, *after))
         known = _each_once((*evaluated, *after), estimated)
         objectives = Objectives.parse(settings.objectives, known, settings.constraints)
         if unknown := [name for name in objectives.names if name not in known]:
@@ -133,6 +145,7 @@ class Problem:
             code=code,
             space=space,
             data=data,
+            chosen=chosen,
             task=task,
             device=device,
             evaluator=evaluator,
@@ -227,13 +240,17 @@ def _with_objectives(
 
 
 def _evaluated(
-    settings: Settings, evaluator: Evaluator | None, estimated: Iterable[Metric]
+    settings: Settings,
+    evaluator: Evaluator | None,
+    data: Dataset | None,
+    estimated: Iterable[Metric],
 ) -> tuple[Metric, ...]:
     """The metrics of the evaluator: as it declares them, or all that nobody estimates."""
     if evaluator is None:
         from nas.evaluators.training_task import metrics_of
 
-        return metrics_of(settings)
+        assert data is not None, "the built-in training has data"
+        return metrics_of(settings, data.targets.task)
     if evaluator.metrics:
         return tuple(evaluator.metrics)
     known = {metric.name: metric for metric in estimated}

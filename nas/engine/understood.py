@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import isinf
 
 from nas.core.metrics import Metric
 from nas.engine.problem import Problem
 from nas.evaluators import factories
-from nas.runs.settings import CROSS_ENTROPY, TRAINING, Settings
-from nas.runs.understood import Choice, Line, line
+from nas.runs.settings import DEFAULT_LOSS, TRAINING, Settings
+from nas.runs.understood import Line, line
 from search_spaces import SearchSpace
 from search_spaces.registry import NONE
 
 
-def understood(problem: Problem, chosen: Iterable[Choice] = ()) -> tuple[Line, ...]:
+def understood(problem: Problem) -> tuple[Line, ...]:
     """The data, the task, the augmentation, the objectives, the space, the training, the device.
 
     Args:
         problem: The problem of the search.
-        chosen: Settings that were chosen for the data, with the reasons.
     """
-    reasons = {choice.name: choice.why for choice in chosen}
+    reasons = {choice.name: choice.why for choice in problem.chosen}
     return tuple(line(*one) for one in _lines(problem, reasons))
 
 
@@ -58,7 +57,7 @@ def _lines(problem: Problem, reasons: dict[str, str]) -> Iterator[Line]:
 
 
 def _training_text(settings: Settings) -> str:
-    own = [f"loss {settings.loss}"] if settings.loss != CROSS_ENTROPY else []
+    own = [f"loss {settings.loss}"] if settings.loss != DEFAULT_LOSS else []
     return ", ".join(
         [
             factories.recipe_text(settings),

@@ -15,12 +15,13 @@ from nas.evaluators.function import as_evaluator
 from nas.evaluators.hosted import Hosted
 from nas.evaluators.job import Workspace
 from nas.evaluators.timed import Timed
-from nas.runs.settings import NO_DATA, TRAINING, Settings
+from nas.runs.settings import AUTO, NO_DATA, TRAINING, Settings
 from search_spaces import SearchSpace, Task
 from search_spaces.user_files import load_file_object
 
 if TYPE_CHECKING:
-    from trainers import Classification, Dataset
+    from trainers import Dataset
+    from trainers import Task as Learned
 
 FOLDER = "evaluator"  # of the run, for files of a user's evaluator
 
@@ -78,8 +79,8 @@ def evaluator_from(
     device = _device_of(slot, device)
     space = given.get("space") or chosen.load_space(digests.get("space"))
     loaded = load_evaluator(chosen, given, digests)
-    learned = load_learned(chosen, given, digests)
     data = load_data(chosen, device, given)
+    learned = load_learned(chosen, data, given, digests)
     if "torch" in sys.modules:
         import trainers
 
@@ -106,7 +107,7 @@ def make(
     data: Dataset | None,
     *,
     loaded: Evaluator | None,
-    learned: Classification | None,
+    learned: Learned | None,
     metrics: tuple[Metric, ...],
     device: str,
     checkpoints: Path,
@@ -178,18 +179,21 @@ def load_evaluator(
 
 
 def load_learned(
-    settings: Settings, objects: Mapping[str, Any], digests: Mapping[str, str]
-) -> Classification | None:
+    settings: Settings,
+    data: Dataset | None,
+    objects: Mapping[str, Any],
+    digests: Mapping[str, str],
+) -> Learned | None:
     """The loss and the metrics of the built-in training; None for a user's evaluator.
 
     Raises:
         ValueError: one of the user's own cannot be loaded, or is no function.
     """
-    if settings.evaluator != TRAINING:
+    if settings.evaluator != TRAINING or data is None:
         return None
     from nas.evaluators.training_task import load_task
 
-    return load_task(settings, objects, digests)
+    return load_task(settings, data.targets, objects, digests)
 
 
 def load_data(settings: Settings, device: str, objects: Mapping[str, Any]) -> Dataset | None:
@@ -207,21 +211,23 @@ def load_data(settings: Settings, device: str, objects: Mapping[str, Any]) -> Da
         return None
     import trainers
 
+    reading = reading_of(settings.to_dict())
     if objects.get("data") is None:
-        data = trainers.load(
-            settings.data,
-            seed=settings.data_seed,
-            image_size=settings.image_size,
-            flippable=settings.flip,
-        )
+        data = trainers.load(settings.data, **reading)
     else:
-        data = trainers.from_objects(
-            objects["data"],
-            seed=settings.data_seed,
-            image_size=settings.image_size,
-            flippable=settings.flip,
-        )
+        data = trainers.from_objects(objects["data"], **reading)
     return data.to(trainers.resolve(device))
+
+
+def reading_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `trainers.load` that these settings, as plain data of any version, stand for."""
+    task = settings.get("task", AUTO)
+    return {
+        "seed": settings["data_seed"],
+        "image_size": settings["image_size"],
+        "flippable": settings.get("flip"),
+        "task": None if task == AUTO else task,
+    }
 
 
 def data_lines(data: Dataset | None) -> tuple[tuple[str, str], ...]:

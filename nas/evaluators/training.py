@@ -15,42 +15,34 @@ import trainers
 from nas.core.configuration import Configuration
 from nas.core.failure import EvaluationFailed, Failure
 from nas.core.hyperparameters import recipe_fields
-from nas.core.metrics import Metric
+from nas.core.metrics import METRICS, Metric
 from nas.core.proposal import Proposal
 from nas.core.trial import checkpoint_name, paused_name
 from nas.estimators import training_demand
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators.job import Job
-from nas.evaluators.training_task import ALWAYS
 from nas.runs.atomic_io import is_full
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Classification, Dataset, Diverged, Epoch, Recipe, memory
+from trainers import Dataset, Diverged, Epoch, Recipe, memory
 from trainers.checkpoints import pausing
 from trainers.checkpoints import weights as checkpoint
 from trainers.data.understood import target_counts, target_ranges
 from trainers.determinism import threads as threads
 from trainers.loop import precision
-from trainers.tasks import classification
+from trainers.tasks import registry
+from trainers.tasks.registry import make_task
 
 MOST_PARTS = 4  # that a batch which does not fit in memory is divided into
 
 
-def load_data(
-    data: str,
-    *,
-    seed: int = 0,
-    image_size: int | None = None,
-    flippable: bool | None = None,
-    device: str = "auto",
-) -> Dataset:
-    """Read a data set, see `trainers.load`, and put it on a device.
+def load_data(data: str, *, device: str = "auto", **reading: Any) -> Dataset:
+    """Read a data set and put it on a device; `reading` are arguments of `trainers.load`.
 
     Raises:
         ValueError: unknown name, unreadable files, unknown device, ...
     """
     where = trainers.resolve(device)
-    read = trainers.load(data, seed=seed, image_size=image_size, flippable=flippable)
-    return read.to(where)
+    return trainers.load(data, **reading).to(where)
 
 
 def resolve(device: str) -> torch.device:
@@ -80,6 +72,7 @@ def facts_of(data: Dataset) -> dict[str, Any]:
             "validation": len(data.validation),
             "test": len(data.test),
         },
+        "notes": list(data.notes),
         "mean": data.mean.tolist(),
         "std": data.std.tolist(),
         "flip": data.flippable,
@@ -134,8 +127,8 @@ class Training:
         seed: Seed of the search. With the number of the trial that started the network it seeds
             weights, order and augmentation.
         checkpoints: Folder for the weights of every completed trial; None keeps none.
-        metrics: The metrics to return, those of `learned`.
-        learned: The loss and the metrics; None for cross-entropy with accuracy and loss.
+        metrics: The metrics to return, those of `learned`, which is the default.
+        learned: The loss and the metrics; None for those of the task of the data.
     """
 
     def __init__(
@@ -146,11 +139,11 @@ class Training:
         fixed: Mapping[str, Any],
         seed: int,
         checkpoints: Path | None = None,
-        metrics: tuple[Metric, ...] = ALWAYS,
-        learned: Classification | None = None,
+        metrics: tuple[Metric, ...] = (),
+        learned: trainers.Task | None = None,
     ) -> None:
-        self.metrics = metrics
-        self._learned = learned or Classification()
+        self._learned = learned or make_task(data.targets)
+        self.metrics = metrics or tuple(METRICS[name] for name in self._learned.metrics)
         self._space = space
         self._data = data
         self._task = task_of(data)
@@ -289,20 +282,21 @@ def train_epochs(
     recipe: Recipe,
     *,
     seed: int,
-    learned: Classification | None = None,
+    learned: trainers.Task | None = None,
 ) -> Iterator[trainers.Epoch]:
     """Train `net` on the device of the data set; yield one record an epoch."""
     return trainers.train(net.to(data.device), data, recipe, seed=seed, task=learned)
 
 
 def test_scores(net: nn.Module, data: Dataset, more: Iterable[str]) -> dict[str, float]:
-    """Accuracy on the test split, 0..1, and metrics of classification among `more`.
+    """The first metric of the task on the test split, and metrics of the task among `more`.
 
     Measure them once, at the end.
     """
-    known = (name for name in more if name in classification.METRICS)
-    task = Classification(metrics=tuple(dict.fromkeys(("accuracy", *known))))
-    return trainers.evaluate(net, data.test, data, task=task)
+    task = data.targets.task
+    known = (name for name in more if name in registry.metrics_of(task))
+    names = tuple(dict.fromkeys((registry.default_metrics(task)[0], *known)))
+    return trainers.evaluate(net, data.test, data, task=make_task(data.targets, metrics=names))
 
 
 def _record(epoch: Epoch, metrics: Iterable[str]) -> dict[str, float]:

@@ -6,50 +6,60 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.core.metrics import METRICS, Metric, parse_metric
-from nas.runs.settings import CROSS_ENTROPY, Settings
+from nas.runs.settings import DEFAULT_LOSS, Settings
 from search_spaces.user_files import load_file_object
-from trainers import Classification
-from trainers.tasks import classification
-
-ALWAYS = (METRICS["accuracy"], METRICS["loss"])  # of the validation split
+from trainers import Targets, Task
+from trainers.tasks import registry
 
 
-def metrics_of(settings: Settings) -> tuple[Metric, ...]:
-    """The metrics that the built-in training returns.
+def metrics_of(settings: Settings, task: str) -> tuple[Metric, ...]:
+    """The metrics that the built-in training returns, all of the validation split.
 
-    They are accuracy and loss, those of `trainers.tasks.classification` that are an objective or
-    have a limit, and the user's own. One of the user's own has the direction that the objectives or
-    a limit give it; otherwise it is to maximize.
+    They are the default ones of the task, those others of the task that are an objective or have a
+    limit, and the user's own. One of the user's own has the direction that the objectives or a limit
+    give it; otherwise it is to maximize.
+
+    Args:
+        settings: Settings of the search.
+        task: Name of the task.
 
     Raises:
         ValueError: two metrics have the same name, or an objective has no direction.
     """
-    found = {metric.name: metric for metric in ALWAYS}
+    offered = registry.metrics_of(task)
+    found = {name: _known(name, task) for name in registry.default_metrics(task)}
     own = [text.rpartition(":")[2] for text in settings.metric]
     if twice := [name for name in own if name in found or own.count(name) > 1]:
         raise ValueError(f"metric {twice[0]}: the name is taken; rename the function")
     for text in settings.objectives:
         name = text.partition(":")[0].strip()
-        if name in own or name in classification.METRICS:
+        if name in own or name in offered:
             try:
-                found[name] = parse_metric(text)
+                found[name] = parse_metric(text, {**METRICS, **found})
             except ValueError as error:
                 raise ValueError(f"objectives: {error}") from None
     for constraint in settings.constraints:
         name = constraint.metric
-        if name in own or name in classification.METRICS:
+        if name in own or name in offered:
             unknown = Metric(name, "maximize" if constraint.sign == ">=" else "minimize")
             found.setdefault(name, METRICS.get(name, unknown))
     return tuple({**found, **{name: found.get(name, Metric(name)) for name in own}}.values())
 
 
+def _known(name: str, task: str) -> Metric:
+    if name == "loss" and task == "regression":
+        return Metric("loss", "minimize")  # of standardised targets: it has no unit
+    return METRICS[name]
+
+
 def load_task(
-    settings: Settings, objects: Mapping[str, Any], digests: Mapping[str, str]
-) -> Classification:
+    settings: Settings, targets: Targets, objects: Mapping[str, Any], digests: Mapping[str, str]
+) -> Task:
     """The loss and the metrics of a search; files of the user's own are run.
 
     Args:
         settings: Settings of the search.
+        targets: What is to be predicted.
         objects: Objects of the program, by the setting that they stand for.
         digests: SHA-256 of the user's files, by the setting that names them.
 
@@ -57,7 +67,7 @@ def load_task(
         ValueError: one cannot be loaded or is no function, or a name has two meanings.
     """
     loss = None
-    if settings.loss != CROSS_ENTROPY:
+    if settings.loss != DEFAULT_LOSS:
         given = objects.get("loss", settings.loss)
         loss = load_function("loss", settings.loss, given, digests.get("loss"))
     functions = {
@@ -68,8 +78,8 @@ def load_task(
             zip(settings.metric, objects.get("metric", settings.metric), strict=True)
         )
     }
-    names = tuple(metric.name for metric in metrics_of(settings))
-    return Classification(metrics=names, loss=loss, functions=functions)
+    names = tuple(metric.name for metric in metrics_of(settings, targets.task))
+    return registry.make_task(targets, metrics=names, loss=loss, functions=functions)
 
 
 def load_function(kind: str, text: str, given: object, sha256: str | None = None) -> Any:

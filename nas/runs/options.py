@@ -17,7 +17,7 @@ from nas.core.constraints import Constraint
 from nas.runs import option
 from nas.runs.option import Option, declared, named, setting
 from nas.runs.resource_limits import ResourceLimits, worker_limits
-from nas.runs.settings import NO_DATA, TRAINING, Settings
+from nas.runs.settings import AUTO, NO_DATA, TRAINING, Settings
 from search_spaces.registry import NONE
 
 TRIALS = 40  # of a search without any bound
@@ -113,7 +113,8 @@ class Request:
             return Path(self.out)
         settings = self.settings
         space = Path(settings.space.rpartition("/")[2]).name
-        parts = [space, Path(settings.data).stem, settings.strategy]
+        spaces = [] if settings.space == AUTO else [space]
+        parts = [*spaces, Path(settings.data).stem, settings.strategy]
         if settings.schedule != "none":
             parts.append(settings.schedule)
         name = "-".join("".join(c if c.isalnum() else "-" for c in part)[:40] for part in parts)
@@ -138,6 +139,14 @@ RECIPE: dict[str, Option] = {
     ),
     "augmentation": _of_recipe(
         option.NUMBER, "Strength of data augmentation, 0 to 1. Default: 0.5."
+    ),
+    "class_weights": Option(
+        form=option.TEXT,
+        default=None,
+        group="Training",
+        keyword="class_weight",
+        help="Weights of the examples in the loss: balanced, for rare classes to count as much as "
+        "common ones, or none. Default: none.",
     ),
     "dropout": _of_recipe(
         option.NUMBER, "Dropout rate before the last linear layer. Default: 0.0."
@@ -187,6 +196,8 @@ def read(given: Mapping[str, Any], name_of: Callable[[Option], str] | None = Non
     settings, limits = values(SETTINGS), values(LIMITS)
     if settings.get("evaluator", TRAINING) != TRAINING:
         settings = {"space": NONE, "data": NO_DATA, "objectives": (), **settings}
+    else:
+        settings = {"space": AUTO, "objectives": (), **settings}
     recipe, named = settings.get("recipe", {}), values(RECIPE)
     for its in recipe.keys() & named.keys():
         if recipe[its] != named[its]:
@@ -211,7 +222,5 @@ def write(settings: Settings) -> list[str]:
         words += declaration.words(recipe.pop(name, None))
     for name, declaration in SETTINGS.items():
         value = recipe if name == "recipe" else getattr(settings, name)
-        words += declaration.words(
-            value, always=declaration.late and settings.evaluator != TRAINING
-        )
+        words += declaration.words(value, always=declaration.late)
     return words

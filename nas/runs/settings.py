@@ -22,7 +22,9 @@ if TYPE_CHECKING:  # late: options are declared without importing what they sele
     from search_spaces import SearchSpace
 
 TRAINING = "training"  # the built-in evaluator
-CROSS_ENTROPY = "cross_entropy"  # its loss, unless there is a user's own
+DEFAULT_LOSS = "default"  # that of the task, unless there is a user's own
+AUTO = "auto"  # a setting that follows from the data
+TASKS = ("classification", "multilabel", "regression", "segmentation")
 NO_DATA = "none"
 MOST_EPOCHS = 5_000  # of one trial: its curve is one line of the journal
 
@@ -62,7 +64,7 @@ class Settings:
         late=True,
         help="Search space: a name (`nas spaces` lists them), name:setting=value,..., "
         "path/to/file.py:variable, fixed:SPACE:ARCHITECTURE, or none for hyperparameters alone. "
-        "Default: nasbench201:channels=8,cells=1; with an evaluator of your own, none.",
+        "Default: auto, one that suits the data; with an evaluator of your own, none.",
     )
     strategy: str = setting(
         option.OBJECT,
@@ -89,7 +91,8 @@ class Settings:
         late=True,
         help="Metrics to optimise, separated by commas, the most important first, such as accuracy, "
         "loss, f1_macro, parameters, macs or peak_activation_bytes; one of your own with its direction, as in "
-        "f1:max. Default: accuracy,parameters; with an evaluator of your own, its first metric and parameters.",
+        "f1:max. Default: the metric that suits the task (accuracy, balanced_accuracy, r2, ...) and "
+        "parameters; with an evaluator of your own, its first metric and parameters.",
     )
     evaluator: str = setting(
         option.OBJECT,
@@ -186,6 +189,14 @@ class Settings:
         group="Data",
         help="Seed of the split into training and validation data.",
     )
+    task: str = setting(
+        option.TEXT,
+        default=AUTO,
+        check=schema.one_of((AUTO, *TASKS)),
+        group="Data",
+        help="Task: classification, multilabel, regression, segmentation, or auto, which infers it "
+        "from the targets and says it.",
+    )
     max_parameters: int | None = setting(
         option.WHOLE,
         check=_LIMIT,
@@ -211,11 +222,11 @@ class Settings:
     )
     loss: str = setting(
         option.OBJECT,
-        default=CROSS_ENTROPY,
+        default=DEFAULT_LOSS,
         check=schema.text(4_096),
         group="Training",
-        help="Loss of the built-in training: cross_entropy, or a function of your own from outputs and "
-        "targets to losses, as path/to/file.py:function.",
+        help="Loss of the built-in training: default, that of the task, or a function of your own "
+        "from outputs and targets to losses, as path/to/file.py:function.",
     )
     metric: tuple[str, ...] = setting(
         option.OBJECTS,
@@ -277,7 +288,8 @@ class Settings:
             if most is not None and most < 1:
                 raise ValueError(f"{flag}: want a positive number, got {most}")
         if not self.is_open:
-            Objectives.parse(self.objectives)
+            if self.objectives or self.evaluator != TRAINING:
+                Objectives.parse(self.objectives)
             for constraint in self.constraints:
                 if constraint.metric not in METRICS:
                     near = did_you_mean(constraint.metric, METRICS)
@@ -290,7 +302,7 @@ class Settings:
             hyperparameters.tree(self.tune, self.recipe)
             if self.data == NO_DATA:
                 raise ValueError("data: want data for the built-in training, got none")
-        elif self.loss != CROSS_ENTROPY or self.metric:
+        elif self.loss != DEFAULT_LOSS or self.metric:
             name = "metric" if self.metric else "loss"
             raise ValueError(
                 f"{name}: it is for the built-in training, and the evaluator is {self.evaluator}"

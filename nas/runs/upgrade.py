@@ -74,8 +74,10 @@ def _with_targets(fields: dict[str, Any]) -> dict[str, Any]:
         names = data.get("classes")
         targets: dict[str, Any] = {"task": "classification", "names": names, "mean": [], "std": []}
         found["data"] = {**_without(data, "classes"), "targets": targets}
-    if isinstance(fields.get("settings"), Mapping):
-        found["settings"] = {"flip": None, **fields["settings"]}
+    if isinstance(settings := fields.get("settings"), Mapping):
+        found["settings"] = {"task": "auto", "flip": None, **settings}
+        if settings.get("loss") == "cross_entropy":
+            found["settings"]["loss"] = "default"
     if isinstance(task, Mapping):
         found["task"] = {**_without(task, "classes"), "outputs": task.get("classes")}
     return found

@@ -15,6 +15,7 @@ from nas.bundles.read import check_target
 from nas.bundles.transfer import adapted
 from nas.bundles.write import write_bundle
 from nas.evaluators import training
+from nas.evaluators.factories import reading_of
 from nas.runs.settings import TRAINING
 from nas.winners.retrain import Progress, loss_of, origin_of
 from nas.winners.scoring import scores_on_test
@@ -69,9 +70,15 @@ def fine_tune(
     check_target(to, force=force)
     origin, space = origin_of(bundle), bundle.space(space_file)
     settings, shape = origin["settings"], bundle.task.input_shape
-    learned = loss_of(bundle, loss)
     side = shape[1] if len(shape) == 3 and shape[1] == shape[2] else None
-    data = training.load_data(data_name, seed=seed, image_size=image_size or side, device=device)
+    reading = {
+        **reading_of(settings),
+        "seed": seed,
+        "image_size": image_size or side,
+        "task": bundle.described["targets"]["task"],
+    }
+    data = training.load_data(data_name, device=device, **reading)
+    learned = loss_of(bundle, loss, data.targets)
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
         raise ValueError(f"{data_name}: want inputs of shape {shape}, got {data.input_shape}")
     own = settings.get("evaluator", TRAINING) != TRAINING  # has hyperparameters, no recipe

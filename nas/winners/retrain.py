@@ -13,12 +13,14 @@ from nas.bundles.write import write_bundle
 from nas.core import schema
 from nas.core.schema import visible
 from nas.evaluators import training
+from nas.evaluators.factories import reading_of
 from nas.evaluators.training_task import load_function
 from nas.runs.settings import CHECKS, TRAINING
 from nas.winners.scoring import scores_on_test
 from search_spaces.user_files import PASSED, is_code
-from trainers import Classification, Epoch, Recipe
+from trainers import Epoch, Recipe, Targets, Task
 from trainers.tasks.functions import LossFunction
+from trainers.tasks.registry import make_task
 
 Progress = Callable[[Epoch], None]
 
@@ -79,15 +81,11 @@ def retrain(
     check_target(to, force=force)
     origin = origin_of(bundle)
     _refuse_own(bundle, origin["settings"])
-    settings, learned = origin["settings"], loss_of(bundle, loss)
+    settings = origin["settings"]
+    learned = loss_of(bundle, loss, Targets.from_dict(bundle.described["targets"]))
     space = bundle.space(space_file)
-    data = training.load_data(
-        settings["data"],
-        seed=settings["data_seed"],
-        image_size=settings["image_size"],
-        flippable=origin["data"]["flip"],
-        device=device,
-    )
+    reading = {**reading_of(settings), "flippable": origin["data"]["flip"]}
+    data = training.load_data(settings["data"], device=device, **reading)
     if data.fingerprint != origin["data"]["fingerprint"]:
         raise ValueError(f"{settings['data']}: the data have changed since the search")
     everything = data.with_validation_in_train()
@@ -150,7 +148,7 @@ def _refuse_own(bundle: Bundle, settings: Mapping[str, Any]) -> None:
         )
 
 
-def loss_of(bundle: Bundle, loss: str | LossFunction | None) -> Classification:
+def loss_of(bundle: Bundle, loss: str | LossFunction | None, targets: Targets) -> Task:
     """The task of a network that is trained again, with the loss that it learned from.
 
     A bundle only names a loss of the user's own, and code that it names is never run.
@@ -162,10 +160,10 @@ def loss_of(bundle: Bundle, loss: str | LossFunction | None) -> Classification:
     recorded = str(bundle.metrics["settings"].get("loss", ""))
     if loss is not None:
         text = loss if isinstance(loss, str) else recorded
-        return Classification(loss=load_function("loss", text, loss))
+        return make_task(targets, loss=load_function("loss", text, loss))
     if is_code(recorded):
         raise ValueError(
             f"{bundle.path}: its network learned from a loss of the user's own, {visible(recorded)}: "
             f"give it again with --loss FILE:FUNCTION (in Python: loss=...)"
         )
-    return Classification()
+    return make_task(targets)

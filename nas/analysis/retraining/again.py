@@ -63,9 +63,10 @@ def _built_in(run: Run) -> Make:
             f"{run.path}: its networks learn by code of the user's own ({own[0]}), which only a "
             f"search runs: they cannot be trained again"
         )
-    data, learned = _data(run), load_task(settings, {}, {})
+    data = _data(run)
     assert data is not None, "the built-in training has data"
-    metrics = _with_first(run, metrics_of(settings))
+    learned = load_task(settings, data.targets, {}, {})
+    metrics = _with_first(run, metrics_of(settings, data.targets.task))
 
     def make(epochs: int, seed: int) -> Evaluator:
         return Training(

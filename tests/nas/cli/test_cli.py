@@ -127,7 +127,7 @@ def test_bad_runs_bundles_and_architectures(nas, tmp_path):
             "input shape: want one such as 3x32x32",
         ),
         (["profile", "nasbench201", "resnet", "--input", "7"], "nasbench201 is for images"),
-        (["profile", "nasbench201", "resnet", "--classes", "0"], "classes: want a positive"),
+        (["profile", "nasbench201", "resnet", "--classes", "0"], "outputs: want a positive"),
         (["profile", "nasbench201"], "Missing argument"),
         (["nonsense"], "No such command 'nonsense'"),
     ]:

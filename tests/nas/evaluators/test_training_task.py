@@ -18,7 +18,10 @@ from nas.winners.from_trial import bundle_of
 from nas.winners.retrain import loss_of
 from tests.nas.views.test_tensorboard import scalars
 from trainers import Classification
+from trainers.data.targets import of_classes
 from trainers.tasks import classification
+
+DIGITS = of_classes(tuple("0123456789"))
 
 FILE = """
 import torch
@@ -175,11 +178,11 @@ def test_a_winner_is_trained_again_by_its_own_loss(searched, file, tmp_path, cap
     with pytest.raises(
         ValueError, match=r"its network learned from a loss .*mine\.py:loss: give it"
     ):
-        loss_of(bundle, None)
-    assert loss_of(bundle, losses).loss is losses
-    assert loss_of(bundle, f"{file}:loss").loss.__name__ == "loss"
+        loss_of(bundle, None, DIGITS)
+    assert loss_of(bundle, losses, DIGITS).loss is losses
+    assert loss_of(bundle, f"{file}:loss", DIGITS).loss.__name__ == "loss"
     plain = replace(bundle, metrics={"settings": {}})
-    assert loss_of(plain, None) == Classification()
+    assert loss_of(plain, None, DIGITS) == Classification()
 
 
 def losses(outputs, targets):
@@ -237,7 +240,8 @@ def test_metrics_have_the_direction_that_the_search_gives_them():
             metric=("m.py:cost", "m.py:gain", "m.py:other"),
             objectives=("cost:min", "accuracy"),
             limits=("gain>=0.2", "mcc>=0.1"),
-        )
+        ),
+        "classification",
     )
     assert [(metric.name, metric.direction) for metric in found] == [
         ("accuracy", "maximize"),

@@ -79,7 +79,8 @@ DRAWN = {
         tuple
     ),
     "estimators": st.sampled_from([(), ("mine.py:latency", "package.module:energy")]),
-    "loss": st.sampled_from(["cross_entropy", "mine.py:focal", "package.module:focal"]),
+    "task": st.sampled_from(["auto", "regression"]),
+    "loss": st.sampled_from(["default", "mine.py:focal", "package.module:focal"]),
     "metric": st.sampled_from([(), ("mine.py:f_beta", "package.module:kappa")]),
     "evaluator": st.sampled_from(["training", "mine.py:train", "package.module:train"]),
 }
@@ -182,7 +183,7 @@ def test_defaults_that_a_help_text_names_are_those_of_the_recipe():
 
 def test_defaults_are_the_same_everywhere():
     assert read_request({}) == parsed(["nas", "search"]) == read_request(defaults())
-    assert read_request({}).settings == Settings()
+    assert read_request({}).settings == Settings(space="auto", objectives=())
 
 
 def defaults():

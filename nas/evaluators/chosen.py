@@ -1,0 +1,80 @@
+"""Settings that follow from the data where they are not given: space, objectives and recipe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nas.runs.settings import AUTO, Settings
+from nas.runs.understood import Choice
+
+if TYPE_CHECKING:
+    from trainers import Dataset
+
+UNEQUAL = 3  # times as many examples in the largest class as in the smallest
+LARGE = 96  # pixels of the shorter side of an image
+SMALL_CELLS = "nasbench201:channels=8,cells=1"
+
+
+def choose(settings: Settings, data: Dataset) -> tuple[Settings, tuple[Choice, ...]]:
+    """Fill in the settings of the built-in training that are not given.
+
+    Args:
+        settings: The settings; `AUTO` as space and no objectives stand for those not given.
+        data: The data set.
+
+    Returns:
+        The settings, and what was chosen.
+    """
+    found: list[Choice] = []
+    if settings.space == AUTO:
+        space, why = _space(data)
+        found.append(Choice(name="space", value=space, why=why))
+        settings = replace(settings, space=space)
+    if not settings.objectives:
+        metric, why = main_metric(data)
+        found.append(Choice(name="objectives", value=f"{metric},parameters", why=why))
+        settings = replace(settings, objectives=(metric, "parameters"))
+    recipe, why = _recipe(settings, data)
+    if recipe:
+        value = ", ".join(f"{name} {value}" for name, value in recipe.items())
+        found.append(Choice(name="recipe", value=value, why=why))
+        settings = replace(settings, recipe={**recipe, **settings.recipe})
+    return settings, tuple(found)
+
+
+def main_metric(data: Dataset) -> tuple[str, str]:
+    """The metric to search for, and the reason."""
+    from trainers.tasks.registry import default_metrics
+
+    task = data.targets.task
+    if task == "classification":
+        counts = data.train.targets.bincount(minlength=data.targets.outputs)
+        least, most = int(counts.min()), int(counts.max())
+        if most > UNEQUAL * least:
+            return "balanced_accuracy", f"classes are unequal, {least:,} to {most:,} examples"
+    return default_metrics(task)[0], f"the task is {task}"
+
+
+def _space(data: Dataset) -> tuple[str, str]:
+    shape = data.input_shape
+    if data.targets.dense:
+        return "unet", "one prediction for each pixel"
+    if len(shape) == 1:
+        return "tabular", "vectors"
+    if len(shape) == 2:
+        return "conv1d", "sequences"
+    if min(shape[1:]) >= LARGE:
+        return "mobile", f"images of at least {LARGE} pixels"
+    return SMALL_CELLS, f"images of less than {LARGE} pixels"
+
+
+def _recipe(settings: Settings, data: Dataset) -> tuple[dict[str, Any], str]:
+    """Fields of the recipe that are neither given nor searched, and the reason."""
+    from trainers.recipes.for_data import recipe_for
+
+    kind = {1: "vectors", 2: "sequences", 3: "images"}[len(data.input_shape)]
+    rows = len(data.train)
+    taken = {*settings.recipe, *settings.tune}
+    fields = {n: v for n, v in recipe_for(rows, kind).items() if n not in taken}
+    return fields, f"{kind}, {rows:,} examples for training"
