@@ -76,7 +76,6 @@ def facts_of(data: Dataset) -> dict[str, Any]:
         "mean": data.mean.tolist(),
         "std": data.std.tolist(),
         "flip": data.flippable,
-        "notes": list(data.notes),
         "counts": target_counts(data),
         "ranges": target_ranges(data),
         "table": None if data.table is None else data.table.to_dict(),
