@@ -58,12 +58,12 @@ def test_the_lines_are_those_of_run_json(tmp_path):
 
 def test_what_was_chosen_comes_with_its_reason(tmp_path):
     problem = Session(Settings(space="mlp"), tmp_path / "run").problem
-    chosen = [
+    chosen = (
         Choice("space", "mlp", "vectors"),
         Choice("objectives", "accuracy", "classes of equal size"),
         Choice("recipe", "epochs=5", "1,150 examples"),
-    ]
-    said = dict(understood(problem, chosen))
+    )
+    said = dict(understood(replace(problem, chosen=chosen)))
     assert said["space"] == "mlp, 43,632 networks; chosen: vectors"
     assert said["objectives"].endswith("; chosen: classes of equal size")
     assert said["training"].endswith("; chosen: 1,150 examples")
