@@ -102,6 +102,7 @@ def search(
     data: Any | None = None,
     image_size: int | None = None,
     flip: bool | None = None,
+    layout: str | None = None,
     data_seed: int = 0,
     task: str = "auto",
     trials: int | None = None,
@@ -175,6 +176,9 @@ def search(
         flip: Flip images left to right at random in training, for images that keep their labels
             when they are flipped. Default: on for the data sets of torchvision whose images do,
             else off.
+        layout: Axes of the inputs of an .npz file or of arrays: ND, NL, NCL, NLC, NHW, NCHW or
+            NHWC, of N examples, D values, L steps, C channels, H height, W width. Default: what is
+            likely, which is printed; several that are likely are refused.
         data_seed: Seed of the split into training and validation data.
         task: Task: classification, multilabel, regression, segmentation, or auto, which infers it
             from the targets and says it.

@@ -153,7 +153,8 @@ def preprocessing(data: Mapping[str, Any]) -> dict[str, Any]:
     """The preprocessing of inputs, for `architecture.json`: in numbers and in words."""
     shape = data["input_shape"]
     numbers = {"mean": list(data["mean"]), "std": list(data["std"])}
-    if len(shape) != 3:
+    reading = data.get("reading") or {}  # absent for files of images
+    if len(shape) != 3 or shape[0] not in (1, 3) or reading.get("pixels") == "numbers":
         words = "subtract mean, divide by std; float32"
         return {"kind": "values", **numbers, "words": words}
     channels, height, width = shape

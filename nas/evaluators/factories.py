@@ -226,6 +226,7 @@ def reading_of(settings: Mapping[str, Any]) -> dict[str, Any]:
         "seed": settings["data_seed"],
         "image_size": settings["image_size"],
         "flippable": settings.get("flip"),
+        "layout": settings.get("layout"),
         "task": None if task == AUTO else task,
     }
 

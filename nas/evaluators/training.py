@@ -76,6 +76,7 @@ def facts_of(data: Dataset) -> dict[str, Any]:
         "mean": data.mean.tolist(),
         "std": data.std.tolist(),
         "flip": data.flippable,
+        "reading": data.reading and data.reading.to_dict(),
         "counts": target_counts(data),
         "ranges": target_ranges(data),
         "table": None if data.table is None else data.table.to_dict(),

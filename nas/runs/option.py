@@ -198,6 +198,7 @@ def _sources(value: Any, _: str) -> tuple[str, ...]:
 
 
 TEXT = Form(str, "str")
+UPPER = Form(str, "str", lambda value, _: str(value).upper())
 PATH = Form(str, "str | Path", lambda value, _: str(value))
 WHOLE = Form(int, "int")
 NUMBER = Form(float, "float", text=repr)

@@ -20,6 +20,7 @@ from search_spaces.notation import did_you_mean
 
 if TYPE_CHECKING:  # late: options are declared without importing what they select
     from search_spaces import SearchSpace
+    from trainers.data.reading import Layout
 
 TRAINING = "training"  # the built-in evaluator
 DEFAULT_LOSS = "default"  # that of the task, unless there is a user's own
@@ -42,6 +43,7 @@ def _recipe_field(value: object, path: str) -> None:
 
 
 _NAMES = schema.items(schema.text(100), most=100)
+_LAYOUTS = ("ND", "NL", "NCL", "NLC", "NHW", "NCHW", "NHWC")
 _LIMIT = schema.maybe(schema.whole(-schema.LARGE))
 
 
@@ -181,6 +183,14 @@ class Settings:
         flag="--flip/--no-flip",
         help="Flip images left to right at random in training, for images that keep their labels when they "
         "are flipped. Default: on for the data sets of torchvision whose images do, else off.",
+    )
+    layout: Layout | None = setting(
+        option.UPPER,
+        check=schema.maybe(schema.one_of(_LAYOUTS)),
+        group="Data",
+        help="Axes of the inputs of an .npz file or of arrays: ND, NL, NCL, NLC, NHW, NCHW or NHWC, of N examples, "
+        "D values, L steps, C channels, H height, W width. Default: what is likely, which is printed; "
+        "several that are likely are refused.",
     )
     data_seed: int = setting(
         option.WHOLE,

@@ -75,7 +75,7 @@ def _with_targets(fields: dict[str, Any]) -> dict[str, Any]:
         targets: dict[str, Any] = {"task": "classification", "names": names, "mean": [], "std": []}
         found["data"] = {**_without(data, "classes"), "targets": targets}
     if isinstance(settings := fields.get("settings"), Mapping):
-        found["settings"] = {"task": "auto", "flip": None, **settings}
+        found["settings"] = {"task": "auto", "flip": None, "layout": None, **settings}
         if settings.get("loss") == "cross_entropy":
             found["settings"]["loss"] = "default"
     if isinstance(task, Mapping):

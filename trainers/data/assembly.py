@@ -1,5 +1,6 @@
 """Data sets as tensors, assembled from their source: missing splits are drawn, images resized."""
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,7 @@ def assembled(
         mean=mean,
         std=std,
         flippable=bool(source.flippable if flippable is None else flippable),
+        reading=source.reading,
         notes=(
             f"validation {validation}",
             f"test {test}",
@@ -164,7 +166,7 @@ def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> No
 def _split(half: Examples, image_size: int | None, *, dense: bool) -> Split:
     assert not isinstance(half.inputs, Table), "tables are vectors by now"
     mapped = isinstance(half.inputs, np.memmap)
-    inputs, targets = torch.from_numpy(half.inputs), torch.from_numpy(half.targets)
+    inputs, targets = _tensor(half.inputs), torch.from_numpy(half.targets)
     if image_size is not None and inputs.shape[1:][-2:] != (image_size, image_size):
         inputs = _resized(inputs, image_size)
         if dense:
@@ -174,14 +176,20 @@ def _split(half: Examples, image_size: int | None, *, dense: bool) -> Split:
     return Split(inputs, targets, weights, mapped=mapped)
 
 
+def _tensor(array: "npt.NDArray[Any]") -> Tensor:
+    """The array as a tensor that shares its memory; nothing here writes to a file of the user's."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
 def _resized(images: Tensor, size: int) -> Tensor:
     if images.dim() != 4:
         raise ValueError(f"image_size: want images, got vectors of shape {tuple(images.shape[1:])}")
-    blocks = [
+    blocks = (
         F.interpolate(block.float(), size=(size, size), mode="bilinear", antialias=True)
-        .round_()
-        .clamp_(0, 255)
-        .to(torch.uint8)
         for block in torch.split(images, 1000)
-    ]
-    return torch.cat(blocks)
+    )
+    if images.dtype != torch.uint8:
+        return torch.cat(list(blocks))
+    return torch.cat([block.round_().clamp_(0, 255).to(torch.uint8) for block in blocks])

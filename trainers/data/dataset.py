@@ -8,12 +8,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from trainers.data.reading import Reading
 from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.data.targets import Targets
 from trainers.data.transforms import normalise
 
 # Shape letters: N examples, C channels, H height, W width, D features, L length.
 
+AT_ONCE = 2**26  # numbers whose mean is computed in float64 at once
 DEVICE_SHARE = 1 / 2  # of the free memory of a GPU, for images of a file
 
 
@@ -73,6 +75,7 @@ class Dataset:
         notes: Statements on how the data were read and split.
         table: The preprocessing of raw rows of a table, fitted on the training split; None for
             other data. It has scaled the inputs: `mean` is 0 and `std` 1.
+        reading: The reading of inputs that were arrays; None for files of images and tables.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Dataset:
     flippable: bool
     notes: tuple[str, ...] = ()
     table: TablePreprocessing | None = None
+    reading: Reading | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -175,6 +179,14 @@ def mean_and_std(inputs: Tensor) -> tuple[Tensor, Tensor]:
         variance = (share * (values - mean[:, None]) ** 2).sum(dim=1)
     else:
         axes = [axis for axis in range(inputs.dim()) if axis != 1]
-        variance, mean = torch.var_mean(inputs.double(), dim=axes, correction=0)
+        if inputs.numel() <= AT_ONCE:
+            variance, mean = torch.var_mean(inputs.double(), dim=axes, correction=0)
+        else:
+            blocks = torch.split(inputs, max(1, AT_ONCE // inputs[0].numel()))
+            count = inputs.numel() // inputs.shape[1]
+            mean = torch.stack([b.double().sum(dim=axes) for b in blocks]).sum(dim=0) / count
+            shape = [-1 if axis == 1 else 1 for axis in range(inputs.dim())]
+            squares = [((b - mean.view(shape)) ** 2).sum(dim=axes) for b in blocks]
+            variance = torch.stack(squares).sum(dim=0) / count
     std = variance.sqrt()
     return mean.float(), torch.where(std > 0, std, 1.0).float()

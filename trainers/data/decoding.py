@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -181,17 +181,17 @@ def _eight_bit(picture: Image.Image, grey: bool) -> Image.Image:
     return picture.convert("L" if grey else "RGB")
 
 
-def in_memory(shape: tuple[int, ...]) -> Pixels:
-    """An array for images [N,C,H,W].
+def in_memory(shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> npt.NDArray[Any]:
+    """An array for examples [N,...], such as images [N,C,H,W].
 
     Raises:
         ValueError: This machine has not so much memory.
     """
-    need = int(np.prod([float(side) for side in shape]))
+    need = int(np.prod([float(side) for side in shape])) * np.dtype(dtype).itemsize
     there = memory.machine_bytes()
     if need > there:
         raise ValueError(
-            f"data: {shape[0]:,} images of {shape[3]}×{shape[2]} need {need / 1e9:.1f} GB, this machine has "
+            f"data: {shape[0]:,} examples of {'×'.join(map(str, shape[1:]))} need {need / 1e9:.1f} GB, this machine has "
             f"{there / 1e9:.1f} GB; pass a smaller image_size"
         )
-    return np.empty(shape, np.uint8)
+    return np.empty(shape, dtype)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from trainers.data.assembly import assembled, check_image_size
 from trainers.data.dataset import Dataset
+from trainers.data.reading import Layout
 from trainers.data.sources import source as sources
 from trainers.data.sources import torchvision as downloads
 from trainers.data.sources.source import Source
@@ -24,6 +25,7 @@ def load(
     image_size: int | None = None,
     root: Path | str | None = None,
     flippable: bool | None = None,
+    layout: Layout | None = None,
     task: TaskName | None = None,
     target: str | None = None,
     sample_weight: str | None = None,
@@ -44,6 +46,8 @@ def load(
         root: Folder of downloaded data sets; None means `data` in the current folder.
         flippable: True if a horizontally flipped image keeps its label; None means what is known of
             the data set, and False for a folder or a file.
+        layout: The axes of arrays of inputs, such as NLC (see `reading.Reading`); None to infer
+            them.
         task: The task; None to infer it from the targets (see `targets.inferred`).
         target: The target column of a table, or several separated by commas.
         sample_weight: The column of a table with the weights of the rows in the loss.
@@ -57,11 +61,12 @@ def load(
         source = table_file(path, target, sample_weight, task)
     else:
         _refuse_columns(target, sample_weight)
-        source = _find(name_or_path, image_size, Path(root or "data"), task)
+        source = _find(name_or_path, image_size, Path(root or "data"), layout, task)
     if task not in (None, source.targets.task):
         raise ValueError(
             f"task: {name_or_path} holds {source.targets.outputs:,} classes, for classification; got {task}"
         )
+    _check_layout(layout, source)
     return assembled(
         str(name_or_path), source, seed=seed, image_size=image_size, flippable=flippable
     )
@@ -73,6 +78,7 @@ def from_objects(
     seed: int = 0,
     image_size: int | None = None,
     flippable: bool | None = None,
+    layout: Layout | None = None,
     task: TaskName | None = None,
     target: str | None = None,
     sample_weight: str | None = None,
@@ -93,6 +99,8 @@ def from_objects(
         seed: Seed of the validation split, if there is none.
         image_size: Resize images to this height and width, in pixels.
         flippable: True if a horizontally flipped image keeps its label; None means False.
+        layout: The axes of arrays of inputs, such as NLC (see `reading.Reading`); None to infer
+            them.
         task: The task; None to infer it from the targets (see `targets.inferred`).
         target: The target column of a DataFrame, or several separated by commas.
         sample_weight: The column of a DataFrame with the weights of the rows in the loss.
@@ -111,8 +119,14 @@ def from_objects(
         name, source = "table", frame_source(data, target, sample_weight, task)
     else:
         _refuse_columns(target, sample_weight)
-        name, source = objects_source(data, task)
+        name, source = objects_source(data, layout, task)
+    _check_layout(layout, source)
     return assembled(name, source, seed=seed, image_size=image_size, flippable=flippable)
+
+
+def _check_layout(layout: Layout | None, source: Source) -> None:
+    if layout is not None and source.reading is None:
+        raise ValueError(f"layout: want none but for arrays of inputs, got {layout}")
 
 
 def _refuse_columns(target: str | None, sample_weight: str | None) -> None:
@@ -122,7 +136,11 @@ def _refuse_columns(target: str | None, sample_weight: str | None) -> None:
 
 
 def _find(
-    name_or_path: str | Path, image_size: int | None, root: Path, task: TaskName | None
+    name_or_path: str | Path,
+    image_size: int | None,
+    root: Path,
+    layout: Layout | None,
+    task: TaskName | None,
 ) -> Source:
     """The source of that name or path. Names come first: a folder called `mnist` is `./mnist`."""
     name = "" if isinstance(name_or_path, Path) else _plain(name_or_path)
@@ -138,7 +156,7 @@ def _find(
     if path.is_file():
         from trainers.data.sources.npz import npz
 
-        return npz(path, task)
+        return npz(path, layout, task)
     raise ValueError(
         f"data: nothing called {str(name_or_path)!r}; want a folder, an .npz, .csv or "
         f".parquet file, or one of {', '.join(data_sets())}"

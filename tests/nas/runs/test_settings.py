@@ -27,6 +27,7 @@ from nas.views.html import reproduction
 from scripts.search_signature import API, replaced
 from search_spaces import Choice, Real, Struct, Task
 from trainers import Recipe
+from trainers.data.reading import LAYOUTS
 from trainers.data.targets import of_classes
 from trainers.recipes.recipe import NUMBERS, WORDS
 
@@ -57,6 +58,7 @@ DRAWN = {
     "data_seed": WHOLE,
     "image_size": LIMIT,
     "flip": st.none() | st.booleans(),
+    "layout": st.none() | st.sampled_from(LAYOUTS),
     "strategy": st.sampled_from([*STRATEGIES, "evolution:population=8,tournament=3"]),
     "schedule": st.sampled_from([*SCHEDULES, "asha:eta=3,min_epochs=1", "asha:rungs=2+5"]),
     "seed": WHOLE,
@@ -142,6 +144,13 @@ def test_every_option_is_a_keyword_and_every_keyword_an_option():
         if keyword != "recipe":
             default = None if option.late or isinstance(option.default, dict) else option.default
             assert signature.parameters[keyword].default == default
+
+
+def test_the_words_of_a_layout_are_those_of_the_readers():
+    for layout in LAYOUTS:
+        assert read_request({"layout": layout.lower()}).settings.layout == layout
+    with pytest.raises(ValueError, match=f"^layout: want one of {', '.join(LAYOUTS)}"):
+        read_request({"layout": "CHW"})
 
 
 def test_the_signature_of_search_is_that_of_the_schema():

@@ -24,7 +24,7 @@ def older(run, path, schema):
     data["classes"] = data.pop("targets")["names"]
     header["task"] = {"input_shape": task["input_shape"], "classes": task["outputs"]}
     trials = [trial.to_dict() for trial in run.trials]
-    del settings["flip"]
+    del settings["flip"], settings["layout"]
     if schema < 5:
         close(header, settings)
     if schema < 4:

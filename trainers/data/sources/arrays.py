@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 
+from trainers.data.reading import Layout
+from trainers.data.sources.inputs import read, understand
 from trainers.data.sources.labels import listed
-from trainers.data.sources.source import Examples, Images, Source, channels_first
+from trainers.data.sources.source import Examples, Source
 from trainers.data.sources.targets import NamedTargets, read_targets
 from trainers.data.targets import TaskName
 
@@ -95,6 +96,7 @@ def arrays_source(
     where: str,
     parts: Mapping[Part, NamedPair],
     *,
+    layout: Layout | None = None,
     task: TaskName | None = None,
     notes: tuple[str, ...] = (),
 ) -> Source:
@@ -104,15 +106,17 @@ def arrays_source(
 
     Args:
         where: Begins error messages: empty, or the file with a colon and a space.
-        parts: Inputs (see `read_examples`) and targets (see `targets.inferred`).
+        parts: Inputs (see `inputs.understand`) and targets (see `targets.inferred`).
+        layout: The axes of the inputs; None to infer them.
         task: The task; None to infer it from the targets.
         notes: Statements on how the data were read.
 
     Raises:
         ValueError: One line that names the array and says what is wrong with it.
     """
-    examples = {p: read_examples(where + pair.x_name, pair.x) for p, pair in parts.items()}
     first = parts["train"]
+    reading, understood = understand(where + first.x_name, first.x, layout)
+    examples = {p: read(reading, where + pair.x_name, pair.x) for p, pair in parts.items()}
     for part, pair in parts.items():
         x, y = examples[part], pair.y
         if len(x) != len(y):
@@ -132,52 +136,6 @@ def arrays_source(
         halves.get("test"),
         targets,
         validation=halves.get("validation"),
-        notes=(*said, *notes),
+        reading=reading,
+        notes=tuple(filter(None, (understood, *said, *notes))),
     )
-
-
-def read_examples(name: str, examples: Array) -> Images:
-    """Examples as uint8 [N,C,H,W], float32 [N,D] or float32 [N,C,L].
-
-    The kind of examples follows from shape and type:
-        2 axes: vectors [N,D].
-        3 axes: whole numbers are grey images [N,H,W], others sequences [N,C,L].
-        4 axes: images; of axes 1 and 3 the shorter one is the channels, and axis 1 when they are
-            equal.
-    Pixels are whole numbers 0..255, as integers or floats, or fractions 0..1, which are stored as
-    0..255. Vectors and sequences become float32.
-
-    Raises:
-        ValueError: One line that names the array and says what is wrong with it.
-    """
-    whole = examples.dtype.kind in "biu"
-    if examples.dtype.kind not in "biuf" or not 2 <= examples.ndim <= 4 or not examples.size:
-        raise ValueError(
-            f"data: {name}: want numbers [N,D], [N,C,L], [N,H,W], [N,H,W,C] or [N,C,H,W], "
-            f"got {examples.dtype} {list(examples.shape)}"
-        )
-    if not whole:
-        _refuse_infinite(name, examples)
-    if examples.ndim == 2 or (examples.ndim == 3 and not whole):
-        with np.errstate(over="ignore"):
-            vectors = examples.astype(np.float32)
-        _refuse_infinite(name, vectors)
-        return vectors
-    low, high = examples.min(), examples.max()
-    whole = whole or bool(1 < high <= 255 and (examples == np.rint(examples)).all())
-    top = 255 if whole else 1
-    if low < 0 or high > top:
-        hint = "" if whole else "; standardised pixels are not wanted: that is done in training"
-        raise ValueError(f"data: {name}: want pixels from 0 to {top}, got {low} to {high}{hint}")
-    pixels = examples if whole else np.rint(examples * 255)
-    return channels_first(pixels.astype(np.uint8, copy=False))
-
-
-def _refuse_infinite(name: str, examples: Array) -> None:
-    finite = np.isfinite(examples)
-    if not finite.all():
-        first = int(np.argmin(finite.reshape(len(examples), -1).all(axis=1)))
-        raise ValueError(
-            f"data: {name}: {finite.size - int(finite.sum()):,} of {finite.size:,} values are NaN, "
-            f"infinite or too large for float32, the first in example {first}; want finite numbers"
-        )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers import memory
+from trainers.data.reading import Layout
 from trainers.data.sources.arrays import WANTED, NamedPair, arrays_source, pairs, slot, unused
 from trainers.data.sources.source import Source
 from trainers.data.targets import TaskName
@@ -17,17 +18,18 @@ from trainers.data.targets import TaskName
 Array = npt.NDArray[Any]
 
 
-def npz(path: Path, task: TaskName | None = None) -> Source:
+def npz(path: Path, layout: Layout | None = None, task: TaskName | None = None) -> Source:
     """Read a data set from an .npz file; never unpickles.
 
     The arrays are `x_train`, `y_train`, and, if there are such parts, `x_val`, `y_val`, `x_test`,
     `y_test`. Upper and lower case are equal, the words may change places (`train_x`), `x` may be called
     `images`, `data` or `inputs`, `y` `labels`, `target` or `targets`, and `train` may be left out.
-    Other arrays are not read. For what they may hold see `arrays.read_examples` and
+    Other arrays are not read. For what they may hold see `inputs.understand` and
     `labels.read_labels`.
 
     Args:
         path: The file.
+        layout: The axes of the inputs; None to infer them.
         task: The task; None to infer it from the targets.
 
     Raises:
@@ -38,7 +40,7 @@ def npz(path: Path, task: TaskName | None = None) -> Source:
     parts = {
         part: NamedPair(x, arrays[x], y, arrays[y]) for part, (x, y) in pairs(where, names).items()
     }
-    return arrays_source(where, parts, task=task, notes=unused(names))
+    return arrays_source(where, parts, layout=layout, task=task, notes=unused(names))
 
 
 def _read(path: Path) -> tuple[dict[str, Array], list[str]]:

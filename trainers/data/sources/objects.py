@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from trainers.data.reading import Layout
 from trainers.data.sources.arrays import PARTS, NamedPair, Part, arrays_source, pairs, unused
 from trainers.data.sources.map_style import read_map_style
 from trainers.data.sources.source import Source
@@ -31,7 +32,9 @@ WANTED = (
 )
 
 
-def objects_source(data: object, task: TaskName | None = None) -> tuple[str, Source]:
+def objects_source(
+    data: object, layout: Layout | None = None, task: TaskName | None = None
+) -> tuple[str, Source]:
     """The name and the source of `data`; for what it may be see `load.from_objects`.
 
     Raises:
@@ -42,7 +45,7 @@ def objects_source(data: object, task: TaskName | None = None) -> tuple[str, Sou
     torch_sets = _torch_sets(data)
     if torch_sets:
         name = type(torch_sets["train"]).__name__
-        return name, _of_torch_sets(torch_sets, task)
+        return name, _of_torch_sets(torch_sets, layout, task)
     if isinstance(data, tuple) and len(data) in (2, 4, 6):
         parts = list(NAMES.items())[: len(data) // 2]
         named = {
@@ -50,9 +53,9 @@ def objects_source(data: object, task: TaskName | None = None) -> tuple[str, Sou
             for n, (_, pair) in enumerate(parts)
             for m, name in enumerate(pair)
         }
-        return "arrays", _of_arrays(dict(parts), named, (), task)
+        return "arrays", _of_arrays(dict(parts), named, (), layout, task)
     if isinstance(data, Mapping) and all(isinstance(name, str) for name in data):
-        return "arrays", _of_arrays(pairs("", data), data, unused(data), task)
+        return "arrays", _of_arrays(pairs("", data), data, unused(data), layout, task)
     got = f"a tuple of {len(data)}" if isinstance(data, tuple) else type(data).__name__
     raise ValueError(f"data: want {WANTED}; got {got}")
 
@@ -61,6 +64,7 @@ def _of_arrays(
     names: Mapping[Part, tuple[str, str]],
     objects: Mapping[str, object],
     notes: tuple[str, ...],
+    layout: Layout | None,
     task: TaskName | None,
 ) -> Source:
     x, _ = names["train"]
@@ -71,7 +75,7 @@ def _of_arrays(
     for part, (x, y) in names.items():
         y_array, y_columns = labels(y, objects[y])
         parts[part] = NamedPair(x, inputs(x, objects[x]), y, y_array, y_columns)
-    return arrays_source("", parts, task=task, notes=notes)
+    return arrays_source("", parts, layout=layout, task=task, notes=notes)
 
 
 def frame_source(
@@ -88,16 +92,19 @@ def _frame_part(x: str, frame: object, y: str, targets: object) -> TablePart:
 
 
 def inputs(name: str, value: object) -> Array:
-    """Inputs as an array; for what it may hold see `arrays.read_examples`.
+    """Inputs as an array; for what it may hold see `inputs.understand`.
 
     Args:
         name: Name of the object in error messages.
         value: A numpy array, a torch tensor or a list of lists.
     """
     array = _array(name, value)
+    if array.dtype.kind == "O" and array.ndim == 1:
+        array = _stacked(name, array)
     if array.dtype.kind == "O" and array.ndim >= 2:
         array = _numbers(name, array)
-    return array.copy() if array.dtype == np.uint8 else array  # others will be converted
+    copied = array.dtype == np.uint8 and not isinstance(array, np.memmap)
+    return array.copy() if copied else array  # others will be converted
 
 
 def labels(name: str, value: object) -> tuple[Array, tuple[str, ...]]:
@@ -126,7 +133,7 @@ def _array(name: str, value: object) -> Array:
             return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
         if isinstance(value, np.ma.MaskedArray) and (masked := np.ma.getmaskarray(value)).any():
             raise ValueError(f"{int(masked.sum()):,} values are masked")
-        array = np.asarray(value)
+        array = value if isinstance(value, np.memmap) else np.asarray(value)
         if array.dtype.kind == "O" and array.ndim == 0:
             raise TypeError("not one that numpy reads")
         return array
@@ -135,6 +142,21 @@ def _array(name: str, value: object) -> Array:
         raise ValueError(
             f"data: {name}: want an array, got {type(value).__name__} ({reason})"
         ) from error
+
+
+def _stacked(name: str, array: Array) -> Array:
+    """Objects [N] that are arrays or lists of one shape, as [N,...]."""
+    try:
+        parts = [np.asarray(value) for value in array.tolist()]
+    except ValueError as error:
+        raise ValueError(f"data: {name}: want numbers ({error})") from error
+    shapes = sorted({part.shape for part in parts})
+    if len(shapes) > 1:
+        some = " and ".join(str(list(shape)) for shape in shapes[:2])
+        raise ValueError(
+            f"data: {name}: want examples of one shape, got {some}; pad or cut those of unlike length"
+        )
+    return np.stack(parts) if shapes and shapes[0] else array
 
 
 def _numbers(name: str, array: Array) -> Array:
@@ -176,12 +198,14 @@ def _torch_sets(data: object) -> dict[Part, "TorchDataset[Any]"]:
     return sets
 
 
-def _of_torch_sets(sets: Mapping[Part, "TorchDataset[Any]"], task: TaskName | None) -> Source:
+def _of_torch_sets(
+    sets: Mapping[Part, "TorchDataset[Any]"], layout: Layout | None, task: TaskName | None
+) -> Source:
     parts = {}
     for part, dataset in sets.items():
         x, y = read_map_style(part, dataset)
         parts[part] = NamedPair(f"{part} inputs", x, f"{part} labels", y)
-    return arrays_source("", parts, task=task)
+    return arrays_source("", parts, layout=layout, task=task)
 
 
 def is_frame(value: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trainers.data.reading import Reading
 from trainers.data.tables.reading import Table
 from trainers.data.targets import Targets, of_classes
 
@@ -44,6 +45,7 @@ class Source:
         targets: What is to be predicted.
         flippable: True if a horizontally flipped image keeps its label; None if it is not known.
         validation: The user's own validation split, if there is one.
+        reading: The reading of inputs that were arrays.
         notes: Statements on how the data were read.
     """
 
@@ -52,6 +54,7 @@ class Source:
     targets: Targets
     flippable: bool | None = None
     validation: Examples | None = None
+    reading: Reading | None = None
     notes: tuple[str, ...] = ()
 
 
