@@ -19,13 +19,23 @@ from search_spaces import SearchSpace, Task
 
 @dataclass(frozen=True, slots=True)
 class AnalysisContext:
-    """A search without its trials: its folder, its settings, and the decisions of its space."""
+    """A search without its trials: its folder, its settings, and the decisions of its space.
+
+    Attributes:
+        path: The folder.
+        header: The header.
+        space: The search space.
+        task: The task of the networks; None if it is not known.
+        decisions: The decisions of the space and of the hyperparameters.
+        data: The data, where this program holds them; see `nas.runs.run.Run`.
+    """
 
     path: Path
     header: Header
     space: SearchSpace
     task: Task | None
     decisions: Decisions
+    data: object = None
 
     @classmethod
     def of(cls, run: Run) -> AnalysisContext:
@@ -35,7 +45,7 @@ class AnalysisContext:
             ValueError: its search space is in a file that is gone or has changed.
         """
         decisions = Decisions(run.space, run.header.hyperparameters)
-        return cls(run.path, run.header, run.space, run.header.task, decisions)
+        return cls(run.path, run.header, run.space, run.header.task, decisions, run.data)
 
     @property
     def objectives(self) -> Objectives:

@@ -173,13 +173,17 @@ class Session:
             self.candidates.space.check(trial.configuration, where)
         self.trials = run.trials
 
+    def _run_of_trials(self) -> Run:
+        """The run with the trials that have been read, and with the data."""
+        return Run(self.path, self.space, trials=self.trials, data=self.problem.data)
+
     def _run(self, budget: Budget) -> Generator[Trial]:
         forget_ending(self.path)
         forget_stop(self.path)
-        settings, run = self.settings, Run(self.path, self.space, trials=self.trials)
+        settings, run = self.settings, self._run_of_trials()
         if run.journal.size != self._read:  # another process has written before the lock was held
             self._read_trials()
-            run = Run(self.path, self.space, trials=self.trials)
+            run = self._run_of_trials()
         spending = self._account(budget, run.trials)
         checkpoints = self.path / "checkpoints"
         checkpoints.mkdir(exist_ok=True)

@@ -231,6 +231,24 @@ def reading_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def read_held(settings: Settings, data: object) -> Dataset:
+    """The data set of data that a program holds: a `Dataset`, or what `load_data` reads."""
+    import trainers
+
+    if isinstance(data, trainers.Dataset):
+        return data
+    read = load_data(settings, "auto", {"data": data})
+    assert read is not None, "the settings name data"
+    return read
+
+
+def is_downloaded(name: str) -> bool:
+    """True for a data set that is downloaded where it is not there."""
+    import trainers
+
+    return name != "digits" and name in trainers.data_sets()
+
+
 def data_lines(data: Dataset | None) -> tuple[tuple[str, str], ...]:
     """Statements on a data set: examples, task, targets, inputs, scaling and how it was read."""
     if data is None:

@@ -30,9 +30,12 @@ class Run:
         space: The search space, if it is in a file of the user's own: as for `search_spaces.load`,
             or the space itself.
         trials: The trials of its journal, if they have been read already.
+        data: The data of the search, if this program holds them.
 
     Attributes:
-        header: The settings, the metrics and the data of the search.
+        header: The settings, the metrics and the facts about the data of the search.
+        data: The data, a `trainers.Dataset` or whatever `trainers.from_objects` reads; None where
+            this program does not hold them.
         objectives: The objectives and constraints of the search.
 
     Raises:
@@ -45,8 +48,10 @@ class Run:
         space: str | SearchSpace | None = None,
         *,
         trials: Iterable[Trial] | None = None,
+        data: object = None,
     ) -> None:
         self.path = Path(path)
+        self.data = data
         self.header = read_header(self.path)
         self.objectives = self.header.objectives
         self._given = space

@@ -5,7 +5,7 @@ Random numbers of an epoch derive from (seed, epoch) alone. Augmentation is done
 batches at once. The device is synchronised once an epoch, when the losses are read.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite, prod
@@ -165,16 +165,48 @@ def evaluate(
     `tasks.registry.make_task`: of a classification `accuracy`, 0..1, and `loss`, the mean
     cross-entropy in nats.
     """
+    device = split.targets.device
+    with autocast(device, computed), quick_convolutions(net):
+        task = task or make_task(data.targets)
+        return task.measure(_outputs(net, split, data, batch_size))
+
+
+@torch.inference_mode()
+def read_outputs(
+    net: nn.Module,
+    split: Split,
+    data: Dataset,
+    read: Callable[[Tensor], Tensor],
+    *,
+    batch_size: int = 512,
+    computed: Computed = "float32",
+) -> Tensor:
+    """The outputs of `net` for all examples of `split`, on the CPU.
+
+    `net` is left in evaluation mode.
+
+    Args:
+        net: The network.
+        split: A split that is not empty.
+        data: The data set, as which inputs are normalised.
+        read: Maps the outputs of a batch to what is kept of them, [B,...].
+        batch_size: Examples that are evaluated at once.
+        computed: The type of most operations.
+    """
+    with autocast(split.targets.device, computed), quick_convolutions(net):
+        batches = _outputs(net, split, data, batch_size)
+        return torch.cat([read(outputs_B).cpu() for outputs_B, _ in batches])
+
+
+def _outputs(
+    net: nn.Module, split: Split, data: Dataset, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the outputs and the targets of each batch of a split."""
     net.eval()
     device = split.targets.device
-
-    def outputs() -> Iterator[tuple[Tensor, Tensor]]:
-        parts = (torch.split(split.inputs, batch_size), torch.split(split.targets, batch_size))
-        for inputs_B, targets_B in zip(*parts, strict=True) if len(split) else ():
-            yield net(laid_out(normalise(inputs_B.to(device), data.mean, data.std))), targets_B
-
-    with autocast(device, computed), quick_convolutions(net):
-        return (task or make_task(data.targets)).measure(outputs())
+    parts = (torch.split(split.inputs, batch_size), torch.split(split.targets, batch_size))
+    for inputs_B, targets_B in zip(*parts, strict=True) if len(split) else ():
+        yield net(laid_out(normalise(inputs_B.to(device), data.mean, data.std))), targets_B
 
 
 def evaluation_batch(batch_size: int, micro_batches: int, data: Dataset) -> int:

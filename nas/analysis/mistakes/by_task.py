@@ -1,0 +1,229 @@
+"""Mistakes from targets and predictions, for each task. Metrics are scikit-learn's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.analysis.mistakes.report import MOST_CELLS, Mistakes, Part, Wrong
+from nas.core.schema import visible
+from nas.evaluators.predictions import IGNORED, Predictions
+
+# Shape letters: N examples, K classes or labels, T targets, H height, W width.
+
+WORST = 12  # examples that are listed
+POINTS = 2_000  # of all targets of a regression together
+_LONGEST = 100  # characters of a name
+
+Array = NDArray[np.float64]
+
+
+def find(trial: int, predictions: Predictions) -> Mistakes:
+    """The mistakes in the predictions of the network of a trial."""
+    return _BY_TASK[predictions.task](trial, predictions)
+
+
+def _classification(trial: int, found: Predictions) -> Mistakes:
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    truth_N, chances_NK = found.targets, found.outputs
+    names, classes = _names(found), np.arange(len(found.names))
+    predicted_N = chances_NK.argmax(axis=1)
+    matrix_KK = confusion_matrix(truth_N, predicted_N, labels=classes)
+    columns = precision_recall_fscore_support(
+        truth_N, predicted_N, labels=classes, zero_division=0.0
+    )
+    size_N = chances_NK[np.arange(len(truth_N)), predicted_N]
+    wrong_n = np.flatnonzero(predicted_N != truth_N)
+    worst = wrong_n[np.argsort(-size_N[wrong_n], kind="stable")][:WORST]
+    return Mistakes(
+        trial=trial,
+        task=found.task,
+        examples=len(truth_N),
+        wrong=len(wrong_n),
+        columns=("precision", "recall", "F1", "examples"),
+        parts=_parts(names, columns),
+        cells=_cells(matrix_KK),
+        worst=tuple(
+            Wrong(
+                row=row,
+                truth=names[truth_N[row]],
+                predicted=names[predicted_N[row]],
+                size=float(size_N[row]),
+                picture=found.picture(row),
+            )
+            for row in worst.tolist()
+        ),
+    )
+
+
+def _multilabel(trial: int, found: Predictions) -> Mistakes:
+    from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+
+    truth_NK, chances_NK = found.targets > 0, found.outputs
+    names, predicted_NK = _names(found), chances_NK > 0.5
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth_NK, predicted_NK, average=None, zero_division=0.0
+    )
+    areas = [
+        average_precision_score(truth_N, chances_N) if truth_N.any() else None
+        for truth_N, chances_N in zip(truth_NK.T, chances_NK.T, strict=True)
+    ]
+    wrong_NK = truth_NK != predicted_NK
+    size_NK = np.where(wrong_NK, np.where(predicted_NK, chances_NK, 1 - chances_NK), -1.0)
+    order = np.argsort(-size_NK, axis=None, kind="stable")[: min(WORST, int(wrong_NK.sum()))]
+    worst = [divmod(int(place), len(names)) for place in order]
+    return Mistakes(
+        trial=trial,
+        task=found.task,
+        examples=len(truth_NK),
+        wrong=int(wrong_NK.any(axis=1).sum()),
+        columns=("precision", "recall", "F1", "average precision", "examples"),
+        parts=_parts(names, (precision, recall, f1, areas, support)),
+        worst=tuple(
+            Wrong(
+                row=row,
+                truth=f"{'' if truth_NK[row, label] else 'not '}{names[label]}",
+                predicted=f"{'' if predicted_NK[row, label] else 'not '}{names[label]}",
+                size=float(size_NK[row, label]),
+                picture=found.picture(row),
+            )
+            for row, label in worst
+        ),
+    )
+
+
+def _regression(trial: int, found: Predictions) -> Mistakes:
+    from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+    truth_NT, values_NT, names = found.targets, found.outputs, _names(found)
+    each = {"multioutput": "raw_values"}
+    r2 = r2_score(truth_NT, values_NT, **each) if len(truth_NT) > 1 else [None] * len(names)
+    error_NT = values_NT - truth_NT
+    columns = (
+        r2,
+        root_mean_squared_error(truth_NT, values_NT, **each),
+        mean_absolute_error(truth_NT, values_NT, **each),
+        error_NT.mean(axis=0),
+    )
+    size_NT = np.abs(error_NT) / np.asarray(found.scale)
+    target_N = size_NT.argmax(axis=1)
+    size_N = size_NT.max(axis=1)
+    worst = np.argsort(-size_N, kind="stable")[:WORST]
+    one = len(names) == 1
+
+    def text(value: float, target: int) -> str:
+        return f"{value:,.5g}" if one else f"{names[target]} {value:,.5g}"
+
+    return Mistakes(
+        trial=trial,
+        task=found.task,
+        examples=len(truth_NT),
+        wrong=None,
+        columns=("R²", "RMSE", "MAE", "mean error"),
+        parts=_parts(names, columns),
+        points=_points(truth_NT, values_NT),
+        worst=tuple(
+            Wrong(
+                row=row,
+                truth=text(float(truth_NT[row, target_N[row]]), int(target_N[row])),
+                predicted=text(float(values_NT[row, target_N[row]]), int(target_N[row])),
+                size=float(size_N[row]),
+                picture=found.picture(row),
+            )
+            for row in worst.tolist()
+        ),
+    )
+
+
+def _segmentation(trial: int, found: Predictions) -> Mistakes:
+    truth_NHW, predicted_NHW, names = found.targets, found.outputs, _names(found)
+    counted_NHW = truth_NHW != IGNORED
+    count = len(names)
+    flat = truth_NHW[counted_NHW].astype(np.int64) * count + predicted_NHW[counted_NHW]
+    matrix_KK = np.bincount(flat, minlength=count**2).reshape(count, count)
+    right_K, truth_K, said_K = matrix_KK.diagonal(), matrix_KK.sum(axis=1), matrix_KK.sum(axis=0)
+    columns = (
+        _ratio(right_K, truth_K + said_K - right_K),
+        _ratio(right_K, said_K),
+        _ratio(right_K, truth_K),
+        truth_K,
+    )
+    wrong_NHW = (truth_NHW != predicted_NHW) & counted_NHW
+    pixels_N = np.maximum(1, counted_NHW.sum(axis=(1, 2)))
+    size_N = wrong_NHW.sum(axis=(1, 2)) / pixels_N
+    worst = np.argsort(-size_N, kind="stable")[:WORST]
+    return Mistakes(
+        trial=trial,
+        task=found.task,
+        examples=len(truth_NHW),
+        wrong=int((size_N > 0).sum()),
+        columns=("IoU", "precision", "recall", "pixels"),
+        parts=_parts(names, columns),
+        cells=_cells(matrix_KK),
+        worst=tuple(
+            Wrong(
+                row=row,
+                truth="",
+                predicted="",
+                size=float(size_N[row]),
+                picture=found.picture(row),
+            )
+            for row in worst.tolist()
+            if size_N[row] > 0
+        ),
+    )
+
+
+_BY_TASK: Mapping[str, Callable[[int, Predictions], Mistakes]] = MappingProxyType(
+    {
+        "classification": _classification,
+        "multilabel": _multilabel,
+        "regression": _regression,
+        "segmentation": _segmentation,
+    }
+)
+
+
+def _names(found: Predictions) -> tuple[str, ...]:
+    """The names of the outputs, safe to print."""
+    return tuple(visible(name)[:_LONGEST] for name in found.names)
+
+
+def _parts(names: tuple[str, ...], columns: tuple[object, ...]) -> tuple[Part, ...]:
+    lists = [
+        [None if value is None or np.isnan(value) else float(value) for value in column]  # type: ignore[attr-defined]
+        for column in columns
+    ]
+    rows = zip(*lists, strict=True)
+    return tuple(Part(name=name, values=row) for name, row in zip(names, rows, strict=True))
+
+
+def _ratio(part_K: NDArray[np.int64], whole_K: NDArray[np.int64]) -> list[float | None]:
+    """Quotients; None where the denominator is 0."""
+    pairs = zip(part_K.tolist(), whole_K.tolist(), strict=True)
+    return [part / whole if whole else None for part, whole in pairs]
+
+
+def _cells(matrix_KK: NDArray[np.int64]) -> tuple[tuple[int, int, int], ...]:
+    cells = [
+        (int(true), int(predicted), int(matrix_KK[true, predicted]))
+        for true, predicted in np.argwhere(matrix_KK)
+    ]
+    if len(cells) > MOST_CELLS:
+        cells = sorted(sorted(cells, key=lambda cell: -cell[2])[:MOST_CELLS])
+    return tuple(cells)
+
+
+def _points(truth_NT: Array, values_NT: Array) -> tuple[tuple[tuple[float, float], ...], ...]:
+    """Pairs of target and prediction by target, of examples at equal distances."""
+    targets = truth_NT.shape[1]
+    every = max(1, -(-len(truth_NT) * targets // POINTS))
+    rows = slice(None, None, every)
+    return tuple(
+        tuple(zip(truth_NT[rows, t].tolist(), values_NT[rows, t].tolist(), strict=True))
+        for t in range(targets)
+    )
