@@ -12,10 +12,12 @@ from torch import Tensor
 from trainers import memory
 from trainers.data import cache
 from trainers.data.dataset import Dataset, Split, mean_and_std, scale_of
+from trainers.data.sources.labels import listed
 from trainers.data.sources.source import Examples, Labels, Source
 from trainers.data.sources.tables import as_vectors
-from trainers.data.split import stratified
+from trainers.data.split import draw
 from trainers.data.tables.reading import Table
+from trainers.data.targets import Targets
 from trainers.determinism import derive_seed
 
 if TYPE_CHECKING:
@@ -37,16 +39,18 @@ def assembled(
     Args:
         name: Name of the data set.
         source: Splits that it has are used as such, each in the order of the source; a table is
-            preprocessed by what its training split holds. A missing
-            test split is a stratified 20 % of the rest, the same for every seed; a missing
-            validation split a stratified 20 % of the rest, at most 10,000 examples.
+            preprocessed by what its training split holds. A missing test split is a stratified 20 %
+            of the rest, the same for every seed; a missing validation split a stratified 20 % of
+            the rest, at most 10,000 examples. Classes with too few examples for that stay in the
+            training split.
         seed: Seed of the validation split.
         image_size: Resize images to this height and width, in pixels; None leaves them.
         flippable: True if a horizontally flipped image keeps its label; None for what the source
             says.
 
     Raises:
-        ValueError: A class has too few examples to split them, or vectors were to be resized.
+        ValueError: Fewer than two classes have enough examples to split them, or vectors were to
+            be resized.
     """
     targets = source.targets
     table, cut, said = as_vectors(*_cut(source, seed))
@@ -59,6 +63,10 @@ def assembled(
         targets = replace(targets, mean=tuple(target_mean), std=tuple(target_std))
     validation = "given" if source.validation else f"split off with seed {seed}"
     test = "given" if source.test else "split off"
+    lacking = (
+        *_lacking("validation", splits[1], targets),
+        *_lacking("test", splits[2], targets),
+    )
     return Dataset(
         name=name,
         train=splits[0],
@@ -72,6 +80,7 @@ def assembled(
         notes=(
             f"validation {validation}",
             f"test {test}",
+            *lacking,
             *source.notes,
             *said,
             *_flip_notes(splits[0].inputs, source.flippable, flippable),
@@ -98,38 +107,33 @@ def check_image_size(image_size: int | None) -> None:
 def _cut(source: Source, seed: int) -> tuple[Examples, Examples, Examples]:
     """Train, validation and test, each in the order of the source."""
     targets, validation, test = source.train.targets, source.validation, source.test
-    by_class = source.targets.names if source.targets.task == "classification" else ()
+    by_class = source.targets.task == "classification"
     rows = np.arange(len(targets))
     missing = (validation is None) + (test is None)
     if by_class:
-        _check_counts(targets, by_class, least=1 + missing)
+        _check_counts(targets, source.targets.names, least=1 + missing)
     elif len(targets) < 2 + missing:
         raise ValueError(f"data: want at least {2 + missing} training examples, got {len(targets)}")
     if test is None:
-        count = max(1, len(by_class), round(TEST_SHARE * len(targets)))
-        drawn = _drawn(targets, by_class, count, TEST_SEED)
+        least = 1 + missing if by_class else None
+        drawn = draw(targets, TEST_SHARE, TEST_SEED, least=least)
         rows, test = rows[~drawn], _rows(source.train, rows[drawn])
     if validation is None:
-        if by_class:
-            _check_counts(targets[rows], by_class, least=2)
-        share = round(VALIDATION_SHARE * len(rows))
-        count = max(1, len(by_class), min(MOST_VALIDATION, share))
-        its_seed = derive_seed("validation", seed) >> 31
-        drawn = _drawn(targets[rows], by_class, count, its_seed)
+        its_seed, least = derive_seed("validation", seed) >> 31, 2 if by_class else None
+        drawn = draw(targets[rows], VALIDATION_SHARE, its_seed, least=least, most=MOST_VALIDATION)
         rows, validation = rows[~drawn], _rows(source.train, rows[drawn])
     whole = len(rows) == len(targets)
     return source.train if whole else _rows(source.train, rows), validation, test
 
 
-def _drawn(
-    targets: "npt.NDArray[Any]", by_class: tuple[str, ...], count: int, seed: int
-) -> "npt.NDArray[np.bool_]":
-    """Draw `count` examples, bool [N]: with equal shares of each class, if there are classes."""
-    if by_class:
-        return stratified(targets, count, seed)
-    drawn = np.zeros(len(targets), bool)
-    drawn[np.random.RandomState(seed).permutation(len(targets))[:count]] = True
-    return drawn
+def _lacking(name: str, split: Split, targets: Targets) -> tuple[str, ...]:
+    """A note on the classes that a split lacks: none of its numbers says how well they are learnt."""
+    if targets.task != "classification":
+        return ()
+    counts = split.targets.bincount(minlength=targets.outputs).tolist()
+    missing = [one for one, count in zip(targets.names, counts, strict=True) if not count]
+    which = "class" if len(missing) == 1 else "classes"
+    return (f"{name} lacks the {which} {listed(missing)}",) if missing else ()
 
 
 def _rows(half: Examples, rows: Labels) -> Examples:
@@ -148,18 +152,20 @@ def _largest_in_memory() -> float:
 
 
 def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> None:
+    """Refuse labels of which fewer than two classes can be learnt and seen in every split."""
     counts: npt.NDArray[np.intp] = np.bincount(labels, minlength=len(classes))
     if len(classes) < 2:
         raise ValueError(
             f"data: want at least 2 classes, got {len(classes)} ({', '.join(classes)})"
         )
-    rarest = int(counts.argmin())
-    if counts[rarest] < least:
-        many = f" ({len(classes):,} classes; are they amounts? then --task regression)"
+    if not counts.all():
+        rarest = classes[int(counts.argmin())]
+        raise ValueError(f"data: class {rarest!r} has no training examples")
+    if (counts >= least).sum() < 2:
+        many = f"; are these {len(classes):,} classes amounts? then --task regression"
         raise ValueError(
-            f"data: class {classes[rarest]!r} has {counts[rarest]} training examples; "
-            f"want at least {least} of each class to split them"
-            f"{many if len(classes) > len(labels) / 4 else ''}"
+            f"data: want at least 2 classes of {least} examples or more to split them, got "
+            f"{int((counts >= least).sum())}{many if len(classes) > len(labels) / 4 else ''}"
         )
 
 

@@ -4,12 +4,47 @@ The algorithm is repeated here because importing scikit-learn takes half as long
 in every process that reads data, and because a split must stay the same in all later versions.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from trainers.data.sources.source import Labels
 
 Counts = npt.NDArray[np.intp]
+
+
+def draw(
+    targets: npt.NDArray[Any],
+    share: float,
+    seed: int,
+    *,
+    least: int | None,
+    most: int | None = None,
+) -> npt.NDArray[np.bool_]:
+    """Draw a share of the examples, bool [N]: at least one, or as many as there are classes.
+
+    Args:
+        targets: Labels int64 [N], or other targets [N,...].
+        share: Share of the examples that may be drawn.
+        seed: 0 to 2**32 - 1.
+        least: Of classes with fewer examples none is drawn, of others equal shares are; None draws
+            from all examples alike.
+        most: Greatest number of examples, unless there are more classes.
+    """
+    drawn = np.zeros(len(targets), bool)
+    eligible = np.arange(len(targets))
+    if least is not None:
+        eligible = eligible[np.bincount(targets)[targets] >= least]
+    count = round(share * len(eligible))
+    count = count if most is None else min(count, most)
+    if least is None:
+        chosen = np.random.RandomState(seed).permutation(len(targets))[: max(1, count)]
+    else:
+        _, labels = np.unique(targets[eligible], return_inverse=True)
+        chosen = eligible[stratified(labels, max(count, int(labels.max()) + 1), seed)]
+    drawn[chosen] = True
+    return drawn
 
 
 def stratified(labels: Labels, count: int, seed: int) -> npt.NDArray[np.bool_]:

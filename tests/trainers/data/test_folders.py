@@ -268,7 +268,7 @@ def test_other_parts_may_lack_classes_and_add_none(tmp_path):
     (tmp_path / "val" / "e").mkdir()  # without images
     data = load(tmp_path)
     assert data.validation.targets.tolist() == [0, 0, 1, 1]
-    assert "val lacks c" in data.notes
+    assert "validation lacks the class c" in data.notes
     fill(tmp_path / "test", "abd", count=2)
     refused(tmp_path, rf"^data: {tmp_path}/test has classes that train lacks: d$")
 
@@ -278,13 +278,31 @@ def test_the_parent_of_a_data_set_is_refused_with_a_hint(tmp_path):
     refused(tmp_path, rf"no images in {tmp_path}; .*; the classes may be those of {tmp_path}/unp")
 
 
-def test_too_few_images_to_split(tmp_path):
-    fill(tmp_path)
+def test_classes_with_too_few_images_to_split_are_for_training_alone(tmp_path):
+    fill(tmp_path, "abf")
+    without = load(tmp_path)
     fill(tmp_path, "c", count=2)
-    refused(tmp_path, r"^data: class 'c' has 2 training examples; want at least 3 of each class")
+    fill(tmp_path, "e", count=1)
+    data = load(tmp_path)
+    for name, lacks in (("train", []), ("validation", [2, 3]), ("test", [2, 3])):
+        counts = getattr(data, name).targets.bincount(minlength=5)
+        assert (counts == 0).nonzero().flatten().tolist() == lacks
+        if lacks:
+            assert f"{name} lacks the classes c, e" in data.notes
+            assert len(getattr(data, name)) == len(getattr(without, name))
+    assert data.train.targets.bincount(minlength=5)[[2, 3]].tolist() == [2, 1]
     picture(0).save(tmp_path / "c" / "third.png")
     data = load(tmp_path)
-    assert data.train.targets.bincount().min() >= 1
+    assert data.train.targets.bincount(minlength=5)[2] in (1, 2)
+
+
+def test_one_class_alone_cannot_be_split(tmp_path):
+    fill(tmp_path)
+    fill(tmp_path, "c", count=2)
+    for file in (tmp_path / "a").iterdir():
+        file.unlink()
+    picture(0).save(tmp_path / "a" / "only.png")
+    refused(tmp_path, r"^data: want at least 2 classes of 3 examples or more to split them, got 1$")
 
 
 def test_fewest_that_can_be_split(tmp_path):

@@ -69,7 +69,7 @@ def test_given_splits_are_used_as_they_are_and_the_others_are_drawn_from_the_res
 def test_one_example_of_a_class_is_enough_where_nothing_is_split_off():
     y = np.array([0, *[1] * 59])
     assert len(from_objects((X, y, X, y, X, y)).train) == 60
-    with pytest.raises(ValueError, match="class '0' has 1 training examples; want at least 2"):
+    with pytest.raises(ValueError, match="want at least 2 classes of 2 examples or more to split"):
         from_objects((X, y, X, y))
 
 

@@ -71,7 +71,7 @@ def image_folder(path: Path, image_size: int | None) -> Source:
     notes = [f"not used: {listed(unread)}, {why}"] if unread else []
     notes += [note for folder in {path, *folders.values()} for note in _outside(folder)]
     for part in list(halves)[1:]:
-        notes += _check_classes(folders[part], halves[part], folders["train"], classes)
+        _check_classes(folders[part], halves[part], folders["train"], classes)
     files = [str(file) for half in halves.values() for images in half.values() for file in images]
     training = sum(map(len, halves["train"].values()))
     pixels, resized = _pixels(path, files, training, image_size)
@@ -133,14 +133,12 @@ def _images_by_class(folder: Path, part: Part) -> Half:
     return found
 
 
-def _check_classes(folder: Path, half: Half, train: Path, classes: tuple[str, ...]) -> list[str]:
-    """Refuse classes that cannot be learnt; a note on those that cannot be seen."""
+def _check_classes(folder: Path, half: Half, train: Path, classes: tuple[str, ...]) -> None:
+    """Refuse classes that cannot be learnt."""
     if odd := [name for name in half if name not in classes]:
         raise ValueError(f"data: {folder} has classes that {train.name} lacks: {listed(odd)}")
     if not half:
         raise ValueError(f"data: no images in {folder}; want {folder}/<class>/<image>")
-    lacking = [name for name in classes if name not in half]
-    return [f"{folder.name} lacks {listed(lacking)}"] if lacking else []
 
 
 def _outside(folder: Path) -> list[str]:
