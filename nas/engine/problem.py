@@ -115,6 +115,7 @@ class Problem:
         device = where.type if any_of_its_kind else str(where)
         settings = replace(settings, device=where.type)
         task = factories.task_of(data, evaluator) if space.build or space.count else None
+        _check_kind(space, task, data)
         own = tuple(map(Remembered, own_code.load_estimators(settings, objects, code)))
         estimated_latency = latency.estimator(
             settings, evaluator, own, space, task, device=where, folder=folder, notify=notify
@@ -201,6 +202,20 @@ def _tree(settings: Settings, evaluator: Evaluator | None) -> Struct:
     if evaluator is None:
         return hyperparameters.tree(settings.tune, settings.recipe)
     return evaluator.hyperparameters if isinstance(evaluator, Tunable) else Struct()
+
+
+def _check_kind(space: SearchSpace, task: Task | None, data: Dataset | None) -> None:
+    """Refuse vectors for a space of sequences with the setting that makes sequences of them.
+
+    Others are refused where the configurations are made.
+    """
+    if task is None or data is None or data.reading is None or data.reading.layout != "ND":
+        return
+    if len(task.input_shape) not in space.inputs and 2 in space.inputs:
+        raise ValueError(
+            f"{space.name} is for sequences, got vectors of {task.input_shape[0]:,} values; "
+            "--layout NL (layout) reads each as a sequence of one channel"
+        )
 
 
 def _joint(

@@ -278,6 +278,23 @@ def test_the_parent_of_a_data_set_is_refused_with_a_hint(tmp_path):
     refused(tmp_path, rf"no images in {tmp_path}; .*; the classes may be those of {tmp_path}/unp")
 
 
+def test_nothing_of_validation_and_test_reaches_the_training_split(tmp_path):
+    for part in ("train", "val", "test"):
+        fill(tmp_path / part, count=4, mode="L")
+    clean = load(tmp_path)
+    for part in ("val", "test"):
+        for number, file in enumerate(sorted((tmp_path / part).rglob("*.png"))):
+            picture(number, size=(20 + number, 9)).save(file)  # in colour, of other sizes
+    data = load(tmp_path)
+    assert torch.equal(data.train.inputs, clean.train.inputs)
+    assert torch.equal(data.mean, clean.mean)
+    assert torch.equal(data.std, clean.std)
+    assert data.input_shape == (1, 8, 8)
+    for file in (tmp_path / "test" / "b").iterdir():
+        file.unlink()
+    assert load(tmp_path).targets == clean.targets
+
+
 def test_classes_with_too_few_images_to_split_are_for_training_alone(tmp_path):
     fill(tmp_path, "abf")
     without = load(tmp_path)

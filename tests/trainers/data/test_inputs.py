@@ -223,6 +223,42 @@ def test_mapped_arrays_stay_mapped(tmp_path):
     assert from_objects((mapped, Y)).fingerprint == plain.fingerprint
 
 
+def test_vectors_with_missing_values_are_rows_of_a_table(tmp_path):
+    x = noise(3)
+    x[::7, 1] = np.nan
+    np.savez(tmp_path / "x.npz", x=x, y=Y)
+    for data in (from_objects((x, Y)), load(tmp_path / "x.npz"), from_objects((x.tolist(), Y))):
+        assert data.table is not None
+        assert "vectors with 6 missing values as rows of a table" in data.notes
+        assert all(split.inputs.isfinite().all() for split in (data.train, data.test))
+    message = (
+        "X: 6 of 120 values are NaN, infinite or too large for float32, the first in example 0"
+    )
+    for odd, layout in ((x, "NL"), (np.where(np.isnan(x), np.inf, x), None)):
+        with pytest.raises(ValueError, match=f"^data: {message}"):
+            from_objects((odd, Y), layout=layout)
+
+
+@pytest.mark.parametrize("kind", ["whole", "fractions", "numbers", "sequences", "vectors"])
+def test_nothing_of_validation_and_test_reaches_the_training_split(kind):
+    x = {
+        "whole": pixels(9, 9, 3, dtype=np.float32),
+        "fractions": fractions(9, 9, 3),
+        "numbers": noise(9, 9, 3),
+        "sequences": noise(50, 3),
+        "vectors": noise(7),
+    }[kind]
+    poison = {"whole": np.zeros_like(x), "fractions": np.zeros_like(x)}.get(kind, 1e6 * x)
+    clean = from_objects((x, Y, x, Y, x, Y))
+    poisoned = from_objects((x, Y, poison, np.zeros_like(Y), poison, np.zeros_like(Y)))
+    assert torch.equal(poisoned.train.inputs, clean.train.inputs)
+    assert torch.equal(poisoned.train.targets, clean.train.targets)
+    assert torch.equal(poisoned.mean, clean.mean)
+    assert torch.equal(poisoned.std, clean.std)
+    for name in ("targets", "flippable", "reading", "input_shape"):
+        assert getattr(poisoned, name) == getattr(clean, name)
+
+
 def test_rows_of_a_large_mapped_file_are_those_of_its_present_content(tmp_path, monkeypatch):
     monkeypatch.setattr(assembly, "MEMORY_SHARE", 0)
     for number in range(2):

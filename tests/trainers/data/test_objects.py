@@ -130,7 +130,7 @@ def frame(rows=60):
         (([[1, 2], [3]], [0, 1]), "X: want an array, got list"),
         ((X.astype(str), Y), "X: want numbers"),
         ((X.astype(str).astype(object), Y), "X: want numbers, got str; a DataFrame may hold texts"),
-        ((np.where(X > 1, None, X), Y), "X: .* values are NaN, infinite"),
+        ((np.where(X > 1, np.inf, X), Y), "X: .* values are NaN, infinite"),
         ((np.ma.masked_greater(X, 1), Y), "X: want an array, got MaskedArray .*values are masked"),
         ((torch.eye(60).to_sparse(), Y), "X: want an array, got Tensor"),
         ((scipy.sparse.eye(60).tocsr(), Y), "X: want an array, got csr_"),

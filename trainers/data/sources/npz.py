@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from trainers import memory
 from trainers.data.reading import Layout
-from trainers.data.sources.arrays import WANTED, NamedPair, arrays_source, pairs, slot, unused
+from trainers.data.sources.arrays import WANTED, NamedPair, pairs, slot, unused
 from trainers.data.sources.source import Source
+from trainers.data.sources.tables import arrays_or_tables
 from trainers.data.targets import TaskName
 
 Array = npt.NDArray[Any]
@@ -40,7 +41,7 @@ def npz(path: Path, layout: Layout | None = None, task: TaskName | None = None) 
     parts = {
         part: NamedPair(x, arrays[x], y, arrays[y]) for part, (x, y) in pairs(where, names).items()
     }
-    return arrays_source(where, parts, layout=layout, task=task, notes=unused(names))
+    return arrays_or_tables(where, parts, layout=layout, task=task, notes=unused(names))
 
 
 def _read(path: Path) -> tuple[dict[str, Array], list[str]]:

@@ -11,10 +11,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from trainers.data.reading import Layout
-from trainers.data.sources.arrays import PARTS, NamedPair, Part, arrays_source, pairs, unused
+from trainers.data.sources.arrays import PARTS, NamedPair, Part, pairs, unused
 from trainers.data.sources.map_style import read_map_style
 from trainers.data.sources.source import Source
-from trainers.data.sources.tables import TablePart, one_table, tables_source
+from trainers.data.sources.tables import TablePart, arrays_or_tables, one_table, tables_source
 from trainers.data.sources.targets import NamedTargets
 from trainers.data.tables.reading import as_table
 from trainers.data.targets import TaskName
@@ -75,7 +75,7 @@ def _of_arrays(
     for part, (x, y) in names.items():
         y_array, y_columns = labels(y, objects[y])
         parts[part] = NamedPair(x, inputs(x, objects[x]), y, y_array, y_columns)
-    return arrays_source("", parts, layout=layout, task=task, notes=notes)
+    return arrays_or_tables("", parts, layout=layout, task=task, notes=notes)
 
 
 def frame_source(
@@ -205,7 +205,7 @@ def _of_torch_sets(
     for part, dataset in sets.items():
         x, y = read_map_style(part, dataset)
         parts[part] = NamedPair(f"{part} inputs", x, f"{part} labels", y)
-    return arrays_source("", parts, layout=layout, task=task)
+    return arrays_or_tables("", parts, layout=layout, task=task)
 
 
 def is_frame(value: object) -> bool:

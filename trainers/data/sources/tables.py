@@ -3,17 +3,20 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from trainers.data.sources.arrays import Part
+from trainers.data.reading import Layout
+from trainers.data.sources.arrays import NamedPair, Part, arrays_source
 from trainers.data.sources.labels import listed
 from trainers.data.sources.source import Examples, Source
 from trainers.data.sources.targets import NamedTargets, read_targets
 from trainers.data.tables.preprocessing import TablePreprocessing
-from trainers.data.tables.reading import Table, read_table
+from trainers.data.tables.reading import Table, as_table, read_table
 from trainers.data.tables.targets import split_target
 from trainers.data.targets import TaskName
 
@@ -92,6 +95,41 @@ def tables_source(
         validation=halves.get("validation"),
         notes=(*said, *first.notes, *notes),
     )
+
+
+def arrays_or_tables(
+    where: str,
+    parts: Mapping[Part, NamedPair],
+    *,
+    layout: Layout | None,
+    task: TaskName | None,
+    notes: tuple[str, ...] = (),
+) -> Source:
+    """The source of these arrays; vectors with missing values (NaN) become rows of a table.
+
+    For arguments and errors see `arrays.arrays_source`.
+    """
+    missing = sum(_missing(pair.x) for pair in parts.values())
+    if layout not in (None, "ND") or not missing or find_spec("pandas") is None:
+        return arrays_source(where, parts, layout=layout, task=task, notes=notes)
+    from pandas import DataFrame
+
+    tables = {
+        name: TablePart(
+            as_table(where + pair.x_name, DataFrame(pair.x)),
+            NamedTargets(where + pair.y_name, pair.y, pair.columns),
+        )
+        for name, pair in parts.items()
+    }
+    said = f"vectors with {missing:,} missing values as rows of a table"
+    return tables_source("", tables, task, (said, *notes))
+
+
+def _missing(inputs: npt.NDArray[Any]) -> int:
+    """Number of missing values in an array of vectors."""
+    if inputs.ndim != 2 or inputs.dtype.kind != "f" or not np.isnan(inputs.sum()):
+        return 0
+    return int(np.isnan(inputs).sum())
 
 
 def as_vectors(
