@@ -7,12 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.bundles import preprocessing
 from nas.runs.space_files import open_space
 from search_spaces import Architecture, SearchSpace, Task
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
     from torch import Tensor, nn
+
+    from nas.bundles.predictions import Predictions
+    from nas.bundles.preprocessing import Raw
+
+BATCH = 64  # examples that the network is run on at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,28 +109,69 @@ class Bundle:
         shape = input_shape or self.task.input_shape
         return replace(self.task, input_shape=shape, outputs=outputs)  # keeps the stem
 
-    def preprocess(self, inputs: ArrayLike | Tensor) -> Tensor:
-        """Normalise raw inputs for the network, as the data of its training were.
+    def preprocess(self, inputs: Raw) -> Tensor:
+        """Make raw inputs ready for the network, as the data of its training were.
 
         Args:
-            inputs: (B, *input_shape), in the units of the data; of images, pixels from 0 to 255.
+            inputs: Arrays (B, ...) as those of the training data: in their units and their order of
+                axes. Otherwise (B, *input_shape), where channels may be last, and a single channel
+                left out. Images are pixels from 0 to 255 (from 0 to 1 where those of training
+                were) of any height and width. Of a network for tables, rows with the columns of
+                the training table: a DataFrame, a list of dicts, or the path of a CSV or Parquet
+                file. Other columns are ignored, values may be missing.
 
         Returns:
-            float32 of the same shape, on the CPU.
+            float32 (B, *input_shape) of the network, on the CPU.
 
         Raises:
-            ValueError: they have another shape.
+            ValueError: they have another shape, are not numbers, or a column is missing.
+        """
+        plain = self._preprocessing
+        return preprocessing.ready(plain, self._raw(inputs), self.task.input_shape)
+
+    def predict(
+        self, inputs: Raw, *, net: nn.Module | None = None, device: str = "cpu"
+    ) -> Predictions:
+        """Predict in the names and units of the targets.
+
+        Args:
+            inputs: Raw inputs; see `preprocess`.
+            net: The network, `net()`, where it is used more than once; None builds it.
+            device: "auto", "cpu", "cuda" or "cuda:N".
+
+        Returns:
+            By task: `Classes` and `Labels` with probabilities, `Values` in the user's units, or
+            `Masks` with class numbers, of the height and width of the inputs
+            (`nas.bundles.predictions`).
+
+        Raises:
+            ValueError: see `preprocess`; or there is no such device.
         """
         import torch
 
-        found = torch.as_tensor(inputs)
-        if tuple(found.shape[1:]) != self.task.input_shape:
-            wanted = ", ".join(map(str, ("B", *self.task.input_shape)))
-            raise ValueError(f"{self.path}: want inputs ({wanted}), got {tuple(found.shape)}")
-        numbers = self.described.get("preprocessing") or self.metrics["data"]  # of schema 1
-        shape = (1, -1, *[1] * (found.dim() - 2))
-        mean, std = (torch.tensor(numbers[name], dtype=torch.float32) for name in ("mean", "std"))
-        return (found.to("cpu", torch.float32) - mean.view(shape)) / std.view(shape)
+        from nas.bundles.predictions import predictions
+        from trainers.devices import resolve
+
+        where = resolve(device)
+        raw = self._raw(inputs)
+        x = preprocessing.ready(self._preprocessing, raw, self.task.input_shape)
+        net = (net or self.net()).to(where)
+        with torch.inference_mode():
+            outputs = [net(part.to(where)).cpu() for part in torch.split(x, BATCH)]
+        size = tuple(raw.shape[2:]) if self.task.dense else None
+        return predictions(torch.cat(outputs), self.described["targets"], size)
+
+    @property
+    def _preprocessing(self) -> Mapping[str, Any]:
+        """The preprocessing as plain data; bundles of schema 1 have its numbers elsewhere."""
+        return self.described.get("preprocessing") or {"kind": "values", **self.metrics["data"]}
+
+    def _raw(self, inputs: Raw) -> Tensor:
+        """Raw inputs in the order of torch; the error names the bundle."""
+        try:
+            return preprocessing.raw(self._preprocessing, inputs, self.task.input_shape)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from None
 
     def weights(self) -> dict[str, Tensor]:
         """The trained weights by name, on the CPU.
@@ -147,20 +193,3 @@ def unnamed_classes(count: int) -> dict[str, Any]:
     """The targets of a classification whose classes have no names."""
     names = [str(label) for label in range(count)]
     return {"task": "classification", "names": names, "mean": [], "std": []}
-
-
-def preprocessing(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The preprocessing of inputs, for `architecture.json`: in numbers and in words."""
-    shape = data["input_shape"]
-    numbers = {"mean": list(data["mean"]), "std": list(data["std"])}
-    reading = data.get("reading") or {}  # absent for files of images
-    if len(shape) != 3 or shape[0] not in (1, 3) or reading.get("pixels") == "numbers":
-        words = "subtract mean, divide by std; float32"
-        return {"kind": "values", **numbers, "words": words}
-    channels, height, width = shape
-    colour = "grey" if channels == 1 else "red, green and blue"
-    words = (
-        f"as {colour}, 8 bits each; resize to {width} x {height} pixels (width x height), bilinear; "
-        f"subtract mean, divide by std, of values from 0 to 255; float32, channels first"
-    )
-    return {"kind": "image", **numbers, "words": words}

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.bundles.bundle import Bundle
+from nas.bundles.card_words import example, inputs_text, limit, targets_text
+from nas.bundles.predictions import output_name
 from nas.core.metrics import METRICS, Metric
 from nas.runs.settings import TRAINING
 
@@ -36,25 +38,23 @@ def card(
     sections = [
         f"# {bundle.architecture.space} for {_data_name(metrics)}",
         f"A network that was found by architecture search, trained and ready to run: inputs "
-        f"{'x'.join(map(str, task.input_shape))}, {task.outputs} classes "
-        f"({', '.join(bundle.names[:20])}).",
+        f"{'x'.join(map(str, task.input_shape))}; {targets_text(bundle.described['targets'])}.",
         _numbers(metrics),
         "## Run it",
-        _example(bundle, files),
+        example(bundle, files),
         "## Inputs",
-        f"{bundle.described['preprocessing']['words']}. The numbers are in `architecture.json`"
-        + (", and `preprocess` of `model.py` does it." if "model.py" in files else "."),
+        *inputs_text(bundle, files),
         "## Architecture",
         f"`{bundle.described['notation']}`",
         "![the network](architecture.png)",
         _table(parts),
         *(["![the search](pareto.png)"] if "pareto.png" in files else []),
         "## Limits",
-        _limits(metrics),
+        _limits(bundle, metrics),
         "## Files",
-        "\n".join(f"- `{name}`: {_FILES[name]}" for name in _FILES if name in files),
+        _files(bundle, files),
         "`manifest.json` has the SHA-256 of each. `nas verify` checks them, and that every format "
-        "gives the same logits.",
+        "gives the same outputs.",
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -68,16 +68,25 @@ def _data_name(metrics: Mapping[str, Any]) -> str:
 
 
 _FILES = {
-    "model.py": "the network in plain PyTorch: `Model`, `load`, `preprocess`",
+    "model.py": "the network in plain PyTorch: `Model`, `load`, `preprocess`, `predict`",
+    "table.py": "the reading of values of a table, for `preprocess`; needs Python alone",
     "weights.safetensors": "its weights",
-    "model.pt2": "the network and its weights for `torch.export.load`, batches of any size",
-    "model.onnx": "the network and its weights for ONNX Runtime, from `x` to `logits`, batches of any size",
+    "model.pt2": "the network and its weights for `torch.export.load`, batches of any size, to {}",
+    "model.onnx": "the network and its weights for ONNX Runtime, from `x` to {}, batches of any "
+    "size; `metadata_props` have the names of its outputs and the preprocessing",
     "model.onnx.data": "the weights of `model.onnx`, which are too large for one file",
     "hubconf.py": 'for `torch.hub.load(FOLDER, "model", source="local")`',
-    "architecture.json": "the encoding, the classes, the preprocessing",
+    "architecture.json": "the encoding, the targets, the preprocessing",
     "metrics.json": "all measurements, with recipe, seed, data and versions",
-    "check.safetensors": "inputs and their logits, for `nas verify`",
+    "check.safetensors": "inputs and their outputs, for `nas verify`",
 }
+
+
+def _files(bundle: Bundle, files: Sequence[str]) -> str:
+    name = output_name(bundle.described["targets"])
+    output = f"`{name}` in the units of the targets" if name == "values" else f"`{name}`"
+    known = [file for file in _FILES if file in files]
+    return "\n".join(f"- `{file}`: {_FILES[file].format(output)}" for file in known)
 
 
 def _numbers(metrics: Mapping[str, Any]) -> str:
@@ -122,36 +131,6 @@ def _is_built_in(metrics: Mapping[str, Any]) -> bool:
     return name == TRAINING
 
 
-def _example(bundle: Bundle, files: Sequence[str]) -> str:
-    if "model.py" not in files:
-        return '```python\nimport nas\n\nmodel = nas.load_bundle(".")\n```'
-    names = bundle.names
-    is_image = bundle.described["preprocessing"]["kind"] == "image"
-    shape = ", ".join(map(str, bundle.task.input_shape))
-    wanted = (
-        'x = torch.zeros(1, SHAPE)  # for an image file: model.preprocess("image.png")'
-        if is_image
-        else "x = model.preprocess(torch.zeros(1, SHAPE))"
-    ).replace("SHAPE", shape)
-    return "\n".join(
-        [
-            "In this folder, with torch and safetensors installed (and pillow, for image files):",
-            "",
-            "```python",
-            "import torch",
-            "",
-            "import model",
-            "",
-            'net = model.load("weights.safetensors")',
-            wanted,
-            f"names = {names[:1000]!r}",
-            "with torch.inference_mode():",
-            "    print(names[net(x).argmax().item()])",
-            "```",
-        ]
-    )
-
-
 def _recipe(metrics: Mapping[str, Any]) -> Iterator[str]:
     """The settings of the training; a schedule or a limit of time may have ended it early."""
     trained = (metrics["validation"] or {}).get("epochs")
@@ -160,13 +139,12 @@ def _recipe(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield f"{trained} of {value} epochs" if is_part else f"{key} {value}"
 
 
-def _limits(metrics: Mapping[str, Any]) -> str:
+def _limits(bundle: Bundle, metrics: Mapping[str, Any]) -> str:
     data, made = metrics["data"], metrics["made"]
     recipe = ", ".join(_recipe(metrics))
     digest = "" if data is None else f" (SHA-256 {data['fingerprint'][:16]}...)"
     lines = [
-        f"Trained on {_data_name(metrics)}{digest} only: an input of none of its classes is put in "
-        f"one all the same, even with a high score.",
+        f"Trained on {_data_name(metrics)}{digest} only: {limit(bundle.described['targets'])}.",
         "Scores were measured on held-out examples of the same data; on others they may be worse."
         if metrics["test"] or metrics["validation"] is None or _is_built_in(metrics)
         else "The scores are those that the evaluator of the search gave.",
@@ -223,7 +201,7 @@ def drawing(parts: Sequence[Step]) -> bytes:
     labels = [f"{path} {kind}  {'x'.join(map(str, s))}" for path, kind, s, _ in drawn]
     axes.set_yticks(range(len(drawn)), labels, fontsize=7)
     axes.invert_yaxis()
-    axes.set(xscale="log", xlabel="parameters", title="from input to logits")
+    axes.set(xscale="log", xlabel="parameters", title="from input to output")
     axes.minorticks_off()  # they take a third of the time
     return png(figure)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nas.bundles import model_parts
 from nas.bundles.bundle import Bundle
 from nas.source.definitions import import_lines
 from nas.source.expressions import literal
 from nas.source.network import Source, network_source
-from nas.source.printing import WIDTH, flat
+from nas.source.printing import WIDTH, flat, statement
 
-MOST_NUMBERS = 5  # of mean and std as literals; longer ones are read from architecture.json
+MOST_NUMBERS = 5  # of a list as a literal; longer ones are read from architecture.json
+MOST_NAMES = 20  # of outputs as literals
+READ = 'DESCRIBED = json.loads(Path(__file__).with_name("architecture.json").read_text("utf-8"))'
 
 
 def model_file(bundle: Bundle) -> str:
@@ -21,34 +25,62 @@ def model_file(bundle: Bundle) -> str:
     Raises:
         nas.source.expressions.SourceError: the network has a value without a literal.
     """
-    shape = bundle.task.input_shape
-
+    task = bundle.task
     space = bundle.space()
 
-    def build(classes: int) -> Any:
-        return space.compile(bundle.architecture, bundle.task_for(classes))
+    def build(outputs: int) -> Any:
+        return space.compile(bundle.architecture, bundle.task_for(outputs))
 
-    inputs = f"(B, {', '.join(map(str, shape))})"
-    about = (
-        f"From inputs {inputs} to logits (B, classes); {bundle.metrics['parameters']:,} parameters."
-    )
-    source = network_source(build, shape, bundle.task.outputs, about=about)
-    preprocessing = bundle.described["preprocessing"]
+    about = f"{_shapes(bundle)}; {bundle.metrics['parameters']:,} parameters."
+    source = network_source(build, task.input_shape, task.outputs, about=about)
+    constants = [*_of_preprocessing(bundle), *_of_targets(bundle.described["targets"])]
+    if any("DESCRIBED" in line for line in constants):
+        constants = [READ, *constants]
     parts = [
         *source.parts,
-        _LOAD,
-        _image(shape) if preprocessing["kind"] == "image" else _values(),
+        model_parts.LOAD,
+        *_preprocess(bundle),
+        model_parts.PREDICT[bundle.described["targets"]["task"]],
     ]
-    head = _head(bundle, source, reads_json=_is_long(preprocessing))
-    lines = [*head, *_numbers(preprocessing)]
+    lines = [*_head(bundle, source, constants), *constants]
     for part in parts:
         lines += ["", "", *part]
     return "\n".join(lines) + "\n"
 
 
-def _head(bundle: Bundle, source: Source, *, reads_json: bool) -> list[str]:
+def table_file(bundle: Bundle) -> str:
+    """The source of `table.py`, which `model.py` reads rows of tables with; empty for other inputs."""
+    if bundle.described["preprocessing"]["kind"] != "table":
+        return ""
+    from trainers.data.tables import encoding
+
+    return inspect.getsource(encoding)
+
+
+def _shapes(bundle: Bundle) -> str:
+    """The shapes of inputs and outputs, in words."""
+    task, targets = bundle.task, bundle.described["targets"]
+    inputs = f"(B, {', '.join(map(str, task.input_shape))})"
+    if targets["mean"]:
+        return f"From inputs {inputs} to standardised values (B, outputs)"
+    sides = f", {', '.join(map(str, task.input_shape[1:]))}" if task.dense else ""
+    return f"From inputs {inputs} to logits (B, outputs{sides})"
+
+
+def _preprocess(bundle: Bundle) -> Sequence[list[str]]:
+    match bundle.described["preprocessing"]["kind"]:
+        case "image":
+            return [model_parts.image(bundle.task.input_shape)]
+        case "table":
+            return model_parts.TABLE
+    return [model_parts.VALUES]
+
+
+def _head(bundle: Bundle, source: Source, constants: Sequence[str]) -> list[str]:
     needed = ["from pathlib import Path", "import torch", "from torch import Tensor, nn"]
-    needed += ["import json"] if reads_json else []
+    needed += ["import json"] if READ in constants else []
+    if bundle.described["preprocessing"]["kind"] == "table":
+        needed += ["import csv", "import importlib.util"]
     imports = [*source.imports, *(ast.parse(line).body[0] for line in needed)]
     text = bundle.described["notation"]
     space = bundle.architecture.space
@@ -63,25 +95,38 @@ def _wrapped(text: str) -> list[str]:
     return [text[start : start + WIDTH].rstrip() for start in range(0, len(text), WIDTH)]
 
 
-def _is_long(preprocessing: Mapping[str, Any]) -> bool:
-    return len(preprocessing["mean"]) > MOST_NUMBERS
+def _of_preprocessing(bundle: Bundle) -> list[str]:
+    """The constants of `preprocess`."""
+    plain = bundle.described["preprocessing"]
+    if plain["kind"] == "table":
+        return ['TABLE = DESCRIBED["preprocessing"]["table"]']
+    return _pair("MEAN", "STD", "preprocessing", plain)
 
 
-def _numbers(preprocessing: Mapping[str, Any]) -> list[str]:
-    if _is_long(preprocessing):
-        return [
-            'NUMBERS = json.loads(Path(__file__).with_name("architecture.json").read_text())',
-            'MEAN, STD = (NUMBERS["preprocessing"][name] for name in ("mean", "std"))',
-        ]
-    short = _tuple("MEAN, STD = ", [preprocessing[name] for name in ("mean", "std")])
-    if len(short) <= WIDTH:
-        return [short]
-    return [_tuple(f"{name} = ", [preprocessing[name.lower()]]) for name in ("MEAN", "STD")]
+def _of_targets(targets: Mapping[str, Any]) -> list[str]:
+    """The constants of `predict`: names, and the units of a regression."""
+    title = model_parts.NAMES[targets["task"]]
+    names = [f'{title} = DESCRIBED["targets"]["names"]']
+    if len(targets["names"]) <= MOST_NAMES:
+        value = literal(list(targets["names"]))
+        names = statement(ast.Assign([ast.Name(title)], value), 0)
+    if not targets["mean"]:
+        return names
+    return [*names, *_pair("TARGET_MEAN", "TARGET_STD", "targets", targets, exact=True)]
 
 
-def _tuple(before: str, rows: Sequence[Sequence[float]]) -> str:
-    written = [flat(literal(tuple(_short(value) for value in row))) for row in rows]
-    return before + ", ".join(written)
+def _pair(
+    first: str, second: str, where: str, plain: Mapping[str, Any], *, exact: bool = False
+) -> list[str]:
+    """Mean and standard deviation as literals; long ones are read from architecture.json."""
+    rows = [plain["mean"], plain["std"]]
+    if len(rows[0]) > MOST_NUMBERS:
+        return [f'{first}, {second} = (DESCRIBED["{where}"][name] for name in ("mean", "std"))']
+    texts = [flat(literal(tuple(v if exact else _short(v) for v in row))) for row in rows]
+    both = f"{first}, {second} = {', '.join(texts)}"
+    if len(both) <= WIDTH:
+        return [both]
+    return [f"{name} = {text}" for name, text in zip((first, second), texts, strict=True)]
 
 
 def _short(value: float) -> float:
@@ -89,41 +134,3 @@ def _short(value: float) -> float:
     import numpy as np
 
     return float(str(np.float32(value)))
-
-
-_LOAD = '''\
-def load(weights: str | Path) -> Model:
-    """The trained network, in evaluation mode, with `weights` from a safetensors file."""
-    from safetensors.torch import load_file
-
-    model = Model()
-    model.load_state_dict(load_file(weights))
-    return model.eval()'''.splitlines()
-
-
-def _image(shape: tuple[int, ...]) -> list[str]:
-    channels, height, width = shape
-    mode = "L" if channels == 1 else "RGB"
-    return f'''\
-def preprocess(image: str | Path) -> Tensor:
-    """Read an image file as an input of `Model`: (1, {channels}, {height}, {width})."""
-    from PIL import Image, ImageOps
-
-    with Image.open(image) as opened:
-        picture = ImageOps.exif_transpose(opened)  # upright
-        if picture.mode.startswith("I"):  # the upper eight of sixteen bits
-            picture = picture.point(lambda value: value * (1 / 256)).convert("L")
-        pixels = picture.convert("{mode}").resize(({width}, {height}), Image.Resampling.BILINEAR)
-    x_HWC = torch.frombuffer(bytearray(pixels.tobytes()), dtype=torch.uint8)
-    x_BCHW = x_HWC.view(1, {height}, {width}, {channels}).permute(0, 3, 1, 2)
-    mean, std = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (MEAN, STD))
-    return (x_BCHW - mean) / std'''.splitlines()
-
-
-def _values() -> list[str]:
-    return '''\
-def preprocess(values: Tensor) -> Tensor:
-    """Normalise inputs of `Model`, one in each row: subtract the mean, divide by the deviation."""
-    shape = (1, -1, *[1] * (values.dim() - 2))
-    mean, std = (torch.tensor(numbers).view(shape) for numbers in (MEAN, STD))
-    return (values - mean) / std'''.splitlines()

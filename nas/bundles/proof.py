@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LAST = "toolkit"  # the last check
 FORBIDDEN = ("nas", "search_spaces", "trainers")
-TOLERANCE = 1e-4  # relative to the largest logit, or to 1 if that is larger
+TOLERANCE = 1e-4  # relative to the largest output, or to 1 if that is larger
 BATCHES = (1, 7)
 SCALE = 16  # the stored inputs are whole multiples of 1/16
 
@@ -87,28 +87,43 @@ def checks(folder: Path) -> Iterator[tuple[str, Callable[[], str]]]:
 
     torch.set_num_threads(1)
     stored = load_file(folder / "check.safetensors")
-    inputs, logits = stored["inputs"].float() / SCALE, stored["logits"]
+    inputs, outputs = stored["inputs"].float() / SCALE, stored["logits"]
+    mean, std = units(folder)  # 0 and 1 unless it is a regression
 
     def compare(run: Run) -> str:
         worst = 0.0
         for batch in BATCHES:
             with torch.inference_mode():
                 got = run(inputs[:batch])
-            if got.shape != logits[:batch].shape:
-                raise ValueError(f"logits of shape {tuple(got.shape)} for a batch of {batch}")
-            worst = max(worst, (got - logits[:batch]).abs().max().item())
-        allowed = TOLERANCE * max(1.0, logits.abs().max().item())
+            if got.shape != outputs[:batch].shape:
+                raise ValueError(f"outputs of shape {tuple(got.shape)} for a batch of {batch}")
+            worst = max(worst, (got - outputs[:batch]).abs().max().item())
+        allowed = TOLERANCE * max(1.0, outputs.abs().max().item())
         if not worst <= allowed:
-            raise ValueError(f"logits differ by {worst:.1e}, allowed are {allowed:.1e}")
-        return f"batches of {BATCHES[0]} and {BATCHES[1]}: logits differ by at most {worst:.1e}"
+            raise ValueError(f"outputs differ by {worst:.1e}, allowed are {allowed:.1e}")
+        return f"batches of {BATCHES[0]} and {BATCHES[1]}: outputs differ by at most {worst:.1e}"
+
+    def compare_in_units(run: Run) -> str:
+        return compare(lambda x: (run(x) - mean) / std)
 
     if (folder / "model.py").is_file():
         yield from model_checks(folder, compare)
     if (folder / "model.pt2").is_file():
-        yield "model.pt2", lambda: compare(torch.export.load(folder / "model.pt2").module())
+        load = torch.export.load
+        yield "model.pt2", lambda: compare_in_units(load(folder / "model.pt2").module())
     if (folder / "model.onnx").is_file():
-        yield "model.onnx", lambda: compare_onnx(folder, compare)
+        yield "model.onnx", lambda: compare_onnx(folder, compare_in_units)
     yield LAST, not_imported
+
+
+def units(folder: Path) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the targets of a regression, float64 [T]; 0 and 1 of another task."""
+    import torch
+
+    described = json.loads((folder / "architecture.json").read_text(encoding="utf-8"))
+    targets = described.get("targets") or {}  # a bundle of an earlier version has none
+    mean, std = targets.get("mean") or [0.0], targets.get("std") or [1.0]
+    return torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
 
 
 def model_checks(
@@ -144,7 +159,7 @@ def model_checks(
 
 
 def compare_onnx(folder: Path, compare: Callable[[Run], str]) -> str:
-    """Compare the logits of ONNX Runtime."""
+    """Compare the outputs of ONNX Runtime."""
     import torch
 
     try:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.bundles import preprocessing
 from nas.bundles.bundle import Bundle, unnamed_classes
 from nas.bundles.proof import manifest_text
 from nas.core import schema
@@ -17,6 +18,7 @@ from nas.runs.header import TARGETS
 from nas.runs.upgrade import upgrade_recipe
 from search_spaces import Architecture, SearchSpace, Task, strict_json
 from search_spaces.architecture import NAME
+from trainers.data.targets import Targets
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +27,7 @@ SCHEMAS = (1, 2)  # 1 had only FILES
 FILES = ("architecture.json", "metrics.json", "weights.safetensors")
 PICTURES = ("pareto.png",)  # those that the bundle of a retrained network has too
 MORE_FILES = (
-    *("model.py", "model.pt2", "model.onnx", "model.onnx.data", "hubconf.py"),
+    *("model.py", "table.py", "model.pt2", "model.onnx", "model.onnx.data", "hubconf.py"),
     *("check.safetensors", "README.md", "pareto.png", "architecture.png"),
 )
 
@@ -60,17 +62,17 @@ def open_bundle(path: str | Path) -> Bundle:
         architecture = Architecture(**described["architecture"])
         shape = tuple(described["input_shape"])
         task = Task(**{n: described[n] for n in _OF_TASK if n in described}, input_shape=shape)
+        if "preprocessing" in described:  # absent in bundles of schema 1
+            preprocessing.check_shape(described["preprocessing"], shape)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    _check_count(file, described["targets"], "names", task.outputs)
+    _check_targets(file, described["targets"], task)
     if "recipe" in metrics:
         metrics["recipe"] = upgrade_recipe(metrics["recipe"])
     data = metrics["data"]
     for name in ("mean", "std"):
         if data is not None:
             _check_count(path / "metrics.json", data, name, data["input_shape"][0])
-        if "preprocessing" in described:  # absent in bundles of schema 1
-            _check_count(file, described["preprocessing"], name, task.input_shape[0])
     return Bundle(
         path=path,
         described=described,
@@ -91,6 +93,19 @@ def _with_targets(described: dict[str, Any]) -> dict[str, Any]:
     found = {k: v for k, v in described.items() if k not in ("classes", "class_names")}
     targets = {**unnamed_classes(0), "names": described["class_names"]}
     return {**found, "outputs": described["classes"], "targets": targets}
+
+
+def _check_targets(file: Path, plain: Mapping[str, Any], task: Task) -> None:
+    """Refuse targets that are not those of the task."""
+    _check_count(file, plain, "names", task.outputs)
+    try:
+        targets = Targets.from_dict(plain)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+    if targets.dense != task.dense:
+        raise ValueError(
+            f"{file}: dense: want {targets.dense} for {targets.task}, got {task.dense}"
+        )
 
 
 def check_target(to: Path, *, force: bool) -> None:
@@ -114,7 +129,7 @@ _DESCRIBED = (
     schema.mapping(
         schema.anything,
         small_images=schema.flag,
-        preprocessing=schema.record({"mean": _NUMBERS, "std": _NUMBERS}, others=True),
+        preprocessing=preprocessing.check,
     ),
     schema.record(
         {

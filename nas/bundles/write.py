@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.bundles.bundle import Bundle
+from nas.bundles.predictions import output_name
 from nas.bundles.proof import BATCHES, SCALE, manifest_text
 from nas.bundles.read import check_target, open_bundle
 from nas.bundles.verify import clean_process, require
 from nas.runs.atomic_io import sync
-from search_spaces import strict_json
+from search_spaces import Task, strict_json
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,7 +70,7 @@ def write_bundle(
         described = {**bundle.described, **asdict(bundle.task)}
         _put(folder / "architecture.json", strict_json.dumps(described, indent=2) + "\n")
         (folder / "weights.safetensors").write_bytes(weights)
-        _write_check(net, bundle.task.input_shape, folder / "check.safetensors")
+        _write_check(net, bundle.task, folder / "check.safetensors")
         missing = _write_formats(bundle, net, folder)
         for name, picture in bundle.pictures.items():
             (folder / name).write_bytes(picture)
@@ -132,43 +133,53 @@ def _is_alive(process: int) -> bool:
     return process != os.getpid()
 
 
-def _write_check(net: nn.Module, shape: tuple[int, ...], file: Path) -> None:
-    """Write inputs and the logits of `net` for them, which every format must reproduce."""
+def _write_check(net: nn.Module, task: Task, file: Path) -> None:
+    """Write inputs and the outputs of `net` for them, which every format must reproduce."""
     import torch
     from safetensors.torch import save
 
     rng = torch.Generator().manual_seed(0)
-    noise = torch.randn(max(BATCHES), *shape, generator=rng) * SCALE
+    noise = torch.randn(max(BATCHES), *task.input_shape, generator=rng) * SCALE
     inputs = noise.round().clamp(-127, 127).to(torch.int8)
+    if task.numeric is not None:
+        inputs[:, task.numeric :] = (inputs[:, task.numeric :] > 0) * SCALE  # indicators are 0 or 1
     with torch.inference_mode():
-        logits = net(inputs.float() / SCALE)
-    file.write_bytes(save({"inputs": inputs, "logits": logits.contiguous()}))
+        outputs = net(inputs.float() / SCALE)
+    file.write_bytes(save({"inputs": inputs, "logits": outputs.contiguous()}))
 
 
 def _write_formats(bundle: Bundle, net: nn.Module, folder: Path) -> dict[str, str]:
     """Write a network in every format; returns the reasons of those that cannot be written."""
-    from nas.bundles.model_file import model_file
+    from nas.bundles.model_file import model_file, table_file
+    from nas.bundles.units import in_units
     from nas.source import formats
 
-    shape = bundle.task.input_shape
+    shape, targets = bundle.task.input_shape, bundle.described["targets"]
+    about = {
+        name: strict_json.dumps(bundle.described[name]) for name in ("targets", "preprocessing")
+    }
 
     def source() -> None:
         _put(folder / "model.py", model_file(bundle))
         _put(folder / "hubconf.py", HUBCONF)
+        if text := table_file(bundle):
+            _put(folder / "table.py", text)
 
     @cache
     def program() -> ExportedProgram:
-        return formats.exported(net, shape)  # once for both formats: it takes seconds
+        # once for both formats: it takes seconds
+        return formats.exported(in_units(net, targets), shape)
 
     def onnx() -> None:
         if not formats.has_onnx():
             raise ValueError("its packages are not installed: pip install 'nas-toolkit[onnx]'")
-        formats.write_onnx(program(), folder / "model.onnx")
+        output = output_name(targets)
+        formats.write_onnx(program(), folder / "model.onnx", output, about)
 
     missing = {}
     for name, write in {
         "model.py": source,
-        "model.pt2": lambda: formats.write_pt2(program(), folder / "model.pt2"),
+        "model.pt2": lambda: formats.write_pt2(program(), folder / "model.pt2", about),
         "model.onnx": onnx,
     }.items():
         try:

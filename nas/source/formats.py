@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -37,32 +39,47 @@ def exported(net: nn.Module, input_shape: tuple[int, ...]) -> ExportedProgram:
             raise ValueError(f"torch.export cannot take it: {_line(error)}") from error
 
 
-def write_pt2(program: ExportedProgram, path: Path) -> None:
-    """Write a program for `torch.export.load`."""
+def write_pt2(program: ExportedProgram, path: Path, about: Mapping[str, str]) -> None:
+    """Write a program for `torch.export.load`.
+
+    Args:
+        program: The program.
+        path: The file.
+        about: Texts by name, which `torch.export.load` reads as `extra_files`.
+    """
     with _quiet():
-        torch.export.save(program, path)
+        torch.export.save(program, path, extra_files=dict(about))
 
 
-def write_onnx(program: ExportedProgram, path: Path) -> None:
-    """Write a program as ONNX, from `x` to `logits`.
+def write_onnx(
+    program: ExportedProgram, path: Path, output: str = "logits", about: Mapping[str, str] = NOTHING
+) -> None:
+    """Write a program as ONNX, from `x` to `output`.
 
     No ONNX file may exceed 2 GB: weights of more than 1.5 GB lie beside it in `model.onnx.data`.
+
+    Args:
+        program: The program.
+        path: The file.
+        output: The name of the output.
+        about: Texts by name: the `metadata_props` of the model.
 
     Raises:
         ValueError: the exporter fails; gives the reason in one line.
     """
     with _quiet():
         try:
-            torch.onnx.export(
+            written = torch.onnx.export(
                 program,
                 (),
-                path,
                 input_names=["x"],
-                output_names=["logits"],
+                output_names=[output],
                 dynamo=True,
-                external_data=False,
                 verbose=False,
             )
+            assert written is not None
+            written.model.metadata_props.update(about)
+            written.save(path, external_data=False)
         except Exception as error:  # it runs the code of the network, which may raise anything
             raise ValueError(f"torch.onnx cannot take it: {_line(error)}") from error
 

@@ -37,11 +37,16 @@ from nas.source.shapes import Shapes, shapes_of
 
 ROOT = "Model"
 REPEATED = 3  # from this many equal children in a row on, they are one line
-RESERVED = frozenset({ROOT, "Path", "load", "preprocess", "MEAN", "STD", "CLASSES"})
+RESERVED = frozenset(
+    {
+        *(ROOT, "Path", "Tensor", "load", "preprocess", "predict", "rows", "DESCRIBED"),
+        *("MEAN", "STD", "CLASSES", "LABELS", "TARGETS", "TARGET_MEAN", "TARGET_STD", "TABLE"),
+    }
+)
 MODULE = "nn.Module"
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
-Build = Callable[[int], nn.Module]  # builds the network for a number of classes
+Build = Callable[[int], nn.Module]  # builds the network for a number of outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Source:
 
     Attributes:
         imports: The import statements that it needs.
-        parts: Constants, functions and classes, the last of which is `Model(classes=...)`.
+        parts: Constants, functions and classes, the last of which is `Model(outputs=...)`.
     """
 
     imports: list[ast.stmt]
@@ -58,24 +63,24 @@ class Source:
 
 
 def network_source(
-    build: Build, input_shape: tuple[int, ...], classes: int, *, about: str
+    build: Build, input_shape: tuple[int, ...], outputs: int, *, about: str
 ) -> Source:
     """Write a network as source.
 
     Args:
-        build: Builds the network for a number of classes.
+        build: Builds the network for a number of outputs.
         input_shape: The shape of one input, without the batch.
-        classes: The default number of classes.
+        outputs: The default number of outputs.
         about: The docstring of `Model`.
 
     Raises:
         SourceError: a part of it cannot be written as source; names it in one line.
     """
     with torch.device("meta"):
-        nets = [build_recorded(partial(build, n)) for n in (classes, classes + 1)]
+        nets = [build_recorded(partial(build, n)) for n in (outputs, outputs + 1)]
         shapes = shapes_of(nets[0].net, input_shape)
     writer = _Writer(nets, shapes)
-    writer.add_root(nets, classes, about)
+    writer.add_root(nets, outputs, about)
     return writer.source()
 
 
@@ -177,19 +182,19 @@ class _Writer:
         about = definitions.short_docstring(type(modules[0]).__doc__ or "")
         self._parts[title] = self._class(title, common, parameters, [], about, modules[0])
 
-    def add_root(self, nets: Sequence[Built], classes: int, about: str) -> None:
+    def add_root(self, nets: Sequence[Built], outputs: int, about: str) -> None:
         """Write the network itself."""
         roots = [built.net for built in nets]
         states = [self._state(root, commented=True) for root in roots]
-        differences = Differences({"classes": (classes, classes + 1)})
+        differences = Differences({"outputs": (outputs, outputs + 1)})
         common = states[0].common(states, differences)
-        if other := differences.found.keys() - {"classes"}:
+        if other := differences.found.keys() - {"outputs"}:
             raise SourceError(
-                f"a part other than the classifier depends on the number of classes ({min(other)})"
+                f"a part other than the last depends on the number of outputs ({min(other)})"
             )
-        parameters = [ast.arg("classes", name("int"))]
+        parameters = [ast.arg("outputs", name("int"))]
         self._parts[ROOT] = self._class(
-            ROOT, common, parameters, [literal(classes)], about, roots[0]
+            ROOT, common, parameters, [literal(outputs)], about, roots[0]
         )
 
     def _state(self, module: nn.Module, *, commented: bool = False) -> ModuleState:

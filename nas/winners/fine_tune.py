@@ -10,7 +10,8 @@ from pathlib import Path
 from torch import nn
 
 import trainers
-from nas.bundles.bundle import Bundle, preprocessing
+from nas.bundles.bundle import Bundle
+from nas.bundles.preprocessing import preprocessing
 from nas.bundles.read import check_target
 from nas.bundles.transfer import adapted
 from nas.bundles.write import write_bundle

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from nas.bundles.bundle import Bundle, preprocessing, unnamed_classes
+from nas.bundles.bundle import Bundle, unnamed_classes
 from nas.bundles.card import png
+from nas.bundles.preprocessing import preprocessing
 from nas.core.trial import Trial
 from nas.estimators.cost import COSTS
 from nas.runs.run import Run

@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from nas.bundles.bundle import Bundle, preprocessing
+from nas.bundles.bundle import Bundle
+from nas.bundles.preprocessing import preprocessing
 from nas.bundles.read import check_target
 from nas.bundles.write import write_bundle
 from nas.core import schema

@@ -6,7 +6,8 @@ from random import Random
 import torch
 
 import search_spaces
-from nas.bundles.bundle import Bundle, preprocessing, unnamed_classes
+from nas.bundles.bundle import Bundle, unnamed_classes
+from nas.bundles.preprocessing import preprocessing
 from search_spaces import Task
 from search_spaces.tree.values import thaw
 from trainers.checkpoints.weights import pack
@@ -45,8 +46,8 @@ def trained(space, architecture, task, seed=0, steps=2):
     return net.eval()
 
 
-def unwritten(space, architecture, task, net=None):
-    """The bundle of a network that comes from no run."""
+def unwritten(space, architecture, task, net=None, targets=None, **facts):
+    """The bundle of a network that comes from no run; `facts` are of its data."""
     channels = task.input_shape[0]
     data = {
         "name": "noise",
@@ -54,8 +55,10 @@ def unwritten(space, architecture, task, net=None):
         "input_shape": list(task.input_shape),
         "mean": [float(n) for n in range(channels)],
         "std": [64.5] * channels,
+        **facts,
     }
     cost = space.cost(architecture, task)
+    names = [f"class {n}" for n in range(task.outputs)]
     weights = b"" if net is None else pack(net.state_dict())
     return Bundle(
         path=Path("unwritten"),
@@ -65,10 +68,7 @@ def unwritten(space, architecture, task, net=None):
             "space": space.name,
             "architecture": {"space": architecture.space, "value": thaw(architecture.value)},
             "notation": space.format(architecture),
-            "targets": {
-                **unnamed_classes(task.outputs),
-                "names": [f"class {n}" for n in range(task.outputs)],
-            },
+            "targets": targets or {**unnamed_classes(0), "names": names},
             "preprocessing": preprocessing(data),
         },
         metrics={

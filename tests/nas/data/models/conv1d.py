@@ -11,6 +11,18 @@ import torch
 from torch import Tensor, nn
 
 MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
+CLASSES = [
+    "class 0",
+    "class 1",
+    "class 2",
+    "class 3",
+    "class 4",
+    "class 5",
+    "class 6",
+    "class 7",
+    "class 8",
+    "class 9",
+]
 
 
 def conv_norm(
@@ -68,9 +80,9 @@ class TemporalBlock(nn.Module):
 
 
 class Model(nn.Module):
-    """From inputs (B, 3, 64) to logits (B, classes); 309,322 parameters."""
+    """From inputs (B, 3, 64) to logits (B, outputs); 309,322 parameters."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, outputs: int = 10) -> None:
         super().__init__()
         # (B, 3, 64) -> (B, 64, 1)
         self.blocks = nn.Sequential(
@@ -91,7 +103,7 @@ class Model(nn.Module):
             TemporalBlock(64, width=64, kernels=(5,), dilation=1, stride=1, residual=True),
         )
         # (B, 64, 1) -> (B, 10)
-        self.head = nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(64, classes))
+        self.head = nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(64, outputs))
 
     def forward(self, x_BCL: Tensor) -> Tensor:
         logits_BK: Tensor = self.head(self.blocks(x_BCL))
@@ -112,3 +124,15 @@ def preprocess(values: Tensor) -> Tensor:
     shape = (1, -1, *[1] * (values.dim() - 2))
     mean, std = (torch.tensor(numbers).view(shape) for numbers in (MEAN, STD))
     return (values - mean) / std
+
+
+def predict(model: Model, x: Tensor) -> list[dict[str, object]]:
+    """The label of each preprocessed input, its probability, and those of all CLASSES."""
+    with torch.inference_mode():
+        chances_BK = model(x).softmax(dim=1).tolist()
+    found = []
+    for chances in chances_BK:
+        by_name = dict(zip(CLASSES, chances, strict=True))
+        label = max(by_name, key=by_name.get)
+        found.append({"label": label, "probability": by_name[label], "probabilities": by_name})
+    return found

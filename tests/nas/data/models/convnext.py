@@ -10,6 +10,18 @@ import torch
 from torch import Tensor, nn
 
 MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
+CLASSES = [
+    "class 0",
+    "class 1",
+    "class 2",
+    "class 3",
+    "class 4",
+    "class 5",
+    "class 6",
+    "class 7",
+    "class 8",
+    "class 9",
+]
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -43,9 +55,9 @@ class ConvNeXtBlock(nn.Module):
 
 
 class Model(nn.Module):
-    """From inputs (B, 3, 32, 32) to logits (B, classes); 845,962 parameters."""
+    """From inputs (B, 3, 32, 32) to logits (B, outputs); 845,962 parameters."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, outputs: int = 10) -> None:
         super().__init__()
         # (B, 3, 32, 32) -> (B, 256, 4, 4)
         self.layers = nn.Sequential(
@@ -74,7 +86,7 @@ class Model(nn.Module):
             # to (B, 256, 1, 1)
             ChannelNorm(256),
             nn.Flatten(),
-            nn.Linear(256, classes),
+            nn.Linear(256, outputs),
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -104,3 +116,15 @@ def preprocess(image: str | Path) -> Tensor:
     x_BCHW = x_HWC.view(1, 32, 32, 3).permute(0, 3, 1, 2)
     mean, std = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (MEAN, STD))
     return (x_BCHW - mean) / std
+
+
+def predict(model: Model, x: Tensor) -> list[dict[str, object]]:
+    """The label of each preprocessed input, its probability, and those of all CLASSES."""
+    with torch.inference_mode():
+        chances_BK = model(x).softmax(dim=1).tolist()
+    found = []
+    for chances in chances_BK:
+        by_name = dict(zip(CLASSES, chances, strict=True))
+        label = max(by_name, key=by_name.get)
+        found.append({"label": label, "probability": by_name[label], "probabilities": by_name})
+    return found

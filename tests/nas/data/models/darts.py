@@ -11,6 +11,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
+CLASSES = [
+    "class 0",
+    "class 1",
+    "class 2",
+    "class 3",
+    "class 4",
+    "class 5",
+    "class 6",
+    "class 7",
+    "class 8",
+    "class 9",
+]
 
 
 class ReLUConvNorm(nn.Sequential):
@@ -120,9 +132,9 @@ class GenotypeCellB(nn.Module):
 
 
 class Model(nn.Module):
-    """From inputs (B, 3, 32, 32) to logits (B, classes); 2,175,814 parameters."""
+    """From inputs (B, 3, 32, 32) to logits (B, outputs); 2,175,814 parameters."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, outputs: int = 10) -> None:
         super().__init__()
         # (B, 3, 32, 32) -> (B, 108, 32, 32)
         self.stem0 = nn.Sequential(nn.Conv2d(3, 108, 3, padding=1, bias=False), nn.BatchNorm2d(108))
@@ -142,7 +154,7 @@ class Model(nn.Module):
             ]
         )
         # (B, 576, 8, 8) -> (B, 10)
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(576, classes))
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(576, outputs))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         before_BCHW: Tensor = self.stem0(x_BCHW)
@@ -175,3 +187,15 @@ def preprocess(image: str | Path) -> Tensor:
     x_BCHW = x_HWC.view(1, 32, 32, 3).permute(0, 3, 1, 2)
     mean, std = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (MEAN, STD))
     return (x_BCHW - mean) / std
+
+
+def predict(model: Model, x: Tensor) -> list[dict[str, object]]:
+    """The label of each preprocessed input, its probability, and those of all CLASSES."""
+    with torch.inference_mode():
+        chances_BK = model(x).softmax(dim=1).tolist()
+    found = []
+    for chances in chances_BK:
+        by_name = dict(zip(CLASSES, chances, strict=True))
+        label = max(by_name, key=by_name.get)
+        found.append({"label": label, "probability": by_name[label], "probabilities": by_name})
+    return found

@@ -10,6 +10,18 @@ import torch
 from torch import Tensor, nn
 
 MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
+CLASSES = [
+    "class 0",
+    "class 1",
+    "class 2",
+    "class 3",
+    "class 4",
+    "class 5",
+    "class 6",
+    "class 7",
+    "class 8",
+    "class 9",
+]
 
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU}
@@ -58,9 +70,9 @@ class RegNetBlock(nn.Module):
 
 
 class Model(nn.Module):
-    """From inputs (B, 3, 32, 32) to logits (B, classes); 250,458 parameters."""
+    """From inputs (B, 3, 32, 32) to logits (B, outputs); 250,458 parameters."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, outputs: int = 10) -> None:
         super().__init__()
         # (B, 3, 32, 32) -> (B, 32, 32, 32)
         self.stem = ConvNorm(3, 32, 3)
@@ -78,7 +90,7 @@ class Model(nn.Module):
             RegNetBlock(128, 128, stride=1, groups=2),
         )
         # (B, 128, 4, 4) -> (B, 10)
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, classes))
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, outputs))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         logits_BK: Tensor = self.head(self.blocks(self.stem(x_BCHW)))
@@ -107,3 +119,15 @@ def preprocess(image: str | Path) -> Tensor:
     x_BCHW = x_HWC.view(1, 32, 32, 3).permute(0, 3, 1, 2)
     mean, std = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (MEAN, STD))
     return (x_BCHW - mean) / std
+
+
+def predict(model: Model, x: Tensor) -> list[dict[str, object]]:
+    """The label of each preprocessed input, its probability, and those of all CLASSES."""
+    with torch.inference_mode():
+        chances_BK = model(x).softmax(dim=1).tolist()
+    found = []
+    for chances in chances_BK:
+        by_name = dict(zip(CLASSES, chances, strict=True))
+        label = max(by_name, key=by_name.get)
+        found.append({"label": label, "probability": by_name[label], "probabilities": by_name})
+    return found

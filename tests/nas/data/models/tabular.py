@@ -11,6 +11,18 @@ import torch
 from torch import Tensor, nn
 
 MEAN, STD = (0.0, 1.0, 2.0, 3.0, 4.0), (64.5, 64.5, 64.5, 64.5, 64.5)
+CLASSES = [
+    "class 0",
+    "class 1",
+    "class 2",
+    "class 3",
+    "class 4",
+    "class 5",
+    "class 6",
+    "class 7",
+    "class 8",
+    "class 9",
+]
 
 
 def linear(inputs: int, outputs: int, gain: float = 1.0) -> nn.Linear:
@@ -101,9 +113,9 @@ class Join(nn.Module):
 
 
 class Model(nn.Sequential):
-    """From inputs (B, 5) to logits (B, classes); 817,245 parameters."""
+    """From inputs (B, 5) to logits (B, outputs); 817,245 parameters."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, outputs: int = 10) -> None:
         super().__init__(
             # to (B, 20)
             PBLD(5),
@@ -116,7 +128,7 @@ class Model(nn.Sequential):
             nn.SELU(),
             # to (B, 2048)
             Join(2048),
-            nn.Linear(2048, classes),
+            nn.Linear(2048, outputs),
         )
 
 
@@ -134,3 +146,15 @@ def preprocess(values: Tensor) -> Tensor:
     shape = (1, -1, *[1] * (values.dim() - 2))
     mean, std = (torch.tensor(numbers).view(shape) for numbers in (MEAN, STD))
     return (values - mean) / std
+
+
+def predict(model: Model, x: Tensor) -> list[dict[str, object]]:
+    """The label of each preprocessed input, its probability, and those of all CLASSES."""
+    with torch.inference_mode():
+        chances_BK = model(x).softmax(dim=1).tolist()
+    found = []
+    for chances in chances_BK:
+        by_name = dict(zip(CLASSES, chances, strict=True))
+        label = max(by_name, key=by_name.get)
+        found.append({"label": label, "probability": by_name[label], "probabilities": by_name})
+    return found

@@ -11,6 +11,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
+CLASSES = [
+    "class 0",
+    "class 1",
+    "class 2",
+    "class 3",
+    "class 4",
+    "class 5",
+    "class 6",
+    "class 7",
+    "class 8",
+    "class 9",
+]
 
 
 class Positions(nn.Module):
@@ -71,9 +83,9 @@ class TransformerBlock(nn.Module):
 
 
 class Model(nn.Module):
-    """From inputs (B, 3, 32, 32) to logits (B, classes); 2,849,354 parameters."""
+    """From inputs (B, 3, 32, 32) to logits (B, outputs); 2,849,354 parameters."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, outputs: int = 10) -> None:
         super().__init__()
         self.token = nn.Parameter(torch.zeros(1, 1, 64))
         # (B, 3, 32, 32) -> (B, 64, 11, 11)
@@ -90,7 +102,7 @@ class Model(nn.Module):
         # (B, 122, 64) -> (B, 122, 64)
         self.norm = nn.LayerNorm(64, eps=1e-6)
         # (B, 64) -> (B, 10)
-        self.classifier = nn.Linear(64, classes)
+        self.classifier = nn.Linear(64, outputs)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         x_BND = self.cut(x_BCHW).flatten(2).transpose(1, 2)
@@ -122,3 +134,15 @@ def preprocess(image: str | Path) -> Tensor:
     x_BCHW = x_HWC.view(1, 32, 32, 3).permute(0, 3, 1, 2)
     mean, std = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (MEAN, STD))
     return (x_BCHW - mean) / std
+
+
+def predict(model: Model, x: Tensor) -> list[dict[str, object]]:
+    """The label of each preprocessed input, its probability, and those of all CLASSES."""
+    with torch.inference_mode():
+        chances_BK = model(x).softmax(dim=1).tolist()
+    found = []
+    for chances in chances_BK:
+        by_name = dict(zip(CLASSES, chances, strict=True))
+        label = max(by_name, key=by_name.get)
+        found.append({"label": label, "probability": by_name[label], "probabilities": by_name})
+    return found

@@ -1,0 +1,209 @@
+"""Bundles of every task and kind of inputs: the same predictions in all formats, by name and unit."""
+
+import json
+import subprocess
+import sys
+from contextlib import nullcontext
+from random import Random
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+import pytest
+import torch
+
+import search_spaces
+from nas.bundles import write as writing
+from nas.bundles.verify import verify
+from nas.bundles.write import write_bundle
+from nas.source import formats
+from search_spaces import Task
+from tests.nas.networks import small, trained, unwritten
+from trainers.data.tables.preprocessing import TablePreprocessing
+
+PRICES = {
+    "task": "regression",
+    "names": ["price", "area, m²"],
+    "mean": [250_000.0, 80.0],
+    "std": [1e5, 25.0],
+}
+ALONE = (
+    "import sys\n"
+    "class Refuse:\n"
+    "    def find_spec(self, name, *_):\n"
+    "        if name.split('.')[0] in ('nas', 'search_spaces', 'trainers', 'pandas'): raise ImportError(name)\n"
+    "sys.meta_path.insert(0, Refuse())\n"
+    "sys.path.insert(0, '.')\n"
+    "import json, torch, model\n"
+    "net = model.load('weights.safetensors')\n"
+)
+
+
+def named(task, names):
+    return {"task": task, "names": names, "mean": [], "std": []}
+
+
+def made(folder, targets, *, space="mlp", shape=(5,), task=None, **facts):
+    """A bundle of a small network, written without the checks of a clean process."""
+    space = search_spaces.get(space) if isinstance(space, str) else space
+    task = task or Task(shape, len(targets["names"]), dense=targets["task"] == "segmentation")
+    architecture = small(space, Random(0), task, most=50_000)
+    net = (
+        trained(space, architecture, task) if not task.dense else space.compile(architecture, task)
+    )
+    return write_bundle(unwritten(space, architecture, task, net.eval(), targets, **facts), folder)
+
+
+@pytest.fixture
+def source_alone(monkeypatch):
+    """Bundles have `model.py` alone, and are not verified: the other formats take seconds."""
+
+    def refuse(*_):
+        raise ValueError("this test wants it so")
+
+    monkeypatch.setattr(formats, "exported", refuse)
+    monkeypatch.setattr(writing, "clean_process", lambda: nullcontext(lambda _: []))
+
+
+def alone(folder, code):
+    """Run `code` in the folder of a bundle, without this toolkit; return the JSON that it prints."""
+    program = [sys.executable, "-I", "-B", "-c", ALONE + code]
+    done = subprocess.run(program, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_values_are_in_the_users_units_in_every_format(tmp_path):
+    bundle = made(tmp_path / "b", PRICES)
+    assert [check for check in verify(bundle.path) if not check.passed] == []
+    raw = torch.randn(9, 5) * 50
+    with torch.inference_mode():
+        wanted = bundle.net()(bundle.preprocess(raw)).double() * torch.tensor(
+            PRICES["std"]
+        ) + torch.tensor(PRICES["mean"])
+    found = bundle.predict(raw)
+    assert found.names == ("price", "area, m²")
+    torch.testing.assert_close(found.values, wanted)
+    x = bundle.preprocess(raw)
+    session = onnxruntime.InferenceSession(bundle.path / "model.onnx")
+    (values,) = session.run(["values"], {"x": x.numpy()})
+    np.testing.assert_allclose(values, wanted, rtol=1e-4)
+    meta = {
+        p.key: json.loads(p.value) for p in onnx.load(bundle.path / "model.onnx").metadata_props
+    }
+    assert meta["targets"] == PRICES
+    about = {"targets": ""}
+    program = torch.export.load(bundle.path / "model.pt2", extra_files=about).module()
+    torch.testing.assert_close(program(x).double(), wanted, rtol=1e-4, atol=1e-3)
+    assert json.loads(about["targets"]) == PRICES
+    rows = alone(
+        bundle.path,
+        f"x = model.preprocess(torch.tensor({raw.tolist()}))\nprint(json.dumps(model.predict(net, x)))",
+    )
+    for ours, theirs in zip(found.rows(), rows, strict=True):
+        assert theirs == pytest.approx(ours, rel=1e-5)
+
+
+def test_a_target_far_from_zero_is_exported_in_float64(tmp_path):
+    year = {"task": "regression", "names": ["moment"], "mean": [1.7e9], "std": [10.0]}
+    bundle = made(tmp_path / "b", year)
+    assert [check for check in verify(bundle.path) if not check.passed] == []
+    x = torch.randn(20, 5)
+    (values,) = onnxruntime.InferenceSession(bundle.path / "model.onnx").run(None, {"x": x.numpy()})
+    assert values.dtype == np.float64
+    assert len(np.unique(values)) == 20
+
+
+def test_labels_have_names(source_alone, tmp_path):
+    bundle = made(tmp_path / "b", named("multilabel", ["cat", "dog", 'a "b" | ü']))
+    raw = torch.randn(30, 5) * 100
+    found = bundle.predict(raw)
+    with torch.inference_mode():
+        chances = bundle.net()(bundle.preprocess(raw)).sigmoid()
+    assert found.labels == [
+        [n for n, c in zip(bundle.names, row, strict=True) if c > 0.5] for row in chances.tolist()
+    ]
+    rows = alone(
+        bundle.path,
+        f"x = model.preprocess(torch.tensor({raw.tolist()}))\nprint(json.dumps(model.predict(net, x)))",
+    )
+    assert [row["labels"] for row in rows] == found.labels
+    assert [row["probabilities"] for row in rows] == [
+        pytest.approx(row["probabilities"], rel=1e-4) for row in found.rows()
+    ]
+
+
+def table(rows, rng):
+    """Rows with a number, a category, a flag, a date and an id, a tenth of the values missing."""
+    days = np.datetime64("2024-01-01") + rng.integers(0, 300, rows)
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(rows),
+            "size, m²": rng.normal(80, 20, rows).round(1),
+            "city": rng.choice(["Bonn", "Köln", "Ulm", "Jena", 'a "b", c'], rows),
+            "new": rng.choice(["yes", "no"], rows),
+            "sold": days.astype(str),
+        }
+    )
+    gone = rng.random(frame.shape) < 0.1
+    gone[:, 0] = False
+    return frame.astype(object).mask(gone)
+
+
+def test_a_table_is_read_from_raw_rows_without_the_toolkit(source_alone, tmp_path):
+    rng = np.random.default_rng(0)
+    fitted = TablePreprocessing.fit(table(200, rng))
+    task = Task((len(fitted.features),), 2, numeric=fitted.numeric)
+    bundle = made(tmp_path / "b", PRICES, task=task, table=fitted.to_dict())
+    assert bundle.task == task
+    new = table(30, rng).assign(more=1)
+    new.loc[0, "city"] = "Trier"  # unseen
+    for file, separator in (("new.csv", ","), ("semicolons.csv", ";")):
+        new.to_csv(tmp_path / file, index=False, sep=separator)
+        found = bundle.predict(tmp_path / file).rows()
+        assert found == bundle.predict(new).rows()
+    records = new.astype(object).where(new.notna(), None).to_dict("records")
+    assert bundle.predict(records).rows() == found
+    files = [str(tmp_path / file) for file in ("new.csv", "semicolons.csv")]
+    code = (
+        f"print(json.dumps([model.predict(net, model.preprocess(model.rows(f))) for f in {files}]))"
+    )
+    for rows in alone(bundle.path, code):
+        for ours, theirs in zip(found, rows, strict=True):
+            assert theirs == pytest.approx(ours, rel=1e-5)
+    with pytest.raises(ValueError, match="want column 'city', which"):
+        bundle.predict(new.drop(columns="city"))
+    with pytest.raises(ValueError, match=r"want rows with the columns size, m².*got ndarray"):
+        bundle.predict(new.to_numpy())
+    card = (bundle.path / "README.md").read_text()
+    assert '| city | category: Bonn, Jena, Köln, Ulm, a "b", c; others are none of them |' in card
+    assert "price: mean 250000, standard deviation 100000" in card
+    block = card.split("```python\n")[1].split("```")[0]
+    alone(bundle.path, block.replace("print(", "print(json.dumps(")[:-1] + ")")
+
+
+def test_arrays_are_read_as_those_of_the_training_data(source_alone, tmp_path):
+    rng, names = np.random.default_rng(0), named("classification", ["a", "b"])
+    square = rng.normal(size=(4, 6, 6)).astype(np.float32)
+    reading = {"layout": "NLC", "pixels": None}
+    bundle = made(tmp_path / "s", names, space="conv1d", shape=(6, 6), reading=reading)
+    mean, std = (torch.tensor(bundle.described["preprocessing"][n]) for n in ("mean", "std"))
+    wanted = (torch.from_numpy(square) - mean) / std  # channels last
+    torch.testing.assert_close(bundle.preprocess(square), wanted.movedim(2, 1))
+    for wrong in (square[:, :5], square.astype(str), square * np.nan, [[1.0], [1.0, 2.0]]):
+        with pytest.raises(ValueError, match=r"want (inputs|numbers|finite|an array)"):
+            bundle.preprocess(wrong)
+
+    bundle = made(tmp_path / "i", names, space="resnet", shape=(3, 8, 8))
+    pixels = rng.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    first = pixels.transpose(0, 3, 1, 2)
+    torch.testing.assert_close(bundle.preprocess(pixels), bundle.preprocess(first))
+    assert bundle.preprocess(pixels.repeat(2, axis=1)).shape == (2, 3, 8, 8)
+    for wrong in (first / 255, first * 2.0, first.astype(int) - 1):
+        with pytest.raises(ValueError, match="want pixels from 0 to 255"):
+            bundle.preprocess(wrong)
+    fractions = {"layout": "NHWC", "pixels": "fractions"}
+    other = made(tmp_path / "f", names, space="resnet", shape=(3, 8, 8), reading=fractions)
+    torch.testing.assert_close(other.preprocess(pixels / 255), bundle.preprocess(pixels))
+    torch.testing.assert_close(other.preprocess(pixels), bundle.preprocess(pixels))
