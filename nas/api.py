@@ -107,6 +107,8 @@ def search(
     max_pending: int = 4,
     ordered: bool = True,
     data: Any | None = None,
+    target: str | None = None,
+    sample_weight: str | None = None,
     image_size: int | None = None,
     flip: bool | None = None,
     layout: str | None = None,
@@ -176,9 +178,11 @@ def search(
             are proposed; the number of workers does not.
         ordered: Use results in trial order, or as soon as each trial ends (--unordered, in Python
             ordered=False): then none waits for a slow one, but the same seed may give other trials.
-        data: Data set: digits, the name of a torchvision data set, an image folder or an .npz file;
-            none if your evaluator has its own. Default: digits; with an evaluator of your own,
-            none.
+        data: Data set: digits, the name of a torchvision data set, an image folder, an .npz file or
+            a table (.csv, .tsv, .parquet) with --target; none if your evaluator has its own.
+            Default: digits; with an evaluator of your own, none.
+        target: Column of a table to predict, or several separated by commas.
+        sample_weight: Column of a table with the weight of each row in the loss.
         image_size: Side in pixels to which the images of a folder are resized.
         flip: Flip images left to right at random in training, for images that keep their labels
             when they are flipped. Default: on for the data sets of torchvision whose images do,

@@ -228,6 +228,8 @@ def reading_of(settings: Mapping[str, Any]) -> dict[str, Any]:
         "flippable": settings.get("flip"),
         "layout": settings.get("layout"),
         "task": None if task == AUTO else task,
+        "target": settings.get("target"),
+        "sample_weight": settings.get("sample_weight"),
     }
 
 

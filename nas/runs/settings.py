@@ -167,8 +167,20 @@ class Settings:
         check=schema.text(4_096),
         group="Data",
         late=True,
-        help="Data set: digits, the name of a torchvision data set, an image folder or an .npz "
-        "file; none if your evaluator has its own. Default: digits; with an evaluator of your own, none.",
+        help="Data set: digits, the name of a torchvision data set, an image folder, an .npz file or a "
+        "table (.csv, .tsv, .parquet) with --target; none if your evaluator has its own. Default: digits; with an evaluator of your own, none.",
+    )
+    target: str | None = setting(
+        option.TEXT,
+        check=schema.maybe(schema.text(4_096)),
+        group="Data",
+        help="Column of a table to predict, or several separated by commas.",
+    )
+    sample_weight: str | None = setting(
+        option.TEXT,
+        check=schema.maybe(schema.text(4_096)),
+        group="Data",
+        help="Column of a table with the weight of each row in the loss.",
     )
     image_size: int | None = setting(
         option.WHOLE,

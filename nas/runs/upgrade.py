@@ -30,6 +30,13 @@ _OPENED = {  # settings since schema 5
     "latency_batch": 1,
     "latency_backend": "torch",
 }
+_SINCE_6: dict[str, Any] = {  # settings since schema 6
+    "task": "auto",
+    "flip": None,
+    "layout": None,
+    "target": None,
+    "sample_weight": None,
+}
 _SCORED = ("accuracy", "parameters", "macs")  # of every completed trial up to schema 4
 
 
@@ -75,7 +82,7 @@ def _with_targets(fields: dict[str, Any]) -> dict[str, Any]:
         targets: dict[str, Any] = {"task": "classification", "names": names, "mean": [], "std": []}
         found["data"] = {**_without(data, "classes"), "targets": targets}
     if isinstance(settings := fields.get("settings"), Mapping):
-        found["settings"] = {"task": "auto", "flip": None, "layout": None, **settings}
+        found["settings"] = {**_SINCE_6, **settings}
         if settings.get("loss") == "cross_entropy":
             found["settings"]["loss"] = "default"
     if isinstance(task, Mapping):

@@ -26,7 +26,8 @@ from trainers.tasks.registry import make_task
 Progress = Callable[[Epoch], None]
 
 _SETTINGS = ("data", "data_seed", "image_size", "threads")  # those that training uses
-_OPTIONAL = ("evaluator", "objectives")  # absent in bundles of earlier versions
+_OF_READING = ("task", "flip", "layout", "target", "sample_weight")
+_OPTIONAL = ("evaluator", "objectives", *_OF_READING)  # absent in bundles of earlier versions
 
 
 def _settings(value: object, path: str) -> None:

@@ -132,12 +132,20 @@ def _targets(data: Dataset) -> Line:
 def _inputs(data: Dataset) -> str:
     shape, dtype = data.input_shape, str(data.train.inputs.dtype).removeprefix("torch.")
     kind = KINDS[len(shape)]
+    if data.table is not None:
+        columns, numeric = len(data.table.columns), data.table.numeric
+        return (
+            f"table, {columns:,} columns as {numeric:,} numbers and {shape[0] - numeric:,} "
+            "indicators of 0 or 1"
+        )
     if len(shape) == 1:
         return f"{kind} of {shape[0]:,} columns ({dtype})"
     return f"{kind} {'×'.join(map(str, shape))} ({AXES[len(shape)]}, {dtype})"
 
 
 def _scaling(data: Dataset) -> str:
+    if data.table is not None:
+        return "numbers by median and quartiles of the training split, clipped smoothly at 3"
     one = "column" if len(data.input_shape) == 1 else "channel"
     if not data.mean.any() and bool((data.std == 1).all()):
         return "none here"

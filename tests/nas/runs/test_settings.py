@@ -56,6 +56,8 @@ DRAWN = {
     "space": LINE,
     "data": LINE,
     "data_seed": WHOLE,
+    "target": st.none() | LINE,
+    "sample_weight": st.none() | LINE,
     "image_size": LIMIT,
     "flip": st.none() | st.booleans(),
     "layout": st.none() | st.sampled_from(LAYOUTS),

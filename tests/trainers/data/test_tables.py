@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from trainers import from_objects, load
+from trainers import from_objects, load, understood
 from trainers.data.tables.preprocessing import TablePreprocessing
 
 N = 120
@@ -52,6 +52,13 @@ def test_a_file_with_a_target(file):
         "not learnt: 'id' (an id: a different whole number in each row)",
     ):
         assert note in data.notes
+
+
+def test_what_is_understood_of_a_table(file):
+    said = dict(understood(load(file, target="price", sample_weight="weight")))
+    assert said["inputs"] == "table, 5 columns as 6 numbers and 6 indicators of 0 or 1"
+    assert said["scaling"].startswith("numbers by median and quartiles of the training split")
+    assert "not learnt: 'id' (an id" in said["reading"]
 
 
 def test_frames_are_read_as_files_are(file):
