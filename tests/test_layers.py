@@ -94,7 +94,7 @@ def node_of(module):
     return module.split(".")[1] if "." in module else module
 
 
-TRAINING_ROOMS = {"evaluators", "estimators", "bundles", "winners", "benchmark"}
+TRAINING_ROOMS = {"evaluators", "estimators", "bundles", "testing", "winners", "benchmark"}
 
 
 def test_only_rooms_that_train_import_trainers():

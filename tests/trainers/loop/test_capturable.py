@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 import search_spaces
 from nas.evaluators.training import build
+from nas.testing.waits import Waits
 from tests.nas.networks import sampled
-from tests.trainers.loop.waits import Waits
 from trainers import Recipe, evaluate, load, make_optimizer
 from trainers.loop import batch_step
 from trainers.loop.batch_step import EagerStep, dropout

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from tests.trainers.loop.waits import Waits
+from nas.testing.waits import Waits
 from trainers import Classification
 from trainers.tasks.classification import METRICS, balanced
 from trainers.tasks.ranking import roc_auc_macro

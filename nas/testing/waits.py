@@ -5,6 +5,8 @@ also finds tensors that are made on the host.
 """
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,15 +24,25 @@ INDEXING = {"index", "index_put", "index_put_", "_unsafe_index"}
 
 
 class Waits(TorchDispatchMode):
-    """Counts all operations, and in `found` those that wait."""
+    """Counts all operations, and in `found` those that wait, by their description.
+
+    Args:
+        device: The device that stands for the GPU: "cpu" or "meta".
+    """
 
     def __init__(self, device: str = "cpu") -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.found: Counter[str] = Counter()
         self.operations = 0
         self._device = torch.device(device)
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
         kwargs = kwargs or {}
         name = func._overloadpacket.__name__
         self.operations += not func.is_view
