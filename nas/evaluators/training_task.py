@@ -59,7 +59,7 @@ def load_task(
 
     Args:
         settings: Settings of the search.
-        targets: What is to be predicted.
+        targets: The task, and the meaning of each output.
         objects: Objects of the program, by the setting that they stand for.
         digests: SHA-256 of the user's files, by the setting that names them.
 

@@ -288,7 +288,7 @@ def _facts(data: Dataset) -> tuple[Any, ...]:
 
 
 def _examples(split: Split) -> Counter[bytes]:
-    """How often each example occurs, inputs and targets together."""
+    """Occurrences of each example, inputs and targets together."""
     pairs = zip(split.inputs.numpy(), split.targets.numpy(), strict=True)
     return Counter(x.tobytes() + y.tobytes() for x, y in pairs)
 

@@ -67,7 +67,7 @@ class Dataset:
         train: Split that networks are trained on.
         validation: Split that a search scores networks on.
         test: Split that is used once, for the reported accuracy.
-        targets: What is to be predicted: the task, and the meaning of each output.
+        targets: The task, and the meaning of each output.
         mean: float32 [C] ([D] for vectors) over the training split, in the images' own units
             (0..255 for pixels).
         std: Standard deviation, like `mean`; 1 where a channel never varies.

@@ -28,8 +28,8 @@ def draw(
         targets: Labels int64 [N], or other targets [N,...].
         share: Share of the examples that may be drawn.
         seed: 0 to 2**32 - 1.
-        least: Of classes with fewer examples none is drawn, of others equal shares are; None draws
-            from all examples alike.
+        least: Classes with fewer examples are left out, the others are drawn in equal shares; None
+            draws from all examples alike.
         most: Greatest number of examples, unless there are more classes.
     """
     drawn = np.zeros(len(targets), bool)

@@ -31,7 +31,7 @@ def make_task(
     """The task of a data set with these targets.
 
     Args:
-        targets: What is to be predicted.
+        targets: The task, and the meaning of each output.
         metrics: Names of the metrics to compute, from `metrics_of` and `functions`; None for those
             of `default_metrics`.
         loss: A loss function that replaces the one of the task.

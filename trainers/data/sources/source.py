@@ -42,7 +42,7 @@ class Source:
     Attributes:
         train: Examples for training, and for validation and testing where those are None.
         test: The official test split, if there is one.
-        targets: What is to be predicted.
+        targets: The task, and the meaning of each output.
         flippable: True if a horizontally flipped image keeps its label; None if it is not known.
         validation: The user's own validation split, if there is one.
         reading: The reading of inputs that were arrays.

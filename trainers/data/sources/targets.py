@@ -82,7 +82,7 @@ def read_targets(
         task: The task; None for that of `inferred`.
 
     Returns:
-        What is to be predicted, the values by part, and statements on how they were read.
+        The task with its outputs, the values by part, and statements on how they were read.
 
     Raises:
         ValueError: One line that names the array and says what is wrong with it.
