@@ -163,8 +163,8 @@ def _ordered(plain: Mapping[str, Any], inputs: Raw, shape: tuple[int, ...]) -> T
     raise ValueError(f"want inputs ({wanted}), got {tuple(array.shape)}")
 
 
-def _array(inputs: Raw) -> NDArray[Any]:
-    """Inputs as an array of finite numbers."""
+def _array(inputs: Raw, *, missing: bool = False) -> NDArray[Any]:
+    """Inputs as an array of finite numbers, or of vectors some values of which are missing."""
     import numpy as np
     import torch
 
@@ -179,7 +179,7 @@ def _array(inputs: Raw) -> NDArray[Any]:
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):
             array = array.astype(np.float32, copy=False)
-        if not np.isfinite(array).all():
+        if not missing and not np.isfinite(array).all():
             raise ValueError("want finite numbers, got NaN, infinite or too large ones")
     return array
 
@@ -197,6 +197,7 @@ def _fits_resized(got: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 
 def _rows(plain: Mapping[str, Any], inputs: Any, shape: tuple[int, ...]) -> Tensor:
+    import numpy as np
     import torch
 
     from trainers.data.tables.encoding import encode_row
@@ -207,10 +208,15 @@ def _rows(plain: Mapping[str, Any], inputs: Any, shape: tuple[int, ...]) -> Tens
     if isinstance(inputs, list | tuple) and all(isinstance(row, Mapping) for row in inputs):
         vectors = [encode_row(plain["table"], row) for row in inputs]
         return torch.tensor(vectors, dtype=torch.float32).view(len(vectors), *shape)
+    names = [column["name"] for column in plain["table"]["columns"]]
+    if isinstance(inputs, np.ndarray | torch.Tensor) and all(map(str.isdecimal, names)):
+        import pandas as pd  # the search was on vectors, some values of which were missing
+
+        inputs = pd.DataFrame(_array(inputs, missing=True))
     if type(inputs).__name__ != "DataFrame":  # pandas need not be installed
-        names = ", ".join(visible(column["name"]) for column in plain["table"]["columns"])
+        listed = ", ".join(map(visible, names))
         raise ValueError(
-            f"want rows with the columns {names[:300]} (a DataFrame, a list of dicts or the path of a "
+            f"want rows with the columns {listed[:300]} (a DataFrame, a list of dicts or the path of a "
             f"table), got {type(inputs).__name__}"
         )
     return torch.from_numpy(_table(plain).transform(inputs))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.console import print_json
+from nas.cli.console import messages, print_json
 from nas.cli.options import Device, Json
 
 LARGEST_BATCH = 1 << 16
@@ -17,7 +17,7 @@ BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder o
 
 
 def verify(bundle: BundlePath, json: Json = False) -> int:
-    """Verify a bundle in a clean process: its files, and that every format gives the same logits."""
+    """Verify a bundle in a clean process: its files, and that every format gives the same outputs."""
     from nas.bundles.verify import verify as run_checks
 
     checks = run_checks(bundle)
@@ -34,21 +34,45 @@ def verify(bundle: BundlePath, json: Json = False) -> int:
 
 def predict(
     bundle: BundlePath,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Image files.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUTS...",
+            help="Image files, CSV or Parquet files with raw rows, or .npy and .npz files.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A .csv file to write, or a folder for masks, which become PNG files."),
+    ] = None,
     device: Device = "cpu",
+    force: Annotated[bool, typer.Option("--force", help="Replace the files of --out.")] = False,
     json: Json = False,
 ) -> None:
-    """Classify image files with the network of a bundle."""
-    from nas.bundles.read import open_bundle
-    from nas.winners.predict import predict as classify
+    """Predict with the network of a bundle: labels, values or masks, in the names and units of its data.
 
-    found = classify(open_bundle(bundle), images, device=device)
+    Inputs are raw: images of any size, rows of a table as they were for the search, arrays in the units
+    of the training data.
+    """
+    from nas.bundles.read import open_bundle
+    from nas.winners import predicted
+    from nas.winners.predict import predict as run
+
+    opened = open_bundle(bundle)
+    if out is not None:
+        predicted.check_out(out, masks=opened.task.dense, force=force)
+    found = run(opened, inputs, device=device)
+    for remark in dict.fromkeys(remark for part in found for remark in part.remarks):
+        messages().print(remark, markup=False)
+    if out is not None:
+        predicted.write(found, out)
     if json:
-        print_json([asdict(prediction) for prediction in found])
-        return
-    width = max(len(prediction.image) for prediction in found)
-    for prediction in found:
-        print(f"{prediction.image:<{width}}  {prediction.label}  {prediction.probability:.1%}")
+        print_json(predicted.document(found))
+    elif out is not None:
+        print(f"{sum(len(part.files) for part in found):,} predictions written to {out}")
+    else:
+        for line in predicted.lines(found):
+            print(line)
 
 
 def latency(

@@ -1,68 +1,170 @@
-"""Classification of image files by the network of a bundle."""
+"""Predictions for files: images, rows of tables, and arrays of vectors, sequences and images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
+from nas.bundles import preprocessing
 from nas.bundles.bundle import Bundle
+from nas.bundles.predictions import Masks, Predictions
+from nas.core.schema import visible
 from nas.evaluators.training import resolve
-from trainers.data.decoding import decode, loaded
+from trainers.data.decoding import decode, loaded, opened, upright_size
+from trainers.data.sources.arrays import slot
+from trainers.data.tables.reading import SUFFIXES, read_table
 
-BATCH = 64
+ARRAYS = (".npy", ".npz")
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The class of an image.
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicted:
+    """Predictions for one or several files.
 
     Attributes:
-        image: The path of the file.
-        label: The name of the most probable class.
-        probability: Its probability according to the network, 0..1, not calibrated.
-        probabilities: The probabilities of all classes, by name.
+        files: The file of each example.
+        rows: The number of each example in its file, from 0; None for files of one example each.
+        predictions: The predictions.
+        remarks: Statements on values that training did not have, and on columns that are not used.
     """
 
-    image: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
+    files: tuple[str, ...]
+    rows: tuple[int, ...] | None
+    predictions: Predictions
+    remarks: tuple[str, ...] = ()
 
 
-def predict(bundle: Bundle, images: Sequence[Path], *, device: str = "cpu") -> list[Prediction]:
-    """Classify image files, read, turned upright and resized as in training.
+Predict = Callable[[Any], Predictions]
 
-    Pixels are given as they are, 0 to 255, to a network whose preprocessing is not known.
+
+def predict(bundle: Bundle, files: Sequence[Path], *, device: str = "cpu") -> list[Predicted]:
+    """Predict for files of the kind that the network was trained on.
+
+    Args:
+        bundle: The bundle.
+        files: Image files, which are turned upright and resized as in training; CSV or Parquet files
+            with raw rows; `.npy` files, or `.npz` files with one array of inputs.
+        device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
-        ValueError: the device is missing, the network is not for images, or a file cannot
-            be read; names it.
+        ValueError: the device is missing, or a file cannot be read or does not fit; one line that
+            names it and says what the network takes.
     """
-    where, shape = resolve(device), bundle.task.input_shape
-    if len(shape) != 3 or shape[0] not in (1, 3):
-        raise ValueError(f"{bundle.path}: want a network for images, got inputs {shape}")
-    for image in images:
-        if not image.is_file():
-            raise ValueError(f"{image}: no such file")
-    files = [str(image) for image in images]
+    resolve(device)
+    for file in files:
+        if not file.is_file():
+            raise ValueError(f"{file}: no such file")
+    net = bundle.net()
+
+    def run(inputs: Any) -> Predictions:
+        return bundle.predict(inputs, net=net, device=device)
+
+    images = [file for file in files if file.suffix.lower() not in (*SUFFIXES, *ARRAYS)]
+    found = _images(bundle, images, run) if images else []
+    for file in files:
+        if file.suffix.lower() in ARRAYS:
+            found.append(_array(file, run))
+        elif file.suffix.lower() in SUFFIXES:
+            found.append(_table(bundle, file, run))
+    return found
+
+
+def takes(bundle: Bundle) -> str:
+    """The files that `nas predict` takes for a bundle, in words."""
+    plain = bundle.described.get("preprocessing") or {"kind": "image"}
+    if plain["kind"] == "table":
+        names = ", ".join(visible(column["name"]) for column in plain["table"]["columns"])
+        return f"CSV or Parquet files with the columns {names[:300]}"
+    shape = ", ".join(map(str, bundle.task.input_shape))
+    arrays = f".npy or .npz files with an array (N, {shape})"
+    return f"image files, or {arrays}" if _is_for_images(bundle) else arrays
+
+
+def _is_for_images(bundle: Bundle) -> bool:
+    """True if image files are inputs of the network: in bundles of schema 1, by its shape."""
+    shape, plain = bundle.task.input_shape, bundle.described.get("preprocessing")
+    kind = "image" if plain is None else plain["kind"]
+    return kind == "image" and len(shape) == 3 and shape[0] in (1, 3)
+
+
+def _images(bundle: Bundle, files: Sequence[Path], run: Predict) -> list[Predicted]:
+    """Image files: one result for all, or one for each where predictions have its size."""
+    if not _is_for_images(bundle):
+        raise ValueError(f"{files[0]}: the network takes {takes(bundle)}")
+    channels, height, width = bundle.task.input_shape
+    names = tuple(map(str, files))
     pixels = decode(
-        len(files),
-        lambda number: loaded(files[number]),
-        files.__getitem__,
-        grey=shape[0] == 1,
-        size=(shape[1], shape[2]),
+        len(names),
+        lambda number: loaded(names[number]),
+        names.__getitem__,
+        grey=channels == 1,
+        size=(height, width),
     )
-    net, names = bundle.net().to(where), list(bundle.names)
-    predictions = []
-    with torch.inference_mode():
-        for start in range(0, len(files), BATCH):
-            x_BCHW = bundle.preprocess(pixels[start : start + BATCH])
-            chances_BK = net(x_BCHW.to(where)).softmax(dim=1).cpu()
-            for file, chances in zip(files[start:], chances_BK.tolist(), strict=False):
-                best = max(range(len(names)), key=chances.__getitem__)
-                by_name = dict(zip(names, chances, strict=True))
-                predictions.append(Prediction(file, names[best], chances[best], by_name))
-    return predictions
+    found = run(pixels)
+    if not isinstance(found, Masks):
+        return [Predicted(names, None, found)]
+    masks = zip(names, found.masks, strict=True)
+    return [
+        Predicted((name,), None, Masks(found.names, mask[None]).resized(_size(name)))
+        for name, mask in masks
+    ]
+
+
+def _size(name: str) -> tuple[int, int]:
+    """Height and width of an upright image file."""
+    with opened(name) as picture:
+        width, height = upright_size(picture)
+    return height, width
+
+
+def _table(bundle: Bundle, file: Path, run: Predict) -> Predicted:
+    plain = bundle.described.get("preprocessing")
+    if plain is None or plain["kind"] != "table":
+        raise ValueError(f"{file}: the network takes {takes(bundle)}")
+    frame = read_table(file).frame
+    found = _named(file, run, frame)
+    remarks = preprocessing.remarks(plain, frame)
+    return _of_rows(file, len(frame), found, remarks)
+
+
+def _array(file: Path, run: Predict) -> Predicted:
+    array = _read(file)
+    return _of_rows(file, len(array) if array.ndim else 0, _named(file, run, array), ())
+
+
+def _of_rows(file: Path, count: int, found: Predictions, remarks: tuple[str, ...]) -> Predicted:
+    return Predicted((str(file),) * count, tuple(range(count)), found, remarks)
+
+
+def _named(file: Path, run: Predict, inputs: Any) -> Predictions:
+    """Predict; an error names the file instead of the bundle."""
+    try:
+        return run(inputs)
+    except ValueError as error:
+        reason = str(error).partition(": ")[2] or str(error)
+        raise ValueError(f"{file}: {reason.removeprefix('data: ')}") from None
+
+
+def _read(file: Path) -> NDArray[Any]:
+    """The array of an `.npy` file, or that of the inputs in an `.npz` file; never unpickles."""
+    try:
+        content = np.load(file, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content
+        with content:
+            names = list(content.files)
+            inputs = [name for name in names if (its := slot(name)) and its[1] == "x"]
+            chosen = names if len(names) == 1 else inputs
+            if len(chosen) == 1:
+                array: NDArray[Any] = content[chosen[0]]
+                return array
+    except Exception as error:  # numpy, zipfile and zlib each have their own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{file}: want an array of numbers that numpy saved: {reason}") from None
+    got = ", ".join(names[:8]) or "none"
+    raise ValueError(f"{file}: want one array of inputs, such as x, got {got}")

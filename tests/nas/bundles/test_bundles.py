@@ -525,13 +525,16 @@ def test_images_from_disk_are_classified_as_in_training(exported, tmp_path, capf
     x = trainers.normalise(digits.test.inputs[:12], digits.mean, digits.std)
     with torch.inference_mode():
         wanted = bundle.net()(x).softmax(dim=1)
-    found = predict(bundle, files)
-    assert [p.label for p in found] == [str(n) for n in wanted.argmax(dim=1).tolist()]
-    assert [p.probability for p in found] == pytest.approx(wanted.amax(dim=1).tolist(), abs=1e-5)
+    [found] = predict(bundle, files)
+    labels = found.predictions.labels
+    assert labels == [str(n) for n in wanted.argmax(dim=1).tolist()]
+    assert torch.allclose(found.predictions.probabilities, wanted, atol=1e-5)
     written = module_of((exported / "model.py").read_text())
     assert torch.allclose(torch.cat([written.preprocess(file) for file in files]), x, atol=1e-6)
     assert status("predict", exported, *files, "--json") == 0
-    assert [p["label"] for p in json.loads(capfd.readouterr().out)] == [p.label for p in found]
+    document = json.loads(capfd.readouterr().out)
+    assert [p["prediction"]["label"] for p in document] == labels
+    assert [p["input"] for p in document] == [str(file) for file in files]
     assert status("predict", exported, tmp_path / "absent.png") == 2
     assert status("predict", exported, *files, "--device", "gpu") == 2
     assert "absent.png: no such file" in capfd.readouterr().err
@@ -558,8 +561,8 @@ def test_preprocess_reads_files_of_every_mode_as_training_does(exported, tmp_pat
     mine = torch.cat([written.preprocess(file) for file in files])
     with torch.inference_mode():
         chances = bundle.net()(mine).softmax(dim=1).amax(dim=1)
-    theirs = [p.probability for p in predict(bundle, files)]
-    assert theirs == pytest.approx(chances.tolist(), abs=1e-5)
+    [theirs] = predict(bundle, files)
+    assert torch.allclose(theirs.predictions.probabilities.amax(dim=1), chances, atol=1e-5)
 
 
 def test_fine_tuning_on_other_data(exported, source_alone, tmp_path, capfd):

@@ -17,6 +17,7 @@ import search_spaces
 from nas.bundles import write as writing
 from nas.bundles.verify import verify
 from nas.bundles.write import write_bundle
+from nas.cli.main import main
 from nas.source import formats
 from search_spaces import Task
 from tests.nas.networks import small, trained, unwritten
@@ -151,7 +152,40 @@ def table(rows, rng):
     return frame.astype(object).mask(gone)
 
 
-def test_a_table_is_read_from_raw_rows_without_the_toolkit(source_alone, tmp_path):
+def status(*arguments):
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    return end.value.code
+
+
+def check_commands(bundle, new, found, folder, capfd):
+    """`nas predict` on raw rows, as text, as JSON and to a file; and its errors."""
+    assert status("predict", bundle.path, folder / "new.csv", "--json") == 0
+    out, said = capfd.readouterr()
+    assert "'city': 1 values of unseen categories (such as 'Trier')" in said
+    document = json.loads(out)
+    assert [row["prediction"] for row in document] == found
+    assert [row["row"] for row in document] == list(range(len(new)))
+    target = folder / "predictions.csv"
+    assert status("predict", bundle.path, folder / "new.csv", "--out", target) == 0
+    written = pd.read_csv(target)
+    np.testing.assert_allclose(written["price"], [row["price"] for row in found])
+    capfd.readouterr()
+    np.save(folder / "array.npy", np.zeros((2, 5)))
+    new.drop(columns="city").to_csv(folder / "less.csv")
+    for file, message in (
+        ("new.csv", "exists already"),
+        ("array.npy", "array.npy: want rows with the columns size, m²"),
+        ("less.csv", "less.csv: want column 'city'"),
+        ("image.png", "the network takes CSV or Parquet files with the columns size, m²"),
+    ):
+        (folder / "image.png").write_bytes(b"")
+        more = ["--out", target] if file == "new.csv" else []
+        assert status("predict", bundle.path, folder / file, *more) == 2
+        assert message in " ".join(capfd.readouterr().err.split())
+
+
+def test_a_table_is_read_from_raw_rows_without_the_toolkit(source_alone, tmp_path, capfd):
     rng = np.random.default_rng(0)
     fitted = TablePreprocessing.fit(table(200, rng))
     task = Task((len(fitted.features),), 2, numeric=fitted.numeric)
@@ -172,6 +206,7 @@ def test_a_table_is_read_from_raw_rows_without_the_toolkit(source_alone, tmp_pat
     for rows in alone(bundle.path, code):
         for ours, theirs in zip(found, rows, strict=True):
             assert theirs == pytest.approx(ours, rel=1e-5)
+    check_commands(bundle, new, found, tmp_path, capfd)
     with pytest.raises(ValueError, match="want column 'city', which"):
         bundle.predict(new.drop(columns="city"))
     with pytest.raises(ValueError, match=r"want rows with the columns size, m².*got ndarray"):
