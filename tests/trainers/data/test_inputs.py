@@ -15,6 +15,7 @@ from trainers.data.dataset import mean_and_std
 from trainers.data.reading import LAYOUTS, Reading
 from trainers.data.sources import inputs
 from trainers.data.sources.inputs import read, understand
+from trainers.data.targets import TASK_NAMES
 
 RNG = np.random.default_rng(0)
 N = 40
@@ -337,3 +338,33 @@ def test_more_than_2_to_the_31_pixels(tmp_path):
     assert data.train.mapped
     assert data.mean.item() == pytest.approx(255 / count)
     assert data.validation.inputs[1].min() == 255
+
+
+TARGETS = arrays.arrays(
+    st.one_of(
+        arrays.scalar_dtypes(),
+        arrays.byte_string_dtypes(max_len=3),
+        arrays.unicode_string_dtypes(max_len=3),
+    ),
+    st.sampled_from([(12,), (12, 1), (12, 2), (12, 3), (12, 9, 9), (11,), (12, 9, 9, 1), (), (0,)]),
+)
+
+
+@given(TARGETS, st.none() | st.sampled_from(TASK_NAMES))
+def test_any_targets_are_read_or_refused_in_one_line_that_names_them(y, task):
+    x, refusal = np.zeros((12, 9, 9, 1), np.uint8), ""
+    try:
+        data = from_objects((x, y, x, y, x, y), task=task)
+    except ValueError as error:
+        refusal = str(error)
+    if refusal:
+        assert re.match(r"^data: (y|X|want at least 2 classes|class)\b", refusal)
+        assert "\n" not in refusal
+        return
+    assert data.targets.task == (task or data.targets.task)
+    assert len(data.train.targets) == len(y)
+    assert data.train.targets.double().isfinite().all()
+    if data.targets.task == "classification" and y.ndim == 1 and y.dtype.kind in "iuf":
+        assert [float(data.classes[label]) for label in data.train.targets] == y.tolist()
+    if data.targets.task == "regression":
+        assert torch.equal(data.train.targets, torch.from_numpy(y.reshape(12, -1)).double())

@@ -119,6 +119,10 @@ def arrays_source(
     examples = {p: read(reading, where + pair.x_name, pair.x) for p, pair in parts.items()}
     for part, pair in parts.items():
         x, y = examples[part], pair.y
+        if not y.ndim:
+            raise ValueError(
+                f"data: {where}{pair.y_name}: want one target for each example, got {y}"
+            )
         if len(x) != len(y):
             raise ValueError(
                 f"data: {where}{pair.x_name} has {len(x):,} examples, {pair.y_name} has {len(y):,}"
