@@ -15,6 +15,7 @@ from nas.core.trial import Trial
 from nas.runs.header import Header
 from nas.runs.run import Run
 from search_spaces import SearchSpace, Task
+from search_spaces.user_files import PASSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class AnalysisContext:
     def cost(self) -> Metric | None:
         """The cost by which progress is told; see `nas.analysis.progress`."""
         return cost_of(self.objectives, self.header.hypervolume_reference)
+
+    @property
+    def data_are_passed(self) -> bool:
+        """True if this program holds the data and no file does."""
+        return self.data is not None and self.header.settings.data.partition(":")[0] == PASSED
 
     @property
     def has_networks(self) -> bool:

@@ -11,6 +11,8 @@ from nas.cli.console import messages, print_json, results
 from nas.cli.options import Json, RunPath, SpaceFile
 
 if TYPE_CHECKING:
+    from nas.analysis.mistakes.report import Mistakes
+    from nas.core.trial import Trial
     from nas.runs.run import Run
     from search_spaces import SearchSpace
 
@@ -60,13 +62,29 @@ def _show_trial(path: Path, number: int, space: str | None, *, as_json: bool) ->
 
     run = Run(path, space)
     trial = run.trial(number)
+    mistakes = _mistakes(run, trial)
     if as_json:
-        print_json(trial_document(run, trial, run.space))
+        print_json(trial_document(run, trial, run.space, mistakes))
         return
     console = results()
     plain = not console.encoding.startswith("utf")
-    for line in trial_lines(run, trial, run.space, plain=plain):
+    for line in trial_lines(run, trial, run.space, mistakes=mistakes, plain=plain):
         console.print(line, soft_wrap=True)
+
+
+def _mistakes(run: Run, trial: Trial) -> Mistakes | str | None:
+    """The mistakes of a trial of the built-in training; None of another, or of one that failed."""
+    from nas.analysis.context import AnalysisContext
+    from nas.analysis.mistakes.of_trial import is_known, mistakes_or_reason
+    from nas.runs.settings import TRAINING
+
+    if not trial.completed or run.settings.evaluator != TRAINING:
+        return None
+    context = AnalysisContext.of(run)
+    if is_known(context, trial):
+        return mistakes_or_reason(context, trial)
+    with messages().status("predicting the validation split"):  # on a terminal only
+        return mistakes_or_reason(context, trial)
 
 
 def _show_csv(path: Path, space: str | None) -> None:

@@ -116,7 +116,7 @@ def _regression(trial: int, found: Predictions) -> Mistakes:
     one = len(names) == 1
 
     def text(value: float, target: int) -> str:
-        return f"{value:,.5g}" if one else f"{names[target]} {value:,.5g}"
+        return f"{value:,.5g}" if one else f"{value:,.5g} {names[target]}"
 
     return Mistakes(
         trial=trial,

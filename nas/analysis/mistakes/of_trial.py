@@ -32,6 +32,21 @@ def mistakes_of(context: AnalysisContext, trial: Trial) -> Mistakes:
     Raises:
         ValueError: they cannot be known; one line with the reason.
     """
+    try:
+        return _mistakes_of(context, trial)
+    except ValueError as error:
+        raise ValueError(f"mistakes of trial {trial.number} are unknown: {error}") from None
+
+
+def mistakes_or_reason(context: AnalysisContext, trial: Trial) -> Mistakes | str:
+    """The mistakes of a trial, or the line that says why they cannot be known."""
+    try:
+        return mistakes_of(context, trial)
+    except ValueError as error:
+        return str(error)
+
+
+def _mistakes_of(context: AnalysisContext, trial: Trial) -> Mistakes:
     weights = _weights(context, trial)
     file = context.path / FOLDER / f"trial-{trial.number:05d}.json"
     origin = {
@@ -55,12 +70,12 @@ def is_known(context: AnalysisContext, trial: Trial) -> bool:
 def _weights(context: AnalysisContext, trial: Trial) -> Path:
     """The file with the weights of a trial."""
     if not trial.completed:
-        raise ValueError("unknown: the trial failed")
+        raise ValueError("the trial failed")
     if context.header.settings.evaluator != TRAINING:
-        raise ValueError("unknown: the evaluator is your own, and so are its predictions")
+        raise ValueError("the evaluator is your own, and so are its predictions")
     path = context.path / "checkpoints" / checkpoint_name(trial.number)
     if trial.weights_sha256 is None or not path.exists():
-        raise ValueError("unknown: its weights were not kept (those of the front are)")
+        raise ValueError("its weights were not kept (those of the front are)")
     return path
 
 
@@ -80,15 +95,15 @@ def _data(context: AnalysisContext) -> Dataset:
         data: Dataset | None = factories.read_held(recorded, context.data)
     elif recorded.data.partition(":")[0] == PASSED:
         raise ValueError(
-            "unknown: a program passed the data, and no file holds them; run.mistakes(trial) there "
+            "a program passed the data, and no file holds them; run.mistakes(trial) there "
             "finds them"
         )
     elif factories.is_downloaded(recorded.data) and not Path("data").is_dir():
-        raise ValueError(f"unknown: {recorded.data} is not in {Path('data').absolute()}")
+        raise ValueError(f"{recorded.data} is not in {Path('data').absolute()}")
     else:
         data = factories.load_data(recorded, "auto", {})
     if data is None or data.fingerprint != header.fingerprint:
-        raise ValueError(f"unknown: {recorded.data} has changed since the search")
+        raise ValueError(f"{recorded.data} has changed since the search")
     return data
 
 

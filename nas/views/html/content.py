@@ -10,14 +10,16 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from nas.analysis.explanation.explain import Explanation
+from nas.analysis.mistakes.report import Mistakes
 from nas.analysis.progress import cost_of, points_of
 from nas.analysis.retraining.ablation import Ablation
 from nas.analysis.retraining.trust import Trust
 from nas.core.numbers import counted
 from nas.core.trial import Trial
-from nas.views.columns import gain_text, gain_unit
+from nas.views.columns import gain_text, gain_unit, metrics_of
 from nas.views.html.facts import Facts
 from nas.views.terminal import explanation
+from nas.views.terminal.mistakes import worst_rows
 from nas.views.terminal.run import epochs_of
 from nas.views.terminal.trust import member_cells, member_head
 
@@ -145,6 +147,44 @@ def progress_picture(facts: Facts) -> Sources | None:
     cost = cost_of(run.objectives, run.header.hypervolume_reference)
     objectives = run.objectives
     return _sources(lambda theme: progress_figure(shown, objectives, cost, theme=theme))
+
+
+def training_picture(facts: Facts) -> Sources | None:
+    """Losses and metrics of the winner against epochs; None for fewer than two epochs."""
+    from nas.views.mistake_plots import training_figure
+    from nas.views.theme import LIGHT
+
+    best, metrics = facts.best, metrics_of(facts.run.header)
+    if best is None or training_figure(best, metrics, theme=LIGHT) is None:
+        return None
+
+    def draw(theme: Theme) -> Figure:
+        figure = training_figure(best, metrics, theme=theme)
+        assert figure is not None
+        return figure
+
+    return _sources(draw)
+
+
+def mistakes_picture(facts: Facts) -> Sources:
+    """The confusion matrix, the residuals, or a metric of each label."""
+    from nas.views.mistake_plots import mistakes_figure
+
+    found = facts.mistakes
+    assert isinstance(found, Mistakes)
+    return _sources(lambda theme: mistakes_figure(found, theme=theme))
+
+
+def worst_pictures(facts: Facts) -> Iterator[tuple[str, str]]:
+    """The data URI and the caption of the picture of each of the worst examples."""
+    found = facts.mistakes
+    assert isinstance(found, Mistakes)
+    for wrong, (row, *said, size) in zip(found.worst, worst_rows(found), strict=True):
+        if wrong.picture is not None:
+            encoded = base64.b64encode(wrong.picture).decode()
+            words = ", predicted ".join(said)
+            caption = ", ".join(part for part in (f"row {row}", words, size) if part)
+            yield f"data:image/png;base64,{encoded}", caption
 
 
 def scores_head(facts: Facts) -> Row:

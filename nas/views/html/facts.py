@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nas.analysis.context import has_drawings
+from nas.analysis.context import AnalysisContext, has_drawings
 from nas.analysis.decisions import Decisions
 from nas.analysis.explanation.explain import Explanation, explain
 from nas.analysis.lineage import Lineage
+from nas.analysis.mistakes.of_trial import mistakes_of
+from nas.analysis.mistakes.report import Mistakes
 from nas.analysis.retraining.ablation import Ablation, ablate
 from nas.analysis.retraining.ablation import requests_of as ablation_requests
 from nas.analysis.retraining.further import FurtherTrainings, TrainingRequest
@@ -41,6 +43,7 @@ class Facts:
         explanation: Importance of decisions and effects of options.
         ablation: Ablation of the winner, from stored trainings of `nas explain --ablate`.
         trust: Trust in the front, from stored trainings of `nas trust`.
+        mistakes: The mistakes of the winner on the validation split.
     """
 
     run: Run
@@ -52,6 +55,7 @@ class Facts:
     explanation: Explanation | str
     ablation: Ablation | str
     trust: Trust | str
+    mistakes: Mistakes | str
 
     @property
     def completed(self) -> list[Trial]:
@@ -106,7 +110,10 @@ class Facts:
 
 
 def gather(run: Run) -> Facts:
-    """Gather the facts of a run; train and write nothing."""
+    """Gather the facts of a run; train nothing.
+
+    The winner predicts the validation split, unless its mistakes are known.
+    """
     try:
         space: SearchSpace | None = run.space
     except ValueError:
@@ -129,6 +136,7 @@ def gather(run: Run) -> Facts:
         explanation=_or_reason(lambda: explain(run)),
         ablation=_or_reason(lambda: _known_ablation(run)),
         trust=_or_reason(lambda: _known_trust(run)),
+        mistakes=_or_reason(lambda: _mistakes(run, best)),
     )
 
 
@@ -163,6 +171,12 @@ def _known_ablation(run: Run) -> Ablation:
 def _known_trust(run: Run) -> Trust:
     _refuse_to_train(run, trust_requests(run), "trust RUN")
     return trust(run)
+
+
+def _mistakes(run: Run, best: Trial | None) -> Mistakes:
+    if best is None:
+        raise ValueError("no trial is on the front")
+    return mistakes_of(AnalysisContext.of(run), best)
 
 
 def _refuse_to_train(run: Run, requests: Sequence[TrainingRequest], command: str) -> None:

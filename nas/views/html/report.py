@@ -17,7 +17,7 @@ from nas.runs.run import Run
 from nas.views import columns
 from nas.views.html import content, reproduction
 from nas.views.html.facts import Facts, gather
-from nas.views.terminal import explanation, failed, trust
+from nas.views.terminal import explanation, failed, mistakes, trust
 from nas.views.terminal import run as overview
 
 # Texts that the page shares with the terminal.
@@ -64,6 +64,7 @@ def page(facts: Facts) -> str:
         content=content,
         columns=columns,
         terminal=_TERMINAL,
+        mistakes=mistakes,
         reproduction=reproduction,
         style=_asset("page.css"),
         script=_asset("page.js"),

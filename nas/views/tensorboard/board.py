@@ -24,6 +24,7 @@ from math import inf, isclose
 from time import perf_counter
 
 from nas.analysis.context import AnalysisContext
+from nas.analysis.mistakes.of_trial import mistakes_or_reason
 from nas.analysis.progress import Point, Progress
 from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
@@ -38,7 +39,7 @@ from nas.views.tensorboard.pages import pages
 CURVES = 500
 ROWS = 2_000
 SHARE = 0.008  # largest share of the seconds of training that pictures may take in a search
-VERSION = 4  # of the content of a board
+VERSION = 5  # of the content of a board
 _MARK = "complete.txt"
 
 
@@ -114,6 +115,8 @@ class Board:
         if not _is_stretch(len(trials)):
             self._end_stretch(trials)
         lineage = self._context.lineage(trials)
+        if self._context.data_are_passed and (best := self._context.best(front)) is not None:
+            mistakes_or_reason(self._context, best)  # the last chance: it is kept in the folder
         for kind, draw in gallery.at_the_end(self._context, trials, front, lineage):
             self._picture(kind, draw)
         if not self._skipped:
@@ -170,7 +173,7 @@ class _Allowance:
         self._share = share
         self._spent = 0.0
         # The first of a kind imports modules; importance may build networks to count their costs.
-        self._last = {"plot": 1.0, "architecture": 3.0, "importance": 30.0}
+        self._last = {"plot": 1.0, "architecture": 3.0, "mistakes": 10.0, "importance": 30.0}
 
     def spend(self, seconds: float, kind: str | None = None) -> None:
         """Count seconds spent, on a picture of a kind or on anything else."""

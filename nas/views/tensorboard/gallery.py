@@ -14,6 +14,7 @@ from nas.core.trial import Trial
 
 Draw: TypeAlias = Callable[[], Any]  # makes a summary
 IMPORTANCE = "6_importance"  # name of the page of text
+MISTAKES = "7_mistakes"
 _ARCHITECTURES = 12  # most networks of the front that are drawn
 
 
@@ -47,7 +48,8 @@ def at_the_end(
 ) -> Iterator[tuple[str, Draw]]:
     """Yield pictures of the progress, the lineage, the importance, and architectures of the front.
 
-    Each has a kind, "plot", "architecture" or "importance", by the time that it takes.
+    Pictures of the training and the mistakes of the best trial follow. Each has a kind, "plot",
+    "architecture", "mistakes" or "importance", by the time that it takes.
     """
     best = context.best(members)
 
@@ -81,7 +83,33 @@ def at_the_end(
     for place, trial in enumerate(_spread(members) if context.has_drawings else ()):
         tag = f"search_architectures/front_{place:02d}_trial_{trial.number:05d}"
         yield "architecture", architecture(tag, context, trial, lineage)
+    if best is not None and best.curve:
+        yield "mistakes", mistakes(context, best)
     yield "importance", importance(context, trials)
+
+
+def mistakes(context: AnalysisContext, trial: Trial) -> Draw:
+    """The training and the mistakes of a trial, drawn and as text, or why they are unknown."""
+
+    def make() -> Any:
+        from nas.analysis.mistakes.of_trial import mistakes_or_reason
+        from nas.views.columns import metrics_of
+        from nas.views.mistake_plots import mistakes_figure, training_figure, worst_figure
+        from nas.views.tensorboard.events import figure_picture, text
+        from nas.views.tensorboard.mistakes_page import mistakes_page
+
+        found = mistakes_or_reason(context, trial)
+        summary = text(MISTAKES, mistakes_page(found, trial.number))
+        figures = {"training_of_the_best": training_figure(trial, metrics_of(context.header))}
+        if not isinstance(found, str):
+            figures["mistakes_of_the_best"] = mistakes_figure(found)
+            figures["worst_of_the_best"] = worst_figure(found)
+        for name, figure in figures.items():
+            if figure is not None:
+                summary.MergeFrom(figure_picture(f"search_mistakes/{name}", figure))
+        return summary
+
+    return make
 
 
 def importance(context: AnalysisContext, trials: Sequence[Trial]) -> Draw:

@@ -95,11 +95,13 @@ def _settings(context: AnalysisContext) -> str:
     made = dict(header.made)
     rows = [*settings.items()]
     if header.task is not None:
-        rows += [("input", list(header.task.input_shape)), ("classes", header.task.outputs)]
+        rows += [("input", list(header.task.input_shape)), ("outputs", header.task.outputs)]
     if header.data is not None:
         rows.append(("examples", header.data["examples"]))
     rows += [(f"made: {name}", value) for name, value in made.items()]
-    return markdown_table(("setting", "value"), rows)
+    understood = markdown_table(("understood", ""), header.understood)
+    table = markdown_table(("setting", "value"), rows)
+    return f"{understood}\n\n{table}" if header.understood else table
 
 
 def _lineage(lineage: Lineage, best: Trial | None) -> str:

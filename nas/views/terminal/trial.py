@@ -9,6 +9,7 @@ from typing import Any
 
 from nas.analysis.decisions import Decisions
 from nas.analysis.lineage import Lineage
+from nas.analysis.mistakes.report import Mistakes
 from nas.core.numbers import counted, duration, sparkline
 from nas.core.trial import Trial
 from nas.runs.run import Run
@@ -16,6 +17,7 @@ from nas.runs.settings import TRAINING
 from nas.views.columns import fields_of, score_text, scores_text, violation_text
 from nas.views.drawings import Drawing, describe
 from nas.views.drawings.text import WIDTH, lines
+from nas.views.terminal.mistakes import mistakes_lines
 from nas.views.terminal.run import has_architecture
 from search_spaces import Cost, SearchSpace
 
@@ -35,7 +37,12 @@ def _drawing(run: Run, trial: Trial, space: SearchSpace, lineage: Lineage) -> Dr
 
 
 def trial_lines(
-    run: Run, trial: Trial, space: SearchSpace, *, plain: bool = False
+    run: Run,
+    trial: Trial,
+    space: SearchSpace,
+    *,
+    mistakes: Mistakes | str | None = None,
+    plain: bool = False,
 ) -> Iterator[str]:
     """Yield the lines of `nas show RUN TRIAL`, of at most 80 columns.
 
@@ -43,6 +50,7 @@ def trial_lines(
         run: The run.
         trial: The trial.
         space: The search space.
+        mistakes: Its mistakes, or the reason why they are unknown; None to say nothing of them.
         plain: Use ASCII only.
     """
     on_front = ", on the front" if any(trial is member for member in run.front) else ""
@@ -64,6 +72,8 @@ def trial_lines(
         yield ""
         yield from lines(drawing)
     yield from _curve(trial, plain=plain)
+    if mistakes is not None:
+        yield from mistakes_lines(mistakes)
     yield from _descent(run, trial, lineage)
     if trial.failure is not None and trial.failure.traceback:
         yield ""
@@ -79,7 +89,9 @@ def _best_known(run: Run, trial: Trial) -> str:
     return f"{value} validation {name}"
 
 
-def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]:
+def trial_document(
+    run: Run, trial: Trial, space: SearchSpace, mistakes: Mistakes | str | None = None
+) -> dict[str, Any]:
     """The document of `nas show RUN TRIAL --json`.
 
     Keys: those of the journal (number, space, architecture, hyperparameters, parents, epochs,
@@ -87,7 +99,8 @@ def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]
     layers (rows of name, inside, times, makes, parameters, macs, changed), parent (the nearest, or
     null), violates (the limits that are not met), gain (improvement of the first objective from the
     parent, or null), changes (path, before, after), ancestry and children
-    (numbers).
+    (numbers), mistakes (as in `nas.analysis.mistakes.report`, without pictures; null if they are
+    unknown).
     """
     lineage = _lineage(run, space)
     drawing, step = _drawing(run, trial, space, lineage), lineage.step(trial.number)
@@ -118,6 +131,7 @@ def trial_document(run: Run, trial: Trial, space: SearchSpace) -> dict[str, Any]
         ],
         "ancestry": lineage.ancestry(trial.number),
         "children": _children(run, lineage, trial),
+        "mistakes": mistakes.to_dict(pictures=False) if isinstance(mistakes, Mistakes) else None,
     }
 
 

@@ -126,6 +126,7 @@ def test_show_a_trial_as_json(nas, run):
             "measured",
         ),
         *("notation", "layers", "parent", "violates", "gain", "changes", "ancestry", "children"),
+        "mistakes",
     }
     assert document["number"] == 30
     assert sum(row["parameters"] for row in document["layers"]) == document["scores"]["parameters"]

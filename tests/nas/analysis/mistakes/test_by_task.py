@@ -95,7 +95,7 @@ def test_regression():
     assert columns(found, "MAE") == pytest.approx([1.0, 10.0])
     assert columns(found, "mean error") == pytest.approx([1.0, 10.0])
     first = found.worst[0]
-    assert (first.row, first.truth, first.predicted, first.size) == (2, "y 30", "y 60", 3.0)
+    assert (first.row, first.truth, first.predicted, first.size) == (2, "30 y", "60 y", 3.0)
     assert found.points[0] == ((0.0, 1.0), (2.0, 3.0), (4.0, 5.0))
 
 
