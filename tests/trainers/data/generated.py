@@ -32,7 +32,7 @@ def frame(x):
 
     return pd.DataFrame(
         {
-            "width": np.where(x[:, 0] > 1.3, np.nan, x[:, 0]),
+            "width": np.where(x[:, 0] > 1.3, np.nan, x[:, 0].astype(float)),
             "colour": np.array(["red", "green", "blue"])[np.arange(len(x)) % 3],
             "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(len(x)), "D"),
         }
