@@ -61,7 +61,7 @@ class Run(runs.Run):
             trial: A completed trial whose weights were kept.
             to: The folder of the bundle.
             data: The data of the search, if they were passed as an object; the run that `search`
-                returns has them. Without them the test accuracy is not measured.
+                returns has them. Without them the test split is not used.
             force: Replace the bundle in that folder, if there is one.
 
         Raises:

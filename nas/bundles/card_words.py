@@ -55,8 +55,8 @@ def inputs_text(bundle: Bundle, files: Sequence[str]) -> list[str]:
     if plain["kind"] != "table":
         return [f"{plain['words']}. The numbers are in `architecture.json`{done}."]
     return [
-        f"Rows of a table with the columns below, in any order; others are ignored{done}. Numbers "
-        f"are scaled by median and quartiles of the training rows, categories become 0 or 1.",
+        f"Rows of a table with the columns below, in any order; others are ignored. Numbers are "
+        f"scaled by median and quartiles of the training rows, categories become 0 or 1{done}.",
         _columns(plain["table"]["columns"]),
     ]
 

@@ -60,7 +60,7 @@ def _bundles(folders: list[Path], baselines: list[str], *, as_json: bool) -> Non
 
     rows = compare_bundles(folders, baselines)
     if as_json:
-        print_json([asdict(row) for row in rows])
+        print_json([{**asdict(r), "metric": r.metric and r.metric.name} for r in rows])
     else:
         _print_rows(rows)
 
@@ -76,15 +76,20 @@ def _print_rows(rows: list[Row]) -> None:
     for title in ("test", "valid.", "parameters", "MACs", "ms", "95 %"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
-        shares = [
-            "-" if share is None else f"{share:.2%}"
-            for share in (row.test_accuracy, row.validation_accuracy)
+        scores = [
+            "-" if row.metric is None or score is None else row.metric.text(score)
+            for score in (row.test, row.validation)
         ]
         numbers = [f"{row.parameters:,}", short(row.macs)]
         milliseconds = "noisy" if row.too_noisy else f"{row.milliseconds:.2f}"
         interval = " to ".join(f"{end:.2f}" for end in row.interval)
-        table.add_row(row.name, row.data or "-", *shares, *numbers, milliseconds, interval)
+        table.add_row(row.name, row.data or "-", *scores, *numbers, milliseconds, interval)
     results().print(table)
+    metrics = {row.metric.label for row in rows if row.metric}
+    if metrics:
+        each = [f"{r.name}: {r.metric.label}" for r in rows if r.metric]
+        said = f"test, valid.: {', '.join(metrics) if len(metrics) == 1 else '; '.join(each)}"
+        results().print(said, markup=False)
     for row in rows:
         if row.too_noisy:
             results().print(f"{row.name}: {row.too_noisy}", markup=False)

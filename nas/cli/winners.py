@@ -89,7 +89,8 @@ def retrain(
     patience: Annotated[
         int | None,
         typer.Option(
-            help="Stop fine-tuning after this many epochs without a better validation accuracy."
+            help="Stop fine-tuning after this many epochs without one that was better in the first "
+            "objective on the validation split."
         ),
     ] = None,
     image_size: Annotated[
@@ -108,7 +109,7 @@ def retrain(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train a network longer from scratch, or fine-tune it on other data; report test accuracy once.
+    """Train a network longer from scratch, or fine-tune it on other data; report the scores on the test split once.
 
     A network that an evaluator of your own trained cannot be trained from scratch here: export it, and
     use --data to fine-tune it by the built-in recipe.
@@ -221,6 +222,7 @@ def _retrain(
 
 def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
     from nas.core.numbers import counted
+    from nas.winners.scoring import first_metric
 
     test, parameters = bundle.metrics["test"], bundle.metrics["parameters"]
     if as_json:
@@ -228,13 +230,15 @@ def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
             {
                 "bundle": str(bundle.path),
                 "epochs": epochs,
-                "test_accuracy": test["accuracy"],
+                "test": test,
                 "parameters": parameters,
             }
         )
     else:
+        metric = first_metric(bundle)
+        assert metric is not None
         print(
-            f"test accuracy {test['accuracy']:.2%} ({test['examples']} examples), "
+            f"test {metric.label} {metric.text(test[metric.name])} ({test['examples']} examples), "
             f"{parameters:,} parameters, {counted(epochs, 'epoch')}"
         )
         print(f"written to {bundle.path}; load it with nas.load_bundle({str(bundle.path)!r})")

@@ -32,6 +32,7 @@ from trainers.loop import precision
 from trainers.tasks import registry
 from trainers.tasks.registry import make_task
 
+ALSO_ON_TEST = ("balanced_accuracy", "f1_macro")  # whether or not they were searched for
 MOST_PARTS = 4  # that a batch which does not fit in memory is divided into
 
 
@@ -289,13 +290,13 @@ def train_epochs(
 
 
 def test_scores(net: nn.Module, data: Dataset, more: Iterable[str]) -> dict[str, float]:
-    """The first metric of the task on the test split, and metrics of the task among `more`.
+    """Metrics on the test split: those of the task among `more`, then its usual ones.
 
     Measure them once, at the end.
     """
     task = data.targets.task
-    known = (name for name in more if name in registry.metrics_of(task))
-    names = tuple(dict.fromkeys((registry.default_metrics(task)[0], *known)))
+    wanted = dict.fromkeys((*more, *registry.default_metrics(task), *ALSO_ON_TEST))
+    names = tuple(name for name in wanted if name in registry.metrics_of(task))
     return trainers.evaluate(net, data.test, data, task=make_task(data.targets, metrics=names))
 
 

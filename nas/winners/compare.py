@@ -10,9 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from nas.bundles.bundle import Bundle
 from nas.bundles.read import open_bundle
+from nas.core.metrics import Metric
 from nas.estimators.latency.backends import measure_networks
 from nas.estimators.latency.timing import Latency
+from nas.winners.scoring import first_metric
 from search_spaces.cost.measure import measure as measure_cost
 
 
@@ -24,8 +27,9 @@ class Row:
         name: The folder, or torchvision's name.
         data: The name of the data that it was trained on; None for a baseline, which is not
             trained.
-        test_accuracy: Test accuracy, 0..1, or None.
-        validation_accuracy: Validation accuracy, 0..1, or None.
+        metric: The most important metric that it has a score of, or None.
+        test: Its value on the test split, or None.
+        validation: Its value on the validation split, or None.
         parameters: Number of parameters.
         macs: Multiply-accumulates for one input.
         milliseconds: Median latency of one input on one thread of this machine's CPU.
@@ -35,8 +39,9 @@ class Row:
 
     name: str
     data: str | None
-    test_accuracy: float | None
-    validation_accuracy: float | None
+    metric: Metric | None
+    test: float | None
+    validation: float | None
     parameters: int
     macs: int
     milliseconds: float
@@ -68,11 +73,11 @@ def compare_bundles(paths: Sequence[Path], baselines: Sequence[str] = ()) -> lis
     measured = measure_networks(
         {str(number): (net, shape) for number, (_, net, shape) in enumerate(networks)}
     )
-    metrics = [*(bundle.metrics for bundle in bundles), *(None for _ in baselines)]
+    compared = [*bundles, *(None for _ in baselines)]
     return [
-        _row(name, net, shape, latency, scores)
-        for (name, net, shape), latency, scores in zip(
-            networks, measured.values(), metrics, strict=True
+        _row(name, net, shape, latency, bundle)
+        for (name, net, shape), latency, bundle in zip(
+            networks, measured.values(), compared, strict=True
         )
     ]
 
@@ -91,14 +96,16 @@ def _row(
     net: nn.Module,
     shape: tuple[int, ...],
     latency: Latency,
-    metrics: Mapping[str, Any] | None,
+    bundle: Bundle | None,
 ) -> Row:
     cost = measure_cost(lambda: net.to("meta"), shape)
+    metric = None if bundle is None else first_metric(bundle)
     return Row(
         name=name,
-        data=None if metrics is None else _data_name(metrics),
-        test_accuracy=None if metrics is None else _accuracy(metrics.get("test")),
-        validation_accuracy=None if metrics is None else _accuracy(metrics.get("validation")),
+        data=None if bundle is None else _data_name(bundle.metrics),
+        metric=metric,
+        test=_score(bundle, "test", metric),
+        validation=_score(bundle, "validation", metric),
         parameters=cost.parameters,
         macs=cost.macs,
         milliseconds=latency.milliseconds,
@@ -107,12 +114,15 @@ def _row(
     )
 
 
-def _accuracy(scores: Mapping[str, float] | None) -> float | None:
-    return None if scores is None else scores.get("accuracy")
+def _score(bundle: Bundle | None, split: str, metric: Metric | None) -> float | None:
+    if bundle is None or metric is None or bundle.metrics.get(split) is None:
+        return None
+    score: float | None = bundle.metrics[split].get(metric.name)
+    return score
 
 
 def _data_name(metrics: Mapping[str, Any]) -> str:
-    return "its evaluator's" if metrics["data"] is None else metrics["data"]["name"]
+    return "its evaluator's" if metrics["data"] is None else Path(metrics["data"]["name"]).name
 
 
 def _baseline(name: str, classes: int, channels: int) -> nn.Module:

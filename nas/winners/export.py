@@ -30,10 +30,10 @@ def export_trial(
     force: bool = False,
     notify: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
-    """Write the bundle of a trial, with its test accuracy if the data are still available.
+    """Write the bundle of a trial, with its scores on the test split if the data are still there.
 
     Every export uses the test split, to report one number: select among trials by their scores in
-    the search, never among exports by test accuracy.
+    the search, never among exports by those on the test split.
 
     Args:
         run: The run.
@@ -63,7 +63,7 @@ def _test(
         with training.threads(run.settings.threads):
             return scores_on_test(bundle.net(), data, run.settings.objectives)
     except ValueError as error:
-        notify(f"the test accuracy is not known: {error}")
+        notify(f"the scores on the test split are not known: {error}")
         return None
 
 

@@ -15,13 +15,15 @@ from nas.bundles.preprocessing import preprocessing
 from nas.bundles.read import check_target
 from nas.bundles.transfer import adapted
 from nas.bundles.write import write_bundle
+from nas.core.metrics import Metric
 from nas.evaluators import training
 from nas.evaluators.factories import reading_of
 from nas.runs.settings import TRAINING
 from nas.winners.retrain import Progress, loss_of, origin_of
-from nas.winners.scoring import scores_on_test
+from nas.winners.scoring import metrics_by_importance, scores_on_test
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Epoch, Recipe
+from trainers import Dataset, Epoch, Recipe, Targets
+from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.tasks.functions import LossFunction
 
 
@@ -45,15 +47,15 @@ def fine_tune(
     The recipe is that of the bundle, except for the epochs: at a smaller learning rate it learns
     less (`docs/bundles.md`). It is the default one for a network that an evaluator of the user's
     own trained. The classifier is new unless the data have the same classes, by name
-    and order. The weights of the epoch with the best validation accuracy are kept; the test split
-    is used once, at the end.
+    and order. The weights of the epoch that is best on the validation split, in the first
+    objective that the task has, are kept; the test split is used once, at the end.
 
     Args:
         bundle: The bundle, read from a folder.
         data_name: The name of a data set, or a path.
         to: The folder of the new bundle.
         epochs: Passes over the data.
-        patience: Stop after this many epochs without a better validation accuracy; None: never.
+        patience: Stop after this many epochs without one that was better on the validation split; None: never.
         image_size: Resize images to this side; None: the side that the network was made for.
         space_file: `FILE:VARIABLE`, if the search space is in a file of your own.
         loss: The loss that the network learned from, if it is one of your own: the function, or
@@ -77,9 +79,11 @@ def fine_tune(
         "seed": seed,
         "image_size": image_size or side,
         "task": bundle.described["targets"]["task"],
+        "table": _table(bundle),
     }
-    data = training.load_data(data_name, device=device, **reading)
-    learned = loss_of(bundle, loss, data.targets)
+    data = _same_units(training.load_data(data_name, device=device, **reading), bundle)
+    judged = metrics_by_importance(data.targets.task, settings.get("objectives", ()))
+    learned = loss_of(bundle, loss, data.targets, tuple(metric.name for metric in judged))
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
         raise ValueError(f"{data_name}: want inputs of shape {shape}, got {data.input_shape}")
     own = settings.get("evaluator", TRAINING) != TRAINING  # has hyperparameters, no recipe
@@ -96,7 +100,7 @@ def fine_tune(
                 space=space,
             )
         passes = training.train_epochs(net, data, recipe, seed=seed, learned=learned)
-        best = _best_of(passes, net, patience, progress)
+        best = _best_of(passes, net, judged[0], patience, progress)
         test = scores_on_test(net, data, settings.get("objectives", ()))
     task = bundle.task_for(len(data.classes), data.input_shape)
     weights, facts = training.weights_bytes(net), training.facts_of(data)
@@ -133,15 +137,31 @@ def fine_tune(
     return write_bundle(tuned, to, force=force)
 
 
+def _table(bundle: Bundle) -> TablePreprocessing | None:
+    """The preprocessing of the rows of a table; None for other inputs."""
+    plain = bundle.described.get("preprocessing") or {}
+    return TablePreprocessing.from_dict(plain["table"]) if plain.get("kind") == "table" else None
+
+
+def _same_units(data: Dataset, bundle: Bundle) -> Dataset:
+    """The data with the scale of the targets that the network has learned, if they are the same."""
+    known = Targets.from_dict(bundle.described["targets"])
+    return replace(data, targets=known) if data.targets.names == known.names else data
+
+
 def _best_of(
-    passes: Iterator[Epoch], net: nn.Module, patience: int | None, progress: Progress | None
+    passes: Iterator[Epoch],
+    net: nn.Module,
+    metric: Metric,
+    patience: int | None,
+    progress: Progress | None,
 ) -> Epoch:
-    """Train, and restore the weights of the best epoch; returns that epoch."""
+    """Train, and restore the weights of the epoch with the best value of a metric; returns it."""
     best, weights = None, {}
     for epoch in passes:
         if progress is not None:
             progress(epoch)
-        if best is None or epoch.accuracy > best.accuracy:
+        if best is None or metric.gain(best.metrics[metric.name], epoch.metrics[metric.name]) > 0:
             best = epoch
             weights = {name: tensor.clone() for name, tensor in net.state_dict().items()}
         elif patience is not None and epoch.number - best.number >= patience:

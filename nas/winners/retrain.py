@@ -150,7 +150,12 @@ def _refuse_own(bundle: Bundle, settings: Mapping[str, Any]) -> None:
         )
 
 
-def loss_of(bundle: Bundle, loss: str | LossFunction | None, targets: Targets) -> Task:
+def loss_of(
+    bundle: Bundle,
+    loss: str | LossFunction | None,
+    targets: Targets,
+    metrics: tuple[str, ...] | None = None,
+) -> Task:
     """The task of a network that is trained again, with the loss that it learned from.
 
     A bundle only names a loss of the user's own, and code that it names is never run.
@@ -162,10 +167,10 @@ def loss_of(bundle: Bundle, loss: str | LossFunction | None, targets: Targets) -
     recorded = str(bundle.metrics["settings"].get("loss", ""))
     if loss is not None:
         text = loss if isinstance(loss, str) else recorded
-        return make_task(targets, loss=load_function("loss", text, loss))
+        return make_task(targets, metrics=metrics, loss=load_function("loss", text, loss))
     if is_code(recorded):
         raise ValueError(
             f"{bundle.path}: its network learned from a loss of the user's own, {visible(recorded)}: "
             f"give it again with --loss FILE:FUNCTION (in Python: loss=...)"
         )
-    return make_task(targets)
+    return make_task(targets, metrics=metrics)

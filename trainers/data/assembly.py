@@ -16,6 +16,7 @@ from trainers.data.sources.labels import listed
 from trainers.data.sources.source import Examples, Labels, Source
 from trainers.data.sources.tables import as_vectors
 from trainers.data.split import draw
+from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.data.tables.reading import Table
 from trainers.data.targets import Targets
 from trainers.determinism import derive_seed
@@ -32,7 +33,13 @@ LARGEST_SIDE = 4096  # pixels
 
 
 def assembled(
-    name: str, source: Source, *, seed: int, image_size: int | None, flippable: bool | None
+    name: str,
+    source: Source,
+    *,
+    seed: int,
+    image_size: int | None,
+    flippable: bool | None,
+    table: TablePreprocessing | None = None,
 ) -> Dataset:
     """The data set of `source`, on the CPU.
 
@@ -47,13 +54,14 @@ def assembled(
         image_size: Resize images to this height and width, in pixels; None leaves them.
         flippable: True if a horizontally flipped image keeps its label; None for what the source
             says.
+        table: The preprocessing of a table, if it is known; None to fit it.
 
     Raises:
         ValueError: Fewer than two classes have enough examples to split them, or vectors were to
             be resized.
     """
     targets = source.targets
-    table, cut, said = as_vectors(*_cut(source, seed))
+    table, cut, said = as_vectors(*_cut(source, seed), table)
     splits = [_split(half, image_size, dense=targets.dense) for half in cut]
     mean, std = mean_and_std(splits[0].inputs)
     if table is not None:

@@ -9,6 +9,7 @@ from trainers.data.sources import source as sources
 from trainers.data.sources import torchvision as downloads
 from trainers.data.sources.source import Source
 from trainers.data.sources.tables import table_file
+from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.data.tables.reading import SUFFIXES
 from trainers.data.targets import TaskName
 
@@ -29,6 +30,7 @@ def load(
     task: TaskName | None = None,
     target: str | None = None,
     sample_weight: str | None = None,
+    table: TablePreprocessing | None = None,
 ) -> Dataset:
     """Load a data set to the CPU and split it into train, validation and test.
 
@@ -51,6 +53,8 @@ def load(
         task: The task; None to infer it from the targets (see `targets.inferred`).
         target: The target column of a table, or several separated by commas.
         sample_weight: The column of a table with the weights of the rows in the loss.
+        table: The preprocessing of a table, where a network learned from an earlier one with the
+            same columns; None to fit it on the training split.
 
     Raises:
         ValueError: One line that says what is wrong with the name, the path, a file or the data.
@@ -68,7 +72,12 @@ def load(
         )
     _check_layout(layout, source)
     return assembled(
-        str(name_or_path), source, seed=seed, image_size=image_size, flippable=flippable
+        str(name_or_path),
+        source,
+        seed=seed,
+        image_size=image_size,
+        flippable=flippable,
+        table=table,
     )
 
 

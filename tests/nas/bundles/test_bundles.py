@@ -577,7 +577,7 @@ def test_fine_tuning_on_other_data(exported, source_alone, tmp_path, capfd):
     other = tmp_path / "other"
     arguments = ["--data", tmp_path / "set", "--epochs", 12, "--patience", 11, "--to", other]
     assert status("retrain", exported, *arguments, "--json") == 0
-    assert json.loads(capfd.readouterr().out)["test_accuracy"] == 1.0
+    assert json.loads(capfd.readouterr().out)["test"]["accuracy"] == 1.0
     made = nas.open_bundle(other)
     assert made.names == ["bright", "dark"]
     assert made.metrics["fine_tuned_from"]

@@ -86,7 +86,7 @@ def test_a_bundle_predicts_images_as_the_network_was_trained(run, exported, tmp_
     Image.fromarray((digit * 255 / 16).round().astype(np.uint8)).save(tmp_path / "zero.png")
     assert status("predict", exported, tmp_path / "zero.png", "--json") == 0
     (found,) = json.loads(capfd.readouterr().out)
-    assert set(found["probabilities"]) == set("0123456789")
+    assert set(found["prediction"]["probabilities"]) == set("0123456789")
 
 
 def test_only_the_evaluator_itself_can_train_again(run, exported, capfd):
@@ -126,7 +126,7 @@ def test_data_that_a_program_passed_are_measured_where_it_passes_them(unwritten,
         assert bundle.metrics["test"] is None
         return lines
 
-    unknown = "the test accuracy is not known: "
+    unknown = "the scores on the test split are not known: "
     passed = "a program passed the data: export with run.export(..., data=...)"
     assert said(None) == [unknown + passed]
     assert said((data[0] + 1, y)) == [f"{unknown}object:data has changed since the search"]

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
+import nas
 import search_spaces
 from nas.bundles import write as writing
 from nas.bundles.verify import verify
@@ -242,3 +243,38 @@ def test_arrays_are_read_as_those_of_the_training_data(source_alone, tmp_path):
     other = made(tmp_path / "f", names, space="resnet", shape=(3, 8, 8), reading=fractions)
     torch.testing.assert_close(other.preprocess(pixels / 255), bundle.preprocess(pixels))
     torch.testing.assert_close(other.preprocess(pixels), bundle.preprocess(pixels))
+
+
+@pytest.mark.long
+def test_a_table_from_search_to_predictions_on_raw_rows(tmp_path, capfd, monkeypatch):
+    """Missing values, an unseen category, a date and an id; every format is verified."""
+    rng = np.random.default_rng(0)
+    frame = table(400, rng)
+    size = pd.to_numeric(frame["size, m²"]).fillna(80)
+    frame["price"] = 3000 * size + 40_000 * (frame["city"] == "Bonn") + rng.normal(0, 5000, 400)
+    frame.to_csv(tmp_path / "houses.csv", index=False)
+    new = table(50, rng)
+    new.loc[0, "city"] = "Trier"
+    new.to_csv(tmp_path / "new.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--data", "houses.csv", "--target", "price", "--trials", 3, "--epochs", 10]
+    assert status("search", *arguments, "--out", "run") == 0
+    assert status("export", "run", "--to", "winner") == 0
+    assert status("verify", "winner") == 0
+    capfd.readouterr()
+    assert status("predict", "winner", "new.csv", "--json") == 0
+    found = [row["prediction"] for row in json.loads(capfd.readouterr().out)]
+    file = str(tmp_path / "new.csv")
+    code = f"print(json.dumps(model.predict(net, model.preprocess(model.rows({file!r})))))"
+    for ours, theirs in zip(found, alone(tmp_path / "winner", code), strict=True):
+        assert theirs == pytest.approx(ours, rel=1e-5)
+    truth = 3000 * pd.to_numeric(new["size, m²"]).fillna(80) + 40_000 * (new["city"] == "Bonn")
+    assert np.corrcoef(truth, [row["price"] for row in found])[0, 1] > 0.8
+    tuned = ["--data", "houses.csv", "--epochs", 2, "--to", "tuned"]
+    assert status("retrain", "winner", *tuned, "--json") == 0
+    before, after = nas.open_bundle("winner"), nas.open_bundle("tuned")
+    assert after.described["preprocessing"] == before.described["preprocessing"]
+    assert after.described["targets"] == before.described["targets"]
+    assert after.metrics["test"]["r2"] > 0.5
+    assert status("retrain", "run", "--epochs", 10, "--to", "again") == 0
+    assert "test r2 " in capfd.readouterr().out

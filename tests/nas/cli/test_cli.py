@@ -200,11 +200,11 @@ def test_export_and_retrain(nas, run, source_alone):
     status, out, err = nas("retrain", run, "--trial", document["trial"], "--epochs", "3", "--json")
     assert status == 0, err
     retrained = json.loads(out)
-    assert retrained["test_accuracy"] > 0.3
+    assert retrained["test"]["accuracy"] > 0.3
     assert retrained["parameters"] == document["scores"]["parameters"]
     assert (run / "retrained" / f"trial-{document['trial']:05d}" / "weights.safetensors").exists()
     status, out, _ = nas("retrain", "winner", "--epochs", "3", "--json")
-    assert json.loads(out)["test_accuracy"] == retrained["test_accuracy"]  # the same training
+    assert json.loads(out)["test"]["accuracy"] == retrained["test"]["accuracy"]  # the same training
     status, _, err = nas("retrain", "winner", "--epochs", "3")
     assert status == 2
     assert "exists already" in err

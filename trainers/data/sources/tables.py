@@ -133,9 +133,18 @@ def _missing(inputs: npt.NDArray[Any]) -> int:
 
 
 def as_vectors(
-    train: Examples, validation: Examples, test: Examples
+    train: Examples,
+    validation: Examples,
+    test: Examples,
+    known: TablePreprocessing | None = None,
 ) -> tuple[TablePreprocessing | None, tuple[Examples, Examples, Examples], tuple[str, ...]]:
     """Splits whose inputs are tables as vectors, by a preprocessing fitted on the training split alone.
+
+    Args:
+        train: The training split.
+        validation: The validation split.
+        test: The test split.
+        known: A preprocessing to use instead, of an earlier table with the same columns.
 
     Returns:
         The preprocessing, None if inputs are no tables; the splits with arrays as inputs; and
@@ -147,7 +156,7 @@ def as_vectors(
     if not isinstance(train.inputs, Table):
         return None, (train, validation, test), ()
     with _naming(train.inputs):
-        fitted = TablePreprocessing.fit(train.inputs.frame, decimal=train.inputs.decimal)
+        fitted = known or TablePreprocessing.fit(train.inputs.frame, decimal=train.inputs.decimal)
     columns = set(train.inputs.frame.columns)
     dropped = columns - {column.name for column in fitted.columns}
     vectors, said = {"train": _vectors(fitted, train)}, []
