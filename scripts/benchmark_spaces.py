@@ -56,7 +56,7 @@ def main() -> None:
 def measure(name: str, seconds: float) -> dict[str, Any]:
     """All numbers of one space; None for `canonical` if it has no canonical form."""
     space = search_spaces.load(name)
-    task = Task(INPUTS[max(space.inputs)], outputs=10)
+    task = Task(INPUTS[max(space.inputs)], outputs=10, dense=space.dense)
     rng = Random(0)
     limit = one_in_100_000(space, task)
     start = process_time()

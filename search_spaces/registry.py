@@ -32,6 +32,7 @@ SPACES: dict[str, str] = {
     "mlp": "search_spaces.mlp.space",
     "conv1d": "search_spaces.conv1d.space",
     "tabular": "search_spaces.tabular.space",
+    "unet": "search_spaces.unet.space",
 }
 
 

@@ -45,6 +45,8 @@ class SearchSpace:
         build: Makes the network of an architecture for a task. Called with checked input only. None
             for a space without networks, whose architectures only an evaluator can read.
         inputs: Accepted numbers of axes of one input: 1 vectors, 2 sequences, 3 images.
+        dense: True for networks with outputs for each pixel, (batch, outputs, H, W), for tasks
+            that are `dense`.
         source: The paper, for listings.
         settings: Arguments that the space was made with (`search_spaces.get(name, **settings)`).
         objection: A constraint that a tree cannot express: the reason why a value of the tree is
@@ -67,6 +69,7 @@ class SearchSpace:
     tree: Node
     build: Callable[[Architecture, Task], nn.Module] | None = None
     inputs: tuple[int, ...] = (3,)
+    dense: bool = False
     source: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     objection: Callable[[Architecture], str | None] | None = None
@@ -279,6 +282,14 @@ class SearchSpace:
         if len(task.input_shape) not in self.inputs:
             wanted = " or ".join(KINDS[axes] for axes in self.inputs)
             raise ValueError(f"{self.name} is for {wanted}, got input shape {task.input_shape}")
+        if self.dense and not task.dense:
+            raise ValueError(
+                f"{self.name} gives one output per pixel; the task has one per example"
+            )
+        if task.dense and not self.dense:
+            raise ValueError(
+                f"{self.name} gives one output per example; the task has one per pixel"
+            )
 
     def _build(self, architecture: Architecture, task: Task) -> nn.Module:
         if self.build is None:

@@ -54,7 +54,7 @@ class Occurrences:
 
 def usual_task(space: SearchSpace, classes: int) -> Task:
     """A small task for the space, of images if it accepts them."""
-    return Task(USUAL_INPUT[max(space.inputs)], classes)
+    return Task(USUAL_INPUT[max(space.inputs)], classes, dense=space.dense)
 
 
 def report(space: SearchSpace, task: Task, trials: int | None = None) -> dict[str, Any]:

@@ -83,7 +83,9 @@ def _report_space(
     from search_spaces.task import parse_shape
 
     space = load(name)
-    task = usual_task(space, classes) if shape is None else Task(parse_shape(shape), classes)
+    task = usual_task(space, classes)
+    if shape is not None:
+        task = Task(parse_shape(shape), classes, dense=space.dense)
     document = report(space, task, trials)
     if as_json:
         print_json(document)
@@ -114,8 +116,8 @@ def profile(
     from search_spaces.task import parse_shape
 
     shape = parse_shape(input)
-    task = Task(shape, classes)
     opened = load(space)
+    task = Task(shape, classes, dense=opened.dense)
     parsed = opened.parse(architecture)
     cost = opened.cost(parsed, task)
     if json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from random import Random
 from typing import Any
 
@@ -43,7 +44,7 @@ def check_space(
     space: SearchSpace | str,
     *,
     input_shape: tuple[int, ...] | None = None,
-    classes: int = 7,
+    outputs: int = 7,
 ) -> None:
     """Check that a search space keeps the contract of `search_spaces.SearchSpace`.
 
@@ -57,22 +58,23 @@ def check_space(
     - The tree lists, counts, resamples and rebuilds the decisions of an architecture alike.
     - Published architectures are members and are parsed by name; canonical forms are hashable and
       repeatable; `size` is the number of architectures.
-    - Networks compile for every input shape, give finite logits and finite gradients.
+    - Networks compile for every input shape, give logits (for each pixel, where the space is
+      `dense`) and finite gradients.
     - The cost is exactly that of the network: parameters, multiply-accumulates, peak activations.
-    - Limits on costs are met; inputs of other kinds are refused.
+    - Limits on costs are met; inputs and tasks of other kinds are refused.
     - Only `compile` uses a global random generator, torch's.
 
     Args:
         space: The space, or the text that `search_spaces.load` reads.
         input_shape: The shape of inputs to check with; by default several of each kind of input.
-        classes: Number of classes.
+        outputs: Number of outputs.
 
     Raises:
         AssertionError: a clause is broken; one sentence says which and how.
     """
     space = search_spaces.load(space) if isinstance(space, str) else space
     shapes = [input_shape] if input_shape else [s for axes in space.inputs for s in SHAPES[axes]]
-    subject = Subject(space, [Task(shape, classes) for shape in shapes])
+    subject = Subject(space, [Task(shape, outputs, dense=space.dense) for shape in shapes])
     with global_generators_untouched(subject.name):
         for clause in CLAUSES:
             with completes(subject.name, _deed(clause), allowed=AssertionError):
@@ -300,6 +302,14 @@ def _other_inputs_are_refused(subject: Subject) -> None:
             f"{space.name} is for",
             f"compiles a network for inputs of shape {task.input_shape}",
         )
+    if 3 in space.inputs:
+        task = Task(SHAPES[3][1], outputs=3, dense=not space.dense)
+        _require_refusal(
+            subject,
+            lambda: space.compile(space.sample(Random(0)), task),
+            "the task has one per",
+            f"compiles a network for a task that is {'' if task.dense else 'not '}dense",
+        )
 
 
 def _require_refusal(
@@ -325,17 +335,18 @@ def _networks_learn(subject: Subject) -> None:
             net = space.compile(architecture, task).train(learns)
             batch = 2 if learns else 1
             with torch.set_grad_enabled(learns):
-                logits_BK = net(torch.rand(batch, *shape))
+                logits = net(torch.rand(batch, *shape))
+            pixels = shape[1:] if task.dense else ()  # of a dense task, which has logits for each
             subject.require(
-                logits_BK.shape == (batch, task.outputs),
+                logits.shape == (batch, task.outputs, *pixels),
                 f"compiles {architecture} to a network whose logits have the shape "
-                f"{tuple(logits_BK.shape)} for inputs {(batch, *shape)}: want "
-                f"{(batch, task.outputs)}",
+                f"{tuple(logits.shape)} for inputs {(batch, *shape)}: want "
+                f"{(batch, task.outputs, *pixels)}",
             )
             if not learns:
                 continue
-            labels_B = torch.arange(batch) % task.outputs
-            loss = torch.nn.functional.cross_entropy(logits_BK, labels_B)
+            labels = torch.arange(batch * prod(pixels)).view(batch, *pixels) % task.outputs
+            loss = torch.nn.functional.cross_entropy(logits, labels)
             loss.backward()  # type: ignore[no-untyped-call]
             gradients = [p.grad for p in net.parameters() if p.grad is not None]
             subject.require(

@@ -10,7 +10,7 @@ import json
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -235,7 +235,7 @@ def _parsed(space: SearchSpace, text: str) -> None:
     assert architecture in space
     assert space.parse(str(architecture)) == architecture
     assert space.parse(space.format(architecture)) == architecture
-    space.cost(architecture, TASKS[space.inputs[-1]])
+    space.cost(architecture, replace(TASKS[space.inputs[-1]], dense=space.dense))
 
 
 def _from_json(space: SearchSpace, text: str) -> None:

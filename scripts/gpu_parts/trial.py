@@ -145,7 +145,7 @@ class Trial:
 def sampled(name: str, most: int = 2_000_000) -> tuple[SearchSpace, Architecture, Task]:
     """A space, one of its architectures with at most so many parameters, and a task."""
     space = search_spaces.load(WIDTHS.get(name, name))
-    task = Task(SHAPES[space.inputs[-1]], 10)
+    task = Task(SHAPES[space.inputs[-1]], 10, dense=space.dense)
     rng = Random(0)
     samples = [space.sample(rng) for _ in range(30)]
     sizes = [space.cost(architecture, task).parameters for architecture in samples]

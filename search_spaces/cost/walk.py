@@ -106,6 +106,13 @@ class Walk:
         self._macs += weights * prod(axes)
         return self._new((channels, *axes), x)
 
+    def transposed(self, x: Symbol, channels: int, kernel: int) -> Symbol:
+        """A transposed convolution with a bias, whose stride is its kernel: larger by that factor."""
+        weights = x.channels * channels * kernel ** (len(x.shape) - 1)
+        self._parameters += weights + channels
+        self._macs += weights * prod(x.shape[1:])
+        return self._new((channels, *(kernel * n for n in x.shape[1:])), x)
+
     def linear(self, x: Symbol, features: int, *, bias: bool = True) -> Symbol:
         """A linear layer over the last axis."""
         self._parameters += x.shape[-1] * features + (features if bias else 0)

@@ -1,5 +1,6 @@
 """Networks of every registered space, for tests of bundles and of their source."""
 
+import math
 from pathlib import Path
 from random import Random
 
@@ -16,7 +17,7 @@ SHAPES = {1: (5,), 2: (3, 64), 3: (3, 32, 32)}
 
 
 def task_of(space, shape=None, classes=10):
-    return Task(shape or SHAPES[space.inputs[-1]], classes)
+    return Task(shape or SHAPES[space.inputs[-1]], classes, dense=space.dense)
 
 
 def small(space, rng, task, most=3_000_000):
@@ -31,6 +32,12 @@ def small(space, rng, task, most=3_000_000):
     return min(drawn)[2]
 
 
+def labels_of(task, batch):
+    """Classes of some inputs, or of each of their pixels."""
+    shape = (batch, *task.input_shape[1:]) if task.dense else (batch,)
+    return torch.arange(math.prod(shape)).view(shape) % task.outputs
+
+
 def trained(space, architecture, task, seed=0, steps=2):
     """A network after some steps of training, which set the statistics of its norms."""
     with torch.random.fork_rng():
@@ -38,7 +45,7 @@ def trained(space, architecture, task, seed=0, steps=2):
         net = space.compile(architecture, task).train()
         optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
         for _ in range(steps):
-            x, labels = torch.randn(4, *task.input_shape), torch.arange(4) % task.outputs
+            x, labels = torch.randn(4, *task.input_shape), labels_of(task, 4)
             loss = torch.nn.functional.cross_entropy(net(x), labels)
             optimizer.zero_grad()
             loss.backward()

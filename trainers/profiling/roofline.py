@@ -77,16 +77,17 @@ def count_step(
     """Count the work of one training step of `net` without computing it.
 
     Args:
-        net: A network that gives logits [B,K]. It is not changed.
+        net: A network that gives [B,K] or [B,K,H,W]. It is not changed.
         input_shape: Shape of one example.
         batch: Number of examples.
         computed: The type of most operations; in bfloat16 they move half the bytes.
     """
     on_meta = deepcopy(net).to("meta").train()
     x_B = torch.empty(batch, *input_shape, device="meta")
-    labels_B = torch.empty(batch, dtype=torch.int64, device="meta")
     with _Counter() as counter:
-        F.cross_entropy(on_meta(x_B), labels_B).backward()  # type: ignore[no-untyped-call]
+        outputs = on_meta(x_B)
+        labels = torch.empty(batch, *outputs.shape[2:], dtype=torch.int64, device="meta")
+        F.cross_entropy(outputs, labels).backward()  # type: ignore[no-untyped-call]
     narrow = 2 if computed == "bfloat16" else 1
     update = UPDATE_BYTES * sum(p.numel() for p in net.parameters())
     each = (*((o, b // narrow) for o, b in counter.each), (0, update))

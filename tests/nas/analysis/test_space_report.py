@@ -160,7 +160,7 @@ def test_bad_input_is_one_line(capsys):
         (("nothing",), "want a search space"),
         (("mobile", "--input", "3x"), "input shape: want one such as 3x32x32, got '3x'"),
         (("mobile", "--input", "64"), "mobile is for images"),
-        (("mobile", "--classes", "0"), "classes: want a positive integer"),
+        (("mobile", "--classes", "0"), "outputs: want a positive integer"),
     ):
         status, out, err = run("spaces", *arguments, capsys=capsys)
         assert (status, out, err.count("\n")) == (2, "", 1)

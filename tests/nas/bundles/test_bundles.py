@@ -634,7 +634,7 @@ NETWORKS = int(os.environ.get("NAS_BUNDLES", "2"))  # sampled, and as many known
 
 
 def task_of(space):
-    return Task({1: (20,), 2: (3, 40), 3: (3, 33, 20)}[space.inputs[-1]], 10)
+    return Task({1: (20,), 2: (3, 40), 3: (3, 33, 20)}[space.inputs[-1]], 10, dense=space.dense)
 
 
 def to_verify():

@@ -10,7 +10,7 @@ import search_spaces
 import trainers
 from nas.estimators import training_demand
 from nas.evaluators.training import build
-from tests.nas.networks import small, task_of
+from tests.nas.networks import labels_of, small, task_of
 from trainers.loop.batch_step import EagerStep
 from trainers.loop.batches import laid_out
 from trainers.loop.convolutions import quick_convolutions
@@ -23,15 +23,15 @@ BATCH = 32
 def network(name):
     space = search_spaces.get(name)
     task = task_of(space, (3, 16, 16) if space.inputs[-1] == 3 else None)
-    return build(space, small(space, Random(0), task), task, seed=0), task.input_shape
+    return build(space, small(space, Random(0), task), task, seed=0), task
 
 
-def allocated(net, input_shape, recipe):
+def allocated(net, task, recipe):
     """Bytes at the peak of the second step of a training."""
     net.train().to(memory_format=torch.channels_last)
     held = sum(t.nbytes for t in [*net.parameters(), *net.buffers()])
-    x_B = laid_out(torch.rand(recipe.batch_size, *input_shape))
-    labels_B = torch.zeros(recipe.batch_size, dtype=torch.int64)
+    x_B = laid_out(torch.rand(recipe.batch_size, *task.input_shape))
+    labels_B = labels_of(task, recipe.batch_size)
     step = EagerStep(
         net=net,
         optimizer=trainers.make_optimizer(net, recipe),
@@ -62,26 +62,26 @@ QUICK = ("conv1d", "mlp", "nasbench201", "regnet", "resnet")
 )
 def test_within_a_fifth_for_a_network_of_every_space(name):
     recipe = trainers.Recipe(batch_size=BATCH)
-    net, input_shape = network(name)
-    found = step_bytes(net, input_shape, recipe, computed="float32")
-    assert found == pytest.approx(allocated(net, input_shape, recipe), rel=0.2)
+    net, task = network(name)
+    found = step_bytes(net, task.input_shape, recipe, computed="float32")
+    assert found == pytest.approx(allocated(net, task, recipe), rel=0.2)
 
 
 @pytest.mark.parametrize("fields", [{"optimizer": "adamw"}, {"momentum": 0.0}, {"batch_size": 64}])
 def test_the_recipe_decides_what_is_kept(fields):
     recipe = trainers.Recipe(**{"batch_size": BATCH} | fields)
-    net, input_shape = network("mlp")
-    found = step_bytes(net, input_shape, recipe, computed="float32")
-    assert found == pytest.approx(allocated(net, input_shape, recipe), rel=0.05)
+    net, task = network("mlp")
+    found = step_bytes(net, task.input_shape, recipe, computed="float32")
+    assert found == pytest.approx(allocated(net, task, recipe), rel=0.05)
 
 
 def test_half_the_memory_in_bfloat16_and_nothing_of_the_network_changes():
-    net, input_shape = network("nasbench201")
+    net, task = network("nasbench201")
     before = {name: t.clone() for name, t in net.state_dict().items()}
     net.eval()
     recipe = trainers.Recipe(batch_size=BATCH)
     wide, narrow = (
-        step_bytes(net, input_shape, recipe, computed=c) for c in ("float32", "bfloat16")
+        step_bytes(net, task.input_shape, recipe, computed=c) for c in ("float32", "bfloat16")
     )
     assert 0.45 < narrow / wide < 0.75
     assert not net.training

@@ -30,10 +30,11 @@ def mutant(request):
 
 
 def test_the_rows_of_a_network_add_up_to_its_cost(mutant):
-    _, drawing, _ = mutant
+    space, drawing, _ = mutant
     whole = total(drawing.stages)
     assert (whole.parameters, whole.macs) == (drawing.cost.parameters, drawing.cost.macs)
-    assert whole.output_shape == (10,)
+    pixels = task_for(space).input_shape[1:] if space.dense else ()
+    assert whole.output_shape == (10, *pixels)
 
 
 def test_what_a_mutation_changed_is_told(mutant):

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 import search_spaces
 from nas.evaluators.training import build
 from nas.testing.waits import Waits
-from tests.nas.networks import sampled
+from search_spaces import Task
+from tests.nas.networks import labels_of, sampled
 from trainers import Recipe, evaluate, load, make_optimizer
 from trainers.loop import batch_step
 from trainers.loop.batch_step import EagerStep, dropout
@@ -20,10 +21,10 @@ from trainers.tasks.classification import Classification
 BATCH = 4
 
 
-def network(name: str) -> tuple[nn.Module, tuple[int, ...]]:
+def network(name: str) -> tuple[nn.Module, Task]:
     space, architecture, task = sampled(name)
     net = build(space, architecture, task, seed=0).train().to(memory_format=torch.channels_last)
-    return net, task.input_shape
+    return net, task
 
 
 def make_step(net: nn.Module, recipe: Recipe, computed: str) -> EagerStep:
@@ -37,8 +38,8 @@ def make_step(net: nn.Module, recipe: Recipe, computed: str) -> EagerStep:
 
 @pytest.mark.parametrize("name", search_spaces.SPACES)
 def test_no_step_waits_for_the_device_or_leaves_it(name, monkeypatch):
-    net, shape = network(name)
-    x, labels = laid_out(torch.randn(BATCH, *shape)), torch.arange(BATCH)
+    net, task = network(name)
+    x, labels = laid_out(torch.randn(BATCH, *task.input_shape)), labels_of(task, BATCH)
     for optimizer, computed in (("sgd", "bfloat16"), ("adamw", "float32")):
         recipe = Recipe(batch_size=BATCH, optimizer=optimizer, dropout=0.1)
         step = make_step(net, recipe, computed)
