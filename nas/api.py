@@ -178,9 +178,9 @@ def search(
             are proposed; the number of workers does not.
         ordered: Use results in trial order, or as soon as each trial ends (--unordered, in Python
             ordered=False): then none waits for a slow one, but the same seed may give other trials.
-        data: Data set: digits, the name of a torchvision data set, an image folder, an .npz file or
-            a table (.csv, .tsv, .parquet) with --target; none if your evaluator has its own.
-            Default: digits; with an evaluator of your own, none.
+        data: Data set: digits, the name of a torchvision data set, an image folder, an .npz file, a
+            folder of .npy files or a table (.csv, .tsv, .parquet) with --target; none if your
+            evaluator has its own. Default: digits; with an evaluator of your own, none.
         target: Column of a table to predict, or several separated by commas.
         sample_weight: Column of a table with the weight of each row in the loss.
         image_size: Side in pixels to which the images of a folder are resized.

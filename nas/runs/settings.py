@@ -167,8 +167,8 @@ class Settings:
         check=schema.text(4_096),
         group="Data",
         late=True,
-        help="Data set: digits, the name of a torchvision data set, an image folder, an .npz file or a "
-        "table (.csv, .tsv, .parquet) with --target; none if your evaluator has its own. Default: digits; with an evaluator of your own, none.",
+        help="Data set: digits, the name of a torchvision data set, an image folder, an .npz file, a folder of "
+        ".npy files or a table (.csv, .tsv, .parquet) with --target; none if your evaluator has its own. Default: digits; with an evaluator of your own, none.",
     )
     target: str | None = setting(
         option.TEXT,

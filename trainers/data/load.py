@@ -40,8 +40,8 @@ def load(
 
     Args:
         name_or_path: A name in `data_sets()` (case, - and _ do not matter), an image folder
-            (layout: see `folders.image_folder`), an .npz file (arrays: see `npz.npz`), or a table in
-            a CSV or Parquet file (see `tables.reading.read_table`).
+            (layout: see `folders.image_folder`), an .npz file or a folder of .npy files (arrays: see
+            `npz.npz`), or a table in a CSV or Parquet file (see `tables.reading.read_table`).
         seed: Seed of the validation split.
         image_size: Resize images to this height and width, in pixels (bilinear, antialiased,
             without cropping).
@@ -160,7 +160,10 @@ def _find(
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         from trainers.data.sources.folders import image_folder
+        from trainers.data.sources.npz import npy_folder, npy_names
 
+        if npy_names(path):
+            return npy_folder(path, layout, task)
         return image_folder(path, image_size)
     if path.is_file():
         from trainers.data.sources.npz import npz

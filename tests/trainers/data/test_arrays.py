@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from trainers import load
+from trainers import from_objects, load
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(40) % 4
@@ -166,3 +167,54 @@ def test_flips_are_off_unless_they_are_asked_for(tmp_path):
     assert not load(path).flippable
     assert "flips off (--flip if mirrored images keep their labels)" in load(path).notes
     assert load(path, flippable=True).notes[-1] == "flips on"
+
+
+def test_a_folder_of_npy_files_is_mapped(tmp_path):
+    x, y = pixels(40, 3, 6, 6), LABELS
+    arrays = {"x_train": x, "y_train": y, "x_val": x[:8], "y_val": y[:8], "test_images": x[:4]}
+    folder = tmp_path / "arrays"
+    folder.mkdir()
+    for name, array in {**arrays, "test_labels": y[:4, None], "other": y}.items():
+        np.save(folder / f"{name}.npy", array)
+    data = load(folder)
+    assert data.train.mapped
+    assert torch.equal(data.train.inputs, torch.from_numpy(x))
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [40, 8, 4]
+    assert "not used: other" in data.notes
+    refused(folder / "x_train.npy", "is not an .npz file; .*; of .npy files, name their folder")
+    for content in (b"", b"nonsense", pickle.dumps(x), (folder / "x_val.npy").read_bytes()[:200]):
+        (folder / "x_val.npy").write_bytes(content)
+        with pytest.raises(
+            ValueError, match=r"x_val\.npy is not an \.npy file of an undam"
+        ) as caught:
+            load(folder)
+        assert "\n" not in str(caught.value)
+    (folder / "y_val.npy").unlink()
+    (folder / "x_val.npy").unlink()
+    (folder / "y_train.npy").unlink()
+    refused(folder, "want arrays x_train, .*; got other, test_images, test_labels, x_train")
+
+
+@pytest.mark.parametrize("name", ["w", "weights", "sample_weight", "Sample_Weight_train"])
+def test_weights_of_examples(tmp_path, name):
+    x, w = pixels(40, 3), np.arange(40)
+    of_val = {"x_val": x[:4], "y_val": LABELS[:4], "x_test": x[:4], "y_test": LABELS[:4]}
+    arrays = {"x": x, "y": LABELS, name: w[:, None], **of_val, "w_val": np.ones(4)}
+    for data in (load(saved(tmp_path, **arrays)), from_objects(arrays)):
+        assert data.train.weights.tolist() == w.tolist()
+        assert data.validation.weights.tolist() == [1] * 4
+        assert data.test.weights is None
+    frames = {key: pd.DataFrame(a) if key[0] == "x" else a for key, a in arrays.items()}
+    assert from_objects(frames).train.weights.tolist() == w.tolist()
+    for odd, message in (
+        (w[:9], r"want a weight of each of 40 examples, got int64 \[9\]"),
+        (w - 1, "want finite weights of at least 0, some of them above, got -1 to 38"),
+        (w * 0, "want finite weights of at least 0, some of them above, got 0 to 0"),
+        (w * np.nan, "want finite weights of at least 0"),
+        (np.array(["1"] * 40), "want a weight of each of 40 examples, got <U1"),
+    ):
+        for its in (arrays, frames):
+            with pytest.raises(ValueError, match=f"^data: {name}: {message}"):
+                from_objects({**its, name: odd})
+    with pytest.raises(ValueError, match="want x of the test part too, got w_test alone"):
+        from_objects({"x": x, "y": LABELS, "w_test": w})

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
 from trainers.data.reading import Layout
@@ -26,12 +27,24 @@ PARTS: dict[str, Part] = {
     "test": "test",
     "testing": "test",
 }
-INPUTS = frozenset({"x", "images", "data", "inputs"})
-LABELS = frozenset({"y", "labels", "target", "targets"})
+Kind = Literal["x", "y", "w"]  # inputs, targets, weights
+KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("x", "images", "image", "data", "inputs", "features"), "x"),
+    **dict.fromkeys(("y", "labels", "label", "target", "targets"), "y"),
+    **dict.fromkeys(("w", "weights", "weight", "sampleweight"), "w"),
+}
 WANTED = (
     "x_train, y_train and, if there are such parts, x_val, y_val, x_test, y_test; or x (images, "
-    "data) and y (labels, target)"
+    "data) and y (labels, target); and perhaps sample_weight"
 )
+
+
+class Names(NamedTuple):
+    """The names of the arrays of a part; `w` is empty without weights."""
+
+    x: str
+    y: str
+    w: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +53,8 @@ class NamedPair:
 
     Attributes:
         columns: Names of the columns of the targets, if they have names.
+        w_name: Name of the weights of the examples in the loss; empty without.
+        w: The weights [N].
     """
 
     x_name: str
@@ -47,26 +62,57 @@ class NamedPair:
     y_name: str
     y: Array
     columns: tuple[str, ...] = ()
+    w_name: str = ""
+    w: Array | None = None
 
 
-def slot(name: str) -> tuple[Part, Literal["x", "y"]] | None:
+def pair_of(arrays: Mapping[str, Array], names: Names) -> NamedPair:
+    """The arrays of one part by their names."""
+    w = arrays[names.w] if names.w else None
+    return NamedPair(names.x, arrays[names.x], names.y, arrays[names.y], w_name=names.w, w=w)
+
+
+def read_weights(name: str, weights: Array | None, count: int) -> npt.NDArray[np.float32] | None:
+    """The weights of `count` examples, float32 [N]; None without.
+
+    Raises:
+        ValueError: One line that names the array: it does not hold finite numbers of at least 0.
+    """
+    if weights is None:
+        return None
+    if weights.ndim == 2 and weights.shape[1] == 1:
+        weights = weights[:, 0]
+    if weights.dtype.kind not in "biuf" or weights.shape != (count,):
+        got = f"{weights.dtype} {list(weights.shape)}"
+        raise ValueError(f"data: {name}: want a weight of each of {count:,} examples, got {got}")
+    with np.errstate(over="ignore"):
+        found = weights.astype(np.float32)
+    if not (np.isfinite(found) & (found >= 0)).all() or not found.any():
+        raise ValueError(
+            f"data: {name}: want finite weights of at least 0, some of them above, got "
+            f"{found.min():g} to {found.max():g}"
+        )
+    return found
+
+
+def slot(name: str) -> tuple[Part, Kind] | None:
     """The part and the kind of the array called `name`: `x_val`, `Y`, `train_images`, `target`."""
-    words = name.lower().split("_")
+    words = name.lower().replace("sample_weight", "sampleweight").split("_")
     parts: list[Part] = [PARTS[word] for word in words if word in PARTS]
-    kinds = [word for word in words if word in INPUTS | LABELS]
+    kinds = [KINDS[word] for word in words if word in KINDS]
     if len(kinds) != 1 or len(parts) > 1 or len(words) != 1 + len(parts):
         return None
-    return parts[0] if parts else "train", "x" if kinds[0] in INPUTS else "y"
+    return parts[0] if parts else "train", kinds[0]
 
 
-def pairs(where: str, names: Iterable[str]) -> dict[Part, tuple[str, str]]:
-    """The names of inputs and labels by part.
+def parts_of(where: str, names: Iterable[str]) -> dict[Part, Names]:
+    """The names of inputs, targets and, perhaps, weights by part.
 
     Raises:
         ValueError: Two names mean the same, one of a pair is missing, or there is no training part.
     """
     names = list(names)
-    found: dict[tuple[Part, Literal["x", "y"]], str] = {}
+    found: dict[tuple[Part, Kind], str] = {}
     for name in names:
         if (its := slot(name)) is not None:
             if its in found:
@@ -78,12 +124,16 @@ def pairs(where: str, names: Iterable[str]) -> dict[Part, tuple[str, str]]:
     if ("train", "x") not in found or ("train", "y") not in found:
         raise ValueError(f"data: {where}want arrays {WANTED}; got {listed(names) or 'none'}")
     for part, kind in found:
-        partner: Literal["x", "y"] = "y" if kind == "x" else "x"
+        partner: Kind = "y" if kind == "x" else "x"
         if (part, partner) not in found:
             raise ValueError(
                 f"data: {where}want {partner} of the {part} part too, got {found[part, kind]} alone"
             )
-    return {part: (found[part, "x"], found[part, "y"]) for part, kind in found if kind == "x"}
+    return {
+        part: Names(name, found[part, "y"], found.get((part, "w"), ""))
+        for (part, kind), name in found.items()
+        if kind == "x"
+    }
 
 
 def unused(names: Iterable[str]) -> tuple[str, ...]:
@@ -134,7 +184,12 @@ def arrays_source(
             )
     named = {p: NamedTargets(pair.y_name, pair.y, pair.columns) for p, pair in parts.items()}
     targets, values, said = read_targets(where, named, examples["train"].shape[1:], task)
-    halves = {part: Examples(examples[part], values[part]) for part in parts}
+    halves = {
+        part: Examples(
+            examples[part], values[part], read_weights(where + pair.w_name, pair.w, len(pair.x))
+        )
+        for part, pair in parts.items()
+    }
     return Source(
         halves["train"],
         halves.get("test"),

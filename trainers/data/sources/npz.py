@@ -1,4 +1,4 @@
-"""Arrays in an .npz file: images, sequences or vectors, and their labels."""
+"""Arrays in an .npz file, or in a folder of .npy files: inputs and their targets."""
 
 from collections.abc import Callable
 from math import prod
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from trainers import memory
 from trainers.data.reading import Layout
-from trainers.data.sources.arrays import WANTED, NamedPair, pairs, slot, unused
+from trainers.data.sources.arrays import WANTED, pair_of, parts_of, slot, unused
 from trainers.data.sources.source import Source
 from trainers.data.sources.tables import arrays_or_tables
 from trainers.data.targets import TaskName
@@ -23,10 +23,10 @@ def npz(path: Path, layout: Layout | None = None, task: TaskName | None = None) 
     """Read a data set from an .npz file; never unpickles.
 
     The arrays are `x_train`, `y_train`, and, if there are such parts, `x_val`, `y_val`, `x_test`,
-    `y_test`. Upper and lower case are equal, the words may change places (`train_x`), `x` may be called
-    `images`, `data` or `inputs`, `y` `labels`, `target` or `targets`, and `train` may be left out.
-    Other arrays are not read. For what they may hold see `inputs.understand` and
-    `labels.read_labels`.
+    `y_test`; and `w_train`, `w_val`, `w_test` with the weights of the examples in the loss. Upper and
+    lower case are equal, the words may change places (`train_x`), `x`, `y` and `w` may be called by other
+    words of `arrays.KINDS`, and `train` may be left out. Other arrays are not read. For what they
+    may hold see `inputs.understand` and `targets.inferred`.
 
     Args:
         path: The file.
@@ -38,17 +38,42 @@ def npz(path: Path, layout: Layout | None = None, task: TaskName | None = None) 
     """
     arrays, names = _read(path)
     where = f"{path}: "
-    parts = {
-        part: NamedPair(x, arrays[x], y, arrays[y]) for part, (x, y) in pairs(where, names).items()
-    }
+    parts = {part: pair_of(arrays, its) for part, its in parts_of(where, names).items()}
     return arrays_or_tables(where, parts, layout=layout, task=task, notes=unused(names))
+
+
+def npy_names(folder: Path) -> dict[str, Path]:
+    """The .npy files in a folder by the names of their arrays; empty unless one name is known."""
+    files = {file.stem: file for file in sorted(folder.glob("*.npy"))}
+    return files if any(map(slot, files)) else {}
+
+
+def npy_folder(folder: Path, layout: Layout | None = None, task: TaskName | None = None) -> Source:
+    """Read a data set from .npy files called as the arrays of an .npz file are (see `npz`).
+
+    They are mapped: images and float32 inputs that torch can use as they are do not take memory.
+    For arguments and errors see `npz`.
+    """
+    files, where, arrays = npy_names(folder), f"{folder}: ", {}
+    for name, file in files.items():
+        if slot(name):
+            try:
+                arrays[name] = np.load(file, mmap_mode="c", allow_pickle=False)
+            except (ValueError, OSError, EOFError) as error:
+                reason = " ".join(str(error).split())
+                raise ValueError(
+                    f"data: {file} is not an .npy file of an undamaged plain array: {reason}"
+                ) from error
+    parts = {part: pair_of(arrays, its) for part, its in parts_of(where, files).items()}
+    return arrays_or_tables(where, parts, layout=layout, task=task, notes=unused(files))
 
 
 def _read(path: Path) -> tuple[dict[str, Array], list[str]]:
     """The arrays of the file whose names are known, and the names of all."""
     if not is_zipfile(path):
+        hint = "; of .npy files, name their folder" if path.suffix == ".npy" else ""
         raise ValueError(
-            f"data: {path} is not an .npz file; want what numpy.savez writes, arrays {WANTED}"
+            f"data: {path} is not an .npz file; want what numpy.savez writes, arrays {WANTED}{hint}"
         )
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:

@@ -11,7 +11,15 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from trainers.data.reading import Layout
-from trainers.data.sources.arrays import PARTS, NamedPair, Part, pairs, unused
+from trainers.data.sources.arrays import (
+    PARTS,
+    NamedPair,
+    Names,
+    Part,
+    parts_of,
+    read_weights,
+    unused,
+)
 from trainers.data.sources.map_style import read_map_style
 from trainers.data.sources.source import Source
 from trainers.data.sources.tables import TablePart, arrays_or_tables, one_table, tables_source
@@ -21,10 +29,10 @@ from trainers.data.targets import TaskName
 
 Array = npt.NDArray[Any]
 
-NAMES: dict[Part, tuple[str, str]] = {
-    "train": ("X", "y"),
-    "validation": ("X_val", "y_val"),
-    "test": ("X_test", "y_test"),
+NAMES: dict[Part, Names] = {
+    "train": Names("X", "y"),
+    "validation": Names("X_val", "y_val"),
+    "test": Names("X_test", "y_test"),
 }
 WANTED = (
     "(X, y), (X, y, X_val, y_val), (X, y, X_val, y_val, X_test, y_test), a dict of such arrays, a "
@@ -48,33 +56,30 @@ def objects_source(
         return name, _of_torch_sets(torch_sets, layout, task)
     if isinstance(data, tuple) and len(data) in (2, 4, 6):
         parts = list(NAMES.items())[: len(data) // 2]
-        named = {
-            name: data[2 * n + m]
-            for n, (_, pair) in enumerate(parts)
-            for m, name in enumerate(pair)
-        }
+        names = [name for _, (x, y, _) in parts for name in (x, y)]
+        named = dict(zip(names, data, strict=True))
         return "arrays", _of_arrays(dict(parts), named, (), layout, task)
     if isinstance(data, Mapping) and all(isinstance(name, str) for name in data):
-        return "arrays", _of_arrays(pairs("", data), data, unused(data), layout, task)
+        return "arrays", _of_arrays(parts_of("", data), data, unused(data), layout, task)
     got = f"a tuple of {len(data)}" if isinstance(data, tuple) else type(data).__name__
     raise ValueError(f"data: want {WANTED}; got {got}")
 
 
 def _of_arrays(
-    names: Mapping[Part, tuple[str, str]],
+    names: Mapping[Part, Names],
     objects: Mapping[str, object],
     notes: tuple[str, ...],
     layout: Layout | None,
     task: TaskName | None,
 ) -> Source:
-    x, _ = names["train"]
-    if is_frame(objects[x]):
-        frames = {p: _frame_part(x, objects[x], y, objects[y]) for p, (x, y) in names.items()}
+    if is_frame(objects[names["train"].x]):
+        frames = {part: _frame_part(its, objects) for part, its in names.items()}
         return tables_source("", frames, task, notes)
     parts = {}
-    for part, (x, y) in names.items():
+    for part, (x, y, w) in names.items():
         y_array, y_columns = labels(y, objects[y])
-        parts[part] = NamedPair(x, inputs(x, objects[x]), y, y_array, y_columns)
+        weights = inputs(w, objects[w]) if w else None
+        parts[part] = NamedPair(x, inputs(x, objects[x]), y, y_array, y_columns, w, weights)
     return arrays_or_tables("", parts, layout=layout, task=task, notes=notes)
 
 
@@ -85,10 +90,13 @@ def frame_source(
     return one_table(as_table("table", cast(Any, frame)), target, sample_weight, task)
 
 
-def _frame_part(x: str, frame: object, y: str, targets: object) -> TablePart:
+def _frame_part(names: Names, objects: Mapping[str, object]) -> TablePart:
+    (x, y, w), frame = names, objects[names.x]
     if not is_frame(frame):
         raise ValueError(f"data: {x}: want a DataFrame as for training, got {type(frame).__name__}")
-    return TablePart(as_table(x, cast(Any, frame)), NamedTargets(y, *labels(y, targets)))
+    table = as_table(x, cast(Any, frame))
+    weights = read_weights(w, inputs(w, objects[w]), len(table)) if w else None
+    return TablePart(table, NamedTargets(y, *labels(y, objects[y])), weights)
 
 
 def inputs(name: str, value: object) -> Array:

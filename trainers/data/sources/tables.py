@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainers.data.reading import Layout
-from trainers.data.sources.arrays import NamedPair, Part, arrays_source
+from trainers.data.sources.arrays import NamedPair, Part, arrays_source, read_weights
 from trainers.data.sources.labels import listed
 from trainers.data.sources.source import Examples, Source
 from trainers.data.sources.targets import NamedTargets, read_targets
@@ -118,6 +118,7 @@ def arrays_or_tables(
         name: TablePart(
             as_table(where + pair.x_name, DataFrame(pair.x)),
             NamedTargets(where + pair.y_name, pair.y, pair.columns),
+            read_weights(where + pair.w_name, pair.w, len(pair.x)),
         )
         for name, pair in parts.items()
     }
