@@ -163,9 +163,7 @@ def _check_counts(labels: Labels, classes: tuple[str, ...], *, least: int) -> No
     """Refuse labels of which fewer than two classes can be learnt and seen in every split."""
     counts: npt.NDArray[np.intp] = np.bincount(labels, minlength=len(classes))
     if len(classes) < 2:
-        raise ValueError(
-            f"data: want at least 2 classes, got {len(classes)} ({', '.join(classes)})"
-        )
+        raise ValueError(f"data: want at least 2 classes, got {len(classes)} ({listed(classes)})")
     if not counts.all():
         rarest = classes[int(counts.argmin())]
         raise ValueError(f"data: class {rarest!r} has no training examples")

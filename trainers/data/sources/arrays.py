@@ -171,7 +171,7 @@ def arrays_source(
         x, y = examples[part], pair.y
         if not y.ndim:
             raise ValueError(
-                f"data: {where}{pair.y_name}: want one target for each example, got {y}"
+                f"data: {where}{pair.y_name}: want a target of each example, got a single one"
             )
         if len(x) != len(y):
             raise ValueError(

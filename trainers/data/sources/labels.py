@@ -52,6 +52,7 @@ def read_labels(name: str, values: Array, columns: tuple[str, ...] = ()) -> Arra
 def _whole(name: str, values: Array) -> Array:
     """Floats [N,...] as whole numbers."""
     _refuse_missing(name, np.isnan(values))
+    values = values.astype(np.float64)  # the limit is infinite in float16
     fits = (np.abs(values) <= MOST_EXACT) & (values == np.floor(values))
     if not fits.all():
         row = _first(~fits)

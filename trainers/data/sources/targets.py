@@ -162,13 +162,15 @@ def _segmentation(
                 f"data: {name}: want masks [N,H,W] of the size of the images, "
                 f"{list(input_shape[-2:])}, got {list(values.shape)}"
             )
+        numbers = values.dtype.kind in "biuf"
         if (
-            values.dtype.kind not in "biuf"
+            not numbers
             or not ((values >= 0) & (values <= IGNORED) & (values == np.floor(values))).all()
         ):
+            theirs = f" from {values.min()} to {values.max()}" if numbers else ""
             raise ValueError(
                 f"data: {name}: want classes of pixels from 0 to 254, and {IGNORED} for pixels that "
-                f"do not count, got {values.dtype} from {values.min()} to {values.max()}"
+                f"do not count, got {values.dtype}{theirs}"
             )
         found[part] = values.astype(np.uint8)
     counted = found["train"][found["train"] != IGNORED]
