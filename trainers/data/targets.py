@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, get_args
+from unicodedata import category
 
 TaskName = Literal["classification", "multilabel", "regression", "segmentation"]
+LONGEST_NAME = 1_000  # characters, as run.json has them
 TASK_NAMES: tuple[str, ...] = get_args(TaskName)
 
 
@@ -20,8 +22,10 @@ class Targets:
             empty for other tasks.
         std: Standard deviation, like `mean`; 1 where a target never varies.
 
+    Characters that would control a terminal stand in names as escape codes.
+
     Raises:
-        ValueError: The task is unknown, a name is missing, or `mean` and `std` do not fit.
+        ValueError: The task is unknown, a name is missing or too long, or `mean` and `std` do not fit.
     """
 
     task: TaskName
@@ -38,6 +42,12 @@ class Targets:
                 f"targets: want names, and {count} means and deviations, got {len(self.names)}, "
                 f"{len(self.mean)} and {len(self.std)}"
             )
+        if long := [name for name in self.names if len(name) > LONGEST_NAME]:
+            raise ValueError(
+                f"targets: want names of at most {LONGEST_NAME:,} characters, got {len(long[0]):,} in "
+                f"{long[0][:40]!r}..."
+            )
+        object.__setattr__(self, "names", tuple(map(_printable, self.names)))
 
     @property
     def outputs(self) -> int:
@@ -73,6 +83,14 @@ class Targets:
         """
         names, mean, std = (tuple(fields[name]) for name in ("names", "mean", "std"))
         return cls(task=fields["task"], names=names, mean=mean, std=std)
+
+
+def _printable(name: str) -> str:
+    """The name, with escape codes for line breaks, control characters and lone surrogates."""
+    if name.isprintable():
+        return name
+    parts = ((sign, category(sign) in ("Cc", "Cs", "Zl", "Zp")) for sign in name)
+    return "".join(s.encode("unicode_escape").decode() if odd else s for s, odd in parts)
 
 
 def of_classes(names: tuple[str, ...]) -> Targets:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from trainers import from_objects
+from trainers.data.targets import of_classes
 
 WANTED = [3, 1, 0, 1, 3, 0] * 4
 X = np.arange(24.0).reshape(24, 1)
@@ -123,3 +124,21 @@ def test_what_is_not_classification_is_refused_in_one_line(y, message):
     with pytest.raises(ValueError, match=f"^data: {message}") as caught:
         from_objects((X, y, X, y, X, y), task="classification")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ('Köln, "a" | b', 'Köln, "a" | b'),
+        ("New\u00a0York", "New\u00a0York"),
+        ("a\nb\x1b[31m", "a\\nb\\x1b[31m"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_characters_that_control_a_terminal_are_escaped(name, shown):
+    assert of_classes((name,)).names == (shown,)
+
+
+def test_a_name_that_no_run_can_store_is_refused():
+    with pytest.raises(ValueError, match=r"want names of at most 1,000 characters, got 1,001 in"):
+        of_classes(("a" * 1001,))
