@@ -12,6 +12,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 import nas
 import search_spaces
@@ -76,6 +77,12 @@ def alone(folder, code):
     return json.loads(done.stdout)
 
 
+def status(*arguments):
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    return end.value.code
+
+
 def test_values_are_in_the_users_units_in_every_format(tmp_path):
     bundle = made(tmp_path / "b", PRICES)
     assert [check for check in verify(bundle.path) if not check.passed] == []
@@ -136,6 +143,33 @@ def test_labels_have_names(source_alone, tmp_path):
     ]
 
 
+def test_masks_have_the_numbers_of_classes_and_the_size_of_the_images(tmp_path, capfd):
+    names = named("segmentation", ["sky", "road", "tree"])
+    bundle = made(tmp_path / "b", names, space="unet", shape=(3, 12, 9))
+    assert [check for check in verify(bundle.path) if not check.passed] == []
+    pixels = np.random.default_rng(0).integers(0, 255, (4, 3, 12, 9), dtype=np.uint8)
+    masks = bundle.predict(pixels).masks
+    with torch.inference_mode():
+        wanted = bundle.net()(bundle.preprocess(pixels)).argmax(dim=1)
+    assert masks.dtype == torch.uint8
+    assert torch.equal(masks.long(), wanted)
+    assert bundle.predict(pixels.repeat(2, axis=3)).masks.shape == (4, 12, 18)
+
+    files = [tmp_path / "one.png", tmp_path / "two.png"]
+    Image.fromarray(pixels[0].transpose(1, 2, 0)).save(files[0])
+    Image.fromarray(pixels[1].transpose(1, 2, 0)).resize((20, 31)).save(files[1])
+    assert status("predict", bundle.path, *files, "--out", tmp_path / "masks", "--json") == 0
+    shares = [row["prediction"] for row in json.loads(capfd.readouterr().out)]
+    first = np.asarray(Image.open(tmp_path / "masks" / "one.png"))
+    assert (first == masks[0].numpy()).all()
+    assert np.asarray(Image.open(tmp_path / "masks" / "two.png")).shape == (31, 20)
+    counts = np.bincount(first.ravel(), minlength=3) / first.size
+    assert list(shares[0].values()) == pytest.approx(counts.tolist())
+    assert list(shares[0]) == ["sky", "road", "tree"]
+    code = f"print(json.dumps(model.predict(net, model.preprocess({str(files[0])!r})).tolist()))"
+    assert alone(bundle.path, code) == [first.tolist()]
+
+
 def table(rows, rng):
     """Rows with a number, a category, a flag, a date and an id, a tenth of the values missing."""
     days = np.datetime64("2024-01-01") + rng.integers(0, 300, rows)
@@ -151,12 +185,6 @@ def table(rows, rng):
     gone = rng.random(frame.shape) < 0.1
     gone[:, 0] = False
     return frame.astype(object).mask(gone)
-
-
-def status(*arguments):
-    with pytest.raises(SystemExit) as end:
-        main([str(argument) for argument in arguments])
-    return end.value.code
 
 
 def check_commands(bundle, new, found, folder, capfd):
@@ -278,3 +306,35 @@ def test_a_table_from_search_to_predictions_on_raw_rows(tmp_path, capfd, monkeyp
     assert after.metrics["test"]["r2"] > 0.5
     assert status("retrain", "run", "--epochs", 10, "--to", "again") == 0
     assert "test r2 " in capfd.readouterr().out
+
+
+def test_arrays_in_files_are_predicted(source_alone, tmp_path, capfd):
+    bundle = made(tmp_path / "b", PRICES)
+    x = np.random.default_rng(0).normal(size=(3, 5))
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "both.npz", x_test=x, y_test=np.zeros(3), more=np.zeros(2))
+    np.savez(tmp_path / "two.npz", x_test=x, x_train=x)
+    np.save(tmp_path / "narrow.npy", x[:, :4])
+    np.save(tmp_path / "texts.npy", x.astype(str))
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    wanted = bundle.predict(x).rows()
+    for name in ("x.npy", "both.npz"):
+        assert status("predict", bundle.path, tmp_path / name, "--json") == 0
+        document = json.loads(capfd.readouterr().out)
+        assert [row["prediction"] for row in document] == wanted
+    assert status("predict", bundle.path, tmp_path / "x.npy") == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[2].endswith(
+        f"price {wanted[2]['price']:.6g}, area, m² {wanted[2]['area, m²']:.6g}"
+    )
+    for name, message in (
+        ("two.npz", "want one array of inputs, such as x, got x_test, x_train"),
+        ("narrow.npy", "narrow.npy: want inputs (B, 5), got (3, 4)"),
+        ("texts.npy", "texts.npy: want numbers, got str"),
+        ("objects.npy", "objects.npy: want an array of numbers that numpy saved: "),
+        ("rows.csv", "the network takes .npy or .npz files with an array (N, 5)"),
+        ("none.npy", "none.npy: no such file"),
+    ):
+        assert status("predict", bundle.path, tmp_path / name) == 2
+        assert message in " ".join(capfd.readouterr().err.split())
