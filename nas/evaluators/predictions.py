@@ -47,6 +47,8 @@ class Predictions:
         outputs: Probabilities of the classes or of the labels, float32 [N,K]; values float64 [N,T] in
             the user's units; or classes of pixels, uint8 [N,H,W].
         inputs: The inputs, which are read where a picture is asked for.
+        rows: Number of each example in the user's data, int64 [N]; None for 0, 1, 2, ... of a
+            validation split of the user's own.
     """
 
     task: str
@@ -55,17 +57,22 @@ class Predictions:
     targets: NDArray[Any]
     outputs: NDArray[Any]
     inputs: Tensor
+    rows: NDArray[np.int64] | None = None
 
-    def picture(self, row: int) -> bytes | None:
+    def row(self, example: int) -> int:
+        """The number of an example in the user's data, or in a split of the user's own."""
+        return example if self.rows is None else int(self.rows[example])
+
+    def picture(self, example: int) -> bytes | None:
         """An example as a PNG file, at the most `LARGEST_PICTURE` high or wide; None if no image.
 
         Of a segmentation it is the image, the mask and the predicted mask, side by side.
         """
         if self.inputs.dim() != 4:
             return None
-        parts = [_rgb(self.inputs[row].cpu().numpy())]
+        parts = [_rgb(self.inputs[example].cpu().numpy())]
         if self.task == "segmentation":
-            parts += [_coloured(self.targets[row]), _coloured(self.outputs[row])]
+            parts += [_coloured(self.targets[example]), _coloured(self.outputs[example])]
         return _png(parts)
 
 
@@ -115,6 +122,7 @@ def predictions_of(
         targets=data.validation.targets.cpu().numpy(),
         outputs=outputs.numpy(),
         inputs=data.validation.inputs,
+        rows=None if data.validation.rows is None else data.validation.rows.numpy(),
     )
 
 

@@ -147,11 +147,10 @@ def _lacking(name: str, split: Split, targets: Targets) -> tuple[str, ...]:
 def _rows(half: Examples, rows: Labels) -> Examples:
     """The examples with these numbers; those of a large file stay in a file."""
     weights = None if half.weights is None else half.weights[rows]
-    if isinstance(half.inputs, Table):
-        return Examples(half.inputs[rows], half.targets[rows], weights)
+    numbers = rows if half.rows is None else half.rows[rows]
     if isinstance(half.inputs, np.memmap) and half.inputs.nbytes > _largest_in_memory():
-        return Examples(cache.rows(half.inputs, rows), half.targets[rows], weights)
-    return Examples(half.inputs[rows], half.targets[rows], weights)
+        return Examples(cache.rows(half.inputs, rows), half.targets[rows], weights, numbers)
+    return Examples(half.inputs[rows], half.targets[rows], weights, numbers)
 
 
 def _largest_in_memory() -> float:
@@ -185,7 +184,8 @@ def _split(half: Examples, image_size: int | None, *, dense: bool) -> Split:
             size = (image_size, image_size)
             targets = F.interpolate(targets[:, None], size=size, mode="nearest-exact")[:, 0]
     weights = None if half.weights is None else torch.from_numpy(half.weights)
-    return Split(inputs, targets, weights, mapped=mapped)
+    rows = None if half.rows is None else torch.from_numpy(half.rows)
+    return Split(inputs, targets, weights, mapped=mapped, rows=rows)
 
 
 def _tensor(array: "npt.NDArray[Any]") -> Tensor:

@@ -29,12 +29,15 @@ class Split:
             user's units; or classes of pixels uint8 [N,H,W], 255 for pixels that do not count.
         weights: Weight of each example in the loss, float32 [N]; None for equal weights.
         mapped: True if the inputs lie in a memory-mapped file, which is read when they are used.
+        rows: Number of each example in the file, array or folder that the split was drawn from, from
+            0, int64 [N] on the CPU; None where the split holds all of it, in its order.
     """
 
     inputs: Tensor
     targets: Tensor
     weights: Tensor | None = None
     mapped: bool = False
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -47,15 +50,16 @@ class Split:
         if self.mapped and device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
             if inputs.nbytes > DEVICE_SHARE * free:
-                return Split(inputs, targets, weights, mapped=True)
-        return Split(
-            inputs.to(device), targets, weights, mapped=self.mapped and device.type == "cpu"
-        )
+                return Split(inputs, targets, weights, mapped=True, rows=self.rows)
+        mapped = self.mapped and device.type == "cpu"
+        return Split(inputs.to(device), targets, weights, mapped=mapped, rows=self.rows)
 
     def part(self, rows: slice | Tensor) -> "Split":
         """The examples in `rows`, a slice or numbers int64 [n]."""
         weights = None if self.weights is None else self.weights[rows]
-        return Split(self.inputs[rows], self.targets[rows], weights, mapped=self.mapped)
+        numbers = torch.arange(len(self)) if self.rows is None else self.rows
+        its = numbers[rows.cpu() if isinstance(rows, Tensor) else rows]
+        return Split(self.inputs[rows], self.targets[rows], weights, mapped=self.mapped, rows=its)
 
 
 @dataclass(frozen=True, eq=False)

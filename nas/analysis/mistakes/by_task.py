@@ -42,6 +42,7 @@ def _classification(trial: int, found: Predictions) -> Mistakes:
     return Mistakes(
         trial=trial,
         task=found.task,
+        of_split=found.rows is None,
         examples=len(truth_N),
         wrong=len(wrong_n),
         columns=("precision", "recall", "F1", "examples"),
@@ -49,7 +50,7 @@ def _classification(trial: int, found: Predictions) -> Mistakes:
         cells=_cells(matrix_KK),
         worst=tuple(
             Wrong(
-                row=row,
+                row=found.row(row),
                 truth=names[truth_N[row]],
                 predicted=names[predicted_N[row]],
                 size=float(size_N[row]),
@@ -79,13 +80,14 @@ def _multilabel(trial: int, found: Predictions) -> Mistakes:
     return Mistakes(
         trial=trial,
         task=found.task,
+        of_split=found.rows is None,
         examples=len(truth_NK),
         wrong=int(wrong_NK.any(axis=1).sum()),
         columns=("precision", "recall", "F1", "average precision", "examples"),
         parts=_parts(names, (precision, recall, f1, areas, support)),
         worst=tuple(
             Wrong(
-                row=row,
+                row=found.row(row),
                 truth=f"{'' if truth_NK[row, label] else 'not '}{names[label]}",
                 predicted=f"{'' if predicted_NK[row, label] else 'not '}{names[label]}",
                 size=float(size_NK[row, label]),
@@ -121,6 +123,7 @@ def _regression(trial: int, found: Predictions) -> Mistakes:
     return Mistakes(
         trial=trial,
         task=found.task,
+        of_split=found.rows is None,
         examples=len(truth_NT),
         wrong=None,
         columns=("R²", "RMSE", "MAE", "mean error"),
@@ -128,7 +131,7 @@ def _regression(trial: int, found: Predictions) -> Mistakes:
         points=_points(truth_NT, values_NT),
         worst=tuple(
             Wrong(
-                row=row,
+                row=found.row(row),
                 truth=text(float(truth_NT[row, target_N[row]]), int(target_N[row])),
                 predicted=text(float(values_NT[row, target_N[row]]), int(target_N[row])),
                 size=float(size_N[row]),
@@ -159,6 +162,7 @@ def _segmentation(trial: int, found: Predictions) -> Mistakes:
     return Mistakes(
         trial=trial,
         task=found.task,
+        of_split=found.rows is None,
         examples=len(truth_NHW),
         wrong=int((size_N > 0).sum()),
         columns=("IoU", "precision", "recall", "pixels"),
@@ -166,7 +170,7 @@ def _segmentation(trial: int, found: Predictions) -> Mistakes:
         cells=_cells(matrix_KK),
         worst=tuple(
             Wrong(
-                row=row,
+                row=found.row(row),
                 truth="",
                 predicted="",
                 size=float(size_N[row]),

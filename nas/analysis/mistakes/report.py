@@ -35,7 +35,7 @@ class Wrong:
     """One of the worst examples.
 
     Attributes:
-        row: Number of the example in the validation split, from 0.
+        row: Number of the example, from 0; see `Mistakes.of_split`.
         truth: The target as text; empty for masks.
         predicted: The prediction as text; empty for masks.
         size: The size of the mistake: probability of the wrong class, probability of a wrong
@@ -57,6 +57,8 @@ class Mistakes:
     Attributes:
         trial: Number of its trial.
         task: The task: classification, multilabel, regression or segmentation.
+        of_split: True if rows are numbered in the validation split, which is the user's own; else they
+            are in the data that it was drawn from.
         examples: Number of examples.
         wrong: Number of examples with a mistake; None for a regression.
         columns: The metrics of each part; see `SHARES` for those that are shares.
@@ -69,6 +71,7 @@ class Mistakes:
 
     trial: int
     task: str
+    of_split: bool
     examples: int
     wrong: int | None
     columns: tuple[str, ...]
@@ -176,6 +179,7 @@ _REPORT = schema.record(
     {
         "trial": schema.whole(),
         "task": schema.one_of(("classification", "multilabel", "regression", "segmentation")),
+        "of_split": schema.flag,
         "examples": schema.whole(),
         "wrong": schema.maybe(schema.whole()),
         "columns": schema.items(_LINE, 1, 10),

@@ -61,7 +61,7 @@ def title(found: Mistakes) -> str:
 
 def worst_title(found: Mistakes) -> str:
     """The title of the table of the worst examples."""
-    return f"{_WORST[found.task]}, by row of the split"
+    return f"{_WORST[found.task]}, by row of the {'split' if found.of_split else 'data'} from 0"
 
 
 def part_head(found: Mistakes) -> Row:

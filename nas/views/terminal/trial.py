@@ -170,11 +170,12 @@ def _curve(trial: Trial, *, plain: bool) -> Iterator[str]:
         return
     yield ""
     yield f"curve of {counted(len(trial.curve), 'epoch')}"
+    width = max(14, *map(len, trial.curve[-1]))
     for name in trial.curve[-1]:
         values = [float(record[name]) for record in trial.curve if name in record]
         if name != "number":
             drawn = sparkline(values[-40:], plain=plain)
-            yield f"  {name:<14} {drawn} {values[0]:.4g} to {values[-1]:.4g}"
+            yield f"  {name:<{width}} {drawn} {values[0]:.4g} to {values[-1]:.4g}"
 
 
 def _descent(run: Run, trial: Trial, lineage: Lineage) -> Iterator[str]:

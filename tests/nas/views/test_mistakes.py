@@ -84,7 +84,7 @@ def test_the_screen_of_a_small_matrix():
         "  bee       100.0%   50.0%   66.7%         2",
         "  cat        50.0%  100.0%   66.7%         1",
         "",
-        "  most confidently wrong, by row of the split",
+        "  most confidently wrong, by row of the split from 0",
         "  row  true  predicted  probability",
         "    3  bee   cat             100.0%",
     ]

@@ -106,3 +106,28 @@ def test_pixels_that_do_not_count_are_not_counted():
 def test_augmentation(inputs, strength, flip, words):
     data = of(Targets(task="classification", names=("a", "b")), [0, 1], [0, 1], inputs=inputs)
     assert augmentation(data, strength=strength, flip=flip) == words
+
+
+def test_rows_lead_back_to_the_data():
+    x, y = np.arange(60.0)[:, None] * [1, 1, 1, 1], np.arange(60) % 3
+    data = from_objects((x, y))
+    splits = (data.train, data.validation, data.test)
+    for split in splits:
+        assert split.rows.tolist() == split.inputs[:, 0].tolist()
+    assert sorted(torch.cat([split.rows for split in splits]).tolist()) == list(range(60))
+    part = data.validation.part(torch.tensor([2, 0]))
+    assert part.to("cpu").rows.tolist() == part.inputs[:, 0].tolist()
+    given = from_objects((x, y, x[:9], y[:9]))
+    assert given.validation.rows is None
+    assert given.validation.part(slice(3, 5)).rows.tolist() == [3, 4]
+
+
+def test_rows_of_a_table_count_those_without_a_target(tmp_path):
+    lines = [f"{n},{'' if n % 10 == 0 else n % 2}" for n in range(100)]
+    (tmp_path / "table.csv").write_text("\n".join(["size,kind", *lines]))
+    data = load(tmp_path / "table.csv", target="kind")
+    sizes = data.validation.inputs[:, 0].argsort()
+    rows = data.validation.rows[sizes].tolist()
+    assert rows == sorted(rows)  # vectors are scaled, and keep their order
+    assert not any(row % 10 == 0 for row in rows)
+    assert [row % 2 for row in rows] == data.validation.targets[sizes].tolist()

@@ -28,11 +28,13 @@ class Examples:
             table, which becomes vectors when it is split.
         targets: int64 [N], the index of the class; for other tasks see `dataset.Split`.
         weights: Weight of each example in the loss, float32 [N]; None for equal weights.
+        rows: Number of each example in the file, array or folder, int64 [N]; None for 0, 1, 2, ...
     """
 
     inputs: Images | Table
     targets: npt.NDArray[Any]
     weights: npt.NDArray[np.float32] | None = None
+    rows: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,11 +23,15 @@ from trainers.data.targets import TaskName
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TablePart:
-    """One part of a data set of tables: inputs, targets and, perhaps, weights of the rows."""
+    """One part of a data set of tables: inputs, targets and, perhaps, weights of the rows.
+
+    `rows` are their numbers in the file, where some are left out.
+    """
 
     table: Table
     targets: NamedTargets
     weights: npt.NDArray[np.float32] | None = None
+    rows: npt.NDArray[np.int64] | None = None
 
 
 def table_file(
@@ -58,7 +62,7 @@ def one_table(
         )
     split = split_target(table, target, sample_weight)
     named = NamedTargets(f"target {listed(split.names)}", split.targets, split.names)
-    part = TablePart(split.table, named, split.weights)
+    part = TablePart(split.table, named, split.weights, split.rows)
     return tables_source(f"{table.name}: ", {"train": part}, task)
 
 
@@ -86,7 +90,8 @@ def tables_source(
     named = {name: part.targets for name, part in parts.items()}
     targets, values, said = read_targets(where, named, first.shape[1:], task)
     halves = {
-        name: Examples(part.table, values[name], part.weights) for name, part in parts.items()
+        name: Examples(part.table, values[name], part.weights, part.rows)
+        for name, part in parts.items()
     }
     return Source(
         halves["train"],

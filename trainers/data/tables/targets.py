@@ -30,12 +30,14 @@ class TargetSplit:
         names: Names of the target columns.
         targets: int64, float64, bool or str [N] of one column, [N,T] of several.
         weights: float32 [N], or None.
+        rows: Numbers of the rows whose targets are known, int64 [N]; None for all.
     """
 
     table: Table
     names: tuple[str, ...]
     targets: Array
     weights: npt.NDArray[np.float32] | None
+    rows: npt.NDArray[np.int64] | None = None
 
 
 def split_target(table: Table, target: str, weights: str | None = None) -> TargetSplit:
@@ -70,7 +72,7 @@ def split_target(table: Table, target: str, weights: str | None = None) -> Targe
     note = (f"{lost:,} of {len(known):,} rows left out: no {listed(names)}",) if lost else ()
     kept = inputs[known].reset_index(drop=True) if lost else inputs
     inner = Table(table.name, kept, table.decimal, (*table.notes, *note))
-    return TargetSplit(inner, names, targets, its)
+    return TargetSplit(inner, names, targets, its, np.flatnonzero(known) if lost else None)
 
 
 def target_names(table: Table, target: str) -> tuple[str, ...]:

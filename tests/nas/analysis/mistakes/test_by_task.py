@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,14 @@ def test_classification():
     ]
     assert [part.name for part in found.worst_parts] == ["c", "b", "a"]
     assert found.worst[0].picture is None
+
+
+def test_rows_are_those_of_the_data_where_the_split_was_drawn_from_them():
+    assert find(7, three_classes()).of_split
+    made = replace(three_classes(), rows=np.array([9, 8, 7, 6, 5, 4]))
+    found = find(7, made)
+    assert not found.of_split
+    assert [wrong.row for wrong in found.worst] == [4, 6]
 
 
 def test_no_mistakes():
