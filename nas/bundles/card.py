@@ -49,6 +49,7 @@ def card(
         "![the network](architecture.png)",
         _table(parts),
         *(["![the search](pareto.png)"] if "pareto.png" in files else []),
+        *_understood(metrics),
         "## Limits",
         _limits(bundle, metrics),
         "## Files",
@@ -57,6 +58,19 @@ def card(
         "gives the same outputs.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _understood(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """A table of what the search understood, if it is known."""
+    lines = metrics.get("understood", ())
+    if lines:
+        yield "## As the search understood it"
+        rows = (f"| {subject} | {said} |" for subject, said in map(_cells, lines))
+        yield "\n".join(["| | |", "|---|---|", *rows])
+
+
+def _cells(line: Sequence[str]) -> tuple[str, ...]:
+    return tuple(cell.replace("|", "\\|") for cell in line)
 
 
 def _data_name(metrics: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from nas.core import schema
 from nas.core.metrics import METRIC
 from nas.runs.atomic_io import read_whole
 from nas.runs.header import TARGETS
+from nas.runs.understood import SAID
 from nas.runs.upgrade import upgrade_recipe
 from search_spaces import Architecture, SearchSpace, Task, strict_json
 from search_spaces.architecture import NAME
@@ -160,7 +161,11 @@ _DATA = schema.record(
 _SCORES = schema.maybe(schema.mapping(schema.anything, accuracy=schema.number(0, 1)))
 _METRICS = (
     schema.mapping(
-        schema.anything, validation=_SCORES, test=_SCORES, metrics=schema.items(METRIC, most=1_000)
+        schema.anything,
+        validation=_SCORES,
+        test=_SCORES,
+        metrics=schema.items(METRIC, most=1_000),
+        understood=SAID,
     ),
     schema.record({"data": schema.maybe(_DATA)}, others=True),
 )

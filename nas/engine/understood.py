@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import isinf
+from typing import TYPE_CHECKING
 
 from nas.core.metrics import Metric
 from nas.engine.problem import Problem
@@ -12,6 +13,9 @@ from nas.runs.settings import DEFAULT_LOSS, TRAINING, Settings
 from nas.runs.understood import Line, line
 from search_spaces import SearchSpace
 from search_spaces.registry import NONE
+
+if TYPE_CHECKING:
+    from trainers import Dataset
 
 
 def understood(problem: Problem) -> tuple[Line, ...]:
@@ -48,19 +52,19 @@ def _lines(problem: Problem, reasons: dict[str, str]) -> Iterator[Line]:
         yield "searched too", ", ".join(names)
     if settings.estimators:
         yield "estimators", ", ".join(settings.estimators)
-    if settings.evaluator == TRAINING:
-        yield "training", _training_text(settings) + why("recipe")
+    if settings.evaluator == TRAINING and problem.data is not None:
+        yield "training", _training_text(settings, problem.data) + why("recipe")
     else:
         yield "evaluator", settings.evaluator
     threads = "" if problem.device.startswith("cuda") else f", threads {settings.threads}"
     yield "device", f"{problem.device}{threads}"
 
 
-def _training_text(settings: Settings) -> str:
+def _training_text(settings: Settings, data: Dataset) -> str:
     own = [f"loss {settings.loss}"] if settings.loss != DEFAULT_LOSS else []
     return ", ".join(
         [
-            factories.recipe_text(settings),
+            factories.recipe_text(settings, data),
             *own,
             *(f"metric {text}" for text in settings.metric),
         ]

@@ -275,12 +275,14 @@ _SAID = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "
 _ELSEWHERE = ("augmentation", "flip")  # fields of the recipe that are said of augmentation
 
 
-def recipe_text(settings: Settings) -> str:
+def recipe_text(settings: Settings, data: Dataset) -> str:
     """The recipe of the built-in training in words: what is not searched, and whatever was given."""
     import trainers
 
     recipe = trainers.Recipe.from_dict(dict(settings.recipe))
-    names = dict.fromkeys((*_SAID, *settings.recipe))
+    smoothed = data.targets.task != "regression"
+    said = [name for name in _SAID if smoothed or name != "label_smoothing"]
+    names = dict.fromkeys((*said, *settings.recipe))
     shown = [name for name in names if name not in (*settings.tune, *_ELSEWHERE)]
     return ", ".join(f"{name.replace('_', ' ')} {getattr(recipe, name)}" for name in shown)
 

@@ -11,6 +11,7 @@ from nas.bundles.preprocessing import preprocessing
 from nas.core.trial import Trial
 from nas.estimators.cost import COSTS
 from nas.runs.run import Run
+from nas.runs.understood import for_others
 from nas.views.front_plot import front_figure, planes_of
 from search_spaces import Architecture
 from search_spaces.tree.values import thaw
@@ -51,11 +52,20 @@ def bundle_of(run: Run, trial: Trial) -> Bundle:
             "settings": run.settings.to_dict(),
             "data": None if run.header.data is None else dict(run.header.data),
             "made": dict(run.header.made),
+            "understood": _understood(run),
         },
         read_weights=read_weights,
         pictures={"pareto.png": _front_picture(run, trial)},
         known_space=run.space,
     )
+
+
+def _understood(run: Run) -> list[list[str]]:
+    """The lines on what the search understood, for readers elsewhere."""
+    settings, data = run.settings, run.header.data
+    paths = [settings.evaluator, settings.loss, *settings.metric, *settings.estimators]
+    paths += [] if data is None else [str(data["name"])]
+    return [list(line) for line in for_others(run.header.understood, paths)]
 
 
 def _described(run: Run, architecture: Architecture) -> dict[str, Any]:

@@ -54,17 +54,18 @@ def aligned(lines: Iterable[Line], width: int = WIDTH) -> Iterator[str]:
             subject = ""
 
 
-def for_others(lines: Iterable[Line], data_name: str | None) -> Iterator[Line]:
+def for_others(lines: Iterable[Line], paths: Iterable[str]) -> Iterator[Line]:
     """Yield the lines for readers elsewhere: no device, no folders of this machine.
 
     Args:
         lines: The lines of a run.
-        data_name: The name or path of its data; None if it has none.
+        paths: What may stand in them with folders: data, and references to the user's code.
     """
+    names = {path: Path(path).name for path in paths if Path(path).name}
     for subject, said in lines:
         if subject not in _OWN:
-            if data_name is not None:
-                said = said.replace(data_name, Path(data_name).name or data_name)
+            for path, name in names.items():
+                said = said.replace(path, name)
             yield subject, said
 
 

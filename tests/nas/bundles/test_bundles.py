@@ -86,6 +86,8 @@ def test_it_has_every_format_and_they_pass(exported, capfd):
     assert metrics["latency"]["seconds"] > 0
     card = (exported / "README.md").read_text()
     assert f"{metrics['test']['accuracy']:.2%}" in card
+    assert "| task | classification, 10 classes |" in card
+    assert "| device |" not in card
 
 
 def test_the_cards_example_runs_in_a_process_that_cannot_import_the_toolkit(bundle):

@@ -30,9 +30,17 @@ def test_any_name_can_be_printed_and_stored():
 
 
 def test_others_are_not_told_of_this_machine():
-    lines = [("data", "/home/me/a.npz, 3 examples"), ("device", "cpu"), ("folder", "/home/me/run")]
-    assert list(for_others(lines, "/home/me/a.npz")) == [("data", "a.npz, 3 examples")]
-    assert list(for_others([("data", "none")], None)) == [("data", "none")]
+    lines = [
+        ("data", "/home/me/a.npz, 3 examples"),
+        ("evaluator", "/home/me/own.py:train"),
+        ("device", "cpu"),
+        ("folder", "/home/me/run"),
+    ]
+    assert list(for_others(lines, ["/home/me/a.npz", "/home/me/own.py:train", "training"])) == [
+        ("data", "a.npz, 3 examples"),
+        ("evaluator", "own.py:train"),
+    ]
+    assert list(for_others([("data", "none")], [])) == [("data", "none")]
 
 
 def test_the_lines_are_those_of_run_json(tmp_path):
