@@ -57,6 +57,12 @@ def test_image_files_by_name(tmp_path):
     assert data.classes == ("AnnualCrop", "Forest", "River")
     assert sum(map(len, (data.train, data.validation, data.test))) == 24
     assert load("eurosat", root=tmp_path, image_size=16).input_shape == (3, 16, 16)
+    Image.new("RGB", (90, 50)).save(tmp_path / "eurosat" / "2750" / "Forest" / "0.jpg")
+    data = load("eurosat", root=tmp_path)
+    assert data.input_shape == (3, 64, 64)
+    assert (
+        "images of different sizes resized to 64×64 (--image-size for another size)" in data.notes
+    )
 
 
 @pytest.mark.parametrize("name", DATA_SETS)

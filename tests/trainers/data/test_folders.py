@@ -274,8 +274,8 @@ def test_other_parts_may_lack_classes_and_add_none(tmp_path):
 
 
 def test_the_parent_of_a_data_set_is_refused_with_a_hint(tmp_path):
-    fill(tmp_path / "unpacked")
-    refused(tmp_path, rf"no images in {tmp_path}; .*; the classes may be those of {tmp_path}/unp")
+    fill(tmp_path / "unpacked" / "train")
+    refused(tmp_path, rf"no images in {tmp_path}; .*; perhaps {tmp_path}/unpacked is meant$")
 
 
 def test_nothing_of_validation_and_test_reaches_the_training_split(tmp_path):

@@ -118,8 +118,7 @@ def _images_by_class(folder: Path, part: Part) -> Half:
     if part != "train":
         return {name: images for name, images in found.items() if images}
     if not any(found.values()):
-        inner = [c for c in classes if any(_images(below) for below in _folders(c))]
-        hint = f"; the classes may be those of {inner[0]}" if len(inner) == 1 else ""
+        hint = f"; perhaps {classes[0]} is meant" if len(classes) == 1 else ""
         raise ValueError(
             f"data: no images in {folder}; want {folder}/<class>/<image> ({_suffixes()}){hint}"
         )
