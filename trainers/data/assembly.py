@@ -15,7 +15,7 @@ from trainers.data.dataset import Dataset, Split, mean_and_std, scale_of
 from trainers.data.sources.labels import listed
 from trainers.data.sources.source import Examples, Labels, Source
 from trainers.data.sources.tables import as_vectors
-from trainers.data.split import draw
+from trainers.data.split import draw, draw_test
 from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.data.tables.reading import Table
 from trainers.data.targets import Targets
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 VALIDATION_SHARE = 0.2  # of the training data
 MOST_VALIDATION = 10_000  # examples: then the standard error of an accuracy is at most 0.5 %
-TEST_SHARE = 0.2  # of all data, where there is no official test split
-TEST_SEED = 0  # the test split is the same whatever the caller's seed is
 MEMORY_SHARE = 1 / 4  # of the machine's memory, for images of a file: workers have copies
 LARGEST_SIDE = 4096  # pixels
 
@@ -124,7 +122,7 @@ def _cut(source: Source, seed: int) -> tuple[Examples, Examples, Examples]:
         raise ValueError(f"data: want at least {2 + missing} training examples, got {len(targets)}")
     if test is None:
         least = 1 + missing if by_class else None
-        drawn = draw(targets, TEST_SHARE, TEST_SEED, least=least)
+        drawn = draw_test(targets, least=least)
         rows, test = rows[~drawn], _rows(source.train, rows[drawn])
     if validation is None:
         its_seed, least = derive_seed("validation", seed) >> 31, 2 if by_class else None

@@ -11,7 +11,15 @@ import numpy.typing as npt
 
 from trainers.data.sources.source import Labels
 
+TEST_SHARE = 0.2  # of all data, where there is no official test split
+TEST_SEED = 0  # the test split is the same whatever the caller's seed is
+
 Counts = npt.NDArray[np.intp]
+
+
+def draw_test(targets: npt.NDArray[Any], *, least: int | None) -> npt.NDArray[np.bool_]:
+    """The test split where there is no official one, bool [N]; see `draw`."""
+    return draw(targets, TEST_SHARE, TEST_SEED, least=least)
 
 
 def draw(
@@ -36,6 +44,8 @@ def draw(
     eligible = np.arange(len(targets))
     if least is not None:
         eligible = eligible[np.bincount(targets)[targets] >= least]
+        if not len(eligible):
+            return drawn
     count = round(share * len(eligible))
     count = count if most is None else min(count, most)
     if least is None:

@@ -62,10 +62,11 @@ def test_a_path_may_be_text(tmp_path):
     assert load(str(fill(tmp_path))).fingerprint == load(tmp_path).fingerprint
 
 
-def test_grey_folders_have_one_channel_unless_one_image_is_coloured(tmp_path):
+def test_grey_folders_have_one_channel_unless_a_training_image_is_coloured(tmp_path):
     fill(tmp_path, mode="L")
     assert load(tmp_path).input_shape == (1, 8, 8)
-    picture(0).save(tmp_path / "a" / "00.png")
+    for number in range(5):  # of ten, two are for testing
+        picture(0).save(tmp_path / "a" / f"0{number}.png")
     assert load(tmp_path).input_shape == (3, 8, 8)
 
 
@@ -293,6 +294,22 @@ def test_nothing_of_validation_and_test_reaches_the_training_split(tmp_path):
     for file in (tmp_path / "test" / "b").iterdir():
         file.unlink()
     assert load(tmp_path).targets == clean.targets
+
+
+def test_nothing_of_a_test_split_that_is_drawn_reaches_the_training_split(tmp_path):
+    fill(tmp_path, count=20, mode="L")
+    clean = load(tmp_path)
+    test = {image.numpy().tobytes() for image in clean.test.inputs}
+    poisoned = 0
+    for number, file in enumerate(sorted(tmp_path.rglob("*.png"))):
+        if np.asarray(Image.open(file)).tobytes() in test:
+            picture(number, size=(20 + number, 9)).save(file)
+            poisoned += 1
+    data = load(tmp_path)
+    assert poisoned == len(data.test) == 8
+    assert torch.equal(data.train.inputs, clean.train.inputs)
+    assert torch.equal(data.validation.inputs, clean.validation.inputs)
+    assert not torch.equal(data.test.inputs, clean.test.inputs)
 
 
 def test_classes_with_too_few_images_to_split_are_for_training_alone(tmp_path):

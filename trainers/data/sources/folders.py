@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import PIL
 
 from trainers.data import cache
@@ -21,7 +22,8 @@ from trainers.data.decoding import (
 )
 from trainers.data.sources.arrays import PARTS, Part
 from trainers.data.sources.labels import listed
-from trainers.data.sources.source import Examples, Source
+from trainers.data.sources.source import Examples, Labels, Source
+from trainers.data.split import draw_test
 from trainers.data.targets import of_classes
 
 SUFFIXES = frozenset(
@@ -72,14 +74,16 @@ def image_folder(path: Path, image_size: int | None) -> Source:
     notes += [note for folder in {path, *folders.values()} for note in _outside(folder)]
     for part in list(halves)[1:]:
         _check_classes(folders[part], halves[part], folders["train"], classes)
+    labels = {
+        part: np.array([k for k, name in enumerate(classes) for _ in half.get(name, ())], np.int64)
+        for part, half in halves.items()
+    }
     files = [str(file) for half in halves.values() for images in half.values() for file in images]
-    training = sum(map(len, halves["train"].values()))
-    pixels, resized = _pixels(path, files, training, image_size)
+    pixels, resized = _pixels(path, files, _of_training(labels), image_size)
     found, start = {}, 0
-    for part, half in halves.items():
-        labels = [number for number, name in enumerate(classes) for _ in half.get(name, ())]
-        rows = slice(start, start := start + len(labels))
-        found[part] = Examples(pixels[rows], np.array(labels, np.int64))
+    for part, its in labels.items():
+        rows = slice(start, start := start + len(its))
+        found[part] = Examples(pixels[rows], its)
     return Source(
         found["train"],
         found.get("test"),
@@ -146,12 +150,20 @@ def _outside(folder: Path) -> list[str]:
     return [f"not used: {len(images):,} images in no class folder of {folder}"] if images else []
 
 
+def _of_training(labels: dict[Part, Labels]) -> npt.NDArray[np.intp]:
+    """The numbers of the images that decide the form of all: those that will not be for testing."""
+    train = labels["train"]
+    if "test" in labels:
+        return np.arange(len(train))
+    return np.flatnonzero(~draw_test(train, least=3 - ("validation" in labels)))
+
+
 def _pixels(
-    path: Path, files: list[str], training: int, image_size: int | None
+    path: Path, files: list[str], training: npt.NDArray[np.intp], image_size: int | None
 ) -> tuple[Pixels, list[str]]:
     """The images in `files`, uint8 [N,1 or 3,H,W], and a note if they were resized.
 
-    The form of all follows from the first `training` ones. Large sets are cached, see `cache`.
+    The form of all follows from those with the numbers `training`. Large sets are cached, see `cache`.
     """
     form, notes = _form(files, training, image_size)
     if len(files) < FEWEST_CACHED:
@@ -166,7 +178,9 @@ def _pixels(
     return cache.cached(content.hexdigest(), lambda room: _decoded(files, form, room)), notes
 
 
-def _form(files: list[str], training: int, image_size: int | None) -> tuple[_Form, list[str]]:
+def _form(
+    files: list[str], training: npt.NDArray[np.intp], image_size: int | None
+) -> tuple[_Form, list[str]]:
     headers = named(lambda number: opened(files[number]), files.__getitem__)
 
     def header(number: int) -> tuple[bool, tuple[int, int]]:
@@ -175,14 +189,14 @@ def _form(files: list[str], training: int, image_size: int | None) -> tuple[_For
 
     read = in_threads(header, len(files))
     sizes = [size for _, size in read]
-    known = set(sizes[:training])
+    known = [sizes[number] for number in training]
     if image_size is not None:
         width = height = image_size
-    elif len(known) == 1:
-        width, height = sizes[0]
+    elif len(set(known)) == 1:
+        width, height = known[0]
     else:
-        width = height = sensible_side(sizes[:training])
-    form = _Form(height=height, width=width, grey=all(grey for grey, _ in read[:training]))
+        width = height = sensible_side(known)
+    form = _Form(height=height, width=width, grey=all(read[number][0] for number in training))
     if set(sizes) == {(width, height)}:
         return form, []
     least, most = min(sizes, key=_area), max(sizes, key=_area)
