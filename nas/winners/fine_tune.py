@@ -19,11 +19,10 @@ from nas.core.metrics import Metric
 from nas.evaluators import training
 from nas.evaluators.factories import reading_of
 from nas.runs.settings import TRAINING
-from nas.winners.retrain import Progress, loss_of, origin_of
+from nas.winners.retrain import Progress, loss_of, origin_of, table_of
 from nas.winners.scoring import metrics_by_importance, scores_on_test
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Epoch, Recipe, Targets
-from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.tasks.functions import LossFunction
 
 
@@ -79,7 +78,7 @@ def fine_tune(
         "seed": seed,
         "image_size": image_size or side,
         "task": bundle.described["targets"]["task"],
-        "table": _table(bundle),
+        "table": table_of(bundle),
     }
     data = _same_units(training.load_data(data_name, device=device, **reading), bundle)
     judged = metrics_by_importance(data.targets.task, settings.get("objectives", ()))
@@ -135,12 +134,6 @@ def fine_tune(
         known_space=space,
     )
     return write_bundle(tuned, to, force=force)
-
-
-def _table(bundle: Bundle) -> TablePreprocessing | None:
-    """The preprocessing of the rows of a table; None for other inputs."""
-    plain = bundle.described.get("preprocessing") or {}
-    return TablePreprocessing.from_dict(plain["table"]) if plain.get("kind") == "table" else None
 
 
 def _same_units(data: Dataset, bundle: Bundle) -> Dataset:

@@ -20,6 +20,7 @@ from nas.runs.settings import CHECKS, TRAINING
 from nas.winners.scoring import scores_on_test
 from search_spaces.user_files import PASSED, is_code
 from trainers import Epoch, Recipe, Targets, Task
+from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.tasks.functions import LossFunction
 from trainers.tasks.registry import make_task
 
@@ -86,7 +87,11 @@ def retrain(
     settings = origin["settings"]
     learned = loss_of(bundle, loss, Targets.from_dict(bundle.described["targets"]))
     space = bundle.space(space_file)
-    reading = {**reading_of(settings), "flippable": origin["data"]["flip"]}
+    reading = {
+        **reading_of(settings),
+        "flippable": origin["data"]["flip"],
+        "table": table_of(bundle),
+    }
     data = training.load_data(settings["data"], device=device, **reading)
     if data.fingerprint != origin["data"]["fingerprint"]:
         raise ValueError(f"{settings['data']}: the data have changed since the search")
@@ -133,6 +138,12 @@ def origin_of(bundle: Bundle) -> Mapping[str, Any]:
     """
     _METRICS(bundle.metrics, f"{bundle.path / 'metrics.json'}: metrics")
     return {name: value for name, value in bundle.metrics.items() if name not in _OF_TRAINING}
+
+
+def table_of(bundle: Bundle) -> TablePreprocessing | None:
+    """The preprocessing of the rows of a table; None for other inputs."""
+    plain = bundle.described.get("preprocessing") or {}
+    return TablePreprocessing.from_dict(plain["table"]) if plain.get("kind") == "table" else None
 
 
 def _refuse_own(bundle: Bundle, settings: Mapping[str, Any]) -> None:

@@ -59,7 +59,7 @@ def assembled(
             be resized.
     """
     targets = source.targets
-    table, cut, said = as_vectors(*_cut(source, seed), table)
+    table, cut, said = as_vectors(_cut(source, seed), table)
     splits = [_split(half, image_size, dense=targets.dense) for half in cut]
     mean, std = mean_and_std(splits[0].inputs)
     if table is not None:

@@ -112,6 +112,29 @@ def test_the_preprocessing_stays_when_validation_is_trained_on(file):
     assert "preprocessed by what the training split held" in merged.notes[-1]
 
 
+def test_an_earlier_preprocessing(file):
+    first = load(file, target="price", sample_weight="weight")
+    again = load(file, target="price", seed=1, table=first.table)
+    assert again.table is first.table
+    assert not torch.equal(again.validation.targets, first.validation.targets)
+    assert "validation: columns not used: id, weight" in again.notes
+    with pytest.raises(
+        ValueError, match=r"^data: want rows of a table, got inputs of shape \[1, 8"
+    ):
+        load("digits", table=first.table)
+
+
+def test_vectors_are_rows_for_an_earlier_preprocessing(tmp_path):
+    x = RNG.normal(size=(60, 3))
+    np.savez(tmp_path / "whole.npz", x=x, y=np.arange(60) % 2)
+    np.savez(tmp_path / "gaps.npz", x=np.where(x > 2, np.nan, x), y=np.arange(60) % 2)
+    first = load(tmp_path / "gaps.npz")
+    again = load(tmp_path / "whole.npz", table=first.table)
+    assert first.table is not None
+    assert again.input_shape == first.input_shape
+    assert load(tmp_path / "whole.npz").input_shape == (3,)
+
+
 def test_several_targets(file):
     data = load(file, target="price,age")
     assert data.targets.names == ("price", "age")

@@ -139,17 +139,12 @@ def _missing(inputs: npt.NDArray[Any]) -> int:
 
 
 def as_vectors(
-    train: Examples,
-    validation: Examples,
-    test: Examples,
-    known: TablePreprocessing | None = None,
+    splits: tuple[Examples, Examples, Examples], known: TablePreprocessing | None = None
 ) -> tuple[TablePreprocessing | None, tuple[Examples, Examples, Examples], tuple[str, ...]]:
     """Splits whose inputs are tables as vectors, by a preprocessing fitted on the training split alone.
 
     Args:
-        train: The training split.
-        validation: The validation split.
-        test: The test split.
+        splits: Train, validation and test.
         known: A preprocessing to use instead, of an earlier table with the same columns.
 
     Returns:
@@ -159,30 +154,44 @@ def as_vectors(
     Raises:
         ValueError: One line: a part lacks a column, or no column can be learnt from.
     """
-    if not isinstance(train.inputs, Table):
-        return None, (train, validation, test), ()
-    with _naming(train.inputs):
-        fitted = known or TablePreprocessing.fit(train.inputs.frame, decimal=train.inputs.decimal)
-    columns = set(train.inputs.frame.columns)
-    dropped = columns - {column.name for column in fitted.columns}
-    vectors, said = {"train": _vectors(fitted, train)}, []
-    for name, split in (("validation", validation), ("test", test)):
-        vectors[name] = _vectors(fitted, split)
-        said += [f"{name}: {remark}" for remark in _remarks(fitted, split, dropped)]
-    notes = (*fitted.notes, *said)
-    return fitted, (vectors["train"], vectors["validation"], vectors["test"]), notes
+    if known is None and not isinstance(splits[0].inputs, Table):
+        return None, splits, ()
+    dropped: set[str] = set()
+    if (fitted := known) is None:
+        first = _table_of(splits[0])
+        with _naming(first):
+            fitted = TablePreprocessing.fit(first.frame, decimal=first.decimal)
+        dropped = set(first.frame.columns) - {column.name for column in fitted.columns}
+    train, validation, test = (_vectors(fitted, split) for split in splits)
+    said = [
+        f"{name}: {remark}"
+        for name, split in zip(("train", "validation", "test"), splits, strict=True)
+        for remark in _remarks(fitted, split, dropped)
+    ]
+    return fitted, (train, validation, test), (*fitted.notes, *said)
+
+
+def _table_of(split: Examples) -> Table:
+    """The inputs of a split as a table; vectors have the numbers of their columns as names."""
+    if isinstance(split.inputs, Table):
+        return split.inputs
+    if split.inputs.ndim != 2:
+        shape = list(split.inputs.shape[1:])
+        raise ValueError(f"data: want rows of a table, got inputs of shape {shape}")
+    from pandas import DataFrame
+
+    return as_table("vectors", DataFrame(split.inputs))
 
 
 def _vectors(fitted: TablePreprocessing, split: Examples) -> Examples:
-    assert isinstance(split.inputs, Table), "all splits are tables"
-    with _naming(split.inputs):
-        return replace(split, inputs=fitted.transform(split.inputs.frame))
+    table = _table_of(split)
+    with _naming(table):
+        return replace(split, inputs=fitted.transform(table.frame))
 
 
 def _remarks(fitted: TablePreprocessing, split: Examples, dropped: set[str]) -> tuple[str, ...]:
     """Statements on a split, without the columns that are dropped from all."""
-    assert isinstance(split.inputs, Table), "all splits are tables"
-    frame = split.inputs.frame
+    frame = _table_of(split).frame
     return fitted.remarks(frame[[name for name in frame.columns if name not in dropped]])
 
 
