@@ -236,6 +236,7 @@ def _joined(space: SearchSpace, hyperparameters: Struct) -> SearchSpace:
         tree=Struct(architecture=space.tree, hyperparameters=hyperparameters),
         build=None if build is None else lambda point, task: build(architecture(point), task),
         inputs=space.inputs,
+        dense=space.dense,
         objection=None if objection is None else lambda point: objection(architecture(point)),
         count=None if count is None else lambda point, task: count(architecture(point), task),
     )

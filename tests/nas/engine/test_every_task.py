@@ -45,6 +45,17 @@ def waves(n=240):
     return x[:, None].astype(np.float32), np.array(["slow", "middle", "fast"])[words]
 
 
+def squares(n=120):
+    """A bright square of any place on noise, [N,16,16,1], and its mask."""
+    rng = np.random.default_rng(4)
+    images = rng.integers(0, 120, (n, 16, 16, 1)).astype(np.uint8)
+    masks = np.zeros((n, 16, 16), np.uint8)
+    for image, mask, (row, column) in zip(images, masks, rng.integers(0, 10, (n, 2)), strict=True):
+        image[row : row + 6, column : column + 6] += 120
+        mask[row : row + 6, column : column + 6] = 1
+    return images, masks
+
+
 def prices(file: Path, n=600):
     """A CSV file with a category, gaps and a price.
 
@@ -68,12 +79,14 @@ CASES = {
     "amounts": {"data": amounts, "epochs": 15, **ADAMW},
     "labels": {"data": labels, "epochs": 15, **ADAMW},
     "waves": {"data": waves, "epochs": 10, **ADAMW},
+    "squares": {"data": squares, "epochs": 4, **ADAMW},
     "prices": {"target": "price", "epochs": 15, **ADAMW},
 }
 ANSWERS = {
     "amounts": ("r2", 0.9),
     "labels": ("average_precision_macro", 1),
     "waves": ("accuracy", 1),
+    "squares": ("mean_iou", 1),
     "prices": ("r2", 1 - NOISE - GAPS * 9 / 14.625 * (1 - NOISE)),
 }
 TOLERANCE = 0.07  # of a few trials and some 100 examples of validation
