@@ -130,7 +130,10 @@ class Problem:
         after = (LATENCY,) if timed else ()
         evaluated = _evaluated(settings, evaluator, data, (*estimated, *after))
         known = _each_once((*evaluated, *after), estimated)
-        objectives = Objectives.parse(settings.objectives, known, settings.constraints)
+        offered = _offered(data) if evaluator is None else {}
+        objectives = Objectives.parse(
+            settings.objectives, {**offered, **known}, settings.constraints
+        )
         if unknown := [name for name in objectives.names if name not in known]:
             names = dict.fromkeys((*known, *latency.NAMES) if joint.has_costs else known)
             near = did_you_mean(unknown[0], names)
@@ -286,6 +289,14 @@ def _evaluated(
             + ", ".join(settings.objectives)
         )
     return own
+
+
+def _offered(data: Dataset | None) -> dict[str, Metric]:
+    """The metrics that the built-in training can measure, asked for or not."""
+    from nas.evaluators.training_task import offered
+
+    assert data is not None, "the built-in training has data"
+    return offered(data.targets.task)
 
 
 def _each_once(evaluated: Iterable[Metric], estimated: Iterable[Metric]) -> dict[str, Metric]:

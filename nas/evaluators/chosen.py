@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 UNEQUAL = 3  # times as many examples in the largest class as in the smallest
 LARGE = 96  # pixels of the shorter side of an image
+OF_CLASSES = ("label_smoothing", "class_weights")  # fields of a recipe without use for amounts
 SMALL_CELLS = "nasbench201:channels=8,cells=1"
 
 
@@ -25,7 +26,14 @@ def choose(settings: Settings, data: Dataset) -> tuple[Settings, tuple[Choice, .
 
     Returns:
         The settings, and what was chosen.
+
+    Raises:
+        ValueError: A field of the recipe has no use for the task.
     """
+    if data.targets.task == "regression":
+        for name in OF_CLASSES:
+            if (value := settings.recipe.get(name)) not in (None, "none", 0):
+                raise ValueError(f"{name}: regression has no classes; leave it out, got {value}")
     found: list[Choice] = []
     if settings.space == AUTO:
         space, why = _space(data)

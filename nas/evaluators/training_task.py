@@ -46,6 +46,12 @@ def metrics_of(settings: Settings, task: str) -> tuple[Metric, ...]:
     return tuple({**found, **{name: found.get(name, Metric(name)) for name in own}}.values())
 
 
+def offered(task: str) -> dict[str, Metric]:
+    """The metrics of a task by name, the usual ones first."""
+    names = dict.fromkeys((*registry.default_metrics(task), *registry.metrics_of(task)))
+    return {name: _known(name, task) for name in names}
+
+
 def _known(name: str, task: str) -> Metric:
     if name == "loss" and task == "regression":
         return Metric("loss", "minimize")  # of standardised targets: it has no unit

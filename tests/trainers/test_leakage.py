@@ -172,6 +172,6 @@ def test_one_missing_value_makes_rows_of_vectors_in_every_part():
     halves["test"][0][3, 1] = np.nan
     flat = tuple(array for part in PARTS for array in halves[part])
     data = from_objects(flat)
-    assert "vectors with 1 missing values as rows of a table" in data.notes
+    assert "vectors with 1 missing value as rows of a table" in data.notes
     medians = [column["median"] for column in data.table.to_dict()["columns"]]
     assert medians == pytest.approx(np.median(halves["train"][0], axis=0).tolist())

@@ -135,12 +135,16 @@ def _inputs(data: Dataset) -> str:
     if data.table is not None:
         columns, numeric = len(data.table.columns), data.table.numeric
         return (
-            f"table, {columns:,} columns as {numeric:,} numbers and {shape[0] - numeric:,} "
-            "indicators of 0 or 1"
+            f"table, {_many(columns, 'column')} as {_many(numeric, 'number')} and "
+            f"{_many(shape[0] - numeric, 'indicator')} of 0 or 1"
         )
     if len(shape) == 1:
         return f"{kind} of {shape[0]:,} columns ({dtype})"
     return f"{kind} {'×'.join(map(str, shape))} ({AXES[len(shape)]}, {dtype})"
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'s' if count != 1 else ''}"
 
 
 def _scaling(data: Dataset) -> str:

@@ -127,7 +127,7 @@ def arrays_or_tables(
         )
         for name, pair in parts.items()
     }
-    said = f"vectors with {missing:,} missing values as rows of a table"
+    said = f"vectors with {missing:,} missing value{'s' if missing != 1 else ''} as rows of a table"
     return tables_source("", tables, task, (said, *notes))
 
 

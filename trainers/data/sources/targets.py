@@ -89,8 +89,13 @@ def read_targets(
     """
     if task is not None and task not in TASK_NAMES:
         raise ValueError(f"task: want {', '.join(TASK_NAMES)}, got {task!r}")
-    chosen = task or inferred(parts["train"], input_shape)
-    targets, values = _READERS[chosen](where, parts, input_shape)
+    usual = inferred(parts["train"], input_shape)
+    try:
+        targets, values = _READERS[task or usual](where, parts, input_shape)
+    except ValueError as error:
+        if task in (None, usual) or "--task" in str(error):
+            raise
+        raise ValueError(f"{error}; they look like {usual} (--task {usual})") from None
     return targets, values, (_said(targets, values["train"], given=task is not None),)
 
 
@@ -157,7 +162,9 @@ def _segmentation(
         values, name = its.values, where + its.name
         if values.ndim == 4 and 1 in (values.shape[1], values.shape[3]):
             values = values.squeeze(1 if values.shape[1] == 1 else 3)
-        if values.ndim != 3 or values.shape[1:] != input_shape[-2:] or len(input_shape) != 3:
+        if len(input_shape) != 3:
+            raise ValueError(f"data: {name}: segmentation wants images, got {list(input_shape)}")
+        if values.ndim != 3 or values.shape[1:] != input_shape[-2:]:
             raise ValueError(
                 f"data: {name}: want masks [N,H,W] of the size of the images, "
                 f"{list(input_shape[-2:])}, got {list(values.shape)}"
@@ -223,8 +230,9 @@ def _table(where: str, targets: NamedTargets) -> Array:
         if all(isinstance(v, bool | np.bool_) for v in flat):
             numbers = values.astype(np.float64)
     if numbers is None or values.ndim not in (1, 2) or not values.size:
-        got = f"{values.dtype} {list(values.shape)}"
-        raise ValueError(f"data: {name}: want numbers [N] or [N,T], got {got}")
+        texts = values.dtype.kind in "OUS" and values.size
+        got = f"values such as {values.ravel()[0]!s:.40}" if texts else f"{values.dtype}"
+        raise ValueError(f"data: {name}: want numbers [N] or [N,T], got {got} {list(values.shape)}")
     numbers = numbers.reshape(len(numbers), -1)
     wrong = ~np.isfinite(numbers)
     if wrong.any():

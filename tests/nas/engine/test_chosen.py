@@ -1,0 +1,123 @@
+"""Settings that follow from the data, and the sentences for those that do not fit them."""
+
+import numpy as np
+import pytest
+
+from nas.engine.session import Session
+from nas.runs.settings import AUTO, Settings
+
+RNG = np.random.default_rng(0)
+N = 60
+VECTORS = RNG.normal(size=(N, 4)).astype(np.float32)
+IMAGES = RNG.integers(0, 256, (N, 8, 8, 1)).astype(np.uint8)
+DATA = {
+    "equal": (VECTORS, np.arange(N) % 3),
+    "unequal": (VECTORS, (np.arange(N) % 6 == 0).astype(int)),
+    "words": (VECTORS, np.array(["a", "b"])[np.arange(N) % 2]),
+    "labels": (VECTORS, np.array([[1, 1], [0, 1], [0, 0]])[np.arange(N) % 3]),
+    "amounts": (VECTORS, RNG.normal(size=N)),
+    "numbers": (VECTORS, RNG.permutation(N)),
+    "masks": (IMAGES, RNG.integers(0, 2, (N, 8, 8))),
+    "large": (np.zeros((20, 96, 100, 1), np.uint8), np.arange(20) % 2),
+    "sequences": (RNG.normal(size=(N, 2, 40)).astype(np.float32), np.arange(N) % 2),
+}
+
+
+@pytest.fixture
+def opened(tmp_path):
+    def open_(name, **settings):
+        """The session of a search, and its lines by subject."""
+        np.savez(tmp_path / "data.npz", **dict(zip("xy", DATA[name], strict=True)))
+        asked = {"objectives": (), **settings}
+        given = Settings(space=AUTO, data=str(tmp_path / "data.npz"), **asked)
+        session = Session(given, tmp_path / "run")
+        return session, dict(session.header.understood)
+
+    return open_
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "why"),
+    [
+        ("equal", "accuracy", "the task is classification"),
+        ("unequal", "balanced_accuracy", "classes are unequal, 6 to 32 examples"),
+        ("labels", "average_precision_macro", "the task is multilabel"),
+        ("amounts", "r2", "the task is regression"),
+        ("masks", "mean_iou", "the task is segmentation"),
+    ],
+)
+def test_the_first_objective_follows_from_the_targets(opened, name, metric, why):
+    session, said = opened(name)
+    assert session.header.settings.objectives == (metric, "parameters")
+    assert said["objectives"] == f"{metric} (maximize), parameters (minimize); chosen: {why}"
+    _, said = opened(name, objectives=("macs", "loss"))
+    assert said["objectives"].startswith("macs (minimize), loss (minimize")
+    assert "chosen" not in said["objectives"]
+
+
+@pytest.mark.parametrize(
+    ("name", "space", "why"),
+    [
+        ("equal", "tabular", "vectors"),
+        ("sequences", "conv1d", "sequences"),
+        ("masks", "unet", "one prediction for each pixel"),
+        ("large", "mobile", "images of at least 96 pixels"),
+    ],
+)
+def test_the_space_follows_from_the_inputs(opened, name, space, why):
+    session, said = opened(name)
+    assert session.header.settings.space == space
+    assert said["space"].startswith(f"{space}, ")
+    assert said["space"].endswith(f"; chosen: {why}")
+
+
+def test_label_smoothing_is_not_said_of_a_regression(opened):
+    assert "label smoothing 0.1" in opened("equal")[1]["training"]
+    assert "label smoothing" not in opened("amounts")[1]["training"]
+
+
+LOOKS = "; they look like {0} \\(--task {0}\\)"
+REFUSED = {
+    ("words", "regression"): r"want numbers .* got values such as a \[60\]" + LOOKS,
+    ("words", "multilabel"): r"want numbers .* got values such as a \[60\]" + LOOKS,
+    ("words", "segmentation"): r"segmentation wants images, got \[4\]" + LOOKS,
+    ("amounts", "classification"): r"want classes, got numbers such as .*; --task regression takes",
+    ("amounts", "multilabel"): "want labels 0 and 1 for multilabel, got .*" + LOOKS,
+    ("numbers", "classification"): "classes amounts.* then --task regression",
+    ("labels", "classification"): r"want one-hot rows, got row 0 with 2 ones; --task multilabel",
+    ("masks", "classification"): r"want whole numbers or texts .* got int64 \[60, 8, 8\]" + LOOKS,
+    ("masks", "regression"): r"want numbers .* got int64 \[60, 8, 8\]" + LOOKS,
+}
+NATURAL = {"words": "classification", "amounts": "regression", "masks": "segmentation"}
+
+
+@pytest.mark.parametrize(("name", "task"), REFUSED)
+def test_a_task_against_the_data_is_refused_in_one_line(opened, name, task):
+    sentence = REFUSED[name, task].format(NATURAL.get(name))
+    with pytest.raises(ValueError, match=f"^data: .*{sentence}") as error:
+        opened(name, task=task)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "sentence"),
+    [
+        (
+            "equal",
+            {"task": "classifcation"},
+            "task: want one of auto, classification, .* got 'clas",
+        ),
+        (
+            "amounts",
+            {"objectives": ("accuracy",)},
+            "objectives: want some of r2, .* got 'accuracy'",
+        ),
+        ("unequal", {"objectives": ("r2",)}, "objectives: .* balanced_accuracy, .* got 'r2'"),
+        ("amounts", {"recipe": {"class_weights": "balanced"}}, "class_weights: regression has no"),
+        ("amounts", {"recipe": {"label_smoothing": 0.2}}, "label_smoothing: .* got 0.2$"),
+    ],
+)
+def test_settings_against_the_task_are_refused_in_one_line(opened, name, settings, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}") as error:
+        opened(name, **settings)
+    assert "\n" not in str(error.value)
