@@ -59,7 +59,7 @@ def for_others(lines: Iterable[Line], paths: Iterable[str]) -> Iterator[Line]:
 
     Args:
         lines: The lines of a run.
-        paths: What may stand in them with folders: data, and references to the user's code.
+        paths: Data, and references to the user's code, which may stand in them with folders.
     """
     names = {path: Path(path).name for path in paths if Path(path).name}
     for subject, said in lines:
