@@ -65,11 +65,14 @@ def main_metric(data: Dataset) -> tuple[str, str]:
 
 
 def _space(data: Dataset) -> tuple[str, str]:
-    shape = data.input_shape
+    from search_spaces.tabular import space as tabular
+    from search_spaces.unet import space as unet
+
+    shape, examples = data.input_shape, len(data.train)
     if data.targets.dense:
-        return "unet", "one prediction for each pixel"
+        return unet.default_for(examples), "one prediction for each pixel"
     if len(shape) == 1:
-        return "tabular", "vectors"
+        return tabular.default_for(examples), f"vectors, {examples:,} of them for training"
     if len(shape) == 2:
         return "conv1d", "sequences"
     if min(shape[1:]) >= LARGE:

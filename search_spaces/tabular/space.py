@@ -12,7 +12,7 @@ shares all hidden weights; here its members are trained on their mean output, no
 RealMLP's parametrisation (NTK), its learned activations and its dropout in every layer are left out.
 
 Tables are small: 16 features in a layer suffice for a few hundred rows, and a linear model is a
-member. `space(max_width=..., max_depth=...)` keeps the networks small.
+member. `space(max_width=..., max_depth=...)` keeps the networks small; `default_for` has a default.
 """
 
 from __future__ import annotations
@@ -72,6 +72,14 @@ def space(max_width: int = 256, max_depth: int = 4) -> SearchSpace:
         published={name: value for name, (depth, value) in KNOWN.items() if depth <= max_depth},
         count=count,
     )
+
+
+def default_for(rows: int) -> str:
+    """The space for a table with so many rows, as `search_spaces.load` reads it.
+
+    Few rows need no wide layers, which take longer to train.
+    """
+    return "tabular:max_width=128" if rows < 10_000 else "tabular"
 
 
 def _known(depth: int, **decisions: Any) -> tuple[int, dict[str, Any]]:

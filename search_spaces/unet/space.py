@@ -75,6 +75,11 @@ def space(max_width: int = 32, max_depth: int = 4) -> SearchSpace:
     )
 
 
+def default_for(images: int) -> str:
+    """The space for so many images, as `search_spaces.load` reads it: of few, narrow networks."""
+    return "unet:max_width=16" if images < 500 else "unet"
+
+
 _PUBLISHED: dict[str, Any] = {
     "depth": 4,
     "blocks": 2,

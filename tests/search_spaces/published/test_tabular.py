@@ -9,6 +9,7 @@ import search_spaces
 from search_spaces import Task
 from search_spaces.cost.measure import measure
 from search_spaces.tabular.network import PBLD, PLR, Join, NumericColumns, Scaling, Split, tabular
+from search_spaces.tabular.space import default_for
 
 SPACE = search_spaces.get("tabular")
 
@@ -112,3 +113,8 @@ def test_costs_for_columns_of_two_kinds(numeric):
         architecture = SPACE.sample(rng)
         seen = measure(lambda a=architecture: SPACE.build(a, task), (9,))
         assert SPACE.cost(architecture, task) == seen
+
+
+def test_the_default_for_a_table_follows_its_rows():
+    few, many = (search_spaces.load(default_for(rows)) for rows in (300, 100_000))
+    assert few.tree.size < many.tree.size == SPACE.tree.size

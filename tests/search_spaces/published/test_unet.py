@@ -11,7 +11,7 @@ import search_spaces
 from search_spaces import Task
 from search_spaces.cost.measure import measure
 from search_spaces.unet.network import Up
-from search_spaces.unet.space import plan
+from search_spaces.unet.space import default_for, plan
 
 SPACE = search_spaces.get("unet")
 
@@ -83,3 +83,8 @@ def test_a_network_learns_to_find_the_bright_pixels():
         loss.backward()
         optimizer.step()
     assert (net(x).argmax(1) == labels).float().mean() > 0.95
+
+
+def test_the_default_for_few_images_is_narrow():
+    few, many = (search_spaces.load(default_for(images)) for images in (100, 10_000))
+    assert few.tree.size < many.tree.size == SPACE.tree.size

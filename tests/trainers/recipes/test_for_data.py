@@ -1,0 +1,30 @@
+"""The recipe that follows from the number of examples."""
+
+import pytest
+
+from trainers import Recipe
+from trainers.recipes.for_data import MEMORY, recipe_for
+
+
+@pytest.mark.parametrize("rows", [0, 1, 30, 142, 1_999, 2_000, 20_000, 1_000_000])
+def test_any_number_of_rows_has_a_recipe(rows):
+    fields = recipe_for(rows, "vectors")
+    recipe = Recipe(**fields)
+    steps = max(1, rows / recipe.batch_size)
+    assert 10 <= recipe.epochs <= 40
+    assert recipe.epochs * steps <= 2_500 or recipe.epochs == 10
+    reach = 1 / (recipe.learning_rate * recipe.weight_decay * steps)  # in epochs
+    assert reach == pytest.approx(MEMORY, rel=0.05) or recipe.weight_decay == 1.0
+
+
+def test_more_rows_mean_larger_batches_and_less_decay():
+    found = [recipe_for(10**n, "vectors") for n in range(1, 8)]
+    decays, batches = (
+        [fields[name] for fields in found] for name in ("weight_decay", "batch_size")
+    )
+    assert decays == sorted(decays, reverse=True)
+    assert batches == sorted(batches)
+
+
+def test_images_and_sequences_have_the_usual_recipe():
+    assert recipe_for(1_000, "images") == recipe_for(1_000, "sequences") == {}
