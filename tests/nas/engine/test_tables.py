@@ -23,7 +23,7 @@ def file(tmp_path):
 def test_a_search_on_a_file_keeps_its_preprocessing(file, tmp_path):
     columns = {"target": "price", "sample_weight": "w"}
     run = nas.search(
-        data=str(file), **columns, space="mlp", budget=1, epochs=1, out=tmp_path / "run"
+        data=str(file), **columns, space="tabular", budget=1, epochs=1, out=tmp_path / "run"
     )
     header = nas.open_run(tmp_path / "run").header
     assert (header.settings.target, header.settings.sample_weight) == ("price", "w")
