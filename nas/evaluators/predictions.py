@@ -76,9 +76,7 @@ class Predictions:
         return _png(parts)
 
 
-def predictions_of(
-    space: SearchSpace, trial: Trial, data: Dataset, weights: Path, *, batch_size: int = 256
-) -> Predictions:
+def predictions_of(space: SearchSpace, trial: Trial, data: Dataset, weights: Path) -> Predictions:
     """Predict the validation split with the network of a trial, as its training evaluated it.
 
     Args:
@@ -86,7 +84,6 @@ def predictions_of(
         trial: A completed trial.
         data: The data of the search, on the device to compute on.
         weights: The file with the weights of the trial.
-        batch_size: Examples that are evaluated at once.
 
     Raises:
         ValueError: the weights are damaged or do not fit, or the validation split is empty.
@@ -112,7 +109,7 @@ def predictions_of(
         data.validation,
         data,
         read,
-        batch_size=batch_size,
+        batch_size=int(trial.recipe.get("batch_size", 64)),  # it fitted in memory in training
         computed="bfloat16" if bfloat16 else "float32",
     )
     return Predictions(

@@ -143,11 +143,15 @@ def _regression(trial: int, found: Predictions) -> Mistakes:
 
 
 def _segmentation(trial: int, found: Predictions) -> Mistakes:
-    truth_NHW, predicted_NHW, names = found.targets, found.outputs, _names(found)
-    counted_NHW = truth_NHW != IGNORED
-    count = len(names)
-    flat = truth_NHW[counted_NHW].astype(np.int64) * count + predicted_NHW[counted_NHW]
-    matrix_KK = np.bincount(flat, minlength=count**2).reshape(count, count)
+    count, names = len(found.names), _names(found)
+    matrix_KK = np.zeros((count, count), np.int64)
+    size_N = np.zeros(len(found.targets))  # share of the pixels that are wrong
+    for number, (truth_HW, said_HW) in enumerate(zip(found.targets, found.outputs, strict=True)):
+        counted_HW = truth_HW != IGNORED
+        truth_P, said_P = truth_HW[counted_HW].astype(np.int64), said_HW[counted_HW]
+        cells = np.bincount(truth_P * count + said_P, minlength=count**2)
+        matrix_KK += cells.reshape(count, count)
+        size_N[number] = (truth_P != said_P).mean() if len(truth_P) else 0.0
     right_K, truth_K, said_K = matrix_KK.diagonal(), matrix_KK.sum(axis=1), matrix_KK.sum(axis=0)
     columns = (
         _ratio(right_K, truth_K + said_K - right_K),
@@ -155,15 +159,12 @@ def _segmentation(trial: int, found: Predictions) -> Mistakes:
         _ratio(right_K, truth_K),
         truth_K,
     )
-    wrong_NHW = (truth_NHW != predicted_NHW) & counted_NHW
-    pixels_N = np.maximum(1, counted_NHW.sum(axis=(1, 2)))
-    size_N = wrong_NHW.sum(axis=(1, 2)) / pixels_N
     worst = np.argsort(-size_N, kind="stable")[:WORST]
     return Mistakes(
         trial=trial,
         task=found.task,
         of_split=found.rows is None,
-        examples=len(truth_NHW),
+        examples=len(size_N),
         wrong=int((size_N > 0).sum()),
         columns=("IoU", "precision", "recall", "pixels"),
         parts=_parts(names, columns),

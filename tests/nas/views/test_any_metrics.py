@@ -24,7 +24,7 @@ TRIALS = 9  # fewer than can be explained, which takes seconds
     ),
     hyperparameters=Struct(lr=Real(1e-4, 1, log=True)),
     input_shape=(1, 8, 8),
-    classes=10,
+    outputs=10,
 )
 def simulated(job):
     rng = Random(job.number)

@@ -222,7 +222,7 @@ def _until(holds):
 
 def look_at_text(visitor, run):
     with visitor.page("#text&regexInput=search", "text") as page:
-        for name in ("1_best", "6_importance"):
+        for name in ("1_best", "6_importance", "7_mistakes"):
             sees(page, name, exact=True)
         sees(page, f"{len(run.trials)} trials, ")
         sees(page, run.space.format(run.best().architecture))
