@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
+from PIL import Image
 from sklearn.datasets import load_iris, load_wine
 from torch.utils.data import (
     ConcatDataset,
@@ -296,3 +297,27 @@ def test_wine_trains():
         )
     *_, last = train(net, data, Recipe(epochs=10, batch_size=16), seed=0)
     assert last.accuracy > 0.9
+
+
+class Pictures(TorchDataset):
+    """Ten pictures that a camera stored lying, whose upper half is red, and ten with a palette."""
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, number):
+        upright = np.zeros((12, 8, 3), np.uint8)
+        upright[:6, :, 0] = 255
+        picture = Image.fromarray(upright)
+        if number < 10:
+            picture = picture.transpose(Image.Transpose.ROTATE_90)
+            picture.getexif()[0x0112] = 6
+        return (picture if number < 10 else picture.convert("P")), number % 2
+
+
+def test_pictures_of_torch_data_sets_are_turned_upright_and_have_colours():
+    data = from_objects(Pictures())
+    assert data.input_shape == (3, 12, 8)
+    for split in (data.train, data.validation, data.test):
+        assert (split.inputs[:, 0, :6] == 255).all()
+        assert not split.inputs[:, 1:].any()

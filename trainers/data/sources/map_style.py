@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, Subset
 
 from trainers import memory
+from trainers.data.decoding import upright
 from trainers.data.sources.labels import read_labels
 from trainers.data.sources.targets import as_numbers
 
@@ -74,6 +76,9 @@ def _array(value: object) -> Array:
     if isinstance(value, torch.Tensor):
         plain = value.detach().cpu()
         return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
+    if isinstance(value, Image.Image):
+        value = upright(value)
+        value = value.convert("RGB") if value.mode in ("P", "PA", "CMYK") else value
     return np.asarray(value)
 
 
