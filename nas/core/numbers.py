@@ -13,6 +13,13 @@ def short(number: float) -> str:
     return f"{number:.0f}"
 
 
+def plain(number: float) -> str:
+    """123456.7 as 123,457, 12.3456 as 12.35, 0.000123456 as 0.0001235."""
+    if abs(number) >= 1_000 or float(number).is_integer():
+        return f"{number:,.0f}"
+    return f"{number:.4g}"
+
+
 def counted(number: int, noun: str) -> str:
     """1 as 1 epoch, 1200 as 1,200 epochs."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -99,6 +99,11 @@ def _examples(data: Dataset) -> str:
     return f"{data.name}, {sum(map(len, splits.values())):,} examples: {counts}"
 
 
+def _plain(number: float) -> str:
+    """A number without an exponent where it is large."""
+    return f"{number:,.0f}" if abs(number) >= 1_000 else f"{number:.4g}"
+
+
 def _weighted(data: Dataset) -> str:
     return "" if data.train.weights is None else ", each example with a weight"
 
@@ -109,7 +114,7 @@ def _targets(data: Dataset) -> Line:
     if targets.task == "regression":
         rows = zip(targets.names, targets.mean, targets.std, target_ranges(data), strict=True)
         said = [
-            f"{name} mean {mean:.4g}, deviation {std:.4g}, from {low:.4g} to {high:.4g}"
+            f"{name} mean {_plain(mean)}, deviation {_plain(std)}, from {_plain(low)} to {_plain(high)}"
             for name, mean, std, (low, high) in list(rows)[:MOST_TARGETS]
         ]
         more = targets.outputs - len(said)

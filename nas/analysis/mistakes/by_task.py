@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.analysis.mistakes.report import MOST_CELLS, Mistakes, Part, Wrong
+from nas.core.numbers import plain
 from nas.core.schema import visible
 from nas.evaluators.predictions import IGNORED, Predictions
 
@@ -118,7 +119,7 @@ def _regression(trial: int, found: Predictions) -> Mistakes:
     one = len(names) == 1
 
     def text(value: float, target: int) -> str:
-        return f"{value:,.5g}" if one else f"{value:,.5g} {names[target]}"
+        return plain(value) if one else f"{plain(value)} {names[target]}"
 
     return Mistakes(
         trial=trial,

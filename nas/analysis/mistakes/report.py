@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.core import schema
+from nas.core.numbers import plain
 
 SHARES = ("precision", "recall", "F1", "average precision", "IoU")  # columns of values 0..1
 MOST_CELLS = 5_000  # of a confusion matrix that are kept: all, up to 70 classes
@@ -156,12 +157,12 @@ class Mistakes:
 
 
 def value_text(column: str, value: float | None) -> str:
-    """A metric of a part for a cell: 93.2 %, 120 or 0.8123; a dash where it is not defined."""
+    """A metric of a part for a cell: 93.2%, 120 or 0.8123; a dash where it is not defined."""
     if value is None:
         return "-"
     if column in SHARES:
         return f"{value:.1%}"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+    return plain(value)
 
 
 def _decoded(text: str | None) -> bytes | None:

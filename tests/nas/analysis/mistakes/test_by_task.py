@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.metrics import jaccard_score
 
 from nas.analysis.mistakes.by_task import POINTS, WORST, find
-from nas.analysis.mistakes.report import MOST_CELLS, Mistakes
+from nas.analysis.mistakes.report import MOST_CELLS, Mistakes, value_text
 from nas.evaluators.predictions import LARGEST_PICTURE, Predictions
 
 
@@ -178,3 +178,15 @@ def test_names_can_be_printed():
     names = ["a\x1b[2J", "b", "c" * 500]
     found = find(0, predictions("classification", names, made.targets, made.outputs))
     assert [part.name for part in found.parts] == ["a\\x1b[2J", "b", "c" * 100]
+
+
+def test_large_numbers_have_no_exponent():
+    truth = np.array([[123456.7], [0.000123456]])
+    found = find(0, predictions("regression", ["x"], truth, truth[::-1], scale=(1.0,)))
+    assert [(w.truth, w.predicted) for w in found.worst] == [
+        ("123,457", "0.0001235"),
+        ("0.0001235", "123,457"),
+    ]
+    assert value_text("RMSE", 123456.7) == "123,457"
+    assert value_text("F1", 0.5) == "50.0%"
+    assert value_text("R²", None) == "-"
