@@ -55,8 +55,8 @@ def assembled(
         table: The preprocessing of a table, if it is known; None to fit it.
 
     Raises:
-        ValueError: Fewer than two classes have enough examples to split them, or vectors were to
-            be resized.
+        ValueError: Fewer than two classes have enough examples to split them, nothing can be
+            learnt from the targets, or vectors were to be resized.
     """
     targets = source.targets
     table, cut, said = as_vectors(_cut(source, seed), table)
@@ -64,9 +64,8 @@ def assembled(
     mean, std = mean_and_std(splits[0].inputs)
     if table is not None:
         mean, std = torch.zeros_like(mean), torch.ones_like(std)
-    if targets.task == "regression":
-        target_mean, target_std = (x.tolist() for x in scale_of(splits[0].targets))
-        targets = replace(targets, mean=tuple(target_mean), std=tuple(target_std))
+    _check_validation(splits[1].targets, targets)
+    targets, constant = _with_scale(targets, splits[0].targets)
     validation = "given" if source.validation else f"split off with seed {seed}"
     test = "given" if source.test else "split off"
     lacking = (
@@ -87,6 +86,7 @@ def assembled(
             f"validation {validation}",
             f"test {test}",
             *lacking,
+            *constant,
             *source.notes,
             *said,
             *_flip_notes(splits[0].inputs, source.flippable, flippable),
@@ -132,13 +132,46 @@ def _cut(source: Source, seed: int) -> tuple[Examples, Examples, Examples]:
     return source.train if whole else _rows(source.train, rows), validation, test
 
 
+def _check_validation(values_N: Tensor, targets: Targets) -> None:
+    """Refuse a validation split by which no network can be judged."""
+    count = len(values_N)
+    if targets.task == "regression" and count < 2:
+        raise ValueError(f"data: want at least 2 validation examples of a regression, got {count}")
+    if targets.task == "multilabel" and not (values_N != values_N[0]).any():
+        raise ValueError(
+            f"data: want a label that some of the {count:,} validation examples have and others "
+            f"lack, got none; give more examples"
+        )
+
+
+def _with_scale(targets: Targets, values_NT: Tensor) -> tuple[Targets, tuple[str, ...]]:
+    """The targets with mean and deviation over the training split, and a note on constant ones."""
+    if targets.task != "regression":
+        return targets, ()
+    mean_T, std_T = scale_of(values_NT)
+    if not (mean_T.isfinite() & std_T.isfinite()).all():
+        most = values_NT.abs().max().item()
+        raise ValueError(f"data: want targets with a finite deviation, got values up to {most:.3g}")
+    varies = (values_NT.std(dim=0, correction=0) > 0).tolist()
+    constant = [name for name, it in zip(targets.names, varies, strict=True) if not it]
+    said = f"{listed(constant)} never varies among the {len(values_NT):,} training examples"
+    if not any(varies):
+        raise ValueError(f"data: want targets that vary, got none: {said}")
+    targets = replace(targets, mean=tuple(mean_T.tolist()), std=tuple(std_T.tolist()))
+    return targets, (said,) if constant else ()
+
+
 def _lacking(name: str, split: Split, targets: Targets) -> tuple[str, ...]:
     """A note on the classes that a split lacks: none of its numbers says how well they are learnt."""
-    if targets.task != "classification":
+    if targets.task == "classification":
+        counts, words = split.targets.bincount(minlength=targets.outputs), ("class", "classes")
+    elif targets.task == "multilabel":
+        counts, words = split.targets.sum(dim=0), ("label", "labels")
+    else:
         return ()
-    counts = split.targets.bincount(minlength=targets.outputs).tolist()
-    missing = [one for one, count in zip(targets.names, counts, strict=True) if not count]
-    which = "class" if len(missing) == 1 else "classes"
+    named = zip(targets.names, counts.tolist(), strict=True)
+    missing = [one for one, count in named if not count]
+    which = words[len(missing) != 1]
     return (f"{name} lacks the {which} {listed(missing)}",) if missing else ()
 
 

@@ -87,3 +87,37 @@ def test_splits_of_amounts_are_whole_and_the_same_for_a_seed():
     assert one.fingerprint == same.fingerprint != other.fingerprint
     assert torch.equal(one.test.targets, other.test.targets)
     assert isinstance(one.train.part(slice(3)), Split)
+
+
+RARE = np.zeros((60, 2), int)
+RARE[:2] = 1
+UNLEARNABLE = [
+    (np.full(60, 3.5), "want targets that vary, got none: target never varies among the 38"),
+    (
+        1e300 * np.linspace(-1, 1, 60),
+        "want targets with a finite deviation, got values up to 1e.300",
+    ),
+    (1e-200 * np.linspace(-1, 1, 60), "want targets that vary, got none: target never varies"),
+    (RARE, "want a label that some of the 10 validation examples have and others lack, got none"),
+    (
+        np.array([0.5, 1.5, 2.5, 1.5, 3.5, 1.0]),
+        "want at least 2 validation examples of a regr.* 1$",
+    ),
+]
+
+
+@pytest.mark.parametrize(("y", "message"), UNLEARNABLE)
+def test_targets_that_cannot_be_learnt_or_judged_are_refused(y, message):
+    x = np.random.default_rng(0).normal(size=(len(y), 3))
+    with pytest.raises(ValueError, match=f"^data: {message}") as error:
+        from_objects((x, y))
+    assert "\n" not in str(error.value)
+
+
+def test_constant_targets_and_lacking_labels_are_noted():
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    data = from_objects((x, np.stack([x[:, 0], np.full(60, 3.5)], axis=1)))
+    assert "target 2 never varies among the 38 training examples" in data.notes
+    assert data.targets.std[1] == 1
+    labels = np.stack([x[:, 0] > 0, x[:, 1] > 0, np.arange(60) < 1], axis=1).astype(int)
+    assert "validation lacks the label label 3" in from_objects((x, labels)).notes
