@@ -58,9 +58,9 @@ def test_the_first_objective_follows_from_the_targets(opened, name, metric, why)
 @pytest.mark.parametrize(
     ("name", "space", "why"),
     [
-        ("equal", "tabular", "vectors"),
+        ("equal", "tabular:max_width=128", "vectors, 38 of them for training"),
         ("sequences", "conv1d", "sequences"),
-        ("masks", "unet", "one prediction for each pixel"),
+        ("masks", "unet:max_width=16", "one prediction for each pixel"),
         ("large", "mobile", "images of at least 96 pixels"),
     ],
 )
