@@ -16,9 +16,9 @@ MOST_TARGETS = 4  # targets whose range is listed
 KINDS = {1: "vectors", 2: "sequences", 3: "images"}
 AXES = {1: "columns", 2: "channels×length", 3: "channels×height×width"}
 COUNTED = {
-    "classification": ("classes", "class", "examples"),
-    "multilabel": ("labels", "label", "examples"),
-    "segmentation": ("classes", "class", "pixels"),
+    "classification": ("classes", "examples"),
+    "multilabel": ("labels", "examples"),
+    "segmentation": ("classes", "pixels"),
 }
 
 
@@ -119,7 +119,7 @@ def _targets(data: Dataset) -> Line:
         ]
         more = targets.outputs - len(said)
         return "targets", "; ".join([*said, *([f"{more:,} more"] if more else [])])
-    title, one, unit = COUNTED[targets.task]
+    title, unit = COUNTED[targets.task]
     counts = list(zip(*target_counts(data).values(), strict=True))
     said = [
         f"{name} {'/'.join(f'{n:,}' for n in row)}".replace(" ", NO_BREAK)
@@ -130,7 +130,7 @@ def _targets(data: Dataset) -> Line:
     by_size = sorted(range(len(said)), key=lambda k: counts[k][0])
     smallest, largest = said[by_size[0]], said[by_size[-1]]
     return title, (
-        f"smallest {one} {smallest}, largest {largest} ({unit} of train/validation/test)"
+        f"{len(said):,}; smallest: {smallest}, largest: {largest} ({unit} of train/validation/test)"
     )
 
 

@@ -51,7 +51,7 @@ def test_many_classes_are_summed_up():
     rows = [k for k in range(21) for _ in range(k + 1)]
     data = of(Targets(task="classification", names=names), rows, [0, 20])
     assert said(data)["classes"] == (
-        "smallest class 0 1/1/1, largest 20 21/1/1 (examples of train/validation/test)"
+        "21; smallest: 0 1/1/1, largest: 20 21/1/1 (examples of train/validation/test)"
     )
 
 
