@@ -26,7 +26,8 @@ def targets_text(targets: Mapping[str, Any]) -> str:
                 :MOST_NAMES
             ]
         )
-        return f"regression of {listed}{more} in the units of the training data ({spread})"
+        scale = f" ({spread})" if any(targets["mean"]) else ""  # unknown to an own evaluator
+        return f"regression of {listed}{more} in the units of the training data{scale}"
     words = {
         "classification": f"one of {len(names)} classes ({listed}{more})",
         "multilabel": f"any of {len(names)} labels ({listed}{more})",

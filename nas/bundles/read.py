@@ -36,6 +36,9 @@ MORE_FILES = (
 def load_bundle(path: str | Path, space: SearchSpace | None = None) -> nn.Module:
     """The trained network of a bundle, in evaluation mode, on the CPU.
 
+    Its inputs are preprocessed, its outputs logits, or the standardised values of a regression:
+    `open_bundle(path).predict(inputs)` takes raw inputs and gives labels, values or masks.
+
     Args:
         path: The folder.
         space: The search space; by default the one that the bundle names.

@@ -16,6 +16,7 @@ from nas.runs.run import Run
 from nas.winners.from_trial import bundle_of
 from nas.winners.scoring import scores_on_test
 from search_spaces.user_files import PASSED
+from trainers import Targets
 
 if TYPE_CHECKING:
     from trainers import Dataset
@@ -84,4 +85,4 @@ def _data(run: Run, bundle: Bundle, given: object) -> Dataset:
     data = factories.load_data(settings, "cpu", {} if given is None else {"data": given})
     if data is None or data.fingerprint != run.header.fingerprint:
         raise ValueError(f"{settings.data} has changed since the search")
-    return data
+    return replace(data, targets=Targets.from_dict(bundle.described["targets"]))

@@ -11,6 +11,7 @@ from nas.bundles.preprocessing import preprocessing
 from nas.core.trial import Trial
 from nas.estimators.cost import COSTS
 from nas.runs.run import Run
+from nas.runs.settings import TRAINING
 from nas.runs.understood import for_others
 from nas.views.front_plot import front_figure, planes_of
 from search_spaces import Architecture
@@ -83,6 +84,11 @@ def _of_data(run: Run) -> dict[str, Any]:
     targets = None if data is None else dict(data["targets"])
     if targets is None or len(targets["names"]) != task.outputs:
         targets = unnamed_classes(task.outputs)
+        targets["task"] = "segmentation" if task.dense else targets["task"]
+    elif targets["mean"] and run.settings.evaluator != TRAINING:
+        # the targets that it learned from were in the user's units, and so are its outputs
+        count = len(targets["names"])
+        targets |= {"mean": [0.0] * count, "std": [1.0] * count}
     if data is None or tuple(data["input_shape"]) != task.input_shape:
         channels = task.input_shape[0]
         as_they_are = {

@@ -36,7 +36,7 @@ ALONE = (
     "import sys\n"
     "class Refuse:\n"
     "    def find_spec(self, name, *_):\n"
-    "        if name.split('.')[0] in ('nas', 'search_spaces', 'trainers', 'pandas'): raise ImportError(name)\n"
+    "        if name.split('.')[0] in ('nas', 'search_spaces', 'trainers', 'pandas', 'sklearn', 'numpy'): raise ModuleNotFoundError(name)\n"
     "sys.meta_path.insert(0, Refuse())\n"
     "sys.path.insert(0, '.')\n"
     "import json, torch, model\n"
@@ -343,3 +343,27 @@ def test_arrays_in_files_are_predicted(source_alone, tmp_path, capfd):
     ):
         assert status("predict", bundle.path, tmp_path / name) == 2
         assert message in " ".join(capfd.readouterr().err.split())
+
+
+@nas.evaluator(metrics={"error": "minimize"})
+def in_users_units(job):
+    """Learn the values as they are: near 1000."""
+    network, (x, y) = job.network(), job.data.tensors("train")
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        list(network.parameters())[-1].fill_(float(y.mean()))
+        error = (network(x) - y).abs().mean().item()
+    return {"error": error}
+
+
+def test_outputs_of_an_own_evaluator_are_not_scaled(source_alone, tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    data = (x, 1000 + x[:, 0])
+    out = tmp_path / "run"
+    run = nas.search(
+        data=data, evaluator=in_users_units, space="mlp", trials=1, max_params=5_000, out=out
+    )
+    bundle = run.export(run.best(), tmp_path / "b", data=data)
+    assert bundle.predict(x).values.mean().item() == pytest.approx(1000, rel=1e-2)
+    assert bundle.metrics["test"]["rmse"] < 3
