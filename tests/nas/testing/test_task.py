@@ -268,3 +268,20 @@ def test_a_loss_that_balances_by_the_test_split_is_refused():
 
     with pytest.raises(AssertionError, match=r"balanced class weights as .* other validation and"):
         nas.testing.check_task(Peeping(), DATA)
+
+
+def test_networks_are_searched_for_a_task_of_a_users_own(tmp_path):
+    @nas.evaluator(
+        metrics=["accuracy", nas.Metric("off_by", "minimize", 0)], input_shape=(4,), outputs=2
+    )
+    def ordinal(job):
+        network, data = job.network(), job.data
+        assert list(network.parameters())[-1].shape == (2,)
+        recipe = Recipe(epochs=3, learning_rate=0.05, batch_size=16, optimizer="adamw")
+        for epoch in train(network, data, recipe, seed=job.seed, task=Ordinal()):
+            job.report(epoch.number, **epoch.metrics)
+
+    settings = {"space": "mlp", "max_params": 2_000, "trials": 2, "device": "cpu"}
+    run = nas.search(**settings, evaluator=ordinal, data=DATA, out=tmp_path / "run")
+    assert all(trial.completed for trial in run.trials)
+    assert run.best().scores["accuracy"] > 0.5
