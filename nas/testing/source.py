@@ -36,8 +36,8 @@ def check_source(load: Callable[[int], Dataset]) -> None:
     Clauses:
 
     - Each split has examples: inputs of one shape, uint8 [N,C,H,W], or finite float32 [N,D] or
-      [N,C,L]; targets of the type and range of the task; weights float32 [N] of at least 0, of all
-      splits or of none.
+      [N,C,L]; targets of the type and range of the task; weights float32 [N] of at least 0, and of no
+      split alone that is not trained on.
     - Names of outputs are different texts; each class occurs in the training split.
     - Means and deviations are those of the training split: of inputs, unless a table's preprocessing
       has scaled them, and of the targets of a regression.
@@ -175,10 +175,11 @@ def _weights_are_allowed(name: str, data: Dataset) -> None:
     import torch
 
     splits = _splits(data)
+    weighted = [part for part, split in splits.items() if split.weights is not None]
     require(
-        len({split.weights is None for split in splits.values()}) == 1,
+        not weighted or "train" in weighted,
         name,
-        "has weights in some splits: want them in all or in none",
+        f"has weights in {', '.join(weighted)} and none in train",
     )
     for part, split in splits.items():
         if (weights := split.weights) is not None:

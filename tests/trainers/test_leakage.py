@@ -79,6 +79,9 @@ def require_equal_training(clean, poisoned, split):
     assert facts(poisoned) == facts(clean)
     for field in ("inputs", "targets"):
         assert torch.equal(getattr(poisoned.train, field), getattr(clean.train, field))
+    pair = (poisoned.train.weights, clean.train.weights)
+    assert (pair[0] is None) == (pair[1] is None)
+    assert pair[0] is None or torch.equal(*pair)
     (losses, weights), (its_losses, its_weights) = trained(clean), trained(poisoned)
     assert losses == its_losses
     assert all(torch.equal(weights[name], its_weights[name]) for name in weights)

@@ -64,6 +64,7 @@ def assembled(
     mean, std = mean_and_std(splits[0].inputs)
     if table is not None:
         mean, std = torch.zeros_like(mean), torch.ones_like(std)
+    _check_weights(source)
     _check_validation(splits[1].targets, targets)
     targets, constant = _with_scale(targets, splits[0].targets)
     validation = "given" if source.validation else f"split off with seed {seed}"
@@ -130,6 +131,14 @@ def _cut(source: Source, seed: int) -> tuple[Examples, Examples, Examples]:
         rows, validation = rows[~drawn], _rows(source.train, rows[drawn])
     whole = len(rows) == len(targets)
     return source.train if whole else _rows(source.train, rows), validation, test
+
+
+def _check_weights(source: Source) -> None:
+    """Refuse weights of a part that is not trained on, where the training part has none."""
+    parts = {"validation": source.validation, "test": source.test}
+    alone = [name for name, part in parts.items() if part is not None and part.weights is not None]
+    if alone and source.train.weights is None:
+        raise ValueError(f"data: want weights of the training part too, got those of {alone[0]}")
 
 
 def _check_validation(values_N: Tensor, targets: Targets) -> None:

@@ -149,11 +149,10 @@ class Dataset:
         """
         device = self.train.inputs.device
         first, second = self.train, self.validation
-        both = (first.weights, second.weights)
         train = Split(
             torch.cat([first.inputs, second.inputs.to(device)]),
             torch.cat([first.targets, second.targets]),
-            None if None in both else torch.cat([w for w in both if w is not None]),
+            _merged_weights(first, second),
             mapped=first.mapped,
         )
         nothing = self.validation.part(slice(0))
@@ -162,6 +161,19 @@ class Dataset:
             return replace(self, train=train, validation=nothing, notes=(*self.notes, note))
         mean, std = (x.to(self.device) for x in mean_and_std(train.inputs))
         return replace(self, train=train, validation=nothing, mean=mean, std=std)
+
+
+def _merged_weights(first: Split, second: Split) -> Tensor | None:
+    """Weights of the examples of two splits; those without weigh the mean of the others."""
+    known = [split.weights for split in (first, second) if split.weights is not None]
+    if not known:
+        return None
+    mean = torch.cat(known).mean()
+    parts = [
+        mean.expand(len(split)) if split.weights is None else split.weights
+        for split in (first, second)
+    ]
+    return torch.cat(parts)
 
 
 def scale_of(targets_NT: Tensor) -> tuple[Tensor, Tensor]:

@@ -124,8 +124,8 @@ BROKEN = {
         "has no training example of more",
     ),
     "some weights": (
-        with_split("train", weights=lambda _: torch.ones(len(DATA.train))),
-        "has weights in some splits",
+        with_split("test", weights=lambda _: torch.ones(len(DATA.test))),
+        "has weights in test and none in train",
     ),
     "mean": (with_(mean=DATA.mean + 0.1), "has mean .* of inputs: want .* of the training split"),
     "std": (with_(std=DATA.std.double()), "has std .* of inputs"),

@@ -94,6 +94,23 @@ def _npz(folder, halves):
     return lambda seed: trainers.load(folder / "data.npz", seed=seed)
 
 
+def _npy_folder(folder, halves):
+    for name, array in _named(halves).items():
+        np.save(folder / f"{name}.npy", array)
+    return lambda seed: trainers.load(folder, seed=seed)
+
+
+def _weighted(folder, halves):
+    weights = {f"w_{part}": _weights(x) for part, (x, _) in halves.items()}
+    np.savez(folder / "data.npz", **_named(halves), **weights)
+    return lambda seed: trainers.load(folder / "data.npz", seed=seed)
+
+
+def _weights(x):
+    """A weight that follows from the inputs, and is poisoned with them."""
+    return np.abs(x.reshape(len(x), -1).astype(float)).mean(axis=1)
+
+
 def _torch_sets(_, halves):
     sets = {}
     for part, (x, y) in halves.items():
@@ -119,6 +136,8 @@ KEPT = (
     Kept("arrays", KINDS, TASKS),
     Kept("dict", NUMBERS, TASKS),
     Kept("npz", NUMBERS, TASKS),
+    Kept("npy_folder", NUMBERS, TASKS),
+    Kept("weighted", NUMBERS, TASKS),
     Kept("torch_sets", NUMBERS, TASKS),
     Kept("folder", ("images",), ("classification",)),
 )
@@ -166,6 +185,21 @@ def _cut_npz(folder, x, y):
     return lambda seed: trainers.load(folder / "data.npz", seed=seed)
 
 
+def _cut_npy_folder(folder, x, y):
+    return _npy_folder(folder, {"train": (x, y)})
+
+
+def _cut_weighted(folder, x, y):
+    return _weighted(folder, {"train": (x, y)})
+
+
+def _cut_weighted_csv(folder, x, y):
+    table, names = _with_targets(x.assign(weight=1.0 + np.arange(len(x)) % 5), y)
+    table.to_csv(folder / "data.csv", index=False)
+    file, column = folder / "data.csv", "weight"
+    return lambda seed: trainers.load(file, target=names, sample_weight=column, seed=seed)
+
+
 def _cut_torch_set(_, x, y):
     held = TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
     return lambda seed: trainers.from_objects(held, seed=seed)
@@ -197,9 +231,12 @@ TABLES = ("classification", "multilabel", "regression")
 CUT = (
     Cut("pair", KINDS, TASKS),
     Cut("npz", NUMBERS, TASKS),
+    Cut("npy_folder", NUMBERS, TASKS),
+    Cut("weighted", NUMBERS, TASKS),
     Cut("torch_set", NUMBERS, ("multilabel", "regression", "segmentation")),
     Cut("frame", ("table",), TABLES),
     Cut("csv", ("table",), TABLES),
+    Cut("weighted_csv", ("table",), TABLES),
     Cut("folder", ("images",), ("classification",)),
 )
 

@@ -218,3 +218,14 @@ def test_weights_of_examples(tmp_path, name):
                 from_objects({**its, name: odd})
     with pytest.raises(ValueError, match="want x of the test part too, got w_test alone"):
         from_objects({"x": x, "y": LABELS, "w_test": w})
+    with pytest.raises(ValueError, match="want weights of the training part too, got those of val"):
+        from_objects({"x": x, "y": LABELS, **of_val, "w_val": np.ones(4)})
+
+
+def test_validation_without_weights_weighs_the_mean_where_it_is_trained_on():
+    x, w = pixels(40, 3), np.arange(40)
+    data = from_objects({"x": x, "y": LABELS, "w": w, "x_val": x[:4], "y_val": LABELS[:4]})
+    assert data.validation.weights is None
+    merged = data.with_validation_in_train().train.weights
+    kept = data.train.weights
+    assert merged.tolist() == [*kept.tolist(), *[pytest.approx(kept.mean().item())] * 4]
