@@ -113,6 +113,8 @@ def _data(given: Any) -> Dataset | None:
 
 
 def _check(evaluator: Evaluator, proposals: Sequence[Proposal]) -> None:
+    import sklearn.metrics  # noqa: F401 - its import draws random numbers, not its user
+
     epochs = proposals[0].epochs
     subject = _Subject(evaluator)
     with global_generators_untouched(subject.name):

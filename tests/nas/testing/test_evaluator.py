@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 import nas
+from nas.core.constraints import Constraint
 from nas.core.joint_space import JointSpace
+from nas.core.metrics import METRICS
 from nas.estimators.cost import ExactCost
 from nas.testing.searches import TASK, Learning
 from search_spaces import Choice, Real, SearchSpace, Struct, get
+from tests.trainers.data import generated
+from trainers.tasks.registry import make_task
 
 SPACE = JointSpace(get("nasbench201"), TASK)
 
@@ -25,6 +29,28 @@ def test_the_evaluators_and_estimators_of_the_toolkit_pass(tmp_path):
     nas.testing.check_evaluator(Learning(8), SPACE, epochs=8)
     nas.testing.check_evaluator(Learning(8), [SPACE.sample(random.Random(1))])
     nas.testing.check_estimator(ExactCost(SPACE), SPACE)
+
+
+@pytest.mark.parametrize("task", ["multilabel", "regression", "segmentation"])
+def test_the_training_of_every_task_passes(task, tmp_path):
+    from nas.evaluators.training import Training, task_of
+    from trainers import from_objects
+    from trainers.tasks.registry import metrics_of
+
+    kind = "images" if task == "segmentation" else "vectors"
+    data = from_objects(generated.joined(generated.parts(kind, task)))
+    space = get("unet" if task == "segmentation" else "tabular")
+    joint = JointSpace(space, task_of(data), [Constraint("parameters", "<=", 5_000)])
+    training = Training(
+        space,
+        data,
+        fixed={"epochs": 2, "batch_size": 12, "optimizer": "adamw", "class_weights": "balanced"},
+        seed=0,
+        checkpoints=tmp_path,
+        metrics=tuple(METRICS[name] for name in metrics_of(task)),
+        learned=make_task(data.targets, metrics=metrics_of(task)),
+    )
+    nas.testing.check_evaluator(training, [joint.sample(random.Random(1))], epochs=2)
 
 
 def test_a_function_of_a_user_passes_or_is_refused():
