@@ -32,6 +32,8 @@ def choose(settings: Settings, data: Dataset) -> tuple[Settings, tuple[Choice, .
     """
     if data.targets.task == "regression":
         for name in OF_CLASSES:
+            if name in settings.tune:
+                raise ValueError(f"tune: {name} has no effect: regression has no classes")
             if (value := settings.recipe.get(name)) not in (None, "none", 0):
                 raise ValueError(f"{name}: regression has no classes; leave it out, got {value}")
     found: list[Choice] = []

@@ -114,6 +114,7 @@ def test_a_task_against_the_data_is_refused_in_one_line(opened, name, task):
         ),
         ("unequal", {"objectives": ("r2",)}, "objectives: .* balanced_accuracy, .* got 'r2'"),
         ("amounts", {"recipe": {"class_weights": "balanced"}}, "class_weights: regression has no"),
+        ("amounts", {"tune": ("label_smoothing",)}, "tune: label_smoothing has no effect: regress"),
         ("amounts", {"recipe": {"label_smoothing": 0.2}}, "label_smoothing: .* got 0.2$"),
     ],
 )
