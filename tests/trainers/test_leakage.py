@@ -85,6 +85,10 @@ def require_equal_training(clean, poisoned, split):
     (losses, weights), (its_losses, its_weights) = trained(clean), trained(poisoned)
     assert losses == its_losses
     assert all(torch.equal(weights[name], its_weights[name]) for name in weights)
+    if split == "test":  # of the final training
+        merged, its = (d.with_validation_in_train() for d in (clean, poisoned))
+        assert facts(its) == facts(merged)
+        assert torch.equal(its.train.inputs, merged.train.inputs)
     assert poisoned.fingerprint != clean.fingerprint
     assert not torch.equal(getattr(poisoned, split).inputs, getattr(clean, split).inputs)
 

@@ -19,6 +19,7 @@ from trainers.data.split import draw, draw_test
 from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.data.tables.reading import Table
 from trainers.data.targets import Targets
+from trainers.data.transforms import IGNORED
 from trainers.determinism import derive_seed
 
 if TYPE_CHECKING:
@@ -146,6 +147,10 @@ def _check_validation(values_N: Tensor, targets: Targets) -> None:
     count = len(values_N)
     if targets.task == "regression" and count < 2:
         raise ValueError(f"data: want at least 2 validation examples of a regression, got {count}")
+    if targets.task == "segmentation" and bool((values_N == IGNORED).all()):
+        raise ValueError(
+            f"data: want a pixel that counts in the {count:,} validation masks, got none"
+        )
     if targets.task == "multilabel" and not (values_N != values_N[0]).any():
         raise ValueError(
             f"data: want a label that some of the {count:,} validation examples have and others "

@@ -29,8 +29,13 @@ def test_every_metric_of_a_task_is_known_and_passes():
     for name in TASKS:
         assert set(metrics_of(name)) <= nas.core.metrics.METRICS.keys()
     labels = np.eye(4, dtype=int)[RNG.integers(0, 4, 90)] | np.eye(4, dtype=int)[0]
-    for y in (RANKS, labels, X[:, :2] * 1e6 + 3e8):
-        data = from_objects((X, y))
+    images = RNG.integers(0, 256, (90, 5, 4, 1)).astype(np.uint8)
+    few = 2 * RNG.integers(0, 2, (90, 5, 4))  # class 1 does not occur
+    most = np.where(RNG.random((90, 5, 4)) < 0.5, 255, few)
+    given = [(X, y, None) for y in (RANKS, RANKS > 1, labels, X[:, :2] * 1e6 + 3e8, X[:, 0])]
+    given += [(X, RANKS > 1, "multilabel"), (images, few, None), (images, most, None)]
+    for x, y, task in given:
+        data = from_objects((x, y), task=task)
         every = make_task(data.targets, metrics=metrics_of(data.targets.task))
         nas.testing.check_task(every, data)
 

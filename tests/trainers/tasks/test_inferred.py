@@ -114,6 +114,14 @@ def test_targets_that_cannot_be_learnt_or_judged_are_refused(y, message):
     assert "\n" not in str(error.value)
 
 
+def test_masks_without_a_pixel_that_counts_are_refused():
+    none = np.full((3, 6, 5), 255, np.uint8)
+    with pytest.raises(
+        ValueError, match=r"^data: want a pixel that counts in the 3 validation mas"
+    ):
+        from_objects((PIXELS, MASKS, PIXELS[:3], none))
+
+
 def test_constant_targets_and_lacking_labels_are_noted():
     x = np.random.default_rng(0).normal(size=(60, 3))
     data = from_objects((x, np.stack([x[:, 0], np.full(60, 3.5)], axis=1)))
