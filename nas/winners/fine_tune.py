@@ -123,6 +123,7 @@ def fine_tune(
                 "image_size": image_size or side,
             },
             "data": facts,
+            "understood": [],  # the search was on other data
             "validation": {**best.metrics, "epochs": best.number},
             "test": test,
             "recipe": asdict(recipe),

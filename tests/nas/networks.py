@@ -65,6 +65,7 @@ def unwritten(space, architecture, task, net=None, targets=None, **facts):
         **facts,
     }
     cost = space.cost(architecture, task)
+    unnamed = unnamed_classes(0) | ({"task": "segmentation"} if task.dense else {})
     names = [f"class {n}" for n in range(task.outputs)]
     weights = b"" if net is None else pack(net.state_dict())
     return Bundle(
@@ -75,7 +76,7 @@ def unwritten(space, architecture, task, net=None, targets=None, **facts):
             "space": space.name,
             "architecture": {"space": architecture.space, "value": thaw(architecture.value)},
             "notation": space.format(architecture),
-            "targets": targets or {**unnamed_classes(0), "names": names},
+            "targets": targets or {**unnamed, "names": names},
             "preprocessing": preprocessing(data),
         },
         metrics={

@@ -146,13 +146,7 @@ def preprocess(image: str | Path) -> Tensor:
     return (x_BCHW - mean) / std
 
 
-def predict(model: Model, x: Tensor) -> list[dict[str, object]]:
-    """The label of each preprocessed input, its probability, and those of all CLASSES."""
+def predict(model: Model, x: Tensor) -> Tensor:
+    """The mask of each preprocessed input, uint8 (B, H, W): numbers of CLASSES."""
     with torch.inference_mode():
-        chances_BK = model(x).softmax(dim=1).tolist()
-    found = []
-    for chances in chances_BK:
-        by_name = dict(zip(CLASSES, chances, strict=True))
-        label = max(by_name, key=by_name.get)
-        found.append({"label": label, "probability": by_name[label], "probabilities": by_name})
-    return found
+        return model(x).argmax(dim=1).to(torch.uint8)
