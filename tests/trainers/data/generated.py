@@ -134,10 +134,10 @@ def write_images(folder, x, y):
 NUMBERS = ("vectors", "sequences", "images")
 KEPT = (
     Kept("arrays", KINDS, TASKS),
-    Kept("dict", NUMBERS, TASKS),
+    Kept("dict", ("sequences",), TASKS),
     Kept("npz", NUMBERS, TASKS),
-    Kept("npy_folder", NUMBERS, TASKS),
-    Kept("weighted", NUMBERS, TASKS),
+    Kept("npy_folder", ("vectors", "images"), ("classification", "regression")),
+    Kept("weighted", ("vectors",), ("classification", "regression")),
     Kept("torch_sets", NUMBERS, TASKS),
     Kept("folder", ("images",), ("classification",)),
 )
@@ -231,8 +231,8 @@ TABLES = ("classification", "multilabel", "regression")
 CUT = (
     Cut("pair", KINDS, TASKS),
     Cut("npz", NUMBERS, TASKS),
-    Cut("npy_folder", NUMBERS, TASKS),
-    Cut("weighted", NUMBERS, TASKS),
+    Cut("npy_folder", ("vectors", "images"), ("classification", "regression")),
+    Cut("weighted", ("vectors",), ("classification", "regression")),
     Cut("torch_set", NUMBERS, ("multilabel", "regression", "segmentation")),
     Cut("frame", ("table",), TABLES),
     Cut("csv", ("table",), TABLES),
