@@ -71,20 +71,10 @@ def fine_tune(
     """
     check_target(to, force=force)
     origin, space = origin_of(bundle), bundle.space(space_file)
-    settings, shape = origin["settings"], bundle.task.input_shape
-    side = shape[1] if len(shape) == 3 and shape[1] == shape[2] else None
-    reading = {
-        **reading_of(settings),
-        "seed": seed,
-        "image_size": image_size or side,
-        "task": bundle.described["targets"]["task"],
-        "table": table_of(bundle),
-    }
-    data = _same_units(training.load_data(data_name, device=device, **reading), bundle)
+    settings, side = origin["settings"], image_size or _side(bundle)
+    data = _data(bundle, data_name, seed=seed, image_size=side, device=device)
     judged = metrics_by_importance(data.targets.task, settings.get("objectives", ()))
     learned = loss_of(bundle, loss, data.targets, tuple(metric.name for metric in judged))
-    if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
-        raise ValueError(f"{data_name}: want inputs of shape {shape}, got {data.input_shape}")
     own = settings.get("evaluator", TRAINING) != TRAINING  # has hyperparameters, no recipe
     known = Recipe() if own else Recipe.from_dict(bundle.metrics["recipe"])
     recipe = replace(known, epochs=epochs)
@@ -120,7 +110,7 @@ def fine_tune(
                 **settings,
                 "data": data_name,
                 "data_seed": seed,
-                "image_size": image_size or side,
+                "image_size": side,
             },
             "data": facts,
             "understood": [],  # the search was on other data
@@ -135,6 +125,34 @@ def fine_tune(
         known_space=space,
     )
     return write_bundle(tuned, to, force=force)
+
+
+def _side(bundle: Bundle) -> int | None:
+    """The side of square images that the network was made for; None for other inputs."""
+    shape = bundle.task.input_shape
+    return shape[1] if len(shape) == 3 and shape[1] == shape[2] else None
+
+
+def _data(
+    bundle: Bundle, data_name: str, *, seed: int, image_size: int | None, device: str
+) -> Dataset:
+    """The other data, read as those that the network was trained on.
+
+    Raises:
+        ValueError: they cannot be read, or are of another kind or have other channels.
+    """
+    reading = {
+        **reading_of(bundle.metrics["settings"]),
+        "seed": seed,
+        "image_size": image_size,
+        "task": bundle.described["targets"]["task"],
+        "table": table_of(bundle),
+    }
+    data = training.load_data(data_name, device=device, **reading)
+    shape = bundle.task.input_shape
+    if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
+        raise ValueError(f"{data_name}: want inputs of shape {shape}, got {data.input_shape}")
+    return _same_units(data, bundle)
 
 
 def _same_units(data: Dataset, bundle: Bundle) -> Dataset:
