@@ -48,6 +48,8 @@ def _lines(problem: Problem, reasons: dict[str, str]) -> Iterator[Line]:
             ),
         )
     yield "space", _size_text(problem.space) + why("space")
+    if "first" in reasons:
+        yield "first trial", reasons["first"]
     if names := problem.joint.hyperparameters.all_decisions():
         yield "searched too", ", ".join(names)
     if settings.estimators:

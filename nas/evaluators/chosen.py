@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import search_spaces
 from nas.runs.settings import AUTO, Settings
 from nas.runs.understood import Choice
 
@@ -41,6 +42,10 @@ def choose(settings: Settings, data: Dataset) -> tuple[Settings, tuple[Choice, .
         space, why = _space(data)
         found.append(Choice(name="space", value=space, why=why))
         settings = replace(settings, space=space)
+        if len(data.input_shape) == 1 and not settings.warm_start:
+            linear = str(search_spaces.get("tabular").known["linear"])
+            found.append(Choice(name="first", value=linear, why="a linear model, to be beaten"))
+            settings = replace(settings, warm_start=(linear,))
     if not settings.objectives:
         metric, why = main_metric(data)
         found.append(Choice(name="objectives", value=f"{metric},parameters", why=why))

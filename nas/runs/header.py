@@ -255,8 +255,13 @@ _HEADER = schema.record(
         ),
         "task": schema.maybe(
             schema.record(
-                {"input_shape": schema.items(schema.whole(1), 1, 3), "outputs": schema.whole(1)},
-                others=True,
+                {
+                    "input_shape": schema.items(schema.whole(1), 1, 3),
+                    "outputs": schema.whole(1),
+                    "small_images": schema.maybe(schema.flag),
+                    "dense": schema.flag,
+                    "numeric": schema.maybe(schema.whole(0)),
+                }
             )
         ),
         "metrics": schema.items(METRIC, 1, 1_000),

@@ -86,7 +86,8 @@ def _with_targets(fields: dict[str, Any]) -> dict[str, Any]:
         if settings.get("loss") == "cross_entropy":
             found["settings"]["loss"] = "default"
     if isinstance(task, Mapping):
-        found["task"] = {**_without(task, "classes"), "outputs": task.get("classes")}
+        absent = {"small_images": None, "dense": False, "numeric": None}
+        found["task"] = {**absent, **_without(task, "classes"), "outputs": task.get("classes")}
     return found
 
 

@@ -263,6 +263,7 @@ def _is_free(path: tuple[Any, ...]) -> bool:
     """
     stages = {"epochs", "resume_from", "root", "start_epoch"}
     free = {"made", "recipe", "measured", "architecture", "hyperparameters", "scores", "curve"}
+    free |= {"hypervolume_reference"}  # old ones have that of one cost
     return bool(path) and (path[0] in free | stages or path[0] in ("data", "settings"))
 
 

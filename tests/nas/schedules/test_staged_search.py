@@ -183,6 +183,7 @@ def test_runs_from_before_there_were_schedules_are_read_and_resumed(tmp_path):
     shutil.copytree(whole.path, tmp_path / "old")
     header = json.loads((tmp_path / "old" / "run.json").read_text())
     header["schema"] = 1
+    header["data"]["classes"] = header["data"].pop("targets")["names"]  # likewise
     del header["settings"]["schedule"]
     header["largest"] = header.pop("hypervolume_reference")["parameters"]  # its name then
     (tmp_path / "old" / "run.json").write_text(json.dumps(header))
