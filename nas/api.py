@@ -210,17 +210,22 @@ def search(
         limits: Bound on any metric, such as parameters<=50000 or latency_ms<=5. Costs are kept
             within it before training, and so are estimates; a trial over another limit is recorded,
             but never on the front. May be given several times.
-        epochs: Epochs of each training. Default: 5.
-        learning_rate: Peak learning rate. Default: 0.2 for sgd, 0.01 for adamw.
-        batch_size: Examples per step. Default: 64.
-        optimizer: Optimiser: sgd or adamw. Default: sgd.
+        epochs: Epochs of each training. Default: 5; for vectors and tables, 10 to 40, by the number
+            of rows.
+        learning_rate: Peak learning rate. Default: 0.2 for sgd, 0.01 for adamw; for vectors and
+            tables, 0.01.
+        batch_size: Examples per step. Default: 64; for vectors and tables, 32 to 256, by the number
+            of rows.
+        optimizer: Optimiser: sgd or adamw. Default: sgd; for vectors and tables, adamw.
         momentum: Momentum of sgd, or beta 1 of adamw. Default: 0.9.
-        weight_decay: Weight decay. Default: 0.0005.
+        weight_decay: Weight decay. Default: 0.0005; for vectors and tables, with adamw, by the
+            number of rows.
         label_smoothing: Share of the target spread over all classes. Default: 0.1.
         augmentation: Strength of data augmentation, 0 to 1. Default: 0.5.
         class_weight: Weights of the examples in the loss: balanced, for rare classes to count as
             much as common ones, or none. Default: none.
-        dropout: Dropout rate before the last linear layer. Default: 0.0.
+        dropout: Dropout rate before the last linear layer. Default: 0.0; for vectors and tables,
+            0.1.
         loss: Loss of the built-in training: default, that of the task, or a function of your own
             from outputs and targets to losses, as path/to/file.py:function.
         metric: Metric of your own of the built-in training, as path/to/file.py:function from all

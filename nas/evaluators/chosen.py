@@ -93,6 +93,5 @@ def _recipe(settings: Settings, data: Dataset) -> tuple[dict[str, Any], str]:
 
     kind = {1: "vectors", 2: "sequences", 3: "images"}[len(data.input_shape)]
     rows = len(data.train)
-    taken = {*settings.recipe, *settings.tune}
-    fields = {n: v for n, v in recipe_for(rows, kind).items() if n not in taken}
+    fields = recipe_for(rows, kind, given=settings.recipe, searched=settings.tune)
     return fields, f"{kind}, {rows:,} examples for training"

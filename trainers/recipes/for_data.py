@@ -1,8 +1,10 @@
 """The default recipe by the data that it is for."""
 
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
-LEARNING_RATE = 0.01
+LEARNING_RATE = 0.01  # of SGD, too: with 0.03 many random networks of `tabular` diverge
 STEPS = 2_500  # most of a training on vectors, unless that were under FEWEST_EPOCHS
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 40
 BATCHES = {2_000: 32, 20_000: 64, 100_000: 128}  # by the number of rows below which it is the size
@@ -10,18 +12,27 @@ LARGEST_BATCH = 256
 MEMORY = 15  # epochs that AdamW's average of its updates reaches back
 
 
-def recipe_for(rows: int, kind: str) -> dict[str, Any]:
-    """Fields of the recipe that differ from the defaults of `Recipe`.
+def recipe_for(
+    rows: int,
+    kind: str,
+    *,
+    given: Mapping[str, Any] = MappingProxyType({}),
+    searched: Collection[str] = (),
+) -> dict[str, Any]:
+    """Fields of the recipe that differ from the defaults of `Recipe`, but those given or searched.
 
     Vectors are trained by AdamW, few of them at a time, with a strong decay that follows their
     number. AdamW averages its updates over 1 / (learning rate * weight decay) steps; the decay is
     such that these are `MEMORY` epochs, as Wang & Aitchison, "How to set AdamW's weight decay as
-    you scale model and dataset size", 2024, https://arxiv.org/abs/2405.13698, advise. Chosen by
-    measurement: see docs/training.md.
+    you scale model and dataset size", 2024, https://arxiv.org/abs/2405.13698, advise. As the L2
+    penalty of SGD it would let networks learn nothing: for SGD, and where the optimiser is searched,
+    the decay stays at its default. Chosen by measurement: see docs/training.md.
 
     Args:
         rows: Number of examples for training.
         kind: "vectors", "sequences" or "images".
+        given: Fields of the recipe that are given.
+        searched: Names of fields that are searched; momentum is searched for SGD alone.
     """
     if kind != "vectors":
         return {}
@@ -29,8 +40,8 @@ def recipe_for(rows: int, kind: str) -> dict[str, Any]:
     batch = next((size for most, size in BATCHES.items() if rows < most), LARGEST_BATCH)
     steps_per_epoch = max(1.0, rows / batch)
     decay = min(1.0, 1 / (LEARNING_RATE * MEMORY * steps_per_epoch))
-    return {
-        "optimizer": "adamw",
+    found = {
+        "optimizer": "sgd" if "momentum" in searched else "adamw",
         "learning_rate": LEARNING_RATE,
         "schedule": "cosine",
         "epochs": max(FEWEST_EPOCHS, min(MOST_EPOCHS, int(STEPS / steps_per_epoch))),
@@ -38,3 +49,6 @@ def recipe_for(rows: int, kind: str) -> dict[str, Any]:
         "weight_decay": float(f"{decay:.2g}"),
         "dropout": 0.1,
     }
+    if "optimizer" in searched or {**found, **given}["optimizer"] != "adamw":
+        del found["weight_decay"]
+    return {name: value for name, value in found.items() if name not in {*given, *searched}}

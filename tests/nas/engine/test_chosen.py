@@ -71,6 +71,16 @@ def test_the_space_follows_from_the_inputs(opened, name, space, why):
     assert said["space"].endswith(f"; chosen: {why}")
 
 
+def test_the_recipe_of_vectors_goes_with_the_optimiser(opened):
+    recipe = opened("equal")[0].header.settings.recipe
+    assert recipe["optimizer"] == "adamw"
+    assert recipe["weight_decay"] > 0.5
+    by_sgd = opened("equal", recipe={"optimizer": "sgd"})[1]["training"]
+    assert "optimizer sgd, learning rate 0.01, weight decay 0.0005" in by_sgd
+    searched = opened("equal", tune=("momentum",))[0].header.settings  # of sgd alone
+    assert searched.recipe["optimizer"] == "sgd"
+
+
 def test_label_smoothing_is_not_said_of_a_regression(opened):
     assert "label smoothing 0.1" in opened("equal")[1]["training"]
     assert "label smoothing" not in opened("amounts")[1]["training"]

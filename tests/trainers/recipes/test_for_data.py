@@ -28,3 +28,22 @@ def test_more_rows_mean_larger_batches_and_less_decay():
 
 def test_images_and_sequences_have_the_usual_recipe():
     assert recipe_for(1_000, "images") == recipe_for(1_000, "sequences") == {}
+
+
+def test_what_is_given_or_searched_is_not_chosen():
+    chosen = recipe_for(300, "vectors")
+    assert chosen["optimizer"] == "adamw"
+    given = {"epochs": 3, "dropout": 0.5}
+    found = recipe_for(300, "vectors", given=given, searched=("schedule",))
+    assert found.keys() == chosen.keys() - {"epochs", "dropout", "schedule"}
+    assert found.items() <= chosen.items()
+
+
+def test_the_strong_decay_is_for_adamw_alone():
+    for words in ({"given": {"optimizer": "sgd"}}, {"searched": ("optimizer",)}):
+        found = recipe_for(300, "vectors", **words)
+        assert found.keys().isdisjoint({"optimizer", "weight_decay"})
+        assert found["learning_rate"] == 0.01  # SGD diverges on many networks with more
+    searched = recipe_for(300, "vectors", searched=("momentum",))
+    assert searched["optimizer"] == "sgd"
+    assert "weight_decay" not in searched
