@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import search_spaces
+from nas.core import hyperparameters
 from nas.runs.settings import AUTO, Settings
 from nas.runs.understood import Choice
 
@@ -31,6 +32,7 @@ def choose(settings: Settings, data: Dataset) -> tuple[Settings, tuple[Choice, .
     Raises:
         ValueError: A field of the recipe has no use for the task.
     """
+    settings = replace(settings, tune=_searched(settings.tune, data))
     if data.targets.task == "regression":
         for name in OF_CLASSES:
             if name in settings.tune:
@@ -56,6 +58,16 @@ def choose(settings: Settings, data: Dataset) -> tuple[Settings, tuple[Choice, .
         found.append(Choice(name="recipe", value=value, why=why))
         settings = replace(settings, recipe={**recipe, **settings.recipe})
     return settings, tuple(found)
+
+
+def _searched(names: tuple[str, ...], data: Dataset) -> tuple[str, ...]:
+    """The hyperparameters to search: where all are wanted, those with an effect on these data."""
+    if names != hyperparameters.NAMES:
+        return names
+    idle = set(OF_CLASSES) if data.targets.task == "regression" else set()
+    if len(data.input_shape) != 3:
+        idle.add("augmentation")
+    return tuple(name for name in names if name not in idle)
 
 
 def main_metric(data: Dataset) -> tuple[str, str]:

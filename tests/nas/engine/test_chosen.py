@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nas.core.hyperparameters import NAMES
 from nas.engine.session import Session
 from nas.runs.settings import AUTO, Settings
 
@@ -79,6 +80,15 @@ def test_the_recipe_of_vectors_goes_with_the_optimiser(opened):
     assert "optimizer sgd, learning rate 0.01, weight decay 0.0005" in by_sgd
     searched = opened("equal", tune=("momentum",))[0].header.settings  # of sgd alone
     assert searched.recipe["optimizer"] == "sgd"
+
+
+def test_all_hyperparameters_are_those_with_an_effect(opened):
+    of_images = {*NAMES}
+    assert {*opened("large", tune=NAMES)[0].header.settings.tune} == of_images
+    of_vectors = of_images - {"augmentation"}
+    assert {*opened("equal", tune=NAMES)[0].header.settings.tune} == of_vectors
+    of_amounts = of_vectors - {"label_smoothing"}
+    assert {*opened("amounts", tune=NAMES)[0].header.settings.tune} == of_amounts
 
 
 def test_label_smoothing_is_not_said_of_a_regression(opened):
