@@ -48,8 +48,9 @@ def _lines(problem: Problem, reasons: dict[str, str]) -> Iterator[Line]:
             ),
         )
     yield "space", _size_text(problem.space) + why("space")
-    if "first" in reasons:
-        yield "first trial", reasons["first"]
+    if "warm_start" in reasons:
+        within = ", if it is within the limits" if problem.objectives.constraints else ""
+        yield "first trial", reasons["warm_start"] + within
     if names := problem.joint.hyperparameters.all_decisions():
         yield "searched too", ", ".join(names)
     if settings.estimators:

@@ -9,6 +9,7 @@ import search_spaces
 from nas.core import hyperparameters
 from nas.runs.settings import AUTO, Settings
 from nas.runs.understood import Choice
+from search_spaces import SpaceReference
 
 if TYPE_CHECKING:
     from trainers import Dataset
@@ -44,10 +45,11 @@ def choose(settings: Settings, data: Dataset) -> tuple[Settings, tuple[Choice, .
         space, why = _space(data)
         found.append(Choice(name="space", value=space, why=why))
         settings = replace(settings, space=space)
-        if len(data.input_shape) == 1 and not settings.warm_start:
-            linear = str(search_spaces.get("tabular").known["linear"])
-            found.append(Choice(name="first", value=linear, why="a linear model, to be beaten"))
-            settings = replace(settings, warm_start=(linear,))
+    reference = SpaceReference.parse(settings.space)
+    if reference.name == "tabular" and reference.architecture is None and not settings.warm_start:
+        linear = str(search_spaces.get("tabular").known["linear"])
+        found.append(Choice(name="warm_start", value=linear, why="a linear model, to be beaten"))
+        settings = replace(settings, warm_start=(linear,))
     if not settings.objectives:
         metric, why = main_metric(data)
         found.append(Choice(name="objectives", value=f"{metric},parameters", why=why))

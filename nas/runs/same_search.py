@@ -44,8 +44,10 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
                 _require_same(f"{name}.{number}", was, text, now, before, path)
             theirs = replace(theirs, **{name: texts})
     same_data = before.fingerprint == now.fingerprint
-    if same_data:
-        theirs = replace(theirs, data=mine.data)
+    if same_data:  # and read alike, whatever was given and whatever was inferred
+        theirs = replace(
+            theirs, data=mine.data, task=mine.task, layout=mine.layout, flip=mine.flip
+        )
     elif theirs.data.startswith(f"{PASSED}:"):
         data = Reference(mine.data, now.fingerprint)
         passed = Reference(theirs.data, before.fingerprint)
@@ -53,7 +55,7 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
     differences = theirs.differences(mine)
     if not differences and not same_data:
         differences = ["the data have changed"]
-    if not differences and before.flips != now.flips:  # of a version that had other defaults
+    if not differences and before.flips != now.flips:  # given, or by another version's default
         was, now_on = ("on" if before.flips else "off"), ("on" if now.flips else "off")
         differences = [f"flips of images were {was}, are {now_on}"]
     if not differences and before.hyperparameters_text != now.hyperparameters_text:

@@ -24,7 +24,7 @@ class Choice(NamedTuple):
     """A setting that was chosen for the data because none was given.
 
     Attributes:
-        name: The setting: "space", "objectives" or "recipe".
+        name: The setting: "space", "warm_start", "objectives" or "recipe".
         value: Its value as text.
         why: The reason in a few words.
     """

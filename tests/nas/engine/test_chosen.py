@@ -5,6 +5,7 @@ import pytest
 
 from nas.core.hyperparameters import NAMES
 from nas.engine.session import Session
+from nas.runs.header import write_header
 from nas.runs.settings import AUTO, Settings
 
 RNG = np.random.default_rng(0)
@@ -29,8 +30,8 @@ def opened(tmp_path):
     def open_(name, **settings):
         """The session of a search, and its lines by subject."""
         np.savez(tmp_path / "data.npz", **dict(zip("xy", DATA[name], strict=True)))
-        asked = {"objectives": (), **settings}
-        given = Settings(space=AUTO, data=str(tmp_path / "data.npz"), **asked)
+        asked = {"space": AUTO, "objectives": (), **settings}
+        given = Settings(data=str(tmp_path / "data.npz"), **asked)
         session = Session(given, tmp_path / "run")
         return session, dict(session.header.understood)
 
@@ -89,6 +90,40 @@ def test_all_hyperparameters_are_those_with_an_effect(opened):
     assert {*opened("equal", tune=NAMES)[0].header.settings.tune} == of_vectors
     of_amounts = of_vectors - {"label_smoothing"}
     assert {*opened("amounts", tune=NAMES)[0].header.settings.tune} == of_amounts
+
+
+def test_a_search_of_rows_begins_with_the_linear_model(opened):
+    linear = 'tabular:{"embedding":"none","hidden":"none","scaling":false}'
+    for space in (AUTO, "tabular:max_width=32"):
+        session, said = opened("equal", space=space)
+        assert session.settings.warm_start == (linear,)
+        assert said["first trial"] == "a linear model, to be beaten"
+    small = linear.replace("false", "true")
+    for name, own in (
+        ("equal", {"warm_start": (small,)}),
+        ("equal", {"space": f"fixed:{small}"}),
+        ("equal", {"space": "mlp"}),
+        ("sequences", {}),
+    ):
+        session, said = opened(name, **own)
+        assert session.settings.warm_start == own.get("warm_start", ())
+        assert "first trial" not in said
+    _, said = opened("equal", max_parameters=20)
+    assert said["first trial"] == "a linear model, to be beaten, if it is within the limits"
+
+
+def test_a_run_is_resumed_by_what_was_chosen_or_inferred(opened):
+    session, _ = opened("unequal")
+    write_header(session.path, session.header)
+    chosen = session.settings
+    for given in (
+        {"space": chosen.space},
+        {"objectives": chosen.objectives, "recipe": dict(chosen.recipe)},
+        {"task": "classification", "layout": "ND", "flip": False},
+    ):
+        assert opened("unequal", **given)
+    with pytest.raises(ValueError, match="other settings .*; task was 'auto', is 'multilabel'"):
+        opened("unequal", task="multilabel")
 
 
 def test_label_smoothing_is_not_said_of_a_regression(opened):
