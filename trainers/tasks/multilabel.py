@@ -133,7 +133,8 @@ def _f1(logits_NK: Tensor, targets_NK: Tensor, average: str) -> float:
     from sklearn.metrics import f1_score
 
     truth, predicted = targets_NK.numpy() > 0, (logits_NK > 0).numpy()
-    return float(f1_score(truth, predicted, average=average, zero_division=0.0))
+    only = [True] if truth.shape[1] == 1 else None  # else scikit-learn scores two classes
+    return float(f1_score(truth, predicted, labels=only, average=average, zero_division=0.0))
 
 
 def _macro(

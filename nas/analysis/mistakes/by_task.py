@@ -50,13 +50,7 @@ def _classification(trial: int, found: Predictions) -> Mistakes:
         parts=_parts(names, columns),
         cells=_cells(matrix_KK),
         worst=tuple(
-            Wrong(
-                row=found.row(row),
-                truth=names[truth_N[row]],
-                predicted=names[predicted_N[row]],
-                size=float(size_N[row]),
-                picture=found.picture(row),
-            )
+            _wrong(found, row, size_N[row], names[truth_N[row]], names[predicted_N[row]])
             for row in worst.tolist()
         ),
     )
@@ -68,7 +62,11 @@ def _multilabel(trial: int, found: Predictions) -> Mistakes:
     truth_NK, chances_NK = found.targets > 0, found.outputs
     names, predicted_NK = _names(found), chances_NK > 0.5
     precision, recall, f1, support = precision_recall_fscore_support(
-        truth_NK, predicted_NK, average=None, zero_division=0.0
+        truth_NK,
+        predicted_NK,
+        labels=[True] if len(names) == 1 else None,  # else scikit-learn scores two classes
+        average=None,
+        zero_division=0.0,
     )
     areas = [
         average_precision_score(truth_N, chances_N) if truth_N.any() else None
@@ -87,12 +85,12 @@ def _multilabel(trial: int, found: Predictions) -> Mistakes:
         columns=("precision", "recall", "F1", "average precision", "examples"),
         parts=_parts(names, (precision, recall, f1, areas, support)),
         worst=tuple(
-            Wrong(
-                row=found.row(row),
-                truth=f"{'' if truth_NK[row, label] else 'not '}{names[label]}",
-                predicted=f"{'' if predicted_NK[row, label] else 'not '}{names[label]}",
-                size=float(size_NK[row, label]),
-                picture=found.picture(row),
+            _wrong(
+                found,
+                row,
+                size_NK[row, label],
+                f"{'' if truth_NK[row, label] else 'not '}{names[label]}",
+                f"{'' if predicted_NK[row, label] else 'not '}{names[label]}",
             )
             for row, label in worst
         ),
@@ -118,8 +116,9 @@ def _regression(trial: int, found: Predictions) -> Mistakes:
     worst = np.argsort(-size_N, kind="stable")[:WORST]
     one = len(names) == 1
 
-    def text(value: float, target: int) -> str:
-        return plain(value) if one else f"{plain(value)} {names[target]}"
+    def text(values_T: Array, target: int) -> str:
+        value = plain(float(values_T[target]))
+        return value if one else f"{value} {names[target]}"
 
     return Mistakes(
         trial=trial,
@@ -131,14 +130,10 @@ def _regression(trial: int, found: Predictions) -> Mistakes:
         parts=_parts(names, columns),
         points=_points(truth_NT, values_NT),
         worst=tuple(
-            Wrong(
-                row=found.row(row),
-                truth=text(float(truth_NT[row, target_N[row]]), int(target_N[row])),
-                predicted=text(float(values_NT[row, target_N[row]]), int(target_N[row])),
-                size=float(size_N[row]),
-                picture=found.picture(row),
+            _wrong(
+                found, row, size_N[row], text(truth_NT[row], target), text(values_NT[row], target)
             )
-            for row in worst.tolist()
+            for row, target in zip(worst.tolist(), target_N[worst].tolist(), strict=True)
         ),
     )
 
@@ -170,17 +165,7 @@ def _segmentation(trial: int, found: Predictions) -> Mistakes:
         columns=("IoU", "precision", "recall", "pixels"),
         parts=_parts(names, columns),
         cells=_cells(matrix_KK),
-        worst=tuple(
-            Wrong(
-                row=found.row(row),
-                truth="",
-                predicted="",
-                size=float(size_N[row]),
-                picture=found.picture(row),
-            )
-            for row in worst.tolist()
-            if size_N[row] > 0
-        ),
+        worst=tuple(_wrong(found, row, size_N[row]) for row in worst.tolist() if size_N[row] > 0),
     )
 
 
@@ -197,6 +182,19 @@ _BY_TASK: Mapping[str, Callable[[int, Predictions], Mistakes]] = MappingProxyTyp
 def _names(found: Predictions) -> tuple[str, ...]:
     """The names of the outputs, safe to print."""
     return tuple(visible(name)[:_LONGEST] for name in found.names)
+
+
+def _wrong(
+    found: Predictions, example: int, size: float, truth: str = "", predicted: str = ""
+) -> Wrong:
+    """One of the worst examples."""
+    return Wrong(
+        row=found.row(example),
+        truth=truth,
+        predicted=predicted,
+        size=float(size),
+        picture=found.picture(example),
+    )
 
 
 def _parts(names: tuple[str, ...], columns: tuple[object, ...]) -> tuple[Part, ...]:

@@ -122,7 +122,7 @@ def test_a_run_is_resumed_by_what_was_chosen_or_inferred(opened):
         {"task": "classification", "layout": "ND", "flip": False},
     ):
         assert opened("unequal", **given)
-    with pytest.raises(ValueError, match="other settings .*; task was 'auto', is 'multilabel'"):
+    with pytest.raises(ValueError, match=r"other settings .*; task was 'auto', is 'multilabel'"):
         opened("unequal", task="multilabel")
 
 

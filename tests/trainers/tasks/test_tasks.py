@@ -89,6 +89,13 @@ def test_metrics_of_labels_are_scikit_learns():
     assert found["roc_auc_macro"] == pytest.approx(wanted)
 
 
+def test_a_single_label_is_no_pair_of_classes():
+    logits, truth = torch.tensor([[2.0], [1], [-1], [-1]]), torch.tensor([[1.0], [0], [1], [1]])
+    task = make_task(Targets(task="multilabel", names=("a",)), metrics=("f1_macro", "f1_micro"))
+    found = task.measure([(logits, truth)])
+    assert found == {"f1_macro": pytest.approx(0.4), "f1_micro": pytest.approx(0.4)}
+
+
 def test_metrics_of_pixels_are_scikit_learns_without_those_that_do_not_count():
     task = make_task(Targets(task="segmentation", names=("0", "1", "2", "3")))
     logits = torch.tensor(RNG.normal(size=(6, 4, 5, 7)), dtype=torch.float32)

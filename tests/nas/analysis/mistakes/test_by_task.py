@@ -89,6 +89,14 @@ def test_labels():
     ]
 
 
+def test_a_single_label_has_metrics_of_its_own():
+    truth, chances = np.float32([[1], [0], [1]]), np.float32([[0.9], [0.8], [0.2]])
+    found = find(0, predictions("multilabel", ["sea"], truth, chances))
+    assert columns(found, "precision") == columns(found, "recall") == [0.5]
+    assert columns(found, "examples") == [2]
+    assert [w.row for w in found.worst] == [1, 2]
+
+
 def test_a_label_that_nothing_has_has_no_average_precision():
     found = find(0, predictions("multilabel", "ab", np.float32([[1, 0]]), np.float32([[0.9, 0.1]])))
     assert columns(found, "average precision") == [1.0, None]
