@@ -19,7 +19,7 @@ from nas.core.metrics import METRIC, Metric
 from nas.core.objectives import Objectives
 from nas.plugins import check_installed
 from nas.runs.atomic_io import read_whole, write_whole
-from nas.runs.settings import Settings
+from nas.runs.settings import TASKS, Settings
 from nas.runs.understood import SAID, Line
 from nas.runs.upgrade import SCHEMA, upgrade_header
 from search_spaces import Cost, SearchSpace, Struct, Task, strict_json
@@ -227,7 +227,7 @@ def is_begun(path: Path) -> bool:
 _NUMBERS = schema.items(schema.number(-1e300, 1e300))
 TARGETS = schema.record(
     {
-        "task": schema.one_of(("classification", "multilabel", "regression", "segmentation")),
+        "task": schema.one_of(TASKS),
         "names": schema.items(schema.text(), 1),
         "mean": _NUMBERS,
         "std": _NUMBERS,

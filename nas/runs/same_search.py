@@ -45,9 +45,7 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
             theirs = replace(theirs, **{name: texts})
     same_data = before.fingerprint == now.fingerprint
     if same_data:  # and read alike, whatever was given and whatever was inferred
-        theirs = replace(
-            theirs, data=mine.data, task=mine.task, layout=mine.layout, flip=mine.flip
-        )
+        theirs = replace(theirs, data=mine.data, task=mine.task, layout=mine.layout, flip=mine.flip)
     elif theirs.data.startswith(f"{PASSED}:"):
         data = Reference(mine.data, now.fingerprint)
         passed = Reference(theirs.data, before.fingerprint)

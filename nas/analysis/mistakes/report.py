@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nas.core import schema
 from nas.core.numbers import plain
+from nas.runs.settings import TASKS
 
 SHARES = ("precision", "recall", "F1", "average precision", "IoU")  # columns of values 0..1
 MOST_CELLS = 5_000  # of a confusion matrix that are kept: all, up to 70 classes
@@ -97,7 +98,7 @@ class Mistakes:
 
     @property
     def worst_parts(self) -> tuple[Part, ...]:
-        """The parts by their first share (recall, F1, ...) or R², the worst first."""
+        """The parts by their F1, IoU or R², the worst first."""
         place = next(
             (self.columns.index(name) for name in ("F1", "IoU", "R²") if name in self.columns), 0
         )
@@ -179,7 +180,7 @@ _LINE = schema.text(200)
 _REPORT = schema.record(
     {
         "trial": schema.whole(),
-        "task": schema.one_of(("classification", "multilabel", "regression", "segmentation")),
+        "task": schema.one_of(TASKS),
         "of_split": schema.flag,
         "examples": schema.whole(),
         "wrong": schema.maybe(schema.whole()),

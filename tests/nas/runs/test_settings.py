@@ -20,7 +20,7 @@ from nas.core.metrics import METRICS, Metric
 from nas.runs import options
 from nas.runs.header import Header, environment, read_header, write_header
 from nas.runs.option import Option
-from nas.runs.settings import Settings
+from nas.runs.settings import TASKS, Settings
 from nas.schedules import SCHEDULES
 from nas.strategies import STRATEGIES
 from nas.views.html import reproduction
@@ -28,7 +28,7 @@ from scripts.search_signature import API, replaced
 from search_spaces import Choice, Real, Struct, Task
 from trainers import Recipe
 from trainers.data.reading import LAYOUTS
-from trainers.data.targets import of_classes
+from trainers.data.targets import TASK_NAMES, of_classes
 from trainers.recipes.recipe import NUMBERS, WORDS
 
 LINE = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), max_size=30)
@@ -146,6 +146,10 @@ def test_every_option_is_a_keyword_and_every_keyword_an_option():
         if keyword != "recipe":
             default = None if option.late or isinstance(option.default, dict) else option.default
             assert signature.parameters[keyword].default == default
+
+
+def test_the_tasks_are_those_of_the_data():
+    assert TASKS == TASK_NAMES
 
 
 def test_the_words_of_a_layout_are_those_of_the_readers():

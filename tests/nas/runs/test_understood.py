@@ -31,12 +31,12 @@ def test_any_name_can_be_printed_and_stored():
 
 def test_others_are_not_told_of_this_machine():
     lines = [
-        ("data", "/home/me/a.npz, 3 examples"),
-        ("evaluator", "/home/me/own.py:train"),
+        ("data", "/elsewhere/a.npz, 3 examples"),
+        ("evaluator", "/elsewhere/own.py:train"),
         ("device", "cpu"),
-        ("folder", "/home/me/run"),
+        ("folder", "/elsewhere/run"),
     ]
-    assert list(for_others(lines, ["/home/me/a.npz", "/home/me/own.py:train", "training"])) == [
+    assert list(for_others(lines, ["/elsewhere/a.npz", "/elsewhere/own.py:train", "training"])) == [
         ("data", "a.npz, 3 examples"),
         ("evaluator", "own.py:train"),
     ]
