@@ -12,13 +12,14 @@ from trainers.data.sources.labels import listed
 from trainers.data.tables.encoding import FALSE, TRUE, number, text_of
 from trainers.data.tables.inference import CODE, decimal_sign
 from trainers.data.tables.reading import Table
-from trainers.data.tables.values import Values, read_values
+from trainers.data.tables.values import read_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[Any]
 MOST_EXACT = 2.0**53  # above, not every whole number is a float
+CLASSES = frozenset({"none", "nil", "-", "--", "."})  # missing among numbers, classes among texts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +62,7 @@ def split_target(table: Table, target: str, weights: str | None = None) -> Targe
     inputs = frame.drop(columns=list(taken))
     if not len(inputs.columns):
         raise ValueError(f"data: {table.name}: want columns beside {listed(taken)}, got none")
-    read = [_target(read_values(name, frame[name]), table.decimal) for name in names]
+    read = [_target(frame[name], table.decimal) for name in names]
     known = ~np.logical_or.reduce([missing for _, missing in read])
     if not known.any():
         raise ValueError(f"data: {table.name}: want rows with {listed(names)}, got none")
@@ -69,7 +70,14 @@ def split_target(table: Table, target: str, weights: str | None = None) -> Targe
     targets = columns[0] if len(columns) == 1 else _side_by_side(columns)
     its = None if weights is None else _weights(table, frame[weights][known])
     lost = len(known) - int(known.sum())
-    note = (f"{lost:,} of {len(known):,} rows left out: no {listed(names)}",) if lost else ()
+    words = {
+        text
+        for name, (_, missing) in zip(names, read, strict=True)
+        for text in _texts(frame[name][missing])
+        if text
+    }
+    said = f" (taken as missing: {listed(map(repr, sorted(words)))})" if words else ""
+    note = (f"{lost:,} of {len(known):,} rows left out: no {listed(names)}{said}",) if lost else ()
     kept = inputs[known].reset_index(drop=True) if lost else inputs
     inner = Table(table.name, kept, table.decimal, (*table.notes, *note))
     return TargetSplit(inner, names, targets, its, np.flatnonzero(known) if lost else None)
@@ -103,8 +111,11 @@ def _known(table: Table, name: str, what: str) -> str:
     )
 
 
-def _target(values: Values, default: Literal[".", ","]) -> tuple[Array, npt.NDArray[np.bool_]]:
+def _target(
+    series: "pd.Series[Any]", default: Literal[".", ","]
+) -> tuple[Array, npt.NDArray[np.bool_]]:
     """One target column as floats or texts [N], and where it is missing, bool [N]."""
+    values = read_values(str(series.name), series)
     if values.numbers is not None:
         return values.numbers, ~np.isfinite(values.numbers)
     counts = values.counts()
@@ -112,12 +123,21 @@ def _target(values: Values, default: Literal[".", ","]) -> tuple[Array, npt.NDAr
     numbers = {value: number(value, sign) for value in counts}
     codes = any(isinstance(value, str) and CODE.fullmatch(value) for value in counts)
     if not values.declared and not codes and None not in numbers.values():
-        by_cell = [np.nan if value is None else numbers[value] for value in values.cells]
-        found = np.array(by_cell, np.float64)[values.codes]
+        found = values.by_cell(
+            [None if value is None else numbers[value] for value in values.cells]
+        )
         return found, ~np.isfinite(found)
-    missing = np.array([value is None for value in values.cells], bool)
-    texts = np.array(["" if v is None else text_of(v) for v in values.cells], dtype=object)
-    return texts[values.codes], missing[values.codes]
+    missing = np.array([value is None for value in values.cells], bool)[values.codes]
+    by_cell = np.array(["" if v is None else text_of(v) for v in values.cells], dtype=object)
+    texts = by_cell[values.codes]
+    texts[missing] = [t if t.lower() in CLASSES else "" for t in _texts(series[missing])]
+    return texts, missing & (texts == "")
+
+
+def _texts(series: "pd.Series[Any]") -> list[str]:
+    """The values as stripped texts; empty for those of other types."""
+    values = series.to_numpy(dtype=object).tolist()
+    return [value.strip() if isinstance(value, str) else "" for value in values]
 
 
 def _typed(values: Array) -> Array:
@@ -145,7 +165,7 @@ def _flags(column: Array) -> Array:
 
 def _weights(table: Table, series: "pd.Series[Any]") -> npt.NDArray[np.float32]:
     name = str(series.name)
-    found, missing = _target(read_values(name, series), table.decimal)
+    found, missing = _target(series, table.decimal)
     if found.dtype.kind != "f":
         raise ValueError(f"data: {table.name}: want weights as numbers in column {name!r}")
     wrong = missing | (np.where(missing, 0, found) < 0)

@@ -23,6 +23,9 @@ TARGETS = [
     (["01", "10", "02"], np.array(["01", "10", "02"])),
     (["a", "1", "2.5"], np.array(["a", "1", "2.5"])),
     (pd.Categorical([1, 2, 1]), np.array(["1", "2", "1"])),
+    (["None", "mild", "none "], np.array(["None", "mild", "none"])),
+    (["+", "-", "+"], np.array(["+", "-", "+"])),
+    (pd.Categorical(["nil", "one", "nil"]), np.array(["nil", "one", "nil"])),
 ]
 
 
@@ -39,10 +42,16 @@ def test_rows_without_a_target_are_left_out_and_said():
         table(x=[1, 2, 3, 4], y=["a", None, "?", "b"], w=[1, 1, None, 2]), "y", "w"
     )
     assert split.table.frame["x"].tolist() == [1, 4]
-    assert split.table.notes == ("2 of 4 rows left out: no y",)
+    assert split.table.notes == ("2 of 4 rows left out: no y (taken as missing: '?')",)
     assert split.targets.tolist() == ["a", "b"]
     assert split.weights.tolist() == [1, 2]
     assert split.weights.dtype == np.float32
+
+
+def test_words_that_are_missing_among_numbers():
+    split = split_target(table(x=[1, 2, 3, 4], y=["1", "none", "-", "2.5"]), "y")
+    assert split.targets.tolist() == [1, 2.5]
+    assert split.table.notes == ("2 of 4 rows left out: no y (taken as missing: '-', 'none')",)
 
 
 def test_several_targets():
