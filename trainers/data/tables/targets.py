@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from trainers.data.sources.labels import listed
+from trainers.data.sources.arrays import read_weights
+from trainers.data.sources.labels import MOST_EXACT, listed
 from trainers.data.tables.encoding import FALSE, TRUE, number, text_of
 from trainers.data.tables.inference import CODE, decimal_sign
 from trainers.data.tables.reading import Table
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[Any]
-MOST_EXACT = 2.0**53  # above, not every whole number is a float
 CLASSES = frozenset({"none", "nil", "-", "--", "."})  # missing among numbers, classes among texts
 
 
@@ -175,7 +175,6 @@ def _weights(table: Table, series: "pd.Series[Any]") -> npt.NDArray[np.float32]:
             f"{'none' if missing[wrong.argmax()] else found[wrong.argmax()]} in row "
             f"{int(series.index[wrong.argmax()]):,}"
         )
-    weights = found.astype(np.float32)
-    if not weights.any():
-        raise ValueError(f"data: {table.name}: want some weights above 0 in column {name!r}")
+    weights = read_weights(f"{table.name}: column {name!r}", found, len(found))
+    assert weights is not None, "there are some"
     return weights

@@ -88,6 +88,13 @@ def test_refusals_are_one_line(arguments, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("weights", [[0, 0], [1, 1e60]])
+def test_weights_are_finite_and_not_all_zero(weights):
+    message = "^data: t.csv: column 'w': want finite weights of at least 0, some of them above"
+    with pytest.raises(ValueError, match=message):
+        split_target(table(x=[1, 2], y=[1, 2], w=weights), "y", "w")
+
+
 def test_no_known_target():
     with pytest.raises(ValueError, match="want rows with y, got none"):
         split_target(table(x=[1], y=[None]), "y")
