@@ -62,9 +62,10 @@ def assembled(
     targets = source.targets
     table, cut, said = as_vectors(_cut(source, seed), table)
     splits = [_split(half, image_size, dense=targets.dense) for half in cut]
-    mean, std = mean_and_std(splits[0].inputs)
-    if table is not None:
-        mean, std = torch.zeros_like(mean), torch.ones_like(std)
+    if table is None:
+        mean, std = mean_and_std(splits[0].inputs)
+    else:
+        mean, std = torch.zeros(len(table.features)), torch.ones(len(table.features))
     _check_weights(source)
     _check_validation(splits[1].targets, targets)
     targets, constant = _with_scale(targets, splits[0].targets)

@@ -162,11 +162,12 @@ def as_vectors(
         with _naming(first):
             fitted = TablePreprocessing.fit(first.frame, decimal=first.decimal)
         dropped = set(first.frame.columns) - {column.name for column in fitted.columns}
-    train, validation, test = (_vectors(fitted, split) for split in splits)
+    read = [_vectors(fitted, split, dropped) for split in splits]
+    train, validation, test = (split for split, _ in read)
     said = [
         f"{name}: {remark}"
-        for name, split in zip(("train", "validation", "test"), splits, strict=True)
-        for remark in _remarks(fitted, split, dropped)
+        for name, (_, remarks) in zip(("train", "validation", "test"), read, strict=True)
+        for remark in remarks
     ]
     return fitted, (train, validation, test), (*fitted.notes, *said)
 
@@ -183,16 +184,14 @@ def _table_of(split: Examples) -> Table:
     return as_table("vectors", DataFrame(split.inputs))
 
 
-def _vectors(fitted: TablePreprocessing, split: Examples) -> Examples:
+def _vectors(
+    fitted: TablePreprocessing, split: Examples, dropped: set[str]
+) -> tuple[Examples, tuple[str, ...]]:
+    """A split as vectors, and statements on it without the columns that are dropped from all."""
     table = _table_of(split)
     with _naming(table):
-        return replace(split, inputs=fitted.transform(table.frame))
-
-
-def _remarks(fitted: TablePreprocessing, split: Examples, dropped: set[str]) -> tuple[str, ...]:
-    """Statements on a split, without the columns that are dropped from all."""
-    frame = _table_of(split).frame
-    return fitted.remarks(frame[[name for name in frame.columns if name not in dropped]])
+        vectors, remarks = fitted.transform_with_remarks(table.frame, dropped)
+    return replace(split, inputs=vectors), remarks
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A fitted preprocessing of tables: raw rows to vectors, as plain data."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -79,18 +80,18 @@ class TablePreprocessing:
         Raises:
             ValueError: A column is missing, two have one name, or one holds objects; one line.
         """
-        vectors, _ = self._transformed(table)
+        vectors, _ = self.transform_with_remarks(table)
         return vectors
 
     def remarks(self, table: "pd.DataFrame") -> tuple[str, ...]:
         """Statements on what `transform` ignores or fills in a table, as fragments."""
-        _, odd = self._transformed(table)
-        known = {column.name for column in self.columns}
-        dropped = {its for its in by_name(table) if its not in known}
-        ignored = (f"columns not used: {listed(sorted(dropped))}",) if dropped else ()
-        return (*ignored, *odd)
+        _, remarks = self.transform_with_remarks(table)
+        return remarks
 
-    def _transformed(self, table: "pd.DataFrame") -> tuple[Vectors, tuple[str, ...]]:
+    def transform_with_remarks(
+        self, table: "pd.DataFrame", dropped: Set[str] = frozenset()
+    ) -> tuple[Vectors, tuple[str, ...]]:
+        """Vectors as of `transform`, and statements as of `remarks` but for the columns `dropped`."""
         found = by_name(table)
         absent = [column.name for column in self.columns if column.name not in found]
         if absent:
@@ -101,7 +102,8 @@ class TablePreprocessing:
             )
         vectors = np.zeros((len(table), len(self.features)), np.float32)
         numeric, indicator = 0, self.numeric
-        remarks = []
+        unused = found.keys() - {column.name for column in self.columns} - dropped
+        remarks = [f"columns not used: {listed(sorted(unused))}"] if unused else []
         for column in self.columns:
             values = read_values(column.name, found[column.name])
             numbers, indicators, remark = _encoded(column, values, self.decimal)
