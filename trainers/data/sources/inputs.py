@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -114,9 +114,11 @@ class _Numbers:
         if inputs.dtype in (np.bool_, np.uint8):
             return cls(inputs.dtype, 0, 255, True)  # without reading a mapped file
         low, high, whole = np.inf, -np.inf, True
-        _refuse_infinite(name, inputs)
         for _, block in _blocks(inputs):
-            low, high = min(low, block.min()), max(high, block.max())
+            ends = block.min(), block.max()  # NaN if any number is
+            if not _finite(np.array(ends)).all():
+                _refuse_infinite(name, inputs)
+            low, high = min(low, ends[0]), max(high, ends[1])
             whole = whole and (block.dtype.kind in "biu" or bool((block == np.rint(block)).all()))
         return cls(inputs.dtype, float(low), float(high), whole)
 
@@ -247,19 +249,21 @@ def _blocks(inputs: Array) -> Iterator[tuple[slice, Array]]:
         yield rows, np.asarray(inputs[rows])
 
 
-def _refuse_infinite(name: str, inputs: Array) -> None:
-    if inputs.dtype.kind != "f":
-        return
+def _finite(numbers: Array) -> npt.NDArray[np.bool_]:
+    """True for numbers that are finite in float32."""
+    with np.errstate(over="ignore"):
+        return np.isfinite(numbers.astype(np.float32))
+
+
+def _refuse_infinite(name: str, inputs: Array) -> NoReturn:
+    """Count the numbers that are not finite in float32, of which there are some, and refuse them."""
     wrong, first = 0, -1
     for rows, block in _blocks(inputs):
-        with np.errstate(over="ignore"):
-            finite = np.isfinite(block.astype(np.float32))
-        if not finite.all():
-            if first < 0:
-                first = rows.start + int(np.argmin(finite.reshape(len(block), -1).all(axis=1)))
-            wrong += finite.size - int(finite.sum())
-    if wrong:
-        raise ValueError(
-            f"data: {name}: {wrong:,} of {inputs.size:,} values are NaN, infinite or too large for "
-            f"float32, the first in example {first}; want finite numbers"
-        )
+        finite = _finite(block)
+        if first < 0 and not finite.all():
+            first = rows.start + int(np.argmin(finite.reshape(len(block), -1).all(axis=1)))
+        wrong += finite.size - int(finite.sum())
+    raise ValueError(
+        f"data: {name}: {wrong:,} of {inputs.size:,} values are NaN, infinite or too large for "
+        f"float32, the first in example {first}; want finite numbers"
+    )
