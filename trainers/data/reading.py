@@ -17,8 +17,9 @@ class Reading:
     Attributes:
         layout: The axes: vectors (ND), sequences of one channel (NL) or several, grey images (NHW)
             or images with channels.
-        pixels: The numbers of images: whole from 0 to 255, fractions from 0 to 1, which are stored
-            as 0 to 255, or any numbers, which stay as they are; None for what is no image.
+        pixels: The numbers of images: whole from 0 to 255, fractions from 0 to 1 (the greatest at
+            least 1/2), which are stored as 0 to 255, or any numbers, which stay as they are; None for
+            what is no image.
 
     Raises:
         ValueError: The layout or the pixels are unknown, or do not fit each other.

@@ -136,8 +136,9 @@ def test_pixels_of_every_type_are_the_same_pixels():
         fractions(3, 9, 9) * 255,
         pixels(1, 9, 9, top=4096, dtype=np.uint16),
         pixels(1, 9, 9, dtype=np.int16) - 1000,
+        fractions(1, 9, 9) * 1e-3,  # in 8 bits they would all be 0
     ],
-    ids=["standardised", "resized", "uint16", "x-rays"],
+    ids=["standardised", "resized", "uint16", "x-rays", "faint"],
 )
 def test_other_numbers_of_images_stay_as_they_are(x):
     data = from_objects((x, Y, x, Y, x, Y))
