@@ -194,6 +194,18 @@ def test_torch_data_sets_are_read_into_memory():
         assert labels == {IMAGES[n].tobytes(): Words.classes[Y[n]] for n in range(60)}
 
 
+class Amounts(Words):
+    """Pictures, and numbers with fractions; the names of classes are of another use of the pictures."""
+
+    def __getitem__(self, number):
+        return IMAGES[number], number / 7
+
+
+def test_numbers_of_a_torch_data_set_with_names_of_classes_are_no_classes():
+    for task in (None, "regression"):
+        assert from_objects(Amounts(), task=task).targets.task == "regression"
+
+
 def rows(data):
     for split in (data.train, data.validation, data.test):
         yield from zip(split.inputs, split.targets, strict=True)

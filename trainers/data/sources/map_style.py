@@ -10,7 +10,6 @@ from torch.utils.data import Dataset, IterableDataset, Subset
 
 from trainers import memory
 from trainers.data.decoding import upright
-from trainers.data.sources.labels import read_labels
 from trainers.data.sources.targets import as_numbers
 
 Array = npt.NDArray[Any]
@@ -45,7 +44,7 @@ def read_map_style(name: str, dataset: "Dataset[Any]") -> tuple[Array, Array]:
         labels.append(y)
     assert inputs is not None
     its_labels = f"{name} labels"
-    return inputs, _named(its_labels, dataset, _stacked(its_labels, labels))
+    return inputs, _named(dataset, _stacked(its_labels, labels))
 
 
 def _length(name: str, dataset: "Dataset[Any]") -> int:
@@ -103,18 +102,15 @@ def _stacked(name: str, labels: list[Any]) -> Array:
         raise ValueError(f"data: {name}: want labels of one shape ({error})") from error
 
 
-def _named(name: str, dataset: "Dataset[Any]", labels: Array) -> Array:
+def _named(dataset: "Dataset[Any]", labels: Array) -> Array:
     """The names of the classes instead of their numbers, if the data set has them."""
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
     classes = getattr(dataset, "classes", None)
     numbers = as_numbers(labels)
-    if not isinstance(classes, list | tuple) or numbers is None or labels.ndim != 1:
-        return labels
-    numbers = read_labels(name, labels)
-    if numbers.dtype.kind not in "iu":
+    if not isinstance(classes, list | tuple) or numbers is None or numbers.ndim != 1:
         return labels
     distinct = len(set(classes)) == len(classes) and all(isinstance(c, str) for c in classes)
-    if not distinct or numbers.min() < 0 or numbers.max() >= len(classes):
-        return numbers
-    return np.array(classes)[numbers]
+    if not distinct or labels.dtype.kind == "b" or not np.isin(numbers, range(len(classes))).all():
+        return labels
+    return np.array(classes)[numbers.astype(np.int64)]
