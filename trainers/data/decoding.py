@@ -16,7 +16,7 @@ from trainers import memory
 
 Pixels = npt.NDArray[np.uint8]
 
-GREY_MODES = frozenset({"1", "L", "LA", "La", "F", "I", "I;16", "I;16L", "I;16B", "I;16N"})
+GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 T = TypeVar("T")
 
 LARGEST_CHOSEN = 224  # pixels; the side of most published networks for photographs
@@ -108,7 +108,8 @@ def opened(path: str) -> ImageFile.ImageFile:
     """Open an image and read its header; its pixels are read when they are first used.
 
     Raises:
-        ValueError: It has more pixels than Pillow considers safe (`Image.MAX_IMAGE_PIXELS`).
+        ValueError: It has more pixels than Pillow considers safe (`Image.MAX_IMAGE_PIXELS`), or they
+            are floats, of which nobody knows which is white.
         Exception: The error of the decoder for a damaged file.
     """
     picture = Image.open(path)
@@ -116,6 +117,9 @@ def opened(path: str) -> ImageFile.ImageFile:
     if limit is not None and picture.width * picture.height > limit:
         picture.close()
         raise ValueError(f"{picture.width}×{picture.height} pixels; want at most {limit:,}")
+    if picture.mode == "F":
+        picture.close()
+        raise ValueError("want pixels of 8 or 16 bits, got floats; those of .npy files are read")
     return picture
 
 

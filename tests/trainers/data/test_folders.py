@@ -87,7 +87,16 @@ def test_exotic_modes_are_converted_and_other_files_ignored(tmp_path):
     splits = (data.train, data.validation, data.test)
     assert sum(map(len, splits)) == 27
     images = torch.cat([s.inputs for s in splits])
-    assert (images == 0x80).all(dim=(1, 2, 3)).sum() == 1  # sixteen bits keep the upper eight
+    assert (images == 0x80).all(dim=(1, 2, 3)).sum() == 1
+    assert "1 images of 16 bits reduced to their upper 8" in data.notes
+
+
+def test_floats_are_refused_since_nobody_knows_which_is_white(tmp_path):
+    fill(tmp_path)
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "a" / "faint.tif")
+    refused(
+        tmp_path, r"cannot read the image .*/a/faint.tif: want pixels of 8 or 16 bits, got floats"
+    )
 
 
 def test_images_of_different_sizes_become_squares_of_a_sensible_size(tmp_path):

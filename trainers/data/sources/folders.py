@@ -79,7 +79,7 @@ def image_folder(path: Path, image_size: int | None) -> Source:
         for part, half in halves.items()
     }
     files = [str(file) for half in halves.values() for images in half.values() for file in images]
-    pixels, resized = _pixels(path, files, _of_training(labels), image_size)
+    pixels, changed = _pixels(path, files, _of_training(labels), image_size)
     found, start = {}, 0
     for part, its in labels.items():
         rows = slice(start, start := start + len(its))
@@ -89,7 +89,7 @@ def image_folder(path: Path, image_size: int | None) -> Source:
         found.get("test"),
         of_classes(classes),
         validation=found.get("validation"),
-        notes=(*resized, *notes),
+        notes=(*changed, *notes),
     )
 
 
@@ -161,7 +161,7 @@ def _of_training(labels: dict[Part, Labels]) -> npt.NDArray[np.intp]:
 def _pixels(
     path: Path, files: list[str], training: npt.NDArray[np.intp], image_size: int | None
 ) -> tuple[Pixels, list[str]]:
-    """The images in `files`, uint8 [N,1 or 3,H,W], and a note if they were resized.
+    """The images in `files`, uint8 [N,1 or 3,H,W], and notes if they were resized or reduced.
 
     The form of all follows from those with the numbers `training`. Large sets are cached, see `cache`.
     """
@@ -183,9 +183,9 @@ def _form(
 ) -> tuple[_Form, list[str]]:
     headers = named(lambda number: opened(files[number]), files.__getitem__)
 
-    def header(number: int) -> tuple[bool, tuple[int, int]]:
+    def header(number: int) -> tuple[str, tuple[int, int]]:
         with headers(number) as picture:
-            return picture.mode in GREY_MODES, upright_size(picture)
+            return picture.mode, upright_size(picture)
 
     read = in_threads(header, len(files))
     sizes = [size for _, size in read]
@@ -196,13 +196,17 @@ def _form(
         width, height = known[0]
     else:
         width = height = sensible_side(known)
-    form = _Form(height=height, width=width, grey=all(read[number][0] for number in training))
+    grey = all(read[number][0] in GREY_MODES for number in training)
+    form = _Form(height=height, width=width, grey=grey)
+    deep = sum(mode.startswith("I") for mode, _ in read)
+    notes = [f"{deep:,} images of 16 bits reduced to their upper 8"] if deep else []
     if set(sizes) == {(width, height)}:
-        return form, []
+        return form, notes
     least, most = min(sizes, key=_area), max(sizes, key=_area)
     theirs = _written(least) if least == most else f"{_written(least)} to {_written(most)}"
     chosen = "" if image_size else " (--image-size for another size)"
-    return form, [f"images of {theirs} pixels resized to {_written((width, height))}{chosen}"]
+    resized = f"images of {theirs} pixels resized to {_written((width, height))}{chosen}"
+    return form, [resized, *notes]
 
 
 def _area(size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
