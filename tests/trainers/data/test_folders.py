@@ -233,6 +233,18 @@ def test_what_is_not_used_is_said(tmp_path):
     assert len(data.test) == 4
 
 
+def test_images_that_a_class_folder_has_in_vain_are_said(tmp_path):
+    fill(tmp_path)
+    fill(tmp_path / "b", "c")
+    for name in ("a/phone.HEIC", "b/scan.dcm"):
+        (tmp_path / name).write_bytes(b"not read")
+    picture(0).save(tmp_path / "a" / "web.jfif", format="jpeg")
+    data = load(tmp_path)
+    assert f"not used: folders in class folders of {tmp_path}: b/c" in data.notes
+    assert f"not used: files .dcm, .heic in class folders of {tmp_path}" in data.notes
+    assert sum(map(len, (data.train, data.validation, data.test))) == 21
+
+
 def test_what_systems_and_archives_leave_behind_is_ignored(tmp_path):
     fill(tmp_path)
     clean = load(tmp_path)

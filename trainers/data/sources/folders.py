@@ -26,9 +26,9 @@ from trainers.data.sources.source import Examples, Labels, Source
 from trainers.data.split import draw_test
 from trainers.data.targets import of_classes
 
-SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
+JPEG = frozenset({".jfif", ".jpe", ".jpeg", ".jpg"})
+SUFFIXES = JPEG | {".bmp", ".gif", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+UNREAD = frozenset({".avif", ".dcm", ".heic", ".heif", ".jp2", ".jxl", ".npy", ".svg", ".tga"})
 FEWEST_CACHED = 1000  # images; fewer are decoded in less than a second
 NOT_DATA = frozenset({"__macosx", "@eadir", "$recycle.bin", "__pycache__"})  # of archives and disks
 
@@ -71,7 +71,10 @@ def image_folder(path: Path, image_size: int | None) -> Source:
     classes = tuple(halves["train"])
     why = "for want of class folders or a known name"
     notes = [f"not used: {listed(unread)}, {why}"] if unread else []
-    notes += [note for folder in {path, *folders.values()} for note in _outside(folder)]
+    notes += [
+        note for folder in dict.fromkeys([path, *folders.values()]) for note in _outside(folder)
+    ]
+    notes += [note for folder in folders.values() for note in _within(folder)]
     for part in list(halves)[1:]:
         _check_classes(folders[part], halves[part], folders["train"], classes)
     labels = {
@@ -148,6 +151,18 @@ def _outside(folder: Path) -> list[str]:
     """A note on images that lie beside the class folders."""
     images = _images(folder)
     return [f"not used: {len(images):,} images in no class folder of {folder}"] if images else []
+
+
+def _within(folder: Path) -> list[str]:
+    """Notes on folders in the class folders, and on images there of formats that are not read."""
+    classes = _folders(folder)
+    inner = [its.relative_to(folder) for one in classes for its in _folders(one)]
+    files = [file for one in classes for file in one.iterdir() if not file.name.startswith(".")]
+    odd = sorted({file.suffix.lower() for file in files} & UNREAD)
+    return [
+        *([f"not used: folders in class folders of {folder}: {listed(inner)}"] if inner else []),
+        *([f"not used: files {', '.join(odd)} in class folders of {folder}"] if odd else []),
+    ]
 
 
 def _of_training(labels: dict[Part, Labels]) -> npt.NDArray[np.intp]:
