@@ -57,8 +57,8 @@ def read_table(path: Path | str) -> Table:
     """Read a table with one row of column names from a CSV or Parquet file.
 
     CSV files are comma-, semicolon-, tab- or bar-separated, with `"` around texts that need it, in UTF-8,
-    UTF-16 with a byte-order mark, or else latin-1. Their values are texts: types are inferred later, from
-    the training rows alone.
+    UTF-16 with a byte-order mark, or else Windows-1252, or latin-1 where bytes are no signs of that. Their
+    values are texts: types are inferred later, from the training rows alone.
 
     Raises:
         ValueError: One line that names the file and says what is wrong with it.
@@ -165,11 +165,20 @@ def _decoded(path: Path) -> tuple[str, tuple[str, ...]]:
         else:
             text = content.removeprefix(BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:
-        text, notes = content.decode("latin-1"), ("text is not UTF-8, read as latin-1",)
+        text, encoding = _of_one_byte_each(content)
+        notes = (f"text is not UTF-8, read as {encoding}",)
     if not text.strip() or "\0" in text:
         got = "other bytes" if text.strip() else "nothing"
         raise ValueError(f"data: {path}: want text with columns, got {got}")
     return text, notes
+
+
+def _of_one_byte_each(content: bytes) -> tuple[str, str]:
+    """The text, and its encoding: that of Windows in western Europe and America, or else latin-1."""
+    try:
+        return content.decode("cp1252"), "Windows-1252"
+    except UnicodeDecodeError:
+        return content.decode("latin-1"), "latin-1"
 
 
 def _delimiter(text: str) -> str:

@@ -37,10 +37,19 @@ def test_delimiters_and_encodings(tmp_path, delimiter, encoding):
     assert table.decimal == ("," if delimiter == ";" else ".")
 
 
-def test_latin_1_is_said(tmp_path):
-    table = read_table(written(tmp_path / "t.txt", [["né", "b"], ["é", "1"]], encoding="latin-1"))
-    assert texts(table) == [["né", "b"], ["é", "1"]]
-    assert table.notes == ("comma-separated", "text is not UTF-8, read as latin-1")
+@pytest.mark.parametrize(
+    ("sign", "encoding", "said"),
+    [
+        ("é", "latin-1", "Windows-1252"),
+        ("€", "cp1252", "Windows-1252"),
+        ("\x81", "latin-1", "latin-1"),
+    ],
+)
+def test_encodings_of_one_byte_are_said(tmp_path, sign, encoding, said):
+    rows = [[f"n{sign}", "b"], [sign, "1"]]
+    table = read_table(written(tmp_path / "t.txt", rows, encoding=encoding))
+    assert texts(table) == rows
+    assert table.notes == ("comma-separated", f"text is not UTF-8, read as {said}")
 
 
 def test_a_decimal_comma_of_a_semicolon_separated_file(tmp_path):
