@@ -36,6 +36,8 @@ MASKS = RNG.integers(0, 3, (N, 6, 5))
         (X, pd.DataFrame(LABELS, columns=list("abc")), "multilabel", "3 labels"),
         (PIXELS, MASKS, "segmentation", "3 classes of pixels"),
         (PIXELS, MASKS.astype(np.uint8), "segmentation", "3 classes of pixels"),
+        (PIXELS, MASKS[:, None], "segmentation", "3 classes of pixels"),
+        (PIXELS, MASKS[..., None], "segmentation", "3 classes of pixels"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

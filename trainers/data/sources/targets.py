@@ -38,14 +38,14 @@ def inferred(targets: NamedTargets, input_shape: tuple[int, ...]) -> TaskName:
     Texts, bytes, bools and other objects are classes. Whole numbers are classes too, unless more
     than `MOST_CLASSES` of them differ and more than `CLASS_SHARE` as many as there are examples:
     then they are amounts, as numbers with fractions are. Rows of zeros and ones are one-hot classes
-    if each has a single one, else labels; other rows are amounts. Whole numbers [N,H,W] for images
-    of that size are the classes of pixels.
+    if each has a single one, else labels; other rows are amounts. Numbers [N,H,W], [N,1,H,W] or
+    [N,H,W,1] for images of that size are the classes of pixels.
 
     Args:
         targets: The targets, without missing values.
         input_shape: Shape of one input.
     """
-    values = _without_a_column(targets.values)
+    values = _without_a_channel(_without_a_column(targets.values))
     if values.ndim == 3 and values.dtype.kind in "biuf" and values.shape[1:] == input_shape[-2:]:
         return "segmentation"
     numbers = as_numbers(values)
@@ -159,9 +159,7 @@ def _segmentation(
 ) -> tuple[Targets, dict[str, Array]]:
     found = {}
     for part, its in parts.items():
-        values, name = its.values, where + its.name
-        if values.ndim == 4 and 1 in (values.shape[1], values.shape[3]):
-            values = values.squeeze(1 if values.shape[1] == 1 else 3)
+        values, name = _without_a_channel(its.values), where + its.name
         if len(input_shape) != 3:
             raise ValueError(f"data: {name}: segmentation wants images, got {list(input_shape)}")
         if values.ndim != 3 or values.shape[1:] != input_shape[-2:]:
@@ -263,3 +261,10 @@ def _names(targets: NamedTargets, values: Array, word: str) -> tuple[str, ...]:
 
 def _without_a_column(values: Array) -> Array:
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def _without_a_channel(values: Array) -> Array:
+    """Masks [N,1,H,W] or [N,H,W,1] as [N,H,W]; anything else as it is."""
+    if values.ndim != 4 or 1 not in (values.shape[1], values.shape[3]):
+        return values
+    return values.squeeze(1 if values.shape[1] == 1 else 3)
