@@ -183,16 +183,18 @@ def search(
             evaluator has its own. Default: digits; with an evaluator of your own, none.
         target: Column of a table to predict, or several separated by commas.
         sample_weight: Column of a table with the weight of each row in the loss.
-        image_size: Side in pixels to which the images of a folder are resized.
+        image_size: Side in pixels of the squares to which images are resized. Default: their own
+            size, or for a folder of images of different sizes one that suits most, which is
+            printed.
         flip: Flip images left to right at random in training, for images that keep their labels
             when they are flipped. Default: on for the data sets of torchvision whose images do,
             else off.
         layout: Axes of the inputs of an .npz file or of arrays: ND, NL, NCL, NLC, NHW, NCHW or
-            NHWC, of N examples, D values, L steps, C channels, H height, W width. Default: what is
-            likely, which is printed; several that are likely are refused.
+            NHWC, of N examples, D values, L steps, C channels, H height, W width. Default: inferred
+            and printed; where several are likely, the search asks for this option.
         data_seed: Seed of the split into training and validation data.
         task: Task: classification, multilabel, regression, segmentation, or auto, which infers it
-            from the targets and says it.
+            from the targets and prints it.
         trials: Number of trials in all, those already recorded included. Default: 40; none with a
             budget.
         budget: Budget of the search: trials, a time or epochs of training, such as 200, 10m, 2h30m
@@ -223,7 +225,8 @@ def search(
         label_smoothing: Share of the target spread over all classes. Default: 0.1.
         augmentation: Strength of data augmentation, 0 to 1. Default: 0.5.
         class_weight: Weights of the examples in the loss: balanced, for rare classes to count as
-            much as common ones, or none. Default: none.
+            much as common ones, or none. A regression has no classes, and takes none. Default:
+            none.
         dropout: Dropout rate before the last linear layer. Default: 0.0; for vectors and tables,
             0.1.
         loss: Loss of the built-in training: default, that of the task, or a function of your own

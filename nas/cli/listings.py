@@ -54,6 +54,7 @@ def spaces(
                     "name": name,
                     "size": s.size if isfinite(s.size) else None,
                     "inputs": list(s.inputs),
+                    "dense": s.dense,
                     "known": list(s.known),
                     "settings": dict(s.settings),
                     "source": s.source,
@@ -69,6 +70,7 @@ def spaces(
     for name, s in rows.items():
         size = f"{s.size:,}" if s.size < 1e9 else f"{float(s.size):.1e}"
         kinds = ", ".join(KINDS[axes].split()[0] for axes in s.inputs)
+        kinds += ", one output per pixel" if s.dense else ""
         settings = ", ".join(f"{k}={v}" for k, v in s.settings.items())
         table.add_row(name, size, kinds, settings, packages.get(name, s.source))
     results().print(table)

@@ -158,7 +158,7 @@ RECIPE: dict[str, Option] = {
         group="Training",
         keyword="class_weight",
         help="Weights of the examples in the loss: balanced, for rare classes to count as much as "
-        "common ones, or none. Default: none.",
+        "common ones, or none. A regression has no classes, and takes none. Default: none.",
     ),
     "dropout": _of_recipe(
         option.NUMBER,

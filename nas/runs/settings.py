@@ -186,7 +186,8 @@ class Settings:
         option.WHOLE,
         check=schema.maybe(schema.whole(1)),
         group="Data",
-        help="Side in pixels to which the images of a folder are resized.",
+        help="Side in pixels of the squares to which images are resized. Default: their own size, or "
+        "for a folder of images of different sizes one that suits most, which is printed.",
     )
     flip: bool | None = setting(
         option.FLAG,
@@ -201,8 +202,8 @@ class Settings:
         check=schema.maybe(schema.one_of(_LAYOUTS)),
         group="Data",
         help="Axes of the inputs of an .npz file or of arrays: ND, NL, NCL, NLC, NHW, NCHW or NHWC, of N examples, "
-        "D values, L steps, C channels, H height, W width. Default: what is likely, which is printed; "
-        "several that are likely are refused.",
+        "D values, L steps, C channels, H height, W width. Default: inferred and "
+        "printed; where several are likely, the search asks for this option.",
     )
     data_seed: int = setting(
         option.WHOLE,
@@ -217,7 +218,7 @@ class Settings:
         check=schema.one_of((AUTO, *TASKS)),
         group="Data",
         help="Task: classification, multilabel, regression, segmentation, or auto, which infers it "
-        "from the targets and says it.",
+        "from the targets and prints it.",
     )
     max_parameters: int | None = setting(
         option.WHOLE,

@@ -233,7 +233,10 @@ def test_listings(nas):
     from nas.strategies import STRATEGIES
     from search_spaces import SPACES
 
-    assert [s["name"] for s in json.loads(nas("spaces", "--json")[1])] == list(SPACES)
+    listed = json.loads(nas("spaces", "--json")[1])
+    assert [s["name"] for s in listed] == list(SPACES)
+    assert [s["name"] for s in listed if s["dense"]] == ["unet"]
+    assert "per pixel" in nas("spaces")[1]
     assert [s["name"] for s in json.loads(nas("strategies", "--json")[1])] == list(STRATEGIES)
     for command in ("spaces", "strategies", "schedules"):
         status, out, _ = nas(command)
