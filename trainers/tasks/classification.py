@@ -15,8 +15,8 @@ from trainers.recipes.recipe import Recipe
 from trainers.tasks import Criterion, functions
 from trainers.tasks.confusion import CONFUSION
 from trainers.tasks.functions import LossFunction, MetricFunction
+from trainers.tasks.metrics import check_names
 from trainers.tasks.ranking import roc_auc_macro
-from trainers.tasks.whole import check_names
 
 # Shape letters: N examples, B batch, K classes.
 

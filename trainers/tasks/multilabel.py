@@ -10,11 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainers.data.dataset import Dataset
-from trainers.data.targets import Targets
 from trainers.recipes.recipe import Recipe
 from trainers.tasks import Criterion, functions
 from trainers.tasks.functions import LossFunction, MetricFunction
-from trainers.tasks.whole import check_names, gathered, measured
+from trainers.tasks.metrics import check_names, gathered, measured
 
 # Shape letters: N examples, B batch, K labels.
 
@@ -67,7 +66,6 @@ class Multilabel:
     """Binary cross-entropy of logits [B,K] with labels float32 [B,K] of 0 and 1.
 
     Attributes:
-        targets: The labels.
         metrics: Names of the metrics to compute, from `METRICS` and `functions`. `loss` is the mean
             binary cross-entropy over examples and labels, in nats. A label is predicted where its
             probability is above 0.5. Metrics but `loss` are scikit-learn's.
@@ -80,7 +78,6 @@ class Multilabel:
         ValueError: A metric is unknown, or a name has two meanings.
     """
 
-    targets: Targets
     metrics: tuple[str, ...] = DEFAULT
     loss: LossFunction | None = None
     functions: Mapping[str, MetricFunction] = field(default_factory=dict)

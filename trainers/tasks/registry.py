@@ -43,8 +43,8 @@ def make_task(
     module, name = _module(targets.task)
     make: Callable[..., Task] = getattr(module, name)
     names = default_metrics(targets.task) if metrics is None else metrics
-    of_its_own: dict[str, Any] = {} if targets.task == "classification" else {"targets": targets}
-    return make(metrics=names, loss=loss, functions=functions, **of_its_own)
+    scaled: dict[str, Any] = {"targets": targets} if targets.mean else {}  # learned standardised
+    return make(metrics=names, loss=loss, functions=functions, **scaled)
 
 
 def metrics_of(task: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from trainers.data.targets import Targets
 from trainers.recipes.recipe import Recipe
 from trainers.tasks import Criterion, functions
 from trainers.tasks.functions import LossFunction, MetricFunction
-from trainers.tasks.whole import check_names, gathered, measured
+from trainers.tasks.metrics import check_names, gathered, measured
 
 # Shape letters: N examples, B batch, T targets.
 

@@ -10,12 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainers.data.dataset import Dataset
-from trainers.data.targets import Targets
 from trainers.data.transforms import IGNORED
 from trainers.recipes.recipe import Recipe
 from trainers.tasks import Criterion, functions
 from trainers.tasks.functions import LossFunction, MetricFunction
-from trainers.tasks.whole import check_names
+from trainers.tasks.metrics import check_names
 
 # Shape letters: N examples, B batch, K classes, H height, W width.
 
@@ -44,7 +43,6 @@ class Segmentation:
     """Cross-entropy of logits [B,K,H,W] with classes uint8 [B,H,W]; pixels of class 255 do not count.
 
     Attributes:
-        targets: The classes.
         metrics: Names of the metrics to compute, from `METRICS` and `functions`. `loss` is the mean
             cross-entropy of a pixel, in nats.
         loss: A loss function that replaces the cross-entropy in training. It takes outputs
@@ -56,7 +54,6 @@ class Segmentation:
         ValueError: A metric is unknown, or a name has two meanings.
     """
 
-    targets: Targets
     metrics: tuple[str, ...] = DEFAULT
     loss: LossFunction | None = None
     functions: Mapping[str, MetricFunction] = field(default_factory=dict)
@@ -72,7 +69,7 @@ class Segmentation:
         own, smoothing = self.loss, recipe.label_smoothing
         weights_K: Tensor | None = None
         if recipe.class_weights == "balanced":
-            weights_K = _balanced(data.train.targets, len(self.targets.names))
+            weights_K = _balanced(data.train.targets, data.targets.outputs)
 
         def sum_of_losses(
             logits_BK: Tensor, targets_B: Tensor, weights_B: Tensor | None = None
@@ -95,26 +92,20 @@ class Segmentation:
 
     def measure(self, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Return the metrics of a split; they are NaN where the cross-entropy is not finite."""
-        classes, total, kept = len(self.targets.names), None, []
-        matrix, pixels = torch.zeros(0), torch.zeros(0)
+        sums: tuple[Tensor, Tensor] | None = None
+        kept: list[tuple[Tensor, Tensor]] = []
         for logits_BK, targets_B in batches:
-            if total is None:
-                total = torch.zeros((), dtype=torch.float64, device=targets_B.device)
-                matrix = torch.zeros(classes**2, dtype=torch.int64, device=targets_B.device)
-                pixels = torch.zeros((), dtype=torch.int64, device=targets_B.device)
-            labels_B, predicted_B = targets_B.long(), self.predict(logits_BK)
-            total += F.cross_entropy(
-                logits_BK.float(), labels_B, ignore_index=IGNORED, reduction="sum"
-            )
-            counts_P = labels_B.flatten() != IGNORED
-            cells_P = labels_B.flatten() * classes + predicted_B.flatten().long()
-            matrix.index_add_(0, torch.where(counts_P, cells_P, 0), counts_P.long())
-            pixels += counts_P.sum()
+            predicted_B = self.predict(logits_BK)
+            more = _counted(logits_BK, targets_B, predicted_B)
+            sums = more if sums is None else (sums[0] + more[0], sums[1] + more[1])
             if self.functions:
                 kept.append((predicted_B.cpu(), targets_B.cpu()))
-        if total is None or not isfinite(loss := float(total / pixels)):
+        if sums is None:
             return dict.fromkeys(self.metrics, nan)
-        matrix_KK = matrix.view(classes, classes).double().cpu()
+        matrix_KK = sums[1].double().cpu()
+        loss = float(sums[0].cpu() / matrix_KK.sum())
+        if not isfinite(loss):
+            return dict.fromkeys(self.metrics, nan)
         found = {"loss": loss, **{name: of(matrix_KK) for name, of in _OF_MATRIX.items()}}
         if kept:
             predicted_N, targets_N = (torch.cat(parts) for parts in zip(*kept, strict=True))
@@ -128,6 +119,20 @@ class Segmentation:
 
 
 _OF_MATRIX = MappingProxyType({"mean_iou": mean_iou, "pixel_accuracy": pixel_accuracy})
+
+
+def _counted(logits_BK: Tensor, targets_B: Tensor, predicted_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of the losses of a batch, float64 [], and confusion matrix, int64 [K,K]: pixels that count.
+
+    The device is not synchronised.
+    """
+    classes, labels_B = logits_BK.shape[1], targets_B.long()
+    loss = F.cross_entropy(logits_BK.float(), labels_B, ignore_index=IGNORED, reduction="sum")
+    counts_P = labels_B.flatten() != IGNORED
+    cells_P = labels_B.flatten() * classes + predicted_B.flatten().long()
+    matrix = torch.zeros(classes**2, dtype=torch.int64, device=labels_B.device)
+    matrix.index_add_(0, torch.where(counts_P, cells_P, 0), counts_P.long())
+    return loss.double(), matrix.view(classes, classes)
 
 
 def _balanced(targets_N: Tensor, classes: int) -> Tensor:

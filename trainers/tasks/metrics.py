@@ -1,4 +1,4 @@
-"""Metrics that need all outputs of a split together, on the CPU."""
+"""Metrics by name: names are checked, and values computed of all outputs of a split on the CPU."""
 
 from collections.abc import Iterable, Mapping
 from math import isfinite, nan
@@ -8,6 +8,8 @@ from torch import Tensor
 
 from trainers.tasks import functions
 from trainers.tasks.functions import MetricFunction
+
+TAKEN = ("number", "train_loss", "learning_rate")  # names in the record of an epoch
 
 
 def gathered(batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:
@@ -58,6 +60,3 @@ def check_names(
         if name not in known and name not in own:
             wanted = ", ".join((*known, *own))
             raise ValueError(f"metrics: want some of {wanted}, got {name!r}")
-
-
-TAKEN = ("number", "train_loss", "learning_rate")  # names in the record of an epoch
