@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
 from typing import Any
@@ -54,6 +54,18 @@ def completes(
         raise
     except Exception as error:
         raise AssertionError(f"{subject} fails to {deed}: {in_one_line(error)}") from error
+
+
+def check_clauses(subject: str, clauses: Iterable[Callable[..., None]], *arguments: object) -> None:
+    """Call each clause with the arguments; one that cannot be checked is named by its function.
+
+    Raises:
+        AssertionError: a clause is not kept, or raised another exception.
+    """
+    for clause in clauses:
+        words = clause.__name__.strip("_").replace("_", " ")
+        with completes(subject, f"be checked for `{words}`", allowed=AssertionError):
+            clause(*arguments)
 
 
 def in_one_line(error: BaseException) -> str:

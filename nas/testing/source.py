@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.testing.clauses import (
+    check_clauses,
     completes,
     global_generators_untouched,
     name_of,
@@ -62,12 +63,8 @@ def check_source(load: Callable[[int], Dataset]) -> None:
         first = _loaded(name, load, SEEDS[0])
     with other_global_seeds(), global_generators_untouched(name):
         again, other = (_loaded(name, load, seed) for seed in SEEDS[1:])
-    for clause in CLAUSES_OF_ONE:
-        with completes(name, _deed(clause), allowed=AssertionError):
-            clause(name, first)
-    for pair in CLAUSES_OF_SEEDS:
-        with completes(name, _deed(pair), allowed=AssertionError):
-            pair(name, (first, again, other))
+    check_clauses(name, CLAUSES_OF_ONE, name, first)
+    check_clauses(name, CLAUSES_OF_SEEDS, name, (first, again, other))
 
 
 def _loaded(name: str, load: Callable[[int], Dataset], seed: int) -> Dataset:
@@ -310,10 +307,6 @@ def _close(found: Tensor, wanted: Tensor) -> bool:
 
 def _listed(values: Tensor) -> str:
     return ", ".join(f"{value:.4g}" for value in values.flatten()[:4].tolist())
-
-
-def _deed(clause: Callable[..., None]) -> str:
-    return f"be checked for `{clause.__name__.strip('_').replace('_', ' ')}`"
 
 
 CLAUSES_OF_ONE = (

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import search_spaces
-from nas.testing.clauses import completes, global_generators_untouched, require
+from nas.testing.clauses import check_clauses, global_generators_untouched, require
 from search_spaces import (
     Architecture,
     Bound,
@@ -76,12 +76,8 @@ def check_space(
     shapes = [input_shape] if input_shape else [s for axes in space.inputs for s in SHAPES[axes]]
     subject = Subject(space, [Task(shape, outputs, dense=space.dense) for shape in shapes])
     with global_generators_untouched(subject.name):
-        for clause in CLAUSES:
-            with completes(subject.name, _deed(clause), allowed=AssertionError):
-                clause(subject)
-    for clause in CLAUSES_OF_NETWORKS:
-        with completes(subject.name, _deed(clause), allowed=AssertionError):
-            clause(subject)
+        check_clauses(subject.name, CLAUSES, subject)
+    check_clauses(subject.name, CLAUSES_OF_NETWORKS, subject)
 
 
 class Subject:
@@ -377,10 +373,6 @@ def _costs_are_those_of_the_network(subject: Subject) -> None:
         held == told_parameters,
         f"counts {told_parameters} parameters of {architecture}, which has {held}",
     )
-
-
-def _deed(clause: Callable[[Subject], None]) -> str:
-    return f"be checked for `{clause.__name__.strip('_').replace('_', ' ')}`"
 
 
 CLAUSES = (

@@ -8,12 +8,18 @@ from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 from nas.core.metrics import METRICS
-from nas.testing.clauses import completes, global_generators_untouched, name_of, require
+from nas.testing.clauses import (
+    check_clauses,
+    completes,
+    global_generators_untouched,
+    name_of,
+    require,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainers import Dataset, Recipe, Task
+    from trainers import Dataset, Task
     from trainers.data.targets import Targets
 
     Perfect = Callable[[Tensor], Tensor]
@@ -58,9 +64,7 @@ def check_task(task: Task | str, data: Any = None, *, perfect: Perfect | None = 
     with completes(subject.name, "measure a split"):
         subject.measured(subject.random, CUTS[0])  # imports may draw random numbers
     with global_generators_untouched(subject.name):
-        for clause in CLAUSES:
-            with completes(subject.name, _deed(clause), allowed=AssertionError):
-                clause(subject)
+        check_clauses(subject.name, CLAUSES, subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,20 +87,15 @@ class _Subject:
         """Refuse the task unless a clause is kept."""
         require(kept, self.name, breach)
 
-    def losses(
-        self, of: Callable[[Recipe], Dataset] | None = None
-    ) -> dict[str, Callable[..., Tensor]]:
-        """The loss by each of several recipes, by the words for it."""
+    def losses(self) -> dict[str, Callable[..., Tensor]]:
+        """The loss of a training on `data` by each of several recipes, by the words for it."""
         from trainers import Recipe
 
         recipes = {
             "the loss": Recipe(label_smoothing=0.0),
             "the loss with balanced class weights": Recipe(class_weights="balanced"),
         }
-        return {
-            words: self.task.criterion(recipe, self.data if of is None else of(recipe))
-            for words, recipe in recipes.items()
-        }
+        return {words: self.task.criterion(recipe, self.data) for words, recipe in recipes.items()}
 
     def measured(self, outputs: Tensor, batch: int) -> Mapping[str, float]:
         """The metrics of outputs, by batches of so many examples."""
@@ -246,10 +245,10 @@ def _the_loss_reads_no_values(subject: _Subject) -> None:
 
 
 def _the_loss_depends_on_the_training_split_alone(subject: _Subject) -> None:
-    data = subject.data
-    other = replace(data, validation=data.train.part(slice(1)), test=data.train.part(slice(1)))
+    one = subject.data.train.part(slice(1))
+    other = replace(subject, data=replace(subject.data, validation=one, test=one))
     for (words, loss), poisoned in zip(
-        subject.losses().items(), subject.losses(lambda _: other).values(), strict=True
+        subject.losses().items(), other.losses().values(), strict=True
     ):
         pair = [_sum(each, subject) for each in (loss, poisoned)]
         subject.require(
@@ -362,10 +361,6 @@ def _told(value: object) -> str:
         return f"{value!r:.80}"
     numbers = f" {value.item():g}" if value.numel() == 1 else ""
     return f"a tensor {value.dtype} {list(value.shape)}{numbers}"
-
-
-def _deed(clause: Callable[[_Subject], None]) -> str:
-    return f"be checked for `{clause.__name__.strip('_').replace('_', ' ')}`"
 
 
 CLAUSES = (
