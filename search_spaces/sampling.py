@@ -172,7 +172,7 @@ class Feasible:
         if self.task is None:
             raise ValueError(
                 f"{self.space.name}: the cost of a network is known only for a task: want data, or "
-                f"an input shape and a number of classes"
+                f"an input shape and a number of outputs"
             )
         return self.task
 
@@ -243,7 +243,7 @@ class Feasible:
             found.append("none that is known" if isnan(value) else _text(value))
         alone = " for each alone" if len(self.limits) > 1 else ""
         task = self.task
-        known = f", for input {task.input_shape} and {task.outputs} classes" if task else ""
+        known = f", for input {task.input_shape} and {task.outputs} outputs" if task else ""
         return (
             f"nothing in {self.space.name} has {' and '.join(map(str, self.limits))}: the "
             f"nearest{alone} has {' and '.join(found)}{known}"

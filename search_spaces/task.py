@@ -54,7 +54,7 @@ class Task:
 
     @property
     def classes(self) -> int:
-        """The number of outputs, by its word in a classification."""
+        """The number of outputs by its earlier name, which spaces of users' own may read."""
         return self.outputs
 
 

@@ -59,6 +59,7 @@ def check_task(task: Task | str, data: Any = None, *, perfect: Perfect | None = 
 
     Raises:
         AssertionError: a clause is broken; one sentence says which and how.
+        ValueError: there are no data for a task that is not of the toolkit.
     """
     subject = _subject(task, data, perfect)
     with completes(subject.name, "measure a split"):
@@ -116,7 +117,8 @@ def _subject(task: Task | str, given: Any, perfect: Perfect | None) -> _Subject:
         data = from_objects(_generated(task) if given is None else given, task=task)  # type: ignore[arg-type]
         name, task = f"task {task}", make_task(data.targets)
     else:
-        assert given is not None, "want data for a task of your own"
+        if given is None:
+            raise ValueError(f"data: want data that the task {name_of(task)} is for, got none")
         data, name = from_objects(given), name_of(task)
     count = min(MOST_EXAMPLES, len(data.train))
     rows_N = torch.linspace(0, len(data.train) - 1, count).long()

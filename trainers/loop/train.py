@@ -100,7 +100,8 @@ def train(
 
     Raises:
         Diverged: A loss was NaN or infinite; raised at the end of its epoch.
-        ValueError: Fewer than 2 training examples, or network and data on different devices.
+        ValueError: Fewer than 2 training examples, none with a weight above 0, or network and data
+            on different devices.
     """
     _check(net, data)
     task = task or make_task(data.targets)
@@ -229,6 +230,8 @@ def accuracy(net: nn.Module, split: Split, data: Dataset) -> float:
 def _check(net: nn.Module, data: Dataset) -> None:
     if len(data.train) < 2:
         raise ValueError(f"train: want at least 2 training examples, got {len(data.train)}")
+    if data.train.weights is not None and not data.train.weights.any():
+        raise ValueError("train: want a weight above 0, got training examples of weight 0 alone")
     for parameter in net.parameters():
         if parameter.device != data.device:
             raise ValueError(

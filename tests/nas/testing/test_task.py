@@ -69,6 +69,13 @@ class Ordinal:
         return (outputs > 0).sum(dim=1)
 
 
+def test_a_task_of_a_users_own_wants_data():
+    with pytest.raises(
+        ValueError, match=r"^data: want data that the task Ordinal is for, got none$"
+    ):
+        nas.testing.check_task(Ordinal())
+
+
 def perfect(targets):
     return 40.0 * (targets[:, None] > torch.arange(2)).float() - 20
 

@@ -280,6 +280,11 @@ def test_impossible_training_is_refused(digits, few):
     one = replace(digits, train=Split(digits.train.inputs[:1], digits.train.targets[:1]))
     with pytest.raises(ValueError, match=r"^train: want at least 2 training examples, got 1$"):
         next(train(network(), one, QUICK, seed=0))
+    none = replace(few, train=replace(few.train, weights=torch.zeros(len(few.train))))
+    with pytest.raises(
+        ValueError, match=r"^train: want a weight above 0, got training examples of"
+    ):
+        next(train(network(), none, QUICK, seed=0))
     with pytest.raises(ValueError, match=r"^train: the network is on meta, the data on cpu;"):
         next(train(network().to("meta"), few, QUICK, seed=0))
 
