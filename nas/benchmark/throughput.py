@@ -73,6 +73,8 @@ class Bench:
     ) -> None:
         self.recipe = training.make_recipe(recipe)
         self._cpu_data = training.load_data(data, device="cpu")
+        if (task := self._cpu_data.targets.task) != "classification":
+            raise ValueError(f"--data: want a classification, which both loops train, got {task}")
         if images is not None:
             self._cpu_data = _fewer(self._cpu_data, images)
         self.data = self._cpu_data.to(trainers.resolve(device))
@@ -167,7 +169,7 @@ def _fewer(data: Dataset, images: int) -> Dataset:
                 f"gives {least} to {len(split) - least:,} of it"
             )
         chosen = torch.from_numpy(stratified(split.targets.numpy(), count, seed=0))
-        return Split(split.inputs[chosen], split.targets[chosen])
+        return split.part(chosen)
 
     return replace(
         data,

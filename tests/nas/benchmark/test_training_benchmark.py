@@ -191,6 +191,14 @@ def test_mistakes_are_told_in_one_line(option, value, message):
         )
 
 
+def test_data_that_are_no_classification_are_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "amounts.npz", x=rng.normal(size=(40, 3)), y=rng.normal(size=40))
+    file = str(tmp_path / "amounts.npz")
+    with pytest.raises(ValueError, match=r"--data: want a classification, .* got regression"):
+        Bench(file, {"epochs": 1}, device="cpu", loader_workers=0)
+
+
 def test_fewer_images_are_of_every_class():
     bench = Bench("digits", {"epochs": 1}, device="cpu", loader_workers=0, images=101)
     assert bench.described()["examples"] == {"train": 81, "validation": 20}
