@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +17,7 @@ from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.header import Header
+from nas.views.scales import Scale, reaches_far, set_scale
 from nas.views.theme import LIGHT, Theme
 
 _AREA = (0.1, 0.13, 0.74, 0.8)  # axes beside a bar of colours
@@ -67,12 +67,14 @@ class Plane:
         """True if a completed trial is within the constraints."""
         return self.objectives.is_feasible(trial.scores)
 
-    def scale(self, metric: Metric | None, values: Sequence[float]) -> Literal["log", "linear"]:
+    def scale(self, metric: Metric | None, values: Sequence[float]) -> Scale:
         """The scale of an axis for the values on it."""
         if metric is None or metric.is_share:
             return "linear"
         if metric.name in self.costs:
             return "log"
+        if reaches_far(values):
+            return "far"
         wide = bool(values) and min(values) > 0 and max(values) > _DECADE * min(values)
         return "log" if wide else "linear"
 
@@ -142,7 +144,8 @@ def front_figure(
 def _label(axes: Axes, done: Sequence[Trial], plane: Plane) -> None:
     """Set the names and the scales of the axes."""
     xs, ys = plane.places(done)
-    axes.set(xscale=plane.scale(plane.x, xs), yscale=plane.scale(plane.y, ys))
+    set_scale(axes, "x", plane.scale(plane.x, xs))
+    set_scale(axes, "y", plane.scale(plane.y, ys))
     axes.set_xlabel("trial number" if plane.x is None else plane.x.label, parse_math=False)
     axes.set_ylabel(plane.y.label, parse_math=False)
 

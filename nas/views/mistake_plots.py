@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from nas.analysis.mistakes.report import Mistakes
 from nas.core.metrics import Metric
 from nas.core.trial import Trial
+from nas.views.scales import reaches_far, set_scale
 from nas.views.terminal.mistakes import worst_rows
 from nas.views.theme import LIGHT, Theme
 
@@ -92,6 +93,8 @@ def training_figure(
             in_training = name == "train_loss"
             axes.plot(epochs, values, "--" if in_training else "-", marker="o", markersize=3,
                       color=theme.second if in_training else theme.accent, label=label)  # fmt: skip
+        if reaches_far([float(record[name]) for name in panel for record in records]):
+            set_scale(axes, "y", "far")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         theme.legend(axes, "best")

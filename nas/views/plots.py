@@ -18,6 +18,7 @@ from nas.analysis.progress import Point
 from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
+from nas.views.scales import reaches_far, set_scale
 from nas.views.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def progress_figure(
                 [a for a, _ in known], [v for _, v in known], where="post", linestyle=style,
                 color=theme.ink if name == best else theme.second, label=name, linewidth=1.4,
             )  # fmt: skip
+        if reaches_far([value for _, values in lines for value in values if value is not None]):
+            set_scale(axes, "y", "far")
         axes.set_xlabel(label)
         axes.set_ylabel("" if place else f"best {objectives.first.label}", parse_math=False)
         if objectives.has_hypervolume:
@@ -128,6 +131,8 @@ def lineage_figure(
         for number in path[-12:]:
             axes.annotate(str(number), (number, done[number]), xytext=(0, 6), ha="center",
                           textcoords="offset points", fontsize=7, color=theme.ink)  # fmt: skip
+    if reaches_far([*done.values()]):
+        set_scale(axes, "y", "far")
     axes.set_xlabel("trial")
     axes.set_ylabel(metric.label, parse_math=False)
     theme.legend(axes)

@@ -1,6 +1,7 @@
 """Boards, pictures and reports of searches whose metrics are the user's own."""
 
 import re
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import nas
 from nas.views.front_plot import front_figure, planes_of
 from nas.views.pictures import save
+from nas.views.scales import reaches_far
 from nas.views.tensorboard import complete
 from nas.views.terminal.run import document, overview
 from search_spaces import Real, Struct
@@ -111,6 +113,20 @@ def test_the_picture_of_a_pair_marks_the_front_and_what_is_over_a_limit(three):
         assert marked.get_linestyle() == "None"  # the front is no line in a projection
         assert axes.get_xlabel() == plane.x.label
         assert axes.get_ylabel() == plane.y.label
+
+
+def test_a_value_far_below_0_does_not_hide_the_others(one):
+    values = [-7_687, -49, -0.1, 0.5, 0.9, 0.3, 0.4, 0.2, 0.1]
+    trials = [
+        replace(trial, scores={"rmse": value})
+        for trial, value in zip(one.trials, values, strict=True)
+    ]
+    (plane,) = planes_of(one.header)
+    axes = front_figure(trials, trials[:1], plane).axes[0]
+    assert axes.get_ylim()[0] < -7_687
+    (_, half), (_, most) = axes.transData.transform([(0, 0.5), (0, 0.9)])
+    assert (most - half) / axes.bbox.height > 0.05
+    assert not any(map(reaches_far, ([], [-5, 0.9], [-1_234, -1_100], [3, 7_687])))
 
 
 def test_a_single_objective_is_drawn_against_the_number_of_the_trial(one):
