@@ -11,7 +11,6 @@ from torch import nn
 
 import trainers
 from nas.bundles.bundle import Bundle
-from nas.bundles.preprocessing import preprocessing
 from nas.bundles.read import check_target
 from nas.bundles.transfer import adapted
 from nas.bundles.write import write_bundle
@@ -19,10 +18,10 @@ from nas.core.metrics import Metric
 from nas.evaluators import training
 from nas.evaluators.factories import reading_of
 from nas.runs.settings import TRAINING
-from nas.winners.retrain import Progress, loss_of, origin_of, table_of
+from nas.winners.retrain import Progress, loss_of, origin_of, table_of, with_training
 from nas.winners.scoring import metrics_by_importance, scores_on_test
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Dataset, Epoch, Recipe, Targets
+from trainers import Dataset, Epoch, Recipe
 from trainers.tasks.functions import LossFunction
 
 
@@ -46,7 +45,9 @@ def fine_tune(
     The recipe is that of the bundle, except for the epochs: at a smaller learning rate it learns
     less (`docs/bundles.md`). It is the default one for a network that an evaluator of the user's
     own trained. The classifier is new unless the data have the same classes, by name
-    and order. The weights of the epoch that is best on the validation split, in the first
+    and order. The values of a regression are standardised by the mean and deviation of the other
+    data, whatever their unit; the last layer is new where the outputs were values as they are, as
+    those of an evaluator of the user's own. The weights of the epoch that is best on the validation split, in the first
     objective that the task has, are kept; the test split is used once, at the end.
 
     Args:
@@ -78,13 +79,14 @@ def fine_tune(
     own = settings.get("evaluator", TRAINING) != TRAINING  # has hyperparameters, no recipe
     known = Recipe() if own else Recipe.from_dict(bundle.metrics["recipe"])
     recipe = replace(known, epochs=epochs)
-    architecture = space.check(bundle.architecture)
+    mean = bundle.described["targets"]["mean"]
+    in_units = own and bool(mean) and not any(mean)  # its outputs are not standardised
     with training.threads(settings["threads"]):
         with trainers.seeded(trainers.derive_seed(seed, "weights")):
             net = adapted(
                 bundle,
                 classes=len(data.classes),
-                same_classes=list(data.classes) == bundle.described["targets"]["names"],
+                same_classes=list(data.classes) == bundle.names and not in_units,
                 input_shape=data.input_shape,
                 space=space,
             )
@@ -92,38 +94,20 @@ def fine_tune(
         best = _best_of(passes, net, judged[0], patience, progress)
         test = scores_on_test(net, data, settings.get("objectives", ()))
     task = bundle.task_for(len(data.classes), data.input_shape)
-    weights, facts = training.weights_bytes(net), training.facts_of(data)
-    tuned = replace(
-        bundle,
-        architecture=architecture,
-        task=task,
-        described={
-            **bundle.described,
-            "notation": space.format(architecture),  # absent in bundles of earlier versions
-            "targets": data.targets.to_dict(),
-            "preprocessing": preprocessing(facts),
-        },
-        metrics={
-            **origin,
-            **_costs(space, architecture, task),
-            "settings": {
-                **settings,
-                "data": data_name,
-                "data_seed": seed,
-                "image_size": side,
-            },
-            "data": facts,
-            "understood": [],  # the search was on other data
-            "validation": {**best.metrics, "epochs": best.number},
-            "test": test,
-            "recipe": asdict(recipe),
-            "retraining_seed": seed,
-            "fine_tuned_from": sha256((bundle.path / "manifest.json").read_bytes()).hexdigest(),
-        },
-        read_weights=lambda: weights,
-        pictures={},  # the search was on other data
-        known_space=space,
-    )
+    metrics = {
+        **origin,
+        **_costs(space, bundle.architecture, task),
+        "settings": {**settings, "data": data_name, "data_seed": seed, "image_size": side},
+        "data": training.facts_of(data),
+        "understood": [],  # of the search
+        "validation": {**best.metrics, "epochs": best.number},
+        "test": test,
+        "recipe": asdict(recipe),
+        "retraining_seed": seed,
+        "fine_tuned_from": sha256((bundle.path / "manifest.json").read_bytes()).hexdigest(),
+    }
+    tuned = with_training(bundle, net, space, task, data.targets, metrics)
+    tuned = replace(tuned, pictures={})  # the search was on other data
     return write_bundle(tuned, to, force=force)
 
 
@@ -152,13 +136,7 @@ def _data(
     shape = bundle.task.input_shape
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
         raise ValueError(f"{data_name}: want inputs of shape {shape}, got {data.input_shape}")
-    return _same_units(data, bundle)
-
-
-def _same_units(data: Dataset, bundle: Bundle) -> Dataset:
-    """The data with the scale of the targets that the network has learned, if they are the same."""
-    known = Targets.from_dict(bundle.described["targets"])
-    return replace(data, targets=known) if data.targets.names == known.names else data
+    return data
 
 
 def _best_of(

@@ -7,6 +7,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
+import search_spaces
 from nas.bundles.bundle import Bundle
 from nas.bundles.preprocessing import preprocessing
 from nas.bundles.read import check_target
@@ -18,6 +21,7 @@ from nas.evaluators.factories import reading_of
 from nas.evaluators.training_task import load_function
 from nas.runs.settings import CHECKS, TRAINING
 from nas.winners.scoring import scores_on_test
+from search_spaces import SearchSpace
 from search_spaces.user_files import PASSED, is_code
 from trainers import Epoch, Recipe, Targets, Task
 from trainers.data.tables.preprocessing import TablePreprocessing
@@ -85,7 +89,6 @@ def retrain(
     origin = origin_of(bundle)
     _refuse_own(bundle, origin["settings"])
     settings = origin["settings"]
-    learned = loss_of(bundle, loss, Targets.from_dict(bundle.described["targets"]))
     space = bundle.space(space_file)
     reading = {
         **reading_of(settings),
@@ -95,39 +98,65 @@ def retrain(
     data = training.load_data(settings["data"], device=device, **reading)
     if data.fingerprint != origin["data"]["fingerprint"]:
         raise ValueError(f"{settings['data']}: the data have changed since the search")
+    learned = loss_of(bundle, loss, data.targets)
     everything = data.with_validation_in_train()
     recipe = replace(Recipe.from_dict(bundle.metrics["recipe"]), epochs=epochs)
     task = replace(training.task_of(data), small_images=bundle.task.small_images)
-    architecture = space.check(bundle.architecture)
     with training.threads(settings["threads"]):
-        net = training.build(space, architecture, task, seed)
+        net = training.build(space, space.check(bundle.architecture), task, seed)
         for epoch in training.train_epochs(net, everything, recipe, seed=seed, learned=learned):
             if progress is not None:
                 progress(epoch)
         test = scores_on_test(net, everything, settings.get("objectives", ()))
-    weights = training.weights_bytes(net)
-    facts = {**origin["data"], "mean": everything.mean.tolist(), "std": everything.std.tolist()}
-    retrained = replace(
+    metrics = {
+        **origin,
+        "data": {
+            **origin["data"],
+            "mean": everything.mean.tolist(),
+            "std": everything.std.tolist(),
+        },
+        "validation": None,
+        "test": test,
+        "recipe": asdict(recipe),
+        "retraining_seed": seed,
+    }
+    retrained = with_training(bundle, net, space, task, data.targets, metrics)
+    return write_bundle(retrained, to, force=force)
+
+
+def with_training(
+    bundle: Bundle,
+    net: nn.Module,
+    space: SearchSpace,
+    task: search_spaces.Task,
+    targets: Targets,
+    metrics: Mapping[str, Any],
+) -> Bundle:
+    """The bundle of a network that was trained again, before it is written.
+
+    Args:
+        bundle: The bundle that the network was made from.
+        net: The network, trained.
+        space: Its search space.
+        task: Its task.
+        targets: The targets that it learned from.
+        metrics: The contents of `metrics.json`, with the facts on its data.
+    """
+    architecture, weights = space.check(bundle.architecture), training.weights_bytes(net)
+    return replace(
         bundle,
         architecture=architecture,
         task=task,
         described={
             **bundle.described,
             "notation": space.format(architecture),  # absent in bundles of earlier versions
-            "preprocessing": preprocessing(facts),
+            "targets": targets.to_dict(),
+            "preprocessing": preprocessing(metrics["data"]),
         },
-        metrics={
-            **origin,
-            "data": facts,
-            "validation": None,
-            "test": test,
-            "recipe": asdict(recipe),
-            "retraining_seed": seed,
-        },
+        metrics=metrics,
         read_weights=lambda: weights,
         known_space=space,
     )
-    return write_bundle(retrained, to, force=force)
 
 
 def origin_of(bundle: Bundle) -> Mapping[str, Any]:

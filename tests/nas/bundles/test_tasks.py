@@ -22,6 +22,8 @@ from nas.bundles.units import in_units
 from nas.bundles.write import write_bundle
 from nas.cli.main import main
 from nas.source import formats
+from nas.winners.fine_tune import fine_tune
+from nas.winners.retrain import retrain
 from search_spaces import Task
 from tests.nas.networks import small, trained, unwritten
 from tests.nas.source.test_source import module_of
@@ -311,6 +313,28 @@ def test_a_table_from_search_to_predictions_on_raw_rows(tmp_path, capfd, monkeyp
     assert after.metrics["test"]["r2"] > 0.5
     assert status("retrain", "run", "--epochs", 10, "--to", "again") == 0
     assert "test r2 " in capfd.readouterr().out
+
+
+def test_a_regression_is_trained_again_on_values_of_another_unit(source_alone, tmp_path):
+    x = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
+    for name, factor in (("euros", 1), ("cents", 100)):
+        np.savez(tmp_path / f"{name}.npz", x=x, y=factor * (90 + 10 * x[:, 0]))
+    run = nas.search(
+        data=str(tmp_path / "euros.npz"),
+        space="mlp",
+        trials=1,
+        epochs=10,
+        max_params=5_000,
+        out=tmp_path / "run",
+    )
+    bundle = run.export(run.best(), tmp_path / "euros")
+    tuned = fine_tune(bundle, str(tmp_path / "cents.npz"), tmp_path / "tuned", epochs=2)
+    again = retrain(tuned, tmp_path / "again", epochs=10)
+    for cents in (tuned, again):
+        assert cents.metrics["test"]["r2"] > 0.7
+        found = cents.predict(x).values[:, 0].numpy()
+        assert np.corrcoef(found, x[:, 0])[0, 1] > 0.8
+        assert found.mean() == pytest.approx(9_000, rel=0.05)
 
 
 def test_arrays_in_files_are_predicted(source_alone, tmp_path, capfd):
