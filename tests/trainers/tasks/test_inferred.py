@@ -124,6 +124,11 @@ def test_masks_without_a_pixel_that_counts_are_refused():
         from_objects((PIXELS, MASKS, PIXELS[:3], none))
 
 
+def test_white_masks_of_255_are_refused_with_the_reason():
+    with pytest.raises(ValueError, match=r"0 and 1, got 1 beside 255, which does not count$"):
+        from_objects((PIXELS, (MASKS == 1) * 255))
+
+
 def test_constant_targets_and_lacking_labels_are_noted():
     x = np.random.default_rng(0).normal(size=(60, 3))
     data = from_objects((x, np.stack([x[:, 0], np.full(60, 3.5)], axis=1)))

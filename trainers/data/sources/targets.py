@@ -23,7 +23,7 @@ class NamedTargets:
 
     Attributes:
         name: Name of the array in error messages.
-        values: [N] or [N,K], or [N,H,W] for classes of pixels.
+        values: [N] or [N,K], or [N,H,W], [N,1,H,W] or [N,H,W,1] for classes of pixels.
         columns: Names of the columns, if they have names.
     """
 
@@ -181,9 +181,11 @@ def _segmentation(
     counted = found["train"][found["train"] != IGNORED]
     classes = int(counted.max()) + 1 if counted.size else 0
     if classes < 2:
+        ignored = counted.size < found["train"].size
+        said = f" beside {IGNORED}, which does not count" if ignored else ""
         raise ValueError(
             f"data: {where}{parts['train'].name}: want pixels of at least 2 classes, 0 and 1, got "
-            f"{classes}"
+            f"{classes}{said}"
         )
     for part, values in found.items():
         if (odd := np.setdiff1d(values, [*range(classes), IGNORED])).size:
