@@ -17,7 +17,7 @@ from nas.evaluators.training import build, task_of
 from search_spaces import SearchSpace
 from trainers import Dataset
 from trainers.checkpoints import weights as checkpoint
-from trainers.data.transforms import IGNORED as IGNORED
+from trainers.data.targets import IGNORED as IGNORED
 from trainers.loop.train import read_outputs
 from trainers.tasks.registry import make_task
 

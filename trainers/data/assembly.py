@@ -11,15 +11,14 @@ from torch import Tensor
 
 from trainers import memory
 from trainers.data import cache
-from trainers.data.dataset import Dataset, Split, mean_and_std, scale_of
+from trainers.data.dataset import Dataset, Split, mean_and_std
 from trainers.data.sources.labels import listed
 from trainers.data.sources.source import Examples, Labels, Source
 from trainers.data.sources.tables import as_vectors
 from trainers.data.split import draw, draw_test
 from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.data.tables.reading import Table
-from trainers.data.targets import Targets
-from trainers.data.transforms import IGNORED
+from trainers.data.targets import IGNORED, Targets
 from trainers.determinism import derive_seed
 
 if TYPE_CHECKING:
@@ -163,15 +162,16 @@ def _with_scale(targets: Targets, values_NT: Tensor) -> tuple[Targets, tuple[str
     """The targets with mean and deviation over the training split, and a note on constant ones."""
     if targets.task != "regression":
         return targets, ()
-    mean_T, std_T = scale_of(values_NT)
+    std_T, mean_T = torch.std_mean(values_NT, dim=0, correction=0)
     if not (mean_T.isfinite() & std_T.isfinite()).all():
         most = values_NT.abs().max().item()
         raise ValueError(f"data: want targets with a finite deviation, got values up to {most:.3g}")
-    varies = (values_NT.std(dim=0, correction=0) > 0).tolist()
+    varies = (std_T > 0).tolist()
     constant = [name for name, it in zip(targets.names, varies, strict=True) if not it]
     said = f"{listed(constant)} never varies among the {len(values_NT):,} training examples"
     if not any(varies):
         raise ValueError(f"data: want targets that vary, got none: {said}")
+    std_T = torch.where(std_T > 0, std_T, 1.0)
     targets = replace(targets, mean=tuple(mean_T.tolist()), std=tuple(std_T.tolist()))
     return targets, (said,) if constant else ()
 

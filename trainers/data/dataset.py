@@ -176,12 +176,6 @@ def _merged_weights(first: Split, second: Split) -> Tensor | None:
     return torch.cat(parts)
 
 
-def scale_of(targets_NT: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the targets of a regression, float64 [T]; 1 for a constant."""
-    std_T, mean_T = torch.std_mean(targets_NT, dim=0, correction=0)
-    return mean_T, torch.where(std_T > 0, std_T, 1.0)
-
-
 def mean_and_std(inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation over all axes but 1. Those of pixels are exact, by histogram."""
     if inputs.dtype == torch.uint8:

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, get_args
 from unicodedata import category
 
 TaskName = Literal["classification", "multilabel", "regression", "segmentation"]
+IGNORED = 255  # the class of pixels that do not count
 LONGEST_NAME = 1_000  # characters, as run.json has them
 TASK_NAMES: tuple[str, ...] = get_args(TaskName)
 

@@ -11,9 +11,10 @@ Functions do not change their arguments, and draw only from the generator they a
 import torch
 from torch import Generator, Tensor
 
+from trainers.data.targets import IGNORED
+
 # Shape letters: B batch, C channels, H height, W width, N examples.
 
-IGNORED = 255  # the class of pixels that do not count
 LARGEST_SHIFT = 1 / 8  # of the side, at strength 1
 LARGEST_HOLE = 1 / 2  # of the side, at strength 1: 16 of 32 pixels, as in the paper
 

@@ -156,6 +156,4 @@ def _scaling(data: Dataset) -> str:
     if data.table is not None:
         return "numbers by median and quartiles of the training split, clipped smoothly at 3"
     one = "column" if len(data.input_shape) == 1 else "channel"
-    if data.table is not None:
-        return "each column of numbers by what its training rows hold; the others are 0 or 1"
     return f"each {one} to mean 0 and deviation 1 of the training split"

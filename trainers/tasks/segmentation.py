@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainers.data.dataset import Dataset
-from trainers.data.transforms import IGNORED
+from trainers.data.targets import IGNORED
 from trainers.recipes.recipe import Recipe
 from trainers.tasks import Criterion, functions
 from trainers.tasks.functions import LossFunction, MetricFunction

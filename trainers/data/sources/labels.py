@@ -95,7 +95,7 @@ def _from_objects(name: str, values: Array) -> Array:
     types = set(map(type, flat))
     kinds = {_kind(found) for found in types}
     if kinds != {"float"} and not types <= {bool, int, str, bytes}:  # NaN among floats: see _whole
-        missing = np.array([_is_missing(value) for value in flat], bool)
+        missing = np.array([is_missing(value) for value in flat], bool)
         _refuse_missing(name, missing.reshape(values.shape))
     if kinds <= {"int", "float"} and "float" in kinds:
         kinds = {"float"}
@@ -129,7 +129,7 @@ def _kind(found: type) -> str:
     return next((kind for kind, of in _CLASSES.items() if issubclass(found, of)), found.__name__)
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
     """True for None, NaN, and pandas' NA and NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainers.data.sources.labels import KIND, listed, read_labels
-from trainers.data.targets import TASK_NAMES, Targets, TaskName, of_classes
+from trainers.data.sources.labels import KIND, is_missing, listed, read_labels
+from trainers.data.targets import IGNORED, TASK_NAMES, Targets, TaskName, of_classes
 
 Array = npt.NDArray[Any]
 
 MOST_CLASSES = 20  # of whole numbers that are always classes
 CLASS_SHARE = 1 / 5  # of the examples: more different whole numbers are amounts
-IGNORED = 255  # the class of pixels that do not count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,14 +210,10 @@ def as_numbers(values: Array) -> Array | None:
         return values.astype(np.float64)
     if values.dtype.kind != "O":
         return None
-    flat = [np.nan if _is_missing(value) else value for value in values.ravel().tolist()]
+    flat = [np.nan if is_missing(value) else value for value in values.ravel().tolist()]
     if not all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in flat):
         return None
     return np.array(flat, np.float64).reshape(values.shape)
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _table(where: str, targets: NamedTargets) -> Array:
