@@ -1,5 +1,6 @@
 """Data sets by name or path, or of objects in memory."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from trainers.data.assembly import assembled, check_image_size
@@ -104,7 +105,7 @@ def from_objects(
             A `torch.utils.data.Dataset` that yields `(x, y)`, a tuple `(train, validation)` or
             `(train, validation, test)` of them, or a dict with those keys. Each is read once, its
             transforms included.
-            A `Dataset`, which is returned as it is.
+            A `Dataset`, which is returned as it is; arguments that would change it are refused.
         seed: Seed of the validation split, if there is none.
         image_size: Resize images to this height and width, in pixels.
         flippable: True if a horizontally flipped image keeps its label; None means False.
@@ -119,8 +120,15 @@ def from_objects(
     """
     check_image_size(image_size)
     if isinstance(data, Dataset):
-        if image_size is not None:
-            raise ValueError("image_size: want None for a Dataset, which is used as it is")
+        changes = {
+            "image_size": image_size,
+            "flippable": None if flippable == data.flippable else flippable,
+            "layout": layout,
+            "task": None if task == data.targets.task else task,
+            "target": target,
+            "sample_weight": sample_weight,
+        }
+        _refuse_changes(changes)
         return data
     from trainers.data.sources.objects import frame_source, is_frame, objects_source
 
@@ -131,6 +139,15 @@ def from_objects(
         name, source = objects_source(data, layout, task)
     _check_layout(layout, source)
     return assembled(name, source, seed=seed, image_size=image_size, flippable=flippable)
+
+
+def _refuse_changes(changes: Mapping[str, object]) -> None:
+    """Refuse arguments that would make another data set of one that is given."""
+    for name, value in changes.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}: want None for a Dataset, which is used as it is, got {value}"
+            )
 
 
 def _check_layout(layout: Layout | None, source: Source) -> None:

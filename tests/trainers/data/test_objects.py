@@ -277,8 +277,11 @@ def test_images_are_resized_and_flipped_only_when_asked():
 def test_a_data_set_is_used_as_it_is():
     data = replace(load("digits"), name="mine")
     assert from_objects(data, seed=5) is data
-    with pytest.raises(ValueError, match=r"^image_size: want None for a Dataset"):
-        from_objects(data, image_size=16)
+    assert from_objects(data, flippable=False, task="classification") is data
+    other = {"image_size": 16, "flippable": True, "layout": "ND", "task": "regression"}
+    for name, value in {**other, "target": "a", "sample_weight": "b"}.items():
+        with pytest.raises(ValueError, match=f"^{name}: want None for a Dataset, which is used as"):
+            from_objects(data, **{name: value})
     with pytest.raises(ValueError, match=r"^image_size: want 1 to 4096 pixels"):
         from_objects((IMAGES, Y), image_size=0)
 
