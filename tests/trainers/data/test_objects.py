@@ -136,6 +136,8 @@ def frame(rows=60):
         ((torch.eye(60).to_sparse(), Y), "X: want an array, got Tensor"),
         ((scipy.sparse.eye(60).tocsr(), Y), "X: want an array, got csr_"),
         ((X, None), "y: want an array, got NoneType"),
+        ((X, 3), "y: want a target of each example, got a single one"),
+        ((frame(), 3), "y: want a target of each example, got a single one"),
         ((None, Y), "X: want an array, got NoneType"),
         (None, "want .*; got NoneType"),
         ((X, Y, X, Y + 1), "y_val has classes that y lacks: 3"),

@@ -11,7 +11,7 @@ from trainers.data.reading import Layout
 from trainers.data.sources.inputs import read, understand
 from trainers.data.sources.labels import listed
 from trainers.data.sources.source import Examples, Source
-from trainers.data.sources.targets import NamedTargets, read_targets
+from trainers.data.sources.targets import NamedTargets, check_count, read_targets
 from trainers.data.targets import TaskName
 
 Array = npt.NDArray[Any]
@@ -167,22 +167,15 @@ def arrays_source(
     first = parts["train"]
     reading, understood = understand(where + first.x_name, first.x, layout)
     examples = {p: read(reading, where + pair.x_name, pair.x) for p, pair in parts.items()}
+    named = {p: NamedTargets(pair.y_name, pair.y, pair.columns) for p, pair in parts.items()}
     for part, pair in parts.items():
-        x, y = examples[part], pair.y
-        if not y.ndim:
-            raise ValueError(
-                f"data: {where}{pair.y_name}: want a target of each example, got a single one"
-            )
-        if len(x) != len(y):
-            raise ValueError(
-                f"data: {where}{pair.x_name} has {len(x):,} examples, {pair.y_name} has {len(y):,}"
-            )
+        x = examples[part]
+        check_count(where, pair.x_name, len(x), named[part])
         if x.shape[1:] != examples["train"].shape[1:]:
             shapes = f"{list(x.shape[1:])} and {list(examples['train'].shape[1:])}"
             raise ValueError(
                 f"data: {where}examples of {pair.x_name} and {first.x_name} differ in shape: {shapes}"
             )
-    named = {p: NamedTargets(pair.y_name, pair.y, pair.columns) for p, pair in parts.items()}
     targets, values, said = read_targets(where, named, examples["train"].shape[1:], task)
     halves = {
         part: Examples(

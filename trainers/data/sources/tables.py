@@ -14,7 +14,7 @@ from trainers.data.reading import Layout
 from trainers.data.sources.arrays import NamedPair, Part, arrays_source, read_weights
 from trainers.data.sources.labels import listed
 from trainers.data.sources.source import Examples, Source
-from trainers.data.sources.targets import NamedTargets, read_targets
+from trainers.data.sources.targets import NamedTargets, check_count, read_targets
 from trainers.data.tables.preprocessing import TablePreprocessing
 from trainers.data.tables.reading import Table, as_table, read_table
 from trainers.data.tables.targets import split_target
@@ -81,11 +81,7 @@ def tables_source(
         ValueError: One line that says what is wrong with the targets.
     """
     for part in parts.values():
-        if len(part.table) != len(part.targets.values):
-            raise ValueError(
-                f"data: {where}{part.table.name} has {len(part.table):,} examples, "
-                f"{part.targets.name} has {len(part.targets.values):,}"
-            )
+        check_count(where, part.table.name, len(part.table), part.targets)
     first = parts["train"].table
     named = {name: part.targets for name, part in parts.items()}
     targets, values, said = read_targets(where, named, first.shape[1:], task)

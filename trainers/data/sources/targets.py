@@ -31,6 +31,19 @@ class NamedTargets:
     columns: tuple[str, ...] = ()
 
 
+def check_count(where: str, inputs: str, count: int, targets: NamedTargets) -> None:
+    """Refuse targets that are not those of `count` examples; `inputs` names the array of these."""
+    values = targets.values
+    if not values.ndim:
+        raise ValueError(
+            f"data: {where}{targets.name}: want a target of each example, got a single one"
+        )
+    if len(values) != count:
+        raise ValueError(
+            f"data: {where}{inputs} has {count:,} examples, {targets.name} has {len(values):,}"
+        )
+
+
 def inferred(targets: NamedTargets, input_shape: tuple[int, ...]) -> TaskName:
     """The task that the targets of a training part stand for.
 
