@@ -1,4 +1,4 @@
-"""Every block of the README runs, in one folder and in order."""
+"""Every block of the README and of docs/data.md runs, in order; what they name exists."""
 
 import os
 import re
@@ -8,11 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
-from nas.cli.main import main
+from nas.cli.main import app, main
+from trainers.data.reading import LAYOUTS
+from trainers.data.sources.arrays import slot
+from trainers.tasks.registry import TASKS, default_metrics, metrics_of
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+README, DATA = (ROOT / "README.md").read_text(), (ROOT / "docs" / "data.md").read_text()
+BLOCKS, DATA_BLOCKS = (
+    re.findall(r"```(\w*)\n(.*?)```", page, flags=re.DOTALL) for page in (README, DATA)
+)
 
 
 def test_the_two_commands_stand_first():
@@ -74,3 +81,48 @@ def test_block(way, folder, typed, here, number):
     for line, text in enumerate(block.splitlines()):
         run = typed if way == "typed" or (number, line) == (1, 0) else here
         run(shlex.split(text))
+
+
+@pytest.mark.parametrize("lines", [2, pytest.param(4, marks=pytest.mark.long)])  # 3, 4: a bundle
+def test_the_blocks_on_data_run(lines, tmp_path, monkeypatch, capfd):
+    (_, program), (_, commands) = DATA_BLOCKS
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})  # noqa: S102 - it is the program of the page
+    for command in commands.splitlines()[:lines]:
+        with pytest.raises(SystemExit) as end:
+            main(shlex.split(command)[1:])
+        assert end.value.code == 0, capfd.readouterr().err
+    if lines == 4:
+        assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 301
+
+
+def test_the_metrics_of_the_tasks_on_data_are_those_of_the_registry():
+    cells = [line.split(" | ") for line in DATA.splitlines() if line.startswith("| `")]
+    rows = {
+        row[0].strip("| `"): [re.findall(r"`(\w+)`", cell) for cell in row[2:]] for row in cells
+    }
+    for task in TASKS:
+        first, others = rows.pop(task)
+        assert first[0] == default_metrics(task)[0]
+        assert sorted(first + others) == sorted(metrics_of(task))
+
+
+def test_the_names_in_the_table_of_data_are_read():
+    inputs, parts = re.search(r"inputs (.*?)in upper or lower case; (.*?) for parts", DATA).groups()
+    assert all(slot(name) for name in re.findall(r"`(\w+)`", inputs + parts))
+    axes = DATA.split("## Images, sequences, vectors")[1].split("Without it")[0]
+    assert re.findall(r"`(N[A-Z]+)`", axes) == list(LAYOUTS)
+
+
+def options(command):
+    """The options of a command and of all commands in it."""
+    own = {
+        text for parameter in command.params for text in parameter.opts + parameter.secondary_opts
+    }
+    return own.union(*map(options, getattr(command, "commands", {}).values()))
+
+
+@pytest.mark.parametrize("page", [README, DATA], ids=["README", "data"])
+def test_options_that_are_named_exist(page):
+    named = re.findall(r"(?<![\w/.])--[a-z][a-z-]+", page)
+    assert set(named) - options(typer.main.get_command(app)) == set()

@@ -97,7 +97,9 @@ def test_flips_lose_what_tells_left_from_right(tmp_path):
                 network = net()
             for _ in train(network, data, Recipe(epochs=15), seed=seed):
                 pass
-            accuracies[flippable, seed] = trainers.accuracy(network, data.test, data)
+            accuracy = trainers.accuracy(network, data.test, data)
+            print(f"flippable {flippable}, seed {seed}: {accuracy:.1%}")  # noqa: T201
+            accuracies[flippable, seed] = accuracy
     for seed in range(3):
         assert accuracies[None, seed] == accuracies[False, seed]
         assert accuracies[True, seed] < accuracies[False, seed] - 0.1
