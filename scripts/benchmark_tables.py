@@ -1,6 +1,7 @@
 """Random networks of the space `tabular` against scikit-learn, with the default recipe for tables.
 
     python scripts/benchmark_tables.py --data diabetes,wine --networks 10
+    python scripts/benchmark_tables.py --data diabetes --recipe weight_decay=0.0005,dropout=0
 
 Nothing is searched: the linear network, a perceptron of 100 units and random members are each
 trained on the training part of every fold. Accuracy, or R² for diabetes and friedman.
@@ -25,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 import search_spaces
 import trainers
 from search_spaces import Task
+from search_spaces import notation as named
 from search_spaces.tabular.space import default_for
 from trainers.recipes.for_data import recipe_for
 from trainers.tasks.registry import make_task
@@ -43,7 +45,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=10, help="Number of random networks.")
     parser.add_argument("--most", type=int, default=50_000, help="Most parameters of one.")
     parser.add_argument("--seed", type=int, default=1, help="Seed of the networks and the folds.")
-    parser.add_argument("--epochs", type=int, help="Epochs; by default, of the recipe.")
+    parser.add_argument("--recipe", default="", help="Fields of the recipe that are given.")
     options = parser.parse_args()
     torch.set_num_threads(1)
     for name in options.data.split(","):
@@ -75,8 +77,9 @@ def _networks(fold: Fold, name: str, options: argparse.Namespace) -> dict[str, f
     task = "regression" if name in REGRESSIONS else "classification"
     data = trainers.from_objects((x, y, x_test, y_test, x_test, y_test), task=task)
     measure = make_task(data.targets, metrics=("r2",) if name in REGRESSIONS else ("accuracy",))
-    fields = recipe_for(len(data.train), "vectors")
-    recipe = trainers.Recipe(**fields | ({"epochs": options.epochs} if options.epochs else {}))
+    _, given = named.parse(f"recipe:{options.recipe}" if options.recipe else "recipe")
+    fields = recipe_for(len(data.train), "vectors", given=given)
+    recipe = trainers.Recipe(**fields, **given)
     space, shape = search_spaces.load(default_for(len(data.train))), data.input_shape
     task_of_nets = Task(shape, data.targets.outputs)
     rng, found = Random(options.seed), [space.known[known] for known in KNOWN]
