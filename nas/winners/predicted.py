@@ -91,8 +91,10 @@ def _write_masks(found: Sequence[Predicted], folder: Path) -> None:
         for number, mask in enumerate(part.predictions.masks):
             row = "" if part.rows is None else f"-{part.rows[number]:05d}"
             stem = name = f"{Path(part.files[number]).stem}{row}"
+            again = 1
             while name in taken:  # files of one name in several folders
-                name = f"{stem}-{len(taken)}"
+                again += 1
+                name = f"{stem}-{again}"
             taken.add(name)
             picture = Image.fromarray(mask.numpy(), mode="L")
             picture.putpalette(_palette())
