@@ -126,7 +126,7 @@ class Bundle:
         Raises:
             ValueError: they have another shape, are not numbers, or a column is missing.
         """
-        plain = self._preprocessing
+        plain = self.described["preprocessing"]
         return preprocessing.ready(plain, self._raw(inputs), self.task.input_shape)
 
     def predict(
@@ -154,24 +154,20 @@ class Bundle:
 
         where = resolve(device)
         raw = self._raw(inputs)
-        x = preprocessing.ready(self._preprocessing, raw, self.task.input_shape)
+        x = preprocessing.ready(self.described["preprocessing"], raw, self.task.input_shape)
         net = (net or self.net()).to(where)
         with torch.inference_mode():
             outputs = [net(part.to(where)).cpu() for part in torch.split(x, BATCH)]
         size = tuple(raw.shape[2:]) if self.task.dense else None
         return predictions(torch.cat(outputs), self.described["targets"], size)
 
-    @property
-    def _preprocessing(self) -> Mapping[str, Any]:
-        """The preprocessing as plain data; bundles of schema 1 have its numbers elsewhere."""
-        return self.described.get("preprocessing") or {"kind": "values", **self.metrics["data"]}
-
     def _raw(self, inputs: Raw) -> Tensor:
         """Raw inputs in the order of torch; the error names the bundle."""
         try:
-            return preprocessing.raw(self._preprocessing, inputs, self.task.input_shape)
+            return preprocessing.raw(self.described["preprocessing"], inputs, self.task.input_shape)
         except ValueError as error:
-            raise ValueError(f"{self.path}: {error}") from None
+            reason = str(error).removeprefix("data: ")
+            raise ValueError(f"{self.path}: {reason}") from None
 
     def weights(self) -> dict[str, Tensor]:
         """The trained weights by name, on the CPU.

@@ -120,6 +120,12 @@ def ready(plain: Mapping[str, Any], found: Tensor, input_shape: tuple[int, ...])
     return (found - mean.view(shape)) / std.view(shape)
 
 
+def is_of_vectors(plain: Mapping[str, Any]) -> bool:
+    """True for rows that were vectors in the search, some values of which were missing."""
+    is_table = plain["kind"] == "table"
+    return is_table and all(column["name"].isdecimal() for column in plain["table"]["columns"])
+
+
 def remarks(plain: Mapping[str, Any], frame: pd.DataFrame) -> tuple[str, ...]:
     """Statements on values of a table that training did not have, and on unused columns."""
     said: tuple[str, ...] = _table(plain).remarks(frame)
@@ -208,13 +214,12 @@ def _rows(plain: Mapping[str, Any], inputs: Any, shape: tuple[int, ...]) -> Tens
     if isinstance(inputs, list | tuple) and all(isinstance(row, Mapping) for row in inputs):
         vectors = [encode_row(plain["table"], row) for row in inputs]
         return torch.tensor(vectors, dtype=torch.float32).view(len(vectors), *shape)
-    names = [column["name"] for column in plain["table"]["columns"]]
-    if isinstance(inputs, np.ndarray | torch.Tensor) and all(map(str.isdecimal, names)):
-        import pandas as pd  # the search was on vectors, some values of which were missing
+    if isinstance(inputs, np.ndarray | torch.Tensor) and is_of_vectors(plain):
+        import pandas as pd
 
         inputs = pd.DataFrame(_array(inputs, missing=True))
     if type(inputs).__name__ != "DataFrame":  # pandas need not be installed
-        listed = ", ".join(map(visible, names))
+        listed = ", ".join(visible(column["name"]) for column in plain["table"]["columns"])
         raise ValueError(
             f"want rows with the columns {listed[:300]} (a DataFrame, a list of dicts or the path of a "
             f"table), got {type(inputs).__name__}"

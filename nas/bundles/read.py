@@ -62,12 +62,11 @@ def open_bundle(path: str | Path) -> Bundle:
     described = _fields(path, "architecture.json", manifest, *_DESCRIBED)
     metrics = _fields(path, "metrics.json", manifest, *_METRICS)
     try:
-        described = _with_targets(described)
+        described = _with_preprocessing(_with_targets(described), metrics["data"])
         architecture = Architecture(**described["architecture"])
         shape = tuple(described["input_shape"])
         task = Task(**{n: described[n] for n in _OF_TASK if n in described}, input_shape=shape)
-        if "preprocessing" in described:  # absent in bundles of schema 1
-            preprocessing.check_shape(described["preprocessing"], shape)
+        preprocessing.check_shape(described["preprocessing"], shape)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
     _check_targets(file, described["targets"], task)
@@ -97,6 +96,18 @@ def _with_targets(described: dict[str, Any]) -> dict[str, Any]:
     found = {k: v for k, v in described.items() if k not in ("classes", "class_names")}
     targets = {**unnamed_classes(0), "names": described["class_names"]}
     return {**found, "outputs": described["classes"], "targets": targets}
+
+
+def _with_preprocessing(
+    described: dict[str, Any], data: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The contents of `architecture.json` with the preprocessing, which schema 1 has not."""
+    if "preprocessing" in described:
+        return described
+    if data is None:
+        raise ValueError("preprocessing: missing")
+    facts = {**data, "input_shape": described["input_shape"], "table": None, "reading": None}
+    return {**described, "preprocessing": preprocessing.preprocessing(facts)}
 
 
 def _check_targets(file: Path, plain: Mapping[str, Any], task: Task) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,29 +68,31 @@ def predict(bundle: Bundle, files: Sequence[Path], *, device: str = "cpu") -> li
     images = [file for file in files if file.suffix.lower() not in (*SUFFIXES, *ARRAYS)]
     found = _images(bundle, images, run) if images else []
     for file in files:
-        if file.suffix.lower() in ARRAYS:
-            found.append(_array(file, run))
-        elif file.suffix.lower() in SUFFIXES:
-            found.append(_table(bundle, file, run))
+        with _naming(file, bundle):
+            if file.suffix.lower() in ARRAYS:
+                array = _read(file)
+                found.append(_of_rows(file, run(array), len(array)))
+            elif file.suffix.lower() in SUFFIXES:
+                found.append(_table(bundle, file, run))
     return found
 
 
 def takes(bundle: Bundle) -> str:
     """The files that `nas predict` takes for a bundle, in words."""
-    plain = bundle.described.get("preprocessing") or {"kind": "image"}
-    if plain["kind"] == "table":
-        names = ", ".join(visible(column["name"]) for column in plain["table"]["columns"])
+    plain = bundle.described["preprocessing"]
+    columns = plain["table"]["columns"] if plain["kind"] == "table" else ()
+    if columns and not preprocessing.is_of_vectors(plain):
+        names = ", ".join(visible(column["name"]) for column in columns)
         return f"CSV or Parquet files with the columns {names[:300]}"
-    shape = ", ".join(map(str, bundle.task.input_shape))
+    shape = ", ".join(map(str, (len(columns),) if columns else bundle.task.input_shape))
     arrays = f".npy or .npz files with an array (N, {shape})"
     return f"image files, or {arrays}" if _is_for_images(bundle) else arrays
 
 
 def _is_for_images(bundle: Bundle) -> bool:
-    """True if image files are inputs of the network: in bundles of schema 1, by its shape."""
-    shape, plain = bundle.task.input_shape, bundle.described.get("preprocessing")
-    kind = "image" if plain is None else plain["kind"]
-    return kind == "image" and len(shape) == 3 and shape[0] in (1, 3)
+    """True if image files are inputs of the network; bundles of earlier versions call all of 3 axes images."""
+    kind = bundle.described["preprocessing"]["kind"]
+    return kind == "image" and bundle.task.input_shape[0] in (1, 3)
 
 
 def _images(bundle: Bundle, files: Sequence[Path], run: Predict) -> list[Predicted]:
@@ -123,31 +126,29 @@ def _size(name: str) -> tuple[int, int]:
 
 
 def _table(bundle: Bundle, file: Path, run: Predict) -> Predicted:
-    plain = bundle.described.get("preprocessing")
-    if plain is None or plain["kind"] != "table":
-        raise ValueError(f"{file}: the network takes {takes(bundle)}")
+    plain = bundle.described["preprocessing"]
+    if plain["kind"] != "table":
+        raise ValueError(f"the network takes {takes(bundle)}")
     frame = read_table(file).frame
-    found = _named(file, run, frame)
-    remarks = preprocessing.remarks(plain, frame)
-    return _of_rows(file, len(frame), found, remarks)
+    return _of_rows(file, run(frame), len(frame), preprocessing.remarks(plain, frame))
 
 
-def _array(file: Path, run: Predict) -> Predicted:
-    array = _read(file)
-    return _of_rows(file, len(array) if array.ndim else 0, _named(file, run, array), ())
-
-
-def _of_rows(file: Path, count: int, found: Predictions, remarks: tuple[str, ...]) -> Predicted:
+def _of_rows(
+    file: Path, found: Predictions, count: int, remarks: tuple[str, ...] = ()
+) -> Predicted:
     return Predicted((str(file),) * count, tuple(range(count)), found, remarks)
 
 
-def _named(file: Path, run: Predict, inputs: Any) -> Predictions:
-    """Predict; an error names the file instead of the bundle."""
+@contextmanager
+def _naming(file: Path, bundle: Bundle) -> Iterator[None]:
+    """Name the file, and neither the bundle nor an argument, in the errors of the block."""
     try:
-        return run(inputs)
+        yield
     except ValueError as error:
-        reason = str(error).partition(": ")[2] or str(error)
-        raise ValueError(f"{file}: {reason.removeprefix('data: ')}") from None
+        reason = str(error)
+        for prefix in (f"{bundle.path}: ", "data: ", str(file)):
+            reason = reason.removeprefix(prefix)
+        raise ValueError(f"{file}: {reason.lstrip(': ')}") from None
 
 
 def _read(file: Path) -> NDArray[Any]:
@@ -165,6 +166,6 @@ def _read(file: Path) -> NDArray[Any]:
                 return array
     except Exception as error:  # numpy, zipfile and zlib each have their own
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{file}: want an array of numbers that numpy saved: {reason}") from None
+        raise ValueError(f"want an array of numbers that numpy saved: {reason}") from None
     got = ", ".join(names[:8]) or "none"
-    raise ValueError(f"{file}: want one array of inputs, such as x, got {got}")
+    raise ValueError(f"want one array of inputs, such as x, got {got}")

@@ -171,8 +171,8 @@ def origin_of(bundle: Bundle) -> Mapping[str, Any]:
 
 def table_of(bundle: Bundle) -> TablePreprocessing | None:
     """The preprocessing of the rows of a table; None for other inputs."""
-    plain = bundle.described.get("preprocessing") or {}
-    return TablePreprocessing.from_dict(plain["table"]) if plain.get("kind") == "table" else None
+    plain = bundle.described["preprocessing"]
+    return TablePreprocessing.from_dict(plain["table"]) if plain["kind"] == "table" else None
 
 
 def _refuse_own(bundle: Bundle, settings: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from nas.bundles.write import write_bundle
 from nas.cli.main import main
 from nas.source import formats
 from nas.winners.fine_tune import fine_tune
+from nas.winners.predict import takes
 from nas.winners.retrain import retrain
 from search_spaces import Task
 from tests.nas.networks import small, trained, unwritten
@@ -210,16 +211,32 @@ def check_commands(bundle, new, found, folder, capfd):
     capfd.readouterr()
     np.save(folder / "array.npy", np.zeros((2, 5)))
     new.drop(columns="city").to_csv(folder / "less.csv")
+    new[:0].to_csv(folder / "empty.csv")
     for file, message in (
         ("new.csv", "exists already"),
         ("array.npy", "array.npy: want rows with the columns size, m²"),
         ("less.csv", "less.csv: want column 'city'"),
+        ("empty.csv", "empty.csv: want rows below the names of the columns"),
         ("image.png", "the network takes CSV or Parquet files with the columns size, m²"),
     ):
         (folder / "image.png").write_bytes(b"")
         more = ["--out", target] if file == "new.csv" else []
         assert status("predict", bundle.path, folder / file, *more) == 2
-        assert message in " ".join(capfd.readouterr().err.split())
+        said = " ".join(capfd.readouterr().err.split())
+        assert message in said
+        assert "data:" not in said  # an option of nas search
+
+
+def test_vectors_with_missing_values_are_asked_for_as_arrays():
+    """They are rows of a table, but no CSV file has numbers as names of columns."""
+    x = np.array([[1.0, 2.0, np.nan], [3.0, 4.0, 5.0]] * 20) + np.arange(40)[:, None]
+    fitted = TablePreprocessing.fit(pd.DataFrame(x))
+    space = search_spaces.get("mlp")
+    task = Task((len(fitted.features),), 2, numeric=fitted.numeric)
+    architecture = small(space, Random(0), task, most=50_000)
+    bundle = unwritten(space, architecture, task, table=fitted.to_dict())
+    assert takes(bundle) == ".npy or .npz files with an array (N, 3)"
+    assert len(fitted.features) == 4
 
 
 def test_a_table_is_read_from_raw_rows_without_the_toolkit(source_alone, tmp_path, capfd):
