@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any, Literal
 
 from nas.core import schema
+from nas.core.numbers import plain
 from search_spaces.notation import did_you_mean
 
 Direction = Literal["maximize", "minimize"]
@@ -98,13 +99,13 @@ class Metric:
         """The value as people read it: 93.21%, 12,345 or 0.8123."""
         if self.is_share:
             return f"{value:.2%}"
-        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+        return plain(value)
 
     def change_text(self, gain: float) -> str:
         """A difference as people read it, signed: +1.20% or -0.031."""
         if self.is_share:
             return f"{gain:+.2%}"
-        return f"{gain:+,.0f}" if float(gain).is_integer() else f"{gain:+,.4g}"
+        return f"{'' if gain < 0 else '+'}{plain(gain)}"
 
     def words(self, value: float) -> str:
         """The value with its unit and name: 93.21% accuracy, 3.2 ms delay."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_LARGE = 1e15  # of a number that is written out
+
 
 def short(number: float) -> str:
     """1234567 as 1.23 M."""
@@ -13,11 +15,11 @@ def short(number: float) -> str:
     return f"{number:.0f}"
 
 
-def plain(number: float) -> str:
-    """123456.7 as 123,457, 12.3456 as 12.35, 0.000123456 as 0.0001235."""
-    if abs(number) >= 1_000 or float(number).is_integer():
+def plain(number: float, digits: int = 4) -> str:
+    """123456.7 as 123,457, 12.3456 as 12.35, 0.000123456 as 0.0001235, 1e20 as 1e+20."""
+    if abs(number) < _LARGE and (abs(number) >= 1_000 or float(number).is_integer()):
         return f"{number:,.0f}"
-    return f"{number:.4g}"
+    return f"{number:.{digits}g}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from nas.analysis.noise import Estimate
 from nas.core.metrics import Metric
-from nas.core.numbers import short
+from nas.core.numbers import plain, short
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.header import Header
@@ -68,7 +68,7 @@ def mean_text(metric: Metric, mean: float, half: float | None = None) -> str:
     """A mean with the half width of its interval, in % of shares: 81.20 ± 0.40."""
     if metric.is_share:
         return f"{100 * mean:.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
-    return metric.text(mean) + ("" if half is None else f" ± {half:,.2g}")
+    return metric.text(mean) + ("" if half is None else f" ± {plain(half, 2)}")
 
 
 def estimate_text(metric: Metric, estimate: Estimate | None, missing: str = "-") -> str:
@@ -82,7 +82,7 @@ def gain_text(metric: Metric, gain: float | None, half: float | None = None) -> 
         return "failed"
     if metric.is_share:
         return f"{100 * gain:+.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
-    return metric.change_text(gain) + ("" if half is None else f" ± {half:,.2g}")
+    return metric.change_text(gain) + ("" if half is None else f" ± {plain(half, 2)}")
 
 
 def mean_unit(metric: Metric) -> str:

@@ -13,7 +13,7 @@ from nas.analysis.explanation.explain import Explanation
 from nas.analysis.explanation.importance import Importance
 from nas.analysis.retraining.ablation import Ablation
 from nas.core.metrics import Metric
-from nas.core.numbers import counted
+from nas.core.numbers import counted, plain
 from nas.views.columns import gain_text, gain_unit, mean_unit
 from nas.views.terminal.failed import failed_documents, failed_tables
 
@@ -216,7 +216,7 @@ BASIS = {
 
 def _short(metric: Metric, gain: float) -> str:
     """An improvement with few digits."""
-    return f"{100 * gain:+.1f}" if metric.is_share else f"{gain:+.3g}"
+    return f"{100 * gain:+.1f}" if metric.is_share else f"{'' if gain < 0 else '+'}{plain(gain, 3)}"
 
 
 def _seen(metric: Metric, effect: Effect) -> str:

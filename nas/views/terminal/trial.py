@@ -10,6 +10,7 @@ from typing import Any
 from nas.analysis.decisions import Decisions
 from nas.analysis.lineage import Lineage
 from nas.analysis.mistakes.report import Mistakes
+from nas.core import numbers
 from nas.core.numbers import counted, duration, sparkline
 from nas.core.trial import Trial
 from nas.runs.run import Run
@@ -175,7 +176,8 @@ def _curve(trial: Trial, *, plain: bool) -> Iterator[str]:
         values = [float(record[name]) for record in trial.curve if name in record]
         if name != "number":
             drawn = sparkline(values[-40:], plain=plain)
-            yield f"  {name:<{width}} {drawn} {values[0]:.4g} to {values[-1]:.4g}"
+            first, last = numbers.plain(values[0]), numbers.plain(values[-1])
+            yield f"  {name:<{width}} {drawn} {first} to {last}"
 
 
 def _descent(run: Run, trial: Trial, lineage: Lineage) -> Iterator[str]:

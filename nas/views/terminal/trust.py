@@ -10,7 +10,7 @@ from rich.table import Table
 
 from nas.analysis.retraining.trust import Member, Trust
 from nas.core.metrics import Metric
-from nas.core.numbers import counted
+from nas.core.numbers import counted, plain
 from nas.views.columns import estimate_text, gain_text, gain_unit, mean_unit, score_text
 from nas.views.terminal.explanation import titled
 from nas.views.terminal.failed import failed_documents, failed_tables
@@ -99,7 +99,7 @@ def _lines(found: Trust) -> Iterator[str]:
 def _noise_text(metric: Metric, noise: float) -> str:
     if metric.is_share:
         return f"{100 * noise:.2f} points"
-    return f"{noise:.3g}" + (f" {metric.unit}" if metric.unit else "")
+    return plain(noise, 3) + (f" {metric.unit}" if metric.unit else "")
 
 
 def luck_text(found: Trust) -> str:

@@ -26,7 +26,10 @@ def test_a_metric_round_trips_as_plain_data():
 def test_numbers_are_shown_by_the_bounds_of_their_metric():
     assert METRICS["accuracy"].text(0.93211) == "93.21%"
     assert METRICS["parameters"].text(12345) == "12,345"
-    assert Metric("rmse", "minimize").text(0.81234) == "0.8123"
+    rmse = Metric("rmse", "minimize")
+    texts = {0.81234: "0.8123", 65432.1: "65,432", 0.0: "0", -7687.2: "-7,687", 1e20: "1e+20"}
+    assert {value: rmse.text(value) for value in texts} == texts
+    assert [rmse.change_text(gain) for gain in (12345.6, -0.031)] == ["+12,346", "-0.031"]
     assert METRICS["accuracy"].change_text(-0.012) == "-1.20%"
     assert METRICS["parameters"].change_text(1500) == "+1,500"
     assert METRICS["latency_ms"].label == "latency ms"
