@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from nas.evaluators.function import as_evaluator
 from nas.evaluators.hosted import Hosted
 from nas.evaluators.job import Workspace
 from nas.evaluators.timed import Timed
+from nas.runs.header import Header
 from nas.runs.settings import AUTO, NO_DATA, TRAINING, Settings
 from search_spaces import SearchSpace, Task
 from search_spaces.user_files import load_file_object
@@ -233,15 +235,31 @@ def reading_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_held(settings: Settings, data: object) -> Dataset:
-    """The data set of data that a program holds: a `Dataset`, or what `load_data` reads."""
+def load_recorded(header: Header, device: str, held: object = None) -> Dataset | None:
+    """The data set of a run on a device, as its search read it; None if its evaluator has its own.
+
+    Args:
+        header: The header of the run.
+        device: The device, such as "auto" or "cuda:1".
+        held: The data that a program holds: a `Dataset`, or what `load_data` takes.
+
+    Raises:
+        ValueError: the data cannot be read, or have changed.
+    """
+    settings = replace(header.settings, flip=header.flips)  # earlier versions had other defaults
+    data = _held_on(device, held) or load_data(settings, device, {"data": held})
+    if data is not None and data.fingerprint != header.fingerprint:
+        raise ValueError(f"{settings.data} has changed since the search")
+    return data
+
+
+def _held_on(device: str, held: object) -> Dataset | None:
+    """A `Dataset` on a device; None for other data, which have to be read."""
+    if held is None:
+        return None
     import trainers
 
-    if isinstance(data, trainers.Dataset):
-        return data
-    read = load_data(settings, "auto", {"data": data})
-    assert read is not None, "the settings name data"
-    return read
+    return held.to(trainers.resolve(device)) if isinstance(held, trainers.Dataset) else None
 
 
 def is_downloaded(name: str) -> bool:

@@ -82,7 +82,6 @@ def _data(run: Run, bundle: Bundle, given: object) -> Dataset:
         raise ValueError("the networks of the search are for other inputs than those of its data")
     if given is None and settings.data.startswith(f"{PASSED}:"):
         raise ValueError("a program passed the data: export with run.export(..., data=...)")
-    data = factories.load_data(settings, "cpu", {} if given is None else {"data": given})
-    if data is None or data.fingerprint != run.header.fingerprint:
-        raise ValueError(f"{settings.data} has changed since the search")
+    data = factories.load_recorded(run.header, "cpu", given)
+    assert data is not None, "the header has facts about them"
     return replace(data, targets=Targets.from_dict(bundle.described["targets"]))

@@ -6,7 +6,6 @@ The file of a trial can be deleted at any time: it is made again from weights an
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,21 +88,16 @@ def _computed(context: AnalysisContext, trial: Trial, weights: Path) -> Mistakes
 
 def _data(context: AnalysisContext) -> Dataset:
     """The data of the run: those that this program holds, or read again."""
-    header = context.header
-    recorded = replace(header.settings, flip=header.flips)  # earlier versions had other defaults
-    if context.data is not None:
-        data: Dataset | None = factories.read_held(recorded, context.data)
-    elif recorded.data.partition(":")[0] == PASSED:
+    name = context.header.settings.data
+    if context.data is None and name.partition(":")[0] == PASSED:
         raise ValueError(
             "a program passed the data, and no file holds them; run.mistakes(trial) there "
             "finds them"
         )
-    elif factories.is_downloaded(recorded.data) and not Path("data").is_dir():
-        raise ValueError(f"{recorded.data} is not in {Path('data').absolute()}")
-    else:
-        data = factories.load_data(recorded, "auto", {})
-    if data is None or data.fingerprint != header.fingerprint:
-        raise ValueError(f"{recorded.data} has changed since the search")
+    if context.data is None and factories.is_downloaded(name) and not Path("data").is_dir():
+        raise ValueError(f"{name} is not in {Path('data').absolute()}")
+    data = factories.load_recorded(context.header, "auto", context.data)
+    assert data is not None, "the built-in training has data"
     return data
 
 

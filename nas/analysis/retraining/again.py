@@ -149,8 +149,4 @@ def _data(run: Run) -> Dataset | None:
             f"{run.path}: its data were passed by a program, and no file holds them: its networks "
             f"cannot be trained again"
         )
-    recorded = replace(settings, flip=run.header.flips)  # earlier versions had other defaults
-    data = factories.load_data(recorded, settings.device, {})
-    if data is not None and data.fingerprint != run.header.fingerprint:
-        raise ValueError(f"{settings.data}: the data have changed since the search")
-    return data
+    return factories.load_recorded(run.header, settings.device)

@@ -179,7 +179,7 @@ def test_other_data_are_refused(run):
     header = json.loads((run.path / "run.json").read_text())
     header["data"]["fingerprint"] = "0" * 16
     (run.path / "run.json").write_text(json.dumps(header))
-    with pytest.raises(ValueError, match="the data have changed since the search"):
+    with pytest.raises(ValueError, match="digits has changed since the search"):
         FurtherTrainings(Run(run.path, SPACE)).trials(wants(run))
 
 
