@@ -140,9 +140,9 @@ def _place(metrics: Mapping[str, Any]) -> str:
 
 
 def _is_built_in(metrics: Mapping[str, Any]) -> bool:
-    """True if the built-in training was the evaluator of the search."""
+    """True if the built-in training gave the scores: in the search, or in a fine-tuning after it."""
     name: str = metrics.get("settings", {}).get("evaluator", TRAINING)
-    return name == TRAINING
+    return name == TRAINING or "fine_tuned_from" in metrics
 
 
 def _recipe(metrics: Mapping[str, Any]) -> Iterator[str]:
@@ -156,13 +156,14 @@ def _recipe(metrics: Mapping[str, Any]) -> Iterator[str]:
 def _limits(bundle: Bundle, metrics: Mapping[str, Any]) -> str:
     data, made = metrics["data"], metrics["made"]
     recipe = ", ".join(_recipe(metrics))
+    seed = metrics.get("retraining_seed", metrics.get("seed", 0))
     digest = "" if data is None else f" (SHA-256 {data['fingerprint'][:16]}...)"
     lines = [
         f"Trained on {_data_name(metrics)}{digest} only: {limit(bundle.described['targets'])}.",
         "Scores were measured on held-out examples of the same data; on others they may be worse."
         if metrics["test"] or metrics["validation"] is None or _is_built_in(metrics)
         else "The scores are those that the evaluator of the search gave.",
-        f"Trained with {recipe}; seed {metrics.get('seed', 0)}; torch {made['versions']['torch']}.",
+        f"Trained with {recipe}; seed {seed}; torch {made['versions']['torch']}.",
         *(f"{name} is not here: {why}." for name, why in metrics["not_written"].items()),
     ]
     return "\n".join(f"- {line}" for line in lines)

@@ -10,6 +10,7 @@ from sklearn import datasets
 from sklearn.metrics import f1_score
 
 import nas
+from nas.bundles.card import card
 from nas.bundles.verify import verify
 from nas.cli.main import main
 from nas.runs.run import Run
@@ -106,9 +107,14 @@ def unwritten(monkeypatch):
 
 def test_a_network_is_fine_tuned_by_the_built_in_recipe(exported, unwritten, tmp_path):
     bundle = nas.open_bundle(exported)
-    tuned = fine_tuning.fine_tune(bundle, "digits", tmp_path / "tuned", epochs=1, device="cpu")
+    tuned = fine_tuning.fine_tune(
+        bundle, "digits", tmp_path / "tuned", epochs=1, seed=3, device="cpu"
+    )
     assert tuned.metrics["validation"].keys() == {"accuracy", "loss", "epochs"}
     assert tuned.metrics["recipe"]["learning_rate"] == 0.2
+    text = card(tuned, {**bundle.metrics, **tuned.metrics}, [], [])
+    assert f"| validation accuracy | {tuned.metrics['validation']['accuracy']:.2%} |" in text
+    assert "class_weights none; seed 3; torch" in text
 
 
 def test_data_that_a_program_passed_are_measured_where_it_passes_them(unwritten, tmp_path):
