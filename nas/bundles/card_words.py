@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.bundles.bundle import Bundle
+from nas.core.numbers import listed
 from nas.core.schema import visible
 
 MOST_NAMES = 20  # of outputs, in a sentence
@@ -17,21 +18,19 @@ MOST_EXAMPLE = 12  # columns of a row that is written out
 def targets_text(targets: Mapping[str, Any]) -> str:
     """The predictions of the network, as the end of a sentence."""
     names = targets["names"]
-    listed = ", ".join(map(_text, names[:MOST_NAMES]))
-    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    some = listed(list(map(_text, names)), MOST_NAMES)
     if targets["task"] == "regression":
+        units = list(zip(names, targets["mean"], targets["std"], strict=True))[:MOST_NAMES]
         spread = "; ".join(
             f"{_text(name)}: mean {mean:.6g}, standard deviation {std:.6g}"
-            for name, mean, std in list(zip(names, targets["mean"], targets["std"], strict=True))[
-                :MOST_NAMES
-            ]
+            for name, mean, std in units
         )
         scale = f" ({spread})" if any(targets["mean"]) else ""  # unknown to an own evaluator
-        return f"regression of {listed}{more} in the units of the training data{scale}"
+        return f"regression of {some} in the units of the training data{scale}"
     words = {
-        "classification": f"one of {len(names)} classes ({listed}{more})",
-        "multilabel": f"any of {len(names)} labels ({listed}{more})",
-        "segmentation": f"one of {len(names)} classes for each pixel ({listed}{more})",
+        "classification": f"one of {len(names)} classes ({some})",
+        "multilabel": f"any of {len(names)} labels ({some})",
+        "segmentation": f"one of {len(names)} classes for each pixel ({some})",
     }
     return words[targets["task"]]
 
@@ -72,11 +71,9 @@ def _columns(columns: Sequence[Mapping[str, Any]]) -> str:
 def _kind(column: Mapping[str, Any]) -> str:
     match column["kind"]:
         case "category":
-            texts = column["categories"]
-            listed = ", ".join(map(_text, texts[:MOST_CATEGORIES]))
-            more = len(texts) - MOST_CATEGORIES
+            some = listed(list(map(_text, column["categories"])), MOST_CATEGORIES)
             others = "others together" if column["other"] else "others are none of them"
-            return f"category: {listed}{f' and {more:,} more' if more > 0 else ''}; {others}"
+            return f"category: {some}; {others}"
         case "date":
             return f"date: {', '.join(part['name'] for part in column['parts'])}"
         case "flag":

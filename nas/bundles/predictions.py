@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nas.core.numbers import listed
 from nas.core.schema import visible
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ class Labels:
     def lines(self) -> list[str]:
         """Each example for people."""
         return [
-            _some(f"{visible(n)} {row['probabilities'][n]:.1%}" for n in row["labels"])
-            or "no label"
+            _named((n, f"{row['probabilities'][n]:.1%}") for n in row["labels"]) or "no label"
             for row in self.rows()
         ]
 
@@ -118,7 +118,7 @@ class Values:
 
     def lines(self) -> list[str]:
         """Each example for people."""
-        return [_some(f"{visible(n)} {v:.6g}" for n, v in row.items()) for row in self.rows()]
+        return [_named((n, f"{v:.6g}") for n, v in row.items()) for row in self.rows()]
 
     def columns(self) -> dict[str, Sequence[object]]:
         """The columns of a table with a row for each example."""
@@ -154,7 +154,7 @@ class Masks:
     def lines(self) -> list[str]:
         """Each example for people: the most frequent classes first."""
         by_share = [sorted(row.items(), key=lambda its: -its[1]) for row in self.rows()]
-        return [_some(f"{visible(n)} {v:.1%}" for n, v in row if v) for row in by_share]
+        return [_named((n, f"{v:.1%}") for n, v in row if v) for row in by_share]
 
     def columns(self) -> dict[str, Sequence[object]]:
         """The columns of a table with a row for each example."""
@@ -224,7 +224,6 @@ def _shares(mask_HW: Tensor, classes: int) -> list[float]:
     return shares
 
 
-def _some(parts: Any) -> str:
-    texts = list(parts)
-    more = len(texts) - MOST_NAMED
-    return ", ".join(texts[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+def _named(texts: Iterable[tuple[str, str]]) -> str:
+    """Some texts, each after its name."""
+    return listed([f"{visible(name)} {text}" for name, text in texts], MOST_NAMED)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nas.core import schema
+from nas.core.numbers import listed
 from nas.core.schema import visible
 from trainers.data.reading import Reading
 
@@ -219,9 +220,9 @@ def _rows(plain: Mapping[str, Any], inputs: Any, shape: tuple[int, ...]) -> Tens
 
         inputs = pd.DataFrame(_array(inputs, missing=True))
     if type(inputs).__name__ != "DataFrame":  # pandas need not be installed
-        listed = ", ".join(visible(column["name"]) for column in plain["table"]["columns"])
+        names = ", ".join(visible(column["name"]) for column in plain["table"]["columns"])
         raise ValueError(
-            f"want rows with the columns {listed[:300]} (a DataFrame, a list of dicts or the path of a "
+            f"want rows with the columns {names[:300]} (a DataFrame, a list of dicts or the path of a "
             f"table), got {type(inputs).__name__}"
         )
     return torch.from_numpy(_table(plain).transform(inputs))
@@ -236,9 +237,7 @@ def _table(plain: Mapping[str, Any]) -> Any:
 def _table_words(table: Mapping[str, Any]) -> str:
     """A sentence on the columns of a table."""
     columns = [f"{column['name']} ({_kind_words(column)})" for column in table["columns"]]
-    more = len(columns) - MOST_COLUMNS
-    named = ", ".join(columns[:MOST_COLUMNS]) + (f" and {more:,} more" if more > 0 else "")
-    return f"rows of a table with the columns {named}; others are ignored"
+    return f"rows of a table with the columns {listed(columns, MOST_COLUMNS)}; others are ignored"
 
 
 def _kind_words(column: Mapping[str, Any]) -> str:

@@ -55,23 +55,23 @@ def predict(
     of the training data.
     """
     from nas.bundles.read import open_bundle
-    from nas.winners import predicted
+    from nas.winners import prediction_output
     from nas.winners.predict import predict as run
 
     opened = open_bundle(bundle)
     if out is not None:
-        predicted.check_out(out, masks=opened.task.dense, force=force)
+        prediction_output.check_out(out, masks=opened.task.dense, force=force)
     found = run(opened, inputs, device=device)
     for remark in dict.fromkeys(remark for part in found for remark in part.remarks):
         messages().print(remark, markup=False)
     if out is not None:
-        predicted.write(found, out)
+        prediction_output.write(found, out)
     if json:
-        print_json(predicted.document(found))
+        print_json(prediction_output.document(found))
     elif out is not None:
         print(f"{sum(len(part.files) for part in found):,} predictions written to {out}")
     else:
-        for line in predicted.lines(found):
+        for line in prediction_output.lines(found):
             print(line)
 
 

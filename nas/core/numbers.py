@@ -27,6 +27,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def listed(texts: Sequence[str], most: int) -> str:
+    """Texts as a, b, c and 1,234 more: at most so many of them."""
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def duration(seconds: float) -> str:
     """3725 as 1 h 2 min, 75 as 1 min 15 s, 7.46 as 7.5 s."""
     if seconds < 59.95:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nas.analysis.mistakes.report import MOST_CELLS, Mistakes, Part, Wrong
 from nas.core.numbers import plain
 from nas.core.schema import visible
-from nas.evaluators.predictions import IGNORED, Predictions
+from nas.evaluators.validation_predictions import IGNORED, ValidationPredictions
 
 # Shape letters: N examples, K classes or labels, T targets, H height, W width.
 
@@ -22,12 +22,12 @@ _LONGEST = 100  # characters of a name
 Array = NDArray[np.float64]
 
 
-def find(trial: int, predictions: Predictions) -> Mistakes:
+def find(trial: int, predictions: ValidationPredictions) -> Mistakes:
     """The mistakes in the predictions of the network of a trial."""
     return _BY_TASK[predictions.task](trial, predictions)
 
 
-def _classification(trial: int, found: Predictions) -> Mistakes:
+def _classification(trial: int, found: ValidationPredictions) -> Mistakes:
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     truth_N, chances_NK = found.targets, found.outputs
@@ -56,7 +56,7 @@ def _classification(trial: int, found: Predictions) -> Mistakes:
     )
 
 
-def _multilabel(trial: int, found: Predictions) -> Mistakes:
+def _multilabel(trial: int, found: ValidationPredictions) -> Mistakes:
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
     truth_NK, chances_NK = found.targets > 0, found.outputs
@@ -97,7 +97,7 @@ def _multilabel(trial: int, found: Predictions) -> Mistakes:
     )
 
 
-def _regression(trial: int, found: Predictions) -> Mistakes:
+def _regression(trial: int, found: ValidationPredictions) -> Mistakes:
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
     truth_NT, values_NT, names = found.targets, found.outputs, _names(found)
@@ -138,7 +138,7 @@ def _regression(trial: int, found: Predictions) -> Mistakes:
     )
 
 
-def _segmentation(trial: int, found: Predictions) -> Mistakes:
+def _segmentation(trial: int, found: ValidationPredictions) -> Mistakes:
     count, names = len(found.names), _names(found)
     matrix_KK = np.zeros((count, count), np.int64)
     size_N = np.zeros(len(found.targets))  # share of the pixels that are wrong
@@ -169,7 +169,7 @@ def _segmentation(trial: int, found: Predictions) -> Mistakes:
     )
 
 
-_BY_TASK: Mapping[str, Callable[[int, Predictions], Mistakes]] = MappingProxyType(
+_BY_TASK: Mapping[str, Callable[[int, ValidationPredictions], Mistakes]] = MappingProxyType(
     {
         "classification": _classification,
         "multilabel": _multilabel,
@@ -179,13 +179,13 @@ _BY_TASK: Mapping[str, Callable[[int, Predictions], Mistakes]] = MappingProxyTyp
 )
 
 
-def _names(found: Predictions) -> tuple[str, ...]:
+def _names(found: ValidationPredictions) -> tuple[str, ...]:
     """The names of the outputs, safe to print."""
     return tuple(visible(name)[:_LONGEST] for name in found.names)
 
 
 def _wrong(
-    found: Predictions, example: int, size: float, truth: str = "", predicted: str = ""
+    found: ValidationPredictions, example: int, size: float, truth: str = "", predicted: str = ""
 ) -> Wrong:
     """One of the worst examples."""
     return Wrong(

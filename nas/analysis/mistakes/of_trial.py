@@ -80,7 +80,7 @@ def _weights(context: AnalysisContext, trial: Trial) -> Path:
 
 def _computed(context: AnalysisContext, trial: Trial, weights: Path) -> Mistakes:
     from nas.analysis.mistakes.by_task import find  # late: torch and scikit-learn
-    from nas.evaluators.predictions import predictions_of
+    from nas.evaluators.validation_predictions import predictions_of
 
     data = _data(context)
     return find(trial.number, predictions_of(context.space, trial, data, weights))

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import nas as toolkit
 from nas.analysis.mistakes.by_task import find
-from nas.evaluators.predictions import Predictions
+from nas.evaluators.validation_predictions import ValidationPredictions
 from nas.views.html.report import write_report
 from nas.views.mistake_plots import mistakes_figure, training_figure, worst_figure
 from nas.views.tensorboard.gallery import MISTAKES
@@ -28,7 +28,7 @@ def classes(count, examples, name="{}"):
     chances[np.arange(examples), truth] += 0.3
     names = tuple(name.format(number) for number in range(count))
     images = torch.zeros(examples, 3, 8, 8, dtype=torch.uint8)
-    return Predictions("classification", names, (), truth, chances / (count + 1), images)
+    return ValidationPredictions("classification", names, (), truth, chances / (count + 1), images)
 
 
 def reports():
@@ -41,14 +41,14 @@ def reports():
         "few classes": classes(4, 60),
         "long names": classes(12, 200, "a class with a long name, number {}"),
         "many classes": classes(70, 300, "class {}"),
-        "labels": Predictions(
+        "labels": ValidationPredictions(
             *("multilabel", ("a", "b", "c" * 90), ()),
             *(labels, RNG.random((50, 3)).astype(np.float32), torch.zeros(50, 4)),
         ),
-        "targets": Predictions(
+        "targets": ValidationPredictions(
             *("regression", ("x", long), (1.0, 1_000.0), values, values * 1.1, torch.zeros(50, 4)),
         ),
-        "masks": Predictions(
+        "masks": ValidationPredictions(
             *("segmentation", ("sky", "road", "car"), (), masks, np.roll(masks, 1, 0), images),
         ),
     }
@@ -67,7 +67,7 @@ def test_every_task_fits_80_columns_and_is_drawn(name):
 def test_the_screen_of_a_small_matrix():
     chances = np.eye(3, dtype=np.float32)[[0, 0, 1, 2, 2]]
     truth = np.array([0, 0, 1, 1, 2])
-    made = Predictions(
+    made = ValidationPredictions(
         "classification", ("ant", "bee", "cat"), (), truth, chances, torch.zeros(5, 1)
     )
     assert list(mistakes_lines(find(0, made))) == [

@@ -12,12 +12,14 @@ from sklearn.metrics import jaccard_score
 
 from nas.analysis.mistakes.by_task import POINTS, WORST, find
 from nas.analysis.mistakes.report import MOST_CELLS, Mistakes, value_text
-from nas.evaluators.predictions import LARGEST_PICTURE, Predictions
+from nas.evaluators.validation_predictions import LARGEST_PICTURE, ValidationPredictions
 
 
 def predictions(task, names, targets, outputs, inputs=None, scale=()):
     inputs = torch.zeros(len(targets), 4) if inputs is None else inputs
-    return Predictions(task, tuple(names), scale, np.asarray(targets), np.asarray(outputs), inputs)
+    return ValidationPredictions(
+        task, tuple(names), scale, np.asarray(targets), np.asarray(outputs), inputs
+    )
 
 
 def columns(found, name):

@@ -10,7 +10,7 @@ from nas.analysis.context import AnalysisContext
 from nas.analysis.mistakes import of_trial
 from nas.analysis.mistakes.of_trial import mistakes_of
 from nas.core.failure import Failure
-from nas.evaluators import predictions
+from nas.evaluators import validation_predictions
 
 RNG = np.random.default_rng(0)
 Y = np.arange(60) % 3
@@ -29,7 +29,7 @@ def test_it_is_computed_once_and_agrees_with_the_score(run, monkeypatch):
     found = run.mistakes(best)
     assert 1 - found.wrong / found.examples == pytest.approx(best.scores["accuracy"])
     assert np.diag(found.matrix).sum() == found.examples - found.wrong
-    monkeypatch.setattr(predictions, "predictions_of", None)
+    monkeypatch.setattr(validation_predictions, "predictions_of", None)
     assert nas.open_run(run.path).mistakes(best) == found
 
 

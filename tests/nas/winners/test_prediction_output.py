@@ -6,7 +6,7 @@ from PIL import Image
 
 from nas.bundles.predictions import Masks
 from nas.winners.predict import Predicted
-from nas.winners.predicted import write
+from nas.winners.prediction_output import write
 
 
 def test_masks_of_files_with_one_name_are_all_written(tmp_path):

@@ -36,7 +36,7 @@ _COLOURS = np.array(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Predictions:
+class ValidationPredictions:
     """Targets and predictions of the validation split.
 
     Attributes:
@@ -76,7 +76,9 @@ class Predictions:
         return _png(parts)
 
 
-def predictions_of(space: SearchSpace, trial: Trial, data: Dataset, weights: Path) -> Predictions:
+def predictions_of(
+    space: SearchSpace, trial: Trial, data: Dataset, weights: Path
+) -> ValidationPredictions:
     """Predict the validation split with the network of a trial, as its training evaluated it.
 
     Args:
@@ -112,7 +114,7 @@ def predictions_of(space: SearchSpace, trial: Trial, data: Dataset, weights: Pat
         batch_size=int(trial.recipe.get("batch_size", 64)),  # it fitted in memory in training
         computed="bfloat16" if bfloat16 else "float32",
     )
-    return Predictions(
+    return ValidationPredictions(
         task=name,
         names=data.targets.names,
         scale=data.targets.std,
