@@ -98,8 +98,14 @@ def assembled(
 
 
 def _flip_notes(inputs: Tensor, known: bool | None, given: bool | None) -> tuple[str, ...]:
-    """A note on flips of images, and on the way to have them where nothing is known."""
+    """A note on flips of images, and on the way to have them where nothing is known.
+
+    Raises:
+        ValueError: Flips are asked for, and the inputs are no images.
+    """
     if inputs.dim() != 4:
+        if given:
+            raise ValueError(f"flip: want images, got inputs of shape {tuple(inputs.shape[1:])}")
         return ()
     if known is None and given is None:
         return ("flips off (--flip if mirrored images keep their labels)",)

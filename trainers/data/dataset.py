@@ -30,7 +30,8 @@ class Split:
         weights: Weight of each example in the loss, float32 [N]; None for equal weights.
         mapped: True if the inputs lie in a memory-mapped file, which is read when they are used.
         rows: Number of each example in the file, array or folder that the split was drawn from, from
-            0, int64 [N] on the CPU; None where the split holds all of it, in its order.
+            0, int64 [N] on the CPU; None where the split holds all of it, in its order, or was
+            merged from two.
     """
 
     inputs: Tensor

@@ -229,3 +229,9 @@ def test_validation_without_weights_weighs_the_mean_where_it_is_trained_on():
     merged = data.with_validation_in_train().train.weights
     kept = data.train.weights
     assert merged.tolist() == [*kept.tolist(), *[pytest.approx(kept.mean().item())] * 4]
+
+
+def test_flips_are_for_images():
+    rows = np.arange(80.0).reshape(40, 2) / 7
+    with pytest.raises(ValueError, match=r"^flip: want images, got inputs of shape \(2,\)"):
+        from_objects((rows, LABELS), flippable=True)
