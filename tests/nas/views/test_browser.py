@@ -224,7 +224,7 @@ def look_at_text(visitor, run):
     with visitor.page("#text&regexInput=search", "text") as page:
         for name in ("1_best", "6_importance", "7_mistakes"):
             sees(page, name, exact=True)
-        sees(page, f"{len(run.trials)} trials, ")
+        sees(page, f"{len(run.trials):,} trials, ")
         sees(page, run.space.format(run.best().architecture))
         sees(page, f"nas export {run.path} --trial ")
 
