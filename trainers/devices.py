@@ -1,6 +1,8 @@
-"""Devices by name."""
+"""Devices by name, and the state of the GPUs that a process uses."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,3 +31,50 @@ def resolve(device: str = "auto") -> "torch.device":
         )
         raise ValueError(f"device: {device} is not there; this machine has {there}")
     return torch.device("cuda", index)
+
+
+@contextmanager
+def current(device: "torch.device") -> Iterator[None]:
+    """Make a GPU the current one inside the block: torch synchronises and asks the current one.
+
+    Without it, a process that trains on another GPU takes memory of the first as well.
+    """
+    import torch
+
+    if device.type != "cuda":
+        yield
+        return
+    with torch.cuda.device(device):
+        yield
+
+
+def damage() -> str:
+    """The reason for which this process cannot use its GPUs any more, in one line; empty if it can.
+
+    An illegal access or a failed assertion of a kernel breaks the context of the process: every later
+    operation fails. So does, for random numbers, a failed capture before torch 2.12. Waits for the
+    GPUs that this process has used; starts none.
+    """
+    import torch
+
+    from trainers import memory
+
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return ""
+    try:
+        for index in _used():
+            torch.cuda.synchronize(index)
+            with torch.random.fork_rng(devices=[index]):
+                torch.rand(1, device=f"cuda:{index}")
+    except RuntimeError as error:
+        if not memory.is_out_of_memory(error):
+            return " ".join(str(error).split())[:200]
+    return ""
+
+
+def _used() -> list[int]:
+    """The GPUs on which this process has ever reserved memory."""
+    import torch
+
+    found = range(torch.cuda.device_count())
+    return [n for n in found if torch.cuda.memory_stats(n).get("segment.all.allocated", 0)]

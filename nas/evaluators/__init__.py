@@ -59,6 +59,15 @@ class Predictable(Evaluator, Protocol):
 
 
 @runtime_checkable
+class Placed(Evaluator, Protocol):
+    """An evaluator that says where it trains."""
+
+    @property
+    def device(self) -> str:
+        """The device, such as "cpu" or "cuda:0"."""
+
+
+@runtime_checkable
 class Tunable(Evaluator, Protocol):
     """An evaluator with hyperparameters of its own."""
 

@@ -30,6 +30,11 @@ class Hosted:
         self._evaluator = evaluator
         self._workspace = workspace
 
+    @property
+    def device(self) -> str:
+        """The device that its jobs are to train on."""
+        return self._workspace.device
+
     def prepare(self, folder: Path) -> None:
         self._evaluator.prepare(folder)
 

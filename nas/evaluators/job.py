@@ -63,12 +63,15 @@ class Job:
         measured: Facts that another run would measure differently, such as seconds.
         weights_sha256: SHA-256 of the checkpoint, if the evaluator wrote one.
         workspace: Everything that all jobs of the search share; None for an evaluator of the toolkit.
+        shares_gpu: True if other trials may run on its GPU. One that runs out of memory there is run
+            again, alone.
 
     Args:
         number: Number of the trial.
         proposal: The configuration, its budget and the trial it resumes, if any.
         deadline: The time at which the search ends, if it has a budget of time.
         on_epoch: Called after each epoch.
+        shares_gpu: True if other trials may run on its GPU.
     """
 
     def __init__(
@@ -77,8 +80,11 @@ class Job:
         proposal: Proposal,
         deadline: Deadline | None = None,
         on_epoch: Callable[[], None] = lambda: None,
+        *,
+        shares_gpu: bool = False,
     ) -> None:
         self.number = number
+        self.shares_gpu = shares_gpu
         self._deadline = deadline
         self._on_epoch = on_epoch
         self.proposal = proposal

@@ -9,7 +9,7 @@ from nas.core.configuration import Configuration
 from nas.core.failure import EvaluationFailed, Failure
 from nas.core.metrics import METRICS
 from nas.estimators.demand import MemoryDemand
-from nas.evaluators import Evaluator, Predictable
+from nas.evaluators import Evaluator, Placed, Predictable
 from nas.evaluators.job import Job
 from search_spaces import Task
 
@@ -53,6 +53,11 @@ class Timed:
         self._batch = batch
         self._backend = backend
         self._reference = reference
+
+    @property
+    def device(self) -> str:
+        """The device of the evaluator; empty if it does not say."""
+        return self._evaluator.device if isinstance(self._evaluator, Placed) else ""
 
     def prepare(self, folder: Path) -> None:
         self._evaluator.prepare(folder)

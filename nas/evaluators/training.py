@@ -23,7 +23,7 @@ from nas.estimators.demand import MemoryDemand
 from nas.evaluators.job import Job
 from nas.runs.atomic_io import is_full
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Dataset, Diverged, Epoch, Recipe, memory
+from trainers import Dataset, Diverged, Epoch, Recipe, devices, memory
 from trainers.checkpoints import pausing
 from trainers.checkpoints import weights as checkpoint
 from trainers.data.understood import target_counts, target_ranges
@@ -118,7 +118,8 @@ class Training:
 
     A training that runs out of memory starts over with batches in two micro-batches, then in four,
     whose gradients are added up (`measured["micro_batches"]`): the recipe keeps its meaning, except
-    that batch normalisation sees micro-batches. If four do not fit either, it fails.
+    that batch normalisation sees micro-batches. If four do not fit either, it fails. Beside other
+    trials on its GPU it fails at once, and runs again alone: no neighbour decides its score.
     `measured["computed"]` is the floating-point type that the recipe's precision means here.
 
     Args:
@@ -152,13 +153,18 @@ class Training:
         self._seed = seed
         self._checkpoints = checkpoints
 
+    @property
+    def device(self) -> str:
+        """The device of the data, on which networks are trained."""
+        return str(self._data.device)
+
     def prepare(self, folder: Path) -> None:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:
-        memory.forget_peak(self._data.device)
         try:
-            return self._evaluate(job)
+            with devices.current(self._data.device):
+                return self._evaluate(job)
         finally:
             memory.trim()
 
@@ -169,8 +175,10 @@ class Training:
 
     def throughput(self, configuration: Configuration, seconds: float) -> float:
         net = build(self._space, configuration.architecture, self._task, seed=0)
-        recipe = make_recipe(self._fixed, configuration)
-        found = training_demand.throughput(net.to(self._data.device), self._data, recipe, seconds)
+        recipe, device = make_recipe(self._fixed, configuration), self._data.device
+        with devices.current(device):
+            found = training_demand.throughput(net.to(device), self._data, recipe, seconds)
+        del net
         memory.release()
         return found
 
@@ -179,7 +187,7 @@ class Training:
         job.recipe = asdict(recipe)
         work = _Work(recipe, trainers.derive_seed(self._seed, "trial", job.root))
         failure = self._attempt(work, job)
-        while failure and failure.cause == "out-of-memory" and (parts := _more_parts(work)):
+        while _lacks_memory(failure, job) and (parts := _more_parts(work)):
             work = _Work(recipe, work.seed, parts)
             memory.release()
             failure = self._attempt(work, job)
@@ -199,6 +207,7 @@ class Training:
 
     def _attempt(self, work: _Work, job: Job) -> Failure | None:
         """Train and save the weights, if they are kept; return the failure, if any."""
+        memory.forget_peak(self._data.device)
         try:
             self._train(work, job)
             if self._checkpoints is not None:
@@ -308,6 +317,11 @@ def _record(epoch: Epoch, metrics: Iterable[str]) -> dict[str, float]:
         **{name: epoch.metrics[name] for name in metrics},
         "learning_rate": epoch.learning_rate,
     }
+
+
+def _lacks_memory(failure: Failure | None, job: Job) -> bool:
+    """True if a training may fit in parts; beside others it is to run alone before."""
+    return failure is not None and failure.cause == "out-of-memory" and not job.shares_gpu
 
 
 def _more_parts(work: _Work) -> int:

@@ -59,8 +59,9 @@ class Executor(Protocol):
     """Runs evaluations, any number at a time.
 
     A trial that ends its process, exceeds its time or its memory fails alone, with its cause. One
-    whose process was killed from outside runs once more, from the same seed;
-    `measured["retried"]` has the reason.
+    whose process was killed from outside runs once more, from the same seed, and so does, alone,
+    one that found no room on a GPU beside others; `measured["retried"]` has the reason. A process
+    whose GPU a trial has broken runs no other trial.
     """
 
     capabilities: Capabilities
@@ -73,7 +74,7 @@ class Executor(Protocol):
 
         Raises:
             ValueError: no evaluator can be made where the trials run.
-            ChildProcessError: no process stays alive there.
+            ChildProcessError: no process stays alive there, or can use its GPU any more.
         """
 
     def utilization(self) -> Utilization:

@@ -10,11 +10,11 @@ from time import perf_counter
 
 from nas.core.budgets.deadline import Deadline
 from nas.core.configuration import Configuration
-from nas.core.failure import BudgetSpent, EvaluationFailed, Failure
+from nas.core.failure import BudgetSpent, Cause, EvaluationFailed, Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.estimators.demand import MemoryDemand
-from nas.evaluators import Evaluator, Predictable
+from nas.evaluators import Evaluator, Placed, Predictable, gpu
 from nas.evaluators.job import STOPPED, Job
 from nas.runs.atomic_io import is_full
 
@@ -25,6 +25,8 @@ def evaluate(
     proposal: Proposal,
     deadline: Deadline | None = None,
     on_epoch: Callable[[], None] = lambda: None,
+    *,
+    shares_gpu: bool = False,
 ) -> Trial:
     """Evaluate a proposal; any exception, `SystemExit` included, is the failure of the trial.
 
@@ -34,11 +36,12 @@ def evaluate(
         proposal: The configuration, its budget and the trial it resumes, if any.
         deadline: The time after which the evaluation stops at its next epoch, if there is one.
         on_epoch: Called after each epoch.
+        shares_gpu: True if other trials may run on the GPU of this one: see `Job`.
 
     Raises:
         OSError: the disk is full, which is not the trial's fault: it has to run again.
     """
-    job = Job(number, proposal, deadline, on_epoch)
+    job = Job(number, proposal, deadline, on_epoch, shares_gpu=shares_gpu)
     start = perf_counter()
     scores, failure = _outcome(evaluator, job)
     return Trial(
@@ -73,6 +76,11 @@ def throughput(evaluator: Evaluator, configuration: Configuration, seconds: floa
     return 0.0
 
 
+def device_of(evaluator: Evaluator) -> str:
+    """The device that an evaluator trains on; empty if it does not say."""
+    return evaluator.device if isinstance(evaluator, Placed) else ""
+
+
 def now() -> str:
     """The time, as trials record it: ISO 8601 in UTC, with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -85,12 +93,11 @@ def _outcome(evaluator: Evaluator, job: Job) -> tuple[Mapping[str, float], Failu
         return {}, ended.failure
     except BudgetSpent:
         return {}, Failure("timeout", STOPPED)
-    except MemoryError as error:
-        return {}, Failure.from_exception("out-of-memory", error)
     except Exception as error:
         if isinstance(error, OSError) and is_full(error):
             raise
-        return {}, Failure.from_exception("error", error)
+        cause: Cause = "out-of-memory" if gpu.is_out_of_memory(error) else "error"
+        return {}, Failure.from_exception(cause, error)
     except SystemExit as error:
         return {}, Failure.from_exception("crashed", error)
     wrong = [name for name, score in scores.items() if not isfinite(score)]

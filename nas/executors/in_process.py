@@ -8,7 +8,7 @@ from time import perf_counter
 from nas.core.budgets.deadline import Deadline, TimeUp
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
-from nas.evaluators import Evaluator
+from nas.evaluators import Evaluator, gpu
 from nas.executors import Capabilities, Utilization, guarded
 
 
@@ -16,7 +16,8 @@ class InProcess:
     """Evaluates on `wait`, in the order of submission.
 
     An exception of a trial is its failure. If the process ends, so does the search, which can be
-    resumed. At the end of its time a trial is stopped only where it reports an epoch.
+    resumed. It also ends after a trial that has broken the use of the GPU in this process. At the
+    end of its time a trial is stopped only where it reports an epoch.
     """
 
     capabilities = Capabilities()
@@ -26,6 +27,7 @@ class InProcess:
         self._waiting: deque[tuple[int, Proposal]] = deque()
         self._busy = 0.0
         self._deadline: Deadline | None = None
+        self._damage = ""  # the reason for which no trial can use the GPU any more
 
     def keep_to(self, deadline: Deadline | None) -> None:
         self._deadline = deadline
@@ -34,12 +36,18 @@ class InProcess:
         self._waiting.append((number, proposal))
 
     def wait(self) -> Trial:
+        if self._damage:
+            raise ChildProcessError(
+                f"this process cannot use its GPU any more ({self._damage}): run the search again "
+                f"to resume it; with --executor workers such an error ends one worker"
+            )
         number, proposal = self._waiting.popleft()
         if self._deadline is not None and not self._deadline.admits(proposal):
             self._waiting.clear()
             raise TimeUp
         start = perf_counter()
         trial = guarded.evaluate(self._evaluator, number, proposal, self._deadline)
+        self._damage = gpu.damage()
         self._busy += perf_counter() - start
         return trial
 

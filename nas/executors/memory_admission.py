@@ -17,17 +17,22 @@ class MemoryAdmission:
         self._total = total
         self._waiting: dict[int, MemoryDemand] = {}
         self._running: dict[int, MemoryDemand] = {}
+        self._alone: set[int] = set()
 
-    def request(self, slot: int, demand: MemoryDemand) -> None:
-        """Queue the trial of the worker in `slot`."""
+    def request(self, slot: int, demand: MemoryDemand, *, alone: bool = False) -> None:
+        """Queue the trial of the worker in `slot`; `alone`: no other runs on the device meanwhile."""
         self._waiting[slot] = demand
+        if alone:
+            self._alone.add(slot)
 
     def admit(self) -> list[int]:
         """Admit the trials that fit now; return their slots."""
         admitted, full = [], set[str]()
         for slot, demand in list(self._waiting.items()):
-            running = [n.bytes for n in self._running.values() if n.device == demand.device]
-            if running and sum(running) + demand.bytes > self._total:
+            there = [n for n, other in self._running.items() if other.device == demand.device]
+            taken = sum(self._running[n].bytes for n in there)
+            apart = slot in self._alone or not self._alone.isdisjoint(there)
+            if there and (apart or taken + demand.bytes > self._total):
                 full.add(demand.device)
             if demand.device not in full:
                 self._running[slot] = self._waiting.pop(slot)
@@ -37,4 +42,5 @@ class MemoryAdmission:
     def release(self, slot: int) -> MemoryDemand | None:
         """Give back the memory of the worker in `slot`; return its demand, if it was admitted."""
         self._waiting.pop(slot, None)
+        self._alone.discard(slot)
         return self._running.pop(slot, None)

@@ -7,7 +7,6 @@ import faulthandler
 import os
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,7 +17,7 @@ from nas.core.budgets.deadline import Deadline
 from nas.core.failure import Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
-from nas.evaluators import Evaluator
+from nas.evaluators import Evaluator, gpu
 from nas.evaluators.blueprint import Blueprint
 from nas.executors import guarded
 from nas.executors.messages import pack, unpack
@@ -53,7 +52,7 @@ def main(link: int, crash_file: int, parent: int) -> None:
         connection.send_bytes(pack({"unable": unusable}))
         return
     del objects  # they may be large
-    connection.send_bytes(pack({"ready": True}))
+    connection.send_bytes(pack({"ready": True, "device": guarded.device_of(evaluator)}))
     allowance = start["memory"]
     while True:
         try:
@@ -63,48 +62,47 @@ def main(link: int, crash_file: int, parent: int) -> None:
         if order["do"] == "evaluate" and allowance is not None:
             cap_memory(allowance)  # not before: predicting imports modules of its own
             allowance = None
-        connection.send_bytes(_answer(evaluator, order, connection))
+        answer = _answer(evaluator, order, connection)
+        if order["do"] != "predict":
+            answer["damage"] = gpu.damage()
+            answer["leaves"] = bool(answer["damage"] or gpu.wear())
+        connection.send_bytes(pack(answer))
+        if answer.get("leaves"):
+            return
 
 
-def _answer(evaluator: Evaluator, order: dict[str, Any], connection: Connection) -> bytes:
+def _answer(evaluator: Evaluator, order: dict[str, Any], connection: Connection) -> dict[str, Any]:
     """Carry out an order: predict memory, measure throughput, or evaluate."""
     proposal = Proposal.from_dict(order["proposal"])
     match order["do"]:
         case "predict":
             demand = guarded.memory_demand(evaluator, proposal.configuration)
-            return pack({"demand": asdict(demand)})
+            return {"demand": asdict(demand)}
         case "measure":
             rate = guarded.throughput(evaluator, proposal.configuration, order["seconds"])
-            return pack({"rate": rate})
+            return {"rate": rate}
     number, left = order["number"], order["seconds_left"]
-    if left is None:
-        return _evaluated(evaluator, number, proposal)
 
     def on_epoch() -> None:
-        connection.send_bytes(pack({"epoch": number}))
+        if left is not None:
+            connection.send_bytes(pack({"epoch": number}))
 
-    return _evaluated(evaluator, number, proposal, Deadline(at=monotonic() + left), on_epoch)
-
-
-def _evaluated(
-    evaluator: Evaluator,
-    number: int,
-    proposal: Proposal,
-    deadline: Deadline | None = None,
-    on_epoch: Callable[[], None] = lambda: None,
-) -> bytes:
+    deadline = None if left is None else Deadline(at=monotonic() + left)
     try:
-        trial = guarded.evaluate(evaluator, number, proposal, deadline, on_epoch)
+        trial = guarded.evaluate(
+            evaluator, number, proposal, deadline, on_epoch, shares_gpu=order["shares_gpu"]
+        )
     except OSError as full:
-        return pack({"full": [full.errno, full.strerror, full.filename]})
+        return {"full": [full.errno, full.strerror, full.filename]}
     try:
         fields = trial.to_dict()
         Trial.from_dict(fields)
-        return pack({"trial": fields})
+        pack(fields)
+        return {"trial": fields}
     except (TypeError, ValueError) as error:
         failure = Failure("error", f"its result cannot be recorded: {error}")
         failed = Trial(number=number, proposal=proposal, recipe={}, scores={}, failure=failure)
-        return pack({"trial": failed.to_dict()})
+        return {"trial": failed.to_dict()}
 
 
 def cap_memory(allowance: int) -> None:

@@ -8,6 +8,7 @@ killing one in the middle of a message leaves it locked.)
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from multiprocessing.connection import wait
@@ -41,7 +42,8 @@ class _Assignment:
 
     number: int
     proposal: Proposal
-    retried: str = ""  # the reason, if this is the second try
+    retried: str = ""  # the reason, if it was run before
+    alone: bool = False  # true if no other trial may run on its device meanwhile
     deadline: float | None = None  # on the monotonic clock, once it runs
     epoch_began: float = 0.0  # on the monotonic clock
     longest_epoch: float = 0.0  # seconds, as it has reported
@@ -58,6 +60,7 @@ class _Slot:
     job: _Assignment | None = None
     since: float | None = None  # start of its trial or of its idle time; None while it starts
     idle_before: float = 0.0  # seconds before the trial it has
+    device: str = ""  # of its evaluator, once it says so
 
 
 @dataclass
@@ -147,15 +150,15 @@ class Workers:
         return sum(rates) if all(rates) else 0.0
 
     def _rate_of(self, slot: _Slot) -> float:
-        try:
-            rate = slot.process.receive()["rate"] if slot.process.link.poll(_MEASURING) else 0.0
-        except EOFError:
-            rate = 0.0
-        if rate:
+        message: dict[str, Any] = {}
+        with suppress(EOFError):
+            if slot.process.link.poll(_MEASURING):
+                message = slot.process.receive()
+        if message.get("rate") and not message.get("leaves"):
             slot.since = monotonic()
         else:
             self._end(slot)
-        return float(rate)
+        return float(message.get("rate", 0.0))
 
     def limit_workers(self, count: int) -> None:
         """Run at most `count` workers from now on."""
@@ -196,10 +199,17 @@ class Workers:
         slot.job, slot.idle_before = job, 0.0
         self._waited(slot, now)
         if self._limits.total_memory is None:
-            self._go(slot, now)
+            self._request(slot, MemoryDemand(slot.device, 0))
         else:
             self._set_deadline(job, now)
             slot.process.send({"do": "predict", "proposal": job.proposal.to_dict()})
+
+    def _request(self, slot: _Slot, demand: MemoryDemand) -> None:
+        """Let the trial of a worker begin once there is room for it."""
+        assert slot.job is not None
+        demand = replace(demand, device=slot.device or demand.device)
+        self._admission.request(slot.process.slot, demand, alone=slot.job.alone)
+        self._admit()
 
     def _admit(self) -> None:
         """Start the trials for which there is memory now."""
@@ -216,7 +226,12 @@ class Workers:
         job.epoch_began = now
         left = None if self._budget is None else self._budget.seconds
         order = {"number": job.number, "proposal": job.proposal.to_dict(), "seconds_left": left}
-        slot.process.send({"do": "evaluate", **order})
+        slot.process.send({"do": "evaluate", **order, "shares_gpu": self._shares_gpu(slot)})
+
+    def _shares_gpu(self, slot: _Slot) -> bool:
+        """True if other trials may run on the GPU of the trial of a worker."""
+        assert slot.job is not None
+        return slot.device.startswith("cuda") and self._most > 1 and not slot.job.alone
 
     def _set_deadline(self, job: _Assignment, now: float) -> None:
         job.deadline = None if self._limits.timeout is None else now + self._limits.timeout
@@ -279,14 +294,33 @@ class Workers:
         if "demand" in message:
             assert slot.job is not None
             slot.job.deadline = None  # none while it waits for memory
-            self._admission.request(slot.process.slot, MemoryDemand(**message["demand"]))
-            self._admit()
+            self._request(slot, MemoryDemand(**message["demand"]))
             return
         if slot.job is not None:
-            self._finish(slot, Trial.from_dict(message["trial"]))
+            self._answered(slot, Trial.from_dict(message["trial"]), message["damage"])
             self._admit()
         slot.since = monotonic()
+        slot.device = message.get("device", slot.device)
         self._account.dead_starts = 0
+        if message.get("leaves"):
+            self._end(slot)
+
+    def _answered(self, slot: _Slot, trial: Trial, damage: str) -> None:
+        """Take the result of a worker, or run its trial again alone if others may have decided it.
+
+        Beside others a GPU may have had no room for it. And a program that breaks the GPU of its
+        process breaks, under NVIDIA's MPS, those of all.
+        """
+        why = ""
+        if trial.failure is not None and self._shares_gpu(slot):
+            if trial.failure.cause == "out-of-memory":
+                why = f"out of memory beside other trials on {slot.device}"
+            elif damage:
+                why = f"it could not use {slot.device} any more, beside other trials: {damage}"
+        if why:
+            self._run_again(slot, why, alone=True)
+        else:
+            self._finish(slot, trial)
 
     def _look(self, now: float) -> None:
         """End trials that are past their deadline; find workers that ended silently."""
@@ -323,9 +357,8 @@ class Workers:
                         f"{STARTS} workers in a row did not begin: {describe(status)}"
                     )
         elif ended_from_outside(status) and not job.retried:
-            slot.job = None
+            self._run_again(slot, describe(status))
             self._end(slot)
-            self._waiting.appendleft(replace(job, retried=describe(status)))
         else:
             stack = slot.process.stack_dump()
             self._end(slot, _failed(job, "crashed", describe(status), stack))
@@ -339,6 +372,16 @@ class Workers:
         del self._slots[slot.process.slot]
         self._admission.release(slot.process.slot)
         self._admit()
+
+    def _run_again(self, slot: _Slot, reason: str, *, alone: bool = False) -> None:
+        """Take the trial off a worker, to be run before all that wait."""
+        job, slot.job = slot.job, None
+        assert job is not None
+        assert slot.since is not None
+        self._account.busy += monotonic() - slot.since
+        self._admission.release(slot.process.slot)
+        again = _Assignment(job.number, job.proposal, retried=reason, alone=alone or job.alone)
+        self._waiting.appendleft(again)
 
     def _finish(self, slot: _Slot, trial: Trial) -> None:
         job, slot.job = slot.job, None
@@ -354,7 +397,7 @@ class Workers:
             "worker": slot.process.slot,
             "idle": round(slot.idle_before, 4),
         }
-        if demand is not None:
+        if demand is not None and self._limits.total_memory is not None:
             measured["predicted_bytes"] = demand.bytes
         if job.retried:
             measured["retried"] = job.retried

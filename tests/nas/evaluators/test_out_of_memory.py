@@ -7,6 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+import trainers
+from nas.core.configuration import Configuration
+from nas.core.proposal import Proposal
+from nas.evaluators import training
+from nas.executors import guarded
+from tests.nas.networks import sampled
+from trainers import memory
 
 ROOT = Path(__file__).parents[3]
 
@@ -88,3 +97,55 @@ def test_a_training_that_does_not_fit_has_its_batches_halved_twice_then_fails():
     assert message.startswith("even with batches in 4 parts: ")
     assert too_large["accuracy"] is None
     assert smaller["failure"] is None  # what failed has left no memory behind
+
+
+@pytest.fixture
+def crowded(monkeypatch):
+    """A training whose first two attempts find no room; the list is of peaks that were forgotten."""
+    space, architecture, _ = sampled("mlp")
+    data = training.load_data("digits", device="cpu")
+    evaluator = training.Training(space, data, fixed={"epochs": 1, "batch_size": 64}, seed=0)
+    train, forgotten = trainers.train, []
+
+    def without_room(*given, **settings):
+        if len(forgotten) < 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return train(*given, **settings)
+
+    monkeypatch.setattr(trainers, "train", without_room)
+    monkeypatch.setattr(memory, "forget_peak", forgotten.append)
+    return evaluator, Proposal(Configuration.of(architecture)), forgotten
+
+
+def test_the_peak_is_that_of_the_last_attempt(crowded):
+    evaluator, proposal, forgotten = crowded
+    trial = guarded.evaluate(evaluator, 0, proposal)
+    assert trial.completed
+    assert trial.measured["micro_batches"] == 4
+    assert forgotten == [torch.device("cpu")] * 3
+
+
+def test_beside_others_on_a_gpu_no_attempt_is_made_in_parts(crowded):
+    """It is run again alone: batch normalisation would give another score in parts."""
+    evaluator, proposal, forgotten = crowded
+    trial = guarded.evaluate(evaluator, 0, proposal, shares_gpu=True)
+    assert trial.failure.cause == "out-of-memory"
+    assert len(forgotten) == 1
+
+
+class OutOfMemory:
+    """An evaluator of one's own that finds no room on a GPU."""
+
+    metrics = ()
+
+    def prepare(self, folder):
+        pass
+
+    def evaluate(self, job):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_an_evaluator_of_ones_own_runs_out_of_memory_too(crowded):
+    _, proposal, _ = crowded
+    trial = guarded.evaluate(OutOfMemory(), 0, proposal)
+    assert trial.failure.cause == "out-of-memory"
