@@ -27,9 +27,11 @@ from time import monotonic, strftime
 from typing import Any
 
 from gpu_parts import PARTS
+from gpu_parts.verdict import verdict
 
 ROOT = Path(__file__).parent.parent
 START = monotonic()
+LEAST_SECONDS = 5  # a part is not begun with less left
 
 
 class Document:
@@ -38,13 +40,15 @@ class Document:
     def __init__(self, path: Path, circumstances: dict[str, Any]) -> None:
         self._path = path
         self._lock = Lock()
-        self.fields: dict[str, Any] = {**circumstances, "ended": {}, "parts": {}}
+        self.fields: dict[str, Any] = {**circumstances, "wanted": {}, "ended": {}, "parts": {}}
 
     def add(self, name: str, ended: str, figures: Any) -> None:
         """Add a part, and how it ended."""
         with self._lock:
             self.fields["ended"][name] = ended
             self.fields["parts"][name] = figures
+            if self.fields["device"] != "cpu":
+                self.fields["wanted"] = verdict(self.fields["parts"])
             self.fields["seconds"] = round(monotonic() - START, 1)
             temporary = self._path.with_name(self._path.name + ".tmp")
             temporary.write_text(json.dumps(self.fields, indent=1))
@@ -52,10 +56,15 @@ class Document:
         print(f"[{monotonic() - START:6.1f} s] {name}: {ended}", flush=True)
 
 
+def command_of(name: str, file: Path) -> list[str]:
+    """The command of a part, with the options of this one."""
+    return [sys.executable, __file__, *sys.argv[1:], "--part", name, "--file", str(file)]
+
+
 def run_part(name: str, options: argparse.Namespace, folder: Path, document: Document) -> None:
     """Run a part in a process of its own, until its deadline."""
     limit = min(PARTS[name].seconds, options.seconds - (monotonic() - START))
-    if limit < 5:
+    if limit < LEAST_SECONDS:
         document.add(name, "not begun: no time left", {})
         return
     file, log = folder / f"{name}.json", folder / f"{name}.log"
@@ -63,11 +72,15 @@ def run_part(name: str, options: argparse.Namespace, folder: Path, document: Doc
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
     if name == "pause":  # one of its trainings is deterministic
         env["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-    command = [sys.executable, __file__, *sys.argv[1:], "--part", name, "--file", str(file)]
     start = monotonic()
     with log.open("wb") as output:
         child = subprocess.Popen(
-            command, cwd=folder, env=env, stdout=output, stderr=output, start_new_session=True
+            command_of(name, file),
+            cwd=folder,
+            env=env,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
         try:
             status = child.wait(limit)
@@ -102,6 +115,8 @@ def run(options: argparse.Namespace) -> int:
         for name in names:
             if PARTS[name].alone:
                 run_part(name, options, folder, document)
+    for name, line in document.fields["wanted"].items():
+        print(f"{name}: want {line['want']}; the worst is {line['worst']:.4g}: met {line['met']}")
     return int(any(not ended.startswith("done") for ended in document.fields["ended"].values()))
 
 

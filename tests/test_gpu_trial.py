@@ -1,5 +1,7 @@
 """The trial of the GPU path runs on a CPU, in sizes that test the program."""
 
+import argparse
+import gzip
 import json
 import os
 import subprocess
@@ -7,16 +9,22 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tests.trainers.loop.emulated import emulated
+from trainers.loop import train
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "scripts"))
 
-from gpu_parts import PARTS  # noqa: E402
+import gpu_trial  # noqa: E402
+from gpu_parts import PARTS, Part  # noqa: E402
 from gpu_parts.trial import Trial  # noqa: E402
+from gpu_parts.verdict import WANTED, verdict  # noqa: E402
+
+QUICK = ("info", "failed_capture", "sticky_error")
 
 
 def run(part: str, trial: Trial) -> str:
@@ -26,8 +34,8 @@ def run(part: str, trial: Trial) -> str:
     return trial.file.read_text()
 
 
-@pytest.mark.parametrize("part", [name for name in PARTS if name != "ranking"])
-def test_every_part_runs(part, tmp_path):
+@pytest.mark.parametrize("part", QUICK)
+def test_a_part_runs_without_an_error(part, tmp_path):
     assert '"error"' not in run(part, Trial("cpu", True, tmp_path / f"{part}.json"))
 
 
@@ -41,8 +49,23 @@ class EmulatedTrial(Trial):
         pass
 
 
-def test_slots_are_replayed_in_turns(tmp_path):
+@pytest.mark.long
+def test_captured_steps_are_timed(tmp_path, monkeypatch):
     """The figures mean nothing without a GPU."""
+    trial = EmulatedTrial("cuda", True, tmp_path / "graphs.json")
+    with emulated() as gpu:
+        monkeypatch.setattr("gpu_parts.speed.make_step", gpu.make_step)
+        monkeypatch.setattr("trainers.make_optimizer", train.make_optimizer)  # the emulated one
+        run("graphs", trial)
+    for figures in trial.found.values():
+        assert figures["graph against eager"] == 0
+        assert figures["fallback"] == ""
+        assert len(figures["captures ms"]) == 1
+        assert figures.keys() > {"replay ms", "host ms", "data ms", "evaluation ms"}
+
+
+@pytest.mark.long
+def test_slots_are_replayed_in_turns(tmp_path):
     trial = EmulatedTrial("cuda", True, tmp_path / "slots.json")
     with emulated():
         found = run("slots", trial)
@@ -50,19 +73,93 @@ def test_slots_are_replayed_in_turns(tmp_path):
     assert set(trial.found["mlp"]["steps a second"]) == {1, 2, 4, 8}
 
 
-def test_the_file_is_whole_after_each_part(tmp_path):
+def program(tmp_path, *arguments):
+    """Run the script; the file that it wrote."""
     out = tmp_path / "gpu.json"
-    arguments = ["--device", "cpu", "--tiny", "--parts", "info,slots", "--out", str(out)]
+    options = ["--out", str(out), "--device", "cpu", "--tiny", *arguments]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "gpu_trial.py"), *arguments],
+        [sys.executable, str(ROOT / "scripts" / "gpu_trial.py"), *options],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     document = json.loads(out.read_text())
-    assert list(document["parts"]) == ["info", "slots"]
     assert all(ended.startswith("done") for ended in document["ended"].values())
+    assert '"error"' not in out.read_text()
+    return document
+
+
+def test_one_command_runs_parts_and_writes_one_file(tmp_path):
+    assert list(program(tmp_path, "--parts", "slots")["parts"]) == ["slots"]
+
+
+@pytest.mark.long
+def test_the_whole_tiny_trial_has_no_error(tmp_path):
+    parts = program(tmp_path)["parts"]
+    assert list(parts) == [name for name, part in PARTS.items() if part.usual]
+    assert all(parts.values())
+
+
+@pytest.mark.long
+def test_the_second_call_needs_images_and_a_table(tmp_path):
+    table = ROOT / "tests" / "nas" / "data" / "nasbench201_cifar100.csv.gz"
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 3, 8, 8), dtype=np.uint8)
+    labels = np.arange(60) % 10
+    data = tmp_path / "images.npz"
+    np.savez(data, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    published = tmp_path / "published.csv"
+    with gzip.open(table, "rt") as file:
+        rows = [next(file).split(",")[0] for _ in range(6)][1:]
+    lines = [f"{row},{90 + number}" for number, row in enumerate(rows)]
+    published.write_text("\n".join(["arch,cifar10_test_200ep", *lines]))
+    options = ["--parts", "ranking,accuracy", "--data", str(data), "--table", str(published)]
+    parts = program(tmp_path, *options)["parts"]
+    assert "Spearman" in "".join(parts["ranking"]["printed"])
+    assert 0 <= parts["accuracy"]["test accuracy"] <= 1
+
+
+def test_a_part_that_hangs_is_stopped_and_leaves_its_figures(tmp_path, monkeypatch):
+    program = "import sys, time; open(sys.argv[1], 'w').write('{\"a\": 1}'); time.sleep(60)"
+    command = lambda name, file: [sys.executable, "-S", "-c", program, str(file)]  # noqa: E731
+    monkeypatch.setattr(gpu_trial, "command_of", command)
+    monkeypatch.setattr(gpu_trial, "LEAST_SECONDS", 0)
+    monkeypatch.setitem(PARTS, "info", Part("correctness", 1))
+    document = gpu_trial.Document(tmp_path / "gpu.json", {"device": "cpu"})
+    options = argparse.Namespace(seconds=gpu_trial.monotonic() - gpu_trial.START + 100)
+    gpu_trial.run_part("info", options, tmp_path, document)
+    written = json.loads((tmp_path / "gpu.json").read_text())
+    assert written["parts"]["info"]["a"] == 1
+    assert written["ended"]["info"].startswith("stopped after 1 s")
+
+
+FIGURES = {
+    "tests": {"failed": []},
+    "graphs": {
+        "mlp": {
+            "captures ms": [90.0, 30.0],
+            "graph against eager": 2e-4,
+            "eager against itself": 1e-4,
+        }
+    },
+    "memory": {"mlp": {"predicted/reserved": 0.9}, "kept": 3},
+    "throughput": {"mlp 256": {"ratio": 12.5, "accuracy": {"ours": 0.1, "plain": 0.12}}},
+}
+
+
+def test_the_figures_are_held_against_what_is_wanted():
+    found = verdict(FIGURES)
+    assert found.keys() == WANTED.keys()
+    assert all(line["met"] for line in found.values())
+    assert found["capture"]["worst"] == 90.0
+    assert found["speed"]["worst"] == pytest.approx(0.08)
+    assert verdict({}) == {}
+    slow = {"throughput": {"mlp 256": {"ratio": 9.0, "accuracy": {"ours": 0.1, "plain": 0.2}}}}
+    assert {name: line["met"] for name, line in verdict(slow).items()} == {
+        "speed": False,
+        "accuracy": False,
+    }
 
 
 def test_unknown_parts_are_refused(tmp_path):

@@ -14,6 +14,7 @@ from gpu_parts.trial import Trial, sampled
 from trainers.loop.batch_step import dropout, make_step
 from trainers.loop.batches import batches, laid_out
 from trainers.loop.cuda_graph import GraphStep
+from trainers.loop.train import evaluation_batch
 from trainers.recipes.optimizers import learning_rates, set_learning_rate
 
 
@@ -31,25 +32,25 @@ def graphs(trial: Trial) -> None:
                 "graph against eager": _apart(eager["losses"], graph["losses"]),
                 "eager ms": 1000 * min(again["seconds"]),
                 "graph ms": 1000 * min(graph["seconds"]),
-                "all ms": [round(1000 * s, 2) for s in graph["seconds"]],  # shows the capture
+                "all ms": [round(1000 * s, 2) for s in graph["seconds"]],
+                **_captured(trial, graph),
             }
-            step = graph["step"]
-            if isinstance(step, GraphStep):
-                figures |= {"graphs": len(step._captured), "fallback": step.fallback}
             trial.put(name, figures)
-            del eager, again, graph, step
+            trial.put(name, {**figures, **_beside_steps(trial, name, graph["net"], recipe, steps)})
+            del eager, again, graph
             trainers.memory.release()
 
 
 def _steps(
     trial: Trial, name: str, recipe: trainers.Recipe, steps: int, *, captured: bool
 ) -> dict[str, Any]:
-    """Losses and seconds of some steps of a new network."""
+    """Losses and seconds of some steps of a new network, and the steps that were captures."""
     net, task = trial.network(name)
     data = trial.dataset(steps * recipe.batch_size, task.input_shape)
     eager = trial.eager_step(net, recipe, "bfloat16" if trial.on_gpu else "float32")
     step = make_step(eager, trial.torch_device) if captured else eager
-    losses, seconds, rates = [], [], learning_rates(recipe, steps)
+    losses, seconds, captures = [], [], []
+    rates = learning_rates(recipe, steps)
     with trainers.seeded(7, trial.torch_device), dropout(net, recipe.dropout):
         for batch in batches(data, recipe, epoch=1, seed=0):
             set_learning_rate(eager.optimizer, next(rates))
@@ -59,7 +60,55 @@ def _steps(
             trial.synchronise()
             seconds.append(perf_counter() - start)
             losses.append(loss.item())
-    return {"losses": losses, "seconds": seconds, "step": step}
+            if isinstance(step, GraphStep) and len(step._captured) > len(captures):
+                captures.append(1000 * seconds[-1])
+    return {
+        "losses": losses,
+        "seconds": seconds,
+        "captures": captures,
+        "step": step,
+        "net": net,
+        "batch": batch,
+    }
+
+
+def _captured(trial: Trial, graph: dict[str, Any]) -> dict[str, Any]:
+    """Figures of the captures and of a replay; none without a GPU."""
+    step, batch = graph["step"], graph["batch"]
+    if not isinstance(step, GraphStep):
+        return {}
+    figures = {"fallback": step.fallback, "captures ms": graph["captures"]}
+    if captured := step._captured.get(batch.inputs.shape):
+        figures["replay ms"] = 1000 * trial.seconds(captured.graph.replay, 30)
+        start = perf_counter()
+        for _ in range(20):
+            step(*batch)
+        figures["host ms"] = 1000 * (perf_counter() - start) / 20  # the device is not waited for
+        trial.synchronise()
+    return figures
+
+
+def _beside_steps(
+    trial: Trial, name: str, net: torch.nn.Module, recipe: trainers.Recipe, steps: int
+) -> dict[str, float]:
+    """Milliseconds of a batch's data, and of an evaluation of as many examples as are trained on."""
+    _, _, task = sampled(name)
+    data = trial.dataset(steps * recipe.batch_size, task.input_shape)
+    size = evaluation_batch(recipe.batch_size, 1, data)
+
+    def read() -> None:
+        for _ in batches(data, recipe, epoch=1, seed=0):
+            pass
+
+    def evaluate() -> None:
+        trainers.evaluate(net, data.train, data, batch_size=size)
+
+    for warm_up in (read, evaluate):
+        warm_up()
+    return {
+        "data ms": 1000 * trial.seconds(read) / steps,
+        "evaluation ms": 1000 * trial.seconds(evaluate),
+    }
 
 
 def _apart(one: list[float], two: list[float]) -> float:
