@@ -48,6 +48,30 @@ def current(device: "torch.device") -> Iterator[None]:
         yield
 
 
+def dedicate(device: "torch.device") -> None:
+    """Let this process use one GPU: make it the current one, and load the libraries of its kernels.
+
+    What is loaded here is not counted as memory of the first training. A CPU needs nothing.
+    """
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        load_libraries(device)
+
+
+def load_libraries(device: "torch.device") -> None:
+    """Convolve and multiply a few zeros forward and backward, in both types of a training."""
+    import torch
+    from torch.nn import functional
+
+    for dtype in (torch.float32, torch.bfloat16):
+        x = torch.zeros(2, 8, 8, 8, dtype=dtype, device=device)
+        weights = torch.zeros(8, 8, 3, 3, dtype=dtype, device=device, requires_grad=True)
+        y = functional.conv2d(x, weights).flatten(1)
+        (y @ y.T).sum().backward()  # type: ignore[no-untyped-call]
+
+
 def damage() -> str:
     """The reason for which this process cannot use its GPUs any more, in one line; empty if it can.
 

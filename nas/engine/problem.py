@@ -38,10 +38,12 @@ class Problem:
         objects: Objects of the program, by the setting that they stand for.
         code: SHA-256 of the user's code, by setting.
         space: The search space.
-        data: The data set on the device; None if the evaluator has its own.
+        data: The data set; None if the evaluator has its own. On the device only if trials run in
+            this process: workers have data of their own, and this process then uses no GPU.
         chosen: The settings that were chosen by the data.
         task: The task of the networks; None if it is not known.
         device: The device to train on; "cuda" for all GPUs.
+        first_device: The first of these devices, such as "cuda:0".
         evaluator: The user's evaluator; None for the built-in training.
         learned: Loss and metrics of the built-in training; None for a user's evaluator.
         estimators: Estimators of metrics that are known before an evaluation.
@@ -60,6 +62,7 @@ class Problem:
     chosen: tuple[Choice, ...]
     task: Task | None
     device: str
+    first_device: str
     evaluator: Evaluator | None
     learned: Learned | None
     estimators: tuple[Estimator, ...]
@@ -77,6 +80,7 @@ class Problem:
         *,
         folder: Path,
         notify: Callable[[str], None],
+        trains_here: bool = True,
     ) -> Problem:
         """Read the data and load the code that the settings name.
 
@@ -85,6 +89,7 @@ class Problem:
             objects: Objects of the program, by the setting that they stand for.
             folder: The folder of the run, which may have a table of latencies.
             notify: Called with messages for the user.
+            trains_here: True if trials run in this process.
 
         Raises:
             ValueError: something cannot be loaded, or an objective has no metric.
@@ -98,7 +103,8 @@ class Problem:
         if space is None and settings.space != AUTO:
             space = settings.load_space(code.get("space"))
         evaluator = factories.load_evaluator(settings, objects, code)
-        data = factories.load_data(settings, settings.device, objects)
+        where = training.resolve(settings.device)
+        data = factories.load_data(settings, str(where) if trains_here else "cpu", objects)
         chosen: tuple[Choice, ...] = ()
         if evaluator is None:
             assert data is not None, "the built-in training has data"
@@ -110,7 +116,6 @@ class Problem:
                 f"training needs: want a space with build, or an evaluator of your own"
             )
         learned = factories.load_learned(settings, data, objects, code)
-        where = training.resolve(settings.device) if data is None else data.device
         any_of_its_kind = settings.device in ("auto", where.type)
         device = where.type if any_of_its_kind else str(where)
         settings = replace(settings, device=where.type)
@@ -152,6 +157,7 @@ class Problem:
             chosen=chosen,
             task=task,
             device=device,
+            first_device=str(where),
             evaluator=evaluator,
             learned=learned,
             estimators=estimators,

@@ -104,10 +104,12 @@ class Session:
         self.limits = limits or ResourceLimits()
         self._notify = notify or (lambda _: None)
         self._observers = Observers(observers, self._notify)
+        given = objects or {}
+        self.executor = executors.choose(given.get("executor", executor), self.limits)
+        has = executors.capabilities(self.executor)
         self.problem = problem = Problem.of(
-            settings, objects or {}, folder=out, notify=self._notify
+            settings, given, folder=out, notify=self._notify, trains_here=not has.workers
         )
-        self.executor = executors.choose(problem.objects.get("executor", executor), self.limits)
         self.settings = settings = problem.settings
         self.space = problem.space
         self._epochs = factories.epochs_of(settings)
@@ -115,7 +117,6 @@ class Session:
         for text in settings.warm_start:
             self.space.parse(text)
         self._schedule()  # refuses settings that it does not allow
-        has = executors.capabilities(self.executor)
         if has.workers:
             problem.require_sendable(whole_project=has.cluster)
         self.header = self._header()
@@ -264,7 +265,7 @@ class Session:
         shared = limits.workers > 1 and executors.capabilities(self.executor).total_memory
         problem = self.problem
         if shared and limits.total_memory is None and problem.data is not None:
-            free = training_demand.free_bytes(problem.data, limits.workers)
+            free = training_demand.free_bytes(problem.data, problem.device, limits.workers)
             limits = replace(limits, total_memory=free)
         if not limits.auto and limits.workers > settings.max_pending:
             self._notify(
@@ -386,7 +387,7 @@ class Session:
 
     def _device_name(self) -> str:
         problem = self.problem
-        return problem.device if problem.data is None else str(problem.data.device)
+        return problem.device if problem.data is None else problem.first_device
 
     def _packages(self) -> dict[str, str]:
         chosen = self.settings

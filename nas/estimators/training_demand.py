@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from time import perf_counter
@@ -23,22 +25,37 @@ BESIDE_STEP_BYTES = 400 * 2**20
 SHARE = 0.9  # of the free memory; the rest is for the workspaces of kernels
 
 
-def free_bytes(data: Dataset, workers: int) -> int | None:
-    """The bytes of the GPU of `data` that `workers` trainings may take together; None on a CPU.
+def free_bytes(data: Dataset, device: str, workers: int) -> int | None:
+    """The bytes of a GPU that the trainings of `workers` may take together; None on a CPU.
 
     Every worker has a copy of the data there.
+
+    Args:
+        data: The data set, on any device.
+        device: The device of the workers; "cuda" for all GPUs in turn.
+        workers: Number of workers.
     """
-    device = data.device
-    if device.type != "cuda":
+    if not device.startswith("cuda"):
         return None
-    free, _ = torch.cuda.mem_get_info(device)
-    here = sum(
-        t.nbytes
-        for s in (data.train, data.validation, data.test)
-        for t in (s.inputs, s.targets)
-        if t.device == device
+    count = torch.cuda.device_count() if device == "cuda" else 1
+    gpus = list(range(count)) if device == "cuda" else [trainers.resolve(device).index]
+    free = min(_free(gpus))
+    each = CONTEXT_BYTES + sum(
+        split.device_bytes(free) for split in (data.train, data.validation, data.test)
     )
-    return max(2**20, int(SHARE * (free - workers * (CONTEXT_BYTES + here))))
+    return max(2**20, int(SHARE * (free - -(-workers // count) * each)))
+
+
+def _free(gpus: list[int]) -> list[int]:
+    """The free bytes of each GPU, asked by another process: whoever asks takes memory of it."""
+    program = f"import torch; print(*(torch.cuda.mem_get_info(n)[0] for n in {gpus}))"
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        why = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        raise ValueError(f"device: want a GPU that says how much of it is free, got {why[0]}")
+    return [int(found) for found in done.stdout.split()]
 
 
 def memory(

@@ -85,8 +85,11 @@ def evaluator_from(
     learned = load_learned(chosen, data, given, digests)
     if "torch" in sys.modules:
         import trainers
+        from trainers import devices
 
         trainers.set_threads(chosen.threads)
+        if data is not None:
+            devices.dedicate(data.device)
     made = make(
         chosen,
         space,

@@ -50,10 +50,19 @@ class Split:
         weights = None if self.weights is None else self.weights.to(device)
         if self.mapped and device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
-            if inputs.nbytes > DEVICE_SHARE * free:
+            if self._is_streamed(free):
                 return Split(inputs, targets, weights, mapped=True, rows=self.rows)
         mapped = self.mapped and device.type == "cpu"
         return Split(inputs.to(device), targets, weights, mapped=mapped, rows=self.rows)
+
+    def device_bytes(self, free: int) -> int:
+        """Bytes that the examples take on a GPU with `free` bytes."""
+        inputs = 0 if self._is_streamed(free) else self.inputs.nbytes
+        weights = 0 if self.weights is None else self.weights.nbytes
+        return inputs + self.targets.nbytes + weights
+
+    def _is_streamed(self, free: int) -> bool:
+        return self.mapped and self.inputs.nbytes > DEVICE_SHARE * free
 
     def part(self, rows: slice | Tensor) -> "Split":
         """The examples in `rows`, a slice or numbers int64 [n]."""

@@ -12,6 +12,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from trainers import devices
+
 Computed = Literal["float32", "bfloat16"]
 FEWEST_PIXELS, FEWEST_CHANNELS = 16 * 16, 8  # of inputs and convolutions, for bfloat16 on a CPU
 
@@ -26,7 +28,8 @@ def choose(
     if wanted != "auto":
         return wanted
     if device.type == "cuda":
-        gains = torch.cuda.is_bf16_supported(including_emulation=False)
+        with devices.current(device):
+            gains = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         gains = _has_amx() and _is_dense_over_images(net, input_shape)
     return "bfloat16" if gains else "float32"
