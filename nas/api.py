@@ -113,6 +113,7 @@ def search(
     flip: bool | None = None,
     layout: str | None = None,
     data_seed: int = 0,
+    folds: int = 0,
     task: str = "auto",
     trials: int | None = None,
     budget: int | str | Sequence[int | str] | None = None,
@@ -144,6 +145,7 @@ def search(
     address: str | None = None,
     resources: str | Mapping[str, float] | None = None,
     executor: Any | None = None,
+    keep: int = 0,
     out: str | Path | None = None,
     observers: Iterable[Observer] = (),
     **recipe: Any,
@@ -172,7 +174,8 @@ def search(
             commas.
         baselines: Evaluate the known architectures of the space first.
         warm_start: Architectures to evaluate first: those of a bundle, those on the front of a run,
-            or one as text. May be given several times.
+            or one as text, which may have searched hyperparameters: 'ARCHITECTURE with
+            learning_rate=0.01'. May be given several times.
         seed: Seed of the search: the same seed gives the same trials.
         max_pending: Greatest number of trials that are pending at a time. It affects which trials
             are proposed; the number of workers does not.
@@ -193,6 +196,9 @@ def search(
             NHWC, of N examples, D values, L steps, C channels, H height, W width. Default: inferred
             and printed; where several are likely, the search asks for this option.
         data_seed: Seed of the split into training and validation data.
+        folds: Folds of cross-validation: each configuration is trained once for each fold of the
+            training and validation data together, and scored on all of them. 0 for one validation
+            split.
         task: Task: classification, multilabel, regression, segmentation, or auto, which infers it
             from the targets and prints it.
         trials: Number of trials in all, those already recorded included. Default: 40; none with a
@@ -253,6 +259,8 @@ def search(
         resources: Resources of a Ray cluster for each trial, such as CPU=1,GPU=0.5.
         executor: Place where trials run: in-process, workers or ray. Default: the first of these
             that can keep to the resource limits.
+        keep: Number of the best trials, in the first objective, whose weights are kept beside those
+            of the front.
         out: Folder of the run, which is resumed if it exists. Default: a name under runs/.
         observers: Further observers of the search; see `nas.engine.observers.Observer`. Each is given
             the run, and may stop the search: `run.stop()`.

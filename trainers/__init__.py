@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset as Dataset
     from trainers.data.dataset import Split as Split
+    from trainers.data.folds import folds as folds
     from trainers.data.load import data_sets as data_sets
     from trainers.data.load import from_objects as from_objects
     from trainers.data.load import load as load
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from trainers.loop.train import Epoch as Epoch
     from trainers.loop.train import accuracy as accuracy
     from trainers.loop.train import evaluate as evaluate
+    from trainers.loop.train import evaluate_folds as evaluate_folds
     from trainers.loop.train import train as train
     from trainers.recipes.optimizers import Optimizer as Optimizer
     from trainers.recipes.optimizers import make_optimizer as make_optimizer
@@ -47,6 +49,8 @@ MODULE_OF = {
     "data_sets": "data.load",
     "derive_seed": "determinism",
     "evaluate": "loop.train",
+    "evaluate_folds": "loop.train",
+    "folds": "data.folds",
     "from_objects": "data.load",
     "load": "data.load",
     "make_optimizer": "recipes.optimizers",

@@ -108,6 +108,7 @@ class Problem:
         chosen: tuple[Choice, ...] = ()
         if evaluator is None:
             assert data is not None, "the built-in training has data"
+            _check_judged(data, settings.folds)
             settings, chosen = choose(settings, data)
         space = space or settings.load_space()
         if evaluator is None and space.build is None:
@@ -211,6 +212,15 @@ def _tree(settings: Settings, evaluator: Evaluator | None) -> Struct:
     if evaluator is None:
         return hyperparameters.tree(settings.tune, settings.recipe)
     return evaluator.hyperparameters if isinstance(evaluator, Tunable) else Struct()
+
+
+def _check_judged(data: Dataset, folds: int) -> None:
+    """Refuse data by which no training can be judged."""
+    examples = len(data.train) + len(data.validation)
+    if not folds and not len(data.validation):
+        raise ValueError("data: want a validation split, or folds; got neither")
+    if folds > examples:
+        raise ValueError(f"folds: want at most {examples:,} for so many examples, got {folds}")
 
 
 def _check_kind(space: SearchSpace, task: Task | None, data: Dataset | None) -> None:

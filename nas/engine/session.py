@@ -13,14 +13,14 @@ from nas import executors, schedules
 from nas.core.budgets.budget import MOST_TRIALS, Budget
 from nas.core.budgets.spending import Reason, Spending
 from nas.core.candidates import Candidates
-from nas.core.configuration import Configuration
+from nas.core.fronts.best import BestTrials
 from nas.core.fronts.front import TrialFront
-from nas.core.proposal import Proposal
 from nas.core.schema import visible
 from nas.core.trial import Trial
 from nas.engine import account, latency
 from nas.engine.checkpoints import prune
 from nas.engine.ending import ending_recorded
+from nas.engine.first_proposals import first_proposals
 from nas.engine.loop import run_trials
 from nas.engine.observers import Observer, Observers
 from nas.engine.problem import Problem
@@ -49,10 +49,8 @@ from nas.runs.settings import Settings
 from nas.runs.understood import aligned
 from nas.schedules import Schedule
 from nas.strategies import Strategy, make
-from search_spaces import Architecture
 from search_spaces.user_files import refuse_while_running
 
-_DRAWS = 100  # of hyperparameters for a known architecture
 ALL_FAILED = 10  # a search whose first trials all fail ends after so many
 
 
@@ -114,8 +112,7 @@ class Session:
         self.space = problem.space
         self._epochs = factories.epochs_of(settings)
         self.candidates = Candidates(problem.joint)
-        for text in settings.warm_start:
-            self.space.parse(text)
+        self._first = first_proposals(settings, self.space, problem.joint)
         self._schedule()  # refuses settings that it does not allow
         if has.workers:
             problem.require_sendable(whole_project=has.cluster)
@@ -191,8 +188,10 @@ class Session:
         for torn in checkpoints.glob(".*.tmp"):  # a kill left it
             torn.unlink()
         front = TrialFront(self.problem.objectives)
+        best = BestTrials(self.problem.objectives, self.limits.keep)
         for trial in run.trials:
             front.add(trial)
+            best.add(trial)
         schedule = self._schedule()
         executor = self._executor(checkpoints)
         journal = run.journal
@@ -216,7 +215,7 @@ class Session:
                     estimators=self.problem.estimators,
                     recorded=run.trials,
                     max_pending=settings.max_pending,
-                    first=self._baselines(),
+                    first=self._first,
                     pending=None
                     if settings.ordered
                     else PendingProposals(self.path / "in_flight.json"),
@@ -224,7 +223,8 @@ class Session:
                 ):
                     front.add(trial)
                     ended.add(trial.number)
-                    prune(checkpoints, front.items, schedule.keep(), ended)
+                    best.add(trial)
+                    prune(checkpoints, [*front.items, *best.items], schedule.keep(), ended)
                     if trial.completed:
                         completed += 1
                     else:
@@ -343,33 +343,6 @@ class Session:
         return schedules.make(
             settings.schedule, strategy, self.candidates, objectives, self._epochs
         )
-
-    def _baselines(self) -> list[Proposal]:
-        """Proposals that precede the strategy's: warm start, then known architectures if asked for.
-
-        Infeasible ones, and all but the first of equal functions, are left out.
-        """
-        proposals: list[Proposal] = []
-        keys = set()
-        first = {text: self.space.parse(text) for text in self.settings.warm_start}
-        known = self.space.known if self.settings.baselines else {}
-        for name, architecture in {**first, **known}.items():
-            key = self.space.canonical(architecture)
-            rng = Random(f"{self.settings.seed}/baseline/{name}")
-            configuration = self._within_limits(architecture, rng)
-            if key not in keys and configuration is not None:
-                keys.add(key)
-                proposals.append(Proposal(configuration))
-        return proposals
-
-    def _within_limits(self, architecture: Architecture, rng: Random) -> Configuration | None:
-        """Draw hyperparameters with which an architecture is within the limits, if some are found."""
-        space = self.candidates.space
-        for _ in range(_DRAWS if space.hyperparameters.size > 1 else 1):
-            drawn = Configuration.of(architecture, space.sample_hyperparameters(rng))
-            if space.is_feasible(drawn):
-                return drawn
-        return None
 
     def _header(self) -> Header:
         problem = self.problem

@@ -35,6 +35,8 @@ def _lines(problem: Problem, reasons: dict[str, str]) -> Iterator[Line]:
         return f"; chosen: {reasons[name]}" if name in reasons else ""
 
     yield from factories.data_lines(problem.data)
+    if settings.folds:
+        yield "folds", f"{settings.folds}, of training and validation data together"
     if settings.evaluator == TRAINING and problem.data is not None:
         yield "augmentation", factories.augmentation_text(settings, problem.data)
     directions = ", ".join(map(_direction_text, objectives.metrics))

@@ -130,9 +130,23 @@ def make(
         checkpoints: The folder for weights.
     """
     if loaded is None:
+        assert data is not None
+        if settings.folds:
+            from nas.evaluators.cross_validation import CrossValidation
+
+            return CrossValidation(
+                space,
+                data,
+                folds=settings.folds,
+                fixed=settings.recipe,
+                seed=settings.seed,
+                data_seed=settings.data_seed,
+                checkpoints=checkpoints,
+                metrics=metrics,
+                learned=learned,
+            )
         from nas.evaluators.training import Training
 
-        assert data is not None
         return Training(
             space,
             data,

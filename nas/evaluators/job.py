@@ -129,6 +129,10 @@ class Job:
         """Seconds until the search stops evaluations; infinite without a budget of time."""
         return inf if self._deadline is None else self._deadline.left
 
+    def part(self) -> Job:
+        """A job for one of several trainings of the same evaluation, with reports of its own."""
+        return Job(self.number, self.proposal, self._deadline, self._on_epoch)
+
     def epoch_ended(self, epoch: int, last: int) -> bool:
         """Note that `epoch` of `last` has ended; True if the training has to stop before the last.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.core.trial import Trial
+from nas.evaluators.cross_validation import fold_weights
 from nas.evaluators.training import build, task_of
 from search_spaces import SearchSpace
-from trainers import Dataset
+from trainers import Dataset, Split
 from trainers.checkpoints import weights as checkpoint
 from trainers.data.targets import IGNORED as IGNORED
 from trainers.loop.train import read_outputs
@@ -77,27 +79,54 @@ class ValidationPredictions:
 
 
 def predictions_of(
-    space: SearchSpace, trial: Trial, data: Dataset, weights: Path
+    space: SearchSpace, trial: Trial, data: Dataset, weights: Path, folds: Sequence[Dataset] = ()
 ) -> ValidationPredictions:
-    """Predict the validation split with the network of a trial, as its training evaluated it.
+    """Predict with the networks of a trial what they did not learn from, as its training did.
 
     Args:
         space: The search space.
         trial: A completed trial.
         data: The data of the search, on the device to compute on.
         weights: The file with the weights of the trial.
+        folds: The folds of the search: each is predicted by its own network, and the examples are
+            those of the training split, then those of the validation split. None for the validation
+            split alone.
 
     Raises:
         ValueError: the weights are damaged or do not fit, or the validation split is empty.
     """
-    if not len(data.validation):
-        raise ValueError("the validation split is empty")
+    loaded = checkpoint.load(weights, trial.weights_sha256)
+    if not folds:
+        if not len(data.validation):
+            raise ValueError("the validation split is empty")
+        net = _network(space, trial, data, loaded, weights)
+        return _with_outputs(data, data.validation, _outputs(net, trial, data, data.validation))
+    parts, places = [], []
+    for number, fold in enumerate(folds):
+        net = _network(space, trial, data, fold_weights(loaded, number), weights)
+        parts.append(_outputs(net, trial, data, fold.validation))
+        assert fold.validation.rows is not None, "a fold knows the places of its examples"
+        places.append(fold.validation.rows)
+    joined = torch.cat(parts)
+    outputs = torch.empty_like(joined)
+    outputs[torch.cat(places)] = joined
+    return _with_outputs(data, data.train_and_validation(), outputs)
+
+
+def _network(
+    space: SearchSpace, trial: Trial, data: Dataset, weights: Mapping[str, Tensor], file: Path
+) -> nn.Module:
     net = build(space, trial.architecture, task_of(data), seed=0)
     try:
-        net.load_state_dict(checkpoint.load(weights, trial.weights_sha256))
+        net.load_state_dict(weights)
     except RuntimeError as error:
-        raise ValueError(f"{weights}: {' '.join(str(error).split())[:200]}") from None
-    net.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        raise ValueError(f"{file}: {' '.join(str(error).split())[:200]}") from None
+    placed: nn.Module = net.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed
+
+
+def _outputs(net: nn.Module, trial: Trial, data: Dataset, split: Split) -> Tensor:
+    """Probabilities, values in the user's units or classes of pixels, on the CPU."""
     task, name = make_task(data.targets), data.targets.task
 
     def read(outputs: Tensor) -> Tensor:
@@ -106,22 +135,25 @@ def predictions_of(
         return outputs.float().sigmoid() if name == "multilabel" else task.predict(outputs)
 
     bfloat16 = trial.measured.get("computed") == "bfloat16"
-    outputs = read_outputs(
+    return read_outputs(
         net,
-        data.validation,
+        split,
         data,
         read,
         batch_size=int(trial.recipe.get("batch_size", 64)),  # it fitted in memory in training
         computed="bfloat16" if bfloat16 else "float32",
     )
+
+
+def _with_outputs(data: Dataset, split: Split, outputs: Tensor) -> ValidationPredictions:
     return ValidationPredictions(
-        task=name,
+        task=data.targets.task,
         names=data.targets.names,
         scale=data.targets.std,
-        targets=data.validation.targets.cpu().numpy(),
+        targets=split.targets.cpu().numpy(),
         outputs=outputs.numpy(),
-        inputs=data.validation.inputs,
-        rows=None if data.validation.rows is None else data.validation.rows.numpy(),
+        inputs=split.inputs,
+        rows=None if split.rows is None else split.rows.numpy(),
     )
 
 

@@ -15,7 +15,7 @@ from nas.runs.option import setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceLimits:
-    """Limits on the resources of trials. They never change the scores of a trial that completes.
+    """Limits on the resources of trials and of their run. They never change the scores of a trial.
 
     Attributes:
         workers: Number of trials at a time; the option also accepts "auto", see `worker_limits`.
@@ -65,7 +65,17 @@ class ResourceLimits:
         help="Resources of a Ray cluster for each trial, such as CPU=1,GPU=0.5.",
     )
 
+    keep: int = setting(
+        option.WHOLE,
+        default=0,
+        group="Output",
+        help="Number of the best trials, in the first objective, whose weights are kept beside those "
+        "of the front.",
+    )
+
     def __post_init__(self) -> None:
+        if self.keep < 0:
+            raise ValueError(f"keep: want at least 0, got {self.keep}")
         if self.workers < 1:
             raise ValueError(f"workers: want at least 1, got {self.workers}")
         if self.timeout is not None and not 0 < self.timeout < float("inf"):

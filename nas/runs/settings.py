@@ -135,7 +135,8 @@ class Settings:
         group="Search",
         flag="--from",
         help="Architectures to evaluate first: those of a bundle, those on the front of a run, or "
-        "one as text. May be given several times.",
+        "one as text, which may have searched hyperparameters: 'ARCHITECTURE with learning_rate=0.01'. "
+        "May be given several times.",
     )
     seed: int = setting(
         option.WHOLE,
@@ -211,6 +212,14 @@ class Settings:
         check=schema.whole(-schema.LARGE),
         group="Data",
         help="Seed of the split into training and validation data.",
+    )
+    folds: int = setting(
+        option.WHOLE,
+        default=0,
+        check=schema.whole(0, 1_000),
+        group="Data",
+        help="Folds of cross-validation: each configuration is trained once for each fold of the training and "
+        "validation data together, and scored on all of them. 0 for one validation split.",
     )
     task: str = setting(
         option.TEXT,
@@ -319,6 +328,11 @@ class Settings:
                     raise ValueError(
                         f"limit: want some of {', '.join(METRICS)}, got {constraint}{near}"
                     )
+        if self.folds == 1:
+            raise ValueError("folds: want 0, or at least 2, got 1")
+        if self.folds and (self.evaluator != TRAINING or self.schedule != "none"):
+            taken = "a schedule" if self.evaluator == TRAINING else "an evaluator of your own"
+            raise ValueError(f"folds: want none with {taken}, got {self.folds}")
         if self.evaluator == TRAINING:
             for name in self.tune:
                 hyperparameters.parse_names(name)

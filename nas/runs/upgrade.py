@@ -2,7 +2,8 @@
 
 Schema 1 had no schedules. Schema 2 used all results in trial order. Schema 3 had other names for
 `max_pending`, `warm_start`, `hypervolume_reference`, `resume_from`, `start_epoch` and `flip`. Schema 4
-knew one evaluator, the built-in training, and five metrics. Schema 5 knew one task, classification.
+knew one evaluator, the built-in training, and five metrics. Schema 5 knew one task,
+classification. Schema 6 had no folds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from nas.core.metrics import METRICS
 from nas.core.proposal import STAGE
 from search_spaces.tree.plain import to_plain
 
-SCHEMA = 6  # of the run.json that this version writes
+SCHEMA = 7  # of the run.json that this version writes
 
 _SETTINGS = {"window": "max_pending", "first": "warm_start"}  # names up to schema 3
 _HEADER = {"largest": "hypervolume_reference"}
@@ -47,10 +48,10 @@ def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
         fields: The fields as they were read, whose values are still unchecked.
         schema: The schema that they are in.
     """
-    if schema == SCHEMA:
-        return {"understood": [], **fields}
     found = _up_to_4(fields) if schema < 4 else dict(fields)
-    return _with_targets(_opened(found) if schema < 5 else found)
+    found = _opened(found) if schema < 5 else found
+    found = _with_targets(found) if schema < 6 else {"understood": [], **found}
+    return _with_folds(found) if schema < 7 else found
 
 
 def _opened(fields: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +90,16 @@ def _with_targets(fields: dict[str, Any]) -> dict[str, Any]:
         absent = {"small_images": None, "dense": False, "numeric": None}
         found["task"] = {**absent, **_without(task, "classes"), "outputs": task.get("classes")}
     return found
+
+
+def _with_folds(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of schema 6 in the present schema."""
+    settings = fields.get("settings")
+    return (
+        {**fields, "settings": {"folds": 0, **settings}}
+        if isinstance(settings, Mapping)
+        else fields
+    )
 
 
 def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:

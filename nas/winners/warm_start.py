@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nas.bundles.read import open_bundle
+from nas.core.warm_start import WarmStart
 from nas.runs.run import Run
 from search_spaces import Architecture
 
@@ -15,7 +16,7 @@ def architectures_of(sources: Iterable[str | Path]) -> tuple[str, ...]:
 
     Args:
         sources: Folders of bundles, folders of runs, whose fronts are taken, and architectures as
-            text (`SPACE:JSON`).
+            text (`SPACE:JSON`), which may have hyperparameters (`SPACE:JSON with name=value`).
 
     Raises:
         ValueError: a source is none of these, or a folder is damaged.
@@ -26,7 +27,7 @@ def architectures_of(sources: Iterable[str | Path]) -> tuple[str, ...]:
 def _of(source: str | Path) -> list[str]:
     path = Path(source)
     if isinstance(source, str) and not path.exists() and ":" in source:
-        Architecture.parse(source)
+        Architecture.parse(WarmStart.parse(source).architecture)
         return [source]
     if (path / "manifest.json").is_file():
         return [str(open_bundle(path).architecture)]

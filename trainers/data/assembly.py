@@ -1,8 +1,9 @@
 """Data sets as tensors, assembled from their source: missing splits are drawn, images resized."""
 
 import warnings
+from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ VALIDATION_SHARE = 0.2  # of the training data
 MOST_VALIDATION = 10_000  # examples: then the standard error of an accuracy is at most 0.5 %
 MEMORY_SHARE = 1 / 4  # of the machine's memory, for images of a file: workers have copies
 LARGEST_SIDE = 4096  # pixels
+Held = Literal["validation", "test"]
+HELD_OUT: tuple[Held, ...] = ("validation", "test")
 
 
 def assembled(
@@ -38,6 +41,7 @@ def assembled(
     image_size: int | None,
     flippable: bool | None,
     table: TablePreprocessing | None = None,
+    split_off: Collection[Held] = HELD_OUT,
 ) -> Dataset:
     """The data set of `source`, on the CPU.
 
@@ -53,27 +57,34 @@ def assembled(
         flippable: True if a horizontally flipped image keeps its label; None for what the source
             says.
         table: The preprocessing of a table, if it is known; None to fit it.
+        split_off: The splits that are drawn where they are missing; others are empty then.
 
     Raises:
         ValueError: Fewer than two classes have enough examples to split them, nothing can be
             learnt from the targets, or vectors were to be resized.
     """
     targets = source.targets
-    table, cut, said = as_vectors(_cut(source, seed), table)
+    table, cut, said = as_vectors(_cut(source, seed, split_off), table)
     splits = [_split(half, image_size, dense=targets.dense) for half in cut]
     if table is None:
         mean, std = mean_and_std(splits[0].inputs)
     else:
         mean, std = torch.zeros(len(table.features)), torch.ones(len(table.features))
     _check_weights(source)
-    _check_validation(splits[1].targets, targets)
+    if source.validation is not None or "validation" in split_off:
+        _check_validation(splits[1].targets, targets)
     targets, constant = _with_scale(targets, splits[0].targets)
     validation = "given" if source.validation else f"split off with seed {seed}"
     test = "given" if source.test else "split off"
-    lacking = (
-        *_lacking("validation", splits[1], targets),
-        *_lacking("test", splits[2], targets),
-    )
+    held_out = [
+        note
+        for name, note, split in (("validation", validation, splits[1]), ("test", test, splits[2]))
+        for note in (
+            (f"{name} {note}", *_lacking(name, split, targets))
+            if len(split)
+            else (f"no {name} split",)
+        )
+    ]
     return Dataset(
         name=name,
         train=splits[0],
@@ -85,9 +96,7 @@ def assembled(
         flippable=bool(source.flippable if flippable is None else flippable),
         reading=source.reading,
         notes=(
-            f"validation {validation}",
-            f"test {test}",
-            *lacking,
+            *held_out,
             *constant,
             *source.notes,
             *said,
@@ -118,9 +127,14 @@ def check_image_size(image_size: int | None) -> None:
         raise ValueError(f"image_size: want 1 to {LARGEST_SIDE} pixels, got {image_size}")
 
 
-def _cut(source: Source, seed: int) -> tuple[Examples, Examples, Examples]:
+def _cut(
+    source: Source, seed: int, split_off: Collection[Held]
+) -> tuple[Examples, Examples, Examples]:
     """Train, validation and test, each in the order of the source."""
     targets, validation, test = source.train.targets, source.validation, source.test
+    nothing = _rows(source.train, np.arange(0))
+    validation = validation or (None if "validation" in split_off else nothing)
+    test = test or (None if "test" in split_off else nothing)
     by_class = source.targets.task == "classification"
     rows = np.arange(len(targets))
     missing = (validation is None) + (test is None)

@@ -31,7 +31,7 @@ class Split:
         mapped: True if the inputs lie in a memory-mapped file, which is read when they are used.
         rows: Number of each example in the file, array or folder that the split was drawn from, from
             0, int64 [N] on the CPU; None where the split holds all of it, in its order, or was
-            merged from two.
+            merged from several.
     """
 
     inputs: Tensor
@@ -150,6 +150,20 @@ class Dataset:
             std=self.std.to(device),
         )
 
+    def train_and_validation(self) -> Split:
+        """The examples of the training split, then those of the validation split."""
+        first, second = self.train, self.validation
+        if not len(second):
+            return first
+        drawn = first.rows is not None and second.rows is not None  # from the same examples
+        return Split(
+            torch.cat([first.inputs, second.inputs.to(first.inputs.device)]),
+            torch.cat([first.targets, second.targets]),
+            _merged_weights(first, second),
+            mapped=first.mapped,
+            rows=torch.cat([first.rows, second.rows]) if drawn else None,  # type: ignore[list-item]
+        )
+
     def with_validation_in_train(self) -> "Dataset":
         """Merge validation into train for a final training; mean and std are computed anew.
 
@@ -157,14 +171,7 @@ class Dataset:
 
         Images that are streamed to a GPU are merged in the memory of the machine, and streamed.
         """
-        device = self.train.inputs.device
-        first, second = self.train, self.validation
-        train = Split(
-            torch.cat([first.inputs, second.inputs.to(device)]),
-            torch.cat([first.targets, second.targets]),
-            _merged_weights(first, second),
-            mapped=first.mapped,
-        )
+        train = self.train_and_validation()
         nothing = self.validation.part(slice(0))
         if self.table is not None:
             note = "validation is trained on too, preprocessed by what the training split held"

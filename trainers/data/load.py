@@ -1,9 +1,9 @@
 """Data sets by name or path, or of objects in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from trainers.data.assembly import assembled, check_image_size
+from trainers.data.assembly import HELD_OUT, Held, assembled, check_image_size
 from trainers.data.dataset import Dataset
 from trainers.data.reading import Layout
 from trainers.data.sources import source as sources
@@ -32,6 +32,7 @@ def load(
     target: str | None = None,
     sample_weight: str | None = None,
     table: TablePreprocessing | None = None,
+    split_off: Collection[Held] = HELD_OUT,
 ) -> Dataset:
     """Load a data set to the CPU and split it into train, validation and test.
 
@@ -56,6 +57,8 @@ def load(
         sample_weight: The column of a table with the weights of the rows in the loss.
         table: The preprocessing of a table, where a network learned from an earlier one with the
             same columns; None to fit it on the training split.
+        split_off: The splits, "validation" and "test", that are drawn where the data have none;
+            others are empty then.
 
     Raises:
         ValueError: One line that says what is wrong with the name, the path, a file or the data.
@@ -79,6 +82,7 @@ def load(
         image_size=image_size,
         flippable=flippable,
         table=table,
+        split_off=split_off,
     )
 
 
@@ -92,6 +96,7 @@ def from_objects(
     task: TaskName | None = None,
     target: str | None = None,
     sample_weight: str | None = None,
+    split_off: Collection[Held] = HELD_OUT,
 ) -> Dataset:
     """A data set of what a program holds, on the CPU, split as `load` does.
 
@@ -114,6 +119,8 @@ def from_objects(
         task: The task; None to infer it from the targets (see `targets.inferred`).
         target: The target column of a DataFrame, or several separated by commas.
         sample_weight: The column of a DataFrame with the weights of the rows in the loss.
+        split_off: The splits, "validation" and "test", that are drawn where the data have none;
+            others are empty then.
 
     Raises:
         ValueError: One line that names the array and says what is wrong with it.
@@ -138,7 +145,14 @@ def from_objects(
         _refuse_columns(target, sample_weight)
         name, source = objects_source(data, layout, task)
     _check_layout(layout, source)
-    return assembled(name, source, seed=seed, image_size=image_size, flippable=flippable)
+    return assembled(
+        name,
+        source,
+        seed=seed,
+        image_size=image_size,
+        flippable=flippable,
+        split_off=split_off,
+    )
 
 
 def _refuse_changes(changes: Mapping[str, object]) -> None:

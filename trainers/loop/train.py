@@ -5,7 +5,7 @@ Random numbers of an epoch derive from (seed, epoch) alone. Augmentation is done
 batches at once. The device is synchronised once an epoch, when the losses are read.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite, prod
@@ -166,10 +166,34 @@ def evaluate(
     `tasks.registry.make_task`: of a classification `accuracy`, 0..1, and `loss`, the mean
     cross-entropy in nats.
     """
-    device = split.targets.device
-    with autocast(device, computed), quick_convolutions(net):
-        task = task or make_task(data.targets)
-        return task.measure(_outputs(net, split, data, batch_size))
+    return evaluate_folds([(net, split)], data, batch_size=batch_size, computed=computed, task=task)
+
+
+@torch.inference_mode()
+def evaluate_folds(
+    folds: Sequence[tuple[nn.Module, Split]],
+    data: Dataset,
+    *,
+    batch_size: int = 512,
+    computed: Computed = "float32",
+    task: Task | None = None,
+) -> dict[str, float]:
+    """Metrics over the examples of several splits together, each evaluated by a network of its own.
+
+    Args:
+        folds: Networks and splits; the networks are left in evaluation mode.
+        data: The data set, as which inputs are normalised.
+        batch_size: Examples that are evaluated at once.
+        computed: The type of most operations.
+        task: The metrics; None for those of `tasks.registry.make_task`.
+    """
+
+    def outputs() -> Iterator[tuple[Tensor, Tensor]]:
+        for net, split in folds:
+            with autocast(split.targets.device, computed), quick_convolutions(net):
+                yield from _outputs(net, split, data, batch_size)
+
+    return (task or make_task(data.targets)).measure(outputs())
 
 
 @torch.inference_mode()

@@ -80,10 +80,12 @@ def _weights(context: AnalysisContext, trial: Trial) -> Path:
 
 def _computed(context: AnalysisContext, trial: Trial, weights: Path) -> Mistakes:
     from nas.analysis.mistakes.by_task import find  # late: torch and scikit-learn
+    from nas.evaluators.cross_validation import folds_of
     from nas.evaluators.validation_predictions import predictions_of
 
-    data = _data(context)
-    return find(trial.number, predictions_of(context.space, trial, data, weights))
+    data, settings = _data(context), context.header.settings
+    folds = folds_of(data, settings.folds, settings.data_seed) if settings.folds else ()
+    return find(trial.number, predictions_of(context.space, trial, data, weights, folds))
 
 
 def _data(context: AnalysisContext) -> Dataset:

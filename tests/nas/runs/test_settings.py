@@ -83,6 +83,7 @@ DRAWN = {
         tuple
     ),
     "estimators": st.sampled_from([(), ("mine.py:latency", "package.module:energy")]),
+    "folds": st.sampled_from([0, 2, 5, 1_000]),
     "task": st.sampled_from(["auto", "regression"]),
     "loss": st.sampled_from(["default", "mine.py:focal", "package.module:focal"]),
     "metric": st.sampled_from([(), ("mine.py:f_beta", "package.module:kappa")]),
@@ -102,6 +103,10 @@ def all_settings(draw):
     if found.get("evaluator", "training") != "training":  # it has hyperparameters of its own
         recipe, tune = {k: v for k, v in recipe.items() if k == "epochs"}, []
         found = {name: value for name, value in found.items() if name not in ("loss", "metric")}
+    if found.get("evaluator", "training") != "training" or found.get("schedule", "none") != "none":
+        found.pop(
+            "folds", None
+        )  # cross-validation is for whole trainings of the built-in evaluator
     names = hyperparameters.parse_names(",".join(tune))
     return Settings(**found, recipe=recipe, tune=names)
 
