@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from nas.core.configuration import Configuration
+from nas.core.configuration import Configuration, WarmStart
 from nas.core.joint_space import JointSpace
 from nas.core.proposal import Proposal
-from nas.core.warm_start import WarmStart
 from nas.runs.settings import Settings
 from search_spaces import Architecture, SearchSpace
 

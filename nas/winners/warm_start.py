@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nas.bundles.read import open_bundle
-from nas.core.warm_start import WarmStart
+from nas.core.configuration import WarmStart
 from nas.runs.run import Run
 from search_spaces import Architecture
 
