@@ -11,13 +11,15 @@ are never replayed at the same time.
 
 Before torch 2.12 a capture that fails leaves the process damaged: random numbers and the cache of
 the allocator raise errors from then on. So a step is captured only if it has been seen not to
-synchronise, and after a failed capture the process captures nothing more.
+synchronise, and after a failed capture the process captures nothing more. Nor is a step captured
+that draws random numbers on the CPU: every replay would repeat them.
 
 This has never run on a GPU: it follows the documentation of CUDA, and is tested by an emulation.
 """
 
 import gc
 import logging
+import random
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -25,6 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -77,8 +80,8 @@ class _Captured:
 class GraphStep:
     """A step that is captured and replayed, or runs eagerly if it cannot be captured.
 
-    Networks that read their values on the CPU cannot be captured. The last eager step before a
-    capture shows it. The reason is logged once as a warning.
+    Networks that read their values on the CPU, or draw random numbers there, cannot be captured.
+    The last eager step before a capture shows it. The reason is logged once as a warning.
 
     Attributes:
         eager: The step to capture; its network and batches are on a CUDA device.
@@ -124,10 +127,13 @@ class GraphStep:
         stream.wait_stream(current)
         with torch.cuda.device(x_B.device), torch.cuda.stream(stream):
             if last:
+                before = host_random_state()
                 with _synchronisations() as found:
                     loss = self.eager(x_B, targets_B, weights_B)
                 if found:
                     self._give_up(f"the step synchronises with the device: {found[0]}")
+                elif host_random_state() != before:
+                    self._give_up("the step draws random numbers on the CPU")
             else:
                 loss = self.eager(x_B, targets_B, weights_B)
         current.wait_stream(stream)
@@ -177,6 +183,13 @@ class GraphStep:
         self.fallback = " ".join(reason.split())[:200]
         LOG.warning("steps are launched one by one: no CUDA graph (%s)", self.fallback)
         self._captured.clear()
+
+
+def host_random_state() -> tuple[object, ...]:
+    """The state of the global generators on the CPU, which networks may draw from."""
+    arrays = np.random.get_state(legacy=True)  # noqa: NPY002 - of code that draws from it
+    states = [x.tobytes() if isinstance(x, np.ndarray) else x for x in arrays]
+    return torch.default_generator.get_state().numpy().tobytes(), random.getstate(), *states
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -6,6 +6,7 @@ memory pools, and which kernels may be captured (`waits.py` is for that).
 """
 
 import gc
+import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -193,6 +194,8 @@ def emulated(**settings) -> Iterator[Emulation]:
         patch.object(loop, "make_step", gpu.make_step),
         patch.object(loop, "make_optimizer", with_tensor_rate),
         patch.object(cuda_graph, "_failed_capture", ""),
+        # The emulated GPU draws from the generator of the CPU.
+        patch.object(cuda_graph, "host_random_state", random.getstate),
     ):
         yield gpu
     cuda_graph.capture_stream.cache_clear()

@@ -1,7 +1,9 @@
 """The logic of captured steps, on an emulated GPU: bit-equal to eager, and robust to failures."""
 
 import gc
+import random
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -52,6 +54,17 @@ class Reading(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x) * (2.0 if x.sum().item() > 1e12 else 1.0)
+
+
+class Drawing(nn.Module):
+    """Leaves out its first layer at random."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.net = nn.Conv2d(1, 1, 3, padding=1), network()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x if random.random() < 0.5 else self.layer(x))
 
 
 class Failing(nn.Module):
@@ -127,6 +140,23 @@ def test_a_network_that_synchronises_is_never_captured(data, caplog):
     assert not gpu.captures
     assert "synchronizing" in gpu.steps[0].fallback
     assert sum("launched one by one" in message for message in caplog.messages) == 1
+
+
+def test_a_network_that_draws_on_the_cpu_is_never_captured(data):
+    """As layers are dropped at random: every replay would drop those of the capture."""
+    with emulated() as gpu:
+        list(train(Drawing(), data, Recipe(epochs=2, batch_size=10), seed=1))
+    assert not gpu.captures
+    assert gpu.steps[0].fallback == "the step draws random numbers on the CPU"
+
+
+@pytest.mark.parametrize("draw", [random.random, np.random.rand, lambda: torch.rand(1)])
+def test_every_generator_of_the_cpu_is_watched(draw):
+    before = cuda_graph.host_random_state()
+    assert cuda_graph.host_random_state() == before
+    with torch.random.fork_rng():
+        draw()
+        assert cuda_graph.host_random_state() != before
 
 
 def test_a_failed_capture_is_the_last_of_its_process(data):
