@@ -154,8 +154,9 @@ def search(
 
     Args:
         space: Search space: a name (`nas spaces` lists them), name:setting=value,...,
-            path/to/file.py:variable, fixed:SPACE:ARCHITECTURE, or none for hyperparameters alone.
-            Default: auto, one that suits the data; with an evaluator of your own, none.
+            path/to/file.py:variable, fixed:SPACE:ARCHITECTURE, ensemble:SPACE, or none for
+            hyperparameters alone. Default: auto, one that suits the data; with an evaluator of your
+            own, none.
         strategy: Search strategy: one that `nas strategies` lists, or with settings
             name:setting=value,... such as evolution:population=64; or path/to/file.py:Class.
         schedule: Schedule that resumes promising trials for more epochs: none, halving, asha or

@@ -16,6 +16,7 @@ from search_spaces.cost.walk import Walk as Walk
 from search_spaces.dag import Dag as Dag
 from search_spaces.dag import canonical_dag as canonical_dag
 from search_spaces.dag import prune_dag as prune_dag
+from search_spaces.ensemble.space import ensemble_of as ensemble_of
 from search_spaces.reference import SpaceReference as SpaceReference
 from search_spaces.registry import SPACES as SPACES
 from search_spaces.registry import get as get

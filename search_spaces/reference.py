@@ -11,6 +11,7 @@ from search_spaces import notation
 from search_spaces.tree.values import Scalar
 from search_spaces.user_files import PASSED, is_code
 
+_ENSEMBLE = "ensemble:"
 _FIXED = re.compile(
     r"fixed:(?P<space>\w+(?::\w+=[^:]*)?|.*?\.py:\w+|\w+(?:\.\w+)+:\w+):(?P<architecture>.+)",
     re.DOTALL,
@@ -29,6 +30,7 @@ class SpaceReference:
         variable: Name of the space in `file` or `module`; empty for a registered space.
         architecture: Text of the only architecture that is searched (`fixed:`), in any notation
             that the space reads; None for the whole space.
+        ensemble: The space of ensembles of networks of that space (`ensemble:`).
     """
 
     name: str = ""
@@ -37,6 +39,7 @@ class SpaceReference:
     module: str = ""
     variable: str = ""
     architecture: str | None = None
+    ensemble: bool = False
 
     @classmethod
     def parse(cls, text: str) -> SpaceReference:
@@ -45,16 +48,22 @@ class SpaceReference:
         Args:
             text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable` or
                 `package.module:variable`; or `fixed:SPACE:ARCHITECTURE`, where SPACE is one of the
-                forms before; or `object:NAME`, a space that a program passed.
+                forms before; or `object:NAME`, a space that a program passed; or
+                `ensemble:SPACE`, the ensembles of networks of any of these.
 
         Raises:
             ValueError: it has none of these forms; says what was wanted and got.
         """
+        if text.startswith(_ENSEMBLE):
+            member = cls.parse(text.removeprefix(_ENSEMBLE))
+            if member.ensemble:
+                raise ValueError(f"want ensemble:SPACE of networks, got {text[:80]!r}")
+            return replace(member, ensemble=True)
         if text.startswith(f"{PASSED}:"):
             return cls(name=text)
         if text.startswith("fixed:"):
             match = _FIXED.fullmatch(text)
-            if match is None:
+            if match is None or text.startswith(f"fixed:{_ENSEMBLE}"):
                 raise ValueError(f"want fixed:SPACE:ARCHITECTURE, got {text[:80]!r}")
             return replace(cls.parse(match["space"]), architecture=match["architecture"])
         file, colon, variable = text.rpartition(":")
@@ -70,6 +79,11 @@ class SpaceReference:
         return cls(name=name, settings=tuple(settings.items()))
 
     def __str__(self) -> str:
+        return f"{_ENSEMBLE}{self._member}" if self.ensemble else self._member
+
+    @property
+    def _member(self) -> str:
+        """The text of the space of networks."""
         if self.is_code:
             space = f"{self.file or self.module}:{self.variable}"
         else:

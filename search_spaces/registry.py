@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from search_spaces import notation, user_files
+from search_spaces.ensemble.space import ensemble_of
 from search_spaces.plugins import Plugin, plugins
 from search_spaces.reference import SpaceReference
 from search_spaces.space import SearchSpace
@@ -75,8 +76,9 @@ def load(text: str) -> SearchSpace:
     Args:
         text: `name`; `name:setting=value,setting=value`; `path/to/file.py:variable`
             or `package.module:variable`, a `SearchSpace` in code of the user's own, which is run; `fixed:SPACE:ARCHITECTURE`,
-            the space with a single architecture, for plain hyperparameter search; or `none`, the
-            space without architectures and networks, for an evaluator with hyperparameters alone.
+            the space with a single architecture, for plain hyperparameter search; `ensemble:SPACE`,
+            the ensembles of networks of another of these; or `none`, the space without
+            architectures and networks, for an evaluator with hyperparameters alone.
 
     Raises:
         ValueError: there is no such space; says what was wanted and got.
@@ -96,9 +98,9 @@ def load(text: str) -> SearchSpace:
         space = _from_module(module, reference.module, reference.variable)
     else:
         space = get(reference.name, **dict(reference.settings))
-    if reference.architecture is None:
-        return space
-    return fixed(space, space.parse(reference.architecture).value)
+    if reference.architecture is not None:
+        space = fixed(space, space.parse(reference.architecture).value)
+    return ensemble_of(space) if reference.ensemble else space
 
 
 def fixed(space: SearchSpace, value: Value) -> SearchSpace:

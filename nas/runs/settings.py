@@ -65,8 +65,9 @@ class Settings:
         group="Search",
         late=True,
         help="Search space: a name (`nas spaces` lists them), name:setting=value,..., "
-        "path/to/file.py:variable, fixed:SPACE:ARCHITECTURE, or none for hyperparameters alone. "
-        "Default: auto, one that suits the data; with an evaluator of your own, none.",
+        "path/to/file.py:variable, fixed:SPACE:ARCHITECTURE, ensemble:SPACE, or none for "
+        "hyperparameters alone. Default: auto, one that suits the data; with an evaluator of your "
+        "own, none.",
     )
     strategy: str = setting(
         option.OBJECT,

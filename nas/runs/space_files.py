@@ -11,6 +11,7 @@ if it is the one that the search was made with.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -54,11 +55,13 @@ def open_space(
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
     mine = SpaceReference.parse(given)
+    if reference.ensemble:  # the space of its members is enough
+        mine = replace(mine, ensemble=True)
     if not mine.same_but_for_place(reference):
         raise ValueError(f"{where}: want its search space, {visible(recorded)}, got {given}")
     if mine.file is not None and recorded_sha256 not in (None, digest(mine.file)):
         raise ValueError(changed(mine.file, where))
-    return load(given)
+    return load(str(mine))
 
 
 def load_space(text: str, sha256: str | None = None) -> SearchSpace:

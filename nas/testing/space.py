@@ -269,7 +269,7 @@ def _size_is_the_number_of_architectures(subject: Subject) -> None:
 
 def _limits_are_met(subject: Subject) -> None:
     space, task, rng = subject.space, subject.usual_task, Random(3)
-    drawn = sorted(space.cost(space.sample(rng), task).parameters for _ in range(200))
+    drawn = sorted(space.parameters_of_member(space.sample(rng), task) for _ in range(200))
     most = drawn[4]
     feasible = Feasible(space, task, [Bound(name="parameters", high=most)])
     a, b = feasible.sample(rng), feasible.sample(rng)
@@ -365,6 +365,11 @@ def _costs_are_those_of_the_network(subject: Subject) -> None:
                 told == seen,
                 f"counts {told} for {architecture} and inputs {task.input_shape}, whose network "
                 f"has {seen}",
+            )
+            alone = space.parameters_of_member(architecture, task)
+            subject.require(
+                alone == told.parameters,
+                f"counts {told.parameters} parameters of {architecture}, and {alone} of them alone",
             )
     architecture = subject.small(task, rng)
     held = sum(p.numel() for p in space.compile(architecture, task).parameters())

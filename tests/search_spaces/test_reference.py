@@ -18,7 +18,7 @@ scalars = (
 )
 registered = st.builds(
     lambda name, settings: SpaceReference(name=name, settings=tuple(settings.items())),
-    identifiers.filter(lambda name: name != "fixed"),
+    identifiers.filter(lambda name: name not in ("fixed", "ensemble")),
     st.dictionaries(identifiers, scalars, max_size=3),
 )
 files = st.builds(
@@ -35,7 +35,8 @@ architectures = st.text(min_size=1) | st.just('mlp:{"layers":[]}')
 @st.composite
 def references(draw):
     text = str(draw(registered | files))
-    return f"fixed:{text}:{draw(architectures)}" if draw(st.booleans()) else text
+    text = f"fixed:{text}:{draw(architectures)}" if draw(st.booleans()) else text
+    return f"ensemble:{text}" if draw(st.booleans()) else text
 
 
 @given(references())
@@ -131,6 +132,8 @@ def test_absolute_references_do_not_depend_on_the_working_directory(tmp_path, mo
         ("fixed:a.py:space:x", "fixed:b.py:space:x", True),
         ("fixed:a.py:space:x", "fixed:b.py:space:y", False),
         ("fixed:a.py:space:x", "a.py:space", False),
+        ("ensemble:a.py:space", "ensemble:b.py:space", True),
+        ("ensemble:a.py:space", "a.py:space", False),
     ],
 )
 def test_same_but_for_place(one, other, same):

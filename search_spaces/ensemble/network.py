@@ -1,0 +1,70 @@
+"""Networks whose outputs are the weighted mean of those of their members.
+
+Shape suffixes: B batch, K classes, labels or targets; of a dense task, (B, K, H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Ensemble(nn.Module):
+    """Members, the weight of each, and a temperature: abstract, see the classes below.
+
+    Args:
+        members: Networks with the same inputs and outputs.
+        counts: Weight of each member, relative to the others.
+    """
+
+    temperature: Tensor
+
+    def __init__(self, members: Sequence[nn.Module], counts: Sequence[int]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.weights = tuple(count / sum(counts) for count in counts)
+        self.register_buffer("temperature", torch.ones(()))
+
+
+class MeanOfProbabilities(Ensemble):
+    """Mean of the probabilities of classes; from inputs to the logits of that mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        logs_BK = []
+        for number, member in enumerate(self.members):
+            logs_BK.append(F.log_softmax(member(x), dim=1) + log(self.weights[number]))
+        return torch.logsumexp(torch.stack(logs_BK), dim=0) / self.temperature
+
+
+class MeanOfSigmoids(Ensemble):
+    """Mean of the probabilities of labels; from inputs to the logits of that mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        on_BK, off_BK = [], []  # logarithms of the probabilities of having a label, and of not
+        for number, member in enumerate(self.members):
+            y_BK, weight = member(x), log(self.weights[number])
+            on_BK.append(F.logsigmoid(y_BK) + weight)
+            off_BK.append(F.logsigmoid(-y_BK) + weight)
+        on, off = (torch.logsumexp(torch.stack(part), dim=0) for part in (on_BK, off_BK))
+        return (on - off) / self.temperature
+
+
+class MeanOfOutputs(Ensemble):
+    """Mean of the outputs, for targets that are numbers. The temperature has no effect."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts_BK = []
+        for number, member in enumerate(self.members):
+            parts_BK.append(member(x) * self.weights[number])
+        return torch.stack(parts_BK).sum(dim=0)
+
+
+MEANS: dict[str, type[Ensemble]] = {
+    "probabilities": MeanOfProbabilities,
+    "sigmoids": MeanOfSigmoids,
+    "outputs": MeanOfOutputs,
+}
