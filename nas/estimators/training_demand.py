@@ -15,12 +15,14 @@ from nas.estimators.demand import MemoryDemand
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Recipe, Split
 from trainers.loop import precision
+from trainers.loop.batches import steps_per_epoch
+from trainers.loop.train import evaluation_batch
 from trainers.profiling import footprint
 
 RATED = 20  # batches of a measured pass
 CONTEXT_BYTES = 600 * 2**20  # memory of a GPU that each process takes for its context
-# Memory of a GPU beside the step: augmenting a block (169 MiB for one of 59 MiB, on a CPU), the
-# workspaces of cuBLAS and cuDNN, the outputs of an evaluation. Never compared with a GPU.
+# Memory of a GPU beside steps and evaluations: augmenting a block (169 MiB for one of 59 MiB, on a
+# CPU) and the workspaces of cuBLAS and cuDNN. Never compared with a GPU.
 BESIDE_STEP_BYTES = 400 * 2**20
 SHARE = 0.9  # of the free memory; the rest is for the workspaces of kernels
 
@@ -59,15 +61,34 @@ def _free(gpus: list[int]) -> list[int]:
 
 
 def memory(
-    space: SearchSpace, architecture: Architecture, task: Task, recipe: Recipe, device: torch.device
+    space: SearchSpace, architecture: Architecture, task: Task, recipe: Recipe, data: Dataset
 ) -> MemoryDemand:
-    """Predict the memory of a training: see `trainers.profiling.footprint`."""
-    with torch.device("meta") if device.type == "cuda" else nullcontext():
+    """Predict the memory of a training: see `trainers.profiling.footprint`.
+
+    On a GPU a captured step keeps its memory: steps of the other batch size, before they are captured
+    themselves, and evaluations have theirs beside it.
+    """
+    device = data.device
+    on_gpu = device.type == "cuda"
+    with torch.device("meta") if on_gpu else nullcontext():
         net = space.compile(architecture, task)
-    computed = precision.choose(recipe.precision, net, task.input_shape, device)
-    demand = footprint.step_bytes(net, task.input_shape, recipe, computed=computed)
-    beside = BESIDE_STEP_BYTES if device.type == "cuda" else 0
-    return MemoryDemand(str(device), demand + beside)
+    parts = footprint.footprint(
+        net,
+        task.input_shape,
+        recipe,
+        computed=precision.choose(recipe.precision, net, task.input_shape, device),
+        evaluated=min(evaluation_batch(recipe.batch_size, 1, data), len(data.validation)),
+    )
+    evaluation = parts.gradients + parts.evaluation
+    if not on_gpu:
+        return MemoryDemand(str(device), parts.state + max(parts.step, evaluation))
+    other_size = parts.step if len(data.train) % _steps(data, recipe) else 0
+    beside = max(other_size, parts.evaluation) + BESIDE_STEP_BYTES
+    return MemoryDemand(str(device), parts.state + parts.step + beside)
+
+
+def _steps(data: Dataset, recipe: Recipe) -> int:
+    return steps_per_epoch(len(data.train), recipe.batch_size)
 
 
 def first(data: Dataset, count: int) -> Dataset:

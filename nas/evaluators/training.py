@@ -170,8 +170,8 @@ class Training:
 
     def memory_demand(self, configuration: Configuration) -> MemoryDemand:
         recipe = make_recipe(self._fixed, configuration)
-        architecture, device = configuration.architecture, self._data.device
-        return training_demand.memory(self._space, architecture, self._task, recipe, device)
+        architecture = configuration.architecture
+        return training_demand.memory(self._space, architecture, self._task, recipe, self._data)
 
     def throughput(self, configuration: Configuration, seconds: float) -> float:
         net = build(self._space, configuration.architecture, self._task, seed=0)

@@ -6,6 +6,7 @@ same copies. The operations are those of a CPU; kernels of a GPU may save other 
 """
 
 import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,17 +22,32 @@ from trainers.loop.precision import Computed, autocast
 from trainers.recipes.recipe import Recipe
 
 
-def step_bytes(
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes of the tensors of a training, without the data set, workspaces and the device's context.
+
+    Attributes:
+        state: Weights, statistics and the state of the optimiser.
+        gradients: Gradients of all weights.
+        step: Peak of a step beside the state: a batch, activations, gradients.
+        evaluation: Peak of an evaluation beside state and gradients.
+    """
+
+    state: int
+    gradients: int
+    step: int
+    evaluation: int
+
+
+def footprint(
     net: nn.Module,
     input_shape: tuple[int, ...],
     recipe: Recipe,
     *,
     computed: Computed,
-) -> int:
-    """Peak bytes of all tensors in a training step of `net`.
-
-    Included are weights, statistics, gradients, the state of the optimiser, a batch and activations;
-    not included are the data set, the workspaces of kernels and the context of a device.
+    evaluated: int,
+) -> Footprint:
+    """Predict the memory of a training of `net`.
 
     Args:
         net: A network that gives [B,K] or [B,K,H,W], on the device of the training or on meta. It is not
@@ -39,6 +55,7 @@ def step_bytes(
         input_shape: Shape of one example.
         recipe: Gives the batch size and the optimiser.
         computed: The type of most operations.
+        evaluated: Examples that are evaluated at once; 0 for no evaluation.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode  # slow: imports torch's compiler
 
@@ -50,6 +67,7 @@ def step_bytes(
         }
         weights = [p for p in state.values() if p.requires_grad]
         remembered = [torch.empty_like(p) for p in weights for _ in range(_remembered(recipe))]
+        held = alive.restart()
         x_B = laid_out(torch.empty(recipe.batch_size, *input_shape))
         with autocast(x_B.device, computed):
             outputs_BK = functional_call(net.train(), state, (x_B,))
@@ -57,10 +75,19 @@ def step_bytes(
             labels_B = torch.empty(shape, dtype=torch.int64)  # other tasks take as much
             loss = F.cross_entropy(outputs_BK, labels_B, label_smoothing=recipe.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
+        step = alive.peak - held
+        gradients = sum(p.grad.nbytes for p in weights if p.grad is not None)
+        del x_B, outputs_BK, labels_B, loss
+        before = alive.restart()
+        if evaluated:
+            with torch.inference_mode(), autocast(torch.device("cpu"), computed):
+                functional_call(
+                    net.eval(), state, (laid_out(torch.empty(evaluated, *input_shape)),)
+                )
+        evaluation = alive.peak - before
         del remembered
     net.train(was_training)
-    peak: int = alive.peak
-    return peak
+    return Footprint(held, gradients, step, evaluation)
 
 
 class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -71,6 +98,11 @@ class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.peak = 0
         self._now = 0
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def restart(self) -> int:
+        """Measure a new peak from now on; return the bytes that are alive."""
+        self.peak = self._now
+        return self._now
 
     def _note(self, storage: torch.UntypedStorage) -> None:
         if storage in self._seen:

@@ -1,6 +1,7 @@
 """The memory of a training, predicted, against what torch's own profiler sees allocated."""
 
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from tests.nas.networks import labels_of, small, task_of
 from trainers.loop.batch_step import EagerStep
 from trainers.loop.batches import laid_out
 from trainers.loop.convolutions import quick_convolutions
-from trainers.profiling.footprint import step_bytes
+from trainers.profiling.footprint import footprint
 from trainers.tasks.classification import Classification
 
 BATCH = 32
@@ -24,6 +25,12 @@ def network(name):
     space = search_spaces.get(name)
     task = task_of(space, (3, 16, 16) if space.inputs[-1] == 3 else None)
     return build(space, small(space, Random(0), task), task, seed=0), task
+
+
+def step_bytes(net, task, recipe, computed="float32"):
+    found = footprint(net, task.input_shape, recipe, computed=computed, evaluated=0)
+    assert found.evaluation == 0
+    return found.state + found.step
 
 
 def allocated(net, task, recipe):
@@ -63,7 +70,7 @@ QUICK = ("conv1d", "mlp", "nasbench201", "regnet", "resnet")
 def test_within_a_fifth_for_a_network_of_every_space(name):
     recipe = trainers.Recipe(batch_size=BATCH)
     net, task = network(name)
-    found = step_bytes(net, task.input_shape, recipe, computed="float32")
+    found = step_bytes(net, task, recipe)
     assert found == pytest.approx(allocated(net, task, recipe), rel=0.2)
 
 
@@ -71,7 +78,7 @@ def test_within_a_fifth_for_a_network_of_every_space(name):
 def test_the_recipe_decides_what_is_kept(fields):
     recipe = trainers.Recipe(**{"batch_size": BATCH} | fields)
     net, task = network("mlp")
-    found = step_bytes(net, task.input_shape, recipe, computed="float32")
+    found = step_bytes(net, task, recipe)
     assert found == pytest.approx(allocated(net, task, recipe), rel=0.05)
 
 
@@ -80,9 +87,7 @@ def test_half_the_memory_in_bfloat16_and_nothing_of_the_network_changes():
     before = {name: t.clone() for name, t in net.state_dict().items()}
     net.eval()
     recipe = trainers.Recipe(batch_size=BATCH)
-    wide, narrow = (
-        step_bytes(net, task.input_shape, recipe, computed=c) for c in ("float32", "bfloat16")
-    )
+    wide, narrow = (step_bytes(net, task, recipe, c) for c in ("float32", "bfloat16"))
     assert 0.45 < narrow / wide < 0.75
     assert not net.training
     after = net.state_dict()
@@ -90,14 +95,46 @@ def test_half_the_memory_in_bfloat16_and_nothing_of_the_network_changes():
     assert all(p.grad is None for p in net.parameters())
 
 
-def test_a_gpu_has_memory_beside_the_step():
-    space = search_spaces.get("mlp")
+def data_of(task, device, train=1_000):
+    """A data set in numbers alone."""
+    return SimpleNamespace(
+        train=range(train),
+        validation=range(4_000),
+        device=torch.device(device),
+        input_shape=task.input_shape,
+    )
+
+
+def test_the_memory_of_a_gpu_is_that_of_all_that_is_alive_at_a_time():
+    """A captured step keeps its memory; those of another size and evaluations have theirs."""
+    space = search_spaces.get("conv1d")
     task = task_of(space)
     architecture = small(space, Random(0), task)
-    recipe = trainers.Recipe(precision="float32")
-    demands = [
-        training_demand.memory(space, architecture, task, recipe, torch.device(*device))
-        for device in (("cpu",), ("cuda", 0))
-    ]
-    assert [demand.device for demand in demands] == ["cpu", "cuda:0"]
-    assert demands[1].bytes - demands[0].bytes == training_demand.BESIDE_STEP_BYTES
+    recipe = trainers.Recipe(precision="float32", batch_size=20)
+
+    def demand(device, train):
+        data = data_of(task, device, train)
+        return training_demand.memory(space, architecture, task, recipe, data).bytes
+
+    net = space.compile(architecture, task)
+
+    def parts(evaluated):
+        return footprint(net, task.input_shape, recipe, computed="float32", evaluated=evaluated)
+
+    few, many = parts(4 * 20), parts(16 * 20)  # which a GPU evaluates at once
+    assert few.gradients == sum(p.nbytes for p in net.parameters())
+    assert many.evaluation == pytest.approx(4 * few.evaluation, rel=0.05)
+    on_cpu = few.state + max(few.step, few.gradients + few.evaluation)
+    assert demand("cpu", 1_000) == demand("cpu", 1_001) == on_cpu
+    captured = many.state + many.step + training_demand.BESIDE_STEP_BYTES
+    assert demand("cuda:0", 1_000) == captured + many.evaluation
+    assert demand("cuda:0", 1_001) == captured + max(many.step, many.evaluation)
+
+
+def test_an_evaluation_has_what_a_layer_reads_and_writes():
+    net = torch.nn.Sequential(*(torch.nn.Linear(64, 64) for _ in range(8)))
+    recipe = trainers.Recipe(batch_size=16)
+    found = footprint(net, (64,), recipe, computed="float32", evaluated=100)
+    layer = 100 * 64 * 4
+    assert found.evaluation == pytest.approx(2 * layer, rel=0.5)
+    assert found.state == 2 * sum(p.nbytes for p in net.parameters())  # weights, momentum
