@@ -1,14 +1,15 @@
 """One step of a training: forward, backward, update."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainers.loop.grouped_kernels import GroupedKernels
 from trainers.loop.precision import Computed, autocast
 from trainers.recipes.optimizers import Optimizer
 from trainers.tasks import Criterion
@@ -39,6 +40,7 @@ class EagerStep:
         computed: The type of most operations.
         micro_batches: Parts of a batch whose gradients are added up; fewer where a part would have
             a single example.
+        grouped: Groups kernels of the layers, if batches are not in parts; None for autocast alone.
     """
 
     net: nn.Module
@@ -46,9 +48,17 @@ class EagerStep:
     criterion: Criterion
     computed: Computed
     micro_batches: int = 1
+    grouped: GroupedKernels | None = None
 
     def __call__(self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None) -> Tensor:
         self.optimizer.zero_grad()
+        with nullcontext() if self.grouped is None else self.grouped.applied():
+            total = self._gradients(x_B, targets_B, weights_B)
+        self.optimizer.step()
+        return total
+
+    def _gradients(self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None) -> Tensor:
+        """Compute the gradients of the mean loss; return the sum of the losses."""
         count = max(1, min(self.micro_batches, len(targets_B) // 2))
         total: Tensor | None = None
         for x_M, targets_M, weights_M in zip(
@@ -60,7 +70,6 @@ class EagerStep:
             loss = self.loss(x_M, targets_M, weights_M)
             (loss / len(targets_B)).backward()  # type: ignore[no-untyped-call]
             total = loss.detach() if total is None else total + loss.detach()
-        self.optimizer.step()
         assert total is not None
         return total
 
@@ -73,7 +82,7 @@ class EagerStep:
 def make_step(
     eager: EagerStep, device: torch.device, counts: Mapping[int, int] | None = None
 ) -> Step:
-    """The fastest step on `device`: on a GPU a CUDA graph.
+    """The fastest step on `device`: on a GPU a CUDA graph of grouped kernels.
 
     Not with micro-batches: memory is short then, and a graph has memory of its own.
 
@@ -86,7 +95,8 @@ def make_step(
         return eager
     from trainers.loop.cuda_graph import GraphStep
 
-    return GraphStep(eager, counts)
+    grouped = GroupedKernels(eager.net, eager.computed)
+    return GraphStep(replace(eager, grouped=grouped), counts)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unittest.mock import patch
 
 import torch
@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves
 
 from trainers.loop import cuda_graph
 from trainers.loop import train as loop
+from trainers.loop.grouped_kernels import GroupedKernels
 from trainers.recipes.optimizers import make_optimizer
 
 SYNCHRONISING = {"_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select"}
@@ -119,7 +120,8 @@ class Emulation:
     def make_step(self, eager, device, counts=None):
         if eager.micro_batches > 1:
             return eager
-        self.steps.append(cuda_graph.GraphStep(eager, counts))
+        grouped = GroupedKernels(eager.net, eager.computed)
+        self.steps.append(cuda_graph.GraphStep(replace(eager, grouped=grouped), counts))
         return self.steps[-1]
 
     @contextmanager

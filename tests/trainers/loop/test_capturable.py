@@ -1,6 +1,7 @@
 """Steps of networks of every space can be captured: nothing waits for the device or leaves it."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,12 +12,16 @@ from nas.evaluators.training import build
 from nas.testing.waits import Waits
 from search_spaces import Task
 from tests.nas.networks import labels_of, sampled
-from trainers import Recipe, evaluate, load, make_optimizer
+from tests.trainers.tasks import test_tasks
+from tests.trainers.tasks.test_tasks import DATA
+from trainers import Recipe, evaluate, from_objects, load, make_optimizer
 from trainers.loop import batch_step
 from trainers.loop.batch_step import EagerStep, dropout
 from trainers.loop.batches import batches, laid_out
+from trainers.loop.grouped_kernels import GroupedKernels
 from trainers.recipes.averaging import Average
 from trainers.tasks.classification import Classification
+from trainers.tasks.registry import TASKS, make_task
 
 BATCH = 4
 
@@ -28,15 +33,24 @@ def network(name: str) -> tuple[nn.Module, Task]:
 
 
 def make_step(net: nn.Module, recipe: Recipe, computed: str) -> EagerStep:
+    """The step that is captured on a GPU."""
     return EagerStep(
         net=net,
         optimizer=make_optimizer(net, recipe),
         criterion=Classification().criterion(recipe, load("digits")),
         computed=computed,
+        grouped=GroupedKernels(net, computed),
     )
 
 
-@pytest.mark.parametrize("name", search_spaces.SPACES)
+QUICK = ("mlp", "conv1d", "nats_size", "convnext", "unet")
+SPACES = [
+    pytest.param(name, marks=[] if name in QUICK else pytest.mark.long)
+    for name in search_spaces.SPACES
+]
+
+
+@pytest.mark.parametrize("name", SPACES)
 def test_no_step_waits_for_the_device_or_leaves_it(name, monkeypatch):
     net, task = network(name)
     x, labels = laid_out(torch.randn(BATCH, *task.input_shape)), labels_of(task, BATCH)
@@ -49,19 +63,41 @@ def test_no_step_waits_for_the_device_or_leaves_it(name, monkeypatch):
                 step(x, labels)
         assert not waits.found
         assert waits.operations > 10
+        for parameter in net.parameters():  # fused optimisers want equal strides
+            if parameter.grad is not None:
+                assert strides(parameter.grad) == strides(parameter)
     net.zero_grad()
     on_meta = make_step(net.to("meta"), Recipe(batch_size=BATCH), "float32")
     monkeypatch.setattr(batch_step, "autocast", lambda *_: nullcontext())  # knows no meta
-    with Waits("meta") as waits:
+    with Waits("meta") as waits, on_meta.grouped.applied():
         on_meta.loss(laid_out(x.to("meta")), labels.to("meta")).backward()
     assert not waits.found
-    for parameter in net.parameters():  # fused optimisers want equal strides
+    for parameter in net.parameters():
         if parameter.grad is not None:
             assert strides(parameter.grad) == strides(parameter)
 
 
 def strides(tensor: Tensor) -> list[int]:
     return [s for s, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", TASKS)
+def test_no_task_waits_for_the_device(name, optimizer):
+    data = from_objects(DATA[name])
+    weights = torch.linspace(0.5, 1.5, len(data.train))
+    data = replace(data, train=replace(data.train, weights=weights))
+    weighed = name in ("classification", "segmentation")
+    recipe = Recipe(optimizer=optimizer, class_weights="balanced" if weighed else "none")
+    net = test_tasks.network(name, data.targets.outputs)
+    criterion = make_task(data.targets).criterion(recipe, data)
+    step = replace(make_step(net, recipe, "bfloat16"), criterion=criterion)
+    first, second, *_ = batches(data, recipe, epoch=1, seed=0)
+    step(*first)
+    with Waits() as waits:
+        step(*second)
+    assert not waits.found
+    assert waits.operations > 10
 
 
 def test_batches_and_averaging_wait_for_nothing():
