@@ -29,7 +29,7 @@ BODY = '''\
     Raises:
         ValueError: a setting is not allowed; one line that says what was wanted and got.
         SearchFailed: the first ten trials all failed.
-        ChildProcessError: worker processes do not stay alive.
+        ChildProcessError: worker processes do not stay alive, or a trial broke the GPU of this one.
     """
 '''
 

@@ -133,7 +133,7 @@ class Session:
             SearchFailed: the first ten trials all failed.
             ValueError: another process is writing to the folder, or the budget names an unknown
                 metric, or a time that the executor cannot keep to.
-            ChildProcessError: worker processes do not stay alive.
+            ChildProcessError: worker processes do not stay alive, or a trial broke the GPU of this one.
         """
         if isinstance(budget, int):
             budget = Budget(trials=budget)

@@ -23,6 +23,18 @@ def wear() -> str:
     return cuda_graph.failed_capture()
 
 
+def release() -> None:
+    """Return the memory that ended trials of this process have left, so that others can use it."""
+    if "torch" not in sys.modules:
+        return
+    import torch
+
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        from trainers import memory
+
+        memory.release()
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """True if an error of a trial means that a GPU or the machine lacks memory."""
     if "torch" not in sys.modules:

@@ -41,12 +41,20 @@ def evaluate(
     Raises:
         OSError: the disk is full, which is not the trial's fault: it has to run again.
     """
-    job = Job(number, proposal, deadline, on_epoch, shares_gpu=shares_gpu)
+    try:
+        return _evaluated(
+            evaluator, Job(number, proposal, deadline, on_epoch, shares_gpu=shares_gpu)
+        )
+    finally:
+        gpu.release()  # only here nothing holds the network of the trial, or its exception
+
+
+def _evaluated(evaluator: Evaluator, job: Job) -> Trial:
     start = perf_counter()
     scores, failure = _outcome(evaluator, job)
     return Trial(
-        number=number,
-        proposal=proposal,
+        number=job.number,
+        proposal=job.proposal,
         recipe=job.recipe,
         scores=scores,
         failure=failure,

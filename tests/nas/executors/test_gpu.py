@@ -4,16 +4,19 @@ No GPU is needed: the evaluator says that it trains on one.
 """
 
 import time
+import weakref
 from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 
 from nas import executors
+from nas.core.failure import EvaluationFailed, Failure
 from nas.core.metrics import METRICS
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators import gpu
 from nas.evaluators.blueprint import Blueprint
+from nas.executors import guarded
 from nas.executors.in_process import InProcess
 from nas.executors.memory_admission import MemoryAdmission
 from nas.runs.resource_limits import ResourceLimits
@@ -157,3 +160,30 @@ def test_a_process_whose_capture_failed_is_worn(monkeypatch):
     assert gpu.wear() == ""
     monkeypatch.setattr(cuda_graph, "_failed_capture", "operation not permitted")
     assert gpu.wear() == "operation not permitted"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_memory_goes_back_once_nothing_holds_the_network_of_a_trial(fails, monkeypatch):
+    class Network:
+        pass
+
+    networks, left = [], []
+
+    class Evaluator:
+        metrics = (METRICS["accuracy"],)
+
+        def prepare(self, folder):
+            pass
+
+        def evaluate(self, job):
+            network = Network()
+            networks.append(weakref.ref(network))
+            job.adopt(network)
+            if fails:
+                raise EvaluationFailed(Failure("error", "no"))
+            return {"accuracy": 0.5}
+
+    monkeypatch.setattr(gpu, "release", lambda: left.extend(ref() for ref in networks))
+    trial = guarded.evaluate(Evaluator(), 0, proposal())
+    assert trial.completed is not fails
+    assert left == [None]
