@@ -1,8 +1,6 @@
 """Batches of an epoch: every example once, in random order, augmented in blocks."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
@@ -11,6 +9,7 @@ from torch import Generator, Tensor
 from trainers.data.dataset import Dataset, Split
 from trainers.data.transforms import alternating_flips, augment_with_masks
 from trainers.determinism import derive_seed
+from trainers.loop.streaming import read_ahead
 from trainers.recipes.recipe import Recipe
 
 # Shape letters: N examples, B batch.
@@ -37,14 +36,14 @@ class Batch(NamedTuple):
 def batches(data: Dataset, recipe: Recipe, *, epoch: int, seed: int) -> Iterator[Batch]:
     """Every training example once, in random order and augmented.
 
-    Batch sizes differ by at most one: no example is dropped, and no batch has a single example.
+    No example is dropped, and no batch has a single example: see `batch_sizes`.
     """
     device = data.device
     rng = Generator(device).manual_seed(derive_seed(seed, "data", epoch))
     order_N = torch.randperm(len(data.train), generator=rng, device=device)
-    steps = steps_per_epoch(len(data.train), recipe.batch_size)
+    sizes = batch_sizes(len(data.train), recipe.batch_size, device)
     flipped_N = _flipped(data, recipe, epoch, seed)
-    blocks = _blocks(order_N.tensor_split(steps), 4 * data.train.inputs[0].numel())
+    blocks = _blocks(torch.split(order_N, sizes), 4 * data.train.inputs[0].numel())
     weights_N = data.train.weights
     if weights_N is not None:
         weights_N = weights_N / weights_N.mean()
@@ -60,17 +59,13 @@ def batches(data: Dataset, recipe: Recipe, *, epoch: int, seed: int) -> Iterator
             masks=data.train.targets[index] if data.targets.dense else None,
         )
         targets = data.train.targets[index] if masks is None else masks
-        sizes = [len(batch) for batch in block]
-        weights = [None] * len(sizes) if weights_N is None else torch.split(weights_N[index], sizes)
-        yield from map(Batch, torch.split(laid_out(x), sizes), torch.split(targets, sizes), weights)
+        cuts = [len(batch) for batch in block]
+        weights = [None] * len(cuts) if weights_N is None else torch.split(weights_N[index], cuts)
+        yield from map(Batch, torch.split(laid_out(x), cuts), torch.split(targets, cuts), weights)
 
 
 def _gathered(split: Split, blocks: Iterable[Block]) -> Iterator[tuple[Block, Tensor]]:
-    """Each block and its images, on the device of the labels.
-
-    Images of a file are read by a thread while the previous block is trained on. The thread uses
-    no GPU: it would disturb the capture of a step.
-    """
+    """Each block and its images, on the device of the labels; those of a file are read ahead."""
     device, images_device = split.targets.device, split.inputs.device
     if not split.mapped:
         yield from ((block, split.inputs[torch.cat(block).to(images_device)]) for block in blocks)
@@ -78,15 +73,7 @@ def _gathered(split: Split, blocks: Iterable[Block]) -> Iterator[tuple[Block, Te
     all_blocks = list(blocks)
     order_N = torch.cat([torch.cat(block) for block in all_blocks]).to(images_device)
     indices = torch.split(order_N, [sum(map(len, block)) for block in all_blocks])
-    with ThreadPoolExecutor(1, "read ahead") as reader:
-        coming: deque[tuple[Block, Future[Tensor]]] = deque()
-        for block, index in zip(all_blocks, indices, strict=True):
-            coming.append((block, reader.submit(split.inputs.__getitem__, index)))
-            if len(coming) > 1:
-                first, images = coming.popleft()
-                yield first, images.result().to(device)
-        for last, images in coming:
-            yield last, images.result().to(device)
+    yield from zip(all_blocks, read_ahead(split.inputs, indices, device), strict=True)
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -94,11 +81,20 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
     return max(1, min(-(-examples // batch_size), examples // 2))
 
 
-def batch_counts(examples: int, steps: int, epochs: int) -> dict[int, int]:
-    """Batches of each size, at most two, in `epochs` epochs of `steps` steps."""
+def batch_sizes(examples: int, batch_size: int, device: torch.device) -> list[int]:
+    """The sizes of the batches of an epoch.
+
+    They differ by at most one. On a GPU, where each size is a graph to capture, all but the first
+    are equal, unless the first would have less than half as many.
+    """
+    steps = steps_per_epoch(examples, batch_size)
     size, larger = divmod(examples, steps)
-    counts = {size + 1: larger * epochs, size: (steps - larger) * epochs}
-    return {size: count for size, count in counts.items() if count}
+    if device.type == "cuda":
+        largest = -(-examples // steps)
+        first = examples - (steps - 1) * largest
+        if 2 * first >= largest:
+            return [first, *[largest] * (steps - 1)]
+    return [*[size + 1] * larger, *[size] * (steps - larger)]
 
 
 def _flipped(data: Dataset, recipe: Recipe, epoch: int, seed: int) -> Tensor | None:
@@ -116,7 +112,7 @@ def _flipped(data: Dataset, recipe: Recipe, epoch: int, seed: int) -> Tensor | N
 
 def _blocks(chunks: Block, example_bytes: int) -> Iterator[Block]:
     """Consecutive batches of about `BLOCK_BYTES` together."""
-    run = max(1, BLOCK_BYTES // (example_bytes * len(chunks[0])))
+    run = max(1, BLOCK_BYTES // (example_bytes * max(map(len, chunks))))
     for start in range(0, len(chunks), run):
         yield chunks[start : start + run]
 

@@ -5,6 +5,7 @@ Random numbers of an epoch derive from (seed, epoch) alone. Augmentation is done
 batches at once. The device is synchronised once an epoch, when the losses are read.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +19,7 @@ from trainers.data.dataset import Dataset, Split
 from trainers.data.transforms import normalise
 from trainers.determinism import derive_seed, seeded
 from trainers.loop.batch_step import EagerStep, dropout, make_step
-from trainers.loop.batches import batch_counts, batches, laid_out, steps_per_epoch
+from trainers.loop.batches import batch_sizes, batches, laid_out
 from trainers.loop.convolutions import quick_convolutions
 from trainers.loop.precision import Computed, autocast, choose
 from trainers.recipes.averaging import Average
@@ -116,8 +117,10 @@ def train(
         computed=computed,
         micro_batches=micro_batches,
     )
-    steps = steps_per_epoch(len(data.train), recipe.batch_size)
-    step = make_step(eager, device, batch_counts(len(data.train), steps, recipe.epochs - done))
+    sizes = batch_sizes(len(data.train), recipe.batch_size, device)
+    steps = len(sizes)
+    counts = {size: n * (recipe.epochs - done) for size, n in Counter(sizes).items()}
+    step = make_step(eager, device, counts)
     rates = islice(learning_rates(recipe, steps), done * steps, None)
     average = Average(net, recipe.averaging, steps=recipe.epochs * steps, done=done * steps)
     for number in range(done + 1, recipe.epochs + 1):

@@ -2,8 +2,10 @@
 
 import errno
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import enumerate  # noqa: A004 - of threads
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from torch import nn
 from trainers import Recipe, Split, load, seeded, train
 from trainers.data import cache
 from trainers.data.sources import folders
+from trainers.loop import streaming
 from trainers.loop.batches import batches
 
 
@@ -122,9 +125,75 @@ def test_the_reader_thread_only_indexes_the_file(pictures, monkeypatch):
             submitted.append((work, arguments))
             return super().submit(work, *arguments)
 
-    monkeypatch.setattr("trainers.loop.batches.ThreadPoolExecutor", Reader)
+    monkeypatch.setattr("trainers.loop.streaming.ThreadPoolExecutor", Reader)
     assert len(list(batches(data, Recipe(batch_size=32), epoch=1, seed=0))) == 5
     assert len(submitted) > 1
     for work, (index,) in submitted:
         assert work == data.train.inputs.__getitem__
         assert index.device == data.train.inputs.device
+
+
+class FakeGPU:
+    """Copies that end as late as they may: when they are waited for."""
+
+    def __init__(self):
+        self.waiting = []  # copies that were begun and have not ended
+        self.stream = "current"
+        self.log = []
+
+    def finish(self):
+        for copy in self.waiting:
+            copy()
+        self.waiting.clear()
+
+    @contextmanager
+    def use(self, stream):
+        before, self.stream = self.stream, stream
+        yield
+        self.stream = before
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU whose memory is the machine's."""
+    gpu = FakeGPU()
+    copy_ = torch.Tensor.copy_
+
+    def copy(target, source, non_blocking=False):
+        assert (non_blocking, gpu.stream) == (True, "copies")
+        gpu.log.append("copy")
+        gpu.waiting.append(lambda: copy_(target, source))
+        return target
+
+    class Event:
+        def record(self):
+            assert gpu.stream == "copies"
+
+        def synchronize(self):
+            gpu.log.append("wait")
+            gpu.finish()
+
+    current = SimpleNamespace(wait_event=lambda _: gpu.log.append("current waits"))
+    monkeypatch.setattr(streaming, "_copy_stream", lambda _: "copies")
+    monkeypatch.setattr(
+        streaming, "_page_locked", lambda n, x: torch.empty(n, *x.shape[1:], dtype=x.dtype)
+    )
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "stream", gpu.use)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: current)
+    monkeypatch.setattr(torch.Tensor, "copy_", copy)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
+    return gpu
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_two_buffers_hold_blocks_until_they_are_copied(gpu, count):
+    inputs = torch.arange(60, dtype=torch.uint8).view(30, 2)
+    indices = torch.arange(30).flip(0).split(6)[:count]
+    upload = streaming.Upload(inputs, 6, torch.device("cpu"))
+    found = list(streaming._in_turn(inputs, indices, upload))
+    gpu.finish()
+    for block, index in zip(found, indices, strict=True):
+        assert torch.equal(block, inputs[index])
+    copied = ["copy", "current waits"]
+    assert gpu.log == ["wait", *["wait", *copied] * (count - 1), *copied]

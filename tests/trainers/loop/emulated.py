@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from trainers.loop import cuda_graph
+from trainers.loop import batches, cuda_graph
 from trainers.loop import train as loop
+from trainers.loop.batches import batch_sizes
 from trainers.loop.grouped_kernels import GroupedKernels
 from trainers.recipes.optimizers import make_optimizer
 
@@ -178,6 +179,9 @@ def emulated(**settings) -> Iterator[Emulation]:
             group.learning_rate = rate
         return optimizer
 
+    def as_on_a_gpu(examples, batch_size, device):
+        return batch_sizes(examples, batch_size, torch.device("cuda"))
+
     cuda_graph.capture_stream.cache_clear()
     with (
         patch.multiple(
@@ -194,6 +198,8 @@ def emulated(**settings) -> Iterator[Emulation]:
         ),
         patch.object(Tensor, "record_stream", lambda *_: None),
         patch.object(loop, "make_step", gpu.make_step),
+        patch.object(loop, "batch_sizes", as_on_a_gpu),
+        patch.object(batches, "batch_sizes", as_on_a_gpu),
         patch.object(loop, "make_optimizer", with_tensor_rate),
         patch.object(cuda_graph, "_failed_capture", ""),
         # The emulated GPU draws from the generator of the CPU.

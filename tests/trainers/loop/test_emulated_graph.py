@@ -2,6 +2,7 @@
 
 import gc
 import random
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tests.trainers.loop.emulated import emulated
 from trainers import Recipe, load, memory, seeded, train
 from trainers.data.dataset import Dataset, Split
 from trainers.loop import cuda_graph
-from trainers.loop.batches import batch_counts, batches, steps_per_epoch
+from trainers.loop.batches import batch_sizes
 
 
 @pytest.fixture(scope="module")
@@ -123,11 +124,28 @@ def test_two_sizes_share_a_pool_and_a_stream(data):
     assert gc.isenabled()
 
 
+def test_one_size_is_captured_and_the_rest_of_an_epoch_is_eager(data, monkeypatch):
+    on_gpu = partial(batch_sizes, device=torch.device("cuda"))
+    sizes = on_gpu(230, 26)
+    assert sizes == [22, *[26] * 8]
+    recipe = Recipe(epochs=4, batch_size=26, precision="float32")
+    captured, eager = network(), network()
+    with emulated() as gpu:
+        list(train(captured, data, recipe, seed=1))
+    (step,) = gpu.steps
+    assert step.counts == {22: 4, 26: 32}
+    assert [shape[0] for shape in step._captured] == [26]
+    assert [c.graph.replays for c in step._captured.values()] == [32 - 3]
+    for module in ("batches", "train"):
+        monkeypatch.setattr(
+            f"trainers.loop.{module}.batch_sizes", lambda n, size, _: on_gpu(n, size)
+        )
+    list(train(eager, data, recipe, seed=1))
+    for name, tensor in eager.state_dict().items():
+        assert torch.equal(tensor, captured.state_dict()[name]), name
+
+
 def test_a_size_with_few_batches_is_not_captured(data):
-    steps = steps_per_epoch(230, 12)
-    counts = batch_counts(230, steps, epochs=1)
-    sizes = [len(y) for _, y, _ in batches(data, Recipe(batch_size=12), epoch=1, seed=0)]
-    assert counts == {size: sizes.count(size) for size in sizes}
     with emulated() as gpu:
         list(train(network(), data, Recipe(epochs=1, batch_size=12), seed=1))
     assert not gpu.captures  # 10 batches of each size

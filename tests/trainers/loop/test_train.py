@@ -19,7 +19,7 @@ from trainers import (
     seeded,
     train,
 )
-from trainers.loop.batches import batches, steps_per_epoch
+from trainers.loop.batches import batch_sizes, batches, steps_per_epoch
 from trainers.loop.train import evaluation_batch
 from trainers.recipes.optimizers import learning_rates, make_optimizer
 
@@ -234,6 +234,23 @@ def test_every_example_once_and_never_a_batch_of_one(digits, examples, batch_siz
     assert min(sizes) >= 2
     assert max(sizes) <= batch_size + 1
     assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("examples", [*range(2, 40), 1000, 45_000])
+def test_sizes_of_batches(examples):
+    """On a GPU all but the first are equal, unless that would be small."""
+    for batch_size in (2, 3, 7, 64, 256):
+        steps = steps_per_epoch(examples, batch_size)
+        on_cpu, on_gpu = (
+            batch_sizes(examples, batch_size, torch.device(name)) for name in ("cpu", "cuda")
+        )
+        assert on_cpu == [len(part) for part in torch.arange(examples).tensor_split(steps)]
+        assert sum(on_gpu) == examples
+        assert len(on_gpu) == steps
+        assert min(on_gpu) >= 2
+        assert max(on_gpu) == max(on_cpu)
+        first, *others = on_gpu
+        assert on_gpu == on_cpu or (len(set(others)) <= 1 and 2 * first >= max(others, default=0))
 
 
 def test_epochs_differ_in_order_and_blocks_do_not_show(digits, monkeypatch):
