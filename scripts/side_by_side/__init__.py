@@ -1,0 +1,1 @@
+"""Tables of many sources, and methods side by side on the same folds of them."""
