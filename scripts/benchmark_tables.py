@@ -24,23 +24,23 @@ from side_by_side.data_sets import BUNDLED, DataSet, Fold, folds, load
 from side_by_side.methods import METHODS, answer
 from threadpoolctl import threadpool_limits
 
-SETS = (*BUNDLED, "friedman", "moons")
+SETS = ",".join((*BUNDLED, "friedman", "moons"))
+OURS = "linear,svm,mlp,forest,boosting,search"  # those that need no other package
 
 
 def main() -> None:
     """Run what is missing, or print the tables."""
     options = _options()
     if options.summary:
-        lines = results.read(options.out) if options.out.exists() else []
-        print(results.summary(lines, options.seconds, options.reference))
+        print(results.summary(_chosen(options), options.seconds, options.reference))
         return
     torch.set_num_threads(1)
     if options.clock == "processor":
         use_processor_clock()
     done = {results.key(line) for line in results.read(options.out) if "score" in line}
-    for name in options.data.split(","):
+    for name in (options.data or SETS).split(","):
         data = load(name, cifar10=options.cifar10)
-        for method in options.methods.split(","):
+        for method in (options.methods or OURS).split(","):
             for fold in folds(data):
                 if options.folds and str(fold.number) not in options.folds.split(","):
                     continue
@@ -49,6 +49,17 @@ def main() -> None:
                     line |= _run(method, fold, options.seconds)
                     results.append(options.out, line)
                     print(json.dumps(line), flush=True)
+
+
+def _chosen(options: argparse.Namespace) -> list[results.Line]:
+    """The lines of the data sets and methods that are named; all where none are."""
+    data, methods = (options.data or "").split(","), (options.methods or "").split(",")
+    return [
+        line
+        for line in results.read(options.out)
+        if (not options.data or line["set"] in data)
+        and (not options.methods or line["method"] in methods)
+    ]
 
 
 def _begun(data: DataSet, method: str, fold: Fold, options: argparse.Namespace) -> dict[str, Any]:
@@ -87,8 +98,8 @@ def _processor_seconds() -> float:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default=",".join(SETS), help="Names, separated by commas.")
-    parser.add_argument("--methods", default=",".join(METHODS), help="Names, by commas.")
+    parser.add_argument("--data", help=f"Names, separated by commas. Default: {SETS}.")
+    parser.add_argument("--methods", help=f"Of {', '.join(METHODS)}. Default: {OURS}.")
     parser.add_argument("--folds", default="", help="Numbers of folds, by commas. Default: all.")
     parser.add_argument("--seconds", type=float, help="Seconds of a search. Default: 60.")
     parser.add_argument(
