@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from search_spaces.ensemble.network import Ensemble
+
 if TYPE_CHECKING:
     from nas.bundles.bundle import Bundle
     from search_spaces import SearchSpace
@@ -34,10 +36,15 @@ def classifier_paths(build: Build) -> list[str]:
 def with_features(net: nn.Module, build: Build) -> nn.Module:
     """Give `net` the attribute `features`: the same network without the classifier, same weights.
 
-    A network whose last classifier module is not an `nn.Linear` is returned as it is.
+    A network whose last classifier module is not an `nn.Linear` is returned as it is, and so is an
+    ensemble, which has a classifier in each member.
     """
     paths = classifier_paths(build)
-    if not paths or not isinstance(net.get_submodule(paths[-1]), nn.Linear):
+    if (
+        not paths
+        or isinstance(net, Ensemble)
+        or not isinstance(net.get_submodule(paths[-1]), nn.Linear)
+    ):
         return net
     headless = _without(net, paths[-1].split("."))
     object.__setattr__(net, "features", headless)  # not a child module: saved once

@@ -109,7 +109,8 @@ def parameter(tensor: nn.Parameter) -> ast.expr:
 def nn_zeros(tensor: torch.Tensor) -> ast.expr:
     """The call that makes zeros of the shape and type of `tensor`."""
     kind = {} if tensor.dtype is torch.float32 else {"dtype": name(str(tensor.dtype))}
-    return call(name("torch.zeros"), [literal(size) for size in tensor.shape], kind)
+    sizes = [literal(size) for size in tensor.shape] or [literal(())]  # of a scalar
+    return call(name("torch.zeros"), sizes, kind)
 
 
 def _attribute(module: nn.Module, parameter: str) -> Any:

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from nas.source import forwards
 from nas.source.anti_unify import Differences, anti_unify
-from nas.source.expressions import SourceError, call, literal, name
+from nas.source.definitions import names_read
+from nas.source.expressions import SourceError, call, literal, name, nn_zeros
 from nas.source.printing import comment, flat
 from nas.source.recording import is_plain
 from nas.source.shapes import Shapes
@@ -82,6 +84,18 @@ def attributes_read(methods: Sequence[Method]) -> set[str]:
         for node in ast.walk(method)
         if isinstance(node, ast.Attribute) and flat(node.value) == "self"
     }
+
+
+def first_buffer(module: nn.Module, key: str) -> ast.expr:
+    """The first value of a buffer: as its class makes it, from torch alone; otherwise zeros."""
+    tensor = module._buffers[key]
+    assert tensor is not None
+    for node in ast.walk(forwards.method(type(module), "__init__")):
+        match node:
+            case ast.Call(ast.Attribute(attr="register_buffer"), [ast.Constant(found), value]):
+                if found == key and set(names_read(value)) == {"torch"}:
+                    return value
+    return nn_zeros(tensor)
 
 
 def plain_attribute(module: nn.Module, key: str) -> ast.expr:

@@ -25,11 +25,16 @@ from nas.source.expressions import (
     call,
     literal,
     name,
-    nn_zeros,
     parameter,
     torch_module,
 )
-from nas.source.module_state import Method, ModuleState, attributes_read, plain_attribute
+from nas.source.module_state import (
+    Method,
+    ModuleState,
+    attributes_read,
+    first_buffer,
+    plain_attribute,
+)
 from nas.source.own_classes import own_classes
 from nas.source.printing import comment, docstring, statement
 from nas.source.recording import Built, build_recorded, is_of_torch
@@ -205,7 +210,7 @@ class _Writer:
         for key, buffer in module._buffers.items():
             if key in module._non_persistent_buffers_set or buffer is None:
                 raise SourceError(f"{type(module).__name__} has a buffer ({key}) that is not saved")
-            values[key] = nn_zeros(buffer)
+            values[key] = first_buffer(module, key)
         is_sequence = isinstance(module, nn.Sequential)
         items = self._items(module, commented=commented) if is_sequence else []
         for key, child in {} if is_sequence else module._modules.items():

@@ -26,7 +26,7 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[nn.Module], counts: Sequence[int]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.weights = tuple(count / sum(counts) for count in counts)
+        self.counts, self.total = tuple(counts), sum(counts)
         self.register_buffer("temperature", torch.ones(()))
 
 
@@ -36,7 +36,7 @@ class MeanOfProbabilities(Ensemble):
     def forward(self, x: Tensor) -> Tensor:
         logs_BK = []
         for number, member in enumerate(self.members):
-            logs_BK.append(F.log_softmax(member(x), dim=1) + log(self.weights[number]))
+            logs_BK.append(F.log_softmax(member(x), dim=1) + log(self.counts[number] / self.total))
         return torch.logsumexp(torch.stack(logs_BK), dim=0) / self.temperature
 
 
@@ -46,7 +46,7 @@ class MeanOfSigmoids(Ensemble):
     def forward(self, x: Tensor) -> Tensor:
         on_BK, off_BK = [], []  # logarithms of the probabilities of having a label, and of not
         for number, member in enumerate(self.members):
-            y_BK, weight = member(x), log(self.weights[number])
+            y_BK, weight = member(x), log(self.counts[number] / self.total)
             on_BK.append(F.logsigmoid(y_BK) + weight)
             off_BK.append(F.logsigmoid(-y_BK) + weight)
         on, off = (torch.logsumexp(torch.stack(part), dim=0) for part in (on_BK, off_BK))
@@ -59,7 +59,7 @@ class MeanOfOutputs(Ensemble):
     def forward(self, x: Tensor) -> Tensor:
         parts_BK = []
         for number, member in enumerate(self.members):
-            parts_BK.append(member(x) * self.weights[number])
+            parts_BK.append(member(x) * (self.counts[number] / self.total))
         return torch.stack(parts_BK).sum(dim=0)
 
 

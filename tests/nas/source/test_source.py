@@ -207,3 +207,23 @@ def test_long_numbers_are_read_from_the_bundle():
     text = model_file(unwritten(space, small(space, Random(0), task), task))
     assert text.count("\n") < 100
     assert 'with_name("architecture.json")' in text
+
+
+def test_an_ensemble_has_each_class_once_equal_members_in_one_line_and_no_temperature_at_first(
+    tmp_path,
+):
+    member = search_spaces.get("nasbench201", channels=4, cells=1)
+    space, task = search_spaces.ensemble_of(member), Task((3, 8, 8), 3)
+    values = [member.known["resnet"].value, member.sample(Random(0)).value]
+    parts = [{"count": 1 + n, "architecture": v} for n, v in enumerate(values) for _ in range(4)]
+    architecture = space.architecture({"mean": "probabilities", "members": parts})
+    text = model_file(unwritten(space, architecture, task))
+    check_same(space, architecture, task, text)
+    classes = [line for line in text.splitlines() if line.startswith("class ")]
+    assert len(set(classes)) == len(classes) <= 8
+    assert text.count("for _ in range(4)") == 2
+    model = module_of(text).Model()
+    assert model.temperature == 1
+    assert list(model.state_dict()) == list(space.compile(architecture, task).state_dict())
+    (tmp_path / "ensemble.py").write_text(text)
+    is_formatted(tmp_path.iterdir())
