@@ -8,6 +8,7 @@ from search_spaces.task import Task
 from search_spaces.tree.values import Record
 
 PBLD_FREQUENCIES, PLR_FREQUENCIES, SIZE = 16, 8, 4  # the defaults of the embeddings
+FOURIER_FEATURES = 256
 
 
 def numeric_columns(task: Task) -> int:
@@ -19,7 +20,9 @@ def count(architecture: Architecture, task: Task) -> Cost:
     """The cost of the network of an architecture."""
     walk = Walk(task.input_shape)
     x, hidden = walk.input, architecture["hidden"]
-    if architecture["embedding"] != "none" and (numeric := numeric_columns(task)):
+    if architecture["embedding"] == "fourier":
+        x = walk.pointwise(walk.linear(x, FOURIER_FEATURES))
+    elif architecture["embedding"] != "none" and (numeric := numeric_columns(task)):
         x = _embedded(walk, x, numeric, architecture["embedding"])
     if architecture["scaling"]:
         walk.parameters(x.channels)

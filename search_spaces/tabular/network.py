@@ -19,6 +19,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "selu": nn.SELU,
 }
 NORMS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+FOURIER_FEATURES = 256
 OUTPUT_GAIN = 0.1  # the first outputs are near zero, whatever the units of the hidden layers
 
 
@@ -81,6 +82,28 @@ class PLR(nn.Module):
         return y_BNE.flatten(1)
 
 
+class Fourier(nn.Module):
+    """Embed a row x as cos(W x + b), with random W and b at first, which are learned.
+
+    Rahimi & Recht, "Random Features for Large-Scale Kernel Machines", NeurIPS 2007, Algorithm 1: a
+    linear model of these features approximates one with the Gaussian kernel exp(-γ |x - y|²). W is
+    such that γ is 1 / D, the default of scikit-learn's support vector machines for standardised x.
+
+    Args:
+        columns: Number of columns D.
+        features: Number of cosines.
+    """
+
+    def __init__(self, columns: int, *, features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(columns, features)
+        nn.init.normal_(self.linear.weight, std=sqrt(2 / columns))  # variance 2 γ
+        nn.init.uniform_(self.linear.bias, -pi, pi)
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        return torch.cos(self.linear(x_BD))
+
+
 class NumericColumns(nn.Module):
     """Apply a module to the first columns and leave the others, 0 or 1, as they are."""
 
@@ -94,7 +117,7 @@ class NumericColumns(nn.Module):
         return torch.cat([numbers_BE, x_BD[:, self.columns :]], dim=1)
 
 
-EMBEDDINGS: dict[str, type[PBLD | PLR]] = {"pbld": PBLD, "plr": PLR}
+EMBEDDINGS: dict[str, type[PBLD | PLR]] = {"pbld": PBLD, "plr": PLR}  # of single columns
 
 
 class Scaling(nn.Module):
@@ -216,13 +239,16 @@ def tabular(
         columns: Numbers in one row.
         numeric: Numeric columns; those behind are 0 or 1.
         outputs: Number of outputs.
-        embedding: A name of `EMBEDDINGS`, or none.
+        embedding: A name of `EMBEDDINGS`, "fourier" for `Fourier` of all columns, or none.
         scaling: Multiply each feature by a learned factor.
         hidden: The other arguments of `hidden_layers`; None for a linear output layer alone.
     """
     layers: list[nn.Module] = []
     features = columns
-    if embedding != "none" and numeric:
+    if embedding == "fourier":
+        layers.append(Fourier(columns, features=FOURIER_FEATURES))
+        features = FOURIER_FEATURES
+    elif embedding != "none" and numeric:
         embed = EMBEDDINGS[embedding](numeric)
         layers.append(embed if numeric == columns else NumericColumns(numeric, embed))
         features += numeric * (embed.size - 1)

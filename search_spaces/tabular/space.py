@@ -8,7 +8,9 @@ NeurIPS 2021, Section 3.2, https://arxiv.org/abs/2106.11959 (residual blocks), "
 Numerical Features in Tabular Deep Learning", NeurIPS 2022, Section 3.3,
 https://arxiv.org/abs/2203.05556, and "TabM: Advancing Tabular Deep Learning with
 Parameter-Efficient Ensembling", ICLR 2025, https://arxiv.org/abs/2410.24210 (an ensemble that
-shares all hidden weights; here its members are trained on their mean output, not each by itself).
+shares all hidden weights; here its members are trained on their mean output, not each by itself);
+and Rahimi & Recht, "Random Features for Large-Scale Kernel Machines", NeurIPS 2007 (cosines of random
+directions, in place of a support vector machine).
 RealMLP's parametrisation (NTK), its learned activations and its dropout in every layer are left out.
 
 Tables are small: 16 features in a layer suffice for a few hundred rows, and a linear model is a
@@ -37,7 +39,8 @@ MEMBERS = 8  # of an ensemble
 def space(max_width: int = 256, max_depth: int = 4) -> SearchSpace:
     """A linear model, or 1 to `max_depth` hidden layers or residual blocks of one width.
 
-    `embedding` is that of the numeric columns: "pbld" or "plr" (see `network`), or "none".
+    `embedding` is that of the numeric columns: "pbld" or "plr" (see `network`), or "none"; or that
+    of all columns together: "fourier", which makes a linear model one of a Gaussian kernel.
     `scaling` multiplies each feature, after its embedding, by a learned factor. `members` is the
     size of an ensemble that shares all hidden weights.
 
@@ -61,7 +64,7 @@ def space(max_width: int = 256, max_depth: int = 4) -> SearchSpace:
     return SearchSpace(
         name="tabular",
         tree=Struct(
-            embedding=Choice("none", "pbld", "plr"),
+            embedding=Choice("none", "pbld", "plr", "fourier"),
             scaling=Choice(False, True),
             hidden=Choice("none", hidden),
         ),

@@ -8,7 +8,16 @@ import torch
 import search_spaces
 from search_spaces import Task
 from search_spaces.cost.measure import measure
-from search_spaces.tabular.network import PBLD, PLR, Join, NumericColumns, Scaling, Split, tabular
+from search_spaces.tabular.network import (
+    PBLD,
+    PLR,
+    Fourier,
+    Join,
+    NumericColumns,
+    Scaling,
+    Split,
+    tabular,
+)
 from search_spaces.tabular.space import default_for
 
 SPACE = search_spaces.get("tabular")
@@ -85,6 +94,23 @@ def test_only_numeric_columns_are_embedded(embedding):
         assert [type(layer) for layer in made[:-1]] == kinds
 
 
+def test_random_fourier_features_approximate_a_gaussian_kernel():
+    """Rahimi & Recht, 2007, Claim 1; the kernel of `sklearn.svm.SVC` on standardised columns."""
+    from sklearn.metrics.pairwise import rbf_kernel
+
+    x = torch.randn(20, 7)
+    with torch.no_grad():
+        features = Fourier(7, features=50_000)(x)
+    wanted = torch.from_numpy(rbf_kernel(x.numpy(), gamma=1 / 7))
+    torch.testing.assert_close(2 * features @ features.T / 50_000, wanted, atol=0.03, rtol=0)
+
+
+def test_fourier_features_are_of_all_columns():
+    net = tabular(columns=7, numeric=0, outputs=2, embedding="fourier", scaling=False, hidden=None)
+    assert [type(layer) for layer in net] == [Fourier, torch.nn.Linear]
+    assert net(torch.randn(3, 7)).shape == (3, 2)
+
+
 def test_an_ensemble_is_the_sum_of_its_members():
     hidden = {"depth": 2, "width": 4, "residual": True, "activation": "selu", "norm": "layer"}
     net = tabular(
@@ -109,7 +135,7 @@ def test_an_ensemble_is_the_sum_of_its_members():
 @pytest.mark.parametrize("numeric", [0, 4, 9, None])
 def test_costs_for_columns_of_two_kinds(numeric):
     task, rng = Task((9,), 3, numeric=numeric), Random(0)
-    for _ in range(10):
+    for _ in range(12):
         architecture = SPACE.sample(rng)
         seen = measure(lambda a=architecture: SPACE.build(a, task), (9,))
         assert SPACE.cost(architecture, task) == seen
