@@ -100,18 +100,27 @@ def make_step(
 
 
 @contextmanager
-def dropout(net: nn.Module, rate: float) -> Iterator[None]:
-    """Drop the input of the last `nn.Linear` of `net`, if it has one, inside the block."""
+def dropout(net: nn.Module, rate: float, *, hidden: bool = False) -> Iterator[None]:
+    """Drop inputs of linear layers of `net` inside the block.
+
+    Args:
+        net: The network; nothing is dropped if it has no `nn.Linear`.
+        rate: Share of the inputs that is dropped.
+        hidden: True for the inputs of every `nn.Linear` but the first, as in perceptrons for tables;
+            False for those of the last alone.
+    """
     linear = [module for module in net.modules() if isinstance(module, nn.Linear)]
-    if rate == 0 or not linear:
+    dropped = linear[1:] if hidden else linear[-1:]
+    if rate == 0 or not dropped:
         yield
         return
 
     def drop(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         return F.dropout(inputs[0], rate, module.training), *inputs[1:]
 
-    handle = linear[-1].register_forward_pre_hook(drop)
+    handles = [module.register_forward_pre_hook(drop) for module in dropped]
     try:
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()

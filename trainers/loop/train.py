@@ -129,7 +129,7 @@ def train(
         net.train()
         with (
             seeded(derive_seed(seed, "network", number), device),
-            dropout(net, recipe.dropout),
+            dropout(net, recipe.dropout, hidden=len(data.input_shape) == 1),
             quick_convolutions(net),
         ):
             for batch in batches(data, recipe, epoch=number, seed=seed):

@@ -62,7 +62,7 @@ def split_pass(net: nn.Module, data: Dataset, recipe: Recipe, *, seed: int) -> P
     clock = _Clock(device)
     with (
         seeded(derive_seed(seed, "network", 1), device),
-        dropout(net, recipe.dropout),
+        dropout(net, recipe.dropout, hidden=len(data.input_shape) == 1),
         quick_convolutions(net),
     ):
         step(*next(batches(data, recipe, epoch=1, seed=seed)))

@@ -41,7 +41,8 @@ class Recipe:
             averaging. See `trainers.recipes.averaging`.
         precision: Type of most operations; "auto" for the faster one, see
             `trainers.loop.precision`.
-        dropout: Dropout rate at the input of the last linear layer, 0 to below 1.
+        dropout: Dropout rate at the input of the last linear layer, 0 to below 1; for vectors, at that of
+            every linear layer but the first.
         class_weights: Weights of the examples in the loss: "balanced" for rare classes to count as
             much as common ones (`trainers.tasks.classification.balanced`), or "none".
 

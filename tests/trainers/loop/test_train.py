@@ -19,6 +19,7 @@ from trainers import (
     seeded,
     train,
 )
+from trainers.loop.batch_step import dropout
 from trainers.loop.batches import batch_sizes, batches, steps_per_epoch
 from trainers.loop.train import evaluation_batch
 from trainers.recipes.optimizers import learning_rates, make_optimizer
@@ -144,6 +145,17 @@ def test_dropout_acts_while_training_and_leaves_a_plain_network(few):
         assert not any(module._forward_pre_hooks for module in net.modules())
         assert not net.training
     assert not same(net, trained(few, QUICK)[0])
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_dropout_is_before_the_last_layer_or_before_each_but_the_first(hidden):
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3), nn.Linear(3, 2)).train()
+    with dropout(net, 0.5, hidden=hidden):
+        dropped = [bool(layer._forward_pre_hooks) for layer in net]
+    assert dropped == [False, False, hidden, True]
+    with dropout(net[0], 0.5, hidden=hidden):
+        assert bool(net[0]._forward_pre_hooks) is not hidden
+    assert not any(module._forward_pre_hooks for module in net.modules())
 
 
 def test_dropout_is_gone_after_an_error_too(few):
