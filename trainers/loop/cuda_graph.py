@@ -51,9 +51,19 @@ def failed_capture() -> str:
     return _failed_capture
 
 
-@cache
 def capture_stream(device: torch.device) -> torch.cuda.Stream:
-    """The one stream for captures on `device`: cuBLAS keeps a workspace for every stream it sees."""
+    """The stream for captures on `device`: that of a slot in its turns, else one for all.
+
+    cuBLAS keeps a workspace for every stream it sees, and graphs that were captured on one stream
+    share it: only on different ones may they be replayed at a time.
+    """
+    current = torch.cuda.current_stream(device)
+    default = torch.cuda.default_stream(device)
+    return _shared_stream(device) if current == default else current
+
+
+@cache
+def _shared_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 

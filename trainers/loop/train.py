@@ -6,7 +6,8 @@ batches at once. The device is synchronised once an epoch, when the losses are r
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite, prod
@@ -104,6 +105,38 @@ def train(
         ValueError: Fewer than 2 training examples, none with a weight above 0, or network and data
             on different devices.
     """
+    steps = train_in_steps(
+        net,
+        data,
+        recipe,
+        seed=seed,
+        optimizer=optimizer,
+        done=done,
+        micro_batches=micro_batches,
+        computed=computed,
+        task=task,
+    )
+    with closing(steps):
+        yield from (epoch for epoch in steps if epoch is not None)
+
+
+def train_in_steps(
+    net: nn.Module,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    optimizer: Optimizer | None = None,
+    done: int = 0,
+    micro_batches: int = 1,
+    computed: Computed | None = None,
+    task: Task | None = None,
+) -> Generator[Epoch | None]:
+    """Train as `train` does; yield None after every step too, and the `Epoch` after every pass.
+
+    Trainings can take turns, each in its `trainers.loop.slot.Slot`: after a step the global random
+    state is that of the training.
+    """
     _check(net, data)
     task = task or make_task(data.targets)
     device = data.device
@@ -137,6 +170,7 @@ def train(
                 set_learning_rate(optimizer, rate)
                 total_loss += step(*batch)
                 average.follow()
+                yield None
         average.synchronise()
         train_loss = total_loss.item() / len(data.train)  # synchronises the device
         _check_finite(train_loss, "training", number)

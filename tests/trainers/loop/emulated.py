@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from trainers.loop import batches, cuda_graph
+from trainers.loop import batches, cuda_graph, slot
 from trainers.loop import train as loop
 from trainers.loop.batches import batch_sizes
 from trainers.loop.grouped_kernels import GroupedKernels
@@ -43,12 +43,16 @@ class Graph:
     def __init__(self):
         self.operations = []
         self.replays = 0
+        self.gpu = None
+        self.captured_with = None  # stream and state of the generator
+        self.replayed_with = set()
 
     def pool(self):
         return (0, id(self))
 
     def replay(self):
         self.replays += 1
+        self.replayed_with.add(self.gpu.now)
         with torch.no_grad():
             for func, args, kwargs, outputs in self.operations:
                 found = tree_leaves(func(*args, **kwargs))
@@ -98,6 +102,22 @@ class Watcher(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+class DefaultGenerator:
+    """A generator whose numbers are drawn elsewhere: it notes the state that it has."""
+
+    def __init__(self):
+        self.state = object()
+
+    def clone_state(self):
+        return object()
+
+    def graphsafe_get_state(self):
+        return self.state
+
+    def graphsafe_set_state(self, state):
+        self.state = state
+
+
 @dataclass
 class Emulation:
     """The state of the emulated GPU.
@@ -117,6 +137,15 @@ class Emulation:
     devices: list = field(default_factory=list)
     streams: list = field(default_factory=lambda: [Stream()])
     watcher: Watcher | None = None
+    generator: DefaultGenerator = field(default_factory=DefaultGenerator)
+
+    def __post_init__(self):
+        self.default_stream = self.streams[0]
+
+    @property
+    def now(self):
+        """The current stream and the state of the generator."""
+        return self.streams[-1], self.generator.state
 
     def make_step(self, eager, device, counts=None):
         if eager.micro_batches > 1:
@@ -127,11 +156,12 @@ class Emulation:
 
     @contextmanager
     def stream(self, stream):
-        self.streams.append(stream)
+        before = self.streams[:]
+        self.streams[:] = [stream]
         try:
             yield
         finally:
-            self.streams.pop()
+            self.streams[:] = before
 
     def set_stream(self, stream):
         self.streams[:] = [stream]
@@ -150,7 +180,9 @@ class Emulation:
         leaves its stream current."""
         self.captures.append(settings)
         self.collected |= gc.isenabled()
-        self.streams.append(settings["stream"])
+        before = self.streams[:]
+        self.streams[:] = [settings["stream"]]
+        graph.gpu, graph.captured_with = self, self.now
         state = torch.get_rng_state()
         recorder = Recorder(graph)
         try:
@@ -164,7 +196,7 @@ class Emulation:
             torch.set_rng_state(state)
             for storage, content in recorder.before.values():
                 storage.copy_(content)
-        self.streams.pop()
+        self.streams[:] = before
 
 
 @contextmanager
@@ -182,7 +214,7 @@ def emulated(**settings) -> Iterator[Emulation]:
     def as_on_a_gpu(examples, batch_size, device):
         return batch_sizes(examples, batch_size, torch.device("cuda"))
 
-    cuda_graph.capture_stream.cache_clear()
+    cuda_graph._shared_stream.cache_clear()
     with (
         patch.multiple(
             torch.cuda,
@@ -192,11 +224,14 @@ def emulated(**settings) -> Iterator[Emulation]:
             stream=gpu.stream,
             set_stream=gpu.set_stream,
             current_stream=lambda _=None: gpu.streams[-1],
+            default_stream=lambda _=None: gpu.default_stream,
+            default_generators=[gpu.generator],
             device=lambda device: nullcontext(gpu.devices.append(device)),
             get_sync_debug_mode=lambda: "default",
             set_sync_debug_mode=gpu.set_sync_debug_mode,
         ),
         patch.object(Tensor, "record_stream", lambda *_: None),
+        patch.object(slot, "on_gpu", lambda _: True),
         patch.object(loop, "make_step", gpu.make_step),
         patch.object(loop, "batch_sizes", as_on_a_gpu),
         patch.object(batches, "batch_sizes", as_on_a_gpu),
@@ -206,4 +241,4 @@ def emulated(**settings) -> Iterator[Emulation]:
         patch.object(cuda_graph, "host_random_state", random.getstate),
     ):
         yield gpu
-    cuda_graph.capture_stream.cache_clear()
+    cuda_graph._shared_stream.cache_clear()

@@ -16,8 +16,7 @@ from trainers.loop import cuda_graph
 from trainers.loop.batches import batch_sizes
 
 
-@pytest.fixture(scope="module")
-def data() -> Dataset:
+def small_digits() -> Dataset:
     """230 digits to train on, 20 to validate on."""
     digits = load("digits")
     train_split = Split(digits.train.inputs[:230], digits.train.targets[:230])
@@ -32,6 +31,11 @@ def data() -> Dataset:
         std=digits.std,
         flippable=True,
     )
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return small_digits()
 
 
 def network() -> nn.Module:
