@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from side_by_side.found import found_network
+from side_by_side.clock import CLOCKS, use_clock
 from sklearn.neighbors import KNeighborsClassifier
 
 NAMES = ("ArrowHead", "BasicMotions", "JapaneseVowels")
@@ -29,8 +29,10 @@ def main() -> None:
     parser.add_argument("--data", default=",".join(NAMES), help="Names, separated by commas.")
     parser.add_argument("--seconds", type=float, default=120, help="Seconds of each search.")
     parser.add_argument("--seeds", type=int, default=3, help="Number of searches of a set.")
+    parser.add_argument("--clock", **CLOCKS)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    use_clock(options.clock)
     warnings.simplefilter("ignore")
     for name in options.data.split(","):
         print(json.dumps(line(name, options.seconds, options.seeds)), flush=True)
@@ -38,6 +40,8 @@ def main() -> None:
 
 def line(name: str, seconds: float, seeds: int) -> dict[str, Any]:
     """The figures of a data set."""
+    from side_by_side.found import found_network  # after the clock was set
+
     x, y, x_test, y_test = series(name)
     start = perf_counter()
     found = [

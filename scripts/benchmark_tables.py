@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 from side_by_side import results
-from side_by_side.clock import use_processor_clock
+from side_by_side.clock import CLOCKS, use_clock
 from side_by_side.data_sets import BUNDLED, DataSet, Fold, folds, load
 from side_by_side.methods import METHODS, answer
 from threadpoolctl import threadpool_limits
@@ -35,8 +35,7 @@ def main() -> None:
         print(results.summary(_chosen(options), options.seconds, options.reference))
         return
     torch.set_num_threads(1)
-    if options.clock == "processor":
-        use_processor_clock()
+    use_clock(options.clock)
     done = {results.key(line) for line in results.read(options.out) if "score" in line}
     for name in (options.data or SETS).split(","):
         data = load(name, cifar10=options.cifar10)
@@ -102,12 +101,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--methods", help=f"Of {', '.join(METHODS)}. Default: {OURS}.")
     parser.add_argument("--folds", default="", help="Numbers of folds, by commas. Default: all.")
     parser.add_argument("--seconds", type=float, help="Seconds of a search. Default: 60.")
-    parser.add_argument(
-        "--clock",
-        choices=("wall", "processor"),
-        default="wall",
-        help="Clock of these seconds: processor where others use the machine too.",
-    )
+    parser.add_argument("--clock", **CLOCKS)
     parser.add_argument("--out", type=Path, required=True, help="File of lines of JSON.")
     parser.add_argument("--cifar10", type=Path, help="An .npz file of JPEG images.")
     parser.add_argument("--summary", action="store_true", help="Print tables, and run nothing.")

@@ -128,23 +128,28 @@ def _of_recipe(form: option.Form, text: str) -> Option:
 RECIPE: dict[str, Option] = {
     "epochs": _of_recipe(
         option.WHOLE,
-        "Epochs of each training. Default: 5; for vectors and tables, 10 to 40, by the number of rows.",
+        "Epochs of each training. Default: 5; for vectors and tables, 10 to 40, by the number of rows; "
+        "for sequences, 5 to 100, by their number.",
     ),
     "learning_rate": _of_recipe(
         option.NUMBER,
-        "Peak learning rate. Default: 0.2 for sgd, 0.01 for adamw; for vectors and tables, 0.01.",
+        "Peak learning rate. Default: 0.2 for sgd, 0.01 for adamw; for vectors and tables, 0.01; for "
+        "sequences, with adamw, 0.003.",
     ),
     "batch_size": _of_recipe(
         option.WHOLE,
-        "Examples per step. Default: 64; for vectors and tables, 32 to 256, by the number of rows.",
+        "Examples per step. Default: 64; for vectors and tables, 32 to 256, by the number of rows; for "
+        "sequences, 16 to 64, by their number.",
     ),
     "optimizer": _of_recipe(
-        option.TEXT, "Optimiser: sgd or adamw. Default: sgd; for vectors and tables, adamw."
+        option.TEXT,
+        "Optimiser: sgd or adamw. Default: sgd; for vectors, tables and sequences, adamw.",
     ),
     "momentum": _of_recipe(option.NUMBER, "Momentum of sgd, or beta 1 of adamw. Default: 0.9."),
     "weight_decay": _of_recipe(
         option.NUMBER,
-        "Weight decay. Default: 0.0005; for vectors and tables, with adamw, by the number of rows.",
+        "Weight decay. Default: 0.0005; with adamw, for vectors and tables by the number of rows, for "
+        "sequences 0.05.",
     ),
     "label_smoothing": _of_recipe(
         option.NUMBER, "Share of the target spread over all classes. Default: 0.1."

@@ -1,6 +1,7 @@
 """The default recipe by the data that it is for."""
 
 from collections.abc import Collection, Mapping
+from math import ceil
 from types import MappingProxyType
 from typing import Any
 
@@ -9,7 +10,12 @@ STEPS = 2_500  # most of a training on vectors, unless that were under FEWEST_EP
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 40
 BATCHES = {2_000: 32, 20_000: 64, 100_000: 128}  # by the number of rows below which it is the size
 LARGEST_BATCH = 256
+SEQUENCE_RATE, SEQUENCE_DECAY = 0.003, 0.05  # of AdamW
+SEQUENCE_STEPS = 250  # least of a training on sequences, within MOST_SEQUENCE_EPOCHS
+FEWEST_SEQUENCE_EPOCHS, MOST_SEQUENCE_EPOCHS = 5, 100
+SEQUENCE_BATCHES = {1_000: 16, 10_000: 32}
 MEMORY = 15  # epochs that AdamW's average of its updates reaches back
+OF_ADAMW = {"vectors": ("weight_decay",), "sequences": ("learning_rate", "weight_decay")}
 
 
 def recipe_for(
@@ -28,20 +34,31 @@ def recipe_for(
     penalty of SGD it would let networks learn nothing: for SGD, and where the optimiser is searched,
     the decay stays at its default. Chosen by measurement: see docs/training.md.
 
+    Few sequences are trained in small batches and many epochs: in the usual recipe, which images
+    have, 30 of them would make five steps.
+
     Args:
         rows: Number of examples for training.
         kind: "vectors", "sequences" or "images".
         given: Fields of the recipe that are given.
         searched: Names of fields that are searched; momentum is searched for SGD alone.
     """
-    if kind != "vectors":
+    if kind == "images":
         return {}
-    rows = max(1, rows)
+    of_kind = _for_vectors if kind == "vectors" else _for_sequences
+    found = of_kind(max(1, rows), "sgd" if "momentum" in searched else "adamw")
+    if "optimizer" in searched or {**found, **given}["optimizer"] != "adamw":
+        for name in OF_ADAMW[kind]:
+            del found[name]
+    return {name: value for name, value in found.items() if name not in {*given, *searched}}
+
+
+def _for_vectors(rows: int, optimizer: str) -> dict[str, Any]:
     batch = next((size for most, size in BATCHES.items() if rows < most), LARGEST_BATCH)
     steps_per_epoch = max(1.0, rows / batch)
     decay = min(1.0, 1 / (LEARNING_RATE * MEMORY * steps_per_epoch))
-    found = {
-        "optimizer": "sgd" if "momentum" in searched else "adamw",
+    return {
+        "optimizer": optimizer,
         "learning_rate": LEARNING_RATE,
         "schedule": "cosine",
         "epochs": max(FEWEST_EPOCHS, min(MOST_EPOCHS, int(STEPS / steps_per_epoch))),
@@ -49,6 +66,16 @@ def recipe_for(
         "weight_decay": float(f"{decay:.2g}"),
         "dropout": 0.1,
     }
-    if "optimizer" in searched or {**found, **given}["optimizer"] != "adamw":
-        del found["weight_decay"]
-    return {name: value for name, value in found.items() if name not in {*given, *searched}}
+
+
+def _for_sequences(rows: int, optimizer: str) -> dict[str, Any]:
+    batch = next((size for most, size in SEQUENCE_BATCHES.items() if rows < most), 64)
+    epochs = ceil(SEQUENCE_STEPS / max(1, rows // batch))
+    return {
+        "optimizer": optimizer,
+        "learning_rate": SEQUENCE_RATE,
+        "schedule": "cosine",
+        "epochs": max(FEWEST_SEQUENCE_EPOCHS, min(MOST_SEQUENCE_EPOCHS, epochs)),
+        "batch_size": batch,
+        "weight_decay": SEQUENCE_DECAY,
+    }

@@ -26,8 +26,24 @@ def test_more_rows_mean_larger_batches_and_less_decay():
     assert batches == sorted(batches)
 
 
-def test_images_and_sequences_have_the_usual_recipe():
-    assert recipe_for(1_000, "images") == recipe_for(1_000, "sequences") == {}
+def test_images_have_the_usual_recipe():
+    assert recipe_for(1_000, "images") == {}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 29, 216, 999, 5_000, 1_000_000])
+def test_few_sequences_are_trained_for_as_many_steps_as_more_of_them(rows):
+    recipe = Recipe(**recipe_for(rows, "sequences"))
+    steps = recipe.epochs * max(1, rows // recipe.batch_size)
+    assert 5 <= recipe.epochs <= 100
+    assert steps >= 250 or recipe.epochs == 100
+    assert recipe.epochs == 5 or steps < 250 + max(1, rows // recipe.batch_size)
+
+
+def test_sequences_trained_by_sgd_have_its_usual_rate_and_decay():
+    words = [{"given": {"optimizer": "sgd"}}, {"searched": ("optimizer",)}]
+    for fields in (recipe_for(30, "sequences", **each) for each in words):
+        assert fields == {"schedule": "cosine", "epochs": 100, "batch_size": 16}
+    assert recipe_for(30, "sequences", searched=("momentum",))["optimizer"] == "sgd"
 
 
 def test_what_is_given_or_searched_is_not_chosen():
