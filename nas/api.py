@@ -177,7 +177,8 @@ def search(
         warm_start: Architectures to evaluate first: those of a bundle, those on the front of a run,
             or one as text, which may have searched hyperparameters: 'ARCHITECTURE with
             learning_rate=0.01'. May be given several times.
-        seed: Seed of the search: the same seed gives the same trials.
+        seed: Seed of the search: the same seed gives the same trials (on a GPU, with the recipe
+            deterministic=true).
         max_pending: Greatest number of trials that are pending at a time. It affects which trials
             are proposed; the number of workers does not.
         ordered: Use results in trial order, or as soon as each trial ends (--unordered, in Python

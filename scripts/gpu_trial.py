@@ -70,8 +70,6 @@ def run_part(name: str, options: argparse.Namespace, folder: Path, document: Doc
     file, log = folder / f"{name}.json", folder / f"{name}.log"
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
-    if name == "pause":  # one of its trainings is deterministic
-        env["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     start = monotonic()
     with log.open("wb") as output:
         child = subprocess.Popen(

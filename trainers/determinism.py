@@ -1,13 +1,15 @@
-"""Seeds, random state and threads: same seed, same bits (on CPU, for one thread count).
+"""Seeds, random state, threads and kernels: same seed, same bits (on CPU, for one thread count).
 
 Results differ bitwise between thread counts, so a run pins the count (`set_threads`) and records
 it.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from typing import Any
 
 import torch
 
@@ -35,6 +37,29 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
         for index in cuda:
             torch.cuda.default_generators[index].manual_seed(seed)
         yield
+
+
+@contextmanager
+def same_bits(device: torch.device) -> Iterator[None]:
+    """Let a GPU compute the same bits again inside the block; the CPU always does.
+
+    An operation without a deterministic kernel raises a `RuntimeError` that names it.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # torch wants it for matrix products
+    kernels: Any = torch.utils.deterministic
+    before = torch.get_deterministic_debug_mode(), kernels.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True)
+    kernels.fill_uninitialized_memory = False  # one more kernel for every new tensor
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(before[0])
+        kernels.fill_uninitialized_memory = before[1]
 
 
 def set_threads(count: int = 1) -> None:

@@ -107,6 +107,7 @@ class _Work:
     start_epoch: int = 0  # epochs that earlier stages trained
     restarted: str = ""  # the reason, if it could not be resumed
     computed: precision.Computed | None = None  # the type it computes in; None until chosen
+    launched: str = ""  # how the steps on a GPU were launched, and the reason; empty for graphs
 
 
 class Training:
@@ -121,6 +122,7 @@ class Training:
     that batch normalisation sees micro-batches. If four do not fit either, it fails. Beside other
     trials on its GPU it fails at once, and runs again alone: no neighbour decides its score.
     `measured["computed"]` is the floating-point type that the recipe's precision means here.
+    `measured["launched"]` has the reason if steps on a GPU were not one CUDA graph.
 
     Args:
         space: Compiles architectures.
@@ -199,6 +201,7 @@ class Training:
             **({"restarted": work.restarted} if work.restarted else {}),
             **({"micro_batches": work.micro_batches} if work.micro_batches > 1 else {}),
             **({"computed": work.computed} if work.computed else {}),
+            **({"launched": work.launched} if work.launched else {}),
             **({"peak_bytes": peak} if (peak := memory.peak_bytes(self._data.device)) else {}),
         }
         if failure is not None:
@@ -240,6 +243,7 @@ class Training:
             task=self._learned,
         ):
             work.curve.append(epoch)
+            work.launched = epoch.fallback and f"one by one: {epoch.fallback}"
             if job.epoch_ended(epoch.number, last) or epoch.number == last:
                 break
         paused = work.curve[-1].number == last < work.recipe.epochs

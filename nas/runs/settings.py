@@ -144,7 +144,8 @@ class Settings:
         default=0,
         check=schema.whole(-schema.LARGE),
         group="Search",
-        help="Seed of the search: the same seed gives the same trials.",
+        help="Seed of the search: the same seed gives the same trials (on a GPU, with the recipe "
+        "deterministic=true).",
     )
     max_pending: int = setting(
         option.WHOLE,

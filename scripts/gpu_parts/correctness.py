@@ -185,15 +185,17 @@ def pause(trial: Trial) -> None:
             list(trainers.train(net, data, recipe, seed=3, **rest))
         return {name: tensor.clone() for name, tensor in net.state_dict().items()}
 
-    recipes = {"sgd": {"averaging": 0.9, "dropout": 0.1}, "adamw": {"optimizer": "adamw"}}
-    for name, fields in {**recipes, "deterministic": {"dropout": 0.1}}.items():
+    recipes: dict[str, dict[str, Any]] = {
+        "deterministic": {"deterministic": True, "dropout": 0.1},
+        "sgd": {"averaging": 0.9, "dropout": 0.1},
+        "adamw": {"optimizer": "adamw"},
+    }
+    for name, fields in recipes.items():
         with trial.step(name):
-            torch.use_deterministic_algorithms(name == "deterministic")
             epochs = 2 if trial.tiny else 4
             recipe = trainers.Recipe(epochs=epochs, batch_size=batch, **fields)
             one, again, paused = train(recipe), train(recipe), train(recipe, epochs // 2)
             trial.put(name, {"again": _equal(one, again), "paused": _equal(one, paused)})
-    torch.use_deterministic_algorithms(False)
 
 
 def _equal(one: dict[str, Tensor], two: dict[str, Tensor]) -> dict[str, Any]:

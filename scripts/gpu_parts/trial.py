@@ -29,6 +29,7 @@ from trainers.loop.batch_step import EagerStep
 from trainers.tasks.classification import Classification
 
 SHAPES = {1: (20,), 2: (3, 64), 3: (3, 32, 32)}
+MEASURED = ("seconds", "micro_batches", "peak_bytes", "launched")
 WIDTHS = {"mobile": "mobile:width=0.25"}  # of spaces whose networks are large
 
 
@@ -163,5 +164,5 @@ def evaluated(data: Dataset, make: Callable[[], torch.nn.Module], **recipe: Any)
     return {
         "failure": str(trial.failure) if trial.failure else None,
         "accuracy": trial.scores.get("accuracy"),
-        **{name: trial.measured.get(name) for name in ("seconds", "micro_batches", "peak_bytes")},
+        **{name: trial.measured.get(name) for name in MEASURED},
     }

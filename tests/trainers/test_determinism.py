@@ -1,7 +1,10 @@
+import os
+
 import pytest
 import torch
 
 from trainers import derive_seed, resolve, seeded, set_threads
+from trainers.determinism import same_bits
 
 
 def test_seeded_draws_the_same_and_disturbs_nothing():
@@ -33,6 +36,21 @@ def test_derived_seeds_tell_parts_apart_and_fit_torch():
 def test_derived_seed_is_pinned():
     """If this fails, every recorded search changes: say so in the changelog, then update it."""
     assert derive_seed(0, "trial", 7) == 8159507765962299710
+
+
+def test_a_gpu_uses_deterministic_kernels_inside_the_block(monkeypatch):
+    monkeypatch.setattr(os, "environ", {})  # torch reads it later, on a GPU
+    kernels = torch.utils.deterministic
+    assert kernels.fill_uninitialized_memory
+    with same_bits(torch.device("cpu")):
+        assert not torch.are_deterministic_algorithms_enabled()
+    with same_bits(torch.device("cuda", 0)):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.is_deterministic_algorithms_warn_only_enabled()
+        assert not kernels.fill_uninitialized_memory
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert kernels.fill_uninitialized_memory
 
 
 def test_set_threads():

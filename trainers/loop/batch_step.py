@@ -24,6 +24,10 @@ class Step(Protocol):
     and on the device, which is not synchronised; the next step may overwrite it.
     """
 
+    @property
+    def fallback(self) -> str:
+        """Reason why operations are launched one by one on a GPU; empty if there is none."""
+
     def __call__(
         self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None
     ) -> Tensor: ...
@@ -41,6 +45,7 @@ class EagerStep:
         micro_batches: Parts of a batch whose gradients are added up; fewer where a part would have
             a single example.
         grouped: Groups kernels of the layers, if batches are not in parts; None for autocast alone.
+        fallback: See `Step`.
     """
 
     net: nn.Module
@@ -49,6 +54,7 @@ class EagerStep:
     computed: Computed
     micro_batches: int = 1
     grouped: GroupedKernels | None = None
+    fallback: str = ""
 
     def __call__(self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None) -> Tensor:
         self.optimizer.zero_grad()

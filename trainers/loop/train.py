@@ -7,7 +7,7 @@ batches at once. The device is synchronised once an epoch, when the losses are r
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite, prod
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from trainers.data.dataset import Dataset, Split
 from trainers.data.transforms import normalise
-from trainers.determinism import derive_seed, seeded
+from trainers.determinism import derive_seed, same_bits, seeded
 from trainers.loop.batch_step import EagerStep, dropout, make_step
 from trainers.loop.batches import batch_sizes, batches, laid_out
 from trainers.loop.convolutions import quick_convolutions
@@ -48,6 +48,8 @@ class Epoch:
         metrics: Metrics of the validation split by name; each is NaN if that split is empty.
         learning_rate: Learning rate of the last step.
         seconds: Wall time of the pass and its validation.
+        fallback: Reason why the steps on a GPU are launched operation by operation; empty if they
+            are replayed, or on the CPU.
     """
 
     number: int
@@ -55,6 +57,7 @@ class Epoch:
     metrics: Mapping[str, float]
     learning_rate: float
     seconds: float
+    fallback: str = ""
 
     @property
     def accuracy(self) -> float:
@@ -85,7 +88,8 @@ def train(
     pass the number of passes `done`. On the CPU the result is bit-equal to that without a pause.
 
     Between passes the network has no hooks and is in evaluation mode, and the global random state
-    is the caller's. On the CPU the same seed and number of threads give the same bits.
+    is the caller's. On the CPU the same seed and number of threads give the same bits; on a GPU
+    they do with `recipe.deterministic`.
 
     Args:
         net: Maps normalised inputs to outputs [B,K], or [B,K,H,W] for a segmentation; on the device
@@ -168,7 +172,8 @@ def train_in_steps(
             for batch in batches(data, recipe, epoch=number, seed=seed):
                 rate = next(rates)
                 set_learning_rate(optimizer, rate)
-                total_loss += step(*batch)
+                with same_bits(device) if recipe.deterministic else nullcontext():
+                    total_loss += step(*batch)
                 average.follow()
                 yield None
         average.synchronise()
@@ -184,6 +189,7 @@ def train_in_steps(
             metrics=found,
             learning_rate=rate,
             seconds=perf_counter() - start,
+            fallback=step.fallback,
         )
 
 

@@ -45,6 +45,8 @@ class Recipe:
             every linear layer but the first.
         class_weights: Weights of the examples in the loss: "balanced" for rare classes to count as
             much as common ones (`trainers.tasks.classification.balanced`), or "none".
+        deterministic: Use only operations that give the same bits again on a GPU, which are slower;
+            a training with another operation fails. On the CPU all are.
 
     Raises:
         ValueError: One line that names the field, what was wanted and what was got.
@@ -65,6 +67,7 @@ class Recipe:
     dropout: float = 0.0
     precision: Precision = "auto"
     class_weights: ClassWeights = "none"
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         _check_integer("epochs", self.epochs, least=1)
@@ -74,8 +77,9 @@ class Recipe:
                 *first, last = allowed_words
                 wanted = f"{', '.join(first)} or {last}"
                 raise ValueError(f"{name}: want {wanted}, got {getattr(self, name)!r}")
-        if not isinstance(self.nesterov, bool):
-            raise ValueError(f"nesterov: want true or false, got {self.nesterov!r}")
+        for name in ("nesterov", "deterministic"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ValueError(f"{name}: want true or false, got {value!r}")
         if self.learning_rate is None:
             object.__setattr__(self, "learning_rate", DEFAULT_LEARNING_RATE[self.optimizer])
         for name, (words, allowed) in NUMBERS.items():

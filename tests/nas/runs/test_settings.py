@@ -49,6 +49,7 @@ FIELDS = {
     "epochs": st.integers(1, 5_000),
     "batch_size": st.integers(2, 10_000),
     "nesterov": st.booleans(),
+    "deterministic": st.booleans(),
     **{name: st.sampled_from(words) for name, words in WORDS.items()},
     **{name: numbers(allowed) for name, (_, allowed) in NUMBERS.items()},
 }

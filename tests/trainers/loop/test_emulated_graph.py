@@ -9,6 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nas.core.configuration import Configuration
+from nas.core.proposal import Proposal
+from nas.evaluators.training import Training
+from nas.executors import guarded
+from search_spaces import Architecture, Integer, Record, SearchSpace, Struct
 from tests.trainers.loop.emulated import emulated
 from trainers import Recipe, load, memory, seeded, train
 from trainers.data.dataset import Dataset, Split
@@ -179,6 +184,24 @@ def test_every_generator_of_the_cpu_is_watched(draw):
     with torch.random.fork_rng():
         draw()
         assert cuda_graph.host_random_state() != before
+
+
+@pytest.mark.parametrize("make", [Reading, network])
+def test_a_trial_says_why_its_steps_were_not_captured(data, make):
+    space = SearchSpace(name="one", tree=Struct(n=Integer(1, 2)), build=lambda *_: make())
+    evaluator = Training(space, data, fixed={"epochs": 2, "batch_size": 10}, seed=0)
+    proposal = Proposal(Configuration.of(Architecture("one", Record({"n": 1}))))
+    with emulated() as gpu:
+        trial = guarded.evaluate(evaluator, 0, proposal)
+    assert not trial.failure
+    if make is network:
+        assert gpu.captures
+        assert "launched" not in trial.measured
+    else:
+        assert trial.measured["launched"] == (
+            "one by one: the step synchronises with the device: "
+            "called a synchronizing CUDA operation (emulated)"
+        )
 
 
 def test_a_failed_capture_is_the_last_of_its_process(data):

@@ -1,4 +1,5 @@
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
@@ -92,6 +93,20 @@ def test_same_seed_same_bits_other_seed_other_bits(few):
     assert same(a, b)
     assert not same(a, c)
     assert [replace(e, seconds=0) for e in epochs_a] == [replace(e, seconds=0) for e in epochs_b]
+
+
+def test_deterministic_kernels_are_asked_for_in_each_step(few, monkeypatch):
+    devices = []
+
+    def same_bits(device):
+        devices.append(device)
+        return nullcontext()
+
+    monkeypatch.setattr("trainers.loop.train.same_bits", same_bits)
+    trained(few, QUICK)
+    assert not devices
+    trained(few, replace(QUICK, deterministic=True))
+    assert devices == [few.device] * 4  # two epochs of two steps
 
 
 def test_global_randomness_is_neither_used_nor_disturbed(few):

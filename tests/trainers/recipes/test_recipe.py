@@ -43,6 +43,7 @@ def test_learning_rate_is_the_optimisers_unless_given():
         ("flip", True),
         ("precision", "float16"),
         ("nesterov", 1),
+        ("deterministic", "yes"),
         ("dropout", None),
         ("class_weights", "many"),
     ],
@@ -58,7 +59,7 @@ def test_says_what_was_wanted_and_got():
 
 
 def test_refuses_unknown_fields():
-    with pytest.raises(ValueError, match=r"^recipe: want only epochs, .*class_weights, got 'lr'$"):
+    with pytest.raises(ValueError, match=r"^recipe: want only epochs, .*deterministic, got 'lr'$"):
         Recipe.from_dict({"lr": 0.1})
 
 
