@@ -34,7 +34,7 @@ PARTS = {
     "failed_capture": Part("correctness", 60),
     "sticky_error": Part("correctness", 60),
     "graphs": Part("speed", 85, alone=True),
-    "slots": Part("speed", 40, alone=True),
+    "slots": Part("speed", 60, alone=True),
     "throughput": Part("speed", 100, alone=True),
     "workers": Part("speed", 60, alone=True),
     "ranking": Part("learning", 400, alone=True, usual=False),

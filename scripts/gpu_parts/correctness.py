@@ -14,10 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import search_spaces
 import trainers
-from gpu_parts.trial import Trial, evaluated, sampled
+from gpu_parts import breaking
+from gpu_parts.breaking import plain
+from gpu_parts.trial import Trial, evaluated, sampled, text_of
+from nas.core.configuration import Configuration
+from nas.core.proposal import Proposal
 from nas.estimators import training_demand
 from nas.evaluators.training import build
+from search_spaces import Architecture, Record
+from trainers import devices
 from trainers.checkpoints import pausing
 from trainers.checkpoints import weights as checkpoint
 from trainers.loop import cuda_graph
@@ -147,13 +154,6 @@ def out_of_memory(trial: Trial) -> None:
                 torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def plain() -> nn.Module:
-    """A small convolutional network."""
-    convolution = nn.Conv2d(3, 8, 3, padding=1)
-    layers = [convolution, nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(128, 10))
-
-
 def wide() -> nn.Module:
     """A network with large activations."""
     layers: list[nn.Module] = [nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64)]
@@ -234,25 +234,24 @@ def failed_capture(trial: Trial) -> None:
     with trial.step("reading"):
         trial.put("reading", evaluated(data, Reading, batch_size=batch))
         trial.put("failed capture", cuda_graph.failed_capture())
+        trial.put("damage", devices.damage())
     with trial.step("random numbers"):
         trial.put("random numbers", torch.rand(8, device=trial.torch_device).sum().item())
     with trial.step("the next"):
         trial.put("the next", evaluated(data, plain, batch_size=batch, dropout=0.1))
 
 
-class Broken(nn.Module):
-    """A network whose index is out of range, which on a GPU breaks the context."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.net, self.table = plain(), nn.Embedding(4, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x) + self.table(torch.full((len(x),), 10**6, device=x.device))
-
-
 def sticky_error(trial: Trial) -> None:
-    """An error that breaks the context of a GPU, and the trial after it in the same process."""
-    data = trial.dataset(256)
-    trial.put("broken", evaluated(data, Broken, batch_size=16))
-    trial.put("the next", evaluated(data, plain, batch_size=16))
+    """Trials of one worker, of which the second breaks the context of its GPU."""
+    space = search_spaces.load(f"{Path(breaking.__file__)}:space")
+    executor = trial.workers(f"{Path(breaking.__file__)}:space", {"batch_size": 64}, 1)
+    try:
+        for number, broken in enumerate((False, True, False)):
+            architecture = Architecture(space.name, Record({"broken": broken}))
+            executor.submit(number, Proposal(Configuration.of(architecture)))
+        for _ in range(3):
+            ended = executor.wait()
+            retried = ended.measured.get("retried", "")
+            trial.put(f"trial {ended.number}", {"failure": text_of(ended), "retried": retried})
+    finally:
+        executor.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -11,10 +10,13 @@ import torch
 import search_spaces
 import trainers
 from gpu_parts.trial import Trial, sampled
+from nas.core.configuration import Configuration
+from trainers import Dataset
 from trainers.loop.batch_step import dropout, make_step
-from trainers.loop.batches import batches, laid_out
+from trainers.loop.batches import batches
 from trainers.loop.cuda_graph import GraphStep
-from trainers.loop.train import evaluation_batch
+from trainers.loop.slot import Slot
+from trainers.loop.train import evaluation_batch, train_in_steps
 from trainers.recipes.optimizers import learning_rates, set_learning_rate
 
 
@@ -117,40 +119,44 @@ def _apart(one: list[float], two: list[float]) -> float:
 
 
 def slots(trial: Trial) -> None:
-    """Steps per second of 1, 2, 4 and 8 captured networks that one thread replays in turns."""
-    if not trial.on_gpu:
-        trial.put("skipped", "needs a GPU")
-        return
-    batch = 8 if trial.tiny else 256
+    """Steps per second of 1, 2, 4 and 8 trainings that take turns in one process."""
+    batch, steps = (8, 4) if trial.tiny else (256, 24)
     for name in ("mlp",) if trial.tiny else ("nasbench201", "mobile", "mlp"):
         with trial.step(name):
-            graphs, streams, kept = [], [], []
-            for _ in range(8):
-                net, task = trial.network(name)
-                step = GraphStep(
-                    trial.eager_step(net, trainers.Recipe(batch_size=batch), "bfloat16")
-                )
-                x_B = laid_out(torch.randn(batch, *task.input_shape, device=trial.torch_device))
-                labels_B = torch.arange(batch, device=trial.torch_device) % 10
-                for _ in range(5):
-                    step(x_B, labels_B)
-                kept.append(step)
-                graphs.append(step._captured[x_B.shape].graph)
-                streams.append(torch.cuda.Stream())
-            rates = {}
-            for count in (1, 2, 4, 8):
-                turn = list(zip(graphs, streams, strict=True))[:count]
+            _, _, task = sampled(name)
+            data = trial.dataset(steps * batch, task.input_shape)
+            rates: dict[int, float] = {}
+            for count in (1, 2) if trial.tiny else (1, 2, 4, 8):
+                trial.synchronise()
+                turns = [_Turns(trial, name, data, batch, seed) for seed in range(count)]
 
-                def replay(turn: Any = turn) -> None:
-                    for graph, stream in turn:
-                        with torch.cuda.stream(stream):
-                            graph.replay()
+                def take_turns(turns: list[_Turns] = turns) -> None:
+                    for _ in range(steps):
+                        for training in turns:
+                            training.step()
 
-                replay()
-                rates[count] = count / trial.seconds(replay, 1 if trial.tiny else 20)
-            trial.put(name, {"steps a second": rates, "gain of 8": rates[8] / rates[1]})
-            del graphs, kept
-            trainers.memory.release()
+                take_turns()  # in which steps are captured
+                rates[count] = steps * count / trial.seconds(take_turns)
+                trial.put(name, {"steps a second": rates, "gain": rates[count] / rates[1]})
+                del turns
+                trainers.memory.release()
+
+
+class _Turns:
+    """A training in a slot of its own."""
+
+    def __init__(self, trial: Trial, name: str, data: Dataset, batch: int, seed: int) -> None:
+        self._slot = Slot(trial.torch_device)
+        with self._slot.turn():
+            net, _ = trial.network(name, seed)
+            recipe = trainers.Recipe(epochs=10_000, batch_size=batch)
+            self._training = train_in_steps(net, data, recipe, seed=seed)
+
+    def step(self) -> None:
+        """Make a step, after an evaluation at the end of an epoch."""
+        with self._slot.turn():
+            while next(self._training) is not None:
+                pass
 
 
 def throughput(trial: Trial) -> None:
@@ -192,26 +198,10 @@ def throughput(trial: Trial) -> None:
 
 def workers(trial: Trial) -> None:
     """Examples per second of 8, 4, 2 and 1 worker processes on one device; run it with MPS too."""
-    from nas.core.configuration import Configuration
-    from nas.core.metrics import METRICS
-    from nas.evaluators import factories
-    from nas.executors import ResourceLimits
-    from nas.executors.workers import Workers
-    from nas.runs.settings import Settings
-
     name = "nasbench201:channels=8,cells=1" if trial.tiny else "nasbench201"
     counts = (1,) if trial.tiny else (8, 4, 2, 1)
-    settings = Settings(
-        space=name,
-        data=trial.npz(400 if trial.tiny else 10_000),
-        device=trial.device,
-        recipe={"batch_size": 16 if trial.tiny else 256},
-    )
     _, architecture, _ = sampled(name)
-    blueprint = factories.blueprint(
-        settings, trial.file.parent, trial.device, metrics=(METRICS["accuracy"], METRICS["loss"])
-    )
-    executor = Workers(blueprint, replace(ResourceLimits(), workers=counts[0]))
+    executor = trial.workers(name, {"batch_size": 16 if trial.tiny else 256}, counts[0])
     try:
         rates = {}
         for count in counts:

@@ -18,9 +18,14 @@ import torch
 import search_spaces
 import trainers
 from nas.core.configuration import Configuration
+from nas.core.metrics import METRICS
 from nas.core.proposal import Proposal
+from nas.core.trial import Trial as EndedTrial
+from nas.evaluators import factories
 from nas.evaluators.training import Training, build
-from nas.executors import guarded
+from nas.executors import ResourceLimits, guarded
+from nas.executors.workers import Workers
+from nas.runs.settings import Settings
 from search_spaces import Architecture, Integer, Record, SearchSpace, Struct, Task
 from trainers import Dataset, Recipe, Split
 from trainers.data.dataset import mean_and_std
@@ -128,6 +133,18 @@ class Trial:
             np.savez(file, x_train=pixels, y_train=labels, x_test=pixels[:few], y_test=labels[:few])
         return str(file)
 
+    def workers(self, space: str, recipe: dict[str, Any], count: int) -> Workers:
+        """Worker processes that train networks of a space on the device."""
+        settings = Settings(
+            space=space,
+            data=self.npz(400 if self.tiny else 10_000),
+            device=self.device,
+            recipe={"epochs": 1, **recipe},
+        )
+        metrics = (METRICS["accuracy"], METRICS["loss"])
+        made = factories.blueprint(settings, self.file.parent, self.device, metrics=metrics)
+        return Workers(made, ResourceLimits(workers=count))
+
     def network(self, name: str, seed: int = 0) -> tuple[torch.nn.Module, Task]:
         """A small network of a space, always the same, on the device."""
         space, architecture, task = sampled(name)
@@ -141,6 +158,11 @@ class Trial:
             criterion=Classification().criterion(recipe, trainers.load("digits")),
             computed=computed,
         )
+
+
+def text_of(ended: EndedTrial) -> str | None:
+    """The failure of a trial; None if it has none."""
+    return str(ended.failure) if ended.failure else None
 
 
 def sampled(name: str, most: int = 2_000_000) -> tuple[SearchSpace, Architecture, Task]:
@@ -162,7 +184,7 @@ def evaluated(data: Dataset, make: Callable[[], torch.nn.Module], **recipe: Any)
     architecture = Architecture("trial", Record({"depth": 1}))
     trial = guarded.evaluate(training, 0, Proposal(Configuration.of(architecture)))
     return {
-        "failure": str(trial.failure) if trial.failure else None,
+        "failure": text_of(trial),
         "accuracy": trial.scores.get("accuracy"),
         **{name: trial.measured.get(name) for name in MEASURED},
     }
