@@ -5,6 +5,7 @@ Methods of other packages are imported where they are used. One entry of `METHOD
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -131,6 +132,50 @@ def _pytabkit(fold: Fold, kind: Any) -> Answer:
     return Answer(model.predict(x_test))
 
 
+def autogluon(fold: Fold, seconds: float) -> Answer:
+    """AutoGluon with its default models."""
+    return _autogluon(fold, seconds, None)
+
+
+def autogluon_networks(fold: Fold, seconds: float) -> Answer:
+    """AutoGluon's own neural network alone, in several configurations."""
+    return _autogluon(fold, seconds, "NN_TORCH")
+
+
+def _autogluon(fold: Fold, seconds: float, only: str | None) -> Answer:
+    from autogluon.common import space
+    from autogluon.tabular import TabularPredictor
+
+    x, x_test = (pd.DataFrame(part).rename(columns=str) for part in fold.flat())
+    words: dict[str, Any] = {}
+    if only is not None:
+        searched = {
+            "learning_rate": space.Real(1e-4, 3e-2, log=True),
+            "num_layers": space.Categorical(2, 3, 4),
+            "hidden_size": space.Categorical(128, 256, 512),
+            "dropout_prob": space.Categorical(0.1, 0.0, 0.5),
+        }
+        words = {
+            "hyperparameters": {only: searched},
+            "hyperparameter_tune_kwargs": {
+                "num_trials": 100,
+                "scheduler": "local",
+                "searcher": "random",
+            },
+        }
+    with tempfile.TemporaryDirectory() as folder:
+        predictor = TabularPredictor(
+            "target",
+            problem_type="regression" if fold.regression else None,
+            eval_metric="r2" if fold.regression else "accuracy",
+            path=folder,
+            verbosity=0,
+        )
+        predictor.fit(x.assign(target=fold.y), time_limit=seconds, num_cpus=1, num_gpus=0, **words)
+        found = {"best": predictor.model_best, "models": len(predictor.model_names())}
+        return Answer(predictor.predict(x_test), found)
+
+
 def search(fold: Fold, seconds: float) -> Answer:
     """The network that `nas.search` finds in so many seconds, trained on all rows of the fold."""
     from side_by_side.found import found_network
@@ -139,6 +184,15 @@ def search(fold: Fold, seconds: float) -> Answer:
         fold.x, fold.y, seconds=seconds, regression=fold.regression, seed=fold.number
     )
     return Answer(found.predict(fold.x_test), found.words)
+
+
+def automl(fold: Fold, seconds: float) -> Answer:
+    """`NASClassifier` or `NASRegressor`, with nothing set but the seconds."""
+    import nas
+
+    kind = nas.NASRegressor if fold.regression else nas.NASClassifier
+    model = kind(budget=f"{seconds:g}s", workers=1, seed=fold.number)
+    return Answer(model.fit(fold.x, fold.y).predict(fold.x_test))
 
 
 METHODS: dict[str, Method] = {
@@ -150,7 +204,10 @@ METHODS: dict[str, Method] = {
     "flaml": Method(flaml),
     "realmlp": Method(realmlp, timed=False),
     "tabm": Method(tabm, timed=False),
+    "autogluon": Method(autogluon),
+    "autogluon_networks": Method(autogluon_networks),
     "search": Method(search),
+    "automl": Method(automl),
 }
 
 
