@@ -74,6 +74,8 @@ def test_one_document_says_it_all(few, tmp_path):
             *("data", "forward", "backward", "optimiser", "idle")
         }
         assert 0 < candidate["roofline_share"] < 2
+        busy = sum(s for phase, s in candidate["step_seconds"].items() if phase != "idle")
+        assert candidate["seconds"] == pytest.approx(busy)
     assert document["ratio"]["half_width"] is not None
 
 
