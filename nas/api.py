@@ -245,8 +245,9 @@ def search(
         recipe: Other fields of the training recipe, such as `averaging=0.9`.
         latency_batch: Inputs in the batch whose latency is measured (latency_ms) or estimated
             (estimated_latency_ms), where an objective or a limit names it.
-        latency_backend: Runtime of these latencies: torch, on the device of the training, or
-            onnxruntime, on the CPU (the extra onnx).
+        latency_backend: Runtime of these latencies: torch, on the device of the training,
+            onnxruntime, on the CPU (the extra onnx), or cuda-graph, on a GPU without the time of
+            launches.
         device: Device to train on: auto, cpu, cuda or cuda:N.
         threads: Torch threads of each trial on the CPU; they affect the last digits of scores.
         workers: Number of trials at a time, or auto: the number with the highest throughput,

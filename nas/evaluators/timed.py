@@ -40,7 +40,7 @@ class Timed:
         evaluator: The evaluator. A user's builds its network with `job.network()`.
         task: The task of the networks.
         batch: Inputs in the batch.
-        backend: "torch" or "onnxruntime".
+        backend: "torch", "onnxruntime" or "cuda-graph".
         reference: Seconds of the reference network when the run began.
     """
 

@@ -289,10 +289,10 @@ class Settings:
     latency_backend: str = setting(
         option.TEXT,
         default="torch",
-        check=schema.one_of(("torch", "onnxruntime")),
+        check=schema.one_of(("torch", "onnxruntime", "cuda-graph")),
         group="Training",
-        help="Runtime of these latencies: torch, on the device of the training, or onnxruntime, on the "
-        "CPU (the extra onnx).",
+        help="Runtime of these latencies: torch, on the device of the training, onnxruntime, on the "
+        "CPU (the extra onnx), or cuda-graph, on a GPU without the time of launches.",
     )
     device: str = setting(
         option.TEXT,

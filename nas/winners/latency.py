@@ -1,8 +1,9 @@
-"""Latency of a network in several runtimes: PyTorch, torch.compile and ONNX Runtime."""
+"""Latency of a network in several runtimes: PyTorch, CUDA graphs, torch.compile, ONNX Runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.estimators.latency.backends import measure, onnx_runner, random_batch
+from nas.estimators.latency.captured import captured_run
 from nas.estimators.latency.timing import Latency
+from trainers.loop.slot import on_gpu
 
 
 def latencies(
@@ -29,8 +32,9 @@ def latencies(
         net: The network, in evaluation mode.
         input_shape: The shape of one input, without the batch.
         batches: Sizes of batches.
-        device: The device of PyTorch and torch.compile. ONNX Runtime runs on the CPU, and is left
-            out for another device.
+        device: The device of PyTorch and torch.compile; on a GPU a CUDA graph is measured too, in
+            the type that trainings have there. ONNX Runtime runs on the CPU, and is left out for
+            another device.
         onnx: The same network as an ONNX file; None leaves ONNX Runtime out.
         compiled: Measure torch.compile too, after compiling for each batch size.
         threads: Threads of the CPU.
@@ -43,4 +47,8 @@ def latencies(
         runtimes["onnxruntime"] = onnx_runner(onnx, threads)
     for batch in batches:
         x = random_batch((batch, *input_shape)).to(device)
-        yield from measure(runtimes, dict.fromkeys(runtimes, x), threads=threads).items()
+        here = dict(runtimes)
+        if on_gpu(device):
+            with suppress(ValueError):  # it cannot be captured
+                here["cuda-graph"] = captured_run(net, x)
+        yield from measure(here, dict.fromkeys(here, x), threads=threads).items()

@@ -26,6 +26,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -138,7 +139,7 @@ class GraphStep:
         with torch.cuda.device(x_B.device), torch.cuda.stream(stream):
             if last:
                 before = host_random_state()
-                with _synchronisations() as found:
+                with synchronisations() as found:
                     loss = self.eager(x_B, targets_B, weights_B)
                 if found:
                     self._give_up(f"the step synchronises with the device: {found[0]}")
@@ -156,37 +157,19 @@ class GraphStep:
         self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None
     ) -> _Captured | None:
         """Capture the step for batches of this size; None, with the reason noted, if that fails."""
-        global _failed_capture
         device = x_B.device
         graph_x_B, graph_targets_B = x_B.clone(), targets_B.clone()
         graph_weights_B = None if weights_B is None else weights_B.clone()
-        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(device)
+        graph = torch.cuda.CUDAGraph()
         pool = next((c.graph.pool() for c in self._captured.values()), None)
-        was_collecting = gc.isenabled()
-        gc.disable()  # it might destroy another graph during the capture
         try:
-            with (
-                torch.cuda.device(device),
-                torch.cuda.graph(
-                    graph,
-                    pool=pool,
-                    stream=capture_stream(device),
-                    capture_error_mode="thread_local",  # another thread reads data ahead
-                ),
-            ):
+            with capturing(graph, device, pool):
                 loss = self.eager(graph_x_B, graph_targets_B, graph_weights_B)
         except Exception as error:  # the network does something that a graph cannot
-            cause = _first_cause(error)
-            reason = " ".join(str(cause).split())[:200] or type(cause).__name__
-            _failed_capture = _failed_capture or reason
             if memory.is_out_of_memory(error):
                 raise
-            self._give_up(reason)
+            self._give_up(first_reason(error))
             return None
-        finally:
-            torch.cuda.set_stream(current)  # torch 2.11 leaves the other one after a failed capture
-            if was_collecting:
-                gc.enable()
         return _Captured(graph, graph_x_B, graph_targets_B, graph_weights_B, loss)
 
     def _give_up(self, reason: str) -> None:
@@ -202,15 +185,51 @@ def host_random_state() -> tuple[object, ...]:
     return torch.default_generator.get_state().numpy().tobytes(), random.getstate(), *states
 
 
-def _first_cause(error: BaseException) -> BaseException:
-    """The error that led to `error`: the end of a capture raises one of its own on top."""
+@contextmanager
+def capturing(
+    graph: torch.cuda.CUDAGraph, device: torch.device, pool: Any = None
+) -> Iterator[None]:
+    """Capture what is launched inside the block; if that fails, it is noted for the process.
+
+    Args:
+        graph: A new graph.
+        device: The GPU.
+        pool: Memory pool of another graph that is never replayed at the same time; None for a new
+            one.
+    """
+    global _failed_capture
+    current = torch.cuda.current_stream(device)
+    was_collecting = gc.isenabled()
+    gc.disable()  # it might destroy another graph during the capture
+    try:
+        with (
+            torch.cuda.device(device),
+            torch.cuda.graph(
+                graph,
+                pool=pool,
+                stream=capture_stream(device),
+                capture_error_mode="thread_local",  # another thread reads data ahead
+            ),
+        ):
+            yield
+    except Exception as error:
+        _failed_capture = _failed_capture or first_reason(error)
+        raise
+    finally:
+        torch.cuda.set_stream(current)  # torch 2.11 leaves the other one after a failed capture
+        if was_collecting:
+            gc.enable()
+
+
+def first_reason(error: BaseException) -> str:
+    """The error that led to `error`, in a line: the end of a capture raises one of its own on top."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
-    return error
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 @contextmanager
-def _synchronisations() -> Iterator[list[str]]:
+def synchronisations() -> Iterator[list[str]]:
     """Collect torch's warnings about synchronising operations inside the block."""
     found: list[str] = []
     before = torch.cuda.get_sync_debug_mode()

@@ -1,4 +1,4 @@
-"""Forward passes to be timed: networks in PyTorch on any device, and in ONNX Runtime on the CPU."""
+"""Forward passes to be timed: in PyTorch on any device, in ONNX Runtime on the CPU, as CUDA graphs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas.estimators.latency.captured import captured_run
 from nas.estimators.latency.timing import SECONDS, Clock, Latency, Run, measure_in_turn
 from trainers import determinism
 
-BACKENDS = ("torch", "onnxruntime")
 REFERENCE_INPUT = (3, 16, 16)
 LEAST_TIMED = 2e-4  # seconds: shorter calls are timed several at a time
 
@@ -76,12 +76,12 @@ def measure_networks(
         networks: Networks by name, each with the shape of one input, without the batch.
         batch: Inputs in the batch.
         device: The device; the networks are moved there. ONNX Runtime runs on the CPU.
-        backend: "torch" or "onnxruntime" (the extra `onnx`).
+        backend: "torch", "onnxruntime" (the extra `onnx`), or on a GPU "cuda-graph".
         threads: Threads of the CPU.
         seconds: Time limit for each network.
 
     Raises:
-        ValueError: a network cannot be exported to ONNX, or a package is missing.
+        ValueError: a network cannot be exported or captured, or a package or a GPU is missing.
     """
     where = torch.device("cpu" if backend == "onnxruntime" else device)
     inputs = {
@@ -89,12 +89,16 @@ def measure_networks(
     }
     with evaluating([net for net, _ in networks.values()]):
         runs = {
-            name: onnx_run(net.to(where), shape, threads)
-            if backend == "onnxruntime"
-            else net.to(where)
-            for name, (net, shape) in networks.items()
+            name: _run(backend, net.to(where), inputs[name], threads)
+            for name, (net, _) in networks.items()
         }
         return measure(runs, inputs, threads=threads, seconds=seconds)
+
+
+def _run(backend: str, net: nn.Module, x: Tensor, threads: int) -> Callable[[Tensor], Any]:
+    if backend == "onnxruntime":
+        return onnx_run(net, tuple(x.shape[1:]), threads)
+    return captured_run(net, x) if backend == "cuda-graph" else net
 
 
 def measure_calls(

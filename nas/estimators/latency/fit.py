@@ -53,8 +53,8 @@ def fit_table(
         task: The task of the networks.
         batch: Inputs in the batch.
         device: The device; networks in ONNX Runtime run on the CPU.
-        backend: "torch" or "onnxruntime". Blocks are measured in PyTorch for both: in ONNX Runtime,
-            which fuses operations, the fitted factors stand for that.
+        backend: "torch", "onnxruntime" or "cuda-graph". Blocks are measured in PyTorch for all: the
+            fitted factors stand for fused operations and launches that are left out.
         seed: Seed of the sampled networks.
         networks: Number of networks to measure.
 

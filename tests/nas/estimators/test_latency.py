@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from nas.estimators.latency.backends import measure_networks
+from nas.estimators.latency import captured
+from nas.estimators.latency.backends import measure_networks, random_batch
 from nas.estimators.latency.timing import (
     LEAST_ROUNDS,
     MOST_ROUNDS,
@@ -17,6 +18,8 @@ from nas.estimators.latency.timing import (
     measure_in_turn,
     median_interval,
 )
+from tests.trainers.loop.emulated import emulated
+from tests.trainers.loop.test_emulated_graph import Reading
 
 
 class Machine:
@@ -120,6 +123,32 @@ def test_the_interval_encloses_the_median_as_often_as_it_says():
 def test_drift_compares_the_halves():
     assert drift([1.0, 1.0, 1.0, 1.2, 1.2, 1.2]) == pytest.approx(0.2)
     assert drift([1.0, 2.0, 1.0, 2.0]) == 0
+
+
+def test_a_captured_forward_pass_gives_the_outputs_of_the_network(monkeypatch):
+    monkeypatch.setattr(captured, "on_gpu", lambda _: True)
+    monkeypatch.setattr(captured.precision, "choose", lambda *_: "float32")
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 2)).eval()
+    x, other = random_batch((3, 1, 4, 4)), random_batch((4, 1, 4, 4))[1:]
+    with emulated() as gpu, torch.no_grad():
+        run = captured.captured_run(net, x)
+        assert torch.equal(run(x), net(x))
+        assert torch.equal(run(other), net(other))
+        assert len(gpu.captures) == 1
+
+
+def test_a_network_that_waits_for_the_gpu_is_refused_before_it_is_captured(monkeypatch):
+    monkeypatch.setattr(captured, "on_gpu", lambda _: True)
+    with emulated() as gpu:
+        with pytest.raises(ValueError, match="waits for the GPU: called a synchronizing"):
+            captured.captured_run(Reading().eval(), random_batch((2, 1, 8, 8)))
+        assert not gpu.captures
+
+
+def test_a_graph_wants_a_gpu():
+    net = nn.Linear(8, 2)
+    with pytest.raises(ValueError, match="latency of a cuda-graph: want a GPU, got cpu"):
+        measure_networks({"net": (net, (8,))}, backend="cuda-graph", seconds=0.01)
 
 
 def test_networks_in_both_backends_and_in_their_own_mode_afterwards():

@@ -77,7 +77,7 @@ DRAWN = {
     "device": st.sampled_from(["auto", "cpu", "cuda", "cuda:1"]),
     "threads": st.integers(1, 1_024),
     "latency_batch": st.integers(1, 65_536),
-    "latency_backend": st.sampled_from(["torch", "onnxruntime"]),
+    "latency_backend": st.sampled_from(["torch", "onnxruntime", "cuda-graph"]),
     "max_pending": st.integers(1, 1_000_000),
     "ordered": st.booleans(),
     "limits": given_by(["accuracy>=0.5", "parameters<=5000", "peak_activation_bytes<=9"]).map(
