@@ -55,6 +55,7 @@ PICTURE = {
         "analysis": "executors",
         "views": "analysis",
         "winners": "bundles views",
+        "automl": "engine winners",
         "benchmark": "engine views",
         "cli": "benchmark winners",
     },

@@ -107,5 +107,7 @@ def _recipe(settings: Settings, data: Dataset) -> tuple[dict[str, Any], str]:
 
     kind = {1: "vectors", 2: "sequences", 3: "images"}[len(data.input_shape)]
     rows = len(data.train)
-    fields = recipe_for(rows, kind, given=settings.recipe, searched=settings.tune)
+    fields = recipe_for(
+        rows, kind, task=data.targets.task, given=settings.recipe, searched=settings.tune
+    )
     return fields, f"{kind}, {rows:,} examples for training"

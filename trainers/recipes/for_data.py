@@ -15,6 +15,8 @@ SEQUENCE_STEPS = 250  # least of a training on sequences, within MOST_SEQUENCE_E
 FEWEST_SEQUENCE_EPOCHS, MOST_SEQUENCE_EPOCHS = 5, 100
 SEQUENCE_BATCHES = {1_000: 16, 10_000: 32}
 MEMORY = 15  # epochs that AdamW's average of its updates reaches back
+MOST_DECAY = 0.02  # of vectors, where the task is no regression
+DROPOUT, DROPOUT_IN_REGRESSION = 0.15, 0.3  # of vectors
 OF_ADAMW = {"vectors": ("weight_decay",), "sequences": ("learning_rate", "weight_decay")}
 
 
@@ -22,17 +24,19 @@ def recipe_for(
     rows: int,
     kind: str,
     *,
+    task: str = "classification",
     given: Mapping[str, Any] = MappingProxyType({}),
     searched: Collection[str] = (),
 ) -> dict[str, Any]:
     """Fields of the recipe that differ from the defaults of `Recipe`, but those given or searched.
 
-    Vectors are trained by AdamW, few of them at a time, with a strong decay that follows their
-    number. AdamW averages its updates over 1 / (learning rate * weight decay) steps; the decay is
-    such that these are `MEMORY` epochs, as Wang & Aitchison, "How to set AdamW's weight decay as
-    you scale model and dataset size", 2024, https://arxiv.org/abs/2405.13698, advise. As the L2
-    penalty of SGD it would let networks learn nothing: for SGD, and where the optimiser is searched,
-    the decay stays at its default. Chosen by measurement: see docs/training.md.
+    Vectors are trained by AdamW, few of them at a time. A regression has much dropout, and a strong
+    decay that follows the number of rows: AdamW averages its updates over
+    1 / (learning rate * weight decay) steps; the decay is such that these are `MEMORY` epochs, as
+    Wang & Aitchison, "How to set AdamW's weight decay as you scale model and dataset size", 2024,
+    https://arxiv.org/abs/2405.13698, advise. Other tasks have at most a weak decay. As the L2 penalty
+    of SGD a strong one would let networks learn nothing: for SGD, and where the optimiser is
+    searched, the decay stays at its default. Chosen by measurement: see docs/training.md.
 
     Few sequences are trained in small batches and many epochs: in the usual recipe, which images
     have, 30 of them would make five steps.
@@ -40,23 +44,29 @@ def recipe_for(
     Args:
         rows: Number of examples for training.
         kind: "vectors", "sequences" or "images".
+        task: Name of the task.
         given: Fields of the recipe that are given.
         searched: Names of fields that are searched; momentum is searched for SGD alone.
     """
     if kind == "images":
         return {}
-    of_kind = _for_vectors if kind == "vectors" else _for_sequences
-    found = of_kind(max(1, rows), "sgd" if "momentum" in searched else "adamw")
+    rows, optimizer = max(1, rows), "sgd" if "momentum" in searched else "adamw"
+    if kind == "vectors":
+        found = _for_vectors(rows, optimizer, task)
+    else:
+        found = _for_sequences(rows, optimizer)
     if "optimizer" in searched or {**found, **given}["optimizer"] != "adamw":
         for name in OF_ADAMW[kind]:
             del found[name]
     return {name: value for name, value in found.items() if name not in {*given, *searched}}
 
 
-def _for_vectors(rows: int, optimizer: str) -> dict[str, Any]:
+def _for_vectors(rows: int, optimizer: str, task: str) -> dict[str, Any]:
     batch = next((size for most, size in BATCHES.items() if rows < most), LARGEST_BATCH)
     steps_per_epoch = max(1.0, rows / batch)
-    decay = min(1.0, 1 / (LEARNING_RATE * MEMORY * steps_per_epoch))
+    regression = task == "regression"
+    most = 1.0 if regression else MOST_DECAY
+    decay = min(most, 1 / (LEARNING_RATE * MEMORY * steps_per_epoch))
     return {
         "optimizer": optimizer,
         "learning_rate": LEARNING_RATE,
@@ -64,7 +74,7 @@ def _for_vectors(rows: int, optimizer: str) -> dict[str, Any]:
         "epochs": max(FEWEST_EPOCHS, min(MOST_EPOCHS, int(STEPS / steps_per_epoch))),
         "batch_size": batch,
         "weight_decay": float(f"{decay:.2g}"),
-        "dropout": 0.1,
+        "dropout": DROPOUT_IN_REGRESSION if regression else DROPOUT,
     }
 
 

@@ -7,6 +7,7 @@ from nas.core.hyperparameters import NAMES
 from nas.engine.session import Session
 from nas.runs.header import write_header
 from nas.runs.settings import AUTO, Settings
+from trainers.recipes.for_data import MOST_DECAY
 
 RNG = np.random.default_rng(0)
 N = 60
@@ -76,7 +77,10 @@ def test_the_space_follows_from_the_inputs(opened, name, space, why):
 def test_the_recipe_of_vectors_goes_with_the_optimiser(opened):
     recipe = opened("equal")[0].header.settings.recipe
     assert recipe["optimizer"] == "adamw"
-    assert recipe["weight_decay"] > 0.5
+    assert recipe["weight_decay"] == MOST_DECAY
+    of_amounts = opened("amounts")[0].header.settings.recipe
+    assert of_amounts["weight_decay"] > 0.5
+    assert of_amounts["dropout"] > recipe["dropout"]
     by_sgd = opened("equal", recipe={"optimizer": "sgd"})[1]["training"]
     assert "optimizer sgd, learning rate 0.01, weight decay 0.0005" in by_sgd
     searched = opened("equal", tune=("momentum",))[0].header.settings  # of sgd alone

@@ -3,18 +3,21 @@
 import pytest
 
 from trainers import Recipe
-from trainers.recipes.for_data import MEMORY, recipe_for
+from trainers.recipes.for_data import MEMORY, MOST_DECAY, recipe_for
 
 
 @pytest.mark.parametrize("rows", [0, 1, 30, 142, 1_999, 2_000, 20_000, 1_000_000])
 def test_any_number_of_rows_has_a_recipe(rows):
-    fields = recipe_for(rows, "vectors")
-    recipe = Recipe(**fields)
+    recipe = Recipe(**recipe_for(rows, "vectors", task="regression"))
     steps = max(1, rows / recipe.batch_size)
     assert 10 <= recipe.epochs <= 40
     assert recipe.epochs * steps <= 2_500 or recipe.epochs == 10
     reach = 1 / (recipe.learning_rate * recipe.weight_decay * steps)  # in epochs
     assert reach == pytest.approx(MEMORY, rel=0.05) or recipe.weight_decay == 1.0
+    others = Recipe(**recipe_for(rows, "vectors"))
+    assert others.weight_decay == min(recipe.weight_decay, MOST_DECAY)
+    assert others.epochs == recipe.epochs
+    assert others.dropout < recipe.dropout
 
 
 def test_more_rows_mean_larger_batches_and_less_decay():

@@ -1,0 +1,94 @@
+"""Configurations for rows of tables that are tried before any search, the most useful first.
+
+A portfolio, as Auto-sklearn 2.0 has one: Feurer et al., JMLR 2022, Section 3.2. The linear model is
+first, since nothing may be worse. The others were chosen such that they err differently: a
+perceptron with batch normalisation, the embeddings of RealMLP, cosines of random directions (the
+twin of a support vector machine), a perceptron without norm, and an ensemble with shared weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Member = dict[str, Any]
+
+WIDE_FROM = 10_000  # rows from which layers are twice as wide
+MOST_EMBEDDED = 200  # columns, beyond which embeddings take long to train
+RATE = 0.01
+LINEAR_RATE = 0.03  # of a linear classifier, which is not regularised
+
+
+def portfolio(rows: int, columns: int, task: str, kind: str) -> tuple[Member, ...]:
+    """Architectures and fields of recipes; none where nothing is known of such data.
+
+    Args:
+        rows: Number of examples for training.
+        columns: Numbers in one row.
+        task: Name of the task.
+        kind: "vectors", "sequences" or "images".
+
+    Returns:
+        Mappings of `architecture`, the notation of a network of the space `tabular`, and `recipe`,
+        the fields in which its training may differ from the default for such data
+        (`trainers.recipes.for_data`). All members have the same fields.
+    """
+    if kind != "vectors":
+        return ()
+    width = 128 if rows < WIDE_FROM else 256
+    embedding = "pbld" if columns <= MOST_EMBEDDED else "none"
+    plain, normed = _hidden(width), _hidden(width, norm="batch")
+    linear = _network(None)
+    embedded = _network(plain, embedding=embedding, scaling=True)
+    fourier = _network(None, embedding="fourier")
+    ensemble = _network(_hidden(width, members=8))
+    if task == "regression":
+        return (
+            _member(linear, RATE, 0.0),
+            _member(_network(plain), RATE, 0.3),
+            _member(embedded, RATE, 0.4),
+            _member(_network(_hidden(width, depth=1)), RATE, 0.5),
+            _member(fourier, RATE, 0.3),
+            _member(ensemble, RATE, 0.3),
+        )
+    smoothed = 0.1 if task == "classification" else None
+    flat = None if smoothed is None else 0.0
+    return (
+        _member(linear, LINEAR_RATE, 0.0, flat),
+        _member(_network(normed), RATE, 0.15, smoothed),
+        _member(embedded, RATE, 0.15, smoothed),
+        _member(fourier, RATE, 0.15, smoothed),
+        _member(_network(plain), RATE, 0.4, smoothed),
+        _member(ensemble, RATE, 0.15, smoothed),
+    )
+
+
+def _hidden(
+    width: int, *, depth: int = 2, norm: str = "none", members: int = 1
+) -> dict[str, int | bool | str]:
+    return {
+        "depth": depth,
+        "width": width,
+        "residual": False,
+        "activation": "mish",
+        "norm": norm,
+        "members": members,
+    }
+
+
+def _network(
+    hidden: dict[str, int | bool | str] | None, *, embedding: str = "none", scaling: bool = False
+) -> str:
+    """The notation of a network of the space `tabular`."""
+    import search_spaces
+
+    value = {"embedding": embedding, "scaling": scaling, "hidden": hidden or "none"}
+    return str(search_spaces.get("tabular").architecture(value))
+
+
+def _member(
+    architecture: str, learning_rate: float, dropout: float, label_smoothing: float | None = None
+) -> Member:
+    recipe = {"learning_rate": learning_rate, "dropout": dropout}
+    if label_smoothing is not None:
+        recipe["label_smoothing"] = label_smoothing
+    return {"architecture": architecture, "recipe": recipe}
