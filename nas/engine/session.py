@@ -104,9 +104,9 @@ class Session:
         self._observers = Observers(observers, self._notify)
         given = objects or {}
         self.executor = executors.choose(given.get("executor", executor), self.limits)
-        has = executors.capabilities(self.executor)
+        here = executors.trains_here(self.executor)
         self.problem = problem = Problem.of(
-            settings, given, folder=out, notify=self._notify, trains_here=not has.workers
+            settings, given, folder=out, notify=self._notify, trains_here=here
         )
         self.settings = settings = problem.settings
         self.space = problem.space
@@ -114,8 +114,9 @@ class Session:
         self.candidates = Candidates(problem.joint)
         self._first = first_proposals(settings, self.space, problem.joint)
         self._schedule()  # refuses settings that it does not allow
-        if has.workers:
-            problem.require_sendable(whole_project=has.cluster)
+        if not here:
+            cluster = executors.capabilities(self.executor).cluster
+            problem.require_sendable(whole_project=cluster)
         self.header = self._header()
         self.trials: list[Trial] = []
         self._read = 0  # bytes of the journal that `trials` were read from
@@ -242,7 +243,7 @@ class Session:
             executor.close()
             journal.close()
             self._observers.ended(run)
-        if executor.capabilities.workers and utilization.busy:
+        if not executors.trains_here(self.executor) and utilization.busy:
             self._notify(
                 f"{self.limits.workers} workers; {utilization.idle_share:.1%} of their time was idle"
             )
@@ -265,7 +266,10 @@ class Session:
         shared = limits.workers > 1 and executors.capabilities(self.executor).total_memory
         problem = self.problem
         if shared and limits.total_memory is None and problem.data is not None:
-            free = training_demand.free_bytes(problem.data, problem.device, limits.workers)
+            here = executors.trains_here(self.executor)
+            device = problem.first_device if here else problem.device
+            processes = 0 if here else limits.workers  # this one has its data there already
+            free = training_demand.free_bytes(problem.data, device, processes)
             limits = replace(limits, total_memory=free)
         if not limits.auto and limits.workers > settings.max_pending:
             self._notify(

@@ -35,7 +35,7 @@ def free_bytes(data: Dataset, device: str, workers: int) -> int | None:
     Args:
         data: The data set, on any device.
         device: The device of the workers; "cuda" for all GPUs in turn.
-        workers: Number of workers.
+        workers: Number of workers; 0 for trainings in this process, which has its data there.
     """
     if not device.startswith("cuda"):
         return None

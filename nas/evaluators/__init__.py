@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -65,6 +65,18 @@ class Placed(Evaluator, Protocol):
     @property
     def device(self) -> str:
         """The device, such as "cpu" or "cuda:0"."""
+
+
+@runtime_checkable
+class Stepwise(Evaluator, Protocol):
+    """An evaluator whose evaluations can take turns in one process."""
+
+    def evaluate_in_steps(self, job: Job) -> Generator[None, None, Mapping[str, float]]:
+        """Evaluate as `evaluate` does, and yield after every step of the training.
+
+        Between steps other evaluations run: nothing global, such as the random state, may depend on
+        them or change for them.
+        """
 
 
 @runtime_checkable

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from trainers.checkpoints import weights as checkpoint
 from trainers.data.understood import target_counts, target_ranges
 from trainers.determinism import threads as threads
 from trainers.loop import precision
+from trainers.loop.slot import Slot
+from trainers.loop.train import train_in_steps
 from trainers.tasks import registry
 from trainers.tasks.registry import make_task
 
@@ -164,11 +167,16 @@ class Training:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:
+        steps = self._evaluate(job)
         try:
-            with devices.current(self._data.device):
-                return self._evaluate(job)
-        finally:
-            memory.trim()
+            while True:
+                next(steps)
+        except StopIteration as end:
+            scores: dict[str, float] = end.value
+            return scores
+
+    def evaluate_in_steps(self, job: Job) -> Generator[None, None, dict[str, float]]:
+        return Slot(self._data.device).in_turns(self._evaluate(job, in_turns=True))
 
     def memory_demand(self, configuration: Configuration) -> MemoryDemand:
         recipe = make_recipe(self._fixed, configuration)
@@ -184,35 +192,46 @@ class Training:
         memory.release()
         return found
 
-    def _evaluate(self, job: Job) -> dict[str, float]:
+    def _evaluate(
+        self, job: Job, *, in_turns: bool = False
+    ) -> Generator[None, None, dict[str, float]]:
+        """Evaluate, and yield after every step; `in_turns` with others of this process."""
+        try:
+            with devices.current(self._data.device):
+                return (yield from self._trained(job, in_turns=in_turns))
+        finally:
+            memory.trim()
+
+    def _trained(self, job: Job, *, in_turns: bool) -> Generator[None, None, dict[str, float]]:
         recipe = make_recipe(self._fixed, job.configuration)
         job.recipe = asdict(recipe)
         work = _Work(recipe, trainers.derive_seed(self._seed, "trial", job.root))
-        failure = self._attempt(work, job)
+        failure = yield from self._attempt(work, job)
         while _lacks_memory(failure, job) and (parts := _more_parts(work)):
             work = _Work(recipe, work.seed, parts)
             memory.release()
-            failure = self._attempt(work, job)
+            failure = yield from self._attempt(work, job)
         if failure is None:
             job.adopt(work.net)
         job.curve = [_record(epoch, self._learned.metrics) for epoch in work.curve]
+        peak = None if in_turns else memory.peak_bytes(self._data.device)  # of the process
         job.measured |= {
             "epoch_seconds": [round(e.seconds, 4) for e in work.curve[work.start_epoch :]],
             **({"restarted": work.restarted} if work.restarted else {}),
             **({"micro_batches": work.micro_batches} if work.micro_batches > 1 else {}),
             **({"computed": work.computed} if work.computed else {}),
             **({"launched": work.launched} if work.launched else {}),
-            **({"peak_bytes": peak} if (peak := memory.peak_bytes(self._data.device)) else {}),
+            **({"peak_bytes": peak} if peak else {}),
         }
         if failure is not None:
             raise EvaluationFailed(failure)
         return {name: work.curve[-1].metrics[name] for name in self._learned.metrics}
 
-    def _attempt(self, work: _Work, job: Job) -> Failure | None:
+    def _attempt(self, work: _Work, job: Job) -> Generator[None, None, Failure | None]:
         """Train and save the weights, if they are kept; return the failure, if any."""
         memory.forget_peak(self._data.device)
         try:
-            self._train(work, job)
+            yield from self._train(work, job)
             if self._checkpoints is not None:
                 path = self._checkpoints / checkpoint_name(job.number)
                 job.weights_sha256 = checkpoint.save(path, work.net.state_dict())
@@ -225,13 +244,13 @@ class Training:
             return failure
         return None
 
-    def _train(self, work: _Work, job: Job) -> None:
+    def _train(self, work: _Work, job: Job) -> Generator[None]:
         proposal = job.proposal
         self._begin(work, proposal.architecture)
         if proposal.resume_from is not None:
             self._restore(work, proposal)
         last = min(proposal.epochs or work.recipe.epochs, work.recipe.epochs)
-        for epoch in trainers.train(
+        steps = train_in_steps(
             work.net,
             self._data,
             work.recipe,
@@ -241,11 +260,16 @@ class Training:
             micro_batches=work.micro_batches,
             computed=work.computed,
             task=self._learned,
-        ):
-            work.curve.append(epoch)
-            work.launched = epoch.fallback and f"one by one: {epoch.fallback}"
-            if job.epoch_ended(epoch.number, last) or epoch.number == last:
-                break
+        )
+        with closing(steps):
+            for epoch in steps:
+                if epoch is None:
+                    yield
+                    continue
+                work.curve.append(epoch)
+                work.launched = epoch.fallback and f"one by one: {epoch.fallback}"
+                if job.epoch_ended(epoch.number, last) or epoch.number == last:
+                    break
         paused = work.curve[-1].number == last < work.recipe.epochs
         if paused and self._checkpoints is not None:
             path = self._checkpoints / paused_name(job.number)

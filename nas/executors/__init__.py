@@ -7,7 +7,7 @@ does to its process must cost that trial only: `nas.testing.check_executor` chec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from nas.core.budgets.deadline import Deadline
@@ -45,6 +45,8 @@ class Capabilities:
         total_memory: A memory limit for all trials of a device together.
         autotuning: Finding the best number of workers by itself.
         cluster: An address of other machines.
+        in_turns: Several trials at a time take turns in this process. Such an executor is made
+            from an evaluator and limits.
     """
 
     workers: bool = False
@@ -53,6 +55,7 @@ class Capabilities:
     total_memory: bool = False
     autotuning: bool = False
     cluster: bool = False
+    in_turns: bool = False
 
 
 class Executor(Protocol):
@@ -128,6 +131,12 @@ EXECUTORS = Registry(
             "",
         ),
         "ray": Entry("nas.executors.on_ray", "OnRay", "a Ray cluster: many machines", "ray.io"),
+        "slots": Entry(
+            "nas.executors.slots",
+            "Slots",
+            "trials in this process that take turns, a training step each",
+            "",
+        ),
     },
 )
 
@@ -164,9 +173,19 @@ def make(
         here: The evaluator that the blueprint makes, if this process has it already.
     """
     cls = _class_of(name)
-    arguments = (blueprint, limits) if cls.capabilities.workers else (here or blueprint.make(),)
-    executor: Executor = cls(*arguments)
+    executor: Executor
+    if trains_here(name):
+        evaluator = here or blueprint.make()
+        executor = cls(evaluator, limits) if cls.capabilities.in_turns else cls(evaluator)
+    else:
+        executor = cls(blueprint, limits)
     return executor
+
+
+def trains_here(name: str | type) -> bool:
+    """True if the trials of an executor run in this process."""
+    found = capabilities(name)
+    return found.in_turns or not found.workers
 
 
 def capabilities(name: str | type) -> Capabilities:
@@ -190,8 +209,7 @@ def _missing(name: str | type, limits: ResourceLimits) -> list[str]:
         "autotuning": limits.auto,
         "cluster": limits.address is not None,
     }
-    names = (field.name for field in fields(Capabilities))
-    return [_WORDS[n] for n in names if needed[n] and not getattr(has, n)]
+    return [_WORDS[name] for name in needed if needed[name] and not getattr(has, name)]
 
 
 _WORDS = {

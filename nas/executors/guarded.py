@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from math import isfinite
@@ -14,7 +14,7 @@ from nas.core.failure import BudgetSpent, Cause, EvaluationFailed, Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.estimators.demand import MemoryDemand
-from nas.evaluators import Evaluator, Placed, Predictable, gpu
+from nas.evaluators import Evaluator, Placed, Predictable, Stepwise, gpu
 from nas.evaluators.job import STOPPED, Job
 from nas.runs.atomic_io import is_full
 
@@ -42,16 +42,56 @@ def evaluate(
         OSError: the disk is full, which is not the trial's fault: it has to run again.
     """
     try:
-        return _evaluated(
-            evaluator, Job(number, proposal, deadline, on_epoch, shares_gpu=shares_gpu)
-        )
+        job = Job(number, proposal, deadline, on_epoch, shares_gpu=shares_gpu)
+        steps = _evaluated(_whole(evaluator, job), job)
+        del job
+        return _last(steps)
     finally:
         gpu.release()  # only here nothing holds the network of the trial, or its exception
 
 
-def _evaluated(evaluator: Evaluator, job: Job) -> Trial:
+def evaluate_in_steps(
+    evaluator: Evaluator,
+    number: int,
+    proposal: Proposal,
+    deadline: Deadline | None = None,
+    *,
+    shares_gpu: bool = False,
+) -> Generator[None, None, Trial]:
+    """Evaluate as `evaluate` does, and yield after every step, if the evaluator can."""
+    try:
+        job = Job(number, proposal, deadline, shares_gpu=shares_gpu)
+        if isinstance(evaluator, Stepwise):
+            steps = _evaluated(evaluator.evaluate_in_steps(job), job)
+        else:
+            steps = _evaluated(_whole(evaluator, job), job)
+        del job
+        return (yield from steps)
+    finally:
+        gpu.release()
+
+
+def _whole(evaluator: Evaluator, job: Job) -> Generator[None, None, Mapping[str, float]]:
+    """An evaluation in one step, after which there is nothing to do."""
+    yield from ()
+    return evaluator.evaluate(job)
+
+
+def _last(steps: Generator[None, None, Trial]) -> Trial:
+    """Run all steps; return their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            trial: Trial = end.value
+            return trial
+
+
+def _evaluated(
+    steps: Generator[None, None, Mapping[str, float]], job: Job
+) -> Generator[None, None, Trial]:
     start = perf_counter()
-    scores, failure = _outcome(evaluator, job)
+    scores, failure = yield from _outcome(steps)
     return Trial(
         number=job.number,
         proposal=job.proposal,
@@ -94,9 +134,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _outcome(evaluator: Evaluator, job: Job) -> tuple[Mapping[str, float], Failure | None]:
+def _outcome(
+    steps: Generator[None, None, Mapping[str, float]],
+) -> Generator[None, None, tuple[Mapping[str, float], Failure | None]]:
     try:
-        scores = evaluator.evaluate(job)
+        scores = yield from steps
     except EvaluationFailed as ended:
         return {}, ended.failure
     except BudgetSpent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from time import perf_counter
 
 from nas.core.budgets.deadline import Deadline, TimeUp
@@ -10,6 +11,20 @@ from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.evaluators import Evaluator, gpu
 from nas.executors import Capabilities, Utilization, guarded
+
+
+def gpu_is_broken(damage: str, suspects: Sequence[int] = ()) -> ChildProcessError:
+    """The error that ends a search whose process cannot use its GPU any more.
+
+    Args:
+        damage: The reason, in one line.
+        suspects: Trials that may have caused it, if that is not known; they are not recorded.
+    """
+    because = f", by one of the trials {', '.join(map(str, suspects))}" if suspects else ""
+    return ChildProcessError(
+        f"this process cannot use its GPU any more ({damage}){because}: run the search again to "
+        f"resume it; with --executor workers such an error ends one worker"
+    )
 
 
 class InProcess:
@@ -37,10 +52,7 @@ class InProcess:
 
     def wait(self) -> Trial:
         if self._damage:
-            raise ChildProcessError(
-                f"this process cannot use its GPU any more ({self._damage}): run the search again "
-                f"to resume it; with --executor workers such an error ends one worker"
-            )
+            raise gpu_is_broken(self._damage)
         number, proposal = self._waiting.popleft()
         if self._deadline is not None and not self._deadline.admits(proposal):
             self._waiting.clear()

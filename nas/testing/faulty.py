@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -115,6 +115,20 @@ class Faulty:
         began = time.monotonic()
         if not name.startswith("need_"):
             FAULTS[name](self._folder, argument)
+        return self._scores(job, began)
+
+    def evaluate_in_steps(self, job: Job) -> Generator[None, None, Mapping[str, float]]:
+        """Take time in steps, so that others can take turns; inject other faults at once."""
+        architecture = job.configuration.architecture
+        if architecture["fault"] != "takes":
+            return self.evaluate(job)
+        began = time.monotonic()
+        while time.monotonic() < began + architecture["argument"]:
+            time.sleep(0.01)
+            yield
+        return self._scores(job, began)
+
+    def _scores(self, job: Job, began: float) -> Mapping[str, float]:
         job.measured |= {"pid": os.getpid(), "span": [began, time.monotonic()]}
         return {"accuracy": self._score(job.number)}
 

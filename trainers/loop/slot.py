@@ -8,10 +8,13 @@ each training is what it is alone.
 It has never run on a GPU, and is tested by an emulation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 
 def on_gpu(device: torch.device) -> bool:
@@ -51,6 +54,21 @@ class Slot:
         finally:
             self._cpu_state = torch.get_rng_state()
             torch.set_rng_state(outside)
+
+    def in_turns(self, steps: Generator[None, None, T]) -> Generator[None, None, T]:
+        """Run the steps of a training, each in a turn of this slot."""
+        try:
+            while True:
+                with self.turn():
+                    try:
+                        next(steps)
+                    except StopIteration as end:
+                        result: T = end.value
+                        return result
+                yield
+        finally:
+            with self.turn():
+                steps.close()
 
     @contextmanager
     def _numbers(self) -> Iterator[None]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import trainers
 from nas.core.configuration import Configuration
 from nas.core.proposal import Proposal
 from nas.evaluators import training
@@ -105,14 +104,14 @@ def crowded(monkeypatch):
     space, architecture, _ = sampled("mlp")
     data = training.load_data("digits", device="cpu")
     evaluator = training.Training(space, data, fixed={"epochs": 1, "batch_size": 64}, seed=0)
-    train, forgotten = trainers.train, []
+    train, forgotten = training.train_in_steps, []
 
     def without_room(*given, **settings):
         if len(forgotten) < 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return train(*given, **settings)
 
-    monkeypatch.setattr(trainers, "train", without_room)
+    monkeypatch.setattr(training, "train_in_steps", without_room)
     monkeypatch.setattr(memory, "forget_peak", forgotten.append)
     return evaluator, Proposal(Configuration.of(architecture)), forgotten
 
