@@ -96,7 +96,6 @@ class Problem:
         """
         from nas.evaluators import training
 
-        own_code.check_kinds(objects)
         settings = own_code.with_absolute_paths(settings)
         code = own_code.digests_of(settings, objects)
         space = objects.get("space")

@@ -17,7 +17,7 @@ from nas.core.fronts.best import BestTrials
 from nas.core.fronts.front import TrialFront
 from nas.core.schema import visible
 from nas.core.trial import Trial
-from nas.engine import account, latency
+from nas.engine import account, latency, own_code
 from nas.engine.checkpoints import prune
 from nas.engine.ending import ending_recorded
 from nas.engine.first_proposals import first_proposals
@@ -103,6 +103,7 @@ class Session:
         self._notify = notify or (lambda _: None)
         self._observers = Observers(observers, self._notify)
         given = objects or {}
+        own_code.check_kinds(given)
         self.executor = executors.choose(given.get("executor", executor), self.limits)
         here = executors.trains_here(self.executor)
         self.problem = problem = Problem.of(
