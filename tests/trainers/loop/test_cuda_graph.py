@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainers import Recipe, load, make_optimizer, seeded, train
 from trainers.loop.batch_step import EagerStep, make_step
 from trainers.loop.batches import batches
+from trainers.recipes.averaging import Average
 from trainers.tasks.classification import Classification
 
 needs_gpu = pytest.mark.skipif(
@@ -124,17 +125,22 @@ def test_a_graph_is_captured_in_less_than_a_second(digits):
 
 @needs_gpu
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")  # torch calls it a prototype
-def test_captured_steps_never_wait_for_the_device(digits):
+def test_captured_steps_never_wait_for_the_device(digits, monkeypatch):
+    """Nor does augmentation, block by block, nor averaging."""
+    monkeypatch.setattr("trainers.loop.batches.BLOCK_BYTES", 1)  # one batch
     recipe = Recipe(batch_size=115, augmentation=1.0, averaging=0.9)
     net = network().to("cuda:0", memory_format=torch.channels_last)
     step = make_step(eager_of(net, recipe), digits.device)
+    average = Average(net, recipe.averaging, steps=10)
     source = batches(digits, recipe, epoch=1, seed=0)
     for _ in range(5):
         step(*next(source))
+        average.follow()
     try:
         torch.cuda.set_sync_debug_mode("error")
-        for x, y, _ in source:
-            step(x, y)
+        for batch in source:
+            step(*batch)
+            average.follow()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
