@@ -73,6 +73,41 @@ class Run(runs.Run):
         given = self.data if data is None else data
         return export_trial(self, trial, Path(to), data=given, force=force)
 
+    def export_ensemble(
+        self,
+        to: str | Path,
+        *,
+        most: int = 5,
+        limits: str | Sequence[str] = (),
+        data: object = None,
+        force: bool = False,
+    ) -> Bundle:
+        """Select trials that predict well together, and write one bundle of all their networks.
+
+        They are selected by their mean prediction for examples that they did not learn from: Caruana et
+        al., "Ensemble Selection from Libraries of Models", ICML 2004. Search with `keep=...`, or only
+        trials of the front have weights.
+
+        Args:
+            to: The folder of the bundle.
+            most: Most different trials; one with folds has a network for each of them.
+            limits: Upper bounds on costs of the whole ensemble, such as `parameters<=50000`, one or
+                several. Those of the run on costs and latencies hold too.
+            data: The data of the search, if they were passed as an object; the run that `search`
+                returns has them.
+            force: Replace the bundle in that folder, if there is one.
+
+        Raises:
+            ValueError: the data are gone or have changed; no trial has weights or is within the
+                limits; the task is segmentation; or `to` exists and not `force`.
+            nas.bundles.verify.VerificationError: a format of the network gives other outputs.
+        """
+        from nas.winners.export import export_ensemble
+
+        given = self.data if data is None else data
+        bounds = [limits] if isinstance(limits, str) else limits
+        return export_ensemble(self, Path(to), most=most, limits=bounds, data=given, force=force)
+
     def mistakes(self, trial: Trial) -> Mistakes:
         """The mistakes of the network of a trial on the validation split.
 

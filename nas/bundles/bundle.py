@@ -87,7 +87,8 @@ class Bundle:
         space = space or self.space()
         weights = self.weights()  # before anything is built: damaged weights are refused
         stored = sum(tensor.numel() for tensor in weights.values())
-        needed = space.cost(self.architecture, self.task).parameters
+        space.check_task(self.task)
+        needed = space.parameters_of_member(space.check(self.architecture), self.task)
         if stored < needed:
             raise ValueError(
                 f"{self.path}: its weights do not fit its network: {stored:,} numbers for "

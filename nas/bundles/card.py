@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from nas.bundles import card_ensemble
 from nas.bundles.bundle import Bundle
 from nas.bundles.card_words import example, inputs_text, limit, targets_text
 from nas.bundles.predictions import output_name
@@ -36,16 +37,19 @@ def card(
     """
     task = bundle.task
     sections = [
-        f"# {bundle.architecture.space} for {_data_name(metrics)}",
+        f"# {card_ensemble.title(metrics, bundle.architecture.space)} for {_data_name(metrics)}",
         f"A network that was found by architecture search, trained and ready to run: inputs "
         f"{'x'.join(map(str, task.input_shape))}; {targets_text(bundle.described['targets'])}.",
+        *card_ensemble.paragraphs(metrics),
         _numbers(metrics),
         "## Run it",
         example(bundle, files),
         "## Inputs",
         *inputs_text(bundle, files),
         "## Architecture",
-        f"`{bundle.described['notation']}`",
+        card_ensemble.architectures(metrics)
+        if "ensemble" in metrics
+        else f"`{bundle.described['notation']}`",
         "![the network](architecture.png)",
         _table(parts),
         *(["![the search](pareto.png)"] if "pareto.png" in files else []),
@@ -157,13 +161,15 @@ def _limits(bundle: Bundle, metrics: Mapping[str, Any]) -> str:
     data, made = metrics["data"], metrics["made"]
     recipe = ", ".join(_recipe(metrics))
     seed = metrics.get("retraining_seed", metrics.get("seed", 0))
+    several = len(metrics["ensemble"]["members"]) > 1 if "ensemble" in metrics else False
+    other = " (`metrics.json` has the recipe of each trial)" if several else ""
     digest = "" if data is None else f" (SHA-256 {data['fingerprint'][:16]}...)"
     lines = [
         f"Trained on {_data_name(metrics)}{digest} only: {limit(bundle.described['targets'])}.",
         "Scores were measured on held-out examples of the same data; on others they may be worse."
         if metrics["test"] or metrics["validation"] is None or _is_built_in(metrics)
         else "The scores are those that the evaluator of the search gave.",
-        f"Trained with {recipe}; seed {seed}; torch {made['versions']['torch']}.",
+        f"Trained with {recipe}{other}; seed {seed}; torch {made['versions']['torch']}.",
         *(f"{name} is not here: {why}." for name, why in metrics["not_written"].items()),
     ]
     return "\n".join(f"- {line}" for line in lines)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.bundles import preprocessing
+from nas.bundles import card_ensemble, preprocessing
 from nas.bundles.bundle import Bundle, unnamed_classes
 from nas.bundles.proof import manifest_text
 from nas.core import schema
@@ -180,6 +180,7 @@ _METRICS = (
         test=_SCORES,
         metrics=schema.items(METRIC, most=1_000),
         understood=SAID,
+        ensemble=card_ensemble.check,
     ),
     schema.record({"data": schema.maybe(_DATA)}, others=True),
 )

@@ -42,6 +42,13 @@ def export(
             help="First train the network from scratch for this many epochs; its stored weights are not needed."
         ),
     ] = None,
+    ensemble: Annotated[
+        int | None,
+        typer.Option(
+            help="Export an ensemble of at most this many trials that predict well together; search with "
+            "--keep, or only trials of the front have weights. --max-params is for the whole."
+        ),
+    ] = None,
     space: SpaceFile = None,
     loss: LossFile = None,
     force: Force = False,
@@ -53,6 +60,13 @@ def export(
     from nas.views.columns import scores_text
 
     opened = Run(run, space)
+    if ensemble is not None:
+        if trial is not None or retrain is not None or select != "best":
+            raise ValueError(
+                "--ensemble selects trials by itself: drop --trial, --select and --retrain"
+            )
+        _export_ensemble(opened, to, ensemble, max_params, force=force, json=json)
+        return
     chosen = _choose(opened, trial, select, max_params)
     if retrain is not None:
         _retrain(
@@ -78,6 +92,34 @@ def export(
         shown = dict.fromkeys((*opened.objectives.metrics, METRICS["parameters"]))
         print(f"{bundle.path}: trial {chosen.number}, {scores_text(shown, chosen)}")
         print(f"verified; {to / 'README.md'} says how to run it")
+
+
+def _export_ensemble(
+    run: Run, to: Path, most: int, max_params: int | None, *, force: bool, json: bool
+) -> None:
+    from nas.core.numbers import counted
+    from nas.winners.export import export_ensemble
+    from nas.winners.scoring import first_metric
+
+    limits = [] if max_params is None else [f"parameters<={max_params}"]
+    with _without_collector():
+        bundle = export_ensemble(
+            run, to, most=most, limits=limits, force=force, notify=messages().print
+        )
+    members, found = bundle.metrics["ensemble"]["members"], bundle.metrics["validation"]
+    if json:
+        trials = {str(member["trial"]): member["count"] for member in members}
+        print_json({"bundle": str(to), "trials": trials, "scores": found})
+        return
+    metric = first_metric(bundle)
+    assert metric is not None, "the task has metrics"
+    several = counted(len(members), "trial")
+    print(
+        f"{bundle.path}: {several} ({', '.join(str(member['trial']) for member in members)}), "
+        f"validation {metric.label} {metric.text(found[metric.name])}, "
+        f"{bundle.metrics['parameters']:,} parameters"
+    )
+    print(f"verified; {to / 'README.md'} says how to run it")
 
 
 def retrain(
@@ -188,7 +230,7 @@ def _retrain(
     from nas.bundles.read import open_bundle
     from nas.runs.run import Run
     from nas.views.terminal.live import epochs_bar
-    from nas.winners.from_trial import bundle_of
+    from nas.winners.from_trial import bundle_of_network
     from nas.winners.retrain import retrain
 
     if epochs < 1:
@@ -203,7 +245,7 @@ def _retrain(
     else:
         run = Run(source, space)
         chosen = _choose(run, trial, select, max_params)
-        bundle = bundle_of(run, chosen)
+        bundle = bundle_of_network(run, chosen)
         target = to or source / "retrained" / f"trial-{chosen.number:05d}"
     with epochs_bar(epochs, messages()) as progress:
         retrained = retrain(

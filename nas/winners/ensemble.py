@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,19 @@ Floats = NDArray[np.float64]
 ROUNDS = 50  # most members of the mean, each as often as it was selected
 LEAST = 1e-7  # probability: what float32 tells from 0 in a softmax
 TEMPERATURES = (0.05, 20.0)
+FEWEST = 10  # examples that a temperature is fitted to
 
 
 class Measure(Protocol):
     """A loss of mean predictions, smooth enough to choose by.
 
     Members are reduced once to numbers whose mean over members is that of the mean prediction.
+
+    Attributes:
+        name: Its name in a sentence.
     """
+
+    name: ClassVar[str]
 
     def reduced(self, predictions: NDArray[Any], targets: NDArray[Any]) -> Floats:
         """The numbers of one member, [N] or [N,K], from its predictions [N,K]."""
@@ -45,6 +51,8 @@ class LogLoss:
     Predictions are probabilities of classes, with targets int [N]; or of labels, with targets [N,K] of
     0 and 1.
     """
+
+    name: ClassVar[str] = "log loss"
 
     def reduced(self, predictions: NDArray[Any], targets: NDArray[Any]) -> Floats:
         chances_NK = predictions.astype(np.float64)
@@ -64,6 +72,7 @@ class SquaredError:
         scale: Deviation of each target.
     """
 
+    name: ClassVar[str] = "squared error"
     scale: tuple[float, ...]
 
     def reduced(self, predictions: NDArray[Any], targets: NDArray[Any]) -> Floats:
@@ -200,36 +209,48 @@ def with_temperature(chances: NDArray[Any], temperature: float, mean: Mean) -> F
 def temperature_of(chances: NDArray[Any], targets: NDArray[Any], mean: Mean) -> float:
     """The temperature with the least log loss; 1 if it does not help on examples that it was not fitted to.
 
-    Those are each half of the examples, by the temperature of the other.
+    Those are each half of the examples, by the temperature of the other. A few examples without a
+    mistake do not make a network certain: targets are smoothed by their number, as in Platt,
+    "Probabilistic Outputs for Support Vector Machines", 1999, Section 2.2.
 
     Args:
         chances: Probabilities [N,K].
         targets: Classes int [N], or labels [N,K] of 0 and 1.
         mean: "probabilities" of classes or "sigmoids" of labels.
     """
+    if len(chances) < FEWEST:
+        return 1.0
+    shares = np.eye(chances.shape[1])[targets] if targets.ndim == 1 else targets.astype(np.float64)
     halves = [np.arange(len(chances)) % 2 == half for half in (0, 1)]
-    if len(chances) < 4:
+    fitted = [_fitted(chances[half], shares[half], mean) for half in halves]
+    losses = [
+        half.mean() * _cross_entropy(chances[half], shares[half], temperature, mean)
+        for half, temperature in zip(halves, reversed(fitted), strict=True)
+    ]
+    if not sum(losses) < _cross_entropy(chances, shares, 1.0, mean):
         return 1.0
-    fitted = [_fitted(chances[half], targets[half], mean) for half in halves]
-    pairs = zip(halves, reversed(fitted), strict=True)
-    other = sum(half.sum() * _loss(chances[half], targets[half], t, mean) for half, t in pairs)
-    if not other < len(chances) * _loss(chances, targets, 1.0, mean):
-        return 1.0
-    return _fitted(chances, targets, mean)
+    return _fitted(chances, shares, mean)
 
 
-def _fitted(chances: NDArray[Any], targets: NDArray[Any], mean: Mean) -> float:
+def _fitted(chances: NDArray[Any], shares: Floats, mean: Mean) -> float:
     from scipy.optimize import minimize_scalar
 
-    low, high = map(log, TEMPERATURES)
+    rest = 1 / (len(chances) + 2)  # of the probability, for what is not true
+    others = 1 - shares if mean == "sigmoids" else (1 - shares) / max(1, shares.shape[1] - 1)
+    smooth = (1 - rest) * shares + rest * others
     found = minimize_scalar(
-        lambda x: _loss(chances, targets, float(np.exp(x)), mean),
-        bounds=(low, high),
+        lambda x: _cross_entropy(chances, smooth, float(np.exp(x)), mean),
+        bounds=(log(TEMPERATURES[0]), log(TEMPERATURES[1])),
         method="bounded",
     )
     return float(f"{np.exp(found.x):.4g}")
 
 
-def _loss(chances: NDArray[Any], targets: NDArray[Any], temperature: float, mean: Mean) -> float:
-    measure = LogLoss()
-    return measure.loss(measure.reduced(with_temperature(chances, temperature, mean), targets))
+def _cross_entropy(chances: NDArray[Any], shares: Floats, temperature: float, mean: Mean) -> float:
+    """The mean cross-entropy of probabilities [N,K] with shares [N,K] of the truth, in nats."""
+    tempered = with_temperature(chances, temperature, mean)
+    losses = -shares * np.log(np.maximum(tempered, LEAST))
+    if mean == "sigmoids":
+        losses -= (1 - shares) * np.log(np.maximum(1 - tempered, LEAST))
+        return float(losses.mean())
+    return float(losses.sum(axis=1).mean())

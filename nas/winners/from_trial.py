@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -14,51 +15,75 @@ from nas.runs.run import Run
 from nas.runs.settings import TRAINING
 from nas.runs.understood import for_others
 from nas.views.front_plot import front_figure, planes_of
-from search_spaces import Architecture
+from search_spaces import Architecture, SearchSpace
 from search_spaces.tree.values import thaw
 
 _COSTS = tuple(metric.name for metric in COSTS)
 
 
 def bundle_of(run: Run, trial: Trial) -> Bundle:
-    """The bundle of a completed trial.
+    """The bundle of a completed trial: of its network, or of the ensemble of those of its folds.
 
     Its weights are read when they are first used: only those of the Pareto front are kept.
     """
+    if not run.settings.folds:
+        return bundle_of_network(run, trial)
+    from nas.winners.from_trials import bundle_of_folds
 
-    def read_weights() -> bytes:
-        file = run.weights_path(trial)
-        content = file.read_bytes()
-        if sha256(content).hexdigest() != trial.weights_sha256:
-            raise ValueError(f"{file} is damaged{run.advice_on_lost_weights}")
-        return content
+    return bundle_of_folds(run, trial)
 
+
+def bundle_of_network(run: Run, trial: Trial) -> Bundle:
+    """The bundle of one network of a completed trial, to be trained again if the trial has folds."""
     return Bundle(
         path=run.path,
-        described=_described(run, trial.architecture),
+        described=described(run, run.settings.space, run.space, trial.architecture),
         architecture=trial.architecture,
         task=run.task,
         metrics={
-            "metrics": [metric.to_dict() for metric in run.header.metrics],
-            "validation": {
-                **{name: value for name, value in trial.scores.items() if name not in _COSTS},
-                "epochs": trial.epochs,  # fewer than the recipe's if it stopped early
-            },
-            "test": None,
+            **facts_of_run(run),
+            "validation": validation_of(trial),
             "recipe": dict(trial.recipe),
             **{name: trial.scores[name] for name in _COSTS},
             "trial": trial.number,
-            "seed": run.settings.seed,
             "energy_joules": trial.measured.get("joules"),
-            "settings": run.settings.to_dict(),
-            "data": None if run.header.data is None else dict(run.header.data),
-            "made": dict(run.header.made),
-            "understood": _understood(run),
         },
-        read_weights=read_weights,
-        pictures={"pareto.png": _front_picture(run, trial)},
+        read_weights=lambda: weights_of(run, trial),
+        pictures={"pareto.png": front_picture(run, [trial])},
         known_space=run.space,
     )
+
+
+def weights_of(run: Run, trial: Trial) -> bytes:
+    """The content of the file with the weights of a trial.
+
+    Raises:
+        ValueError: they were not kept, or are damaged.
+    """
+    file = run.weights_path(trial)
+    content = file.read_bytes()
+    if sha256(content).hexdigest() != trial.weights_sha256:
+        raise ValueError(f"{file} is damaged{run.advice_on_lost_weights}")
+    return content
+
+
+def facts_of_run(run: Run) -> dict[str, Any]:
+    """The part of `metrics.json` that all bundles of a run have in common."""
+    return {
+        "metrics": [metric.to_dict() for metric in run.header.metrics],
+        "test": None,
+        "seed": run.settings.seed,
+        "settings": run.settings.to_dict(),
+        "data": None if run.header.data is None else dict(run.header.data),
+        "made": dict(run.header.made),
+        "understood": _understood(run),
+    }
+
+
+def validation_of(trial: Trial) -> dict[str, Any]:
+    """The scores of a trial but for its costs, and its epochs: fewer than the recipe's if it stopped early."""
+    scores = {name: value for name, value in trial.scores.items() if name not in _COSTS}
+    return {**scores, "epochs": trial.epochs}
 
 
 def _understood(run: Run) -> list[list[str]]:
@@ -69,17 +94,28 @@ def _understood(run: Run) -> list[list[str]]:
     return [list(line) for line in for_others(run.header.understood, paths)]
 
 
-def _described(run: Run, architecture: Architecture) -> dict[str, Any]:
+def described(
+    run: Run, reference: str, space: SearchSpace, architecture: Architecture
+) -> dict[str, Any]:
+    """The contents of `architecture.json`, but for the task.
+
+    Args:
+        run: The run.
+        reference: The text that names the space.
+        space: The space.
+        architecture: An architecture of it.
+    """
     return {
-        "space": run.settings.space,
+        "space": reference,
         "architecture": {"space": architecture.space, "value": thaw(architecture.value)},
-        "notation": run.space.format(architecture),
-        **_of_data(run),
+        "notation": space.format(architecture),
+        "targets": targets_of(run),
+        "preprocessing": _preprocessing(run),
     }
 
 
-def _of_data(run: Run) -> dict[str, Any]:
-    """The targets and the preprocessing; an evaluator with data of its own has none."""
+def targets_of(run: Run) -> dict[str, Any]:
+    """The targets as plain data; an evaluator with data of its own has unnamed classes."""
     data, task = run.header.data, run.task
     targets = None if data is None else dict(data["targets"])
     if targets is None or len(targets["names"]) != task.outputs:
@@ -89,31 +125,35 @@ def _of_data(run: Run) -> dict[str, Any]:
         # the targets that it learned from were in the user's units, and so are its outputs
         count = len(targets["names"])
         targets |= {"mean": [0.0] * count, "std": [1.0] * count}
-    if data is None or tuple(data["input_shape"]) != task.input_shape:
-        channels = task.input_shape[0]
-        as_they_are = {
-            "kind": "values",
-            "mean": [0.0] * channels,
-            "std": [1.0] * channels,
-            "words": "as the evaluator of the search gave them to its networks; float32",
-        }
-        return {"targets": targets, "preprocessing": as_they_are}
-    return {"targets": targets, "preprocessing": preprocessing(data)}
+    return targets
 
 
-def _front_picture(run: Run, trial: Trial) -> bytes:
-    """The Pareto front of the run as a PNG file, with the trial marked."""
+def _preprocessing(run: Run) -> dict[str, Any]:
+    """The preprocessing; that of an evaluator with data of its own is not known."""
+    data, shape = run.header.data, run.task.input_shape
+    if data is not None and tuple(data["input_shape"]) == shape:
+        return preprocessing(data)
+    return {
+        "kind": "values",
+        "mean": [0.0] * shape[0],
+        "std": [1.0] * shape[0],
+        "words": "as the evaluator of the search gave them to its networks; float32",
+    }
+
+
+def front_picture(run: Run, trials: Sequence[Trial]) -> bytes:
+    """The Pareto front of the run as a PNG file, with some trials marked."""
     plane = planes_of(run.header)[0]
     figure = front_figure(run.trials, run.front, plane)
     axes = figure.axes[0]
     axes.plot(
-        *plane.places([trial]),
+        *plane.places(trials),
         marker="*",
         markersize=18,
         color="gold",
         markeredgecolor="black",
         linestyle="none",
-        label="this model",
+        label="this model" if len(trials) == 1 else "trials of this model",
         zorder=5,
     )
     axes.legend(loc="lower right")

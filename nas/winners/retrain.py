@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 import search_spaces
+import trainers
 from nas.bundles.bundle import Bundle
 from nas.bundles.preprocessing import preprocessing
 from nas.bundles.read import check_target
@@ -22,6 +23,7 @@ from nas.evaluators.training_task import load_function
 from nas.runs.settings import CHECKS, TRAINING
 from nas.winners.scoring import scores_on_test
 from search_spaces import SearchSpace
+from search_spaces.ensemble.network import Ensemble
 from search_spaces.user_files import PASSED, is_code
 from trainers import Epoch, Recipe, Targets, Task
 from trainers.data.tables.preprocessing import TablePreprocessing
@@ -64,7 +66,8 @@ def retrain(
 ) -> Bundle:
     """Train a network from scratch on training and validation data together, and write its bundle.
 
-    The recipe is that of the bundle, except for the epochs. The test split is used once, at the
+    The recipe is that of the bundle, except for the epochs. Each network of an ensemble is trained by
+    itself, by the recipe of its trial; their weights in the mean and the temperature stay. The test split is used once, at the
     end. The weights of the bundle are not used.
 
     Args:
@@ -100,13 +103,16 @@ def retrain(
         raise ValueError(f"{settings['data']}: the data have changed since the search")
     learned = loss_of(bundle, loss, data.targets)
     everything = data.with_validation_in_train()
-    recipe = replace(Recipe.from_dict(bundle.metrics["recipe"]), epochs=epochs)
     task = replace(training.task_of(data), small_images=bundle.task.small_images)
     with training.threads(settings["threads"]):
         net = training.build(space, space.check(bundle.architecture), task, seed)
-        for epoch in training.train_epochs(net, everything, recipe, seed=seed, learned=learned):
-            if progress is not None:
-                progress(epoch)
+        for part, recipe, own_seed in _trainings(bundle, net, seed):
+            whole = replace(recipe, epochs=epochs)
+            passes = training.train_epochs(part, everything, whole, seed=own_seed, learned=learned)
+            for epoch in passes:
+                if progress is not None:
+                    progress(epoch)
+        net.to(everything.device)
         test = scores_on_test(net, everything, settings.get("objectives", ()))
     metrics = {
         **origin,
@@ -117,11 +123,47 @@ def retrain(
         },
         "validation": None,
         "test": test,
-        "recipe": asdict(recipe),
+        **_recipes(bundle, epochs),
         "retraining_seed": seed,
     }
     retrained = with_training(bundle, net, space, task, data.targets, metrics)
     return write_bundle(retrained, to, force=force)
+
+
+def _trainings(
+    bundle: Bundle, net: nn.Module, seed: int
+) -> Iterator[tuple[nn.Module, Recipe, int]]:
+    """The networks to train, their recipes and seeds: each of those of an ensemble, or the only one."""
+    facts = bundle.metrics.get("ensemble")
+    if facts is None:
+        yield net, Recipe.from_dict(bundle.metrics["recipe"]), seed
+        return
+    recipes = [member["recipe"] for member in facts["members"] for _ in range(member["networks"])]
+    if not isinstance(net, Ensemble) or len(recipes) != len(net.members):
+        raise ValueError(
+            f"{bundle.path / 'metrics.json'}: ensemble: want a recipe for each network"
+        )
+    net.temperature.fill_(facts["temperature"])
+    for number, (member, recipe) in enumerate(zip(net.members, recipes, strict=True)):
+        yield member, Recipe.from_dict(recipe), trainers.derive_seed(seed, "member", number)
+
+
+def _recipes(bundle: Bundle, epochs: int) -> dict[str, Any]:
+    """The recipes of the networks, for `metrics.json`."""
+    facts = bundle.metrics.get("ensemble")
+    if facts is None:
+        recipe = Recipe.from_dict(bundle.metrics["recipe"])
+        return {"recipe": asdict(replace(recipe, epochs=epochs))}
+    members = [
+        {**member, "recipe": {**member["recipe"], "epochs": epochs}} for member in facts["members"]
+    ]
+    for member in members:
+        member.pop("scores", None)  # of the search
+    known = {name: value for name, value in facts.items() if name != "selection"}
+    return {
+        "recipe": {**bundle.metrics["recipe"], "epochs": epochs},
+        "ensemble": {**known, "members": members},
+    }
 
 
 def with_training(

@@ -90,6 +90,44 @@ def test_it_has_every_format_and_they_pass(exported, capfd):
     assert "| device |" not in card
 
 
+def test_an_ensemble_is_a_bundle_as_any_other(run, source_alone, tmp_path, capfd):
+    to = tmp_path / "several"
+    assert status("export", run.path, "--ensemble", "2", "--to", to, "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    bundle = nas.open_bundle(to)
+    members = bundle.metrics["ensemble"]["members"]
+    assert found["trials"] == {str(each["trial"]): each["count"] for each in members}
+    assert found["scores"] == bundle.metrics["validation"]
+    assert 0 <= bundle.metrics["test"]["accuracy"] <= 1
+    assert {file.name for file in to.iterdir()} == FILES - {"model.pt2", "model.onnx"}
+    assert (to / "README.md").read_text().startswith("# Ensemble of nasbench201 for digits")
+    x = torch.randn(2, 1, 8, 8)
+    parts = [member(x).softmax(dim=1) for member in nas.load_bundle(to).members]
+    assert len(parts) == len(members) <= 2
+    for more in (["--trial", "0"], ["--retrain", "1"], ["--select", "knee"]):
+        assert status("export", run.path, "--ensemble", "2", "--to", to, *more) == 2
+        assert "--ensemble selects trials by itself" in capfd.readouterr().err
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mean", ["probabilities", "sigmoids", "outputs"])
+@pytest.mark.parametrize(
+    ("member", "shape"), [("tabular", (7,)), ("unet", (3, 16, 16)), ("darts", (3, 16, 16))]
+)
+def test_ensembles_have_every_format(member, shape, mean, tmp_path):
+    inner, space = search_spaces.load(member), search_spaces.load(f"ensemble:{member}")
+    task, rng = Task(shape, 3, dense=inner.dense), Random(0)
+    values = [small(inner, rng, task, most=300_000).value for _ in range(2)]
+    members = [{"count": 1 + n, "architecture": value} for n, value in enumerate(values * 2)]
+    architecture = space.architecture({"mean": mean, "members": members})
+    net = trained(space, architecture, task)
+    bundle = unwritten(space, architecture, task, net)
+    described = {**bundle.described, "space": f"ensemble:{member}"}
+    written = write_bundle(replace(bundle, described=described), tmp_path / "bundle")
+    assert written.metrics["not_written"] == {}
+    assert all(check.passed for check in verify(tmp_path / "bundle"))
+
+
 def test_the_cards_example_runs_in_a_process_that_cannot_import_the_toolkit(bundle):
     block = (bundle / "README.md").read_text().split("```python\n")[1].split("```")[0]
     refuse = (

@@ -134,3 +134,13 @@ def test_a_temperature_that_helps_no_other_example_is_1():
     assert temperature_of(chances, np.array([0, 1, 2]), "probabilities") == 1
     even = np.tile([[0.7, 0.3]], (10, 1))  # right for 7 of 10
     assert temperature_of(even, np.array([0] * 7 + [1] * 3), "probabilities") == 1
+
+
+@pytest.mark.parametrize("examples", [20, 200])
+def test_a_few_examples_without_a_mistake_do_not_make_a_network_certain(examples):
+    chances = np.tile([[0.6, 0.4]], (examples, 1))
+    temperature = temperature_of(chances, np.zeros(examples, int), "probabilities")
+    certain = with_temperature(chances[:1], temperature, "probabilities")[0, 0]
+    assert certain == pytest.approx(1 - 1 / (examples + 2), abs=1e-3)
+    labels = temperature_of(chances, np.tile([[1, 0]], (examples, 1)), "sigmoids")
+    assert labels == pytest.approx(temperature, rel=0.01)
