@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nas.api import iterate as iterate
     from nas.api import open_run as open_run
     from nas.api import search as search
+    from nas.automl.estimators import NASClassifier as NASClassifier
+    from nas.automl.estimators import NASRegressor as NASRegressor
     from nas.bundles.bundle import Bundle as Bundle
     from nas.bundles.read import load_bundle as load_bundle
     from nas.bundles.read import open_bundle as open_bundle
@@ -46,6 +48,8 @@ MODULE_OF = {
     "Job": "evaluators.job",
     "Metric": "core.metrics",
     "Observer": "engine.observers",
+    "NASClassifier": "automl.estimators",
+    "NASRegressor": "automl.estimators",
     "Run": "api",
     "SCHEDULES": "schedules",
     "STRATEGIES": "strategies",

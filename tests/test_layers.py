@@ -57,7 +57,7 @@ PICTURE = {
         "winners": "bundles views",
         "automl": "engine winners",
         "benchmark": "engine views",
-        "cli": "benchmark winners",
+        "cli": "automl benchmark",
     },
 }
 
@@ -95,7 +95,15 @@ def node_of(module):
     return module.split(".")[1] if "." in module else module
 
 
-TRAINING_ROOMS = {"evaluators", "estimators", "bundles", "testing", "winners", "benchmark"}
+TRAINING_ROOMS = {
+    "automl",
+    "evaluators",
+    "estimators",
+    "bundles",
+    "testing",
+    "winners",
+    "benchmark",
+}
 
 
 def test_only_rooms_that_train_import_trainers():

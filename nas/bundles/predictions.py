@@ -25,7 +25,8 @@ class Classes:
 
     Attributes:
         names: The classes.
-        probabilities: float32 [B,K] on the CPU, according to the network; not calibrated.
+        probabilities: float32 [B,K] on the CPU, or float64 where the network computes so, according
+            to the network.
     """
 
     names: tuple[str, ...]
@@ -65,7 +66,8 @@ class Labels:
 
     Attributes:
         names: The labels.
-        probabilities: float32 [B,K] on the CPU, according to the network; not calibrated.
+        probabilities: float32 [B,K] on the CPU, or float64 where the network computes so, according
+            to the network.
     """
 
     names: tuple[str, ...]
@@ -185,11 +187,18 @@ def output_name(targets: Mapping[str, Any]) -> str:
 
 
 def _classes(outputs: Tensor, targets: Mapping[str, Any]) -> Predictions:
-    return Classes(tuple(targets["names"]), outputs.float().softmax(dim=1))
+    return Classes(tuple(targets["names"]), _precise(outputs).softmax(dim=1))
 
 
 def _labels(outputs: Tensor, targets: Mapping[str, Any]) -> Predictions:
-    return Labels(tuple(targets["names"]), outputs.float().sigmoid())
+    return Labels(tuple(targets["names"]), _precise(outputs).sigmoid())
+
+
+def _precise(outputs: Tensor) -> Tensor:
+    """The outputs as float32, or as float64 where they were computed so."""
+    import torch
+
+    return outputs if outputs.dtype == torch.float64 else outputs.float()
 
 
 def _values(outputs: Tensor, targets: Mapping[str, Any]) -> Predictions:

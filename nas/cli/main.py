@@ -15,7 +15,18 @@ from typing import NoReturn
 
 import typer
 
-from nas.cli import benchmark, bundles, compare, explain, listings, look, search, stopping, winners
+from nas.cli import (
+    benchmark,
+    bundles,
+    compare,
+    explain,
+    fit,
+    listings,
+    look,
+    search,
+    stopping,
+    winners,
+)
 from nas.cli.console import help_without_command
 from nas.core.schema import visible
 from nas.runs.atomic_io import is_full
@@ -30,6 +41,7 @@ app = typer.Typer(
 
 app.callback(invoke_without_command=True)(help_without_command)
 app.command(cls=search.GroupedOptions)(search.search)
+app.command()(fit.fit)
 for command in (
     look.show,
     look.plot,

@@ -1,0 +1,130 @@
+"""Fitting: data of every form, budgets, what is returned, and what it is exported as."""
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes
+
+import nas
+from nas.cli.main import main
+
+SMALL = {"budget": 2, "space": "tabular:max_width=16,max_depth=1"}
+RNG = np.random.RandomState(0)
+
+
+def homes(rows=120, seed=0):
+    """A table with gaps, categories and a known rule."""
+    rng = np.random.RandomState(seed)
+    city = rng.choice(["Oslo", "Rome", "Lima"], rows)
+    area = rng.uniform(40, 200, rows)
+    price = 3_000 * area + 90_000 * (city == "Rome")
+    area[rng.rand(rows) < 0.1] = np.nan
+    return pd.DataFrame({"area": area, "city": city}), price
+
+
+def test_a_table_with_categories_and_gaps_is_fitted_and_predicted():
+    X, y = homes()
+    model = nas.NASRegressor(budget=2).fit(X, y)
+    new, truth = homes(seed=1)
+    new.loc[0, "city"] = "Paris"  # of no training row
+    known = new["area"].notna().to_numpy() & (np.arange(len(new)) > 0)
+    assert np.corrcoef(model.predict(new)[known], truth[known])[0, 1] > 0.9
+    assert list(model.feature_names_in_) == ["area", "city"]
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(new.rename(columns={"area": "size"}))
+
+
+def test_labels_and_several_targets():
+    X = RNG.rand(150, 4)
+    Y = (X[:, :3] > 0.5).astype(int)
+    labelled = nas.NASClassifier(budget=2).fit(X, Y)
+    assert labelled.predict(X).shape == (150, 3)
+    assert (labelled.predict(X) == Y).mean() > 0.85
+    several = nas.NASRegressor(budget=2).fit(X, 100 * X[:, :2] + 7)
+    assert several.predict(X).shape == (150, 2)
+    assert several.score(X, 100 * X[:, :2] + 7) > 0.8
+
+
+def test_images_and_sequences():
+    images = RNG.randint(0, 255, (60, 8, 8)).astype(np.uint8)
+    images[30:, :4] //= 4
+    y = np.repeat(["light", "dark"], 30)
+    small = {"budget": 1, "space": "nasbench201:channels=4,cells=1"}
+    model = nas.NASClassifier(**small).fit(images, y)
+    assert set(model.predict(images)) <= {"light", "dark"}
+    waves = RNG.rand(60, 30, 2).astype(np.float32)
+    sequences = nas.NASClassifier(budget=1, space="conv1d").fit(waves, y)
+    assert sequences.predict_proba(waves).shape == (60, 2)
+
+
+def test_the_ensemble_is_at_least_as_good_as_the_best_configuration_out_of_sample():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = nas.NASClassifier(**SMALL | {"budget": 4}).fit(X[::2], y[::2])
+    single = model.leaderboard_["loss"].min()
+    assert model.fitted_.scores["loss"] <= single + 1e-9
+    assert model.score(X[1::2], y[1::2]) > 0.93
+
+
+def test_a_model_is_exported_as_a_bundle_that_predicts_the_same(tmp_path):
+    X, y = load_diabetes(return_X_y=True)
+    model = nas.NASRegressor(**SMALL).fit(X[:150], y[:150])
+    model.export(tmp_path / "model")
+    bundle = nas.open_bundle(tmp_path / "model")
+    values = bundle.predict(X[150:180].astype(np.float32)).values.numpy()[:, 0]
+    assert np.allclose(values, model.predict(X[150:180]), rtol=1e-4)
+
+
+def test_a_run_is_kept_where_it_is_asked_for_and_goes_on(tmp_path):
+    X, y = load_diabetes(return_X_y=True)
+    first = nas.NASRegressor(**SMALL, out=tmp_path / "run").fit(X, y)
+    run = nas.open_run(tmp_path / "run")
+    assert len(run.trials) == 2
+    assert run.settings.folds == 5
+    more = nas.NASRegressor(**SMALL | {"budget": 3}, out=tmp_path / "run").fit(X, y)
+    assert len(more.leaderboard_) == 3
+    assert set(first.leaderboard_["configuration"]) < set(more.leaderboard_["configuration"])
+
+
+def test_many_rows_are_judged_by_a_part_that_is_held_out(tmp_path):
+    X = RNG.rand(2_100, 3)
+    y = X[:, 0] > X[:, 1]
+    model = nas.NASClassifier(budget=1, space="tabular:max_depth=1", out=tmp_path / "run").fit(X, y)
+    run = nas.open_run(tmp_path / "run")
+    assert run.settings.folds == 0
+    assert run.header.data["examples"] == {"train": 1_680, "validation": 420, "test": 0}
+    assert model.score(X, y) > 0.95
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [3, 10, 20])
+def test_a_budget_of_time_is_kept(seconds):
+    X, y = load_breast_cancer(return_X_y=True)
+    began = time.monotonic()
+    model = nas.NASClassifier(budget=f"{seconds}s").fit(X, y)
+    assert time.monotonic() - began < 1.05 * seconds + 2
+    assert model.score(X, y) > 0.9
+
+
+def test_the_command_goes_from_a_file_to_predictions(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    X, y = homes(80)
+    X.assign(price=y).to_csv("homes.csv", index=False)
+    words = "fit homes.csv --target price --budget 1 --to model --json"
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    assert ended.value.code == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["bundle"] == "model"
+    assert printed["scores"]["r2"] > 0.2
+    X.to_csv("new.csv", index=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", "model", "new.csv", "--json"])
+    assert ended.value.code == 0
+    assert len(json.loads(capsys.readouterr().out)) == 80
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    assert ended.value.code == 2
+    assert "exists already" in capsys.readouterr().err

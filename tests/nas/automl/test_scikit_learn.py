@@ -1,0 +1,135 @@
+"""The interface of scikit-learn, by its own checks and in its own tools."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris, load_wine
+from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import nas
+
+SMALL = {"budget": 1, "space": "tabular:max_width=16,max_depth=1"}
+# Checks of the interface, which fit little; the others are long.
+QUICK = {
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_get_params_invariance",
+    "check_set_params",
+    "check_estimators_unfitted",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_fit2d_1sample",
+    "check_complex_data",
+    "check_estimator_sparse_tag",
+    "check_requires_y_none",
+    "check_supervised_y_no_nan",
+    "check_estimators_empty_data_messages",
+    "check_methods_subset_invariance",
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@parametrize_with_checks([nas.NASClassifier(budget=1), nas.NASRegressor(budget=1)])
+def test_quick_checks_of_scikit_learn(estimator, check):
+    name = check.func.__name__
+    if name not in QUICK:
+        pytest.skip("among the long ones")
+    check(estimator)
+
+
+@pytest.mark.long
+@parametrize_with_checks([nas.NASClassifier(budget=2), nas.NASRegressor(budget=2)])
+def test_every_check_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def test_a_classifier_is_a_step_of_a_pipeline_and_is_cross_validated():
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    model = make_pipeline(StandardScaler(), nas.NASClassifier(**SMALL, seed=3))
+    scores = cross_val_score(model, X, names, cv=2)
+    assert scores.min() > 0.7
+    found = GridSearchCV(nas.NASClassifier(**SMALL), {"seed": [0, 1]}, cv=2).fit(X, names)
+    assert set(found.predict(X)) <= set(names)
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return load_wine(return_X_y=True)
+
+
+@pytest.fixture(scope="module")
+def model(wine):
+    return nas.NASClassifier(**SMALL | {"budget": 3}).fit(*wine)
+
+
+def test_the_same_seed_gives_the_same_model_and_it_is_pickled(model, wine):
+    X, y = wine
+    again = clone(model).fit(X, y)
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
+    kept = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own
+    assert np.array_equal(kept.predict_proba(X), model.predict_proba(X))
+    assert kept.leaderboard_.equals(model.leaderboard_)
+
+
+def test_probabilities_sum_to_one_and_the_leaderboard_is_in_order(model, wine):
+    chances = model.predict_proba(wine[0])
+    assert chances.shape == (178, 3)
+    assert np.allclose(chances.sum(axis=1), 1)
+    board = model.leaderboard_
+    assert list(board["rank"]) == [1, 2, 3]
+    assert (board["accuracy"].diff().dropna() <= 0).all()
+    assert board["in_ensemble"].sum() == pytest.approx(1)
+
+
+def test_a_model_that_is_not_fitted_says_so():
+    for name in ("predict", "predict_proba", "export"):
+        with pytest.raises(NotFittedError):
+            getattr(nas.NASClassifier(), name)([[0.0]])
+    with pytest.raises(NotFittedError):
+        _ = nas.NASRegressor().leaderboard_
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"budget": "soon"}, "budget: want trials, a time or epochs"),
+        ({"ensemble": 0}, "ensemble: want 1 to 40 configurations, got 0"),
+        ({"space": "mlpp"}, "want a search space"),
+        ({"limits": "parameters<=1"}, "parameters"),
+        ({"objectives": "speed"}, "objectives: want some of"),
+        ({"seed": "x"}, "seed"),
+    ],
+)
+def test_a_parameter_that_is_not_allowed_is_refused_in_one_line(given, message, wine):
+    with pytest.raises(ValueError, match=message) as caught:
+        nas.NASClassifier(**SMALL | given).fit(*wine)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.linspace(0, 1, 30), "Unknown label type: continuous"),
+        (np.zeros(30), "want at least 2 classes to learn from, got 1 class"),
+        (np.arange(29) % 2, "inconsistent numbers of samples"),
+        ([None] * 30, "Unknown label type: unknown"),
+    ],
+)
+def test_targets_that_cannot_be_learnt_are_refused(y, message):
+    X = np.random.RandomState(0).rand(30, 2)
+    with pytest.raises(ValueError, match=message):
+        nas.NASClassifier(**SMALL).fit(X, y)
+
+
+def test_a_column_of_targets_is_taken_with_a_warning():
+    X = np.random.RandomState(0).rand(40, 2)
+    with pytest.warns(DataConversionWarning):
+        model = nas.NASRegressor(**SMALL).fit(X, X[:, :1])
+    assert model.predict(X).shape == (40,)
