@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Generator
 from contextlib import nullcontext
 from dataclasses import replace
 from time import perf_counter
@@ -16,7 +17,7 @@ from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Recipe, Split
 from trainers.loop import precision
 from trainers.loop.batches import steps_per_epoch
-from trainers.loop.train import evaluation_batch
+from trainers.loop.train import evaluation_batch, train_in_steps
 from trainers.profiling import footprint
 
 RATED = 20  # batches of a measured pass
@@ -105,12 +106,18 @@ def throughput(net: torch.nn.Module, data: Dataset, recipe: Recipe, seconds: flo
 
     Passes are short: they use few examples.
     """
-    some = first(data, RATED * recipe.batch_size)
-    passes = trainers.train(net, some, replace(recipe, epochs=1_000_000), seed=0)
+    passes = (count for count in trained_examples(net, data, recipe) if count)
     next(passes)
     start, done = perf_counter(), 0
-    for _ in passes:
-        done += len(some.train)
+    for count in passes:
+        done += count
         if perf_counter() - start >= seconds:
             break
     return done / (perf_counter() - start)
+
+
+def trained_examples(net: torch.nn.Module, data: Dataset, recipe: Recipe) -> Generator[int]:
+    """Train without an end; yield 0 after each step, and the examples of a pass at its end."""
+    some = first(data, RATED * recipe.batch_size)
+    for epoch in train_in_steps(net, some, replace(recipe, epochs=1_000_000), seed=0):
+        yield 0 if epoch is None else len(some.train)

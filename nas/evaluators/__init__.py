@@ -78,6 +78,12 @@ class Stepwise(Evaluator, Protocol):
         them or change for them.
         """
 
+    def train_in_steps(self, configuration: Configuration) -> Generator[int]:
+        """Train without an end, to measure throughput; nothing is kept.
+
+        Yield after every step: 0, or the examples since the last number, once they are learned.
+        """
+
 
 @runtime_checkable
 class Tunable(Evaluator, Protocol):

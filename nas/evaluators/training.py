@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -34,6 +34,9 @@ from trainers.loop.slot import Slot
 from trainers.loop.train import train_in_steps
 from trainers.tasks import registry
 from trainers.tasks.registry import make_task
+
+T = TypeVar("T")
+Y = TypeVar("Y")
 
 ALSO_ON_TEST = ("balanced_accuracy", "f1_macro")  # whether or not they were searched for
 MOST_PARTS = 4  # that a batch which does not fit in memory is divided into
@@ -157,6 +160,7 @@ class Training:
         self._fixed = fixed
         self._seed = seed
         self._checkpoints = checkpoints
+        self._slots: list[Slot] = []  # that no evaluation has
 
     @property
     def device(self) -> str:
@@ -176,7 +180,15 @@ class Training:
             return scores
 
     def evaluate_in_steps(self, job: Job) -> Generator[None, None, dict[str, float]]:
-        return Slot(self._data.device).in_turns(self._evaluate(job, in_turns=True))
+        return (yield from self._in_slot(self._evaluate(job, in_turns=True)))
+
+    def _in_slot(self, steps: Generator[Y, None, T]) -> Generator[Y, None, T]:
+        """Run steps in turns of a slot, which others have had before: streams keep memory."""
+        slot = self._slots.pop() if self._slots else Slot(self._data.device)
+        try:
+            return (yield from slot.in_turns(steps))
+        finally:
+            self._slots.append(slot)
 
     def memory_demand(self, configuration: Configuration) -> MemoryDemand:
         recipe = make_recipe(self._fixed, configuration)
@@ -191,6 +203,16 @@ class Training:
         del net
         memory.release()
         return found
+
+    def train_in_steps(self, configuration: Configuration) -> Generator[int]:
+        return self._in_slot(self._train_forever(configuration))
+
+    def _train_forever(self, configuration: Configuration) -> Generator[int]:
+        net = build(self._space, configuration.architecture, self._task, seed=0)
+        recipe = make_recipe(self._fixed, configuration)
+        with devices.current(self._data.device):
+            net.to(self._data.device)
+            yield from training_demand.trained_examples(net, self._data, recipe)
 
     def _evaluate(
         self, job: Job, *, in_turns: bool = False

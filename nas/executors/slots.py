@@ -14,10 +14,11 @@ from math import inf
 from time import monotonic
 
 from nas.core.budgets.deadline import Deadline, TimeUp
+from nas.core.configuration import Configuration
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.estimators.demand import MemoryDemand
-from nas.evaluators import Evaluator, gpu
+from nas.evaluators import Evaluator, Stepwise, gpu
 from nas.executors import Capabilities, Utilization, guarded
 from nas.executors.in_process import gpu_is_broken
 from nas.executors.memory_admission import MemoryAdmission
@@ -49,7 +50,7 @@ class Slots:
         limits: Number of slots, and the memory of all trials together.
     """
 
-    capabilities = Capabilities(workers=True, total_memory=True, in_turns=True)
+    capabilities = Capabilities(workers=True, total_memory=True, autotuning=True, in_turns=True)
 
     def __init__(self, evaluator: Evaluator, limits: ResourceLimits) -> None:
         self._evaluator = evaluator
@@ -93,6 +94,35 @@ class Slots:
             if evaluation.steps is not None:
                 evaluation.steps.close()
         self._slots.clear()
+
+    # -- number of slots -----------------------------------------------------------------------------
+
+    def throughput(self, count: int, configuration: Configuration, seconds: float) -> float:
+        """Examples per second of `count` slots that train `configuration` in turns.
+
+        The first pass of each, in which much is initialised, does not count. 0 if the evaluator
+        cannot train in steps, or not so many at a time.
+        """
+        if not isinstance(self._evaluator, Stepwise):
+            return 0.0
+        trainings = [self._evaluator.train_in_steps(configuration) for _ in range(count)]
+        try:
+            for training in trainings:
+                _pass(training)
+            start, done = monotonic(), 0
+            while monotonic() < start + seconds or not done:
+                done += sum(map(next, trainings))
+            return done / (monotonic() - start)
+        except Exception:  # such as too little memory for so many
+            return 0.0
+        finally:
+            for training in trainings:
+                training.close()
+            gpu.release()
+
+    def limit_workers(self, count: int) -> None:
+        """Run at most `count` evaluations at a time from now on."""
+        self._limits = replace(self._limits, workers=count)
 
     # -- beginning -----------------------------------------------------------------------------------
 
@@ -169,3 +199,9 @@ class Slots:
         if evaluation.retried:
             measured["retried"] = evaluation.retried
         self._ended.append(replace(trial, measured=measured))
+
+
+def _pass(training: Generator[int]) -> None:
+    """Run a training until it has learned its first examples."""
+    while not next(training):
+        pass

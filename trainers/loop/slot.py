@@ -15,6 +15,7 @@ from typing import TypeVar
 import torch
 
 T = TypeVar("T")
+Y = TypeVar("Y")
 
 
 def on_gpu(device: torch.device) -> bool:
@@ -55,17 +56,17 @@ class Slot:
             self._cpu_state = torch.get_rng_state()
             torch.set_rng_state(outside)
 
-    def in_turns(self, steps: Generator[None, None, T]) -> Generator[None, None, T]:
+    def in_turns(self, steps: Generator[Y, None, T]) -> Generator[Y, None, T]:
         """Run the steps of a training, each in a turn of this slot."""
         try:
             while True:
                 with self.turn():
                     try:
-                        next(steps)
+                        found = next(steps)
                     except StopIteration as end:
                         result: T = end.value
                         return result
-                yield
+                yield found
         finally:
             with self.turn():
                 steps.close()

@@ -13,7 +13,7 @@ from nas.core.proposal import Proposal
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators import gpu
 from nas.evaluators.training import Training, load_data, task_of
-from nas.executors import ResourceLimits, guarded
+from nas.executors import ResourceLimits, autotune, guarded
 from nas.executors.slots import Slots
 from nas.testing.faulty import proposal, score
 from tests.nas.decided import decided
@@ -44,7 +44,7 @@ def test_captured_trainings_in_turns_are_those_of_each_alone():
                 slots.submit(number, each)
             found = {trial.number: trial for trial in [slots.wait() for _ in proposals]}
         assert len(gpu.captures) == 3
-        assert len({capture["stream"] for capture in gpu.captures}) == 3
+        assert len({capture["stream"] for capture in gpu.captures}) == 2  # of the slots
     for number, each in enumerate(proposals):
         with emulated():
             alone = guarded.evaluate(training, number, each)
@@ -75,6 +75,9 @@ class OnGPU:
     def throughput(self, configuration, seconds):
         raise NotImplementedError
 
+    def train_in_steps(self, configuration):
+        raise NotImplementedError
+
     def evaluate_in_steps(self, job):
         fault = job.configuration.architecture["fault"]
         for _ in range(3):
@@ -86,6 +89,28 @@ class OnGPU:
             gpu.damage = lambda: ASSERTED  # of this process, until the end of the test
             raise RuntimeError(ASSERTED)
         return {"accuracy": score(job.number)}
+
+
+def test_the_number_of_slots_is_measured(monkeypatch):
+    monkeypatch.setattr(autotune, "SECONDS", 0.05)
+    space, data = search_spaces.get("mlp"), load_data("digits", device="cpu")
+    architecture = small(space, Random(0), task_of(data), most=10_000)
+    training = Training(space, data, fixed={"epochs": 1, "batch_size": 256}, seed=0)
+    configuration = Configuration.of(architecture)
+    slots = Slots(training, ResourceLimits(workers=4))
+    slots_kept, rates = autotune.autotune_workers(slots, configuration, 4)
+    assert list(rates)[:2] == [1, 2]
+    assert slots_kept in rates
+    assert all(rate > 0 for rate in rates.values())
+    assert len(training._slots) == max(rates)  # streams are kept for trials
+    for number in range(3):
+        slots.submit(number, Proposal(configuration))
+    assert sorted(slots.wait().number for _ in range(3)) == [0, 1, 2]
+    assert len(training._slots) == max(rates)
+
+
+def test_an_evaluator_without_steps_has_no_throughput():
+    assert Slots(object(), ResourceLimits(workers=4)).throughput(1, None, 0.1) == 0
 
 
 def run(faults, **limits):
