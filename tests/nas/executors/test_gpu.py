@@ -3,6 +3,7 @@
 No GPU is needed: the evaluator says that it trains on one.
 """
 
+import os
 import time
 import weakref
 from contextlib import closing, nullcontext
@@ -34,7 +35,9 @@ class OnGPU:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.damage = ""
+        self.wear = ""
         gpu.damage = lambda: self.damage  # of this process
+        gpu.wear = lambda: self.wear
 
     def prepare(self, folder):
         pass
@@ -54,6 +57,9 @@ class OnGPU:
             case "broken":
                 self.damage = ASSERTED
                 raise RuntimeError(ASSERTED)
+            case "worn":
+                self.wear = "a capture failed"
+        job.measured["pid"] = os.getpid()
         return {"accuracy": score(job.number)}
 
 
@@ -76,13 +82,16 @@ def run(folder, faults, **limits):
     return ended, tries
 
 
-def test_a_worker_whose_gpu_is_broken_is_replaced(tmp_path):
-    trials, tries = run(tmp_path, ["nothing", "broken", "nothing"])
-    assert [len(tries[number]) for number in range(3)] == [1, 1, 1]
+def test_a_worker_whose_gpu_is_broken_or_worn_is_replaced(tmp_path):
+    trials, tries = run(tmp_path, ["nothing", "broken", "nothing", "worn", "nothing"])
+    assert [len(tries[number]) for number in range(5)] == [1] * 5
     assert trials[1].failure.cause == "error"
     assert ASSERTED in trials[1].failure.message
-    for number in (0, 2):
+    for number in (0, 2, 3, 4):
         assert trials[number].scores == {"accuracy": score(number)}
+    first, second, same, third = (trials[number].measured["pid"] for number in (0, 2, 3, 4))
+    assert second == same
+    assert len({first, second, third}) == 3
 
 
 def test_trials_that_fail_beside_others_run_again_alone(tmp_path):
@@ -118,7 +127,8 @@ def test_a_trial_alone_has_its_device_to_itself_and_nobody_overtakes():
 
 
 def test_a_search_in_one_process_ends_when_its_gpu_is_broken(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu, "damage", gpu.damage)  # as it was, after the test
+    for name in ("damage", "wear"):
+        monkeypatch.setattr(gpu, name, getattr(gpu, name))  # as it was, after the test
     executor = InProcess(OnGPU(tmp_path))
     for number, fault in enumerate(("broken", "nothing")):
         executor.submit(number, proposal(fault))
