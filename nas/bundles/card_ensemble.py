@@ -20,6 +20,7 @@ _MEMBER = schema.record(
     {
         "trial": schema.whole(),
         "count": schema.whole(1),
+        "temperature": schema.number(0, 1e6),
         "networks": schema.whole(1, MOST),
         "notation": schema.text(100_000),
         "recipe": schema.mapping(schema.anything),
@@ -67,8 +68,13 @@ def paragraphs(metrics: Mapping[str, Any]) -> list[str]:
     folds = members[0]["networks"]
     parts = f", {folds} of each: one for each fold of the data" if folds > 1 else ""
     mean = f"{_WORDS[facts['mean']]}."
+    if any(member["temperature"] != 1 for member in members):
+        mean += (
+            " The logits of each network are divided by a temperature of its own before, so that its "
+            "probabilities are as often right as they say."
+        )
     if facts["temperature"] != 1:
-        mean += f" Its logits are divided by {plain(facts['temperature'])}, so that probabilities are as often right as they say."
+        mean += f" The logits of the mean are divided by {plain(facts['temperature'])}, for the same reason."
     found = [
         f"It is an ensemble of {counted(networks, 'network')} of {counted(len(members), 'trial')}"
         f"{parts}. {mean}"

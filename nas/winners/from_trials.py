@@ -59,10 +59,12 @@ class Member:
     Attributes:
         trial: The trial.
         count: The times that it was selected.
+        temperature: The temperature of its networks.
     """
 
     trial: Trial
     count: int
+    temperature: float = 1.0
 
 
 def bundle_of_folds(run: Run, trial: Trial) -> Bundle:
@@ -90,6 +92,8 @@ def bundle_of_ensemble(
 
     The predictions are those for examples that the networks did not learn from: those of the validation
     split, or of all folds. A class is predicted by the mean probability, a number by the mean value.
+    Probabilities of each trial are calibrated by a temperature before: the log loss of networks that
+    learned from smoothed labels is worse than their predictions are.
 
     Args:
         run: The run, whose trials have the built-in training.
@@ -115,6 +119,11 @@ def bundle_of_ensemble(
         )
     predicted = _predictions(run, candidates, data)
     outputs, targets = [each.outputs for each in predicted], predicted[0].targets
+    temperatures = [1.0] * len(outputs)
+    if mean_of != "outputs":
+        temperatures = [temperature_of(each, targets, mean_of) for each in outputs]
+        pairs_of = zip(outputs, temperatures, strict=True)
+        outputs = [with_temperature(each, t, mean_of) for each, t in pairs_of]
     bounds = _bounds(run, limits)
     if measure is None:
         measure = SquaredError(data.targets.std) if mean_of == "outputs" else LogLoss()
@@ -126,8 +135,11 @@ def bundle_of_ensemble(
         costs=np.array([[_cost(run, trial, bound) for bound in bounds] for trial in candidates]),
         limits=np.array([bound.bound for bound in bounds]),
     )
-    pairs = zip(candidates, chosen.counts, strict=True)
-    members = [Member(trial=trial, count=count) for trial, count in pairs if count]
+    members = [
+        Member(trial=trial, count=count, temperature=temperature)
+        for trial, count, temperature in zip(candidates, chosen.counts, temperatures, strict=True)
+        if count
+    ]
     members.sort(key=lambda member: (-member.count, member.trial.number))
     mean = np.tensordot(chosen.weights, np.stack(outputs), axes=1)
     temperature = 1.0
@@ -258,6 +270,7 @@ def _fact(run: Run, member: Member) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "count": member.count,
+        "temperature": member.temperature,
         "networks": _networks(run),
         "notation": run.space.format(trial.architecture),
         "scores": dict(trial.scores),
@@ -279,7 +292,8 @@ def _weights(run: Run, members: Sequence[Member], temperature: float) -> bytes:
     from nas.evaluators.cross_validation import fold_weights
     from trainers.checkpoints.weights import pack
 
-    tensors = {"temperature": torch.tensor(temperature)}
+    each = [m.temperature for m in members for _ in range(_networks(run))]
+    tensors = {"temperature": torch.tensor(temperature), "temperatures": torch.tensor(each)}
     number = 0
     for member in members:
         loaded = load(weights_of(run, member.trial))

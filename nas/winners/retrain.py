@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 import search_spaces
@@ -144,6 +145,8 @@ def _trainings(
             f"{bundle.path / 'metrics.json'}: ensemble: want a recipe for each network"
         )
     net.temperature.fill_(facts["temperature"])
+    each = [member["temperature"] for member in facts["members"] for _ in range(member["networks"])]
+    net.temperatures.copy_(torch.tensor(each))
     for number, (member, recipe) in enumerate(zip(net.members, recipes, strict=True)):
         yield member, Recipe.from_dict(recipe), trainers.derive_seed(seed, "member", number)
 

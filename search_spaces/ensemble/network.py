@@ -14,7 +14,9 @@ from torch.nn import functional as F
 
 
 class Ensemble(nn.Module):
-    """Members, the weight of each, and a temperature: abstract, see the classes below.
+    """Members, the weight and the temperature of each, and one of all: abstract, see the classes below.
+
+    The outputs of each member are divided by its temperature, the logits of the mean by `temperature`.
 
     Args:
         members: Networks with the same inputs and outputs.
@@ -22,12 +24,14 @@ class Ensemble(nn.Module):
     """
 
     temperature: Tensor
+    temperatures: Tensor
 
     def __init__(self, members: Sequence[nn.Module], counts: Sequence[int]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.counts, self.total = tuple(counts), sum(counts)
         self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("temperatures", torch.ones(len(members)))
 
 
 class MeanOfProbabilities(Ensemble):
@@ -36,7 +40,8 @@ class MeanOfProbabilities(Ensemble):
     def forward(self, x: Tensor) -> Tensor:
         logs_BK = []
         for number, member in enumerate(self.members):
-            logs_BK.append(F.log_softmax(member(x), dim=1) + log(self.counts[number] / self.total))
+            y_BK = member(x) / self.temperatures[number]
+            logs_BK.append(F.log_softmax(y_BK, dim=1) + log(self.counts[number] / self.total))
         return torch.logsumexp(torch.stack(logs_BK), dim=0) / self.temperature
 
 
@@ -46,7 +51,8 @@ class MeanOfSigmoids(Ensemble):
     def forward(self, x: Tensor) -> Tensor:
         on_BK, off_BK = [], []  # logarithms of the probabilities of having a label, and of not
         for number, member in enumerate(self.members):
-            y_BK, weight = member(x), log(self.counts[number] / self.total)
+            y_BK = member(x) / self.temperatures[number]
+            weight = log(self.counts[number] / self.total)
             on_BK.append(F.logsigmoid(y_BK) + weight)
             off_BK.append(F.logsigmoid(-y_BK) + weight)
         on, off = (torch.logsumexp(torch.stack(part), dim=0) for part in (on_BK, off_BK))
@@ -54,7 +60,7 @@ class MeanOfSigmoids(Ensemble):
 
 
 class MeanOfOutputs(Ensemble):
-    """Mean of the outputs, for targets that are numbers. The temperature has no effect."""
+    """Mean of the outputs, for targets that are numbers. Temperatures have no effect."""
 
     def forward(self, x: Tensor) -> Tensor:
         parts_BK = []

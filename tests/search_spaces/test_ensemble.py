@@ -70,8 +70,13 @@ def test_outputs_are_the_weighted_mean(mean):
     torch.testing.assert_close(net(x), expected)
     net.temperature.fill_(2)
     torch.testing.assert_close(net(x), expected if mean == "outputs" else expected / 2)
+    if mean != "outputs":
+        net.temperature.fill_(1)
+        net.temperatures.copy_(torch.tensor([2.0, 0.5]))
+        torch.testing.assert_close(net(x), EXPECTED[mean](first(x) / 2, second(x) / 0.5))
     assert list(net.state_dict()) == [
         "temperature",
+        "temperatures",
         *(f"members.{i}.{k}.{n}" for i in (0, 1) for k in (0, 2) for n in ("weight", "bias")),
     ]
 

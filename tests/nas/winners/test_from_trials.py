@@ -63,6 +63,7 @@ def test_the_scores_are_those_of_the_network_on_the_validation_split(run):
     assert facts["selection"]["examples"] == len(known.validation)
     assert len(facts["members"]) == len(net.members) <= 3
     assert net.temperature.item() == pytest.approx(facts["temperature"])
+    assert net.temperatures.tolist() == pytest.approx([m["temperature"] for m in facts["members"]])
     assert bundle.described["space"] == f"ensemble:{SPACE}"
     assert not hasattr(net, "features")
     cost = bundle.space().cost(bundle.architecture, bundle.task)
