@@ -69,7 +69,9 @@ def test_slots_are_replayed_in_turns(tmp_path):
     trial = EmulatedTrial("cuda", True, tmp_path / "slots.json")
     with emulated() as gpu:
         assert '"error"' not in run("slots", trial)
-    assert set(trial.found["mlp"]["steps a second"]) == {1, 2}
+    rates = trial.found["mlp"]["examples a second"]
+    assert set(rates) == {1, 2}
+    assert min(rates.values()) > 0
     assert [len(step._captured) for step in gpu.steps] == [1, 1, 1]
 
 

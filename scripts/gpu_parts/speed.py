@@ -11,12 +11,14 @@ import search_spaces
 import trainers
 from gpu_parts.trial import Trial, sampled
 from nas.core.configuration import Configuration
-from trainers import Dataset
+from nas.estimators.training_demand import RATED
+from nas.evaluators.training import Training
+from nas.executors import ResourceLimits
+from nas.executors.slots import Slots
 from trainers.loop.batch_step import dropout, make_step
 from trainers.loop.batches import batches
 from trainers.loop.cuda_graph import GraphStep
-from trainers.loop.slot import Slot
-from trainers.loop.train import evaluation_batch, train_in_steps
+from trainers.loop.train import evaluation_batch
 from trainers.recipes.optimizers import learning_rates, set_learning_rate
 
 
@@ -119,44 +121,20 @@ def _apart(one: list[float], two: list[float]) -> float:
 
 
 def slots(trial: Trial) -> None:
-    """Steps per second of 1, 2, 4 and 8 trainings that take turns in one process."""
-    batch, steps = (8, 4) if trial.tiny else (256, 24)
+    """Examples per second of 1, 2, 4 and 8 trainings that take turns in one process."""
+    batch = 8 if trial.tiny else 256
     for name in ("mlp",) if trial.tiny else ("nasbench201", "mobile", "mlp"):
         with trial.step(name):
-            _, _, task = sampled(name)
-            data = trial.dataset(steps * batch, task.input_shape)
+            space, architecture, task = sampled(name)
+            data = trial.dataset(RATED * batch, task.input_shape)
+            evaluator = Training(space, data, fixed={"batch_size": batch}, seed=0)
+            executor = Slots(evaluator, ResourceLimits(workers=8))
             rates: dict[int, float] = {}
             for count in (1, 2) if trial.tiny else (1, 2, 4, 8):
-                trial.synchronise()
-                turns = [_Turns(trial, name, data, batch, seed) for seed in range(count)]
-
-                def take_turns(turns: list[_Turns] = turns) -> None:
-                    for _ in range(steps):
-                        for training in turns:
-                            training.step()
-
-                take_turns()  # in which steps are captured
-                rates[count] = steps * count / trial.seconds(take_turns)
-                trial.put(name, {"steps a second": rates, "gain": rates[count] / rates[1]})
-                del turns
-                trainers.memory.release()
-
-
-class _Turns:
-    """A training in a slot of its own."""
-
-    def __init__(self, trial: Trial, name: str, data: Dataset, batch: int, seed: int) -> None:
-        self._slot = Slot(trial.torch_device)
-        with self._slot.turn():
-            net, _ = trial.network(name, seed)
-            recipe = trainers.Recipe(epochs=10_000, batch_size=batch)
-            self._training = train_in_steps(net, data, recipe, seed=seed)
-
-    def step(self) -> None:
-        """Make a step, after an evaluation at the end of an epoch."""
-        with self._slot.turn():
-            while next(self._training) is not None:
-                pass
+                seconds, configuration = 0.2 if trial.tiny else 2.0, Configuration.of(architecture)
+                rates[count] = executor.throughput(count, configuration, seconds)
+                gain = rates[count] / max(rates[1], 1e-9)
+                trial.put(name, {"examples a second": dict(rates), "gain": gain})
 
 
 def throughput(trial: Trial) -> None:

@@ -132,9 +132,10 @@ def _cut(
 ) -> tuple[Examples, Examples, Examples]:
     """Train, validation and test, each in the order of the source."""
     targets, validation, test = source.train.targets, source.validation, source.test
-    nothing = _rows(source.train, np.arange(0))
-    validation = validation or (None if "validation" in split_off else nothing)
-    test = test or (None if "test" in split_off else nothing)
+    if set(split_off) < set(HELD_OUT):
+        nothing = _rows(source.train, np.arange(0))  # for images of a file, another file
+        validation = validation or (None if "validation" in split_off else nothing)
+        test = test or (None if "test" in split_off else nothing)
     by_class = source.targets.task == "classification"
     rows = np.arange(len(targets))
     missing = (validation is None) + (test is None)
