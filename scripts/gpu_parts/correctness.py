@@ -89,10 +89,11 @@ def memory(trial: Trial) -> None:
     for name in names[:2] if trial.tiny else names:
         with trial.step(name):
             space, architecture, task = sampled(name)
-            data = trial.dataset(6 * batch, task.input_shape)
+            steps = 6 if trial.tiny else 40  # of which enough to be captured
+            data = trial.dataset(steps * batch, task.input_shape)
             recipe = trainers.Recipe(epochs=1, batch_size=batch)
             device = trial.torch_device
-            demand = training_demand.memory(space, architecture, task, recipe, device).bytes
+            demand = training_demand.memory(space, architecture, task, recipe, data).bytes
             figures: dict[str, Any] = {"predicted": demand}
             trainers.memory.release()
             trainers.memory.forget_peak(device)
