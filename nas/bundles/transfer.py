@@ -39,12 +39,10 @@ def with_features(net: nn.Module, build: Build) -> nn.Module:
     A network whose last classifier module is not an `nn.Linear` is returned as it is, and so is an
     ensemble, which has a classifier in each member.
     """
+    if isinstance(net, Ensemble):
+        return net
     paths = classifier_paths(build)
-    if (
-        not paths
-        or isinstance(net, Ensemble)
-        or not isinstance(net.get_submodule(paths[-1]), nn.Linear)
-    ):
+    if not paths or not isinstance(net.get_submodule(paths[-1]), nn.Linear):
         return net
     headless = _without(net, paths[-1].split("."))
     object.__setattr__(net, "features", headless)  # not a child module: saved once
