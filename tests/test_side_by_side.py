@@ -102,7 +102,7 @@ def line(name, method, score, fold=0, **others):
         "seconds": None,
         "fold": fold,
         "score": score,
-        "wall": 1.0,
+        "cpu": 1.0,
         **others,
     }
 

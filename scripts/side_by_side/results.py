@@ -138,14 +138,14 @@ def _ranks(found: Found, methods: list[str]) -> str:
 
 
 def _seconds(found: Found, methods: list[str]) -> str:
-    """Seconds by the clock of one fold, means."""
+    """Processor seconds of one fold, means."""
     return _table(
-        ["seconds of a fold", *methods],
+        ["processor seconds of a fold", *methods],
         [
             [
                 name,
                 *(
-                    f"{_of(by_method[method], 'wall').mean():.1f}" if method in by_method else ""
+                    f"{_of(by_method[method], 'cpu').mean():.1f}" if method in by_method else ""
                     for method in methods
                 ),
             ]
