@@ -97,6 +97,7 @@ def bundles(good: Path, mark: Path) -> Iterator[tuple[str, Callable[[Path], None
     for name, fields in (
         ("a space in a file", {"space": f"{code}:space"}),
         ("a space in a file, fixed", {"space": f"fixed:{code}:space:x"}),
+        ("an ensemble of a space in a file", {"space": f"ensemble:{code}:space"}),
         ("a space of no bounds", {"space": "mlp:max_layers=1000000000"}),
         ("a space that is not there", {"space": "../../mlp"}),
         ("another architecture", {"architecture": {"space": "mobile", "value": {}}}),

@@ -144,9 +144,10 @@ def _place(metrics: Mapping[str, Any]) -> str:
 
 
 def _is_built_in(metrics: Mapping[str, Any]) -> bool:
-    """True if the built-in training gave the scores: in the search, or in a fine-tuning after it."""
+    """True if they are scores of this toolkit: of its training, a fine-tuning, or an ensemble."""
     name: str = metrics.get("settings", {}).get("evaluator", TRAINING)
-    return name == TRAINING or "fine_tuned_from" in metrics
+    selected = "selection" in metrics.get("ensemble", {})
+    return name == TRAINING or selected or "fine_tuned_from" in metrics
 
 
 def _recipe(metrics: Mapping[str, Any]) -> Iterator[str]:

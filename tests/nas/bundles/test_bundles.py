@@ -334,6 +334,8 @@ def test_a_hostile_architecture_is_refused_by_the_file(bundle, hostile):
         ({"space": "nasbench201:cells=1000000000"}, "want channels"),
         ({"space": "EVIL:space"}, "is code and is run only if you name it"),
         ({"space": "fixed:EVIL:space:x"}, "is code and is run only if you name it"),
+        ({"space": "ensemble:EVIL:space"}, "is code and is run only if you name it"),
+        ({"space": "ensemble:nasbench201"}, "want an architecture of ensemble"),
         ({"architecture": {"space": "nasbench201", "value": "x"}}, "want the fields"),
         ({"architecture": {"space": "__import__('os')", "value": {}}}, "want a text that matches"),
     ],

@@ -10,6 +10,7 @@ from sklearn import datasets
 from sklearn.metrics import f1_score
 
 import nas
+import trainers
 from nas.bundles.card import card
 from nas.bundles.verify import verify
 from nas.cli.main import main
@@ -18,6 +19,7 @@ from nas.source import formats
 from nas.winners import export
 from nas.winners import fine_tune as fine_tuning
 from nas.winners import retrain as retraining
+from nas.winners.from_trials import bundle_of_ensemble
 from search_spaces import Real, Struct
 
 
@@ -189,3 +191,12 @@ def test_a_search_without_networks_says_that_there_is_nothing_to_export(tmp_path
     run = nas.search(evaluator=alone, trials=1, out=tmp_path / "run")
     assert status("export", run.path, "--to", tmp_path / "winner") == 2
     assert "its trials have no networks" in capfd.readouterr().err
+
+
+def test_an_ensemble_of_networks_of_ones_own_training_is_scored_by_the_metrics_of_the_task(run):
+    data = export.data_of(run)
+    bundle = bundle_of_ensemble(run, data, most=2, trials=run.trials)
+    found = trainers.evaluate(bundle.net(), data.validation, data)
+    assert bundle.metrics["validation"] == pytest.approx(found, rel=1e-4)
+    members = bundle.metrics["ensemble"]["members"]
+    assert all(member["scores"]["f1"] > 0 for member in members)

@@ -10,6 +10,7 @@ import nas
 from nas.cli.main import main
 from nas.runs.lock import writing
 from nas.runs.settings import CHECKS, Settings
+from nas.runs.space_files import open_space
 from search_spaces import Architecture, strict_json, user_files
 
 SPACE = """
@@ -183,3 +184,17 @@ def test_what_would_be_refused_is_not_written():
 def test_a_large_architecture_is_no_architecture():
     with pytest.raises(ValueError, match="at most 100,000 characters"):
         Architecture.parse("mlp:" + " " * 200_000)
+
+
+def test_an_ensemble_of_a_space_in_a_file_needs_the_file_of_its_members(mine, mark, tmp_path):
+    file = mine / "my_space.py"
+    recorded = f"ensemble:{file}:space"
+    with pytest.raises(ValueError, match="which is code and is run only if you name it"):
+        open_space(recorded, None, tmp_path)
+    assert not mark.exists()
+    for given in (f"{file}:space", recorded):
+        assert open_space(recorded, given, tmp_path).name == "ensemble"
+    with pytest.raises(ValueError, match="want its search space"):
+        open_space(recorded, "mlp", tmp_path)
+    with pytest.raises(ValueError, match="want its search space"):
+        open_space(f"{file}:space", recorded, tmp_path)
