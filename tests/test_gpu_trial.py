@@ -24,7 +24,7 @@ from gpu_parts import PARTS, Part  # noqa: E402
 from gpu_parts.trial import Trial  # noqa: E402
 from gpu_parts.verdict import WANTED, verdict  # noqa: E402
 
-QUICK = ("info", "failed_capture")
+QUICK = ("info", "memory", "failed_capture")
 
 
 def run(part: str, trial: Trial) -> str:
