@@ -48,12 +48,10 @@ def same_bits(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    os.environ.setdefault(
-        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-    )  # torch wants it for matrix products
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # of matrix products
     kernels: Any = torch.utils.deterministic
     before = torch.get_deterministic_debug_mode(), kernels.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # the other function imports torch's compiler
     kernels.fill_uninitialized_memory = False  # one more kernel for every new tensor
     try:
         yield
