@@ -265,7 +265,9 @@ class Session:
         """Make the executor, with the free memory of a shared GPU as its total by default."""
         settings, limits = self.settings, self.limits
         shared = limits.workers > 1 and executors.capabilities(self.executor).total_memory
-        problem = self.problem
+        problem, reference = self.problem, None
+        if problem.timed:  # which takes memory of a GPU
+            reference = latency.reference(self.path, settings, self._device_name())
         if shared and limits.total_memory is None and problem.data is not None:
             here = executors.trains_here(self.executor)
             device = problem.first_device if here else problem.device
@@ -277,9 +279,6 @@ class Session:
                 f"{limits.workers} workers, but at most {settings.max_pending} trials at a time: that is "
                 f"max_pending of the run; a larger --max-pending is another search"
             )
-        reference = None
-        if problem.timed:
-            reference = latency.reference(self.path, settings, self._device_name())
         evaluator = self._evaluator(checkpoints, reference)
         return executors.make(
             self.executor,
