@@ -101,16 +101,16 @@ def torch_module(module: nn.Module) -> ast.expr:
 
 def parameter(tensor: nn.Parameter) -> ast.expr:
     """A parameter of a module: zeros, until its weights are loaded."""
-    zeros = nn_zeros(tensor)
+    zeros = constant_tensor("torch.zeros", tensor)
     grad = {} if tensor.requires_grad else {"requires_grad": literal(False)}
     return call(name("nn.Parameter"), [zeros], grad)
 
 
-def nn_zeros(tensor: torch.Tensor) -> ast.expr:
-    """The call that makes zeros of the shape and type of `tensor`."""
+def constant_tensor(function: str, tensor: torch.Tensor) -> ast.expr:
+    """The call of `torch.zeros` or `torch.ones` for the shape and type of `tensor`."""
     kind = {} if tensor.dtype is torch.float32 else {"dtype": name(str(tensor.dtype))}
     sizes = [literal(size) for size in tensor.shape] or [literal(())]  # of a scalar
-    return call(name("torch.zeros"), sizes, kind)
+    return call(name(function), sizes, kind)
 
 
 def _attribute(module: nn.Module, parameter: str) -> Any:

@@ -13,7 +13,7 @@ from torch import nn
 from nas.source import forwards
 from nas.source.anti_unify import Differences, anti_unify
 from nas.source.definitions import names_read
-from nas.source.expressions import SourceError, call, literal, name, nn_zeros
+from nas.source.expressions import SourceError, call, constant_tensor, literal, name
 from nas.source.printing import comment, flat
 from nas.source.recording import is_plain
 from nas.source.shapes import Shapes
@@ -87,7 +87,7 @@ def attributes_read(methods: Sequence[Method]) -> set[str]:
 
 
 def first_buffer(module: nn.Module, key: str) -> ast.expr:
-    """The first value of a buffer: as its class makes it, from torch alone; otherwise zeros."""
+    """The first value of a buffer: as its class makes it, from torch alone; otherwise ones or zeros."""
     tensor = module._buffers[key]
     assert tensor is not None
     for node in ast.walk(forwards.method(type(module), "__init__")):
@@ -95,7 +95,9 @@ def first_buffer(module: nn.Module, key: str) -> ast.expr:
             case ast.Call(ast.Attribute(attr="register_buffer"), [ast.Constant(found), value]):
                 if found == key and set(names_read(value)) == {"torch"}:
                     return value
-    return nn_zeros(tensor)
+                if found == key and flat(value).startswith("torch.ones("):
+                    return constant_tensor("torch.ones", tensor)
+    return constant_tensor("torch.zeros", tensor)
 
 
 def plain_attribute(module: nn.Module, key: str) -> ast.expr:

@@ -224,6 +224,7 @@ def test_an_ensemble_has_each_class_once_equal_members_in_one_line_and_no_temper
     assert text.count("for _ in range(4)") == 2
     model = module_of(text).Model()
     assert model.temperature == 1
+    assert model.temperatures.tolist() == [1] * 8
     assert list(model.state_dict()) == list(space.compile(architecture, task).state_dict())
     (tmp_path / "ensemble.py").write_text(text)
     is_formatted(tmp_path.iterdir())
