@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Choice, Record, SearchSpace, Struct, Task
+from search_spaces import Architecture, Choice, SearchSpace, Struct, Task
 
 
 def plain(classes: int = 10) -> nn.Module:
@@ -26,7 +26,7 @@ class Broken(nn.Module):
         return self.net(x) + self.table(torch.full((len(x),), 10**6, device=x.device))
 
 
-def build(architecture: Record, task: Task) -> nn.Module:
+def build(architecture: Architecture, task: Task) -> nn.Module:
     """Build one of the two."""
     return (Broken if architecture["broken"] else plain)(task.outputs)
 

@@ -13,8 +13,8 @@ from gpu_parts.trial import Trial, sampled
 from nas.core.configuration import Configuration
 from nas.estimators.training_demand import RATED
 from nas.evaluators.training import Training
-from nas.executors import ResourceLimits
 from nas.executors.slots import Slots
+from nas.runs.resource_limits import ResourceLimits
 from trainers.loop.batch_step import dropout, make_step
 from trainers.loop.batches import batches
 from trainers.loop.cuda_graph import GraphStep
@@ -53,7 +53,9 @@ def _steps(
     data = trial.dataset(steps * recipe.batch_size, task.input_shape)
     eager = trial.eager_step(net, recipe, "bfloat16" if trial.on_gpu else "float32")
     step = make_step(eager, trial.torch_device) if captured else eager
-    losses, seconds, captures = [], [], []
+    losses: list[float] = []
+    seconds: list[float] = []
+    captures: list[float] = []  # milliseconds
     rates = learning_rates(recipe, steps)
     with trainers.seeded(7, trial.torch_device), dropout(net, recipe.dropout):
         for batch in batches(data, recipe, epoch=1, seed=0):

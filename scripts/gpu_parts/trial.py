@@ -23,8 +23,9 @@ from nas.core.proposal import Proposal
 from nas.core.trial import Trial as EndedTrial
 from nas.evaluators import factories
 from nas.evaluators.training import Training, build
-from nas.executors import ResourceLimits, guarded
+from nas.executors import guarded
 from nas.executors.workers import Workers
+from nas.runs.resource_limits import ResourceLimits
 from nas.runs.settings import Settings
 from search_spaces import Architecture, Integer, Record, SearchSpace, Struct, Task
 from trainers import Dataset, Recipe, Split
