@@ -271,7 +271,10 @@ class Session:
         if shared and limits.total_memory is None and problem.data is not None:
             here = executors.trains_here(self.executor)
             device = problem.first_device if here else problem.device
-            processes = 0 if here else limits.workers  # this one has its data there already
+            at_most = min(
+                limits.workers, settings.max_pending
+            )  # with auto, many workers are allowed
+            processes = 0 if here else at_most  # this one has its data there already
             free = training_demand.free_bytes(problem.data, device, processes)
             limits = replace(limits, total_memory=free)
         if not limits.auto and limits.workers > settings.max_pending:

@@ -1,5 +1,7 @@
 """A search whose trials run in workers uses no GPU itself, and asks others for its free memory."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -53,6 +55,28 @@ def test_workers_share_the_memory_that_their_data_leave(monkeypatch):
     assert training_demand.free_bytes(data, "cuda:1", 3) == int(share * ((8 << 30) - 3 * each))
     assert training_demand.free_bytes(data, "cuda", 3) == int(share * ((6 << 30) - 2 * each))
     assert asked == [[1], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("executor", "asked"), [("workers", ("cuda", 3)), ("slots", ("cuda:0", 0))]
+)
+def test_the_free_memory_is_shared_by_those_that_can_run(executor, asked, tmp_path, monkeypatch):
+    """With 64 workers allowed and 3 trials at a time, 3 processes have a context."""
+    found = []
+
+    def free_bytes(_, *arguments):
+        found.append(arguments)
+        return 1 << 30
+
+    monkeypatch.setattr(training_demand, "free_bytes", free_bytes)
+    settings = Settings(**SETTINGS, device="cpu", max_pending=3)
+    limits = ResourceLimits(workers=64)
+    session = Session(settings, tmp_path / "run", limits=limits, executor=executor)
+    gpu = replace(session.problem, device="cuda", first_device="cuda:0")
+    monkeypatch.setattr(session, "problem", gpu)
+    made = session._executor(tmp_path / "run" / "checkpoints")
+    assert found == [asked]
+    assert made._limits.total_memory == 1 << 30
 
 
 def test_images_that_would_be_streamed_take_no_memory_of_a_gpu():
