@@ -256,11 +256,12 @@ def search(
             within it before training, and so are estimates; a trial over another limit is recorded,
             but never on the front. May be given several times.
         epochs: Epochs of each training. Default: 5; for vectors and tables, 10 to 40, by the number
-            of rows; for sequences, 5 to 100, by their number.
+            of rows; for sequences, 5 to 100, and for fewer than 640 images, 5 to 40, by their
+            number.
         learning_rate: Peak learning rate. Default: 0.2 for sgd, 0.01 for adamw; for vectors and
             tables, 0.01; for sequences, with adamw, 0.003.
         batch_size: Examples per step. Default: 64; for vectors and tables, 32 to 256, by the number
-            of rows; for sequences, 16 to 64, by their number.
+            of rows; for sequences, 16 to 64, by their number; for fewer than 640 images, 32.
         optimizer: Optimiser: sgd or adamw. Default: sgd; for vectors, tables and sequences, adamw.
         momentum: Momentum of sgd, or beta 1 of adamw. Default: 0.9.
         weight_decay: Weight decay. Default: 0.0005; with adamw, for vectors and tables by the

@@ -129,7 +129,7 @@ RECIPE: dict[str, Option] = {
     "epochs": _of_recipe(
         option.WHOLE,
         "Epochs of each training. Default: 5; for vectors and tables, 10 to 40, by the number of rows; "
-        "for sequences, 5 to 100, by their number.",
+        "for sequences, 5 to 100, and for fewer than 640 images, 5 to 40, by their number.",
     ),
     "learning_rate": _of_recipe(
         option.NUMBER,
@@ -139,7 +139,7 @@ RECIPE: dict[str, Option] = {
     "batch_size": _of_recipe(
         option.WHOLE,
         "Examples per step. Default: 64; for vectors and tables, 32 to 256, by the number of rows; for "
-        "sequences, 16 to 64, by their number.",
+        "sequences, 16 to 64, by their number; for fewer than 640 images, 32.",
     ),
     "optimizer": _of_recipe(
         option.TEXT,

@@ -14,10 +14,16 @@ SEQUENCE_RATE, SEQUENCE_DECAY = 0.003, 0.05  # of AdamW
 SEQUENCE_STEPS = 250  # least of a training on sequences, within MOST_SEQUENCE_EPOCHS
 FEWEST_SEQUENCE_EPOCHS, MOST_SEQUENCE_EPOCHS = 5, 100
 SEQUENCE_BATCHES = {1_000: 16, 10_000: 32}
+FEW_IMAGES = 640  # ten steps of the usual recipe
+STEPS_OF_FEW, MOST_EPOCHS_OF_FEW, BATCH_OF_FEW = 90, 40, 32
 MEMORY = 15  # epochs that AdamW's average of its updates reaches back
 MOST_DECAY = 0.02  # of vectors, where the task is no regression
 DROPOUT, DROPOUT_IN_REGRESSION = 0.15, 0.3  # of vectors
-OF_ADAMW = {"vectors": ("weight_decay",), "sequences": ("learning_rate", "weight_decay")}
+OF_ADAMW = {
+    "vectors": ("weight_decay",),
+    "sequences": ("learning_rate", "weight_decay"),
+    "images": (),
+}
 
 
 def recipe_for(
@@ -38,8 +44,8 @@ def recipe_for(
     of SGD a strong one would let networks learn nothing: for SGD, and where the optimiser is
     searched, the decay stays at its default. Chosen by measurement: see docs/training.md.
 
-    Few sequences are trained in small batches and many epochs: in the usual recipe, which images
-    have, 30 of them would make five steps.
+    Few sequences, and few images, are trained in small batches and many epochs: in the usual recipe,
+    which other images have, 30 of them would make five steps.
 
     Args:
         rows: Number of examples for training.
@@ -48,14 +54,14 @@ def recipe_for(
         given: Fields of the recipe that are given.
         searched: Names of fields that are searched; momentum is searched for SGD alone.
     """
-    if kind == "images":
-        return {}
     rows, optimizer = max(1, rows), "sgd" if "momentum" in searched else "adamw"
-    if kind == "vectors":
+    if kind == "images":
+        found = _for_images(rows)
+    elif kind == "vectors":
         found = _for_vectors(rows, optimizer, task)
     else:
         found = _for_sequences(rows, optimizer)
-    if "optimizer" in searched or {**found, **given}["optimizer"] != "adamw":
+    if "optimizer" in searched or {**found, **given}.get("optimizer") != "adamw":
         for name in OF_ADAMW[kind]:
             del found[name]
     return {name: value for name, value in found.items() if name not in {*given, *searched}}
@@ -89,3 +95,10 @@ def _for_sequences(rows: int, optimizer: str) -> dict[str, Any]:
         "batch_size": batch,
         "weight_decay": SEQUENCE_DECAY,
     }
+
+
+def _for_images(rows: int) -> dict[str, Any]:
+    if rows >= FEW_IMAGES:
+        return {}
+    epochs = ceil(STEPS_OF_FEW / max(1, rows // BATCH_OF_FEW))
+    return {"epochs": min(MOST_EPOCHS_OF_FEW, epochs), "batch_size": BATCH_OF_FEW}

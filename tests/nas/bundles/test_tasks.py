@@ -341,6 +341,7 @@ def test_a_regression_is_trained_again_on_values_of_another_unit(source_alone, t
         space="mlp",
         trials=1,
         epochs=10,
+        dropout=0.0,
         max_params=5_000,
         out=tmp_path / "run",
     )

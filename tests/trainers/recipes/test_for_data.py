@@ -29,8 +29,11 @@ def test_more_rows_mean_larger_batches_and_less_decay():
     assert batches == sorted(batches)
 
 
-def test_images_have_the_usual_recipe():
-    assert recipe_for(1_000, "images") == {}
+def test_images_have_the_usual_recipe_unless_they_are_few():
+    assert recipe_for(640, "images") == recipe_for(1_000_000, "images") == {}
+    assert recipe_for(639, "images") == {"epochs": 5, "batch_size": 32}
+    assert recipe_for(150, "images") == {"epochs": 23, "batch_size": 32}
+    assert recipe_for(2, "images", given={"batch_size": 2}) == {"epochs": 40}
 
 
 @pytest.mark.parametrize("rows", [0, 1, 29, 216, 999, 5_000, 1_000_000])
