@@ -39,6 +39,7 @@ _FACTS = schema.record(
 _SELECTION = schema.record(
     {"selected_by": schema.text(), "candidates": schema.whole(1), "examples": schema.whole(1)}
 )
+_TRIALS = schema.items(schema.whole(), 0, MOST)
 
 
 def check(value: object, path: str) -> None:
@@ -51,6 +52,8 @@ def check(value: object, path: str) -> None:
     assert isinstance(value, Mapping)
     if "selection" in value:
         _SELECTION(value["selection"], f"{path}.selection")
+    if "trained_on_everything" in value:
+        _TRIALS(value["trained_on_everything"], f"{path}.trained_on_everything")
 
 
 def title(metrics: Mapping[str, Any], space: str) -> str:
@@ -67,20 +70,30 @@ def paragraphs(metrics: Mapping[str, Any]) -> list[str]:
     networks = sum(member["networks"] for member in members)
     folds = members[0]["networks"]
     parts = f", {folds} of each: one for each fold of the data" if folds > 1 else ""
-    mean = f"{_WORDS[facts['mean']]}."
-    if any(member["temperature"] != 1 for member in members):
-        mean += (
-            " The logits of each network are divided by a temperature of its own before, so that its "
-            "probabilities are as often right as they say."
+    sentences = [
+        f"It is an ensemble of {counted(networks, 'network')} of {counted(len(members), 'trial')}{parts}."
+        if networks > 1
+        else "It is an ensemble of one network: with it no other trial predicted better."
+    ]
+    sentences.append(f"{_WORDS[facts['mean']]}.")
+    own = any(member["temperature"] != 1 for member in members)
+    if own:
+        sentences.append(
+            "The logits of each network are divided by a temperature of its own before."
         )
     if facts["temperature"] != 1:
-        mean += f" The logits of the mean are divided by {plain(facts['temperature'])}, for the same reason."
-    found = [
-        f"It is an ensemble of {counted(networks, 'network')} of {counted(len(members), 'trial')}"
-        f"{parts}. {mean}"
-    ]
+        sentences.append(f"The logits of the mean are divided by {plain(facts['temperature'])}.")
+    if own or facts["temperature"] != 1:
+        sentences.append("So probabilities are as often right as they say.")
+    found = [" ".join(sentences)]
     if "selection" in facts and "retraining_seed" not in metrics:
         found.append(_selection(facts["selection"], folds))
+        if again := facts.get("trained_on_everything"):
+            found.append(
+                f"The networks of {counted(len(again), 'trial')} ({', '.join(map(str, again))}) were then "
+                f"trained again, on training and validation data together; the validation scores are those "
+                f"before."
+            )
     return found
 
 

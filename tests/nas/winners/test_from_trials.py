@@ -126,6 +126,10 @@ def test_an_ensemble_of_trials_with_folds_has_all_their_networks_and_its_card_sa
     assert "selected among 5 by the log loss" in text
     for member in members:
         assert f"| {member['trial']} | " in text
+    facts = {**metrics["ensemble"], "trained_on_everything": [members[0]["trial"]]}
+    card_ensemble.check(facts, "ensemble")
+    told = card(bundle, {**metrics, "ensemble": facts}, [], ["model.py"])
+    assert f"The networks of 1 trial ({members[0]['trial']}) were then trained again" in told
     again = card(bundle, {**metrics, "retraining_seed": 0}, [], ["model.py"])
     assert "selected among" not in again
 
