@@ -116,7 +116,7 @@ def test_a_network_is_fine_tuned_by_the_built_in_recipe(exported, unwritten, tmp
     assert tuned.metrics["recipe"]["learning_rate"] == 0.2
     text = card(tuned, {**bundle.metrics, **tuned.metrics}, [], [])
     assert f"| validation accuracy | {tuned.metrics['validation']['accuracy']:.2%} |" in text
-    assert "class_weights none; seed 3; torch" in text
+    assert "class_weights none, deterministic False; seed 3; torch" in text
 
 
 def test_data_that_a_program_passed_are_measured_where_it_passes_them(unwritten, tmp_path):
