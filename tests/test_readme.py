@@ -1,4 +1,4 @@
-"""Every block of the README and of docs/data.md runs, in order; what they name exists."""
+"""Every block of the README, of docs/data.md and of docs/automl.md runs; what they name exists."""
 
 import os
 import re
@@ -17,8 +17,9 @@ from trainers.tasks.registry import TASKS, default_metrics, metrics_of
 
 ROOT = Path(__file__).parent.parent
 README, DATA = (ROOT / "README.md").read_text(), (ROOT / "docs" / "data.md").read_text()
-BLOCKS, DATA_BLOCKS = (
-    re.findall(r"```(\w*)\n(.*?)```", page, flags=re.DOTALL) for page in (README, DATA)
+AUTOML = (ROOT / "docs" / "automl.md").read_text()
+BLOCKS, DATA_BLOCKS, AUTOML_BLOCKS = (
+    re.findall(r"```(\w*)\n(.*?)```", page, flags=re.DOTALL) for page in (README, DATA, AUTOML)
 )
 
 
@@ -96,6 +97,31 @@ def test_the_blocks_on_data_run(lines, tmp_path, monkeypatch, capfd):
         assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 301
 
 
+@pytest.mark.long
+def test_the_blocks_on_the_front_door_run(tmp_path, monkeypatch, capfd):
+    (_, program), (_, commands) = AUTOML_BLOCKS
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})  # noqa: S102 - it is the program of the page
+    assert (tmp_path / "homes-model" / "model.py").exists()
+    for command in commands.splitlines():
+        with pytest.raises(SystemExit) as end:
+            main(shlex.split(command)[1:])
+        assert end.value.code == 0, capfd.readouterr().err
+    assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 301
+
+
+def test_the_parameters_of_the_front_door_are_in_its_table():
+    from nas import NASClassifier
+
+    table = AUTOML.split("## What is taken")[1].split("## What happens")[0]
+    names = {
+        name
+        for row in table.splitlines()
+        for name in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+    }
+    assert names == {"X", "y", *NASClassifier().get_params()}
+
+
 def test_the_metrics_of_the_tasks_on_data_are_those_of_the_registry():
     cells = [line.split(" | ") for line in DATA.splitlines() if line.startswith("| `")]
     rows = {
@@ -122,7 +148,7 @@ def options(command):
     return own.union(*map(options, getattr(command, "commands", {}).values()))
 
 
-@pytest.mark.parametrize("page", [README, DATA], ids=["README", "data"])
+@pytest.mark.parametrize("page", [README, DATA, AUTOML], ids=["README", "data", "automl"])
 def test_options_that_are_named_exist(page):
     named = re.findall(r"(?<![\w/.])--[a-z][a-z-]+", page)
     assert set(named) - options(typer.main.get_command(app)) == set()

@@ -3,9 +3,11 @@
 import json
 import time
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from nbclient import NotebookClient
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
 import nas
@@ -48,6 +50,7 @@ def test_labels_and_several_targets():
     assert several.score(X, 100 * X[:, :2] + 7) > 0.8
 
 
+@pytest.mark.long
 def test_images_and_sequences():
     images = RNG.randint(0, 255, (60, 8, 8)).astype(np.uint8)
     images[30:, :4] //= 4
@@ -68,6 +71,7 @@ def test_the_ensemble_is_at_least_as_good_as_the_best_configuration_out_of_sampl
     assert model.score(X[1::2], y[1::2]) > 0.93
 
 
+@pytest.mark.long
 def test_a_model_is_exported_as_a_bundle_that_predicts_the_same(tmp_path):
     X, y = load_diabetes(return_X_y=True)
     model = nas.NASRegressor(**SMALL).fit(X[:150], y[:150])
@@ -77,6 +81,7 @@ def test_a_model_is_exported_as_a_bundle_that_predicts_the_same(tmp_path):
     assert np.allclose(values, model.predict(X[150:180]), rtol=1e-4)
 
 
+@pytest.mark.long
 def test_a_run_is_kept_where_it_is_asked_for_and_goes_on(tmp_path):
     X, y = load_diabetes(return_X_y=True)
     first = nas.NASRegressor(**SMALL, out=tmp_path / "run").fit(X, y)
@@ -128,3 +133,29 @@ def test_the_command_goes_from_a_file_to_predictions(tmp_path, monkeypatch, caps
         main(words.split())
     assert ended.value.code == 2
     assert "exists already" in capsys.readouterr().err
+
+
+CELLS = """\
+import numpy as np, pandas as pd, nas
+X = pd.DataFrame({"size": [1.0, None, 3.0, 4.0] * 20, "kind": list("abcd") * 20}); y = ["x", "y"] * 40
+---
+model = nas.NASClassifier(budget=2, progress=True).fit(X, y)
+model.predict(X)[:4]
+---
+model.leaderboard_
+"""
+
+
+@pytest.mark.long
+def test_three_lines_in_a_notebook(tmp_path):
+    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS.split("---\n")]
+    client = NotebookClient(
+        nbformat.v4.new_notebook(cells=cells),
+        timeout=600,
+        resources={"metadata": {"path": tmp_path}},
+    )
+    done = client.execute()
+    shown = [output for cell in done.cells for output in cell.get("outputs", ())]
+    assert any("array(['x', 'y', 'x', 'y']" in str(output) for output in shown)
+    assert any("<progress" in str(output) for output in shown)
+    assert any("in_ensemble" in str(output) for output in shown)
