@@ -155,7 +155,7 @@ class Fitted:
         return [
             f"{counted(len(found['members']), 'configuration')} of {len(self.leaderboard)}, "
             f"{counted(networks, 'network')}, {self.bundle.metrics['parameters']:,} parameters",
-            f"on {found['examples']:,} examples that its networks did not learn from: {said}",
+            f"on {found['selection']['examples']:,} examples that its networks did not learn from: {said}",
         ]
 
     @property

@@ -87,7 +87,7 @@ def paragraphs(metrics: Mapping[str, Any]) -> list[str]:
         sentences.append("So probabilities are as often right as they say.")
     found = [" ".join(sentences)]
     if "selection" in facts and "retraining_seed" not in metrics:
-        found.append(_selection(facts["selection"], folds))
+        found.append(_selection(facts["selection"], folds, tested=bool(metrics["test"])))
         if again := facts.get("trained_on_everything"):
             found.append(
                 f"The networks of {counted(len(again), 'trial')} ({', '.join(map(str, again))}) were then "
@@ -97,7 +97,7 @@ def paragraphs(metrics: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _selection(selection: Mapping[str, Any], folds: int) -> str:
+def _selection(selection: Mapping[str, Any], folds: int, *, tested: bool) -> str:
     held = (
         "each made by the networks that had not learned from the example"
         if folds > 1
@@ -107,7 +107,7 @@ def _selection(selection: Mapping[str, Any], folds: int) -> str:
         f"The trials were selected among {selection['candidates']:,} by the {selection['selected_by']} "
         f"of their mean prediction for {counted(selection['examples'], 'example')}, {held} (Caruana et "
         f"al., ICML 2004). The validation scores are of those predictions, so they may be a little "
-        f"better than on new examples; the test scores are of the ensemble itself."
+        f"better than on new examples{'; the test scores are of the ensemble itself' * tested}."
     )
 
 
