@@ -2,8 +2,9 @@
 
 A portfolio, as Auto-sklearn 2.0 has one: Feurer et al., JMLR 2022, Section 3.2. The linear model is
 first, since nothing may be worse. The others were chosen such that they err differently: a
-perceptron with batch normalisation, the embeddings of RealMLP, cosines of random directions (the
-twin of a support vector machine), a perceptron without norm, and an ensemble with shared weights.
+perceptron with batch normalisation, RealMLP's embeddings of columns, cosines of random directions
+(the twin of a support vector machine), embeddings that tell near values apart as trees do, and a
+perceptron without norm.
 """
 
 from __future__ import annotations
@@ -35,43 +36,47 @@ def portfolio(rows: int, columns: int, task: str, kind: str) -> tuple[Member, ..
     if kind != "vectors":
         return ()
     width = 128 if rows < WIDE_FROM else 256
-    embedding = "pbld" if columns <= MOST_EMBEDDED else "none"
     plain, normed = _hidden(width), _hidden(width, norm="batch")
     linear = _network(None)
-    embedded = _network(plain, embedding=embedding, scaling=True)
     fourier = _network(None, embedding="fourier")
-    ensemble = _network(_hidden(width, members=8))
     if task == "regression":
-        return (
+        members = [
             _member(linear, RATE, 0.0),
             _member(_network(plain), RATE, 0.3),
-            _member(embedded, RATE, 0.4),
+            _member(_network(plain, embedding="pbld", scaling=True), RATE, 0.4),
             _member(_network(_hidden(width, depth=1)), RATE, 0.5),
             _member(fourier, RATE, 0.3),
-            _member(ensemble, RATE, 0.3),
-        )
-    smoothed = 0.1 if task == "classification" else None
-    flat = None if smoothed is None else 0.0
-    return (
-        _member(linear, LINEAR_RATE, 0.0, flat),
-        _member(_network(normed), RATE, 0.15, smoothed),
-        _member(embedded, RATE, 0.15, smoothed),
-        _member(fourier, RATE, 0.15, smoothed),
-        _member(_network(plain), RATE, 0.4, smoothed),
-        _member(ensemble, RATE, 0.15, smoothed),
-    )
+            _member(_network(plain, embedding="pbld_fine", scaling=True), RATE, 0.3),
+        ]
+    else:
+        smoothing = 0.1 if task == "classification" else None
+        none = None if smoothing is None else 0.0
+        members = [
+            _member(linear, LINEAR_RATE, 0.0, none),
+            _member(_network(normed), RATE, 0.15, smoothing),
+            _member(_network(normed, embedding="pbld", scaling=True), RATE, 0.15, smoothing),
+            _member(fourier, RATE, 0.15, smoothing),
+            _member(_network(normed, embedding="pbld_fine", scaling=True), RATE, 0.15, smoothing),
+            _member(_network(plain), RATE, 0.4, smoothing),
+        ]
+    if columns > MOST_EMBEDDED:
+        members = [member for member in members if not is_embedded(member)]
+    return tuple(members)
 
 
-def _hidden(
-    width: int, *, depth: int = 2, norm: str = "none", members: int = 1
-) -> dict[str, int | bool | str]:
+def is_embedded(member: Member) -> bool:
+    """True if a member embeds single columns."""
+    return '"pbld' in member["architecture"]
+
+
+def _hidden(width: int, *, depth: int = 2, norm: str = "none") -> dict[str, int | bool | str]:
     return {
         "depth": depth,
         "width": width,
         "residual": False,
         "activation": "mish",
         "norm": norm,
-        "members": members,
+        "members": 1,
     }
 
 

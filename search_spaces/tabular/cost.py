@@ -36,7 +36,7 @@ def count(architecture: Architecture, task: Task) -> Cost:
 def _embedded(walk: Walk, x: Symbol, numeric: int, embedding: str) -> Symbol:
     """The numeric columns embedded, then the others."""
     numbers = walk.view(x, (numeric,))
-    y = (_pbld if embedding == "pbld" else _plr)(walk, numbers)
+    y = (_plr if embedding == "plr" else _pbld)(walk, numbers)
     return y if x.channels == numeric else walk.concat([y, walk.view(x, (x.channels - numeric,))])
 
 

@@ -6,7 +6,8 @@ members.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import pi, sqrt
 from typing import Any
 
@@ -117,7 +118,12 @@ class NumericColumns(nn.Module):
         return torch.cat([numbers_BE, x_BD[:, self.columns :]], dim=1)
 
 
-EMBEDDINGS: dict[str, type[PBLD | PLR]] = {"pbld": PBLD, "plr": PLR}  # of single columns
+# Embeddings of single columns. With high frequencies a network tells near values apart, as trees do.
+EMBEDDINGS: dict[str, Callable[[int], PBLD | PLR]] = {
+    "pbld": PBLD,
+    "pbld_fine": partial(PBLD, deviation=0.5),
+    "plr": PLR,
+}
 
 
 class Scaling(nn.Module):

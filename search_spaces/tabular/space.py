@@ -39,8 +39,9 @@ MEMBERS = 8  # of an ensemble
 def space(max_width: int = 256, max_depth: int = 4) -> SearchSpace:
     """A linear model, or 1 to `max_depth` hidden layers or residual blocks of one width.
 
-    `embedding` is that of the numeric columns: "pbld" or "plr" (see `network`), or "none"; or that
-    of all columns together: "fourier", which makes a linear model one of a Gaussian kernel.
+    `embedding` is that of the numeric columns: "pbld", "pbld_fine" (five times the frequencies) or
+    "plr" (see `network`), or "none"; or that of all columns together: "fourier", which makes a linear
+    model one of a Gaussian kernel.
     `scaling` multiplies each feature, after its embedding, by a learned factor. `members` is the
     size of an ensemble that shares all hidden weights.
 
@@ -64,7 +65,7 @@ def space(max_width: int = 256, max_depth: int = 4) -> SearchSpace:
     return SearchSpace(
         name="tabular",
         tree=Struct(
-            embedding=Choice("none", "pbld", "plr", "fourier"),
+            embedding=Choice("none", "pbld", "plr", "fourier", "pbld_fine"),
             scaling=Choice(False, True),
             hidden=Choice("none", hidden),
         ),

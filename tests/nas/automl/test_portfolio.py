@@ -3,7 +3,7 @@
 import pytest
 
 import search_spaces
-from nas.automl.portfolio import MOST_EMBEDDED, WIDE_FROM, portfolio
+from nas.automl.portfolio import MOST_EMBEDDED, WIDE_FROM, is_embedded, portfolio
 from nas.core import hyperparameters
 from search_spaces import Record, Task
 from search_spaces.tabular.space import default_for
@@ -26,6 +26,7 @@ def test_members_are_of_the_default_space_and_can_be_searched_around(task, rows,
         assert space.cost(architecture, Task((columns,), 3)).parameters < 1_000_000
         searched.check(Record(member["recipe"]))
         Recipe(**{**recipe_for(rows, "vectors", task=task), **member["recipe"]})
+        assert not (columns > MOST_EMBEDDED and is_embedded(member))
     assert len({member["architecture"] for member in members}) == len(members)
 
 
