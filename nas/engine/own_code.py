@@ -82,11 +82,11 @@ def digests_of(settings: Settings, objects: Mapping[str, Any]) -> dict[str, str]
         if reference.definition is not None:
             found[f"{name}.definition"] = reference.definition
 
-    file = SpaceReference.parse(settings.space).file
-    if objects.get("space") is None and file is not None:
-        found["space"] = digest(file)
-    else:
-        add("space", settings.space, objects.get("space"))
+    space, given_space = SpaceReference.parse(settings.space), objects.get("space")
+    if given_space is None and space.file is not None:
+        found["space"] = digest(space.file)
+    elif given_space is not None or space.module:
+        add("space", f"{space.module}:{space.variable}", given_space)
     for name in ("evaluator", "strategy", "schedule", "loss"):
         add(name, getattr(settings, name), objects.get(name))
     for name in LISTS:

@@ -16,8 +16,10 @@ import pytest
 import torch
 
 from nas.core.fronts.pareto import hypervolume
+from nas.engine.own_code import digests_of
 from nas.runs.references import Reference, describe, load_file_object, named, require_same
 from nas.runs.references.digests import digest_of
+from nas.runs.settings import Settings
 from search_spaces import Choice, SearchSpace, get, user_files
 
 SPACE = SearchSpace(
@@ -332,3 +334,12 @@ def test_digests_are_the_same_in_every_process(tmp_path):
     (tmp_path / "moved.py").write_text("# a comment\n\n" + IN_ANOTHER_PROCESS)
     assert run([str(tmp_path / "moved.py")], PYTHONHASHSEED="2") == first
     assert len(set(first)) == len(first) == 7
+
+
+def test_a_space_has_the_digest_of_its_module_and_the_name_of_one_is_no_module():
+    def digests(space):
+        return digests_of(Settings(space=space), {})
+
+    assert digests("ensemble:tabular") == {}
+    for space in (f"{__name__}:SPACE", f"ensemble:{__name__}:SPACE", f"fixed:{__name__}:SPACE:a"):
+        assert digests(space) == {"space": of_bytes(HERE)}
