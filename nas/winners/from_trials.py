@@ -17,11 +17,11 @@ from nas.bundles.bundle import Bundle
 from nas.core.constraints import Constraint
 from nas.core.trial import Trial
 from nas.runs.run import Run
-from nas.winners.bagged_selection import select_bagged
 from nas.winners.ensemble import (
     LogLoss,
     Measure,
     SquaredError,
+    select,
     temperature_of,
     with_temperature,
 )
@@ -127,7 +127,7 @@ def bundle_of_ensemble(
     bounds = _bounds(run, limits)
     if measure is None:
         measure = SquaredError(data.targets.std) if mean_of == "outputs" else LogLoss()
-    chosen = select_bagged(
+    chosen = select(
         outputs,
         targets,
         measure,

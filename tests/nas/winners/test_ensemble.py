@@ -4,10 +4,9 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.winners.bagged_selection import select_bagged
 from nas.winners.ensemble import (
     LogLoss,
     SquaredError,
@@ -94,45 +93,6 @@ def test_limits_on_the_whole_are_kept_and_of_equal_members_the_cheapest_is_taken
         select(predictions, targets, measure, limits=[1], **arguments)
     with pytest.raises(ValueError, match="got none of 0"):
         select([], targets, measure, most=1)
-
-
-@given(libraries(), st.integers(1, 5), st.integers(0, 9))
-@settings(max_examples=25, deadline=None)
-def test_a_bagged_selection_is_never_worse_than_the_best_member(library, most, seed):
-    predictions, targets = library
-    found = select_bagged(predictions, targets, LogLoss(), most=most, seed=seed)
-    assert found.loss <= min(measure_one(each, targets) for each in predictions)
-    assert found.loss == pytest.approx(loss_of(predictions, found.counts, targets, LogLoss()))
-    assert 1 <= sum(count > 0 for count in found.counts) <= most
-    again = select_bagged(predictions, targets, LogLoss(), most=most, seed=seed)
-    assert again == found
-
-
-def test_a_bagged_selection_is_nearer_to_the_truth_where_members_are_equally_good():
-    """Of equally good members the best mean is that of all; one selection takes a few of them."""
-    losses = []
-    for seed in range(8):
-        rng = np.random.default_rng(seed)
-        targets, new = np.zeros((40, 1)), np.zeros((4_000, 1))
-        seen = [rng.normal(size=(40, 1)) for _ in range(12)]
-        unseen = [rng.normal(size=(4_000, 1)) for _ in range(12)]
-        measure = SquaredError((1.0,))
-        for way in (select, select_bagged):
-            counts = way(seen, targets, measure, most=12).counts
-            losses.append(loss_of(unseen, counts, new, measure))
-    once, bagged = np.reshape(losses, (8, 2)).mean(axis=0)
-    assert bagged < once
-
-
-def test_a_bagged_selection_keeps_limits_on_the_whole():
-    rng = np.random.default_rng(0)
-    targets = np.zeros((30, 1))
-    predictions = [rng.normal(size=(30, 1)) for _ in range(6)]
-    costs = np.arange(1, 7)[:, None]
-    found = select_bagged(
-        predictions, targets, SquaredError((1.0,)), most=4, costs=costs, limits=np.array([7])
-    )
-    assert sum(cost for cost, count in zip(range(1, 7), found.counts, strict=True) if count) <= 7
 
 
 def test_the_log_loss_of_labels_is_that_of_each_label():
