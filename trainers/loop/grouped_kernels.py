@@ -55,13 +55,17 @@ class GroupedKernels:
             with torch.no_grad():
                 torch._foreach_copy_(list(self._copies.values()), list(self._copies))
         calls: Counter[nn.Module] = Counter()
-        with ExitStack() as stack:
-            for module in self._layers:
-                stack.enter_context(_forward(module, self._cast))
-            for module in self._norms:
-                stack.enter_context(_forward(module, partial(_uncounted, calls)))
-            yield
-        self._cast_gradients()
+        try:
+            with ExitStack() as stack:
+                for module in self._layers:
+                    stack.enter_context(_forward(module, self._cast))
+                for module in self._norms:
+                    stack.enter_context(_forward(module, partial(_uncounted, calls)))
+                yield
+            self._cast_gradients()
+        finally:
+            for copy in self._copies.values():
+                copy.grad = None  # the next pass adds to none, even if this one failed
         _count(calls)
 
     def _cast(
@@ -89,7 +93,6 @@ class GroupedKernels:
         torch._foreach_copy_(gradients, list(narrow.values()))
         for weight, gradient in zip(narrow, gradients, strict=True):
             weight.grad = gradient if weight.grad is None else weight.grad + gradient
-            self._copies[weight].grad = None
 
 
 def _counts(module: nn.Module) -> bool:

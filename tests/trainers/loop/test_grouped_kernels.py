@@ -179,3 +179,26 @@ def test_an_error_leaves_the_network_as_it_was(where):
         assert all(now[name] is known[name] for name in known)
     assert not any("forward" in module.__dict__ for module in net.modules())
     assert torch.isfinite(step(x, labels))
+
+
+def test_gradients_of_a_pass_that_failed_are_not_added_to_those_of_the_next():
+    """A capture may fail in the backward pass; the step is made again then, eagerly."""
+    x, labels = torch.randn(8, 1, 6, 6), torch.arange(8)
+    gradients = []
+    for fails in (False, True):
+        net = odd()
+        step = make_step(net, "bfloat16", grouped=True)
+        if fails:
+
+            def fail(*_):
+                raise RuntimeError("no")
+
+            handle = net.norm.register_full_backward_hook(fail)
+            with pytest.raises(RuntimeError, match="no"):
+                step(x, labels)
+            handle.remove()
+        step(x, labels)
+        gradients.append({n: p.grad for n, p in net.named_parameters() if p.grad is not None})
+    first, again = gradients
+    assert first.keys() == again.keys()
+    assert all(torch.equal(again[name], gradient) for name, gradient in first.items())
