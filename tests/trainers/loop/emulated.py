@@ -10,7 +10,7 @@ import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from unittest.mock import patch
 
 import torch
@@ -20,8 +20,8 @@ from torch.utils._pytree import tree_leaves
 
 from trainers.loop import batches, cuda_graph, slot
 from trainers.loop import train as loop
+from trainers.loop.batch_step import make_step
 from trainers.loop.batches import batch_sizes
-from trainers.loop.grouped_kernels import GroupedKernels
 from trainers.recipes.optimizers import make_optimizer
 
 SYNCHRONISING = {"_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select"}
@@ -148,11 +148,10 @@ class Emulation:
         return self.streams[-1], self.generator.state
 
     def make_step(self, eager, device, counts=None):
-        if eager.micro_batches > 1:
-            return eager
-        grouped = GroupedKernels(eager.net, eager.computed)
-        self.steps.append(cuda_graph.GraphStep(replace(eager, grouped=grouped), counts))
-        return self.steps[-1]
+        step = make_step(eager, torch.device("cuda"), counts)
+        if step is not eager:
+            self.steps.append(step)
+        return step
 
     @contextmanager
     def stream(self, stream):
@@ -242,3 +241,20 @@ def emulated(**settings) -> Iterator[Emulation]:
     ):
         yield gpu
     cuda_graph._shared_stream.cache_clear()
+
+
+def compare(make, data, recipe):
+    """Train two networks alike, one of them by captured steps of one size: they are bit-equal."""
+    eager, captured = make(), make()
+    expected = list(loop.train(eager, data, recipe, seed=1))
+    with emulated() as gpu:
+        found = list(loop.train(captured, data, recipe, seed=1))
+    for name, tensor in eager.state_dict().items():
+        assert torch.equal(tensor, captured.state_dict()[name]), name
+    for one, other in zip(expected, found, strict=True):
+        assert (one.train_loss, one.metrics) == (other.train_loss, other.metrics)
+    (step,) = gpu.steps
+    assert step.fallback == ""
+    (graph,) = (c.graph for c in step._captured.values())
+    steps = recipe.epochs * len(batch_sizes(len(data.train), recipe.batch_size, data.device))
+    assert graph.replays == steps - cuda_graph.WARM_UP_STEPS

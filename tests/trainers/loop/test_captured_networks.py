@@ -8,32 +8,16 @@ import torch
 import search_spaces
 from nas.evaluators.training import build
 from tests.nas.networks import labels_of, sampled
-from tests.trainers.loop.emulated import emulated
+from tests.trainers.loop.emulated import compare
 from tests.trainers.tasks import test_tasks
 from tests.trainers.tasks.test_tasks import DATA
-from trainers import Dataset, Recipe, from_objects, seeded, train
+from trainers import Dataset, Recipe, from_objects, seeded
 from trainers.data.dataset import Split
 from trainers.data.targets import Targets
 from trainers.tasks.registry import TASKS
 
 BATCH = 2
 STEPS = 11  # in an epoch; with two epochs enough to be captured
-
-
-def compare(make, data: Dataset, recipe: Recipe) -> None:
-    """Train two networks, one of them on an emulated GPU."""
-    eager, captured = make(), make()
-    expected = list(train(eager, data, recipe, seed=1))
-    with emulated() as gpu:
-        found = list(train(captured, data, recipe, seed=1))
-    for name, tensor in eager.state_dict().items():
-        assert torch.equal(tensor, captured.state_dict()[name]), name
-    for one, other in zip(expected, found, strict=True):
-        assert (one.train_loss, one.metrics) == (other.train_loss, other.metrics)
-    (step,) = gpu.steps
-    assert step.fallback == ""
-    replays = sum(c.graph.replays for c in step._captured.values())
-    assert replays == len(expected) * STEPS - 3
 
 
 QUICK = ("mlp", "conv1d", "regnet")

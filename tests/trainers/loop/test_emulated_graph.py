@@ -14,7 +14,7 @@ from nas.core.proposal import Proposal
 from nas.evaluators.training import Training
 from nas.executors import guarded
 from search_spaces import Architecture, Integer, Record, SearchSpace, Struct
-from tests.trainers.loop.emulated import emulated
+from tests.trainers.loop.emulated import compare, emulated
 from trainers import Recipe, load, memory, seeded, train
 from trainers.data.dataset import Dataset, Split
 from trainers.loop import cuda_graph
@@ -102,16 +102,7 @@ RECIPES = {
 @pytest.mark.parametrize("fields", RECIPES.values(), ids=RECIPES)
 def test_captured_steps_are_bit_equal_to_eager_ones(data, fields):
     recipe = Recipe(epochs=4, batch_size=10, **{"precision": "float32", **fields})
-    eager, captured = network(), network()
-    expected = list(train(eager, data, recipe, seed=1))
-    with emulated() as gpu:
-        found = list(train(captured, data, recipe, seed=1))
-    for name, tensor in eager.state_dict().items():
-        assert torch.equal(tensor, captured.state_dict()[name]), name
-    assert [e.train_loss for e in found] == [e.train_loss for e in expected]
-    (step,) = gpu.steps
-    assert step.fallback == ""
-    assert sum(c.graph.replays for c in step._captured.values()) == 4 * 23 - 3
+    compare(network, data, recipe)
 
 
 def test_two_sizes_share_a_pool_and_a_stream(data):
