@@ -113,7 +113,7 @@ class _Work:
     start_epoch: int = 0  # epochs that earlier stages trained
     restarted: str = ""  # the reason, if it could not be resumed
     computed: precision.Computed | None = None  # the type it computes in; None until chosen
-    launched: str = ""  # how the steps on a GPU were launched, and the reason; empty for graphs
+    launched: str = ""  # the reason why steps on a GPU are not captured, if it was given up
 
 
 class Training:
@@ -128,7 +128,7 @@ class Training:
     that batch normalisation sees micro-batches. If four do not fit either, it fails. Beside other
     trials on its GPU it fails at once, and runs again alone: no neighbour decides its score.
     `measured["computed"]` is the floating-point type that the recipe's precision means here.
-    `measured["launched"]` has the reason if steps on a GPU were not one CUDA graph.
+    `measured["launched"]` has the reason if a capture of the steps on a GPU was given up.
 
     Args:
         space: Compiles architectures.

@@ -26,7 +26,7 @@ class Step(Protocol):
 
     @property
     def fallback(self) -> str:
-        """Reason why operations are launched one by one on a GPU; empty if there is none."""
+        """Reason why a capture on a GPU was given up; empty if none was, or none was tried."""
 
     def __call__(
         self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None
@@ -45,7 +45,6 @@ class EagerStep:
         micro_batches: Parts of a batch whose gradients are added up; fewer where a part would have
             a single example.
         grouped: Groups kernels of the layers, if batches are not in parts; None for autocast alone.
-        fallback: See `Step`.
     """
 
     net: nn.Module
@@ -54,7 +53,11 @@ class EagerStep:
     computed: Computed
     micro_batches: int = 1
     grouped: GroupedKernels | None = None
-    fallback: str = ""
+
+    @property
+    def fallback(self) -> str:
+        """See `Step`: nothing is captured."""
+        return ""
 
     def __call__(self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None) -> Tensor:
         self.optimizer.zero_grad()

@@ -48,8 +48,8 @@ class Epoch:
         metrics: Metrics of the validation split by name; each is NaN if that split is empty.
         learning_rate: Learning rate of the last step.
         seconds: Wall time of the pass and its validation.
-        fallback: Reason why the steps on a GPU are launched operation by operation; empty if they
-            are replayed, or on the CPU.
+        fallback: Reason why the steps on a GPU are not replayed from a capture; empty if they are,
+            and where none is tried: with micro-batches, for a few steps, on the CPU.
     """
 
     number: int
@@ -193,7 +193,6 @@ def train_in_steps(
         )
 
 
-@torch.inference_mode()
 def evaluate(
     net: nn.Module,
     split: Split,
