@@ -61,8 +61,10 @@ def assembled(
 
     Raises:
         ValueError: Fewer than two classes have enough examples to split them, nothing can be
-            learnt from the targets, or vectors were to be resized.
+            learnt from the targets, vectors were to be resized, or a split to draw is unknown.
     """
+    if not set(split_off) <= set(HELD_OUT):
+        raise ValueError(f"split_off: want some of {list(HELD_OUT)}, got {split_off!r}")
     targets = source.targets
     table, cut, said = as_vectors(_cut(source, seed, split_off), table)
     splits = [_split(half, image_size, dense=targets.dense) for half in cut]

@@ -71,3 +71,10 @@ def test_splits_that_are_not_asked_for_are_empty():
     assert np.array_equal(whole.train.inputs.numpy(), x.astype(np.float32))
     judged = trainers.from_objects((x, y), split_off=("validation",))
     assert (len(judged.train), len(judged.validation), len(judged.test)) == (24, 6, 0)
+
+
+@pytest.mark.parametrize("split_off", ["validation", ["val"]])
+def test_splits_that_are_unknown_are_refused(split_off):
+    x, y = np.random.RandomState(0).rand(30, 3), np.arange(30) % 3
+    with pytest.raises(ValueError, match=r"split_off: want some of .*validation.*, got"):
+        trainers.from_objects((x, y), split_off=split_off)
