@@ -1,5 +1,6 @@
 """A folder of image files with one subfolder per class."""
 
+import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -157,8 +158,8 @@ def _within(folder: Path) -> list[str]:
     """Notes on folders in the class folders, and on images there of formats that are not read."""
     classes = _folders(folder)
     inner = [its.relative_to(folder) for one in classes for its in _folders(one)]
-    files = [file for one in classes for file in one.iterdir() if not file.name.startswith(".")]
-    odd = sorted({file.suffix.lower() for file in files} & UNREAD)
+    names = [entry.name.lower() for one in classes for entry in _entries(one)]
+    odd = sorted({Path(name).suffix for name in names if name.endswith(tuple(UNREAD))})
     return [
         *([f"not used: folders in class folders of {folder}: {listed(inner)}"] if inner else []),
         *([f"not used: files {', '.join(odd)} in class folders of {folder}"] if odd else []),
@@ -246,10 +247,16 @@ def _decoded(files: list[str], form: _Form, room: cache.Room | None = None) -> P
 def _folders(folder: Path) -> list[Path]:
     """The folders in a folder that may hold data, by name."""
     return sorted(
-        inner
-        for inner in folder.iterdir()
-        if inner.is_dir() and not inner.name.startswith(".") and inner.name.lower() not in NOT_DATA
+        folder / entry.name
+        for entry in _entries(folder)
+        if entry.is_dir() and entry.name.lower() not in NOT_DATA
     )
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    """Files and folders that are not hidden; which of them each is has been read with its name."""
+    with os.scandir(folder) as found:
+        return [entry for entry in found if not entry.name.startswith(".")]
 
 
 def _images(folder: Path) -> list[Path]:
