@@ -131,30 +131,8 @@ def make(
     """
     if loaded is None:
         assert data is not None
-        if settings.folds:
-            from nas.evaluators.cross_validation import CrossValidation
-
-            return CrossValidation(
-                space,
-                data,
-                folds=settings.folds,
-                fixed=settings.recipe,
-                seed=settings.seed,
-                data_seed=settings.data_seed,
-                checkpoints=checkpoints,
-                metrics=metrics,
-                learned=learned,
-            )
-        from nas.evaluators.training import Training
-
-        return Training(
-            space,
-            data,
-            fixed=settings.recipe,
-            seed=settings.seed,
-            checkpoints=checkpoints,
-            metrics=metrics,
-            learned=learned,
+        return make_training(
+            settings, space, data, learned=learned, metrics=metrics, checkpoints=checkpoints
         )
     workspace = Workspace(
         space=space,
@@ -167,6 +145,52 @@ def make(
         folder=checkpoints.parent / FOLDER,
     )
     return Hosted(loaded, metrics, workspace)
+
+
+def make_training(
+    settings: Settings,
+    space: SearchSpace,
+    data: Dataset,
+    *,
+    learned: Learned | None,
+    metrics: tuple[Metric, ...],
+    checkpoints: Path | None = None,
+) -> Evaluator:
+    """The built-in training: cross-validation if the settings have folds.
+
+    Args:
+        settings: Settings of the search.
+        space: The search space.
+        data: The data set, on the device.
+        learned: Loss and metrics; None for those of the task of the data.
+        metrics: The metrics to return.
+        checkpoints: The folder for weights; None keeps none.
+    """
+    if settings.folds:
+        from nas.evaluators.cross_validation import CrossValidation
+
+        return CrossValidation(
+            space,
+            data,
+            folds=settings.folds,
+            fixed=settings.recipe,
+            seed=settings.seed,
+            data_seed=settings.data_seed,
+            checkpoints=checkpoints,
+            metrics=metrics,
+            learned=learned,
+        )
+    from nas.evaluators.training import Training
+
+    return Training(
+        space,
+        data,
+        fixed=settings.recipe,
+        seed=settings.seed,
+        checkpoints=checkpoints,
+        metrics=metrics,
+        learned=learned,
+    )
 
 
 def with_latency(evaluator: Evaluator, settings: Settings, task: Task, reference: float) -> Timed:

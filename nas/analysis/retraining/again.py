@@ -54,7 +54,6 @@ def training_seed(search: int, seed: int) -> int:
 
 
 def _built_in(run: Run) -> Make:
-    from nas.evaluators.training import Training
     from nas.evaluators.training_task import load_task, metrics_of
 
     settings = run.settings
@@ -69,14 +68,9 @@ def _built_in(run: Run) -> Make:
     metrics = _with_first(run, metrics_of(settings, data.targets.task))
 
     def make(epochs: int, seed: int) -> Evaluator:
-        return Training(
-            run.space,
-            data,
-            fixed={**settings.recipe, "epochs": epochs},
-            seed=training_seed(settings.seed, seed),
-            metrics=metrics,
-            learned=learned,
-        )
+        recipe = {**settings.recipe, "epochs": epochs}
+        mine = replace(settings, recipe=recipe, seed=training_seed(settings.seed, seed))
+        return factories.make_training(mine, run.space, data, learned=learned, metrics=metrics)
 
     return make
 

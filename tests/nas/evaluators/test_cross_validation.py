@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score
 import nas
 import search_spaces
 import trainers
+from nas.analysis.retraining.further import FurtherTrainings, TrainingRequest
 from nas.core.configuration import Configuration
 from nas.core.proposal import Proposal
 from nas.evaluators.cross_validation import CrossValidation, fold_weights, folds_of
@@ -87,6 +88,17 @@ def test_the_weights_of_the_best_trials_are_kept_beside_those_of_the_front(run):
     kept = {file.name for file in (run.path / "checkpoints").iterdir()}
     needed = {t.number for t in (*run.front, *best)}
     assert kept == {f"trial-{number:05d}.safetensors" for number in needed}
+
+
+def test_a_network_that_is_trained_again_has_all_folds(tmp_path):
+    """Else its scores are those of other examples than in the search, and luck is not told."""
+    load_wine(as_frame=True).frame.to_csv(tmp_path / "wine.csv", index=False)
+    data = {"data": tmp_path / "wine.csv", "target": "target"}
+    run = nas.search(space=SPACE, **data, folds=FOLDS, trials=1, epochs=1, out=tmp_path / "run")
+    want = TrainingRequest(run.trials[0].configuration, epochs=2, seed=0)
+    again = FurtherTrainings(run).trials([want])[want.key]
+    assert again.completed
+    assert len(again.measured["epoch_seconds"]) == 2 * FOLDS
 
 
 def test_a_first_trial_may_have_hyperparameters(wine, tmp_path):
