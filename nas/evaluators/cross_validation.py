@@ -79,6 +79,11 @@ class CrossValidation:
         ]
         self.metrics = self._trainings[0].metrics
 
+    @property
+    def device(self) -> str:
+        """The device of the data, on which networks are trained."""
+        return self._trainings[0].device
+
     def prepare(self, folder: Path) -> None:
         """Nothing is prepared."""
 

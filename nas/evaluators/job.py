@@ -131,7 +131,9 @@ class Job:
 
     def part(self) -> Job:
         """A job for one of several trainings of the same evaluation, with reports of its own."""
-        return Job(self.number, self.proposal, self._deadline, self._on_epoch)
+        return Job(
+            self.number, self.proposal, self._deadline, self._on_epoch, shares_gpu=self.shares_gpu
+        )
 
     def epoch_ended(self, epoch: int, last: int) -> bool:
         """Note that `epoch` of `last` has ended; True if the training has to stop before the last.

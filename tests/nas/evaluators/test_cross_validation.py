@@ -12,10 +12,12 @@ import trainers
 from nas.analysis.retraining.further import FurtherTrainings, TrainingRequest
 from nas.core.configuration import Configuration
 from nas.core.proposal import Proposal
+from nas.evaluators import training
 from nas.evaluators.cross_validation import CrossValidation, fold_weights, folds_of
 from nas.evaluators.job import Job
 from nas.evaluators.training import Training, build, task_of
 from nas.evaluators.validation_predictions import predictions_of
+from nas.executors import guarded
 from trainers.checkpoints import weights
 
 FOLDS = 3
@@ -99,6 +101,25 @@ def test_a_network_that_is_trained_again_has_all_folds(tmp_path):
     again = FurtherTrainings(run).trials([want])[want.key]
     assert again.completed
     assert len(again.measured["epoch_seconds"]) == 2 * FOLDS
+
+
+def test_out_of_memory_in_a_fold_beside_others_on_a_gpu_is_no_score(wine, monkeypatch):
+    """The trial is run again alone: parts of batches would give another score."""
+
+    def without_room(*_, **__):
+        attempts.append(1)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+        yield
+
+    attempts = []
+    monkeypatch.setattr(training, "train_in_steps", without_room)
+    space = search_spaces.load(SPACE)
+    evaluator = CrossValidation(space, wine, folds=FOLDS, fixed={"epochs": 1}, seed=0)
+    proposal = Proposal(Configuration.of(space.parse(LINEAR)))
+    assert guarded.device_of(evaluator) == "cpu"
+    trial = guarded.evaluate(evaluator, 0, proposal, shares_gpu=True)
+    assert trial.failure.cause == "out-of-memory"
+    assert len(attempts) == 1
 
 
 def test_a_first_trial_may_have_hyperparameters(wine, tmp_path):
