@@ -70,7 +70,13 @@ class WarmStart:
         architecture, joined, values = text.rpartition(_WITH)
         if not joined:
             return cls(text, {})
-        return cls(architecture, notation.parse(f"with:{values}")[1])
+        try:
+            return cls(architecture, notation.parse(f"with:{values}")[1])
+        except ValueError:
+            raise ValueError(
+                f"warm_start: want 'ARCHITECTURE{_WITH}name=value,name=value', "
+                f"got '...{_WITH}{values[:200]}'"
+            ) from None
 
     def __str__(self) -> str:
         if not self.hyperparameters:

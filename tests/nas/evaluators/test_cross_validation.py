@@ -130,6 +130,7 @@ def test_a_first_trial_may_have_hyperparameters(wine, tmp_path):
     for wrong, message in (
         ("dropout=0.1", "want hyperparameters learning_rate, got 'dropout'"),
         ("learning_rate=7", "learning_rate: want"),
+        ("0.02", "want 'ARCHITECTURE with name=value,name=value', got '... with 0.02'"),
     ):
         with pytest.raises(ValueError, match=message):
             nas.search(**settings, warm_start=f"{LINEAR} with {wrong}", out=tmp_path / "no")
