@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -15,15 +15,19 @@ from search_spaces import Architecture, SearchSpace
 _DRAWS = 100  # of the hyperparameters that are left open
 
 
-def first_proposals(settings: Settings, space: SearchSpace, joint: JointSpace) -> list[Proposal]:
+def first_proposals(
+    settings: Settings, space: SearchSpace, joint: JointSpace, notify: Callable[[str], None]
+) -> list[Proposal]:
     """The warm starts of a search, then the known architectures if `settings.baselines` asks for them.
 
-    Those that are not within the limits are left out, and of equal functions all but the first.
+    Those that are not within the limits are left out, which is said of warm starts, and of equal
+    functions all but the first.
 
     Args:
         settings: The settings of the search.
         space: The search space.
         joint: The configurations within the limits.
+        notify: Called with a message for the user.
 
     Raises:
         ValueError: a warm start is not of the search space, or has a value of a hyperparameter that
@@ -41,7 +45,10 @@ def first_proposals(settings: Settings, space: SearchSpace, joint: JointSpace) -
         key = (space.canonical(architecture), str(sorted(values.items())))
         rng = Random(f"{settings.seed}/baseline/{name}")
         configuration = _within_limits(architecture, values, joint, rng)
-        if key not in keys and configuration is not None:
+        if configuration is None:
+            if name in settings.warm_start:
+                notify(f"not within the limits, and left out: {name}")
+        elif key not in keys:
             keys.add(key)
             proposals.append(Proposal(configuration))
     return proposals

@@ -113,7 +113,7 @@ class Session:
         self.space = problem.space
         self._epochs = factories.epochs_of(settings)
         self.candidates = Candidates(problem.joint)
-        self._first = first_proposals(settings, self.space, problem.joint)
+        self._first = first_proposals(settings, self.space, problem.joint, self._notify)
         self._schedule()  # refuses settings that it does not allow
         if not here:
             cluster = executors.capabilities(self.executor).cluster

@@ -28,12 +28,12 @@ DATA = {
 
 @pytest.fixture
 def opened(tmp_path):
-    def open_(name, **settings):
+    def open_(name, notify=None, **settings):
         """The session of a search, and its lines by subject."""
         np.savez(tmp_path / "data.npz", **dict(zip("xy", DATA[name], strict=True)))
         asked = {"space": AUTO, "objectives": (), **settings}
         given = Settings(data=str(tmp_path / "data.npz"), **asked)
-        session = Session(given, tmp_path / "run")
+        session = Session(given, tmp_path / "run", notify=notify)
         return session, dict(session.header.understood)
 
     return open_
@@ -112,8 +112,12 @@ def test_a_search_of_rows_begins_with_the_linear_model(opened):
         session, said = opened(name, **own)
         assert session.settings.warm_start == own.get("warm_start", ())
         assert "first trial" not in said
-    _, said = opened("equal", max_parameters=20)
+    notes = []
+    _, said = opened("equal", notify=notes.append, max_parameters=16)
     assert said["first trial"] == "a linear model, to be beaten, if it is within the limits"
+    assert not notes
+    opened("equal", notify=notes.append, limits=("parameters>=100",))
+    assert notes == [f"not within the limits, and left out: {linear}"]
 
 
 def test_a_run_is_resumed_by_what_was_chosen_or_inferred(opened):
