@@ -271,11 +271,9 @@ class Session:
         if shared and limits.total_memory is None and problem.data is not None:
             here = executors.trains_here(self.executor)
             device = problem.first_device if here else problem.device
-            at_most = min(
-                limits.workers, settings.max_pending
-            )  # with auto, many workers are allowed
+            at_most = min(limits.workers, settings.max_pending)  # with auto, many are allowed
             processes = 0 if here else at_most  # this one has its data there already
-            free = training_demand.free_bytes(problem.data, device, processes)
+            free = training_demand.free_bytes(problem.data, device, processes, settings.folds)
             limits = replace(limits, total_memory=free)
         if not limits.auto and limits.workers > settings.max_pending:
             self._notify(

@@ -28,24 +28,25 @@ BESIDE_STEP_BYTES = 400 * 2**20
 SHARE = 0.9  # of the free memory; the rest is for the workspaces of kernels
 
 
-def free_bytes(data: Dataset, device: str, workers: int) -> int | None:
+def free_bytes(data: Dataset, device: str, workers: int, folds: int = 0) -> int | None:
     """The bytes of a GPU that the trainings of `workers` may take together; None on a CPU.
 
-    Every worker has a copy of the data there.
+    Every worker has a copy of the data there, or with folds one of the training and validation data
+    for each of them.
 
     Args:
         data: The data set, on any device.
         device: The device of the workers; "cuda" for all GPUs in turn.
         workers: Number of workers; 0 for trainings in this process, which has its data there.
+        folds: Number of folds; 0 for one validation split.
     """
     if not device.startswith("cuda"):
         return None
     count = torch.cuda.device_count() if device == "cuda" else 1
     gpus = list(range(count)) if device == "cuda" else [trainers.resolve(device).index]
     free = min(_free(gpus))
-    each = CONTEXT_BYTES + sum(
-        split.device_bytes(free) for split in (data.train, data.validation, data.test)
-    )
+    learned = data.train.device_bytes(free) + data.validation.device_bytes(free)
+    each = CONTEXT_BYTES + max(1, folds) * learned + data.test.device_bytes(free)
     return max(2**20, int(SHARE * (free - -(-workers // count) * each)))
 
 

@@ -55,10 +55,13 @@ def test_workers_share_the_memory_that_their_data_leave(monkeypatch):
     assert training_demand.free_bytes(data, "cuda:1", 3) == int(share * ((8 << 30) - 3 * each))
     assert training_demand.free_bytes(data, "cuda", 3) == int(share * ((6 << 30) - 2 * each))
     assert asked == [[1], [0, 1]]
+    copies = each + 4 * sum(s.device_bytes(0) for s in (data.train, data.validation))
+    found = training_demand.free_bytes(data, "cuda:1", 3, folds=5)
+    assert found == int(share * ((8 << 30) - 3 * copies))
 
 
 @pytest.mark.parametrize(
-    ("executor", "asked"), [("workers", ("cuda", 3)), ("slots", ("cuda:0", 0))]
+    ("executor", "asked"), [("workers", ("cuda", 3, 0)), ("slots", ("cuda:0", 0, 0))]
 )
 def test_the_free_memory_is_shared_by_those_that_can_run(executor, asked, tmp_path, monkeypatch):
     """With 64 workers allowed and 3 trials at a time, 3 processes have a context."""
