@@ -54,7 +54,7 @@ class Wrong:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistakes:
-    """The mistakes of a network on the validation split.
+    """The mistakes of a network on validation data: the validation split, or those of all folds.
 
     Attributes:
         trial: Number of its trial.

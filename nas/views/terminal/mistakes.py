@@ -54,9 +54,9 @@ def title(found: Mistakes) -> str:
     """The number of examples with a mistake, in words."""
     examples = counted(found.examples, "example")
     if found.wrong is None:
-        return f"errors on the validation split of {examples}"
+        return f"errors on validation data of {examples}"
     share = found.wrong / found.examples
-    return f"mistakes on the validation split: {found.wrong:,} of {examples} wrong ({share:.1%})"
+    return f"mistakes on validation data: {found.wrong:,} of {examples} wrong ({share:.1%})"
 
 
 def worst_title(found: Mistakes) -> str:

@@ -72,7 +72,7 @@ def test_the_screen_of_a_small_matrix():
     )
     assert list(mistakes_lines(find(0, made))) == [
         "",
-        "mistakes on the validation split: 1 of 5 examples wrong (20.0%)",
+        "mistakes on validation data: 1 of 5 examples wrong (20.0%)",
         "  true classes in rows, predicted in columns, examples",
         "      ant bee cat",
         "  ant   2   .   .",
