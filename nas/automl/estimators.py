@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from nas.automl import inputs
 from nas.automl.fit import Plan, fit, is_folded
 from nas.automl.targets import Labelled, labels_of, values_of
-from nas.bundles.predictions import Classes, Labels, Predictions, Values
+from nas.bundles.predictions import LIKELY, Classes, Labels, Predictions, Values
+from trainers.data.sources.objects import is_frame
 
 if TYPE_CHECKING:
     from nas.bundles.bundle import Bundle
@@ -41,6 +42,7 @@ class _NASEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         out: str | Path | None = None,
         warm_start: str | Path | Sequence[str | Path] = (),
         space: str = "auto",
+        layout: str | None = None,
         device: str = "auto",
         progress: bool = False,
     ) -> None:
@@ -53,21 +55,23 @@ class _NASEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self.out = out
         self.warm_start = warm_start
         self.space = space
+        self.layout = layout
         self.device = device
         self.progress = progress
 
-    def _plan(self) -> Plan:
-        names = ("budget", "objectives", "limits", "ensemble", "seed", "workers", "out")
-        more = ("warm_start", "space", "device", "progress")
-        return Plan.of({name: getattr(self, name) for name in (*names, *more)})
-
     def _fit(self, X: Any, targets: Labelled) -> Self:
         began = monotonic()
-        plan = self._plan()
-        X = inputs.checked(self, X, fitting=True)
-        folded = is_folded(len(X), X.ndim)
-        data = inputs.dataset(X, targets, split_off=() if folded else ("validation",))
-        self.fitted_ = fit(data, plan, began=began, say=print if self.progress else _LOG.info)
+        parameters = self.get_params(deep=False)
+        layout = inputs.parse_layout(parameters.pop("layout"))
+        plan = Plan.of(parameters)
+        found = inputs.to_fit(self, X)
+        folded = is_folded(len(found), found.ndim)
+        data = inputs.dataset(
+            found, targets, layout=layout, split_off=() if folded else ("validation",)
+        )
+        columns = tuple(map(str, X.columns)) if is_frame(X) else ()
+        say = print if self.progress else _LOG.info
+        self.fitted_ = fit(data, plan, columns=columns, began=began, say=say)
         return self
 
     @property
@@ -98,7 +102,8 @@ class _NASEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
 
     def _predictions(self, X: Any) -> Predictions:
         check_is_fitted(self)
-        return self.fitted_.predict(inputs.checked(self, X))
+        plain = self.fitted_.bundle.described["preprocessing"]
+        return self.fitted_.predict(inputs.to_predict(self, X, plain))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -121,7 +126,8 @@ class NASClassifier(ClassifierMixin, _NASEstimator):  # type: ignore[misc]
         budget: Time such as "30s" or "2m", or a number of trials, of the whole fit.
         objectives: Metrics to optimise, the most important first; see `nas.search`. Default: the one
             that suits the data, and parameters.
-        limits: Bounds on metrics of each network, such as "parameters<=50000"; see `nas.search`.
+        limits: Bounds on metrics of each network, such as "parameters<=50000"; see `nas.search`. One on
+            parameters, multiply-accumulates or latency holds for the whole ensemble too.
         ensemble: Most configurations whose networks predict together; 1 for the best one alone.
         seed: Seed of the search.
         workers: Number of trials at a time.
@@ -130,6 +136,7 @@ class NASClassifier(ClassifierMixin, _NASEstimator):  # type: ignore[misc]
         warm_start: Architectures to evaluate first, such as the folder of an earlier run; see
             `nas.search`.
         space: Search space; "auto" for one that suits the data.
+        layout: Axes of an array, such as "NLC" or "NHW"; see `nas.search`. None infers them.
         device: "auto", "cpu", "cuda" or "cuda:N".
         progress: Show a bar with the best so far and the time left.
 
@@ -168,7 +175,7 @@ class NASClassifier(ClassifierMixin, _NASEstimator):  # type: ignore[misc]
         """
         found = self._predictions(X)
         if isinstance(found, Labels):
-            return (found.probabilities > 0.5).numpy().astype(np.int64)
+            return (found.probabilities > LIKELY).numpy().astype(np.int64)
         assert isinstance(found, Classes)
         predicted: NDArray[Any] = self.classes_[found.probabilities.argmax(dim=1).numpy()]
         return predicted

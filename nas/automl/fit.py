@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from nas.automl.fitted import Fitted
 from nas.automl.portfolio import portfolio
 from nas.automl.refit import refit
-from nas.core import hyperparameters
+from nas.bundles.preprocessing import with_columns
 from nas.core.budgets.budget import Budget
 from nas.core.configuration import WarmStart
 from nas.core.schema import refuse
@@ -33,6 +33,7 @@ from nas.runs.option import parse_budget
 from nas.runs.settings import AUTO
 from nas.winners.from_trials import bundle_of_ensemble
 from nas.winners.scoring import scores_on_test
+from trainers.data.understood import KINDS
 
 if TYPE_CHECKING:
     from nas.api import Run
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from nas.engine.session import Session
     from trainers import Dataset
     from trainers.data.assembly import Held
+    from trainers.data.reading import Layout
 
 FEW = 2_000  # vectors, below which they are judged by cross-validation
 FOLDS = 5
@@ -48,6 +50,7 @@ RESERVED = 0.05  # share of a budget of time for the ensemble,
 REFITTED = 0.25  # more of it for training on examples that are held out,
 LEAST_RESERVED = 0.5  # seconds of it at least
 _LOG = logging.getLogger("nas")
+_TASKS = (AUTO, "classification", "multilabel", "regression")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +89,13 @@ class Plan:
             ensemble=ensemble,
             out=None if out is None else Path(out),
             progress=bool(given.pop("progress")),
-            given={name: value for name, value in given.items() if value not in (None, (), False)},
+            given={name: value for name, value in given.items() if not _is_absent(value)},
         )
+
+
+def _is_absent(value: object) -> bool:
+    """True for the values that stand for a default; False is what scikit-learn's checks set `warm_start` to."""
+    return value is None or value is False or value == ()
 
 
 def is_folded(rows: int, axes: int) -> bool:
@@ -100,20 +108,29 @@ def is_folded(rows: int, axes: int) -> bool:
     return axes == 2 and rows < FEW
 
 
-def read_file(name_or_path: str, *, target: str | None = None, task: str = AUTO) -> Dataset:
+def read_file(
+    name_or_path: str, *, target: str | None, task: str, layout: Layout | None
+) -> Dataset:
     """The data set of a file or a folder, with a validation split only where none is cross-validated.
 
     Args:
         name_or_path: See `trainers.load`.
         target: The target column of a table, or several separated by commas.
         task: The task, or "auto".
+        layout: The axes of arrays; None to infer them.
 
     Raises:
         ValueError: see `trainers.load`; or the task has no front door.
     """
     import trainers
 
-    reading: dict[str, Any] = {"target": target, "task": None if task == AUTO else task}
+    if task not in _TASKS:
+        raise ValueError(f"task: want {', '.join(_TASKS)}, got {task!r}")
+    reading: dict[str, Any] = {
+        "target": target,
+        "task": None if task == AUTO else task,
+        "layout": layout,
+    }
     data = trainers.load(name_or_path, split_off=(), **reading)
     if data.targets.dense:
         raise ValueError(
@@ -129,6 +146,7 @@ def fit(
     data: Dataset,
     plan: Plan,
     *,
+    columns: Sequence[str] = (),
     began: float | None = None,
     say: Callable[[str], None] = _LOG.info,
 ) -> Fitted:
@@ -137,6 +155,7 @@ def fit(
     Args:
         data: The data set; with an empty validation split, configurations are cross-validated.
         plan: The parameters.
+        columns: Names of the values of vectors, by which the bundle takes rows of a table.
         began: The time, by `time.monotonic`, at which the budget began; None for now.
         say: Called with messages for the user, what was understood first.
 
@@ -158,7 +177,11 @@ def fit(
             run = _opened(session)
         bundle = bundle_of_ensemble(run, data, most=plan.ensemble)
         weights = bundle.read_weights()  # before a temporary folder is removed
-        bundle = replace(bundle, read_weights=partial(bytes, weights))
+        described = {
+            **bundle.described,
+            "preprocessing": with_columns(bundle.described["preprocessing"], columns),
+        }
+        bundle = replace(bundle, described=described, read_weights=partial(bytes, weights))
         if plan.budget.seconds is not None:
             bundle = refit(run, bundle, data, until=began + plan.budget.seconds)
         if len(data.test):
@@ -195,17 +218,12 @@ def _first(data: Dataset, plan: Plan) -> dict[str, Any]:
     """The settings that follow from the portfolio: what is trained first, and what is searched."""
     if plan.given.get("space", AUTO) != AUTO:
         return {}
-    kind = {1: "vectors", 2: "sequences", 3: "images"}[len(data.input_shape)]
+    kind = KINDS[len(data.input_shape)]
     members = portfolio(len(data.train), data.input_shape[0], data.targets.task, kind)
     if not members:
         return {"baselines": True}
-    names = sorted({name for member in members for name in member["recipe"]})
-    searched = [name for name in names if name in hyperparameters.NAMES]
-    texts = [
-        str(WarmStart(member["architecture"], {n: member["recipe"][n] for n in searched}))
-        for member in members
-    ]
-    return {"warm_start": texts, "tune": searched}
+    texts = [str(WarmStart(member["architecture"], member["recipe"])) for member in members]
+    return {"warm_start": texts, "tune": list(members[0]["recipe"])}
 
 
 def _observers(plan: Plan) -> list[Any]:

@@ -78,10 +78,12 @@ class Fitted:
         said = ", ".join(
             f"{n} {metrics[n].text(v)}" for n, v in self.scores.items() if n in metrics
         )
+        again = len(found.get("trained_on_everything", ()))
+        later = f"; {counted(again, 'network')} learned from them too, later" if again else ""
         return [
             f"{counted(len(found['members']), 'configuration')} of {len(self.leaderboard)}, "
             f"{counted(networks, 'network')}, {self.bundle.metrics['parameters']:,} parameters",
-            f"on {found['selection']['examples']:,} examples that its networks did not learn from: {said}",
+            f"on {found['selection']['examples']:,} examples that its networks did not learn from: {said}{later}",
         ]
 
     @property

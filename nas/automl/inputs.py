@@ -5,72 +5,121 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 import trainers
 from nas.automl.targets import Labelled
+from nas.bundles.preprocessing import is_of_vectors
 from trainers import Dataset
 from trainers.data.assembly import Held
+from trainers.data.reading import LAYOUTS, Layout
 from trainers.data.sources.objects import is_frame
 
 
-def checked(estimator: Any, X: Any, *, fitting: bool = False) -> Any:
-    """Inputs that may be trained on or predicted, of the number and names of columns of the fit.
+def to_fit(estimator: Any, X: Any) -> Any:
+    """Inputs that may be trained on; the estimator is given `n_features_in_` and `feature_names_in_`.
 
     Args:
-        estimator: The estimator; in fitting it is given `n_features_in_` and, for a DataFrame,
-            `feature_names_in_`.
+        estimator: The estimator.
         X: A DataFrame, or an array (N, columns), (N, length, channels) or (N, height, width[, channels]).
-        fitting: Take the columns as those that predictions have to have.
 
     Returns:
-        An array of numbers; or a DataFrame of inputs that hold something else.
+        An array of numbers; or a DataFrame, of texts and the like, or with missing values.
 
     Raises:
         TypeError: X is sparse, or holds neither numbers nor texts.
-        ValueError: X is empty, of one axis, infinite, or has other columns than in the fit.
+        ValueError: X is empty, of one axis or infinite.
     """
-    least = 2 if fitting else 1
-    found = X if is_frame(X) else _texts(X)
-    if found is None or _is_of_numbers(found):
-        numbers = X if found is None else found.to_numpy(np.float64, na_value=np.nan)
-        found = check_array(
-            numbers,
-            dtype="numeric",
-            allow_nd=True,
-            ensure_all_finite="allow-nan",
-            ensure_min_samples=least,
-            input_name="X",
-            estimator=estimator,
-        )
-    elif len(found) < least:
-        raise ValueError(
-            f"Found array with {len(found)} sample(s) while a minimum of {least} is required."
-        )
-    validate_data(estimator, X if is_frame(X) else found, reset=fitting, skip_check_array=True)
-    return found
+    found = _checked(estimator, X, least=2)
+    validate_data(estimator, X if is_frame(X) else found, skip_check_array=True)
+    return X if is_frame(X) and not is_frame(found) and np.isnan(found).any() else found
 
 
-def dataset(X: Any, targets: Labelled, *, split_off: Sequence[Held] = ()) -> Dataset:
+def to_predict(estimator: Any, X: Any, plain: Mapping[str, Any]) -> Any:
+    """Inputs as those that were trained on.
+
+    Args:
+        estimator: The fitted estimator.
+        X: See `to_fit`.
+        plain: The preprocessing of its bundle.
+
+    Raises:
+        TypeError: X is sparse, or holds neither numbers nor texts.
+        ValueError: X is empty or infinite, has other columns than in the fit, or missing values where
+            there were none.
+    """
+    found = _checked(estimator, X, least=1)
+    validate_data(estimator, X if is_frame(X) else found, reset=False, skip_check_array=True)
+    if plain["kind"] != "table":
+        if is_frame(found):
+            raise ValueError("Input X contains texts, and there were only numbers in the fit")
+        if found.dtype.kind == "f" and np.isnan(found).any():
+            raise ValueError("Input X contains NaN, and there was none in the fit")
+        return found
+    if is_frame(X) or is_frame(found) or is_of_vectors(plain):
+        return X if is_frame(X) else found
+    from pandas import DataFrame
+
+    return DataFrame(found, columns=estimator.feature_names_in_)
+
+
+def _checked(estimator: Any, X: Any, *, least: int) -> Any:
+    """An array of numbers, or a DataFrame of inputs that hold something else."""
+    frame = X if is_frame(X) else _texts(X)
+    if frame is not None and not _is_of_numbers(frame):
+        if len(frame) < least:
+            raise ValueError(
+                f"Found array with {len(frame)} sample(s) while a minimum of {least} is required."
+            )
+        return frame
+    return check_array(
+        X if frame is None else frame.to_numpy(np.float64, na_value=np.nan),
+        dtype="numeric",
+        allow_nd=True,
+        ensure_all_finite="allow-nan",
+        ensure_min_samples=least,
+        input_name="X",
+        estimator=estimator,
+    )
+
+
+def dataset(
+    X: Any, targets: Labelled, *, layout: Layout | None, split_off: Sequence[Held]
+) -> Dataset:
     """The data set of checked inputs and targets, without a test split.
 
     Args:
-        X: See `checked`.
+        X: Inputs as `to_fit` returns them.
         targets: The targets, one for each input.
+        layout: The axes of an array; None to infer them.
         split_off: The splits that are drawn.
 
     Raises:
         ValueError: their numbers differ, or nothing can be learnt from them.
     """
     check_consistent_length(X, targets.values)
-    data = trainers.from_objects((X, targets.values), task=targets.task, split_off=split_off)
-    if targets.classes is None:
-        return data
-    names = tuple(map(str, targets.classes.tolist()))
+    data = trainers.from_objects(
+        (X, targets.values), task=targets.task, layout=layout, split_off=split_off
+    )
+    names = targets.names or data.targets.names
     return replace(data, targets=replace(data.targets, names=names))
+
+
+def parse_layout(given: str | None) -> Layout | None:
+    """The axes of arrays, in upper or lower case; None to infer them.
+
+    Raises:
+        ValueError: they are none of `LAYOUTS`.
+    """
+    if given is None:
+        return None
+    for layout in LAYOUTS:
+        if str(given).upper() == layout:
+            return cast(Layout, layout)
+    raise ValueError(f"layout: want {', '.join(LAYOUTS)}, got {given!r}")
 
 
 def frame_of(rows: Sequence[Mapping[str, Any]]) -> Any:

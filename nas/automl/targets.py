@@ -24,11 +24,13 @@ class Labelled:
         values: Numbers of classes int64 [N], labels int64 [N,K] of 0 and 1, or values float64 [N] or
             [N,T].
         classes: The classes as they were given, sorted; of labels, their numbers. None for values.
+        names: Names of the classes, or of the columns of a DataFrame or a Series; empty without.
     """
 
     task: Literal["classification", "multilabel", "regression"]
     values: NDArray[Any]
     classes: NDArray[Any] | None
+    names: tuple[str, ...]
 
 
 def labels_of(y: Any) -> Labelled:
@@ -39,17 +41,19 @@ def labels_of(y: Any) -> Labelled:
     """
     if y is None:
         raise ValueError(MISSING)
+    names = _names(y)
     if np.asarray(y).dtype.kind in "fc":
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     if type_of_target(y, input_name="y") == "multilabel-indicator":
         values_NK = check_array(y, accept_sparse=False, input_name="y", dtype=np.int64)
-        return Labelled("multilabel", values_NK, np.arange(values_NK.shape[1]))
+        return Labelled("multilabel", values_NK, np.arange(values_NK.shape[1]), names)
     y = column_or_1d(y, warn=True)
     check_classification_targets(y)
     classes, numbers_N = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"want at least 2 classes to learn from, got 1 class: {classes[0]!r}")
-    return Labelled("classification", numbers_N.astype(np.int64), classes)
+    titles = tuple(map(str, classes.tolist()))
+    return Labelled("classification", numbers_N.astype(np.int64), classes, titles)
 
 
 def values_of(y: Any) -> Labelled:
@@ -60,7 +64,17 @@ def values_of(y: Any) -> Labelled:
     """
     if y is None:
         raise ValueError(MISSING)
+    names = _names(y)
     values = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     if values.ndim == 2 and values.shape[1] == 1:
         values = column_or_1d(y, warn=True).astype(np.float64)
-    return Labelled("regression", values, None)
+    return Labelled("regression", values, None, names)
+
+
+def _names(y: Any) -> tuple[str, ...]:
+    """Names of the columns of a DataFrame, or the name of a Series; none of other targets."""
+    columns = getattr(y, "columns", None)
+    if columns is not None:
+        return tuple(map(str, columns))
+    name = getattr(y, "name", None)
+    return () if name is None else (str(name),)

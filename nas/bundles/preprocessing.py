@@ -23,6 +23,7 @@ MOST_COLUMNS = 20  # of a table, named in words
 
 _NUMBERS = schema.items(schema.number(-1e38, 1e38))
 _SCALED = schema.record({"mean": _NUMBERS, "std": _NUMBERS}, others=True)
+_NAMES = schema.maybe(schema.items(schema.text()))
 _READING = schema.record({"layout": schema.text(10), "pixels": schema.maybe(schema.text(10))})
 _CHECKS = {
     "image": _SCALED,
@@ -37,6 +38,7 @@ def check(value: object, path: str) -> None:
     assert isinstance(value, Mapping)
     _CHECKS[value["kind"]](value, path)
     schema.maybe(_READING)(value.get("reading"), f"{path}.reading")
+    _NAMES(value.get("columns"), f"{path}.columns")
 
 
 def check_shape(plain: Mapping[str, Any], input_shape: tuple[int, ...]) -> None:
@@ -52,7 +54,7 @@ def check_shape(plain: Mapping[str, Any], input_shape: tuple[int, ...]) -> None:
         return
     if plain.get("reading"):
         Reading.from_dict(plain["reading"])
-    for name in ("mean", "std"):
+    for name in ("mean", "std", *(["columns"] if plain.get("columns") else [])):
         if len(plain[name]) != input_shape[0]:
             raise ValueError(f"{name}: want {input_shape[0]} of them, got {len(plain[name])}")
 
@@ -84,6 +86,18 @@ def preprocessing(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"kind": "image", **numbers, "words": words}
 
 
+def with_columns(plain: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+    """The preprocessing of vectors whose values are columns of a table, in this order.
+
+    Rows of a table are taken too then. Other preprocessing stays as it is, and so does that without names.
+    """
+    if plain["kind"] != "values" or not columns:
+        return dict(plain)
+    named = listed(list(map(visible, columns)), MOST_COLUMNS)
+    words = f"the columns {named}, in this order; {plain['words']}"
+    return {**plain, "columns": list(columns), "words": words}
+
+
 def raw(plain: Mapping[str, Any], inputs: Raw, input_shape: tuple[int, ...]) -> Tensor:
     """Raw inputs in the order of torch.
 
@@ -101,6 +115,8 @@ def raw(plain: Mapping[str, Any], inputs: Raw, input_shape: tuple[int, ...]) -> 
     """
     if plain["kind"] == "table":
         return _rows(plain, inputs, input_shape)
+    if plain.get("columns"):
+        inputs = _of_columns(inputs, plain["columns"])
     ordered = _ordered(plain, inputs, input_shape)
     return _pixels(plain, ordered) if plain["kind"] == "image" else ordered
 
@@ -201,6 +217,34 @@ def _fits(got: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 def _fits_resized(got: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     """True for images of another height and width."""
     return len(shape) == 3 and got[:1] == shape[:1] and 0 not in got
+
+
+def _of_columns(inputs: Any, columns: Sequence[str]) -> Any:
+    """The values of these columns as an array [N,D]; an array is returned as it is.
+
+    Raises:
+        ValueError: a column is missing, or holds something else than numbers.
+    """
+    import numpy as np
+
+    from trainers.data.tables.reading import read_table
+
+    if isinstance(inputs, str | Path):
+        inputs = read_table(inputs).frame
+    if isinstance(inputs, list | tuple) and inputs and isinstance(inputs[0], Mapping):
+        import pandas as pd
+
+        inputs = pd.DataFrame(list(inputs))
+    if type(inputs).__name__ != "DataFrame":  # pandas need not be installed
+        return inputs
+    frame = inputs.rename(columns=str)
+    if missing := [name for name in columns if name not in frame]:
+        raise ValueError(f"want the column {visible(missing[0])!r}, got none")
+    try:
+        return frame[list(columns)].to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        texts = [n for n in columns if frame[n].dtype.kind not in "biuf"]
+        raise ValueError(f"want numbers in the column {visible(texts[0])!r}") from None
 
 
 def _rows(plain: Mapping[str, Any], inputs: Any, shape: tuple[int, ...]) -> Tensor:

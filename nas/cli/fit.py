@@ -29,8 +29,17 @@ def fit(
         str,
         typer.Option(help="Task: classification, multilabel, regression, or auto, by the targets."),
     ] = "auto",
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            help="Axes of arrays: ND, NL, NCL, NLC, NHW, NCHW or NHWC. Default: inferred."
+        ),
+    ] = None,
     budget: Annotated[
-        str, typer.Option(help="Time such as 30s or 2m, or a number of trials, of the whole fit.")
+        str,
+        typer.Option(
+            help="Time such as 30s or 2m, or a number of trials, of the fit; the model is written after it."
+        ),
     ] = "2m",
     objectives: Annotated[
         str | None,
@@ -40,7 +49,8 @@ def fit(
         list[str] | None,
         typer.Option(
             metavar="<str>",
-            help="Bound on a metric of each network, such as parameters<=50000. May be given several times.",
+            help="Bound on a metric of each network, such as parameters<=50000; one on parameters, macs or latency "
+            "holds for the whole ensemble too. May be given several times.",
         ),
     ] = None,
     ensemble: Annotated[
@@ -60,6 +70,7 @@ def fit(
 ) -> None:
     """Fit a model to your data within a budget: a search, an ensemble, a verified folder to run it anywhere."""
     from nas.automl.fit import Plan, fit, read_file
+    from nas.automl.inputs import parse_layout
     from nas.bundles.read import check_target
 
     check_target(to, force=force)
@@ -77,7 +88,8 @@ def fit(
             "progress": True,
         }
     )
-    fitted = fit(read_file(data, target=target, task=task), plan, say=console.print)
+    read = read_file(data, target=target, task=task, layout=parse_layout(layout))
+    fitted = fit(read, plan, say=console.print)
     bundle = fitted.export(to, force=force, notify=console.print)
     if json:
         print_json(

@@ -85,6 +85,9 @@ def takes(bundle: Bundle) -> str:
         names = ", ".join(visible(column["name"]) for column in columns)
         return f"CSV or Parquet files with the columns {names[:300]}"
     shape = ", ".join(map(str, (len(columns),) if columns else bundle.task.input_shape))
+    if own := plain.get("columns"):
+        names = ", ".join(map(visible, own))[:300]
+        return f"CSV or Parquet files with the columns {names}, or .npy files with an array (N, {shape})"
     arrays = f".npy or .npz files with an array (N, {shape})"
     return f"image files, or {arrays}" if _is_for_images(bundle) else arrays
 
@@ -127,10 +130,11 @@ def _size(name: str) -> tuple[int, int]:
 
 def _table(bundle: Bundle, file: Path, run: Predict) -> Predicted:
     plain = bundle.described["preprocessing"]
-    if plain["kind"] != "table":
+    if plain["kind"] != "table" and not plain.get("columns"):
         raise ValueError(f"the network takes {takes(bundle)}")
     frame = read_table(file).frame
-    return _of_rows(file, run(frame), len(frame), preprocessing.remarks(plain, frame))
+    said = preprocessing.remarks(plain, frame) if plain["kind"] == "table" else ()
+    return _of_rows(file, run(frame), len(frame), said)
 
 
 def _of_rows(

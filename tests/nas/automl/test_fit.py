@@ -12,6 +12,8 @@ from nbclient import NotebookClient
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
 import nas
+from nas.automl import inputs
+from nas.automl.targets import labels_of
 from nas.cli.main import main
 
 SMALL = {"budget": 2, "space": "tabular:max_width=16,max_depth=1"}
@@ -40,6 +42,44 @@ def test_a_table_with_categories_and_gaps_is_fitted_and_predicted():
         model.predict(new.rename(columns={"area": "size"}))
 
 
+def test_a_table_of_numbers_keeps_the_names_of_its_columns_and_targets():
+    X = pd.DataFrame(RNG.rand(60, 3), columns=["a", "b", "c"])
+    model = nas.NASRegressor(**SMALL | {"budget": 1}).fit(X, (3 * X["a"]).rename("price"))
+    bundle, swapped = model.bundle_, X[["c", "b", "a"]].assign(more="x")
+    assert bundle.names == ["price"]
+    assert np.allclose(bundle.predict(swapped).values.numpy()[:, 0], model.predict(X), atol=1e-4)
+    assert np.allclose(bundle.predict(X.to_dict("records")).values, bundle.predict(X.values).values)
+    with pytest.raises(ValueError, match="want the column 'b', got none"):
+        bundle.predict(X.drop(columns="b"))
+    with pytest.raises(ValueError, match="want numbers in the column 'a'"):
+        bundle.predict(X.assign(a="x"))
+    with pytest.raises(ValueError, match="Input X contains NaN, and there was none in the fit"):
+        model.predict(X.assign(a=np.nan))
+    with pytest.raises(ValueError, match="Input X contains texts, and there were only numbers"):
+        model.predict(X.assign(a="x"))
+    gaps = X.assign(a=X["a"].where(X["a"] > 0.1))
+    other = nas.NASRegressor(**SMALL | {"budget": 1}).fit(gaps, X[["b", "c"]])
+    assert other.bundle_.names == ["b", "c"]
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        unnamed = other.predict(X.to_numpy())
+    assert np.array_equal(unnamed, other.predict(X))
+
+
+def test_an_array_of_texts_is_a_table():
+    X = np.array([["a", 1.5], ["b", 2.5]] * 30, dtype=object)
+    model = nas.NASClassifier(**SMALL | {"budget": 1}).fit(X, X[:, 0] == "a")
+    assert model.score(X, X[:, 0] == "a") == 1
+
+
+def test_the_layout_of_an_array_may_be_given():
+    X, y = RNG.rand(40, 12, 12).astype(np.float32), labels_of(np.arange(40) % 2)
+    for layout, shape in (("nlc", (12, 12)), ("NHW", (1, 12, 12))):
+        data = inputs.dataset(X, y, layout=inputs.parse_layout(layout), split_off=())
+        assert data.input_shape == shape
+    with pytest.raises(ValueError, match=r"layout: want ND, NL, .*, got 'XY'"):
+        nas.NASClassifier(**SMALL, layout="XY").fit(X, np.arange(40) % 2)
+
+
 def test_labels_and_several_targets():
     X = RNG.rand(150, 4)
     Y = (X[:, :3] > 0.5).astype(int)
@@ -66,10 +106,10 @@ def test_images_and_sequences():
 
 def test_the_ensemble_is_at_least_as_good_as_the_best_configuration_out_of_sample():
     X, y = load_breast_cancer(return_X_y=True)
-    model = nas.NASClassifier(**SMALL | {"budget": 4}).fit(X[::2], y[::2])
+    model = nas.NASClassifier(**SMALL | {"budget": 3}).fit(X[::4], y[::4])
     single = model.leaderboard_["loss"].min()
     assert model.fitted_.scores["loss"] <= single + 1e-9
-    assert model.score(X[1::2], y[1::2]) > 0.93
+    assert model.score(X[1::2], y[1::2]) > 0.9
 
 
 @pytest.mark.long
@@ -80,6 +120,18 @@ def test_a_model_is_exported_as_a_bundle_that_predicts_the_same(tmp_path):
     bundle = nas.open_bundle(tmp_path / "model")
     values = bundle.predict(X[150:180].astype(np.float32)).values.numpy()[:, 0]
     assert np.allclose(values, model.predict(X[150:180]), rtol=1e-4)
+
+
+@pytest.mark.long
+def test_the_bundle_of_a_table_of_numbers_takes_a_file_of_rows(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    frame = load_diabetes(as_frame=True)
+    nas.NASRegressor(**SMALL).fit(frame.data, frame.target).export("model")
+    frame.data.head(3).to_csv("new.csv", index=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", "model", "new.csv", "--json"])
+    assert ended.value.code == 0
+    assert len(json.loads(capsys.readouterr().out)) == 3
 
 
 @pytest.mark.long
@@ -131,10 +183,11 @@ def test_the_command_goes_from_a_file_to_predictions(tmp_path, monkeypatch, caps
         main(["predict", "model", "new.csv", "--json"])
     assert ended.value.code == 0
     assert len(json.loads(capsys.readouterr().out)) == 80
-    with pytest.raises(SystemExit) as ended:
-        main(words.split())
-    assert ended.value.code == 2
-    assert "exists already" in capsys.readouterr().err
+    for more, message in (("", "exists already"), (" --force --task what", "task: want auto, ")):
+        with pytest.raises(SystemExit) as ended:
+            main((words + more).split())
+        assert ended.value.code == 2
+        assert message in capsys.readouterr().err
 
 
 CELLS = """\
