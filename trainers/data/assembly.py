@@ -78,15 +78,6 @@ def assembled(
     targets, constant = _with_scale(targets, splits[0].targets)
     validation = "given" if source.validation else f"split off with seed {seed}"
     test = "given" if source.test else "split off"
-    held_out = [
-        note
-        for name, note, split in (("validation", validation, splits[1]), ("test", test, splits[2]))
-        for note in (
-            (f"{name} {note}", *_lacking(name, split, targets))
-            if len(split)
-            else (f"no {name} split",)
-        )
-    ]
     return Dataset(
         name=name,
         train=splits[0],
@@ -98,7 +89,8 @@ def assembled(
         flippable=bool(source.flippable if flippable is None else flippable),
         reading=source.reading,
         notes=(
-            *held_out,
+            *_held_out("validation", validation, splits[1], targets),
+            *_held_out("test", test, splits[2], targets),
             *constant,
             *source.notes,
             *said,
@@ -135,7 +127,7 @@ def _cut(
     """Train, validation and test, each in the order of the source."""
     targets, validation, test = source.train.targets, source.validation, source.test
     if set(split_off) < set(HELD_OUT):
-        nothing = _rows(source.train, np.arange(0))  # for images of a file, another file
+        nothing = _rows(source.train, np.arange(0))  # may make a file
         validation = validation or (None if "validation" in split_off else nothing)
         test = test or (None if "test" in split_off else nothing)
     by_class = source.targets.task == "classification"
@@ -211,6 +203,13 @@ def _lacking(name: str, split: Split, targets: Targets) -> tuple[str, ...]:
     missing = [one for one, count in named if not count]
     which = words[len(missing) != 1]
     return (f"{name} lacks the {which} {listed(missing)}",) if missing else ()
+
+
+def _held_out(name: str, origin: str, split: Split, targets: Targets) -> tuple[str, ...]:
+    """Notes on a split that is not trained on."""
+    if not len(split):
+        return (f"no {name} split",)
+    return f"{name} {origin}", *_lacking(name, split, targets)
 
 
 def _rows(half: Examples, rows: Labels) -> Examples:

@@ -15,8 +15,8 @@ def folds(data: Dataset, count: int, *, seed: int = 0) -> tuple[Dataset, ...]:
     """Divide the training and the validation split together into folds.
 
     The folds are of equal size to within one example, and so are the numbers of each class in them.
-    The preprocessing is that of `data` in all of them. The inputs of each are a copy in
-    memory, those of mapped files too.
+    The preprocessing is that of `data` in all of them. The inputs of each are a copy in memory,
+    those of mapped files too.
 
     Args:
         data: The data set; its test split is left alone.

@@ -44,6 +44,8 @@ def recipe_for(
     of SGD a strong one would let networks learn nothing: for SGD, and where the optimiser is
     searched, the decay stays at its default. Chosen by measurement: see docs/training.md.
 
+    Sequences are trained by AdamW too, at a rate and with a decay of their own, which SGD does not have.
+
     Few sequences, and few images, are trained in small batches and many epochs: in the usual recipe,
     which other images have, 30 of them would make five steps.
 

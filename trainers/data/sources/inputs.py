@@ -18,9 +18,7 @@ FEWEST_STEPS = 2  # times as many steps as channels, where nothing else tells th
 MOST_ALIKE = 4  # times the shorter side that the longer side of an image may be
 SMALLEST_SIDE = 8  # pixels of an image whose values might be those of a sequence
 MOST_COLOURS = 4  # channels of an image, where nothing else tells them from its sides
-LEAST_WHITE = (
-    1 / 2
-)  # of the brightest pixel, if fractions are of 255: in 8 bits lower ones lose much
+LEAST_WHITE = 1 / 2  # of the brightest fraction: in 8 bits lower ones lose much
 MOST_COLUMNS = 32  # of vectors that nobody takes for sequences
 WANTED = "numbers [N,D], [N,C,L], [N,L,C], [N,H,W], [N,H,W,C] or [N,C,H,W]"
 AXES: dict[str, tuple[int, ...]] = {  # to the order of torch; -1 is a new axis
