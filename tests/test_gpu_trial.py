@@ -21,6 +21,7 @@ sys.path.append(str(ROOT / "scripts"))
 
 import gpu_trial  # noqa: E402
 from gpu_parts import PARTS, Part  # noqa: E402
+from gpu_parts.speed import _apart  # noqa: E402
 from gpu_parts.trial import Trial  # noqa: E402
 from gpu_parts.verdict import WANTED, verdict  # noqa: E402
 
@@ -161,12 +162,27 @@ def test_the_figures_are_held_against_what_is_wanted():
     assert all(line["met"] for line in found.values())
     assert found["capture"]["worst"] == 90.0
     assert found["speed"]["worst"] == pytest.approx(0.08)
-    assert verdict({}) == {}
+    assert verdict({}) == verdict({"sticky_error": {}}) == {}
     slow = {"throughput": {"mlp 256": {"ratio": 9.0, "accuracy": {"ours": 0.1, "plain": 0.2}}}}
-    assert {name: line["met"] for name, line in verdict(slow).items()} == {
-        "speed": False,
-        "accuracy": False,
+    assert {name for name, line in verdict(slow).items() if not line["met"]} == {
+        "speed",
+        "accuracy",
     }
+
+
+def test_a_loss_that_is_no_number_is_never_what_is_wanted():
+    apart = _apart([1.0, 2.0, 3.0], [1.0, float("nan"), 3.0])
+    steps = {
+        name: {"graph against eager": value, "eager against itself": 0.0}
+        for name, value in (("mlp", 0.0), ("vit", apart), ("darts", 1e-5))
+    }
+    assert not verdict({"graphs": steps})["graph against eager"]["met"]
+
+
+def test_a_trial_that_never_ended_and_a_step_with_an_error_are_not_what_is_wanted():
+    first = {"trial 0": {"failure": None, "retried": ""}}
+    assert not verdict({"sticky_error": first})["sticky error"]["met"]
+    assert not verdict({"memory": {"vit": {"error": "RuntimeError: no"}}})["steps"]["met"]
 
 
 def test_unknown_parts_are_refused(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 
 import search_spaces
@@ -118,8 +119,9 @@ def _beside_steps(
 
 
 def _apart(one: list[float], two: list[float]) -> float:
-    """The largest relative difference of two losses."""
-    return max(abs(a - b) / max(1e-9, abs(a)) for a, b in zip(one, two, strict=True))
+    """The largest relative difference of two losses; NaN if one of them is."""
+    first, second = np.array(one), np.array(two)
+    return float((np.abs(first - second) / np.maximum(1e-9, np.abs(first))).max())
 
 
 def slots(trial: Trial) -> None:

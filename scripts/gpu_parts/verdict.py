@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf, isnan
 from typing import Any
 
 Parts = Mapping[str, Mapping[str, Any]]
@@ -13,9 +14,14 @@ def verdict(parts: Parts) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, (wanted, figures, allowed) in WANTED.items():
         if values := figures(parts):
-            worst = max(values)
+            worst = max(values, key=_badness)
             found[name] = {"want": wanted, "worst": worst, "met": allowed(worst)}
     return found
+
+
+def _badness(value: float) -> float:
+    """A number that puts NaN, which no comparison allows, behind all others."""
+    return inf if isnan(value) else value
 
 
 def _of(parts: Parts, part: str, name: str) -> list[Any]:
@@ -45,13 +51,24 @@ def _accuracies(parts: Parts) -> list[float]:
 
 
 def _after_sticky_error(parts: Parts) -> list[int]:
-    trials = parts.get("sticky_error", {})
-    return [int(trials[n]["failure"] is not None) for n in ("trial 0", "trial 2") if n in trials]
+    """1 for each of the other trials that failed, or that is missing."""
+    trials = parts.get("sticky_error")
+    if not trials:  # not begun
+        return []
+    ended = [trials.get(name, {"failure": "missing"}) for name in ("trial 0", "trial 2")]
+    return [int(trial["failure"] is not None) for trial in ended]
+
+
+def _errors(parts: Parts) -> list[int]:
+    """1 for each step that ended with an error."""
+    steps = [step for part in parts.values() for step in part.values()]
+    return [int("error" in step) for step in steps if isinstance(step, Mapping)]
 
 
 # name -> (what is wanted, the figures, whether a figure is allowed); large figures are worse
 WANTED: dict[str, tuple[str, Callable[[Parts], list[Any]], Callable[[Any], bool]]] = {
     "tests": ("none fails", lambda parts: [len(f) for f in _failed(parts)], lambda x: x == 0),
+    "steps": ("none has an error", _errors, lambda x: x == 0),
     "sticky error": ("costs no other trial", _after_sticky_error, lambda x: x == 0),
     "capture": ("below 1,000 ms", _captures, lambda x: x < 1000),
     "graph against eager": ("losses within 0.001", _apart, lambda x: x < 1e-3),
