@@ -100,6 +100,7 @@ class CrossValidation:
             parts.append(part)
         nets = [net for part in parts if (net := part.built) is not None]
         scores = self._scores(job, nets)
+        job.adopt(nets[0])  # of which latency is measured, as costs are counted of one network
         job.curve = _mean_curve([part.curve for part in parts])
         job.curve[-1] = {**job.curve[-1], **scores}
         if self._checkpoints is not None:

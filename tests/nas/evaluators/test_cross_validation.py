@@ -122,6 +122,13 @@ def test_out_of_memory_in_a_fold_beside_others_on_a_gpu_is_no_score(wine, monkey
     assert len(attempts) == 1
 
 
+def test_the_latency_of_a_trial_is_that_of_one_of_its_networks(wine, tmp_path):
+    settings = {"space": SPACE, "data": wine, "epochs": 1, "out": tmp_path / "run"}
+    run = nas.search(**settings, folds=2, objectives=("accuracy", "latency_ms"), trials=1)
+    assert run.trials[0].completed
+    assert run.trials[0].scores["latency_ms"] > 0
+
+
 def test_a_first_trial_may_have_hyperparameters(wine, tmp_path):
     settings = {"space": SPACE, "data": wine, "folds": 2, "epochs": 1, "tune": "learning_rate"}
     texts = [f"{LINEAR} with learning_rate=0.02", f"{LINEAR} with learning_rate=0.005"]
