@@ -234,8 +234,8 @@ def search(
             and printed; where several are likely, the search asks for this option.
         data_seed: Seed of the split into training and validation data.
         folds: Folds of cross-validation: each configuration is trained once for each fold of the
-            training and validation data together, and scored on all of them. 0 for one validation
-            split.
+            training and validation data together, and scored on all of them. An epoch counts once
+            for all folds. 0 for one validation split.
         task: Task: classification, multilabel, regression, segmentation, or auto, which infers it
             from the targets and prints it.
         trials: Number of trials in all, those already recorded included. Default: 40; none with a

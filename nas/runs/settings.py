@@ -221,7 +221,8 @@ class Settings:
         check=schema.whole(0, 1_000),
         group="Data",
         help="Folds of cross-validation: each configuration is trained once for each fold of the training and "
-        "validation data together, and scored on all of them. 0 for one validation split.",
+        "validation data together, and scored on all of them. An epoch counts once for all folds. "
+        "0 for one validation split.",
     )
     task: str = setting(
         option.TEXT,
