@@ -200,12 +200,13 @@ class Run:
         raise ValueError(f"{self.path}: want a trial from 0 to {last}, got {number}")
 
     def weights_path(self, trial: Trial) -> Path:
-        """The file with the weights of a trial on the front.
+        """The file with the weights of a trial on the front, or of one of the best that are kept.
 
         Raises:
             ValueError: they were not kept, or there are none.
         """
-        path = self.path / "checkpoints" / checkpoint_name(trial.number)
+        folder = self.path / "checkpoints"
+        path = folder / checkpoint_name(trial.number)
         is_own = self.settings.evaluator != TRAINING
         if is_own and trial.completed and trial.weights_sha256 is None:
             raise ValueError(
@@ -213,10 +214,12 @@ class Run:
                 f"its network from job.network()"
             )
         if trial.weights_sha256 is None or not path.exists():
+            kept = [
+                str(t.number) for t in self.trials if (folder / checkpoint_name(t.number)).exists()
+            ]
             raise ValueError(
-                f"{self.path}: the weights of trial {trial.number} were not kept (only those of "
-                f"the front are: {', '.join(str(t.number) for t in self.front)})"
-                f"{self.advice_on_lost_weights}"
+                f"{self.path}: the weights of trial {trial.number} were not kept (of these trials "
+                f"they were: {', '.join(kept) or 'none'}){self.advice_on_lost_weights}"
             )
         return path
 

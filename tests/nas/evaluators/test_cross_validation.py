@@ -90,6 +90,12 @@ def test_the_weights_of_the_best_trials_are_kept_beside_those_of_the_front(run):
     kept = {file.name for file in (run.path / "checkpoints").iterdir()}
     needed = {t.number for t in (*run.front, *best)}
     assert kept == {f"trial-{number:05d}.safetensors" for number in needed}
+    lost = next(t for t in run.trials if t.number not in needed)
+    numbers = ", ".join(map(str, sorted(needed)))
+    with pytest.raises(
+        ValueError, match=rf"were not kept \(of these trials they were: {numbers}\)"
+    ):
+        run.weights_path(lost)
 
 
 def test_a_network_that_is_trained_again_has_all_folds(tmp_path):
