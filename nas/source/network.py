@@ -177,13 +177,13 @@ class _Writer:
         }
         differences = Differences(known)
         common = states[0].common(states, differences)
-        found = dict(sorted(differences.found.items(), key=lambda item: _kind(item[1]) == MODULE))
+        found = dict(sorted(differences.found.items(), key=lambda item: MODULE in _kind(item[1])))
         for number, module in enumerate(modules):
             values = {key: nodes[number] for key, nodes in found.items()}
             few = len(values) <= 3
             args, keywords = (list(values.values()), {}) if few else ([], values)
             self._calls[module] = call(ast.Name(title), args, keywords)
-        parameters = [ast.arg(key, name(_kind(nodes))) for key, nodes in found.items()]
+        parameters = [ast.arg(key, _annotation(_kind(nodes))) for key, nodes in found.items()]
         about = definitions.short_docstring(type(modules[0]).__doc__ or "")
         self._parts[title] = self._class(title, common, parameters, [], about, modules[0])
 
@@ -290,8 +290,15 @@ def _copied(node: ast.expr) -> ast.expr:
 
 
 def _kind(nodes: tuple[ast.expr, ...]) -> str:
+    """The type of a parameter that stands for `nodes`."""
+    if all(isinstance(node, ast.List) for node in nodes):
+        return f"list[{MODULE}]"
     kinds = {type(n.value).__name__ if isinstance(n, ast.Constant) else "" for n in nodes}
     return kinds.pop() if len(kinds) == 1 and "" not in kinds else MODULE
+
+
+def _annotation(kind: str) -> ast.expr:
+    return ast.parse(kind, mode="eval").body
 
 
 def _letters(count: int) -> list[str]:
