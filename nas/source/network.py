@@ -218,8 +218,9 @@ class _Writer:
                 literal(None) if child is None else self._expression(child, commented=commented)
             )
         methods = self._methods(module)
-        for key in attributes_read(methods) - values.keys() - vars(nn.Module).keys():
-            if key in vars(module) and not key.startswith("_"):
+        read = attributes_read(methods) - values.keys() - vars(nn.Module).keys()
+        for key in vars(module):
+            if key in read and not key.startswith("_"):
                 values[key] = plain_attribute(module, key)
         return ModuleState(values, items, is_sequence, methods)
 

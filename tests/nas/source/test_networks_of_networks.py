@@ -44,14 +44,27 @@ class Row(nn.Sequential):
         super().__init__(*(One(4, encoding) for _ in range(times)))
 
 
+class Numbers(nn.Module):
+    """Numbers."""
+
+    def __init__(self, numbers, *, encoding=((1, 2),)):
+        super().__init__()
+        self.e, self.d, self.c, self.b, self.a = numbers
+        self.f = encoding[0][0]
+
+    def forward(self, x):
+        return x + self.a + self.b + self.c + self.d + self.e + self.f
+
+
 def written(net):
     source = network_source(
         lambda outputs: nn.Sequential(net(), nn.Linear(4, outputs)), (4,), 3, about="A network."
     )
     module = types.ModuleType("written")
     lines = [line for part in source.parts for line in part]
-    exec("from torch import Tensor, nn\nimport torch\n" + "\n".join(lines), module.__dict__)  # noqa: S102
-    return module.Model().eval()
+    text = "\n".join(lines)
+    exec("from torch import Tensor, nn\nimport torch\n" + text, module.__dict__)  # noqa: S102
+    return module.Model().eval(), text
 
 
 @pytest.mark.parametrize("cls", [Pair, Row])
@@ -63,10 +76,16 @@ def test_no_module_is_in_two_places(cls, times, same):
     def net():
         return nn.Sequential(cls(once, times[0]), cls(once if same else twice, times[1]))
 
-    model = written(net)
+    model, _ = written(net)
     own = nn.Sequential(net(), nn.Linear(4, 3)).eval()
     model.load_state_dict(own.state_dict())
     assert len(list(model.parameters())) == len(list(own.parameters()))
     x = torch.randn(2, 4)
     with torch.inference_mode():
         assert torch.equal(model(x), own(x))
+
+
+def test_plain_attributes_are_in_the_order_of_their_class():
+    _, text = written(lambda: Numbers([1, 2, 3, 4, 5]))
+    found = [line.split()[0] for line in text.splitlines() if line.strip().startswith("self.")]
+    assert found == [f"self.{letter}" for letter in "edcbaf"]
