@@ -7,8 +7,8 @@ Genotype(normal=[('skip_connect', 0), ('max_pool_3x3', 1), ('max_pool_3x3', 1), 
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 MEAN, STD = (0.0, 1.0, 2.0), (64.5, 64.5, 64.5)
 CLASSES = [
