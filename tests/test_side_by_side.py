@@ -58,6 +58,14 @@ def test_what_is_there_is_not_run_again_and_an_error_is(monkeypatch, tmp_path, c
     assert "score" in again[3]
 
 
+def test_seconds_of_two_clocks_are_not_mixed_in_a_file(monkeypatch, tmp_path):
+    file = tmp_path / "r.jsonl"
+    results.append(file, line("iris", "search", 0.9, seconds=60.0, clock="processor"))
+    with pytest.raises(SystemExit, match="--clock processor"):
+        run(monkeypatch, file, "--data", "iris", "--methods", "linear", "--folds", "0")
+    assert len(results.read(file)) == 1
+
+
 def test_an_error_of_a_method_is_a_line_and_the_others_go_on(monkeypatch, tmp_path, capsys):
     def fails(fold, seconds):
         raise KeyError("no\nsuch")
