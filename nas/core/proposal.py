@@ -20,14 +20,20 @@ class Proposal:
     trial that started the network (`root`) seeds all that is random in its training, so that a
     training that was paused ends as if it had never been paused.
 
+    A fork starts a new network from the weights and the optimiser's state of another trial, with
+    other hyperparameters or another architecture: it has `resume_from`, and no `root`.
+
     Attributes:
         configuration: The configuration to evaluate.
         parents: Numbers of the trials whose configurations it was derived from.
         epochs: Epochs after which the training stops, earlier stages included; None for those of
             the recipe.
-        resume_from: Number of the trial whose training is resumed; None for a new network.
-        root: Number of the trial that started the network; None for a new network.
-        start_epoch: Epochs that earlier stages trained; 0 for a new network.
+        resume_from: Number of the trial whose training is resumed or forked; None for a network
+            that starts from initial weights.
+        root: Number of the trial that started the network; None if this trial does.
+        start_epoch: Epochs that earlier stages trained; 0 from initial weights.
+        inherited_epochs: Epochs of the trial that the network was forked from; 0 for a network
+            that started from initial weights.
 
     Raises:
         ValueError: the stages contradict each other.
@@ -39,16 +45,28 @@ class Proposal:
     resume_from: int | None = None
     root: int | None = None
     start_epoch: int = 0
+    inherited_epochs: int = 0
 
     def __post_init__(self) -> None:
-        resumes = self.resume_from is not None
-        if (self.root is not None) != resumes or (self.start_epoch > 0) != resumes:
+        resumes, forks = self.resume_from is not None, self.is_fork
+        if (self.root is not None) != (resumes and not forks) or (self.start_epoch > 0) != resumes:
             raise ValueError(
                 f"proposal: want resume_from, root and start_epoch together, got "
                 f"{self.resume_from}, {self.root} and {self.start_epoch}"
             )
+        if not 0 <= self.inherited_epochs <= self.start_epoch:
+            raise ValueError(
+                f"proposal: want inherited_epochs from 0 to {self.start_epoch}, got "
+                f"{self.inherited_epochs}"
+            )
         if self.epochs is not None and self.epochs <= self.start_epoch:
             raise ValueError(f"proposal: want epochs above {self.start_epoch}, got {self.epochs}")
+
+    @property
+    def is_fork(self) -> bool:
+        """True if it starts a new network from the weights of another trial."""
+        inherits = self.inherited_epochs > 0
+        return self.resume_from is not None and self.root is None and inherits
 
     @property
     def architecture(self) -> Architecture:
@@ -83,4 +101,10 @@ class Proposal:
 
 
 # The fields that place a proposal among the stages of its network, and their defaults.
-STAGE: dict[str, int | None] = {"epochs": None, "resume_from": None, "root": None, "start_epoch": 0}
+STAGE: dict[str, int | None] = {
+    "epochs": None,
+    "resume_from": None,
+    "root": None,
+    "start_epoch": 0,
+    "inherited_epochs": 0,
+}

@@ -137,6 +137,24 @@ class Trial:
             start_epoch=stopped,
         )
 
+    def forked(self, configuration: Configuration, epochs: int) -> Proposal:
+        """The proposal of a new network that starts from the weights where this trial stopped.
+
+        Args:
+            configuration: The configuration of the new network.
+            epochs: Epochs after which its training stops, those of this trial included.
+        """
+        stopped = self.proposal.epochs
+        assert stopped is not None, "it was trained to its last epoch"
+        return Proposal(
+            configuration,
+            (self.number,),
+            epochs,
+            resume_from=self.number,
+            start_epoch=stopped,
+            inherited_epochs=stopped,
+        )
+
     def after(self, epochs: int) -> Trial:
         """This trial as if its training had stopped after `epochs`, read off its curve.
 
@@ -216,6 +234,7 @@ _TRIAL = schema.record(
         "resume_from": schema.maybe(schema.whole()),
         "root": schema.maybe(schema.whole()),
         "start_epoch": schema.whole(),
+        "inherited_epochs": schema.whole(),
         "recipe": schema.mapping(schema.anything, epochs=schema.whole(1)),
         "scores": _SCORES,
         "failure": schema.maybe(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.core.budgets.deadline import Deadline
 from nas.core.configuration import Configuration
-from nas.core.failure import BudgetSpent
+from nas.core.failure import BudgetSpent, EvaluationFailed, Failure
 from nas.core.metrics import Metric
 from nas.core.numbers import counted
 from nas.core.proposal import Proposal
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 STOPPED = "stopped at the budget"  # of a trial at the end of the search's time
 
 # torch is imported late: an evaluator may do without it.
+
+
+def no_weights(proposal: Proposal, reason: Exception) -> Failure:
+    """The failure of a fork, or of a later stage of one, without the state to go on from."""
+    return Failure("error", f"trial {proposal.resume_from} has no state to fork: {reason}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +277,9 @@ class Job:
         """The state that the stage before saved, tensors on the CPU; None for a new training.
 
         If the state is missing or damaged, the training starts over: the result is None,
-        `start_epoch` is 0, and `measured["restarted"]` has the reason.
+        `start_epoch` is 0, and `measured["restarted"]` has the reason. A fork of another trial has
+        the state of that one, and other hyperparameters: set the learning rate after
+        `optimizer.load_state_dict`, which sets that of the other trial.
         """
         return self._state
 
@@ -294,7 +301,11 @@ class Job:
                 )
             self.curve, self._state = list(saved["curve"]), saved["state"]
             self._start_epoch = self.proposal.start_epoch
+            if self.proposal.is_fork:
+                self.measured["fork"] = {"of": before}
         except (ValueError, KeyError, TypeError) as error:
+            if self.proposal.inherited_epochs:
+                raise EvaluationFailed(no_weights(self.proposal, error)) from None
             self.measured["restarted"] = str(error)
 
     def keep_weights(self) -> None:

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from math import isclose
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from nas.core.proposal import Proposal
 from nas.core.trial import checkpoint_name, paused_name
 from nas.estimators import training_demand
 from nas.estimators.demand import MemoryDemand
-from nas.evaluators.job import Job
+from nas.evaluators.job import Job, no_weights
 from nas.runs.atomic_io import is_full
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Diverged, Epoch, Recipe, devices, memory
@@ -114,6 +115,7 @@ class _Work:
     restarted: str = ""  # the reason, if it could not be resumed
     computed: precision.Computed | None = None  # the type it computes in; None until chosen
     launched: str = ""  # the reason why steps on a GPU are not captured, if it was given up
+    fork: dict[str, Any] = field(default_factory=dict)  # of which trial, and with which settings
 
 
 class Training:
@@ -121,7 +123,10 @@ class Training:
 
     A trial that stops before the last epoch writes a checkpoint for resuming beside its weights.
     If that file is missing or damaged, the training starts over, which takes longer and has the
-    same result; `measured["restarted"]` has the reason.
+    same result; `measured["restarted"]` has the reason. A fork, and a later stage of one, fails then:
+    from initial weights it would be another training. `measured["fork"]` has the trial whose weights a
+    fork started from (`of`), the settings that its optimiser had at the end of the first epoch, and
+    True in `state` if the optimiser started from that of the other trial.
 
     A training that runs out of memory starts over with batches in two micro-batches, then in four,
     whose gradients are added up (`measured["micro_batches"]`): the recipe keeps its meaning, except
@@ -243,6 +248,7 @@ class Training:
             **({"micro_batches": work.micro_batches} if work.micro_batches > 1 else {}),
             **({"computed": work.computed} if work.computed else {}),
             **({"launched": work.launched} if work.launched else {}),
+            **({"fork": work.fork} if work.fork else {}),
             **({"peak_bytes": peak} if peak else {}),
         }
         if failure is not None:
@@ -290,6 +296,8 @@ class Training:
                     continue
                 work.curve.append(epoch)
                 work.launched = epoch.fallback and f"one by one: {epoch.fallback}"
+                if proposal.is_fork and epoch.number == work.start_epoch + 1:
+                    work.fork |= _settings_in_use(work, epoch)
                 if job.epoch_ended(epoch.number, last) or epoch.number == last:
                     break
         paused = work.curve[-1].number == last < work.recipe.epochs
@@ -313,7 +321,12 @@ class Training:
             if self._checkpoints is None:
                 raise ValueError("no checkpoints are kept")
             state = checkpoint.load_sealed(self._checkpoints / paused_name(proposal.resume_from))
-            curve, parts = pausing.restore(work.net, work.optimizer, state)
+            if proposal.is_fork:
+                curve, inherited = pausing.inherit(work.net, work.optimizer, state)
+                work.fork = {"of": proposal.resume_from, "state": inherited}
+                parts = 1
+            else:
+                curve, parts = pausing.restore(work.net, work.optimizer, state)
             if len(curve) != proposal.start_epoch:
                 raise ValueError(f"want {proposal.start_epoch} epochs trained, got {len(curve)}")
             if missing := set(self._learned.metrics) - curve[-1].metrics.keys():
@@ -321,8 +334,25 @@ class Training:
             work.curve, work.start_epoch = curve, len(curve)
             work.micro_batches = max(work.micro_batches, parts)  # as before the pause
         except ValueError as error:
+            if proposal.inherited_epochs:
+                raise EvaluationFailed(no_weights(proposal, error)) from None
             work.restarted = str(error)
             self._begin(work, proposal.architecture)
+
+
+def _settings_in_use(work: _Work, epoch: Epoch) -> dict[str, float | str]:
+    """The settings of the optimiser of a fork, which are those of its recipe."""
+    found, recipe = work.optimizer.settings, work.recipe
+    wanted = {
+        "momentum": recipe.momentum,
+        "weight_decay": recipe.weight_decay,
+        "learning_rate": epoch.learning_rate,
+    }
+    assert found["optimizer"] == recipe.optimizer
+    for name, value in wanted.items():
+        same = isclose(float(found[name]), value, rel_tol=1e-6)  # float32 on a GPU
+        assert same, f"the optimiser of a fork has {name} {found[name]}, its recipe {value}"
+    return found
 
 
 def build(space: SearchSpace, architecture: Architecture, task: Task, seed: int) -> nn.Module:
@@ -382,6 +412,8 @@ def _more_parts(work: _Work) -> int:
 
 
 def _failure(error: Exception, parts: int) -> Failure:
+    if isinstance(error, EvaluationFailed):
+        return error.failure
     if isinstance(error, Diverged):
         return Failure("diverged", str(error))
     if not memory.is_out_of_memory(error):

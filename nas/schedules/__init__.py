@@ -1,7 +1,7 @@
-"""Fidelity schedules: the epochs of each trial, and which trials are resumed for more.
+"""Fidelity schedules: the epochs of each trial, and which are resumed for more or forked.
 
 A schedule wraps a strategy: the strategy proposes configurations, the schedule begins them with
-few epochs and resumes those that do well. To add one: write a module with a class that has `ask`,
+few epochs and resumes those that do well, or lets others go on from their weights. To add one: write a module with a class that has `ask`,
 `tell` and `keep`, name it in `SCHEDULES`, and check it with `nas.testing.check_schedule`.
 
 Scores after few epochs and after many cannot be compared. So the strategy is told one trial of
@@ -22,7 +22,7 @@ from nas.strategies import Strategy
 
 
 class Schedule(Strategy, Protocol):
-    """A strategy whose proposals have a budget of epochs and may resume an earlier trial.
+    """A strategy whose proposals have a budget of epochs and may resume or fork an earlier trial.
 
     It is made from the strategy that proposes configurations, the candidates it chooses from, the
     objectives that decide promotion and the epochs of the recipe; keyword arguments with defaults
@@ -40,7 +40,7 @@ class Schedule(Strategy, Protocol):
     def keep(self) -> set[int]:
         """Numbers of the trials whose checkpoints for resuming must be kept.
 
-        These are the trials resumed by one that has not ended, and those that may be resumed
+        These are the trials resumed or forked by one that has not ended, and those that may be
         later. The set must not grow with the length of the search.
         """
 
@@ -84,6 +84,12 @@ SCHEDULES = Registry(
             "Hyperband",
             "groups of successive halving that start with few to many epochs",
             "Li et al., JMLR 2018",
+        ),
+        "pbt": Entry(
+            "nas.schedules.pbt",
+            "PopulationBasedTraining",
+            "train a population in step; weak members become forks of strong ones, perturbed",
+            "Jaderberg et al., 2017",
         ),
     },
 )

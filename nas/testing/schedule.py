@@ -56,19 +56,23 @@ def check_schedule(
 
     - `ask` returns a proposal of a new network within the limits, or resumes a completed trial
       that stopped early: with its configuration and parents, from the epoch at which it stopped.
-    - Each network is begun once, and each trial is resumed at most once.
+      Or it forks such a trial (`trial.forked(configuration, epochs)`), with any configuration
+      within the limits.
+    - Each network is begun once, and each trial is resumed at most once; it may be forked too, as
+      often as the schedule likes.
     - The same seed gives the same search; another seed gives another one.
     - A search that is interrupted and resumed from its journal equals an uninterrupted one; the
       order in which pending trials end, and their seconds, do not matter.
-    - Failed trials are never resumed, and end nothing.
-    - The strategy is told each network once, in order, with scores after equally many epochs;
-      resumed trials are not told.
+    - Failed trials are never resumed or forked, and end nothing.
+    - The strategy is told each network that it proposed once, in order, with scores after equally
+      many epochs; resumed trials and forks are not told.
     - Trials that neither the strategy nor the schedule proposed, such as baselines, are told to
       the strategy and, as they were trained to the end, not resumed.
     - `ask` raises `Exhausted` when there is nothing to begin or to resume, and not while a
       configuration is left.
-    - `keep` has the trials that are being resumed and those that may be, and does not grow with
-      the length of the search.
+    - `keep` has the trials that are being resumed or forked and those that may be, and does not
+      grow with the length of the search. No fork is of another trial: without the weights of that
+      one it fails.
     - The global generators of random, numpy and torch are neither used nor seeded.
 
     Args:
@@ -180,8 +184,12 @@ class Checked:
         assert before is not None
         require(before.completed, name, f"resumes trial {number}, which failed")
         require(before.stopped_early, name, f"resumes trial {number}, which was trained to the end")
+        if proposal.is_fork:
+            self._check_forked(proposal, before)
+            return
+        earlier = self._candidates.ledger.proposals
         require(
-            all(earlier.resume_from != number for earlier in self._candidates.ledger.proposals),
+            all(other.resume_from != number or other.is_fork for other in earlier),
             name,
             f"resumes trial {number} twice",
         )
@@ -190,6 +198,21 @@ class Checked:
             name,
             f"resumes trial {number} as another network, or from another epoch: use "
             f"`trial.resumed(epochs)`",
+        )
+
+    def _check_forked(self, proposal: Proposal, before: Trial) -> None:
+        name, configuration = self._name, proposal.configuration
+        require(
+            proposal == before.forked(configuration, proposal.epochs or EPOCHS),
+            name,
+            f"forks trial {before.number} from another epoch, or with other parents: use "
+            f"`trial.forked(configuration, epochs)`",
+        )
+        strategy_contract.check_member(name, configuration, self._candidates)
+        require(
+            before.number in self.keep(),
+            name,
+            f"forks trial {before.number}, which `keep` had given up",
         )
 
 

@@ -166,6 +166,16 @@ def check_proposal(name: str, proposal: object, candidates: Candidates, number: 
 
 def check_configuration(name: str, configuration: Configuration, candidates: Candidates) -> None:
     """Refuse a configuration that is no candidate: no member, outside the limits or not new."""
+    check_member(name, configuration, candidates)
+    require(
+        candidates.ledger.is_new(configuration),
+        name,
+        f"proposes a configuration twice: {configuration}, or an equal function",
+    )
+
+
+def check_member(name: str, configuration: Configuration, candidates: Candidates) -> None:
+    """Refuse a configuration that is no member of the space, or outside the limits."""
     try:
         candidates.space.check(configuration, "it")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -176,11 +186,6 @@ def check_configuration(name: str, configuration: Configuration, candidates: Can
         candidates.space.is_feasible(configuration),
         name,
         f"proposes a configuration outside the limits on costs: {configuration}",
-    )
-    require(
-        candidates.ledger.is_new(configuration),
-        name,
-        f"proposes a configuration twice: {configuration}, or an equal function",
     )
 
 

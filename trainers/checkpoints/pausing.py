@@ -57,21 +57,69 @@ def restore(net: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor])
         ValueError: It is not the state of such a training; `net` must not be used any more.
     """
     net.to(memory_format=torch.channels_last)  # as in `train`, so that memory layouts agree
+    parts = _parts(tensors)
+    try:
+        net.load_state_dict(parts["weights"])
+        _set_state(net, optimizer, parts["optimizer"])
+        return Paused(_epochs(parts["epochs"]), int(parts["micro_batches"][""]))
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise _unfit(error) from None
+
+
+class Inherited(NamedTuple):
+    """The records of the training that a fork goes on from, and the part of its state in use."""
+
+    epochs: list[Epoch]  # with 0 seconds
+    optimizer_state: bool  # False if that of another optimiser was left out
+
+
+def inherit(net: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> Inherited:
+    """Give a network the weights and the optimiser's state of another training.
+
+    The hyperparameters of `optimizer` are its own: the state has none. The state of an optimiser of
+    another kind is left out, so that it starts anew.
+
+    Args:
+        net: The network, on the device to train on.
+        optimizer: An optimiser made by `make_optimizer` for `net`, with any recipe.
+        tensors: The result of `state` for a network of the same architecture.
+
+    Raises:
+        ValueError: It is not the state of such a network; `net` must not be used any more.
+    """
+    net.to(memory_format=torch.channels_last)
+    parts = _parts(tensors)
+    kept = {path.rpartition(".")[2] for path in parts["optimizer"]}
+    same_kind = bool(kept) and kept >= set(optimizer.state_names)
+    try:
+        net.load_state_dict(parts["weights"])
+        if same_kind and optimizer.state_names:
+            _set_state(net, optimizer, parts["optimizer"])
+        return Inherited(_epochs(parts["epochs"]), same_kind)
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise _unfit(error) from None
+
+
+def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The tensors by the first part of their names, named by the rest."""
     parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "epochs": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         parts.setdefault(part, {})[rest] = tensor
-    try:
-        net.load_state_dict(parts["weights"])
-        parameters = dict(net.named_parameters())
-        for path, tensor in parts["optimizer"].items():
-            name, _, key = path.rpartition(".")
-            parameter = parameters[name]
-            optimizer.state[parameter][key] = _like(parameter, tensor)
-        return Paused(_epochs(parts["epochs"]), int(parts["micro_batches"][""]))
-    except (RuntimeError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"pausing: not the state of this training ({reason})") from None
+    return parts
+
+
+def _set_state(net: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    parameters = dict(net.named_parameters())
+    for path, tensor in tensors.items():
+        name, _, key = path.rpartition(".")
+        parameter = parameters[name]
+        optimizer.state[parameter][key] = _like(parameter, tensor)
+
+
+def _unfit(error: Exception) -> ValueError:
+    reason = " ".join(str(error).split())[:200]
+    return ValueError(f"pausing: not the state of this training ({reason})")
 
 
 def _like(parameter: Tensor, tensor: Tensor) -> Tensor:

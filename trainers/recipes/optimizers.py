@@ -43,6 +43,14 @@ class Optimizer(Protocol):
     groups: Sequence[Group]
     state: State
 
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the tensors that each parameter has once it has been updated."""
+
+    @property
+    def settings(self) -> dict[str, float | str]:
+        """The hyperparameters that it uses now. Waits for the device."""
+
     def step(self) -> None:
         """Update every parameter that has a gradient. Does not wait for the device."""
 
@@ -62,6 +70,14 @@ class SGD:
     momentum: float
     nesterov: bool
     state: State = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        return ("momentum_buffer",) if self.momentum else ()
+
+    @property
+    def settings(self) -> dict[str, float | str]:
+        return {"optimizer": "sgd", "momentum": self.momentum, **_of_groups(self.groups)}
 
     @torch.no_grad()
     def step(self) -> None:
@@ -101,6 +117,14 @@ class AdamW:
     groups: Sequence[Group]
     beta_1: float
     state: State = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        return ("step", "exp_avg", "exp_avg_sq")
+
+    @property
+    def settings(self) -> dict[str, float | str]:
+        return {"optimizer": "adamw", "momentum": self.beta_1, **_of_groups(self.groups)}
 
     @torch.no_grad()
     def step(self) -> None:
@@ -161,6 +185,12 @@ def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
             group.learning_rate = learning_rate
         elif group.learning_rate is not filled:
             filled = group.learning_rate.fill_(learning_rate)
+
+
+def _of_groups(groups: Sequence[Group]) -> dict[str, float | str]:
+    """The learning rate, and the weight decay of those parameters that decay."""
+    rate = float(groups[0].learning_rate)
+    return {"learning_rate": rate, "weight_decay": groups[0].weight_decay}
 
 
 def _moving(groups: Sequence[Group]) -> Iterator[tuple[Group, list[Tensor], list[Tensor]]]:

@@ -13,7 +13,8 @@ class TrialFront:
     """The completed trials within the constraints that no other dominates.
 
     A trial and the one that resumes it are two stages of one network. Once the later stage has
-    completed, only that counts, even if it is worse: the earlier network exists no more.
+    completed, only that counts, even if it is worse: the earlier network exists no more. A fork is
+    another network, and takes the place of none.
     """
 
     def __init__(self, objectives: Objectives) -> None:
@@ -32,7 +33,8 @@ class TrialFront:
             self._latest[trial.number] = trial
         if not trial.stopped_early:
             self._lasting.add(vector, None)
-        if self._latest.pop(trial.proposal.resume_from, None) not in self._front.items:
+        earlier = None if trial.proposal.is_fork else trial.proposal.resume_from
+        if self._latest.pop(earlier, None) not in self._front.items:
             return self._front.add(vector, trial)
         self._front = Front()  # trials that only the earlier stage dominated return
         for other in self._latest.values():

@@ -30,7 +30,8 @@ from tests.nas.table import TASK, search
 SPACE = get("nasbench201")
 BOTH = ("accuracy", "parameters")
 EPOCHS = 9
-STAGED = [name for name in SCHEDULES if name != "none"]
+POPULATIONS = ["pbt"]
+STAGED = [name for name in SCHEDULES if name not in ("none", *POPULATIONS)]
 
 
 @pytest.fixture(params=STAGED)
@@ -52,7 +53,13 @@ def run(path, schedule, strategy="random", *, trials=60, evaluator=None, **setti
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_contract(schedule):
-    check_schedule(schedule, strategies=["random"] if schedule == "none" else list(STRATEGIES))
+    check_schedule(schedule, strategies=list(STRATEGIES) if schedule in STAGED else ["random"])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("schedule", POPULATIONS)
+def test_contract_of_populations_around_every_strategy(schedule):
+    check_schedule(schedule, strategies=list(STRATEGIES))
 
 
 def test_every_trial_is_trained_to_a_rung(staged, tmp_path):
@@ -326,7 +333,7 @@ def test_the_paused_trainings_that_are_kept_are_few_and_those_needed(staged, max
         (
             "ahsa",
             9,
-            r"^want a schedule \(none, halving, asha, hyperband\), got 'ahsa'; did you mean asha\?$",
+            r"^want a schedule \(none, halving, asha, hyperband, pbt\), got 'ahsa'; did you mean asha\?$",
         ),
         ("asha:speed=3", 9, r"its settings \(eta, min_epochs, rungs\), got 'speed'"),
         ("none:eta=3", 9, "it has none"),

@@ -1,0 +1,313 @@
+"""Populations that are trained in step, where weak members become forks of strong ones.
+
+A generation is the same stage of all members. When its last trial has ended, the members are
+ranked, and the next generation is proposed: a member that is not weak is resumed, a weak one is
+replaced by a fork of a strong one. So a search depends neither on the number of workers nor on which
+trials are fast. The next population begins when all trials of the last generation are proposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from random import Random
+from typing import Protocol
+
+from nas.core.candidates import Candidates, Exhausted
+from nas.core.configuration import Configuration
+from nas.core.objectives import Objectives
+from nas.core.proposal import Proposal
+from nas.core.trial import Trial
+from nas.schedules.rungs import begin, ranked, require_stage
+from nas.strategies import Strategy
+from search_spaces import Record
+
+_TRIES = 10  # draws of hyperparameters that are outside the limits, or those of the source
+
+
+class Explorer(Protocol):
+    """Chooses the hyperparameters of forks."""
+
+    def tell(self, trial: Trial) -> None:
+        """Learn from a trial of any stage that has ended."""
+
+    def explore(self, source: Trial, pending: Sequence[Proposal], rng: Random) -> Record:
+        """The hyperparameters of a fork.
+
+        Args:
+            source: The trial that is forked.
+            pending: The proposals of the same generation so far.
+            rng: Decides everything random.
+        """
+
+
+class Populations:
+    """Populations of the same size, one after the other, without end.
+
+    When the strategy has nothing new to propose, the population being filled goes on with what it has.
+
+    Args:
+        strategy: Proposes the first members.
+        candidates: The configurations it chooses from; their ledger has what was proposed.
+        objectives: The objectives that decide who is weak and who is strong.
+        epochs: Number of epochs of the recipe, to which every member is trained.
+        explorer: Chooses the hyperparameters of forks.
+        population: Number of members.
+        every: Epochs between two comparisons.
+        quantile: Share of the members that are weak, and as many are strong: above 0 to 0.5.
+
+    Raises:
+        ValueError: a setting is not allowed.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        candidates: Candidates,
+        objectives: Objectives,
+        epochs: int,
+        *,
+        explorer: Explorer,
+        population: int,
+        every: int,
+        quantile: float,
+    ) -> None:
+        if population < 2:
+            raise ValueError(f"want a population of at least 2, got {population}")
+        if every < 1:
+            raise ValueError(f"want every of at least 1 epoch, got {every}")
+        if epochs <= every:
+            raise ValueError(f"want a recipe of more than {every} epochs (every), got {epochs}")
+        if not 0 < quantile <= 0.5:
+            raise ValueError(f"want a quantile above 0 to 0.5, got {quantile}")
+        self._strategy = strategy
+        self._candidates = candidates
+        self._objectives = objectives
+        self._explorer = explorer
+        self._levels = (*range(every, epochs, every), epochs)
+        self._size = population
+        self._weak = max(1, int(population * quantile))
+        self._seen = 0  # proposals that have been looked at
+        self._open: list[Population] = []
+        self._population_of: dict[int, Population] = {}  # by trial
+
+    def ask(self, rng: Random) -> Proposal:
+        return self.ask_within(rng, self._levels[-1])
+
+    def ask_within(self, rng: Random, epochs: int) -> Proposal:
+        self._read_proposals()
+        if (proposal := self._next_stage(rng, epochs)) is not None:
+            return proposal
+        require_stage(self._levels[0], epochs)
+        try:
+            return begin(self._strategy.ask(rng), self._levels[0])
+        except Exhausted:
+            if not self._open or not self._open[-1].has_room:
+                raise
+            self._open[-1].close()
+            self._drop_finished()
+            if (proposal := self._next_stage(rng, epochs)) is None:
+                raise
+            return proposal
+
+    def tell(self, trial: Trial) -> None:
+        self._read_proposals()
+        population = self._population_of.pop(trial.number, None)  # none for a baseline
+        if population is not None:
+            population.tell(trial)
+            self._explorer.tell(trial)
+            self._drop_finished()
+        if trial.proposal.resume_from is None:
+            self._strategy.tell(trial.after(self._levels[0]))
+
+    def keep(self) -> set[int]:
+        return {number for population in self._open for number in population.keep()}
+
+    def _next_stage(self, rng: Random, epochs: int) -> Proposal | None:
+        """The proposal of a later stage; None if a new member is to begin.
+
+        Raises:
+            Exhausted: a generation has to end before anything can be proposed, or the stage trains
+                more than `epochs`.
+        """
+        for population in self._open:
+            if population.has_room:
+                return None
+            if population.waits:
+                raise Exhausted("a generation of the population has not ended")
+            if (slot := population.next_slot) is not None:
+                before, level = population.stage
+                require_stage(level - before, epochs)
+                return self._proposal(population, slot, level, rng)
+        return None
+
+    def _proposal(self, population: Population, slot: int, level: int, rng: Random) -> Proposal:
+        own = population.member(slot)
+        if slot not in population.weak:
+            assert own is not None, "a member that failed is weak"
+            return own.resumed(level)
+        source = rng.choice(population.strong)
+        vector = self._objectives.vector
+        if own is not None and vector(own.scores) == vector(source.scores):
+            return own.resumed(level)
+        return source.forked(self._explored(source, population, rng), level)
+
+    def _explored(self, source: Trial, population: Population, rng: Random) -> Configuration:
+        """The configuration of a fork: another one within the limits, if it can be drawn."""
+        for _ in range(_TRIES):
+            found = self._explorer.explore(source, population.pending, rng)
+            configuration = Configuration.of(source.architecture, found)
+            changed = configuration != source.configuration  # no number was at an end of its range
+            if changed and self._candidates.space.is_feasible(configuration):
+                return configuration
+        return source.configuration
+
+    def _read_proposals(self) -> None:
+        """Assign the proposals of the ledger to populations.
+
+        A replay has the next generation in its ledger before the present one has been told.
+        """
+        proposals = self._candidates.ledger.proposals
+        while self._seen < len(proposals):
+            number, proposal = self._seen, proposals[self._seen]
+            if proposal.epochs is not None:  # else a baseline, which is trained to the end
+                population = self._place_of(proposal)
+                if population is None:
+                    return
+                population.add(number, proposal)
+                self._population_of[number] = population
+            self._seen += 1
+
+    def _place_of(self, proposal: Proposal) -> Population | None:
+        """The population that a proposal belongs to; None while its generation has not begun."""
+        source = proposal.resume_from
+        if source is None:
+            return self._filling()
+        population = next(p for p in self._open if p.has(source))
+        population.close()
+        return None if population.waits else population
+
+    def _drop_finished(self) -> None:
+        self._open = [population for population in self._open if not population.finished]
+
+    def _filling(self) -> Population:
+        """The population that new members go to."""
+        if not self._open or not self._open[-1].has_room:
+            made = Population(self._size, self._levels, self._weak, self._objectives)
+            self._open.append(made)
+        return self._open[-1]
+
+
+class Population:
+    """The members of one population, generation by generation.
+
+    Slots number the members, from 0: the proposals of a generation are in their order.
+
+    Args:
+        size: Number of members.
+        levels: Epochs after each generation, rising.
+        weak: Number of weak members, and of strong ones.
+        objectives: The objectives that members are ranked by.
+
+    Attributes:
+        pending: Proposals of the present generation.
+        weak: Slots of the weak members of the generation before.
+        strong: Strong trials of the generation before, the best first.
+    """
+
+    def __init__(
+        self, size: int, levels: tuple[int, ...], weak: int, objectives: Objectives
+    ) -> None:
+        self.pending: list[Proposal] = []
+        self.weak: frozenset[int] = frozenset()
+        self.strong: list[Trial] = []
+        self._size, self._most_weak, self._objectives = size, weak, objectives
+        self._stages = list(pairwise((0, *levels)))
+        self._generation = 0
+        self._numbers: list[int] = []  # of the trials of the present generation, by slot
+        self._ended: dict[int, Trial] = {}  # of the present generation
+        self._before: list[Trial] = []  # the generation before, by slot
+        self._dead = False  # nothing is left to go on from
+
+    @property
+    def has_room(self) -> bool:
+        """True if it takes new members."""
+        return self._generation == 0 and len(self._numbers) < self._size
+
+    @property
+    def waits(self) -> bool:
+        """True if trials of a generation that is not the last have to end before the next begins."""
+        full = len(self._numbers) == self._size
+        return full and self._generation < len(self._stages) - 1
+
+    @property
+    def next_slot(self) -> int | None:
+        """The slot to propose next; None in the first generation and after the last."""
+        filled = len(self._numbers)
+        return filled if self._generation > 0 and filled < self._size else None
+
+    @property
+    def stage(self) -> tuple[int, int]:
+        """Epochs before and after the present generation."""
+        return self._stages[self._generation]
+
+    @property
+    def finished(self) -> bool:
+        """True if the last of its trials has ended."""
+        last = self._generation == len(self._stages) - 1
+        return self._dead or (last and not self.has_room and len(self._ended) == self._size)
+
+    def has(self, number: int) -> bool:
+        """True if a trial is of the generation before, or of the present one."""
+        return number in self._numbers or any(t.number == number for t in self._before)
+
+    def member(self, slot: int) -> Trial | None:
+        """The trial of the generation before in a slot; None if it failed."""
+        trial = self._before[slot]
+        return trial if trial.completed else None
+
+    def close(self) -> None:
+        """Take no further new members."""
+        if self.has_room:
+            self._size = len(self._numbers)
+            self._advance()
+
+    def add(self, number: int, proposal: Proposal) -> None:
+        """Record the proposal of its next slot."""
+        self._numbers.append(number)
+        self.pending.append(proposal)
+
+    def tell(self, trial: Trial) -> None:
+        """Record one of its trials that has ended."""
+        self._ended[trial.number] = trial
+        self._advance()
+
+    def keep(self) -> set[int]:
+        """Trials that may be resumed or forked, and those whose next stage has not ended."""
+        stages = zip(self._numbers, self.pending, strict=True)
+        used = {
+            p.resume_from for n, p in stages if n not in self._ended and p.resume_from is not None
+        }
+        may = [] if self.next_slot is None else self._before
+        if self._generation < len(self._stages) - 1:
+            may = [*may, *self._ended.values()]
+        return used | {trial.number for trial in may if trial.completed}
+
+    def _advance(self) -> None:
+        """Rank the members once the generation has ended, and begin the next."""
+        if self.has_room or not self.waits or len(self._ended) < self._size:
+            return
+        self._before = [self._ended[number] for number in self._numbers]
+        slots = {trial.number: slot for slot, trial in enumerate(self._before)}
+        completed = [trial for trial in self._before if trial.completed]
+        order = ranked(completed, self._objectives, len(completed))
+        failed = self._size - len(order)
+        count = min(max(self._most_weak, failed), self._size - 1)
+        best = order[: max(1, min(self._most_weak, self._size - count))]
+        beaten = order[len(order) - (count - failed) :] if count > failed else []
+        lost = {slot for slot, trial in enumerate(self._before) if not trial.completed}
+        self.strong = best
+        self.weak = frozenset(lost | {slots[trial.number] for trial in beaten})
+        self._dead = not order
+        self._generation += 1
+        self._numbers, self.pending, self._ended = [], [], {}
