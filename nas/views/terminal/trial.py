@@ -96,7 +96,8 @@ def trial_document(
     """The document of `nas show RUN TRIAL --json`.
 
     Keys: those of the journal (number, space, architecture, hyperparameters, parents, epochs,
-    resume_from, root, start_epoch, recipe, scores, failure, curve, weights_sha256, measured) and notation,
+    resume_from, root, start_epoch, inherited_epochs, recipe, scores, failure, curve, weights_sha256,
+    measured) and notation,
     layers (rows of name, inside, times, makes, parameters, macs, changed), parent (the nearest, or
     null), violates (the limits that are not met), gain (improvement of the first objective from the
     parent, or null), changes (path, before, after), ancestry and children

@@ -8,6 +8,8 @@ import pytest
 
 import nas
 from nas.core.candidates import Exhausted
+from nas.core.configuration import Configuration
+from search_spaces import Record
 
 
 class Halves:
@@ -89,6 +91,36 @@ class Foreign(Halves):
             other = next(t for n, t in self.trials.items() if n != proposal.resume_from)
             return replace(proposal, configuration=other.configuration)
         return proposal
+
+
+class Adopting(Halves):
+    """Forks what does well, which is allowed, and gives the forks no parents, which is not."""
+
+    def fork(self, trial):
+        return replace(trial.forked(trial.configuration, self.epochs), parents=())
+
+    def ask(self, rng):
+        for trial in self.best():
+            return self.fork(trial)
+        return replace(self.strategy.ask(rng), epochs=self.FIRST)
+
+
+class Trespassing(Adopting):
+    """Forks trials with configurations that are no members of the space."""
+
+    def fork(self, trial):
+        tuned = Configuration.of(trial.architecture, Record({"speed": 3}))
+        return trial.forked(tuned, self.epochs)
+
+
+class Spendthrift(Adopting):
+    """Forks trials whose weights it gave up."""
+
+    def fork(self, trial):
+        return trial.forked(trial.configuration, self.epochs)
+
+    def keep(self):
+        return set()
 
 
 class Premature(Halves):
@@ -232,6 +264,9 @@ BROKEN = {
     Finished: "proposes 10 epochs, where the recipe has 9",
     Excessive: "proposes 10 epochs, where the recipe has 9",
     Foreign: "as another network, or from another epoch",
+    Adopting: r"forks trial \d+ from another epoch, or with other parents",
+    Trespassing: "proposes no member of the space",
+    Spendthrift: r"forks trial \d+, which `keep` had given up",
     Premature: "which it was not told",
     Generous: "which failed",
     Deaf: "gives the same search for another seed",

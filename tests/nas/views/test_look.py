@@ -118,6 +118,7 @@ def test_show_a_trial_as_json(nas, run):
         *(
             "root",
             "start_epoch",
+            "inherited_epochs",
             "recipe",
             "scores",
             "failure",
