@@ -296,7 +296,7 @@ def search(
             a GPU, its free memory.
         address: Address of a Ray cluster, or auto for the one on this machine.
         resources: Resources of a Ray cluster for each trial, such as CPU=1,GPU=0.5.
-        executor: Place where trials run: in-process, workers, ray or slots (in turns in this
+        executor: Place where trials run: in-process, workers, ray or slots (in turns in one worker
             process, for small networks on a GPU). Default: the first that can keep to the resource
             limits.
         keep: Number of the best trials, in the first objective, whose weights are kept beside those

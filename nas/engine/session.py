@@ -245,8 +245,10 @@ class Session:
             journal.close()
             self._observers.ended(run)
         if not executors.trains_here(self.executor) and utilization.busy:
+            turns = executors.capabilities(self.executor).in_turns
+            what = "slots" if turns else "workers"
             self._notify(
-                f"{self.limits.workers} workers; {utilization.idle_share:.1%} of their time was idle"
+                f"{self.limits.workers} {what}; {utilization.idle_share:.1%} of their time was idle"
             )
 
     def _say(self, trial: Trial) -> None:
@@ -264,15 +266,15 @@ class Session:
     def _executor(self, checkpoints: Path) -> Executor:
         """Make the executor, with the free memory of a shared GPU as its total by default."""
         settings, limits = self.settings, self.limits
-        shared = limits.workers > 1 and executors.capabilities(self.executor).total_memory
+        able = executors.capabilities(self.executor)
+        shared = limits.workers > 1 and able.total_memory
         problem, reference = self.problem, None
         if problem.timed:  # which takes memory of a GPU
             reference = latency.reference(self.path, settings, self._device_name())
         if shared and limits.total_memory is None and problem.data is not None:
-            here = executors.trains_here(self.executor)
-            device = problem.first_device if here else problem.device
+            device = problem.first_device if able.in_turns else problem.device
             at_most = min(limits.workers, settings.max_pending)  # with auto, many are allowed
-            processes = 0 if here else at_most  # this one has its data there already
+            processes = 1 if able.in_turns else at_most
             free = training_demand.free_bytes(problem.data, device, processes, settings.folds)
             limits = replace(limits, total_memory=free)
         if not limits.auto and limits.workers > settings.max_pending:

@@ -17,6 +17,7 @@ from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Recipe, Split
 from trainers.loop import precision
 from trainers.loop.batches import steps_per_epoch
+from trainers.loop.grouped_kernels import copied_bytes
 from trainers.loop.train import evaluation_batch, train_in_steps
 from trainers.profiling import footprint
 
@@ -37,7 +38,7 @@ def free_bytes(data: Dataset, device: str, workers: int, folds: int = 0) -> int 
     Args:
         data: The data set, on any device.
         device: The device of the workers; "cuda" for all GPUs in turn.
-        workers: Number of workers; 0 for trainings in this process, which has its data there.
+        workers: Number of worker processes.
         folds: Number of folds; 0 for one validation split.
     """
     if not device.startswith("cuda"):
@@ -68,25 +69,29 @@ def memory(
     """Predict the memory of a training: see `trainers.profiling.footprint`.
 
     On a GPU a captured step keeps its memory: steps of the other batch size, before they are captured
-    themselves, and evaluations have theirs beside it.
+    themselves, and evaluations have theirs beside it. In bfloat16 there are copies of the weights, whose
+    gradients are held beside those of the weights at the end of a step.
     """
     device = data.device
     on_gpu = device.type == "cuda"
     with torch.device("meta") if on_gpu else nullcontext():
         net = space.compile(architecture, task)
+    computed = precision.choose(recipe.precision, net, task.input_shape, device)
     parts = footprint.footprint(
         net,
         task.input_shape,
         recipe,
-        computed=precision.choose(recipe.precision, net, task.input_shape, device),
+        computed=computed,
         evaluated=min(evaluation_batch(recipe.batch_size, 1, data), len(data.validation)),
     )
     evaluation = parts.gradients + parts.evaluation
     if not on_gpu:
         return MemoryDemand(str(device), parts.state + max(parts.step, evaluation))
-    other_size = parts.step if len(data.train) % _steps(data, recipe) else 0
+    copies = copied_bytes(net, computed)
+    step = max(parts.step - copies, copies + parts.gradients)  # autocast has made the copies, too
+    other_size = step if len(data.train) % _steps(data, recipe) else 0
     beside = max(other_size, parts.evaluation) + BESIDE_STEP_BYTES
-    return MemoryDemand(str(device), parts.state + parts.step + beside)
+    return MemoryDemand(str(device), parts.state + copies + step + beside)
 
 
 def _steps(data: Dataset, recipe: Recipe) -> int:

@@ -45,8 +45,8 @@ class Capabilities:
         total_memory: A memory limit for all trials of a device together.
         autotuning: Finding the best number of workers by itself.
         cluster: An address of other machines.
-        in_turns: Several trials at a time take turns in this process. Such an executor is made
-            from an evaluator and limits.
+        in_turns: Several trials at a time take turns in one worker process, so that one that hangs
+            holds the others up.
     """
 
     workers: bool = False
@@ -134,7 +134,7 @@ EXECUTORS = Registry(
         "slots": Entry(
             "nas.executors.slots",
             "Slots",
-            "trials in this process that take turns, a training step each",
+            "trials that take turns in one worker process, a training step each",
             "",
         ),
     },
@@ -173,19 +173,13 @@ def make(
         here: The evaluator that the blueprint makes, if this process has it already.
     """
     cls = _class_of(name)
-    executor: Executor
-    if trains_here(name):
-        evaluator = here or blueprint.make()
-        executor = cls(evaluator, limits) if cls.capabilities.in_turns else cls(evaluator)
-    else:
-        executor = cls(blueprint, limits)
-    return executor
+    made: Executor = cls(here or blueprint.make()) if trains_here(name) else cls(blueprint, limits)
+    return made
 
 
 def trains_here(name: str | type) -> bool:
     """True if the trials of an executor run in this process."""
-    found = capabilities(name)
-    return found.in_turns or not found.workers
+    return not capabilities(name).workers
 
 
 def capabilities(name: str | type) -> Capabilities:

@@ -55,12 +55,13 @@ def evaluate_in_steps(
     number: int,
     proposal: Proposal,
     deadline: Deadline | None = None,
+    on_epoch: Callable[[], None] = lambda: None,
     *,
     shares_gpu: bool = False,
 ) -> Generator[None, None, Trial]:
     """Evaluate as `evaluate` does, and yield after every step, if the evaluator can."""
     try:
-        job = Job(number, proposal, deadline, shares_gpu=shares_gpu)
+        job = Job(number, proposal, deadline, on_epoch, shares_gpu=shares_gpu)
         if isinstance(evaluator, Stepwise):
             steps = _evaluated(evaluator.evaluate_in_steps(job), job)
         else:

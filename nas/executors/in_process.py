@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from time import perf_counter
 
 from nas.core.budgets.deadline import Deadline, TimeUp
@@ -13,17 +12,11 @@ from nas.evaluators import Evaluator, gpu
 from nas.executors import Capabilities, Utilization, guarded
 
 
-def gpu_is_broken(damage: str, suspects: Sequence[int] = ()) -> ChildProcessError:
-    """The error that ends a search whose process cannot use its GPU any more.
-
-    Args:
-        damage: The reason, in one line.
-        suspects: Trials that may have caused it, if that is not known; they are not recorded.
-    """
-    because = f", by one of the trials {', '.join(map(str, suspects))}" if suspects else ""
+def gpu_is_broken(damage: str) -> ChildProcessError:
+    """The error that ends a search whose process cannot use its GPU any more, for a reason."""
     return ChildProcessError(
-        f"this process cannot use its GPU any more ({damage}){because}: run the search again to "
-        f"resume it; with --executor workers such an error ends one worker"
+        f"this process cannot use its GPU any more ({damage}): run the search again to resume it; "
+        f"with --executor workers such an error ends one worker"
     )
 
 

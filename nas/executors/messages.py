@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from nas.core.failure import Failure
+from nas.core.trial import Trial
 from search_spaces import strict_json
 
 
@@ -25,3 +27,18 @@ def unpack(data: bytes) -> dict[str, Any]:
     """Decode a message."""
     message: dict[str, Any] = strict_json.loads(data.decode("utf-8", "surrogatepass"))
     return message
+
+
+def trial_fields(trial: Trial) -> dict[str, Any]:
+    """A trial as a message has it; a failed one if it cannot be sent."""
+    try:
+        fields = trial.to_dict()
+        Trial.from_dict(fields)
+        pack(fields)
+        return fields
+    except (TypeError, ValueError) as error:
+        failure = Failure("error", f"its result cannot be recorded: {error}")
+        failed = Trial(
+            number=trial.number, proposal=trial.proposal, recipe={}, scores={}, failure=failure
+        )
+        return failed.to_dict()

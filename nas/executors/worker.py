@@ -1,4 +1,4 @@
-"""A worker process: one evaluator, made once, and trials one after another."""
+"""A worker process: one evaluator, made once, and trials one after another or in turns."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from time import monotonic
 from typing import Any
 
 from nas.core.budgets.deadline import Deadline
-from nas.core.failure import Failure
 from nas.core.proposal import Proposal
-from nas.core.trial import Trial
 from nas.evaluators import Evaluator, gpu
 from nas.evaluators.blueprint import Blueprint
-from nas.executors import guarded
-from nas.executors.messages import pack, unpack
+from nas.executors import guarded, turns
+from nas.executors.messages import pack, trial_fields, unpack
 
 DUMP = signal.SIGUSR1  # asks a worker for its stack
 _PR_SET_PDEATHSIG = 1
@@ -53,7 +51,22 @@ def main(link: int, crash_file: int, parent: int) -> None:
         return
     del objects  # they may be large
     connection.send_bytes(pack({"ready": True, "device": guarded.device_of(evaluator)}))
-    allowance = start["memory"]
+    if start["in_turns"]:
+        turns.serve(evaluator, connection)
+    else:
+        _serve(evaluator, connection, start["memory"])
+
+
+def _serve(evaluator: Evaluator, connection: Connection, allowance: int | None) -> None:
+    """Carry out the orders of a search, one after another, until it closes the link.
+
+    Once later trials could not use the GPU of this process as well as before, it returns.
+
+    Args:
+        evaluator: The evaluator of all trials.
+        connection: The link.
+        allowance: Bytes that trials may take beyond what the process has before the first.
+    """
     while True:
         try:
             order = unpack(connection.recv_bytes())
@@ -94,15 +107,7 @@ def _answer(evaluator: Evaluator, order: dict[str, Any], connection: Connection)
         )
     except OSError as full:
         return {"full": [full.errno, full.strerror, full.filename]}
-    try:
-        fields = trial.to_dict()
-        Trial.from_dict(fields)
-        pack(fields)
-        return {"trial": fields}
-    except (TypeError, ValueError) as error:
-        failure = Failure("error", f"its result cannot be recorded: {error}")
-        failed = Trial(number=number, proposal=proposal, recipe={}, scores={}, failure=failure)
-        return {"trial": failed.to_dict()}
+    return {"trial": trial_fields(trial)}
 
 
 def cap_memory(allowance: int) -> None:

@@ -21,6 +21,9 @@ from nas.executors.messages import pack, unpack
 from nas.installed import HOME
 from nas.runs.resource_limits import ResourceLimits
 
+STARTS = 3  # processes in a row that may die before their first trial
+MEASURING = 300.0  # seconds for a worker to measure its throughput
+LOOK = 1.0  # seconds after which silent workers are checked
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 _LEAVING = 5.0  # seconds for the watchdog to end
 _WRITING = 0.1  # seconds for a worker to write its stack
@@ -70,6 +73,7 @@ class WorkerProcess:
         limits: Resource limits; the worker keeps to the memory cap.
         slot: Number of the worker, from 0.
         watched_by: The watchdog that is told of it.
+        in_turns: True if its trials take turns: see `turns`. It then keeps to no memory cap.
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class WorkerProcess:
         limits: ResourceLimits,
         slot: int,
         watched_by: Watchdog,
+        *,
+        in_turns: bool = False,
     ) -> None:
         self.slot = slot
         self._watchdog = watched_by
@@ -101,8 +107,8 @@ class WorkerProcess:
             )
         watched_by.tell(f"+{self._process.pid}")
         self.link = Connection(mine.detach())
-        start = {"slot": slot, "memory": limits.memory, "objects": bool(objects)}
-        self.send({"blueprint": blueprint.to_dict(), **start})
+        start = {"slot": slot, "memory": limits.memory, "in_turns": in_turns}
+        self.send({"blueprint": blueprint.to_dict(), "objects": bool(objects), **start})
         # It reads them once it has imported all it needs: until then, this process has other work.
         self._sending = Thread(target=self._send_bytes, args=(objects,), daemon=True)
         if objects:

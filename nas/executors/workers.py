@@ -17,39 +17,24 @@ from typing import Any
 
 from nas.core.budgets.deadline import Deadline, TimeUp
 from nas.core.configuration import Configuration
-from nas.core.failure import Cause, Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators.blueprint import Blueprint
 from nas.evaluators.job import STOPPED
 from nas.executors import Capabilities, Utilization, guarded
+from nas.executors.assignment import Assignment
 from nas.executors.memory_admission import MemoryAdmission
-from nas.executors.worker_process import Watchdog, WorkerProcess, describe, ended_from_outside
+from nas.executors.worker_process import (
+    LOOK,
+    MEASURING,
+    STARTS,
+    Watchdog,
+    WorkerProcess,
+    describe,
+    ended_from_outside,
+)
 from nas.runs.resource_limits import ResourceLimits
-
-STARTS = 3  # processes in a row that may die before their first trial
-_MEASURING = 300.0  # seconds for a worker to measure its throughput
-_LOOK = 1.0  # seconds after which silent workers are checked
-_GRACE = 1.0  # seconds after the end of a search's time, beside those of an epoch
-_FINISHING = 10.0  # seconds to save and to measure what was trained, after the last epoch
-_SLOWER = 1.5  # times the longest epoch so far that an epoch may take at that time
-
-
-@dataclass
-class _Assignment:
-    """A trial, from its submission to its end."""
-
-    number: int
-    proposal: Proposal
-    retried: str = ""  # the reason, if it was run before
-    alone: bool = False  # true if no other trial may run on its device meanwhile
-    deadline: float | None = None  # on the monotonic clock, once it runs
-    epoch_began: float = 0.0  # on the monotonic clock
-    longest_epoch: float = 0.0  # seconds, as it has reported
-    finish_by: float = (
-        0.0  # on the monotonic clock, once an epoch has ended after the search's time
-    )
 
 
 @dataclass
@@ -57,9 +42,8 @@ class _Slot:
     """One worker at a time, and the trial it has."""
 
     process: WorkerProcess
-    job: _Assignment | None = None
+    job: Assignment | None = None
     since: float | None = None  # start of its trial or of its idle time; None while it starts
-    idle_before: float = 0.0  # seconds before the trial it has
     device: str = ""  # of its evaluator, once it says so
 
 
@@ -95,7 +79,7 @@ class Workers:
         self._admission = MemoryAdmission(limits.total_memory or inf)
         self._watchdog: Watchdog | None = None
         self._slots: dict[int, _Slot] = {}
-        self._waiting: deque[_Assignment] = deque()
+        self._waiting: deque[Assignment] = deque()
         self._ended: deque[Trial] = deque()
         self._account = _Account()
         self._budget: Deadline | None = None  # the end of the search's time
@@ -105,7 +89,7 @@ class Workers:
         self._budget, self._closed = deadline, False
 
     def submit(self, number: int, proposal: Proposal) -> None:
-        self._waiting.append(_Assignment(number, proposal))
+        self._waiting.append(Assignment(number, proposal))
         self._hand_out()
 
     def wait(self) -> Trial:
@@ -152,7 +136,7 @@ class Workers:
     def _rate_of(self, slot: _Slot) -> float:
         message: dict[str, Any] = {}
         with suppress(EOFError):
-            if slot.process.link.poll(_MEASURING):
+            if slot.process.link.poll(MEASURING):
                 message = slot.process.receive()
         if message.get("rate") and not message.get("leaves"):
             slot.since = monotonic()
@@ -195,8 +179,8 @@ class Workers:
         )
         self._slots[number] = _Slot(process)
 
-    def _assign(self, slot: _Slot, job: _Assignment, now: float) -> None:
-        slot.job, slot.idle_before = job, 0.0
+    def _assign(self, slot: _Slot, job: Assignment, now: float) -> None:
+        slot.job = job
         self._waited(slot, now)
         if self._limits.total_memory is None:
             self._request(slot, MemoryDemand(slot.device, 0))
@@ -233,12 +217,13 @@ class Workers:
         assert slot.job is not None
         return slot.device.startswith("cuda") and self._most > 1 and not slot.job.alone
 
-    def _set_deadline(self, job: _Assignment, now: float) -> None:
+    def _set_deadline(self, job: Assignment, now: float) -> None:
         job.deadline = None if self._limits.timeout is None else now + self._limits.timeout
 
     def _waited(self, slot: _Slot, now: float) -> None:
         assert slot.since is not None
-        slot.idle_before += now - slot.since
+        assert slot.job is not None
+        slot.job.idle_before += now - slot.since
         self._account.idle += now - slot.since
         slot.since = now
 
@@ -256,22 +241,10 @@ class Workers:
         """Seconds until something is due even if all workers are silent."""
         jobs = [slot.job for slot in self._slots.values() if slot.job is not None]
         left = [job.deadline - monotonic() for job in jobs if job.deadline]
-        left += [self._allowance(job) for job in jobs]
+        left += [job.allowance(self._budget) for job in jobs]
         if self._waiting and self._budget is not None:
             left.append(self._budget.left)
-        return max(0.0, min([_LOOK, *left]))
-
-    def _allowance(self, job: _Assignment) -> float:
-        """Seconds until a trial is ended for the budget: those until its deadline and an epoch more.
-
-        An epoch is the longest that the trial has reported, or else as forecast. A trial whose epoch has
-        ended after the deadline has more, for what it does with the network.
-        """
-        if self._budget is None:
-            return inf
-        epoch = job.longest_epoch or self._budget.epoch_seconds_of(job.proposal)
-        allowed = self._budget.at - self._budget.clock() + _SLOWER * epoch + _GRACE
-        return max(allowed, job.finish_by - monotonic())
+        return max(0.0, min([LOOK, *left]))
 
     def _hear(self, slot: _Slot) -> None:
         try:
@@ -285,11 +258,7 @@ class Workers:
             raise OSError(*message["full"])
         if "epoch" in message:
             if slot.job is not None:
-                now = monotonic()
-                longest = max(slot.job.longest_epoch, now - slot.job.epoch_began)
-                slot.job.longest_epoch, slot.job.epoch_began = longest, now
-                if not slot.job.finish_by and self._budget is not None and self._budget.passed:
-                    slot.job.finish_by = now + _FINISHING
+                slot.job.end_epoch(self._budget)
             return
         if "demand" in message:
             assert slot.job is not None
@@ -329,20 +298,20 @@ class Workers:
             if job is not None and job.deadline is not None and now >= job.deadline:
                 slot.process.request_stack_dump()
                 message = f"no result after {self._limits.timeout:g} s"
-                self._end(slot, _failed(job, "timeout", message, slot.process.stack_dump()))
-            elif job is not None and self._allowance(job) <= 0:
+                self._end(slot, job.failed("timeout", message, slot.process.stack_dump()))
+            elif job is not None and job.allowance(self._budget) <= 0:
                 self._cut(slot, job)
             elif slot.process.dead and not slot.process.link.poll():
                 self._bury(slot)
 
-    def _cut(self, slot: _Slot, job: _Assignment) -> None:
+    def _cut(self, slot: _Slot, job: Assignment) -> None:
         """End a trial that goes on after the end of the search's time."""
         if not job.epoch_began:  # it waits for memory
             slot.job = None
             self._end(slot)
             return
         slot.process.request_stack_dump()
-        trial = _failed(job, "timeout", STOPPED, slot.process.stack_dump())
+        trial = job.failed("timeout", STOPPED, slot.process.stack_dump())
         self._end(slot, replace(trial, measured={"cut": f"{STOPPED} by ending its process"}))
 
     def _bury(self, slot: _Slot) -> None:
@@ -361,7 +330,7 @@ class Workers:
             self._end(slot)
         else:
             stack = slot.process.stack_dump()
-            self._end(slot, _failed(job, "crashed", describe(status), stack))
+            self._end(slot, job.failed("crashed", describe(status), stack))
 
     def _end(self, slot: _Slot, trial: Trial | None = None) -> None:
         """End a worker; `trial` is the result of the trial that it had, if any."""
@@ -380,8 +349,7 @@ class Workers:
         assert slot.since is not None
         self._account.busy += monotonic() - slot.since
         self._admission.release(slot.process.slot)
-        again = _Assignment(job.number, job.proposal, retried=reason, alone=alone or job.alone)
-        self._waiting.appendleft(again)
+        self._waiting.appendleft(job.again(reason, alone=alone))
 
     def _finish(self, slot: _Slot, trial: Trial) -> None:
         job, slot.job = slot.job, None
@@ -395,15 +363,10 @@ class Workers:
             "ended": guarded.now(),
             **trial.measured,
             "worker": slot.process.slot,
-            "idle": round(slot.idle_before, 4),
+            "idle": round(job.idle_before, 4),
         }
         if demand is not None and self._limits.total_memory is not None:
             measured["predicted_bytes"] = demand.bytes
         if job.retried:
             measured["retried"] = job.retried
         self._ended.append(replace(trial, measured=measured))
-
-
-def _failed(job: _Assignment, cause: Cause, message: str, stack: str) -> Trial:
-    failure = Failure(cause, message, stack)
-    return Trial(number=job.number, proposal=job.proposal, recipe={}, scores={}, failure=failure)

@@ -85,8 +85,9 @@ class Request:
     executor: str | None = setting(
         option.OBJECT,
         group="Resources",
-        help="Place where trials run: in-process, workers, ray or slots (in turns in this process, "
-        "for small networks on a GPU). Default: the first that can keep to the resource limits.",
+        help="Place where trials run: in-process, workers, ray or slots (in turns in one worker "
+        "process, for small networks on a GPU). Default: the first that can keep to the resource "
+        "limits.",
     )
     out: Path | None = setting(
         option.PATH,

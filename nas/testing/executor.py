@@ -48,20 +48,30 @@ def check_executor(make: str | MakeExecutor, *, quick: bool = True) -> None:
     - Nothing is made before a trial is submitted; closing twice is allowed; no process is left.
 
     Those of executors that can keep to time limits (`capabilities.deadlines`), whose trials
-    therefore have processes of their own:
+    therefore have processes of their own, and of those whose trials share a worker process
+    (`capabilities.in_turns`):
 
-    - A process that ends fails its trial alone, as `crashed`; one that was killed from outside is
-      replaced, and its trial runs once more.
-    - A trial that exceeds its time fails as `timeout`, whatever it does to avoid that.
+    - A process that ends fails the trial that ended it alone, as `crashed`; one that was killed from
+      outside is replaced, and its trial runs once more.
+    - A trial that hangs at the end of the search's time is ended; none is begun after it.
     - Output and forks of a trial disturb nothing.
-    - Closing stops what runs, at once; no process outlives a search that is killed.
+    - No process outlives a search that is killed.
     - An evaluator that cannot be made is a `ValueError`; processes that do not stay alive are a
       `ChildProcessError`, but not after a few of them.
+
+    Of executors with `capabilities.deadlines`:
+
+    - A trial that exceeds its time fails as `timeout`, whatever it does to avoid that.
+    - Closing stops what runs, at once, while others of its trials go on.
 
     And of executors with `capabilities.memory_caps` and `capabilities.workers`:
 
     - A trial that exceeds its memory fails as `out-of-memory`.
     - Trials run side by side; busy and idle time are measured.
+
+    And of those with `capabilities.in_turns`:
+
+    - Where a process that several share is ended, each of them runs again alone.
 
     Args:
         make: Makes the executor from a blueprint and limits, or the name of a registered executor.
@@ -182,12 +192,12 @@ def clauses(subject: Subject) -> list[Callable[[Subject], None]]:
         _nothing_starts_too_early,
     ]
     if capabilities.deadlines:
+        found += [_time_limits_are_kept, _closing_stops_what_runs]
+    if capabilities.deadlines or capabilities.in_turns:
         found += [
             _ended_processes_fail_their_trial,
             _killed_trials_run_once_more,
-            _time_limits_are_kept,
             _output_and_forks_disturb_nothing,
-            _closing_stops_what_runs,
             _unusable_evaluators_are_reported,
         ]
         if not subject.quick:
@@ -196,7 +206,9 @@ def clauses(subject: Subject) -> list[Callable[[Subject], None]]:
     if capabilities.memory_caps and sys.platform == "linux":
         found.append(_memory_limits_are_kept)
     if capabilities.workers:
-        found.append(_trials_run_side_by_side)
+        found += [_trials_run_side_by_side]
+    if capabilities.in_turns:
+        found += [_neighbours_do_not_pay]
     return found
 
 
@@ -268,11 +280,12 @@ def _full_disk_is_raised(subject: Subject) -> None:
 def _nothing_starts_too_early(subject: Subject) -> None:
     folder = subject.new_folder()
     executor = subject.make(blueprint(folder))
-    early = executor.capabilities.deadlines and (folder / "made.txt").exists()
+    elsewhere = executor.capabilities.deadlines or executor.capabilities.in_turns
+    early = elsewhere and (folder / "made.txt").exists()
     with completes(subject.name, "be closed twice"):
         executor.close()
         executor.close()
-    early |= executor.capabilities.deadlines and (folder / "made.txt").exists()
+    early |= elsewhere and (folder / "made.txt").exists()
     subject.require(not early, "starts a process before a trial is submitted")
 
 
@@ -418,6 +431,21 @@ def _trials_run_side_by_side(subject: Subject) -> None:
         idle = executor.wait().measured.get("idle", 0)
         subject.require(idle > 0, 'does not record in `measured["idle"]` that a worker was idle')
     subject.require_no_process(folder)
+
+
+def _neighbours_do_not_pay(subject: Subject) -> None:
+    """A trial that ends the process of several is found, and is the only one that fails."""
+    folder = subject.new_folder()
+    proposals = [proposal("takes", 0.2), proposal("segfaults"), proposal("takes", 0.2), proposal()]
+    first, guilty, *others = subject.run(proposals, folder, workers=3)
+    subject.require_failure(guilty, "crashed", after="segfaults beside others", says="SIGSEGV")
+    for trial in (first, *others):
+        subject.require_scores(trial, " beside a trial that ends the process of several")
+    for number in (0, 1):
+        tries = (folder / f"tried-{number}.txt").read_text().count("\n")
+        subject.require(tries == 2, f"evaluates trial {number} {tries} times: want it again, alone")
+        retried = "retried" in (first, guilty)[number].measured
+        subject.require(retried, f"does not say of trial {number} that it was run again")
 
 
 def _unusable_evaluators_are_reported(subject: Subject) -> None:

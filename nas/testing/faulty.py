@@ -100,12 +100,17 @@ class Faulty:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._rate
 
+    def train_in_steps(self, configuration: Configuration) -> Generator[int]:  # noqa: ARG002
+        """Learn nothing, at the throughput of the worker."""
+        while True:
+            time.sleep(0.01)
+            yield round(0.01 * self._rate)
+
     def prepare(self, folder: Path) -> None:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> Mapping[str, float]:
-        with (self._folder / f"tried-{job.number}.txt").open("a") as file:
-            file.write(f"{os.getpid()}\n")
+        self._note(job)
         architecture = job.configuration.architecture
         name, argument = str(architecture["fault"]), architecture["argument"]
         if name == "diverges":
@@ -122,11 +127,16 @@ class Faulty:
         architecture = job.configuration.architecture
         if architecture["fault"] != "takes":
             return self.evaluate(job)
+        self._note(job)
         began = time.monotonic()
         while time.monotonic() < began + architecture["argument"]:
             time.sleep(0.01)
             yield
         return self._scores(job, began)
+
+    def _note(self, job: Job) -> None:
+        with (self._folder / f"tried-{job.number}.txt").open("a") as file:
+            file.write(f"{os.getpid()}\n")
 
     def _scores(self, job: Job, began: float) -> Mapping[str, float]:
         job.measured |= {"pid": os.getpid(), "span": [began, time.monotonic()]}

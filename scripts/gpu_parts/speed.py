@@ -14,8 +14,7 @@ from gpu_parts.trial import Trial, sampled
 from nas.core.configuration import Configuration
 from nas.estimators.training_demand import RATED
 from nas.evaluators.training import Training
-from nas.executors.slots import Slots
-from nas.runs.resource_limits import ResourceLimits
+from nas.executors import turns
 from trainers.loop.batch_step import dropout, make_step
 from trainers.loop.batches import batches
 from trainers.loop.cuda_graph import GraphStep
@@ -132,11 +131,10 @@ def slots(trial: Trial) -> None:
             space, architecture, task = sampled(name)
             data = trial.dataset(RATED * batch, task.input_shape)
             evaluator = Training(space, data, fixed={"batch_size": batch}, seed=0)
-            executor = Slots(evaluator, ResourceLimits(workers=8))
             rates: dict[int, float] = {}
             for count in (1, 2) if trial.tiny else (1, 2, 4, 8):
                 seconds, configuration = 0.2 if trial.tiny else 2.0, Configuration.of(architecture)
-                rates[count] = executor.throughput(count, configuration, seconds)
+                rates[count] = turns.throughput(evaluator, count, configuration, seconds)
                 gain = rates[count] / max(rates[1], 1e-9)
                 trial.put(name, {"examples a second": dict(rates), "gain": gain})
 

@@ -8,7 +8,7 @@ a weight that is also read outside its layer are added in float32.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -36,16 +36,13 @@ class GroupedKernels:
     """
 
     def __init__(self, net: nn.Module, computed: Computed) -> None:
-        casts = computed == "bfloat16"
-        self._layers = [module for module in net.modules() if casts and type(module) in LAYERS]
+        self._layers = _cast_layers(net, computed)
         self._norms = [module for module in net.modules() if _counts(module)]
         self._copies: dict[Tensor, nn.Parameter] = {
             weight: nn.Parameter(
                 torch.empty_like(weight, dtype=torch.bfloat16), weight.requires_grad
             )
-            for module in self._layers
-            for weight in module.parameters()
-            if weight.dtype == torch.float32
+            for weight in _cast_weights(self._layers)
         }
 
     @contextmanager
@@ -93,6 +90,22 @@ class GroupedKernels:
         torch._foreach_copy_(gradients, list(narrow.values()))
         for weight, gradient in zip(narrow, gradients, strict=True):
             weight.grad = gradient if weight.grad is None else weight.grad + gradient
+
+
+def copied_bytes(net: nn.Module, computed: Computed) -> int:
+    """Bytes of the bfloat16 copies of the weights of a network, and of their gradients again."""
+    weights = set(_cast_weights(_cast_layers(net, computed)))
+    return sum(weight.numel() for weight in weights) * torch.bfloat16.itemsize
+
+
+def _cast_layers(net: nn.Module, computed: Computed) -> list[nn.Module]:
+    casts = computed == "bfloat16"
+    return [module for module in net.modules() if casts and type(module) in LAYERS]
+
+
+def _cast_weights(layers: Iterable[nn.Module]) -> Iterator[nn.Parameter]:
+    for module in layers:
+        yield from (w for w in module.parameters() if w.dtype == torch.float32)
 
 
 def _counts(module: nn.Module) -> bool:

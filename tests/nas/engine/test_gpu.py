@@ -61,7 +61,7 @@ def test_workers_share_the_memory_that_their_data_leave(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("executor", "asked"), [("workers", ("cuda", 3, 0)), ("slots", ("cuda:0", 0, 0))]
+    ("executor", "asked"), [("workers", ("cuda", 3, 0)), ("slots", ("cuda:0", 1, 0))]
 )
 def test_the_free_memory_is_shared_by_those_that_can_run(executor, asked, tmp_path, monkeypatch):
     """With 64 workers allowed and 3 trials at a time, 3 processes have a context."""

@@ -131,6 +131,26 @@ def test_the_memory_of_a_gpu_is_that_of_all_that_is_alive_at_a_time():
     assert demand("cuda:0", 1_001) == captured + max(many.step, many.evaluation)
 
 
+def test_a_gpu_holds_bfloat16_copies_of_weights_and_both_gradients_at_the_end_of_a_step(
+    monkeypatch,
+):
+    """Weights decide where they are many and examples few."""
+    space = search_spaces.get("mlp")
+    task = task_of(space)
+    architecture = small(space, Random(0), task)
+    monkeypatch.setattr(training_demand.precision, "choose", lambda *_: "bfloat16")
+    recipe = trainers.Recipe(batch_size=2, momentum=0.0)
+    demand = training_demand.memory(
+        space, architecture, task, recipe, data_of(task, "cuda:0", 1_000)
+    )
+    net = space.compile(architecture, task)
+    linear = [m for m in net.modules() if isinstance(m, torch.nn.Linear)]
+    copies = sum(2 * w.numel() for m in linear for w in m.parameters())
+    step = 2 * sum(w.nbytes for w in net.parameters()) + 2 * copies  # weights, copies, gradients
+    found = demand.bytes - training_demand.BESIDE_STEP_BYTES
+    assert step <= found <= step + copies  # of one layer at a time, in an evaluation
+
+
 def test_an_evaluation_has_what_a_layer_reads_and_writes():
     net = torch.nn.Sequential(*(torch.nn.Linear(64, 64) for _ in range(8)))
     recipe = trainers.Recipe(batch_size=16)

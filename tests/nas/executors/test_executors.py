@@ -12,12 +12,16 @@ from nas.testing.executor import Subject, results_are_the_evaluators
 RAYS_OWN = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [n if n != "ray" else pytest.param(n, marks=[RAYS_OWN, pytest.mark.long]) for n in EXECUTORS],
-)
+SLOW = {"ray": [RAYS_OWN, pytest.mark.long], "slots": [pytest.mark.long]}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=SLOW.get(n, [])) for n in EXECUTORS])
 def test_contract(name):
     check_executor(name, quick=False)
+
+
+def test_slots_keep_the_contract_where_a_fault_of_each_kind_is_injected():
+    check_executor("slots")
 
 
 @RAYS_OWN
