@@ -20,6 +20,8 @@ from search_spaces.tree.values import Scalar, Value
 if TYPE_CHECKING:
     from torch import nn
 
+    from search_spaces.cost.parts import PartsCounter
+
 _MORE = 0.25  # probability that a step of a random walk resamples one more part
 _DRAWS = 10_000  # most draws until a member of a space with an objection is found
 MOST_PARAMETERS = 10**10  # 40 GB: a larger network is counted, but never built
@@ -62,7 +64,8 @@ class SearchSpace:
         read: Parses the literature's notation to a value of the tree, or raises ValueError.
         write: The inverse of `read`.
         published: Values of published architectures by name.
-        count: The cost in closed form; by default a network is built on the meta device.
+        count: The cost in closed form; by default networks are built on the meta device, and
+            modules of equal class, attributes and input are counted once.
         count_parameters: The parameters alone, where they take less time than `count`, or than a
             network on the meta device.
     """
@@ -264,9 +267,7 @@ class SearchSpace:
         """The `cost` of an architecture that this space made: nothing is checked."""
         if self.count is not None:
             return self.count(architecture, task)
-        from search_spaces.cost.measure import measure
-
-        return measure(lambda: self._build(architecture, task), task.input_shape)
+        return self._parts.count(lambda: self._build(architecture, task), task.input_shape)
 
     def parameters_of_member(self, architecture: Architecture, task: Task) -> int:
         """The parameters alone, which take less time where costs have no closed form."""
@@ -274,9 +275,13 @@ class SearchSpace:
             return self.count_parameters(architecture, task)
         if self.count is not None:
             return self.count(architecture, task).parameters
-        from search_spaces.cost.measure import count_parameters
+        return self._parts.count_parameters(lambda: self._build(architecture, task))
 
-        return count_parameters(lambda: self._build(architecture, task))
+    @cached_property
+    def _parts(self) -> PartsCounter:
+        from search_spaces.cost.parts import PartsCounter
+
+        return PartsCounter(self.name)
 
     def check_task(self, task: Task) -> None:
         """Refuse a task of another kind.

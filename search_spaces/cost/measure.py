@@ -21,6 +21,8 @@ from torch.utils.flop_counter import flop_registry
 from search_spaces.cost.liveness import Liveness
 from search_spaces.cost.walk import Cost
 
+Run = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+
 
 def measure(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Cost:
     """Build a network on the meta device and count the costs of one forward pass.
@@ -58,9 +60,16 @@ def count_pass(
     x = torch.empty(batch, *input_shape, device="meta")
     counter = CostCounter(x)
     before(counter)
-    with torch.no_grad(), _no_encoder_shortcut(), _AttentionInOneKernel(), counter:
+    with passing(counter):
         net(x)
     return counter
+
+
+@contextmanager
+def passing(counter: CostCounter) -> Iterator[None]:
+    """Count what torch dispatches."""
+    with torch.no_grad(), _no_encoder_shortcut(), _AttentionInOneKernel(), counter:
+        yield
 
 
 def count_parameters(build: Callable[[], nn.Module]) -> int:
@@ -111,19 +120,29 @@ def _attention(
 
 
 class CostCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the MACs and records the storages of every operation that torch dispatches."""
+    """Counts the MACs and records the storages of every operation that torch dispatches.
 
-    def __init__(self, x: Tensor) -> None:
+    Args:
+        x: The input of the network.
+        liveness: Records the storages.
+        run: Runs an operation; by default torch does, on the meta device.
+    """
+
+    def __init__(self, x: Tensor, liveness: Liveness | None = None, run: Run | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.macs = 0
-        self.liveness = Liveness()
+        self.liveness = liveness or Liveness()
+        self._run = run or _run
+        self._paused = False
         self._numbers: dict[int, int] = {}
         self._kept: list[Tensor] = []  # no storage may be freed and its address reused
         self._make(x, ())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        out = func(*args, **kwargs)
+        if self._paused:
+            return func(*args, **kwargs)
+        out = self._run(func, args, kwargs)
         flops = flop_registry.get(func._overloadpacket)
         if flops is not None:
             self.macs += flops(*args, **kwargs, out_val=out) // 2
@@ -137,10 +156,32 @@ class CostCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.liveness.read(reads)
         return out
 
+    def number(self, tensor: Tensor) -> int | None:
+        """The number of the storage of a tensor; None if no counted operation made it."""
+        return self._numbers.get(_address(tensor))
+
+    def adopt(self, tensor: Tensor, number: int) -> None:
+        """Let a tensor that was made while paused stand for a storage of the analysis."""
+        self._numbers[_address(tensor)] = number
+        self._kept.append(tensor)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Count nothing meanwhile."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+
     def _make(self, tensor: Tensor, reads: Iterable[int]) -> None:
         size = tensor.untyped_storage().nbytes()
         self._numbers[_address(tensor)] = self.liveness.make(reads, size)
         self._kept.append(tensor)
+
+
+def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return func(*args, **kwargs)
 
 
 def _tensors(tree: Any) -> list[Tensor]:
