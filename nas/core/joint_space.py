@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from math import inf
 from random import Random
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from nas.core.configuration import Configuration
 from nas.core.constraints import Constraint
@@ -32,6 +32,27 @@ _REMEMBERED = 1 << 11  # keys: each is asked for several times
 Estimate: TypeAlias = Callable[[Configuration], float]
 
 
+class ProxySource(Protocol):
+    """Measures zero-cost proxies of configurations, or looks them up; the larger, the better.
+
+    The same configuration has the same scores whenever it is asked for, in a resumed search too.
+    """
+
+    @property
+    def most(self) -> int:
+        """The most configurations to measure for one proposal: cheap beside a trial."""
+
+    def names(self, text: str) -> tuple[str, ...]:
+        """The names of the scores that a text such as `auto` or `meco+swap` selects.
+
+        Raises:
+            ValueError: one is unknown; lists those there are.
+        """
+
+    def scores(self, configuration: Configuration, names: tuple[str, ...]) -> Mapping[str, float]:
+        """The scores of a configuration by name; those that are missing are left out."""
+
+
 class JointSpace:
     """The configurations that may be sampled: members of one joint tree, within the limits.
 
@@ -44,8 +65,10 @@ class JointSpace:
         constraints: Every configuration that is drawn meets those that are limits.
         hyperparameters: The tree of the hyperparameters that are searched; empty when none are.
         estimates: Functions that estimate other metrics, by name; NaN is outside every limit.
+        proxies: Source of zero-cost proxies, for strategies that screen by them; None for none.
 
     Attributes:
+        proxies: Source of zero-cost proxies.
         hyperparameters: The tree of the hyperparameters that are searched.
         tree: All decisions, of the architecture first.
 
@@ -60,8 +83,10 @@ class JointSpace:
         constraints: Iterable[Constraint] = (),
         hyperparameters: Struct | None = None,
         estimates: Mapping[str, Estimate] | None = None,
+        proxies: ProxySource | None = None,
     ) -> None:
         self.space = space
+        self.proxies = proxies
         self.task = task
         self.hyperparameters = hyperparameters or Struct()
         limits = list(_bounds(constraints, COSTS if self.has_costs else (), estimates or {}))

@@ -203,6 +203,18 @@ METRICS: dict[str, Metric] = _known(
     Metric("estimated_latency_ms", "minimize", 0, unit="ms"),
 )
 
+# Scores of an untrained network: see `nas.estimators.proxies`. The larger, the better.
+PROXIES: dict[str, Metric] = _known(
+    *(
+        Metric(name, "maximize")
+        for name in (
+            *("synflow", "nwot", "jacov", "snip", "grasp", "fisher", "grad_norm", "zen", "zico"),
+            *("meco", "az_expressivity", "az_progressivity", "az_trainability", "az_complexity"),
+            "swap",
+        )
+    )
+)
+
 
 def parse_metric(text: str, known: Mapping[str, Metric] = METRICS) -> Metric:
     """Read the name of a metric, or `name:max` or `name:min` for one that is not known.
