@@ -18,7 +18,7 @@ def prune(
 
     Args:
         folder: The folder of checkpoints.
-        front: Trials of the Pareto front, whose weights are kept.
+        front: Trials whose weights are kept: those of the Pareto front, and those that may be there.
         resumable: Numbers of the trials whose checkpoints for resuming are kept.
         ended: Numbers of the trials that have been recorded; files of others are left alone.
     """

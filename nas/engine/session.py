@@ -226,7 +226,9 @@ class Session:
                     front.add(trial)
                     ended.add(trial.number)
                     best.add(trial)
-                    prune(checkpoints, [*front.items, *best.items], schedule.keep(), ended)
+                    resumable = schedule.keep()
+                    shown = [*front.items, *front.may_return(resumable), *best.items]
+                    prune(checkpoints, shown, resumable, ended)
                     if trial.completed:
                         completed += 1
                     else:

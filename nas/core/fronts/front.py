@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from nas.core.fronts.pareto import Front
 from nas.core.objectives import Objectives
@@ -20,7 +20,7 @@ class TrialFront:
     def __init__(self, objectives: Objectives) -> None:
         self._objectives = objectives
         self._front: Front[Trial] = Front()
-        self._lasting: Front[None] = Front()  # trials that will not be resumed
+        self._lasting: Front[Trial] = Front()  # trials that will not be resumed
         # By number, last stages that are on the front, or would be if others were resumed.
         self._latest: dict[int | None, Trial] = {}
 
@@ -32,7 +32,7 @@ class TrialFront:
         if not self._lasting.covers(vector):
             self._latest[trial.number] = trial
         if not trial.stopped_early:
-            self._lasting.add(vector, None)
+            self._lasting.add(vector, trial)
         earlier = None if trial.proposal.is_fork else trial.proposal.resume_from
         if self._latest.pop(earlier, None) not in self._front.items:
             return self._front.add(vector, trial)
@@ -40,6 +40,18 @@ class TrialFront:
         for other in self._latest.values():
             self._front.add(self._objectives.vector(other.scores), other)
         return trial in self._front.items
+
+    def may_return(self, resumable: Container[int]) -> list[Trial]:
+        """Trials that may be on the front once those that hide them have been resumed.
+
+        These are the front of the trials that were trained to the end, and those that may be resumed
+        unless one of the former dominates them.
+
+        Args:
+            resumable: Numbers of the trials that may be resumed.
+        """
+        waiting = (trial for trial in self._latest.values() if trial.number in resumable)
+        return [*self._lasting.items, *waiting]
 
     @property
     def items(self) -> list[Trial]:

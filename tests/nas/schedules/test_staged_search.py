@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -14,7 +15,7 @@ import nas
 import trainers
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
-from nas.core.fronts.front import front_of
+from nas.core.fronts.front import TrialFront, front_of
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial, checkpoint_name, paused_name
@@ -227,3 +228,24 @@ def test_a_continuation_takes_the_place_of_what_it_continues():
     assert front(first, hidden, other, better) == [3]
     assert front(first, hidden, other, worse) == [1, 2]  # what it hid comes back
     assert front(first, hidden, other, failed) == [0, 2]
+
+
+def test_what_a_stage_that_may_be_resumed_hides_can_return():
+    """Its weights are needed then: an earlier stage hid the best of those trained to the end."""
+    front = TrialFront(Objectives())
+
+    def told(*made):
+        trial = replace(
+            stage(*made[:3], of=made[3] if len(made) > 3 else None), recipe={"epochs": 9}
+        )
+        front.add(trial)
+        return trial
+
+    first, second = told(0, 0.8, 10), told(1, 0.9, 10)
+    assert [t.number for t in front.may_return({0, 1})] == [0, 1]
+    assert front.may_return(set()) == []
+    told(2, 0.85, 10, first)
+    assert [t.number for t in front.items] == [1]
+    assert [t.number for t in front.may_return(set())] == [2]
+    told(3, 0.7, 10, second)
+    assert [t.number for t in front.items] == [2]
