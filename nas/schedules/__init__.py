@@ -91,6 +91,12 @@ SCHEDULES = Registry(
             "train a population in step; weak members become forks of strong ones, perturbed",
             "Jaderberg et al., 2017",
         ),
+        "pb2": Entry(
+            "nas.schedules.pb2",
+            "PopulationBasedBandits",
+            "as pbt, but a model of what gained most chooses the settings of forks",
+            "Parker-Holder et al., NeurIPS 2020",
+        ),
     },
 )
 

@@ -87,12 +87,12 @@ def _perturbed(node: Node, answer: Answer, factor: float) -> Answer:
         moved = round((factor * before - node.low) / node.step)
         moved = max(moved, int(answer) + 1) if up else min(moved, int(answer) - 1)
         return min(max(moved, 0), (node.high - node.low) // node.step)
-    if isinstance(node, Choice) and _is_ordered(node.options):
+    if isinstance(node, Choice) and is_ordered(node.options):
         return min(max(int(answer) + (1 if up else -1), 0), len(node.options) - 1)
     return answer
 
 
-def _is_ordered(options: tuple[Value, ...]) -> bool:
+def is_ordered(options: tuple[Value, ...]) -> bool:
     """True if the options are numbers that rise or fall."""
     if any(isinstance(o, bool) or not isinstance(o, int | float) for o in options):
         return False

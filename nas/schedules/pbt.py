@@ -80,7 +80,7 @@ class _Perturbation:
         self._tree, self._only = tree, exploration.names(tree, explore)
         self._factor, self._resample = factor, resample
 
-    def tell(self, trial: Trial) -> None:
+    def tell(self, trials: Sequence[Trial]) -> None:
         """Nothing is learnt."""
 
     def explore(self, source: Trial, pending: Sequence[Proposal], rng: Random) -> Record:  # noqa: ARG002

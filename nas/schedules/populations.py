@@ -28,8 +28,8 @@ _TRIES = 10  # draws of hyperparameters that are outside the limits, or those of
 class Explorer(Protocol):
     """Chooses the hyperparameters of forks."""
 
-    def tell(self, trial: Trial) -> None:
-        """Learn from a trial of any stage that has ended."""
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Learn from the trials of a generation that has ended."""
 
     def explore(self, source: Trial, pending: Sequence[Proposal], rng: Random) -> Record:
         """The hyperparameters of a fork.
@@ -105,7 +105,7 @@ class Populations:
             if not self._open or not self._open[-1].has_room:
                 raise
             self._open[-1].close()
-            self._drop_finished()
+            self._end_generations()
             if (proposal := self._next_stage(rng, epochs)) is None:
                 raise
             return proposal
@@ -115,8 +115,7 @@ class Populations:
         population = self._population_of.pop(trial.number, None)  # none for a baseline
         if population is not None:
             population.tell(trial)
-            self._explorer.tell(trial)
-            self._drop_finished()
+            self._end_generations()
         if trial.proposal.resume_from is None:
             self._strategy.tell(trial.after(self._levels[0]))
 
@@ -187,7 +186,10 @@ class Populations:
         population.close()
         return None if population.waits else population
 
-    def _drop_finished(self) -> None:
+    def _end_generations(self) -> None:
+        """Let the explorer learn from generations that have ended, and drop finished populations."""
+        for population in self._open:
+            self._explorer.tell(population.take_ended())
         self._open = [population for population in self._open if not population.finished]
 
     def _filling(self) -> Population:
@@ -228,6 +230,7 @@ class Population:
         self._ended: dict[int, Trial] = {}  # of the present generation
         self._before: list[Trial] = []  # the generation before, by slot
         self._dead = False  # nothing is left to go on from
+        self._untaken: list[Trial] = []
 
     @property
     def has_room(self) -> bool:
@@ -282,6 +285,11 @@ class Population:
         self._ended[trial.number] = trial
         self._advance()
 
+    def take_ended(self) -> list[Trial]:
+        """The trials of the generation that has ended since the last call; empty if none has."""
+        taken, self._untaken = self._untaken, []
+        return taken
+
     def keep(self) -> set[int]:
         """Trials that may be resumed or forked, and those whose next stage has not ended."""
         stages = zip(self._numbers, self.pending, strict=True)
@@ -295,9 +303,12 @@ class Population:
 
     def _advance(self) -> None:
         """Rank the members once the generation has ended, and begin the next."""
-        if self.has_room or not self.waits or len(self._ended) < self._size:
+        if self.has_room or len(self._ended) < self._size:
             return
-        self._before = [self._ended[number] for number in self._numbers]
+        self._untaken = [self._ended[number] for number in self._numbers]
+        if not self.waits:  # it was the last
+            return
+        self._before = self._untaken
         slots = {trial.number: slot for slot, trial in enumerate(self._before)}
         completed = [trial for trial in self._before if trial.completed]
         order = ranked(completed, self._objectives, len(completed))

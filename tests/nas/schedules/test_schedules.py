@@ -30,7 +30,7 @@ from tests.nas.table import TASK, search
 SPACE = get("nasbench201")
 BOTH = ("accuracy", "parameters")
 EPOCHS = 9
-POPULATIONS = ["pbt"]
+POPULATIONS = ["pbt", "pb2"]
 STAGED = [name for name in SCHEDULES if name not in ("none", *POPULATIONS)]
 
 
@@ -333,7 +333,7 @@ def test_the_paused_trainings_that_are_kept_are_few_and_those_needed(staged, max
         (
             "ahsa",
             9,
-            r"^want a schedule \(none, halving, asha, hyperband, pbt\), got 'ahsa'; did you mean asha\?$",
+            r"^want a schedule \(none, halving, asha, hyperband, pbt, pb2\), got 'ahsa'; did you mean asha\?$",
         ),
         ("asha:speed=3", 9, r"its settings \(eta, min_epochs, rungs\), got 'speed'"),
         ("none:eta=3", 9, "it has none"),
