@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.console import messages, print_json, results
+from nas.cli.console import print_json, results
 from nas.cli.options import Json, RunPath, SpaceFile, TrialNumber
-from nas.cli.stopping import Terminated
+from nas.cli.trainings_bar import trainings_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rich.table import Table
 
-    from nas.core.trial import Trial
 
 FirstSeed = Annotated[
     int,
@@ -81,7 +79,7 @@ def explain(
     shown = list(tables.explanation_tables(found, top))
     if ablate:
         chosen = opened.best() if trial is None else opened.trial(trial)
-        with trainings_bar() as (begin, progress):
+        with trainings_bar() as (started, progress):
             ablated = ablation.ablate(
                 opened,
                 chosen,
@@ -90,7 +88,7 @@ def explain(
                 one=one,
                 evaluator=evaluator,
                 retry=True,
-                begin=begin,
+                begin=partial(_begin, started),
                 progress=progress,
             )
         document["ablation"] = tables.ablation_document(ablated)
@@ -122,7 +120,7 @@ def trust(
     from nas.views.terminal.trust import trust_document, trust_tables
 
     opened = Run(run, space)
-    with trainings_bar() as (begin, progress):
+    with trainings_bar() as (started, progress):
         found = trust_run(
             opened,
             networks=networks,
@@ -131,7 +129,7 @@ def trust(
             first=first_seed(seed),
             evaluator=evaluator,
             retry=True,
-            begin=begin,
+            begin=partial(_begin, started),
             progress=progress,
         )
     _show({"run": str(run), **trust_document(found)}, trust_tables(found), as_json=json)
@@ -153,6 +151,11 @@ def report(
     print(f"written to {to}: {to.stat().st_size / 1e6:.2f} MB, open it in a browser")
 
 
+def _begin(started: Callable[[str, int], None], count: int, missing: int) -> None:
+    """Start a bar of trainings, some of which are stored."""
+    started(f"{count} trainings, {count - missing} of them stored already", missing)
+
+
 def _show(document: Any, parts: Iterable[str | Table], *, as_json: bool) -> None:
     if as_json:
         print_json(document)
@@ -161,37 +164,3 @@ def _show(document: Any, parts: Iterable[str | Table], *, as_json: bool) -> None
     for part in parts:
         console.print(part)
         console.print()
-
-
-@contextmanager
-def trainings_bar() -> Iterator[tuple[Callable[[int, int], None], Callable[[Trial], None]]]:
-    """Show a progress bar of trainings; yield functions that start and advance it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = messages()
-    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=console)
-    task, started = bar.add_task("training", total=0), False
-
-    def begin(count: int, missing: int) -> None:
-        nonlocal started
-        console.print(f"{count} trainings, {count - missing} of them stored already")
-        if missing:
-            bar.update(task, total=missing)
-            bar.start()
-            started = True
-
-    def ended(_: Trial) -> None:
-        bar.advance(task)
-        if not console.is_terminal:
-            made = bar.tasks[task]
-            console.print(f"{made.completed:.0f} of {made.total:.0f} trainings")
-
-    try:
-        yield begin, ended
-    except (KeyboardInterrupt, Terminated):
-        console.print("stopped; completed trainings are stored, the same command continues")
-        raise
-    finally:
-        if started:  # a bar that never started would leave an empty line
-            bar.stop()

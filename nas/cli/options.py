@@ -12,8 +12,8 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")
 Select = Annotated[
     str,
     typer.Option(
-        help="Network to choose: best (in the first objective), knee, smallest, or recommended (best "
-        "by a model fitted to all scores, which removes noise)."
+        help="Network to choose: best (in the first objective), knee, smallest, or recommended (the "
+        "winner that the search confirmed, else the best by a model fitted to all scores)."
     ),
 ]
 TrialNumber = Annotated[

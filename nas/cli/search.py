@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nas.core.budgets.budget import Budget
     from nas.engine.session import Session
     from nas.runs.option import Option
+    from nas.runs.options import Request
 
 
 def search(*, json: bool, **given: Any) -> int:
@@ -42,6 +43,7 @@ def search(*, json: bool, **given: Any) -> int:
         observers=(TensorBoard(), live_view(budget, console, workers=workers)),
     )
     _run(session, budget, console)
+    _confirm(session, request)
     run = show_run(session.path, as_json=json, space=session.space)
     return 1 if run.all_failed else 0
 
@@ -132,6 +134,23 @@ def _run(session: Session, budget: Budget, console: Console) -> None:
             f"the same command continues"
         )
         raise
+
+
+def _confirm(session: Session, request: Request) -> None:
+    """Name the winner, with a progress bar."""
+    from nas.cli.trainings_bar import trainings_bar
+    from nas.confirming import confirm
+
+    with trainings_bar() as (start, progress):
+
+        def begin(candidates: int, trainings: int) -> None:
+            start(
+                f"confirming the winner: the best {candidates}, up to {trainings} trainings with "
+                f"other seeds",
+                trainings,
+            )
+
+        confirm(session, request, begin=begin, progress=progress)
 
 
 def _done_text(done: int, budget: Budget) -> str:

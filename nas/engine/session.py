@@ -307,19 +307,33 @@ class Session:
             folder = self.path / factories.FOLDER
             folder.mkdir(exist_ok=True)
             problem.evaluator.prepare(folder)
-        made = factories.make(
-            self.settings,
+        made = self._made(self.settings, checkpoints)
+        if reference is not None and problem.task is not None:
+            return factories.with_latency(made, self.settings, problem.task, reference)
+        return made
+
+    def repeated(self, epochs: int, seed: int) -> Evaluator:
+        """The evaluator with another seed; it measures no latency and keeps no weights.
+
+        Args:
+            epochs: Epochs of each training.
+            seed: The seed, from which and that of the search a new one is derived.
+        """
+        return self._made(factories.repeated(self.settings, epochs, seed), None)
+
+    def _made(self, settings: Settings, checkpoints: Path | None) -> Evaluator:
+        problem = self.problem
+        return factories.make(
+            settings,
             self.space,
             problem.data,
             loaded=problem.evaluator,
             learned=problem.learned,
             metrics=problem.evaluated,
             device=self._device_name(),
+            folder=self.path,
             checkpoints=checkpoints,
         )
-        if reference is not None and problem.task is not None:
-            return factories.with_latency(made, self.settings, problem.task, reference)
-        return made
 
     def _autotune(self, executor: Autotunable) -> None:
         """Choose the number of workers by measuring a network of median cost."""

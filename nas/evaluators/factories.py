@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,7 @@ def evaluator_from(
         learned=learned,
         metrics=tuple(map(Metric.from_dict, metrics)),
         device=device,
+        folder=Path(checkpoints).parent,
         checkpoints=Path(checkpoints),
     )
     task = task_of(data, loaded)
@@ -115,7 +117,8 @@ def make(
     learned: Learned | None,
     metrics: tuple[Metric, ...],
     device: str,
-    checkpoints: Path,
+    folder: Path,
+    checkpoints: Path | None,
 ) -> Evaluator:
     """The evaluator of a search.
 
@@ -127,7 +130,8 @@ def make(
         learned: Loss and metrics of the built-in training; None for a user's evaluator.
         metrics: The metrics that the evaluator has to return.
         device: The device to train on.
-        checkpoints: The folder for weights.
+        folder: The folder of the run.
+        checkpoints: The folder for weights; None keeps none.
     """
     if loaded is None:
         assert data is not None
@@ -142,7 +146,7 @@ def make(
         seed=settings.seed,
         epochs=epochs_of(settings),
         checkpoints=checkpoints,
-        folder=checkpoints.parent / FOLDER,
+        folder=folder / FOLDER,
     )
     return Hosted(loaded, metrics, workspace)
 
@@ -191,6 +195,19 @@ def make_training(
         metrics=metrics,
         learned=learned,
     )
+
+
+def repeated(settings: Settings, epochs: int, seed: int) -> Settings:
+    """The settings of trainings after a search, whose seed differs from that of every trial.
+
+    Args:
+        settings: Settings of the search.
+        epochs: Epochs of each training.
+        seed: The seed, from which and that of the search theirs is derived.
+    """
+    text = f"{settings.seed}/further/{seed}"
+    derived = int.from_bytes(sha256(text.encode()).digest()[:6], "big")
+    return replace(settings, recipe={**settings.recipe, "epochs": epochs}, seed=derived)
 
 
 def with_latency(evaluator: Evaluator, settings: Settings, task: Task, reference: float) -> Timed:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nas.core import schema
 from nas.core.budgets.budget import MOST_TRIALS, Budget, least
 from nas.core.constraints import Constraint
 from nas.runs import option
@@ -21,6 +22,7 @@ from nas.runs.settings import AUTO, NO_DATA, TRAINING, Settings
 from search_spaces.registry import NONE
 
 TRIALS = 40  # of a search without any bound
+CONFIRM = 0.15  # of the budget, with the built-in training
 
 
 def _count(value: object, path: str) -> None:
@@ -82,6 +84,15 @@ class Request:
         help="Number of trials in a row without improvement of the hypervolume that ends the "
         "search.",
     )
+    confirm: float | None = setting(
+        option.NUMBER,
+        check=schema.number(0, 0.5),
+        group="Budget",
+        late=True,
+        help="Share of the budget, 0 to 0.5, for training the best trials again with other seeds at the "
+        "end, which names the winner with its noise. Of a time, it is taken off the search; of trials "
+        "and epochs, it comes on top. Default: 0.15; with an evaluator of your own, 0.",
+    )
     executor: str | None = setting(
         option.OBJECT,
         group="Resources",
@@ -96,13 +107,23 @@ class Request:
     )
 
     @property
+    def confirm_share(self) -> float:
+        """The share of the budget for confirming the winner."""
+        default = CONFIRM if self.settings.evaluator == TRAINING else 0.0
+        return default if self.confirm is None else self.confirm
+
+    @property
     def whole_budget(self) -> Budget:
-        """The budget with the number of trials, the goal and the patience."""
+        """The budget of the trials: with their number, the goal and the patience.
+
+        A time is without the share for confirming the winner.
+        """
         given = self.budget or Budget()
         trials = least((self.trials, given.trials))
         return replace(
             given,
             trials=TRIALS if trials is None and self.budget is None else trials,
+            seconds=None if given.seconds is None else given.seconds * (1 - self.confirm_share),
             until=tuple(map(Constraint.parse, self.until)),
             patience=self.patience,
         )

@@ -10,6 +10,7 @@ from nas.core.fronts.front import front_of
 from nas.core.fronts.hypervolume import hypervolume_of
 from nas.core.numbers import counted
 from nas.core.trial import Trial, checkpoint_name
+from nas.runs.confirmation import Confirmation, read_confirmation
 from nas.runs.control.ending import Ending, read_ending
 from nas.runs.control.stop import request_stop
 from nas.runs.header import read_header
@@ -175,8 +176,9 @@ class Run:
         Args:
             select: "best" in the first objective; "smallest" in parameters; "knee", the one
                 farthest below the line, or the plane, through the ends of the front, with each
-                objective scaled to its range there; or "recommended", the best in the first objective
-                according to a model fitted to all scores, which removes their noise.
+                objective scaled to its range there; or "recommended", the one that the confirmation of
+                the search names, or without one the best in the first objective according to a
+                model fitted to all scores, which removes their noise.
             max_parameters: The most parameters that the network may have.
 
         Raises:
@@ -186,6 +188,15 @@ class Run:
         from nas.runs.selection import select_trial
 
         return select_trial(self, select, max_parameters)
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """The candidates for the winner, trained again with other seeds; None if they were not.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        return read_confirmation(self.path, len(self.trials))
 
     def trial(self, number: int) -> Trial:
         """The trial with a number.

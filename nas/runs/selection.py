@@ -47,13 +47,22 @@ def select_trial(run: Run, select: str, max_parameters: int | None = None) -> Tr
         wanted = f" with {' and '.join(limits)}" if limits else ""
         raise ValueError(f"{run.path}: {no_trial_text(run.trials, wanted)}")
     if select == "recommended":
-        return recommend(run, allowed)
+        return _confirmed(run, allowed) or recommend(run, allowed)
     front = front_of(allowed, objectives)
     if select == "best":
         return min(front, key=lambda t: objectives.vector(t.scores))
     if select == "smallest":
         return min(front, key=lambda t: t.scores["parameters"])
     return _knee(front, objectives)
+
+
+def _confirmed(run: Run, among: Sequence[Trial]) -> Trial | None:
+    """The trial that the confirmation recommends, else the best of its others; None without one."""
+    confirmation, known = run.confirmation, {trial.number: trial for trial in among}
+    if confirmation is None:
+        return None
+    order = [confirmation.recommended, *(each.trial for each in confirmation.candidates)]
+    return next((known[number] for number in order if number in known), None)
 
 
 def no_trial_text(trials: Sequence[Trial], wanted: str = "") -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from nas.core.metrics import METRICS, Metric
@@ -48,11 +47,6 @@ def evaluators(run: Run, evaluator: str | None) -> Make:
     return _own(run, evaluator)
 
 
-def training_seed(search: int, seed: int) -> int:
-    """Derive the seed of a training from two seeds; it differs from that of every trial."""
-    return int.from_bytes(sha256(f"{search}/further/{seed}".encode()).digest()[:6], "big")
-
-
 def _built_in(run: Run) -> Make:
     from nas.evaluators.training_task import load_task, metrics_of
 
@@ -68,8 +62,7 @@ def _built_in(run: Run) -> Make:
     metrics = _with_first(run, metrics_of(settings, data.targets.task))
 
     def make(epochs: int, seed: int) -> Evaluator:
-        recipe = {**settings.recipe, "epochs": epochs}
-        mine = replace(settings, recipe=recipe, seed=training_seed(settings.seed, seed))
+        mine = factories.repeated(settings, epochs, seed)
         return factories.make_training(mine, run.space, data, learned=learned, metrics=metrics)
 
     return make
@@ -90,7 +83,7 @@ def _own(run: Run, evaluator: str) -> Make:
             task=run.header.task,
             data=data,
             device=settings.device,
-            seed=training_seed(settings.seed, seed),
+            seed=factories.repeated(settings, epochs, seed).seed,
             epochs=epochs,
             checkpoints=None,
             folder=folder,

@@ -51,11 +51,16 @@ class FurtherTrainings:
         run: The run.
         evaluator: The user's evaluator of the run, as `path/to/file.py:name`, which is run where
             trainings are missing; None for the built-in training.
+        make: Makes evaluators, in place of `again.evaluators`, for a program that holds the data
+            and the code of the run.
     """
 
-    def __init__(self, run: Run, evaluator: str | None = None) -> None:
+    def __init__(
+        self, run: Run, evaluator: str | None = None, make: again.Make | None = None
+    ) -> None:
         self._run = run
         self._evaluator = evaluator
+        self._make_evaluator = make
         self.path = run.path / "further"
 
     def check(self) -> None:
@@ -149,7 +154,7 @@ class FurtherTrainings:
     @cached_property
     def _training(self) -> Callable[[int, int], Evaluator]:
         """A factory of evaluators, from epochs and seed; reads the data once."""
-        return again.evaluators(self._run, self._evaluator)
+        return self._make_evaluator or again.evaluators(self._run, self._evaluator)
 
     def _file(self, epochs: int, seed: int) -> Path:
         return self.path / f"epochs-{epochs:04d}-seed-{seed:04d}.jsonl"

@@ -30,19 +30,22 @@ def next_steps(run: Run) -> Iterator[tuple[str, str]]:
     if run.all_failed:
         yield from failed
     elif run.front:
-        best = run.best()
+        confirmed = run.confirmation is not None
+        best = run.best("recommended" if confirmed else "best")
+        select = " --select recommended" if confirmed else ""
         network = run.header.task is not None
         yield (
             f"show {path} {best.number}{space}",
-            f"{'draw' if network else 'look at'} the best {'network' if network else 'trial'}",
+            f"{'draw' if network else 'look at'} the {'confirmed' if confirmed else 'best'} "
+            f"{'network' if network else 'trial'}",
         )
         if _can_retrain(run):
             given = f" --loss {shlex.quote(settings.loss)}" if is_code(settings.loss) else ""
             to = _retrain_target(run, best)
-            yield f"retrain {path}{space}{given}{to}", "train the best network properly"
+            yield f"retrain {path}{select}{space}{given}{to}", "train it properly"
         if network and best.weights_sha256 is not None:
             to = shlex.quote(str(_unused(Path("winner"))))
-            yield f"export {path} --to {to}{space}", "export its weights as they are"
+            yield f"export {path}{select} --to {to}{space}", "export its weights as they are"
     if not run.all_failed:
         yield from failed
     yield f"tensorboard {path}{space}", "look at the search"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
@@ -15,6 +16,7 @@ from nas.core.trial import Trial
 from nas.runs.run import Run
 from nas.runs.settings import NO_DATA, TRAINING
 from nas.views.columns import hyperparameters_text, metrics_of, score_text, search_text
+from nas.views.terminal.confirmed import confirmed_lines
 from nas.views.terminal.next_steps import next_steps
 from search_spaces import Record, SearchSpace
 from search_spaces.tree.values import thaw
@@ -83,6 +85,8 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     if run.front:
         title = f"front ({len(run.front)})"
         yield front_table(run.front, metrics_of(run.header), space, title=title)
+    if run.confirmation is not None:
+        yield from confirmed_lines(run, run.confirmation)
     if line := violation_line(run):
         yield line
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
@@ -130,10 +134,11 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
 
     Keys: run, space, data, strategy, schedule, seed, objectives, limits, trials, completed,
     stopped_early (of those completed), violating (of those completed, over a limit), failed,
-    hypervolume (null for a single objective that is not a share), front and failures. Each item of `objectives` has name and direction, the most
+    hypervolume (null for a single objective that is not a share), front, confirmation and failures. Each item of `objectives` has name and direction, the most
     important first; each of `front` has number, architecture, notation, recipe, hyperparameters,
     epochs (of training, in total), resume_from (the trial that was resumed, or null), scores,
-    seconds and weights (the file, or null); each of `failures` has number, architecture, cause and
+    seconds and weights (the file, or null); confirmation has trials, epochs, recommended and
+    candidates (trial, found, seeds, mean, half, p, worse), or is null; each of `failures` has number, architecture, cause and
     message.
     """
     settings = run.settings
@@ -172,6 +177,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
             }
             for t in run.front
         ],
+        "confirmation": None if run.confirmation is None else asdict(run.confirmation),
         "failures": [
             {
                 "number": t.number,

@@ -1,0 +1,69 @@
+"""The end of a search: its best trials are trained again, and the winner is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from nas.analysis.retraining import confirm as races
+from nas.core.trial import Trial
+from nas.engine.session import Session
+from nas.runs.confirmation import read_confirmation
+from nas.runs.options import Request
+from nas.runs.resource_limits import ResourceLimits
+from nas.runs.run import Run
+
+if TYPE_CHECKING:
+    from nas.runs.confirmation import Confirmation
+
+_COMPLETE = ("trials", "time", "epochs", "until", "patience", "exhausted")
+
+
+def limits_of(request: Request) -> ResourceLimits:
+    """The resource limits of a search: the weights of the candidates for the winner are kept."""
+    trials = request.whole_budget.trials
+    if not request.confirm_share or (
+        trials is not None and request.confirm_share * trials < races.LEAST
+    ):
+        return request.limits
+    return replace(request.limits, keep=max(request.limits.keep, races.MOST))
+
+
+def confirm(
+    session: Session,
+    request: Request,
+    *,
+    begin: Callable[[int, int], None] = lambda _candidates, _trainings: None,
+    progress: Callable[[Trial], None] | None = None,
+) -> Confirmation | None:
+    """Confirm the winner of a search that has spent its budget; see `nas.analysis.retraining.confirm`.
+
+    Args:
+        session: The session, which has ended.
+        request: The search as it was asked for.
+        begin: Called with the number of candidates and of trainings at most, before the first.
+        progress: Called with each training that is made.
+
+    Returns:
+        The confirmation; None where the share is 0 or too small, where the search did not come to
+        its end, or where the first objective does not come from training.
+    """
+    run = Run(session.path, session.space)
+    first, ending = run.objectives.first, run.ending
+    trained = first.name in {metric.name for metric in session.problem.evaluated}
+    if not request.confirm_share or not trained or ending is None or ending.reason not in _COMPLETE:
+        return None
+    if (known := read_confirmation(run.path, len(run.trials))) is not None:
+        return known
+    race = races.Race.of(run, request.confirm_share)
+    if race is None:
+        return None
+    seconds = inf if request.budget is None else request.budget.seconds or inf
+    end = monotonic() + seconds - ending.seconds
+    begin(len(race.candidates), race.trainings)
+    return races.confirm(
+        run, race, make=session.repeated, left=lambda: end - monotonic(), progress=progress
+    )
