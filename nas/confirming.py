@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from nas.analysis.retraining import confirm as races
 from nas.core.trial import Trial
 from nas.engine.session import Session
-from nas.runs.confirmation import read_confirmation
+from nas.runs.control.confirmation import read_confirmation
 from nas.runs.options import Request
 from nas.runs.resource_limits import ResourceLimits
 from nas.runs.run import Run
 
 if TYPE_CHECKING:
-    from nas.runs.confirmation import Confirmation
+    from nas.runs.control.confirmation import Confirmation
 
 _COMPLETE = ("trials", "time", "epochs", "until", "patience", "exhausted")
 

@@ -10,7 +10,7 @@ from nas.core.fronts.front import front_of
 from nas.core.fronts.hypervolume import hypervolume_of
 from nas.core.numbers import counted
 from nas.core.trial import Trial, checkpoint_name
-from nas.runs.confirmation import Confirmation, read_confirmation
+from nas.runs.control.confirmation import Confirmation, read_confirmation
 from nas.runs.control.ending import Ending, read_ending
 from nas.runs.control.stop import request_stop
 from nas.runs.header import read_header

@@ -22,7 +22,7 @@ from nas.analysis.retraining.ablation import SETS
 from nas.analysis.retraining.further import FurtherTrainings, TrainingRequest
 from nas.analysis.statistics import half_width
 from nas.core.trial import Trial
-from nas.runs.confirmation import Candidate, Confirmation, write_confirmation
+from nas.runs.control.confirmation import Candidate, Confirmation, write_confirmation
 from nas.runs.run import Run
 
 MOST = 5  # candidates

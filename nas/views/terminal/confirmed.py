@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nas.core.numbers import counted
-from nas.runs.confirmation import Candidate, Confirmation
+from nas.runs.control.confirmation import Candidate, Confirmation
 from nas.runs.run import Run
 from nas.views.columns import mean_text, mean_unit
 

@@ -10,7 +10,7 @@ import nas
 from nas.analysis.retraining import confirm as races
 from nas.cli.main import main
 from nas.confirming import limits_of
-from nas.runs.confirmation import FILE
+from nas.runs.control.confirmation import FILE
 from nas.runs.options import read
 from search_spaces import Integer, Struct
 

@@ -56,7 +56,10 @@ def no_images(path):
 BAD = [
     (["--space", "nothing"], "want a search space (nasbench201, "),
     (["--strategy", "annealed"], f"want a strategy ({', '.join(STRATEGIES)}), got 'annealed'"),
-    (["--schedule", "ahsa"], "want a schedule (none, halving, asha, hyperband), got 'ahsa'"),
+    (
+        ["--schedule", "ahsa"],
+        "want a schedule (none, halving, asha, hyperband, pbt, pb2), got 'ahsa'",
+    ),
     (["--schedule", "asha", "--epochs", "2"], "want a recipe of at least 3 epochs"),
     (["--data", "no_such_data"], "no_such_data"),
     (["--device", "tpu"], "device: want auto, cpu, cuda or cuda:N, got 'tpu'"),
@@ -177,7 +180,7 @@ def test_show_as_json(nas, run):
     assert set(document) == {
         *("run", "space", "data", "strategy", "schedule", "seed", "trials", "completed"),
         *("objectives", "limits", "stopped_early", "violating", "failed", "hypervolume"),
-        *("front", "failures"),
+        *("front", "confirmation", "failures"),
     }
     assert document["trials"] == document["completed"] == 12
     for trial in document["front"]:
