@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
+from nas.analysis.phases import phases_of
 from nas.bundles.bundle import Bundle, unnamed_classes
 from nas.bundles.card import png
 from nas.bundles.preprocessing import preprocessing
@@ -44,6 +45,7 @@ def bundle_of_network(run: Run, trial: Trial) -> Bundle:
             **facts_of_run(run),
             "validation": validation_of(trial),
             "recipe": dict(trial.recipe),
+            **_phases(run, trial),
             **{name: trial.scores[name] for name in _COSTS},
             "trial": trial.number,
             "energy_joules": trial.measured.get("joules"),
@@ -52,6 +54,24 @@ def bundle_of_network(run: Run, trial: Trial) -> Bundle:
         pictures={"pareto.png": front_picture(run, [trial])},
         known_space=run.space,
     )
+
+
+def _phases(run: Run, trial: Trial) -> dict[str, Any]:
+    """The recipes over time of a training that was forked; else nothing."""
+    phases = phases_of(run.trials, trial)
+    if len(phases) < 2:
+        return {}
+    return {
+        "phases": [
+            {
+                "trial": phase.trial.number,
+                "forked_from": phase.source,
+                "end_epoch": phase.end_epoch,
+                "recipe": dict(phase.trial.recipe),
+            }
+            for phase in phases
+        ]
+    }
 
 
 def weights_of(run: Run, trial: Trial) -> bytes:

@@ -28,6 +28,7 @@ from search_spaces.ensemble.network import Ensemble
 from search_spaces.user_files import PASSED, is_code
 from trainers import Epoch, Recipe, Targets, Task
 from trainers.data.tables.preprocessing import TablePreprocessing
+from trainers.loop.phases import Phase, scaled, train_in_phases
 from trainers.tasks.functions import LossFunction
 from trainers.tasks.registry import make_task
 
@@ -50,7 +51,15 @@ _METRICS = schema.record(
     },
     others=True,
 )
-_OF_TRAINING = ("validation", "test", "recipe", "fine_tuned_from")
+_OPTIONAL_METRICS = schema.mapping(
+    schema.anything,
+    phases=schema.items(
+        schema.record(
+            {"end_epoch": schema.whole(1), "recipe": schema.mapping(schema.anything)}, others=True
+        )
+    ),
+)
+_OF_TRAINING = ("validation", "test", "recipe", "phases", "fine_tuned_from")
 
 
 def retrain(
@@ -67,7 +76,8 @@ def retrain(
 ) -> Bundle:
     """Train a network from scratch on training and validation data together, and write its bundle.
 
-    The recipe is that of the bundle, except for the epochs. Each network of an ensemble is trained by
+    The recipe is that of the bundle, except for the epochs. Where settings changed during training
+    (`pbt`), they change after the same share of the epochs, though the weights of all epochs are its own. Each network of an ensemble is trained by
     itself, by the recipe of its trial; their weights in the mean and the temperature stay. The test split is used once, at the
     end. The weights of the bundle are not used.
 
@@ -107,9 +117,10 @@ def retrain(
     task = replace(training.task_of(data), small_images=bundle.task.small_images)
     with training.threads(settings["threads"]):
         net = training.build(space, space.check(bundle.architecture), task, seed)
-        for part, recipe, own_seed in _trainings(bundle, net, seed):
-            whole = replace(recipe, epochs=epochs)
-            passes = training.train_epochs(part, everything, whole, seed=own_seed, learned=learned)
+        for part, phases, own_seed in _trainings(bundle, net, seed):
+            part.to(everything.device)
+            planned = scaled(phases, epochs)
+            passes = train_in_phases(part, everything, planned, seed=own_seed, task=learned)
             for epoch in passes:
                 if progress is not None:
                     progress(epoch)
@@ -133,11 +144,11 @@ def retrain(
 
 def _trainings(
     bundle: Bundle, net: nn.Module, seed: int
-) -> Iterator[tuple[nn.Module, Recipe, int]]:
+) -> Iterator[tuple[nn.Module, list[Phase], int]]:
     """The networks to train, their recipes and seeds: each of those of an ensemble, or the only one."""
     facts = bundle.metrics.get("ensemble")
     if facts is None:
-        yield net, Recipe.from_dict(bundle.metrics["recipe"]), seed
+        yield net, _phases(bundle), seed
         return
     recipes = [member["recipe"] for member in facts["members"] for _ in range(member["networks"])]
     if not isinstance(net, Ensemble) or len(recipes) != len(net.members):
@@ -148,7 +159,30 @@ def _trainings(
     each = [member["temperature"] for member in facts["members"] for _ in range(member["networks"])]
     net.temperatures.copy_(torch.tensor(each))
     for number, (member, recipe) in enumerate(zip(net.members, recipes, strict=True)):
-        yield member, Recipe.from_dict(recipe), trainers.derive_seed(seed, "member", number)
+        own = Recipe.from_dict(recipe)
+        yield member, [Phase(own.epochs, own)], trainers.derive_seed(seed, "member", number)
+
+
+def _phases(bundle: Bundle) -> list[Phase]:
+    """The recipes of the only network, one after the other.
+
+    Raises:
+        ValueError: they are not recipes, or not in order.
+    """
+    if "phases" not in bundle.metrics:
+        recipe = Recipe.from_dict(bundle.metrics["recipe"])
+        return [Phase(recipe.epochs, recipe)]
+    found = [
+        Phase(phase["end_epoch"], Recipe.from_dict(phase["recipe"]))
+        for phase in bundle.metrics["phases"]
+    ]
+    ends = [phase.end_epoch for phase in found]
+    if not ends or ends != sorted(set(ends)) or ends[-1] > found[-1].recipe.epochs:
+        raise ValueError(
+            f"{bundle.path / 'metrics.json'}: phases: want rising end_epochs up to the epochs of "
+            f"the recipe, got {ends}"
+        )
+    return found
 
 
 def _recipes(bundle: Bundle, epochs: int) -> dict[str, Any]:
@@ -156,7 +190,13 @@ def _recipes(bundle: Bundle, epochs: int) -> dict[str, Any]:
     facts = bundle.metrics.get("ensemble")
     if facts is None:
         recipe = Recipe.from_dict(bundle.metrics["recipe"])
-        return {"recipe": asdict(replace(recipe, epochs=epochs))}
+        found: dict[str, Any] = {"recipe": asdict(replace(recipe, epochs=epochs))}
+        if "phases" in bundle.metrics:
+            found["phases"] = [
+                {"end_epoch": phase.end_epoch, "recipe": asdict(phase.recipe)}
+                for phase in scaled(_phases(bundle), epochs)
+            ]
+        return found
     members = [
         {**member, "recipe": {**member["recipe"], "epochs": epochs}} for member in facts["members"]
     ]
@@ -210,7 +250,9 @@ def origin_of(bundle: Bundle) -> Mapping[str, Any]:
     Raises:
         ValueError: it does not say how the network was trained.
     """
-    _METRICS(bundle.metrics, f"{bundle.path / 'metrics.json'}: metrics")
+    where = f"{bundle.path / 'metrics.json'}: metrics"
+    _METRICS(bundle.metrics, where)
+    _OPTIONAL_METRICS(bundle.metrics, where)
     return {name: value for name, value in bundle.metrics.items() if name not in _OF_TRAINING}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nas.analysis.explanation.explain import Explanation
 from nas.analysis.mistakes.report import Mistakes
+from nas.analysis.phases import phase_rows, phases_of
 from nas.analysis.progress import cost_of, points_of
 from nas.analysis.retraining.ablation import Ablation
 from nas.analysis.retraining.trust import Trust
@@ -214,6 +215,13 @@ def lineage_rows(facts: Facts) -> Iterator[Row]:
             value,
             "" if step is None else first_metric.change_text(step.gain),
         )
+
+
+def winner_phase_rows(facts: Facts) -> list[Row]:
+    """Epochs, trial and settings of each phase of the winner's training; empty without forks."""
+    assert facts.best is not None, "else there is no winner"
+    phases = phases_of(facts.run.trials, facts.best)
+    return list(phase_rows(phases)) if len(phases) > 1 else []
 
 
 def effect_rows(facts: Facts) -> Iterator[Row]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nas.analysis.context import AnalysisContext
 from nas.analysis.lineage import Lineage
+from nas.analysis.phases import phase_rows, phases_of
 from nas.core.numbers import counted, duration
 from nas.core.trial import Trial
 from nas.runs.settings import TRAINING
@@ -24,7 +25,8 @@ def pages(
     yield "1_best", _best(context, trials, front)
     yield "2_how_to_load", _how_to_load(context, front)
     yield "3_settings", _settings(context)
-    yield "4_lineage", _lineage(lineage, context.best(front))
+    best = context.best(front)
+    yield "4_lineage", _lineage(lineage, best) + _phases(trials, best)
     yield "5_failures", _failures(trials)
 
 
@@ -135,6 +137,15 @@ def _lineage(lineage: Lineage, best: Trial | None) -> str:
             markdown_table(head, path),
         ]
     return "\n".join(texts)
+
+
+def _phases(trials: Sequence[Trial], best: Trial | None) -> str:
+    """The settings over time of the best trial, if it was forked."""
+    phases = [] if best is None else phases_of(trials, best)
+    if best is None or len(phases) < 2:
+        return ""
+    table = markdown_table(("epochs", "trial", "settings"), phase_rows(phases))
+    return f"\n\n**Settings over time of trial {best.number}, the best**\n\n{table}"
 
 
 def _failures(trials: Sequence[Trial]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from nas.analysis.decisions import Decisions
 from nas.analysis.lineage import Lineage
 from nas.analysis.mistakes.report import Mistakes
+from nas.analysis.phases import phase_rows, phases_of
 from nas.core import numbers
 from nas.core.numbers import counted, duration, sparkline
 from nas.core.trial import Trial
@@ -21,6 +22,7 @@ from nas.views.drawings.text import WIDTH, lines
 from nas.views.terminal.mistakes import mistakes_lines
 from nas.views.terminal.run import has_architecture
 from search_spaces import Cost, SearchSpace
+from search_spaces.tree.values import thaw
 
 _CHILDREN = 12  # most children that are listed
 _COSTS = frozenset(field.name for field in fields(Cost))  # of a drawing
@@ -75,6 +77,7 @@ def trial_lines(
     yield from _curve(trial, plain=plain)
     if mistakes is not None:
         yield from mistakes_lines(mistakes)
+    yield from _phases(run, trial)
     yield from _descent(run, trial, lineage)
     if trial.failure is not None and trial.failure.traceback:
         yield ""
@@ -101,7 +104,8 @@ def trial_document(
     layers (rows of name, inside, times, makes, parameters, macs, changed), parent (the nearest, or
     null), violates (the limits that are not met), gain (improvement of the first objective from the
     parent, or null), changes (path, before, after), ancestry and children
-    (numbers), mistakes (as in `nas.analysis.mistakes.report`, without pictures; null if they are
+    (numbers), phases (of the training, in order: start_epoch, end_epoch, trial, forked_from or null,
+    hyperparameters; one without forks has one), mistakes (as in `nas.analysis.mistakes.report`, without pictures; null if they are
     unknown).
     """
     lineage = _lineage(run, space)
@@ -133,6 +137,16 @@ def trial_document(
         ],
         "ancestry": lineage.ancestry(trial.number),
         "children": _children(run, lineage, trial),
+        "phases": [
+            {
+                "start_epoch": phase.start_epoch,
+                "end_epoch": phase.end_epoch,
+                "trial": phase.trial.number,
+                "forked_from": phase.source,
+                "hyperparameters": thaw(phase.trial.hyperparameters),
+            }
+            for phase in phases_of(run.trials, trial)
+        ],
         "mistakes": mistakes.to_dict(pictures=False) if isinstance(mistakes, Mistakes) else None,
     }
 
@@ -179,6 +193,17 @@ def _curve(trial: Trial, *, plain: bool) -> Iterator[str]:
             drawn = sparkline(values[-40:], plain=plain)
             first, last = numbers.plain(values[0]), numbers.plain(values[-1])
             yield f"  {name:<{width}} {drawn} {first} to {last}"
+
+
+def _phases(run: Run, trial: Trial) -> Iterator[str]:
+    """The settings over time of a training that was forked."""
+    phases = phases_of(run.trials, trial)
+    if len(phases) > 1:
+        yield ""
+        yield "settings over time"
+        for epochs, origin, settings in phase_rows(phases):
+            line = f"  epochs {epochs}, {origin}: {settings or 'as before'}"
+            yield from wrap(line, WIDTH, subsequent_indent="      ")
 
 
 def _descent(run: Run, trial: Trial, lineage: Lineage) -> Iterator[str]:

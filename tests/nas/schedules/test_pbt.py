@@ -8,6 +8,8 @@ import pytest
 
 import nas
 from nas import schedules
+from nas.analysis.phases import phases_of
+from nas.bundles.read import open_bundle
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
 from nas.core.failure import Failure
@@ -23,8 +25,12 @@ from nas.schedules.exploration import explored
 from nas.strategies import make
 from nas.testing.searches import TASK, Learning
 from nas.views.terminal.run import epochs_of
+from nas.views.terminal.trial import trial_document, trial_lines
+from nas.winners.from_trial import bundle_of_network
+from nas.winners.retrain import retrain
 from scripts import population_toy
 from search_spaces import Choice, Integer, Real, Record, Struct, get
+from search_spaces.tree.values import thaw
 from tests.nas.decided import decided
 from tests.nas.schedules.test_schedules import run
 from trainers.checkpoints import pausing
@@ -211,6 +217,50 @@ def test_forks_go_on_from_the_weights_with_their_own_settings(population):
         assert carried["state"] == (fork.recipe["optimizer"] == source.recipe["optimizer"])
     assert epochs_of(population) == 12
     assert not any("restarted" in t.measured for t in trials)
+
+
+def test_the_settings_over_time_are_shown(population):
+    fork = next(t for t in population.trials if t.proposal.is_fork)
+    later = next(t for t in population.trials if t.proposal.resume_from == fork.number)
+    last = next((t for t in population.trials if t.proposal.resume_from == later.number), later)
+    source = fork.proposal.resume_from
+    phases = phases_of(population.trials, last)
+    found = [(p.start_epoch, p.end_epoch, p.trial.root, p.source) for p in phases]
+    assert found[-1] == (
+        fork.proposal.start_epoch,
+        last.epochs,
+        last.root,
+        last.proposal.resume_from if last.proposal.is_fork else source,
+    )
+    text = " ".join(" ".join(trial_lines(population, last, population.space)).split())
+    assert f"trial {last.number}, forked from trial {source}: " in text
+    document = trial_document(population, last, population.space)
+    assert document["phases"][-1]["hyperparameters"] == thaw(last.hyperparameters)
+    whole = next(t for t in population.trials if t.proposal.resume_from is None)
+    assert [(p.start_epoch, p.source) for p in phases_of(population.trials, whole)] == [(0, None)]
+    assert "settings over time" not in "".join(trial_lines(population, whole, population.space))
+
+
+@pytest.mark.long
+def test_retraining_replays_the_settings(population, tmp_path):
+    last = next(
+        t for t in population.trials[8:] if len(phases_of(population.trials, t)) > 1 and t.completed
+    )
+    bundle, epochs = bundle_of_network(population, last), []
+    retrained = retrain(bundle, tmp_path / "again", epochs=6, progress=epochs.append)
+    phases = retrained.metrics["phases"]
+    assert [p["end_epoch"] for p in phases] == [
+        2 * p["end_epoch"] for p in bundle.metrics["phases"]
+    ]
+    peaks = [p["recipe"]["learning_rate"] for p in phases]
+    ends = [p["end_epoch"] for p in phases]
+    assert len(set(peaks)) > 1
+    for epoch in epochs:
+        peak = peaks[next(n for n, end in enumerate(ends) if epoch.number <= end)]
+        steps = -(-(1_150 + 288) // 256)
+        share = SHARES["triangle"](epoch.number * steps / (6 * steps + 1))
+        assert isclose(epoch.learning_rate, peak * share)
+    assert open_bundle(tmp_path / "again").metrics["phases"] == phases
 
 
 @pytest.mark.parametrize("stop", [5, 8])

@@ -127,6 +127,7 @@ def test_show_a_trial_as_json(nas, run):
             "measured",
         ),
         *("notation", "layers", "parent", "violates", "gain", "changes", "ancestry", "children"),
+        "phases",
         "mistakes",
     }
     assert document["number"] == 30
