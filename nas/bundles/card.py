@@ -114,6 +114,7 @@ def _numbers(metrics: Mapping[str, Any]) -> str:
         **_scores(metrics, test or {}, "test {}"),
         **({"test examples": f"{test['examples']:,}"} if test else {"test scores": "not measured"}),
         **_scores(metrics, validation or {}, _place(metrics)),
+        **_confirmed(metrics),
         **({} if validation else {"validation scores": "not measured: trained on that split too"}),
         "parameters": f"{metrics['parameters']:,}",
         "multiply-accumulates": f"{metrics['macs']:,}",
@@ -127,15 +128,31 @@ def _numbers(metrics: Mapping[str, Any]) -> str:
     return "\n".join(["| | |", "|---|---|", *lines])
 
 
+def _confirmed(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """The row of a network whose architecture was trained again with other seeds in its search."""
+    found = metrics.get("confirmed")
+    if found is None or not metrics["validation"]:
+        return {}
+    metric = _known(metrics)[found["metric"]]
+    half = "" if found["half"] is None else f" ± {metric.text(found['half'])}"
+    name = f"validation {metric.label}, mean of {found['seeds']} trainings with other seeds"
+    return {name: f"{metric.text(found['mean'])}{half}"}
+
+
 def _scores(metrics: Mapping[str, Any], scores: Mapping[str, Any], name: str) -> dict[str, str]:
     """Values of metrics as text, by the name of a row."""
-    own = [Metric.from_dict(fields) for fields in metrics.get("metrics", ())]
-    known = {**METRICS, **{metric.name: metric for metric in own}}
+    known = _known(metrics)
     return {
         name.format(known[key].label): known[key].text(value)
         for key, value in scores.items()
         if key in known and value is not None
     }
+
+
+def _known(metrics: Mapping[str, Any]) -> dict[str, Metric]:
+    """All metrics by name, those of the search too."""
+    own = [Metric.from_dict(fields) for fields in metrics.get("metrics", ())]
+    return {**METRICS, **{metric.name: metric for metric in own}}
 
 
 def _place(metrics: Mapping[str, Any]) -> str:

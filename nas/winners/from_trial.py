@@ -48,6 +48,7 @@ def bundle_of_network(run: Run, trial: Trial) -> Bundle:
             **_phases(run, trial),
             **{name: trial.scores[name] for name in _COSTS},
             "trial": trial.number,
+            **_confirmed(run, trial),
             "energy_joules": trial.measured.get("joules"),
         },
         read_weights=lambda: weights_of(run, trial),
@@ -104,6 +105,16 @@ def validation_of(trial: Trial) -> dict[str, Any]:
     """The scores of a trial but for its costs, and its epochs: fewer than the recipe's if it stopped early."""
     scores = {name: value for name, value in trial.scores.items() if name not in _COSTS}
     return {**scores, "epochs": trial.epochs}
+
+
+def _confirmed(run: Run, trial: Trial) -> dict[str, Any]:
+    """The first objective of a trial that was trained again with other seeds; nothing of another."""
+    confirmation = run.confirmation
+    if confirmation is None or trial.number not in {c.trial for c in confirmation.candidates}:
+        return {}
+    found = next(each for each in confirmation.candidates if each.trial == trial.number)
+    known = {"metric": run.objectives.first.name, "epochs": confirmation.epochs}
+    return {"confirmed": {**known, "mean": found.mean, "half": found.half, "seeds": found.seeds}}
 
 
 def _understood(run: Run) -> list[list[str]]:

@@ -17,12 +17,13 @@ from nas.runs.run import Run
 from nas.views import columns
 from nas.views.html import content, reproduction
 from nas.views.html.facts import Facts, gather
-from nas.views.terminal import explanation, failed, mistakes, trust
+from nas.views.terminal import confirmed, explanation, failed, mistakes, trust
 from nas.views.terminal import run as overview
 
 # Texts that the page shares with the terminal.
 _TERMINAL = SimpleNamespace(
     FAILED_HEAD=failed.FAILED_HEAD,
+    confirmed_lines=confirmed.confirmed_lines,
     counted=counted,
     failed_line=failed.failed_line,
     failed_rows=failed.failed_rows,

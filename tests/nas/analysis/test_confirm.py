@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,6 +13,7 @@ from nas.cli.main import main
 from nas.confirming import limits_of
 from nas.runs.control.confirmation import FILE
 from nas.runs.options import read
+from nas.winners.from_trial import bundle_of
 from search_spaces import Integer, Struct
 
 SETTINGS = Struct(level=Integer(0, 200))
@@ -138,7 +140,13 @@ def test_the_command_says_the_winner_and_exports_it(tmp_path, monkeypatch, capsy
     assert "nas export run --select recommended" in out.out
     assert status(given) == 0  # complete: nothing is trained again
     assert "confirming" not in capsys.readouterr().err
+    assert status(["report", "run", "--to", "report.html"]) == 0
+    assert f"confirmed: trial {nas.open_run('run').confirmation.recommended}," in Path(
+        "report.html"
+    ).read_text(encoding="utf-8")
     run = nas.open_run("run")
     winner = run.best("recommended")
     assert winner.number == run.confirmation.recommended
     assert run.weights_path(winner).exists()  # also of one that is not on the front
+    confirmed = bundle_of(run, winner).metrics["confirmed"]
+    assert (confirmed["metric"], confirmed["seeds"], confirmed["epochs"]) == ("accuracy", 2, 1)
