@@ -254,6 +254,10 @@ class SearchSpace:
             )
         return self._build(member, task)
 
+    def outline(self, architecture: Architecture, task: Task) -> nn.Module:
+        """The network of a member on the meta device, without weights: its layers and shapes."""
+        return self._parts.outline(lambda: self._build(architecture, task))
+
     def cost(self, architecture: Architecture, task: Task) -> Cost:
         """Parameters, MACs and peak activation memory, without allocating weights.
 

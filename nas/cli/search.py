@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from nas.cli.console import messages
+from nas.cli.console import messages, print_json
 from nas.cli.look import show_run
 from nas.core.numbers import counted
 from nas.runs.options import OPTIONS
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from nas.runs.options import Request
 
 
-def search(*, json: bool, **given: Any) -> int:
+def search(*, json: bool, plan: bool, **given: Any) -> int:
     """Search for architectures; run the same command again to continue."""
     from nas.api import open_session, read_request
 
     console = messages()
     request = read_request(given, lambda option: option.flag)
+    if plan:
+        session = open_session(request, notify=console.print)
+        _print_plan(session, request.whole_budget, console, as_json=json)
+        return 0
 
     from nas.views.tensorboard import TensorBoard
     from nas.views.terminal.live import live_view
@@ -69,6 +73,20 @@ def _parameter(option: Option) -> inspect.Parameter:
     )
 
 
+_PLAN = inspect.Parameter(
+    "plan",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Print a forecast of the search and end: the architectures within the limits, "
+            "their sizes, time, memory and disk. A few steps are timed, nothing is recorded.",
+            rich_help_panel="Output",
+        ),
+    ],
+)
 _JSON = inspect.Parameter(
     "json",
     inspect.Parameter.KEYWORD_ONLY,
@@ -81,7 +99,7 @@ _JSON = inspect.Parameter(
     ],
 )
 search.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [*map(_parameter, OPTIONS.values()), _JSON]
+    [*map(_parameter, OPTIONS.values()), _PLAN, _JSON]
 )
 
 
@@ -101,6 +119,7 @@ class GroupedOptions(TyperCommand):
                 formatter.write_dl(records)
 
 
+_COLUMN = 14  # of the subjects of a training: the forecast stands below them
 _MORE = {  # what continues a search that is complete, by the reason for which it ended
     "trials": "a larger --trials",
     "time": "a larger --budget",
@@ -120,6 +139,7 @@ def _run(session: Session, budget: Budget, console: Console) -> None:
         return
     for line in session.understood:
         console.print(line, soft_wrap=True)
+    _print_forecast(session, budget, console)
     if done:
         are = "is" if done == 1 else "are"
         console.print(f"{path}: {_done_text(done, budget)} {are} there; continuing")
@@ -151,6 +171,34 @@ def _confirm(session: Session, request: Request) -> None:
             )
 
         confirm(session, request, begin=begin, progress=progress)
+
+
+def _print_plan(session: Session, budget: Budget, console: Console, *, as_json: bool) -> None:
+    """Print the forecast of a search that is not run."""
+    from nas.runs.understood import aligned
+
+    plan = session.plan(budget, thorough=True)
+    if as_json:
+        print_json(plan.to_dict())
+        return
+    for line in session.understood:
+        console.print(line, soft_wrap=True)
+    for line in aligned(plan.lines):
+        print(line)
+
+
+def _print_forecast(session: Session, budget: Budget, console: Console) -> None:
+    """Print what the search will take; without a forecast it goes on."""
+    from nas.runs.understood import aligned
+
+    try:
+        plan = session.plan(budget)
+    except Exception as error:  # whatever it is, it is not the search's
+        why = " ".join(str(error).split()) or type(error).__name__
+        console.print(f"forecast      none: {why}")
+        return
+    for line in aligned(plan.lines, least=_COLUMN):
+        console.print(line, soft_wrap=True)
 
 
 def _done_text(done: int, budget: Budget) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from time import perf_counter
 from typing import Any
 
 from nas import executors, schedules
@@ -23,6 +24,8 @@ from nas.engine.ending import ending_recorded
 from nas.engine.first_proposals import first_proposals
 from nas.engine.loop import run_trials
 from nas.engine.observers import Observer, Observers
+from nas.engine.planning.forecast import forecast
+from nas.engine.planning.plan import Plan
 from nas.engine.problem import Problem
 from nas.engine.understood import understood
 from nas.estimators import training_demand
@@ -159,6 +162,34 @@ class Session:
     def understood(self) -> tuple[str, ...]:
         """The search as it was understood and its folder, in lines of at most 80 columns."""
         return tuple(aligned([*self.header.understood, ("folder", visible(str(self.path)))]))
+
+    def plan(
+        self,
+        budget: Budget,
+        *,
+        thorough: bool = False,
+        clock: Callable[[], float] = perf_counter,
+    ) -> Plan:
+        """Forecast the search: see `nas.engine.planning.forecast`. The trials stay the same.
+
+        Args:
+            budget: The budget.
+            thorough: Take seconds for it, instead of a small share of the search.
+            clock: Seconds.
+        """
+        with training.threads(self.settings.threads):
+            return forecast(
+                self.problem,
+                budget,
+                folder=self.path,
+                limits=self.limits,
+                fingerprint=self.header.fingerprint,
+                first=self._first,
+                trains_here=executors.trains_here(self.executor),
+                done=len(self.trials),
+                thorough=thorough,
+                clock=clock,
+            )
 
     def spent(self, budget: Budget) -> tuple[Reason, str] | None:
         """The reason for which the recorded trials have spent a budget; None if they have not."""

@@ -61,8 +61,12 @@ class PartsCounter:
 
     def count_parameters(self, build: Callable[[], nn.Module]) -> int:
         """The parameters alone, without a forward pass."""
+        return sum(p.numel() for p in self.outline(build).parameters())
+
+    def outline(self, build: Callable[[], nn.Module]) -> nn.Module:
+        """The network on the meta device."""
         with self._known.templates.used():
-            return sum(p.numel() for p in build().parameters())
+            return build()
 
     def _count(self, build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Cost | None:
         """The cost from parts; None if a tensor has left its part by another way than its output."""

@@ -40,13 +40,13 @@ def line(subject: str, said: str) -> Line:
     return subject, shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
 
 
-def aligned(lines: Iterable[Line], width: int = WIDTH) -> Iterator[str]:
-    """Yield the lines as text, with all subjects in a column of their own.
+def aligned(lines: Iterable[Line], width: int = WIDTH, least: int = 0) -> Iterator[str]:
+    """Yield the lines as text, with all subjects in a column of their own, of a least width.
 
     A path or another word that is longer than a line is not broken, so that it can be copied.
     """
     lines = list(lines)
-    column = 2 + max((len(subject) for subject, _ in lines), default=0)
+    column = max(least, 2 + max((len(subject) for subject, _ in lines), default=0))
     for subject, said in lines:
         parts = wrap(said, width - column, break_on_hyphens=False, break_long_words=False)
         for part in parts or [""]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from nas.core.budgets.budget import Budget, time_text
+from nas.core.budgets.like_cost import LikeCost
 from nas.core.budgets.spending import seconds_at
 from nas.core.trial import Trial
 
@@ -21,7 +22,7 @@ class _Bound:
 
 
 class Pace:
-    """Progress toward the bound that will end a search first, by the mean time of its trials.
+    """Progress toward the bound that will end a search first, by the time of trials of like cost.
 
     Args:
         budget: The budget of the search.
@@ -31,7 +32,7 @@ class Pace:
     def __init__(self, budget: Budget, workers: Callable[[], int]) -> None:
         self._budget, self._workers = budget, workers
         self._trials, self._epochs, self._spent = 0, 0, 0.0
-        self._observed, self._seconds, self._trained = 0, 0.0, 0  # in this session
+        self._like = LikeCost()  # of this session
 
     def begin(self, trials: Iterable[Trial]) -> None:
         """Count the trials of earlier sessions."""
@@ -41,9 +42,7 @@ class Pace:
     def observe(self, trial: Trial) -> None:
         """Add a trial of this session."""
         self._count(trial)
-        self._observed += 1
-        self._seconds += trial.seconds
-        self._trained += trial.trained_epochs
+        self._like.observe(trial)
 
     @property
     def share(self) -> float | None:
@@ -69,14 +68,14 @@ class Pace:
 
     @property
     def _nearest(self) -> _Bound | None:
-        budget, spent = self._budget, self._seconds / self._workers()
+        budget, workers = self._budget, self._workers()
         bounds = []
         if budget.trials is not None:
-            each = spent / max(1, self._observed)
+            each = self._like.seconds / workers
             share, text = self._trials / budget.trials, f"{self._trials}/{budget.trials}"
             bounds.append(_Bound(share, text, (budget.trials - self._trials) * each))
         if budget.epochs is not None:
-            each = spent / max(1, self._trained)
+            each = self._like.epoch_seconds / workers
             share, text = self._epochs / budget.epochs, f"{self._epochs}/{budget.epochs} epochs"
             bounds.append(_Bound(share, text, (budget.epochs - self._epochs) * each))
         if budget.seconds is not None:

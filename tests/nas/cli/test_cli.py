@@ -150,6 +150,7 @@ def run(tmp_path_factory):
     assert [line.split()[0] for line in understood if line[0] != " "] == [
         *("data", "task", "classes", "inputs", "scaling", "reading", "augmentation", "objectives"),
         *("limits", "space", "searched", "training", "device", "folder"),
+        *("members", "forecast"),
     ]
     assert max(map(len, understood)) <= 80
     assert "limits        parameters<=100000 (met before training)" in understood
@@ -313,3 +314,13 @@ def test_the_process_ends_with_the_status_and_takes_nothing_apart(ending, status
     assert (done.stdout, done.returncode) == ("result\nat exit\n", status)
     assert said in done.stderr
     assert bool(said) == bool(done.stderr)
+
+
+@pytest.mark.long
+def test_a_plan_is_printed_and_nothing_is_run(nas, tmp_path):
+    settings = ["--space", "nasbench201:channels=4,cells=1", "--epochs", "1", "--trials", "2"]
+    status, out, _ = nas("search", "--plan", "--json", *settings, "--out", str(tmp_path / "run"))
+    assert status == 0
+    assert json.loads(out)["trials"] == 2
+    assert json.loads(out)["memory_bytes"] > 0
+    assert not (tmp_path / "run").exists()

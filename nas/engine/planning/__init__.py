@@ -1,0 +1,1 @@
+"""The forecast of a search before its first trial."""

@@ -1,0 +1,54 @@
+"""The members of a search: how many there are within the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isinf
+from random import Random
+from time import perf_counter
+from typing import Any
+
+from nas.core.configuration import Configuration
+from nas.engine.problem import Problem
+
+_DRAWS = 400  # that give the share of a large space that fits
+_EACH = 2e-5  # seconds that one member takes at the least
+
+
+def count_within_limits(
+    problem: Problem, seconds: float, clock: Callable[[], float] = perf_counter
+) -> tuple[float | None, bool]:
+    """Number of architectures within the limits, and True if it is exact.
+
+    All are looked at if that takes at most so many seconds; then those that compute the same function
+    are one. Else the share of random ones gives an estimate, None where hardly any is within the limits.
+
+    Args:
+        problem: The space and its limits.
+        seconds: Seconds for looking at all, and for random ones.
+        clock: Seconds.
+    """
+    joint, space, start = problem.joint, problem.space, clock()
+    searched = joint.hyperparameters.all_decisions()
+    limited = bool(problem.objectives.constraints)
+    if isinf(joint.space.size) or (not limited and space.canonical_form is None):
+        return space.size, True
+    if not searched and space.size * _EACH <= seconds:
+        seen: set[Any] = set()
+        for configuration in joint:
+            seen.add(joint.key(configuration))
+            if clock() - start > seconds:
+                break
+        else:
+            return float(len(seen)), True
+    if not limited:
+        return float(space.size), False
+    rng, fit, drawn = Random("plan/limits"), 0, 0
+    while drawn < _DRAWS:
+        drawn += 1
+        architecture = space.sample(rng)
+        hyperparameters = joint.sample_hyperparameters(rng)
+        fit += joint.is_feasible(Configuration.of(architecture, hyperparameters))
+        if clock() - start > seconds:
+            break
+    return space.size * fit / drawn if fit else None, False

@@ -1,0 +1,116 @@
+"""The forecast of a search, as data and as the two lines that are printed before its first trial."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import isinf
+from typing import Any, NamedTuple
+
+from nas.core.numbers import duration, plain, short
+from nas.engine.planning.earlier_runs import Earlier
+from nas.runs.understood import Line, line
+
+
+class Range(NamedTuple):
+    """Three numbers: of the smallest, the median and the largest member; or an interval."""
+
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The forecast of a search.
+
+    Attributes:
+        architectures: Number of different architectures within the limits; infinite with real numbers,
+            None where they are too few for an estimate from random draws.
+        counted: True if they were counted one by one, or there are no limits.
+        parameters: Parameters of its members; None where costs are not known.
+        macs: Multiply-accumulates of its members.
+        trial_seconds: Seconds of a trial: fast, typical and slow ones; None where not forecast.
+        trials: Number of trials, as the budget allows.
+        epochs: Epochs of training in all.
+        seconds: Seconds of the whole search: an interval that holds four times in five.
+        memory_bytes: Memory that the largest training takes, as predicted.
+        disk_bytes: Size of the folder of the run at its end.
+        earlier: Best results of earlier runs on the same data.
+        unknown: Reason why seconds are not forecast.
+        took: Seconds that the forecast took.
+    """
+
+    architectures: float | None
+    counted: bool
+    parameters: Range | None = None
+    macs: Range | None = None
+    trial_seconds: Range | None = None
+    trials: int | None = None
+    epochs: int | None = None
+    seconds: Range | None = None
+    memory_bytes: int | None = None
+    disk_bytes: int | None = None
+    earlier: tuple[Earlier, ...] = ()
+    unknown: str = ""
+    took: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        found = asdict(self)
+        if self.architectures is not None and isinf(self.architectures):
+            found["architectures"] = "infinite"
+        return found
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Two lines for people: the space, and the search."""
+        return line("members", self._members), line("forecast", self._search)
+
+    @property
+    def _members(self) -> str:
+        about = "" if self.counted else "about "
+        if self.architectures is None:
+            size = "few"
+        elif isinf(self.architectures):
+            size = "infinitely many"
+        else:
+            size = f"{about}{_number(self.architectures)}"
+        said = [f"{size} architectures within the limits"]
+        if self.parameters is not None:
+            low, _, high = self.parameters
+            said.append(f"{short(low)} to {short(high)} parameters")
+        if self.macs is not None:
+            low, _, high = self.macs
+            said.append(f"{short(low)} to {short(high)} MACs")
+        if self.trial_seconds is not None:
+            low, middle, high = self.trial_seconds
+            said.append(f"a trial {_seconds(middle)} ({_seconds(low)} to {_seconds(high)})")
+        return ", ".join(said)
+
+    @property
+    def _search(self) -> str:
+        said = []
+        if self.seconds is not None:
+            low, middle, high = self.seconds
+            trials = "" if self.trials is None else f"{self.trials:,} trials in "
+            said.append(f"{trials}about {duration(middle)} ({duration(low)} to {duration(high)})")
+        else:
+            said.append(self.unknown)
+        if self.memory_bytes is not None:
+            said.append(f"memory of a training {_bytes(self.memory_bytes)}")
+        if self.disk_bytes is not None:
+            said.append(f"disk {_bytes(self.disk_bytes)}")
+        said += [one.text for one in self.earlier[:1]]
+        return "; ".join(filter(None, said))
+
+
+def _number(count: float) -> str:
+    return f"{count:,.0f}" if count < 1e9 else f"{count:.1e}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{plain(seconds, 2)} s" if seconds < 10 else duration(seconds)
+
+
+def _bytes(count: float) -> str:
+    return f"{short(count)}B" if count >= 1e3 else f"{count:.0f} B"
