@@ -6,10 +6,12 @@ it with `nas.testing.check_strategy`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Protocol, runtime_checkable
 
 from nas.core.candidates import Candidates
+from nas.core.earlier import EarlierSearch
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.registry import Entry, Registry
@@ -54,6 +56,14 @@ class Recommends(Protocol):
         Raises:
             ValueError: no completed trial within the constraints has been told.
         """
+
+
+@runtime_checkable
+class LearnsFromEarlier(Protocol):
+    """A strategy that learns from earlier searches."""
+
+    def learn(self, earlier: Sequence[EarlierSearch]) -> None:
+        """Learn from earlier searches, before the first `ask`."""
 
 
 STRATEGIES = Registry(

@@ -17,7 +17,7 @@ trial is feasible, that probability alone is maximised.
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterable, Iterator
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from math import inf, log
@@ -28,16 +28,23 @@ from scipy.special import log_ndtr
 
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
+from nas.core.earlier import EarlierSearch
 from nas.core.fronts.pareto import Vector, best_first
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
+from nas.strategies.earlier import EarlierCandidates
 from nas.surrogates.features import COSTS, Encoder
 from nas.surrogates.gaussian_process import Array, one_thread
 from nas.surrogates.improvement import log_hypervolume_improvement
 from nas.surrogates.score_model import Belief, ScoreModel
+from nas.surrogates.sources import Source, SourcePrior
 
 _RANDOM, _MUTANTS, _CHILDREN = 4, 2, 4  # candidates; of these mutants each parent has so many
+_MANY = 3  # earlier searches, from which the first trials are a portfolio of as many members
+_DOUBT = (
+    0.3  # probability that earlier searches say nothing, from which the first trials are random
+)
 _PROMISING, _CLIMBERS = 2, 4  # candidates that are mutated in each round, and mutants of each
 
 
@@ -87,6 +94,7 @@ class Predictor:
             (self._modelled.index(key), key[1] * c.bound)
             for key, c in zip(bounded, self._constraints, strict=True)
         ]
+        self._earlier = EarlierCandidates(candidates)
         self._observed: list[Trial] = []
         self._completed: list[int] = []  # indices into `_observed`
         self._known: set[Hashable] = set()  # keys of `_observed`
@@ -95,10 +103,22 @@ class Predictor:
 
     def ask(self, rng: Random) -> Proposal:
         pending = self._find_pending()
+        if self._earlier.searches:
+            with one_thread():
+                return self._ask_after_earlier(pending, rng)
         if len(self._completed) < 2 or len(self._observed) + len(pending) < self._initial:
             return Proposal(self._candidates.sample(rng))
         with one_thread():
             return self._most_promising(pending, rng)
+
+    def learn(self, earlier: Sequence[EarlierSearch]) -> None:
+        """Learn from earlier searches that have scores of the first objective.
+
+        The prior of the model is then what they say (`nas.surrogates.transfer`), and the first trials
+        are a portfolio of their configurations. As long as it is doubtful that they say anything of
+        this search, the first trials are drawn at random, as without them.
+        """
+        self._earlier = EarlierCandidates(self._candidates, earlier, self._first)
 
     def tell(self, trial: Trial) -> None:
         key = self._space.key(trial.configuration)
@@ -145,13 +165,48 @@ class Predictor:
         new = next((p for p in ranked if is_new(p.configuration)), None)
         return Proposal(self._candidates.sample(rng)) if new is None else new
 
+    def _ask_after_earlier(self, pending: list[Configuration], rng: Random) -> Proposal:
+        """Propose from a portfolio, then a random configuration in doubt, then the most promising."""
+        number, few = len(self._observed) + len(pending), len(self._earlier.searches) < _MANY
+        if few and number == 1:  # among the best of a source alone, nothing shows that it misleads
+            return Proposal(self._candidates.sample(rng))
+        if number < (1 if few else _MANY) or len(self._completed) < 2:
+            member = self._of_portfolio(pending)
+            return Proposal(self._candidates.sample(rng)) if member is None else member
+        if number < self._initial and self._believe([]).doubt > _DOUBT:
+            return Proposal(self._candidates.sample(rng))
+        return self._most_promising(pending, rng)
+
+    def _of_portfolio(self, pending: list[Configuration]) -> Proposal | None:
+        """The next member of a portfolio of the earlier searches; None if all have been proposed."""
+        source = self._sources[0]
+        members = self._earlier.available()
+        if source is None or not members:
+            return None
+        tried = [*(trial.configuration for trial in self._observed), *pending]
+        encode = self._encoder.encode
+        index = source.next_of_portfolio(list(map(encode, members)), list(map(encode, tried)))
+        return Proposal(members[index])
+
+    @cached_property
+    def _sources(self) -> list[SourcePrior | None]:
+        """The priors by earlier searches of each objective that is modelled."""
+        found: list[SourcePrior | None] = []
+        for name, _ in self._modelled[: self._targets]:
+            sources = [
+                Source(list(map(self._encoder.encode, configurations)), values)
+                for configurations, values in self._earlier.scored(name)
+            ]
+            found.append(SourcePrior(sources) if sources else None)
+        return found
+
     @cached_property
     def _encoder(self) -> Encoder:
         return Encoder(self._space)
 
     @cached_property
     def _model(self) -> ScoreModel:
-        return ScoreModel(len(self._encoder.groups), len(self._modelled))
+        return ScoreModel(len(self._encoder.groups), len(self._modelled), self._sources)
 
     def _believe(self, pending: list[Configuration]) -> Belief:
         for trial in self._observed[self._model.trials :]:
@@ -203,6 +258,7 @@ class Predictor:
             for _ in range(_RANDOM):
                 yield Proposal(self._candidates.sample(rng))
             yield from self._mutants(best, _MUTANTS, rng)
+            yield from map(Proposal, self._earlier.best())
             for _ in range(_CHILDREN):
                 a, b = rng.choice(best), rng.choice(best)
                 child = self._space.crossover(a.configuration, b.configuration, rng)

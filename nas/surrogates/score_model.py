@@ -12,6 +12,8 @@ from scipy.stats import rankdata
 from nas.core.fronts.pareto import Vector, best_first
 from nas.surrogates.features import Point, Reference
 from nas.surrogates.gaussian_process import Array, Posterior, fit, prior
+from nas.surrogates.sources import Expected, SourcePrior
+from nas.surrogates.transfer import TransferPosterior
 
 _FIRST = 6  # trials before hyperparameters are first learnt; then again after a tenth more
 _EDGE = 0.25  # trials: a bound is so far beyond all scores if they are all within it, or none
@@ -31,9 +33,12 @@ class ScoreModel:
     Args:
         groups: Number of groups of features.
         scores: Number of scores that are modelled: the first ones of the vectors added.
+        sources: Priors of the first scores by earlier searches; None where there is none.
     """
 
-    def __init__(self, groups: int, scores: int) -> None:
+    def __init__(
+        self, groups: int, scores: int, sources: Sequence[SourcePrior | None] = ()
+    ) -> None:
         self._scores = scores
         self._points: list[Point] = []
         self._vectors: list[Vector] = []
@@ -41,6 +46,8 @@ class ScoreModel:
         self._theta = [prior(groups)[0]] * scores
         self._scale = np.ones((groups, 1, 1))
         self._next = _FIRST
+        self._sources = [*sources, *[None] * (scores - len(sources))]
+        self._expected: list[Expected | None] = [None] * scores  # of the trials, by the sources
 
     @property
     def trials(self) -> int:
@@ -85,12 +92,49 @@ class ScoreModel:
             self._next += max(1, self._next // 10)
         rows = self._rows(len(self._points))
         points = [self._points[row] for row in rows]
-        belief = Belief(rows, points, self._targets(rows), self._scale, self._theta)
+        targets = self._targets(rows)
+        belief = self._belief(rows, points, targets)
         if not pending:
             return belief
         expected, _ = belief.predict(pending)
-        targets = np.concatenate([self._targets(rows), expected])
-        return Belief(rows, [*points, *pending], targets, self._scale, self._theta)
+        return self._belief(rows, [*points, *pending], targets, expected)
+
+    def _belief(
+        self,
+        rows: Sequence[int],
+        points: Sequence[Point],
+        targets: Array,
+        assumed: Array | None = None,
+    ) -> Belief:
+        """The belief after trials, and pending configurations with scores that are assumed."""
+        reference = Reference(points)
+        posteriors: list[Posterior | TransferPosterior] = []
+        for score, (theta, source) in enumerate(zip(self._theta, self._sources, strict=True)):
+            told, later = targets[:, score], None if assumed is None else assumed[:, score]
+            if source is None:
+                whole = told if later is None else np.concatenate([told, later])
+                posteriors.append(Posterior(reference.among / self._scale, whole, theta))
+                continue
+            expected = self._expect(score, source, rows, points)
+            transferred = TransferPosterior(
+                source, expected, reference.among, told, theta, self._scale, later
+            )
+            posteriors.append(transferred)
+        return Belief(rows, reference, posteriors, self._scale)
+
+    def _expect(
+        self, score: int, prior: SourcePrior, rows: Sequence[int], points: Sequence[Point]
+    ) -> Expected:
+        """The scores that the sources expect of trials, remembered, and of the points after them."""
+        known = self._expected[score]
+        count = 0 if known is None else len(known.mean)
+        if count < len(self._points):
+            new = prior.expect(self._points[count:])
+            self._expected[score] = known = new if known is None else known.also(new)
+        assert known is not None, "some trial is there"
+        told = known.at(rows)
+        later = points[len(rows) :]
+        return told.also(prior.expect(later)) if later else told
 
     def _learn(self, count: int) -> None:
         rows = self._rows(count)
@@ -120,26 +164,41 @@ class ScoreModel:
 
 
 class Belief:
-    """The posterior of all modelled scores, as normal scores that are minimised."""
+    """The posterior of all modelled scores, minimised, as normal scores or on the scale of the sources.
+
+    Args:
+        rows: Indices of the trials that it is learnt from.
+        reference: The points of these trials, and of pending ones.
+        posteriors: The posterior of each score.
+        scale: Scales of distances of the scores without sources.
+    """
 
     def __init__(
         self,
         rows: Sequence[int],
-        points: Sequence[Point],
-        targets: Array,
+        reference: Reference,
+        posteriors: Sequence[Posterior | TransferPosterior],
         scale: Array,
-        theta: Sequence[Array],
     ) -> None:
-        self.rows = rows  # indices of the trials it is learnt from
+        self.rows = rows
         self._scale = scale
-        self._reference = Reference(points)
-        told = self._reference.among / scale
-        self._posteriors = [Posterior(told, t, h) for t, h in zip(targets.T, theta, strict=True)]
-        self.told: Array = np.stack([p.mean for p in self._posteriors], axis=1)[: len(rows)]
+        self._reference = reference
+        self._posteriors = posteriors
+        self.told: Array = np.stack([p.mean for p in posteriors], axis=1)[: len(rows)]
+
+    @property
+    def doubt(self) -> float:
+        """Probability that sources say nothing of the first score; 1 without sources."""
+        first = self._posteriors[0]
+        return first.doubt if isinstance(first, TransferPosterior) else 1.0
 
     def predict(self, points: Sequence[Point]) -> tuple[Array, Array]:
         """Mean and standard deviation, (points, scores) each."""
-        distances = self._reference.to(points) / self._scale
-        beliefs = [posterior.predict(distances) for posterior in self._posteriors]
+        distances = self._reference.to(points)
+        scaled = distances / self._scale
+        beliefs = [
+            p.predict(distances, points) if isinstance(p, TransferPosterior) else p.predict(scaled)
+            for p in self._posteriors
+        ]
         mean, deviation = zip(*beliefs, strict=True)
         return np.stack(mean, axis=1), np.stack(deviation, axis=1)
