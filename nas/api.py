@@ -181,6 +181,7 @@ def search(
     total_memory: int | str | None = None,
     address: str | None = None,
     resources: str | Mapping[str, float] | None = None,
+    retry_failed: bool = False,
     executor: Any | None = None,
     keep: int = 0,
     out: str | Path | None = None,
@@ -302,6 +303,9 @@ def search(
             a GPU, its free memory.
         address: Address of a Ray cluster, or auto for the one on this machine.
         resources: Resources of a Ray cluster for each trial, such as CPU=1,GPU=0.5.
+        retry_failed: Try trials again that failed for want of memory or time, or that crashed, for
+            example with a larger --trial-memory. The journal keeps both; those tried again come on
+            top of --trials.
         executor: Place where trials run: in-process, workers, ray or slots (in turns in one worker
             process, for small networks on a GPU). Default: the first that can keep to the resource
             limits.
@@ -452,6 +456,7 @@ def open_session(
         notify=notify,
         observers=observers,
         objects=request.objects,
+        retry_failed=request.retry_failed,
     )
     session.check(request.whole_budget)
     return session

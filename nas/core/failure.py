@@ -12,6 +12,7 @@ from nas.core import schema
 
 Cause = Literal["out-of-memory", "diverged", "timeout", "crashed", "invalid", "error"]
 
+TRANSIENT: frozenset[Cause] = frozenset({"out-of-memory", "timeout", "crashed"})  # may pass
 TRACEBACK = 20_000  # characters that are kept: those at the end
 _MESSAGE, _FIRST_LINE = 1_000, 300  # characters
 _FRAMES = -8  # of a traceback: the innermost

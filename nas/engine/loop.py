@@ -37,6 +37,7 @@ def run_trials(
     recorded: Sequence[Trial] | None = None,
     max_pending: int = 1,
     first: Sequence[Proposal] = (),
+    retries: Sequence[Proposal] = (),
     pending: PendingProposals | None = None,
     spending: Spending | None = None,
 ) -> Iterator[Trial]:
@@ -66,6 +67,7 @@ def run_trials(
         recorded: Trials of the journal, if they have been read already.
         max_pending: Greatest number of proposals that are being evaluated.
         first: Proposals that precede those of the strategy.
+        retries: Proposals of failed trials to evaluate again, before those that are not recorded.
         pending: File of the proposals that are being evaluated. If given, trials are told as they
             end, not in order: none waits for a slow one, and later proposals depend on which
             trials were fast.
@@ -82,6 +84,7 @@ def run_trials(
     running = _Running(executor, estimators)
     closed: tuple[Reason, str] | None = None  # the reason for which no new trial begins
     exhausted: Exhausted | None = None
+    again = list(reversed(retries))
     for told in range(trials):
         if told >= len(recorded) and spending.reached():
             return
@@ -91,6 +94,8 @@ def run_trials(
                 proposal = known[number]
             elif number < len(first):
                 proposal = first[number]
+            elif again:
+                proposal = again.pop()
             else:
                 try:
                     proposal = strategy.ask(Random(f"{seed}/{number}"))

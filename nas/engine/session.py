@@ -16,6 +16,7 @@ from nas.core.budgets.spending import Reason, Spending
 from nas.core.candidates import Candidates
 from nas.core.fronts.best import BestTrials
 from nas.core.fronts.front import TrialFront
+from nas.core.proposal import Proposal
 from nas.core.schema import visible
 from nas.core.trial import Trial
 from nas.engine import account, latency, own_code
@@ -27,6 +28,7 @@ from nas.engine.observers import Observer, Observers
 from nas.engine.planning.forecast import forecast
 from nas.engine.planning.plan import Plan
 from nas.engine.problem import Problem
+from nas.engine.retries import retries_of, with_retries
 from nas.engine.understood import understood
 from nas.estimators import training_demand
 from nas.evaluators import Evaluator, factories, training
@@ -78,6 +80,7 @@ class Session:
         observers: Observers of the search, in the order in which they are called.
         objects: Objects of the program by the setting that they stand for: space, data, evaluator,
             estimators, strategy, schedule, executor.
+        retry_failed: Try trials again that failed for want of memory or time, or that crashed.
 
     Attributes:
         problem: The space, the data, the evaluator and their metrics.
@@ -99,6 +102,7 @@ class Session:
         notify: Callable[[str], None] | None = None,
         observers: Iterable[Observer] = (),
         objects: Mapping[str, Any] | None = None,
+        retry_failed: bool = False,
     ) -> None:
         refuse_while_running()
         self.path = out
@@ -123,6 +127,7 @@ class Session:
             problem.require_sendable(whole_project=cluster)
         self.header = self._header()
         self.trials: list[Trial] = []
+        self._retry_failed = retry_failed
         self._read = 0  # bytes of the journal that `trials` were read from
         if is_begun(out):
             self._check_same(read_header(out))
@@ -143,6 +148,7 @@ class Session:
         if isinstance(budget, int):
             budget = Budget(trials=budget)
         self.check(budget)
+        budget = self._with_retries(budget)
         if not (self.path / "run.json").exists():
             write_header(self.path, self.header)
         latency.write_table(self.path, self.problem.estimated_latency)
@@ -193,7 +199,25 @@ class Session:
 
     def spent(self, budget: Budget) -> tuple[Reason, str] | None:
         """The reason for which the recorded trials have spent a budget; None if they have not."""
+        budget = self._with_retries(budget)
         return account.spent(self._account(budget, self.trials), self.trials)
+
+    def _with_retries(self, budget: Budget) -> Budget:
+        return with_retries(budget, len(self.trials), len(self._retries()))
+
+    def _retries(self) -> list[Proposal]:
+        """The proposals of failed trials that are tried again.
+
+        Raises:
+            ValueError: the schedule has a population, whose members are counted.
+        """
+        if not self._retry_failed:
+            return []
+        if self.settings.schedule.partition(":")[0] in ("pbt", "pb2"):
+            raise ValueError(
+                f"retry-failed: want a schedule without a population, got {self.settings.schedule}"
+            )
+        return retries_of(self.trials)
 
     def _read_trials(self) -> None:
         """Read the recorded trials, and refuse those that are not of this search."""
@@ -249,6 +273,7 @@ class Session:
                     recorded=run.trials,
                     max_pending=settings.max_pending,
                     first=self._first,
+                    retries=self._retries(),
                     pending=None
                     if settings.ordered
                     else PendingProposals(self.path / "in_flight.json"),

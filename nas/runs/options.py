@@ -93,6 +93,14 @@ class Request:
         "end, which names the winner with its noise. Of a time, it is taken off the search; of trials "
         "and epochs, it comes on top. Default: 0.15; with an evaluator of your own, 0.",
     )
+    retry_failed: bool = setting(
+        option.FLAG,
+        default=False,
+        check=schema.flag,
+        group="Resources",
+        help="Try trials again that failed for want of memory or time, or that crashed, for example with "
+        "a larger --trial-memory. The journal keeps both; those tried again come on top of --trials.",
+    )
     executor: str | None = setting(
         option.OBJECT,
         group="Resources",

@@ -142,7 +142,7 @@ def ablate(
         first: The first seed.
         one: Only one other option of each decision.
         evaluator: The user's evaluator of the run, as `path/to/file.py:name`, which is run.
-        retry: Repeat trainings that failed for a cause that may have passed (`further.TRANSIENT`).
+        retry: Repeat trainings that failed for a cause that may have passed (`nas.core.failure.TRANSIENT`).
         begin: Called with the number of trainings and of those that are missing.
         progress: Called with each training that is made.
 

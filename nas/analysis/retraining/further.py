@@ -17,7 +17,7 @@ from pathlib import Path
 from nas.analysis.explanation.evidence import space_of
 from nas.analysis.retraining import again
 from nas.core.configuration import Configuration
-from nas.core.failure import Cause
+from nas.core.failure import TRANSIENT
 from nas.core.joint_space import JointSpace
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
@@ -26,8 +26,6 @@ from nas.executors import guarded
 from nas.runs.journal import Journal
 from nas.runs.lock import writing
 from nas.runs.run import Run
-
-TRANSIENT: frozenset[Cause] = frozenset({"out-of-memory", "timeout", "crashed"})  # may pass
 
 
 @dataclass(frozen=True, slots=True)

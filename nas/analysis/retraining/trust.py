@@ -143,7 +143,7 @@ def trust(
         longer: Factor of the epochs of the longer trainings.
         first: The first seed.
         evaluator: The user's evaluator of the run, as `path/to/file.py:name`, which is run.
-        retry: Repeat trainings that failed for a cause that may have passed (`further.TRANSIENT`).
+        retry: Repeat trainings that failed for a cause that may have passed (`nas.core.failure.TRANSIENT`).
         begin: Called with the number of trainings and of those that are missing.
         progress: Called with each training that is made.
 

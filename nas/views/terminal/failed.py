@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from nas.analysis.retraining.further import TRANSIENT
 from nas.analysis.retraining.retrained import FailedTraining
+from nas.core.failure import TRANSIENT
 from nas.core.numbers import counted
 
 FAILED_HEAD = ("network", "epochs", "seeds", "cause")
