@@ -117,7 +117,7 @@ def parsed(line):
     assert line[:2] == ["nas", "search"]
     command = typer.main.get_command(app).commands["search"]
     context = command.make_context("search", list(line[2:]))
-    given = {name: value for name, value in context.params.items() if name != "json"}
+    given = {name: value for name, value in context.params.items() if name not in ("json", "plan")}
     return read_request(given, lambda option: option.flag)
 
 
@@ -145,7 +145,7 @@ def test_run_json_and_the_api_give_the_settings_back(drawn):
 
 def test_every_option_is_a_keyword_and_every_keyword_an_option():
     command = typer.main.get_command(app).commands["search"]
-    assert {p.name for p in command.params} - {"json", "help"} == options.OPTIONS.keys()
+    assert {p.name for p in command.params} - {"json", "plan", "help"} == options.OPTIONS.keys()
     signature = inspect.signature(nas.search)
     assert signature.parameters.keys() - {"observers"} == options.OPTIONS.keys()
     for keyword, option in options.OPTIONS.items():
