@@ -201,6 +201,7 @@ METRICS: dict[str, Metric] = _known(
     Metric("peak_activation_bytes", "minimize", 0, unit="bytes"),  # for one input, float32
     Metric("latency_ms", "minimize", 0, unit="ms"),
     Metric("estimated_latency_ms", "minimize", 0, unit="ms"),
+    Metric("energy_wh", "minimize", 0, unit="Wh"),  # of the training
 )
 
 # Scores of an untrained network: see `nas.estimators.proxies`. The larger, the better.

@@ -10,9 +10,11 @@ from nas.core.budgets.forecast import Forecast
 from nas.core.budgets.spending import Reason, Spending
 from nas.core.configuration import Configuration
 from nas.core.trial import Trial
+from nas.engine.energy import EnergyAccount
 from nas.engine.problem import Problem
 from nas.evaluators import factories
 from nas.executors import Executor, Timed
+from nas.runs.control.energy import energy_of
 from nas.runs.control.stop import stop_requested
 from nas.runs.header import Header
 
@@ -51,6 +53,7 @@ def open_account(
         problem.objectives,
         header.hypervolume_reference,
         Forecast(factories.epochs_of(problem.settings), macs),
+        Forecast(factories.epochs_of(problem.settings), macs, energy_of),
         recorded,
         stop_requested=lambda: stop_requested(folder),
     )
@@ -82,11 +85,32 @@ def keep_to(account: Spending, executor: Executor, notify: Callable[[str], None]
     seconds = account.budget.seconds
     if isinstance(executor, Timed):
         executor.keep_to(account.deadline)
-    elif seconds is not None:
-        name = type(executor).__name__
-        raise ValueError(f"budget: executor {name} cannot keep to a time: it has no keep_to")
+    elif seconds is not None or account.budget.watt_hours is not None:
+        name, what = type(executor).__name__, "a time" if seconds is not None else "an energy"
+        raise ValueError(f"budget: executor {name} cannot keep to {what}: it has no keep_to")
     if seconds is not None:
         notify(
             f"the search ends after {time_text(seconds)}: the same search may end after other trials "
             f"another time"
         )
+
+
+def charge_to(
+    account: Spending,
+    energy: EnergyAccount,
+    workers: Callable[[], int],
+    notify: Callable[[str], None],
+) -> None:
+    """Let the energy of a search count for its budget.
+
+    Args:
+        account: The account of the search.
+        energy: The account of its energy.
+        workers: Returns the number of trials that run at a time.
+        notify: Called with the origin of the watt-hours, if they decide anything.
+    """
+    account.energy_now = lambda: energy.total.wh
+    account.workers = workers
+    if energy.scored or account.budget.watt_hours is not None:
+        how = f": {energy.note}" if energy.note else ""
+        notify(f"energy: {energy.source}{how}")

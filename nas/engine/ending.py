@@ -11,7 +11,15 @@ from nas.core.candidates import Exhausted
 from nas.core.numbers import counted
 from nas.runs.control.ending import write_ending
 
-_SAID: tuple[Reason, ...] = ("time", "epochs", "until", "patience", "exhausted", "stopped")
+_SAID: tuple[Reason, ...] = (
+    "time",
+    "epochs",
+    "energy",
+    "until",
+    "patience",
+    "exhausted",
+    "stopped",
+)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -40,6 +40,7 @@ def run_trials(
     retries: Sequence[Proposal] = (),
     pending: PendingProposals | None = None,
     spending: Spending | None = None,
+    charge: Callable[[Trial], Trial] = lambda trial: trial,
 ) -> Iterator[Trial]:
     """Run trials until there are `trials`; yield each new one once it is recorded and told.
 
@@ -72,6 +73,7 @@ def run_trials(
             end, not in order: none waits for a slow one, and later proposals depend on which
             trials were fast.
         spending: The account of the search with its budget.
+        charge: Adds its energy to a trial that has ended.
 
     Raises:
         Exhausted: there is nothing left to propose; all trials begun have been recorded.
@@ -81,7 +83,7 @@ def run_trials(
     known = {} if pending is None else pending.read()
     known.update((trial.number, trial.proposal) for trial in recorded)
     done = {trial.number for trial in recorded}
-    running = _Running(executor, estimators)
+    running = _Running(executor, estimators, charge)
     closed: tuple[Reason, str] | None = None  # the reason for which no new trial begins
     exhausted: Exhausted | None = None
     again = list(reversed(retries))
@@ -129,7 +131,7 @@ def run_trials(
             trial = running.wait(told if pending is None else None)
         except TimeUp:
             if not spending.reached():
-                spending.ending = "time", spending.time_message(ledger.proposals[told])
+                spending.ending = spending.closing(ledger.proposals[told])
             return
         trial = replace(trial, measured={**trial.measured, REMEMBERED: round(spending.seconds, 3)})
         journal.append(trial)
@@ -166,8 +168,14 @@ def _as_told(trial: Trial) -> Trial:
 class _Running:
     """The trials between their proposal and their record."""
 
-    def __init__(self, executor: Executor, estimators: Sequence[Estimator]) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        estimators: Sequence[Estimator],
+        charge: Callable[[Trial], Trial],
+    ) -> None:
         self._executor = executor
+        self._charge = charge
         self._estimators = estimators
         self._estimates: dict[int, Mapping[str, float]] = {}
         self._ended: dict[int, Trial] = {}
@@ -193,7 +201,7 @@ class _Running:
     def wait(self, number: int | None) -> Trial:
         """Block until trial `number` has ended, or any trial if None; return it."""
         while not (self._ended if number is None else number in self._ended):
-            trial = self._executor.wait()
+            trial = self._charge(self._executor.wait())
             scores = {**trial.scores, **self._estimates.pop(trial.number)}
             self._ended[trial.number] = replace(trial, scores=scores)
         return self._ended.pop(next(iter(self._ended)) if number is None else number)

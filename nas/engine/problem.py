@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from nas.core.joint_space import JointSpace
 from nas.core.metrics import METRICS, Metric, parse_metric
 from nas.core.objectives import Objectives
-from nas.engine import latency, own_code
+from nas.engine import energy, latency, own_code
+from nas.engine.energy import ENERGY
 from nas.estimators import Estimator
 from nas.estimators.cost import ExactCost
 from nas.estimators.remembered import Remembered
@@ -49,6 +50,7 @@ class Problem:
         estimators: Estimators of metrics that are known before an evaluation.
         evaluated: The metrics of the evaluator.
         timed: True if `latency_ms` is measured after each evaluation.
+        charged: True if `energy_wh` is a score of each trial.
         estimated_latency: The estimator of `estimated_latency_ms`; None if nothing asks for it.
         joint: The configurations that may be proposed.
         objectives: The objectives and constraints.
@@ -68,6 +70,7 @@ class Problem:
     estimators: tuple[Estimator, ...]
     evaluated: tuple[Metric, ...]
     timed: bool
+    charged: bool
     estimated_latency: EstimatedLatency | None
     joint: JointSpace
     objectives: Objectives
@@ -131,8 +134,9 @@ class Problem:
         estimators = (*own, *_costs(joint))
         estimated = tuple(metric for estimator in estimators for metric in estimator.metrics)
         timed = latency.is_measured(settings, evaluator, estimated, space, task)
+        charged = energy.is_scored(settings, evaluator, estimated)
         settings = _with_objectives(settings, evaluator, estimated)
-        after = (LATENCY,) if timed else ()
+        after = _after(timed, charged)
         evaluated = _evaluated(settings, evaluator, data, (*estimated, *after))
         known = _each_once((*evaluated, *after), estimated)
         offered = _offered(data) if evaluator is None else {}
@@ -140,7 +144,9 @@ class Problem:
             settings.objectives, {**offered, **known}, settings.constraints
         )
         if unknown := [name for name in objectives.names if name not in known]:
-            names = dict.fromkeys((*known, *latency.NAMES) if joint.has_costs else known)
+            names = dict.fromkeys(
+                (*known, *latency.NAMES, ENERGY.name) if joint.has_costs else known
+            )
             near = did_you_mean(unknown[0], names)
             raise ValueError(
                 f"objectives: want some of {', '.join(names)}, got {unknown[0]!r}{near}"
@@ -163,6 +169,7 @@ class Problem:
             estimators=estimators,
             evaluated=evaluated,
             timed=timed,
+            charged=charged,
             estimated_latency=estimated_latency,
             joint=joint,
             objectives=objectives,
@@ -171,7 +178,7 @@ class Problem:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics of a completed trial."""
-        return (*self.evaluated, *((LATENCY,) if self.timed else ()), *self._estimated)
+        return (*self.evaluated, *_after(self.timed, self.charged), *self._estimated)
 
     @property
     def estimated(self) -> tuple[str, ...]:
@@ -202,6 +209,11 @@ class Problem:
         objects = {name: value for name, value in self.sent.items() if name != "data"}
         if objects:
             pack_objects(objects, whole_project=whole_project)
+
+
+def _after(timed: bool, charged: bool) -> tuple[Metric, ...]:
+    """The metrics that are measured beside an evaluation."""
+    return (*((LATENCY,) if timed else ()), *((ENERGY,) if charged else ()))
 
 
 def _tree(settings: Settings, evaluator: Evaluator | None) -> Struct:

@@ -19,7 +19,7 @@ from nas.core.fronts.front import TrialFront
 from nas.core.proposal import Proposal
 from nas.core.schema import visible
 from nas.core.trial import Trial
-from nas.engine import account, latency, own_code
+from nas.engine import account, energy, latency, own_code
 from nas.engine.checkpoints import prune
 from nas.engine.ending import ending_recorded
 from nas.engine.first_proposals import first_proposals
@@ -36,6 +36,7 @@ from nas.executors import Autotunable, Executor
 from nas.executors.autotune import autotune_workers
 from nas.plugins import packages_of
 from nas.runs.control.ending import forget_ending
+from nas.runs.control.energy import write_energy
 from nas.runs.control.stop import forget_stop
 from nas.runs.header import (
     Header,
@@ -251,6 +252,10 @@ class Session:
             best.add(trial)
         schedule = self._schedule()
         executor = self._executor(checkpoints)
+        charged = energy.open_account(
+            self.problem, self.limits, executor, self.path, run.trials, self._workers
+        )
+        account.charge_to(spending, charged, self._workers, self._notify)
         journal = run.journal
         ended = {trial.number for trial in run.trials}
         failed: Counter[str] = Counter(str(t.failure) for t in run.failures)
@@ -278,6 +283,7 @@ class Session:
                     if settings.ordered
                     else PendingProposals(self.path / "in_flight.json"),
                     spending=spending,
+                    charge=charged.charge,
                 ):
                     front.add(trial)
                     ended.add(trial.number)
@@ -301,6 +307,7 @@ class Session:
             utilization = executor.utilization()
             executor.close()
             journal.close()
+            write_energy(self.path, charged.close())
             self._observers.ended(run)
         if not executors.trains_here(self.executor) and utilization.busy:
             turns = executors.capabilities(self.executor).in_turns
@@ -390,6 +397,10 @@ class Session:
             folder=self.path,
             checkpoints=checkpoints,
         )
+
+    def _workers(self) -> int:
+        """The number of trials that run at a time."""
+        return min(self.limits.workers, self.settings.max_pending)
 
     def _autotune(self, executor: Autotunable) -> None:
         """Choose the number of workers by measuring a network of median cost."""

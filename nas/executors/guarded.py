@@ -14,6 +14,7 @@ from nas.core.failure import BudgetSpent, Cause, EvaluationFailed, Failure
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.estimators.demand import MemoryDemand
+from nas.estimators.energy.work import memory_bytes, processor_seconds
 from nas.evaluators import Evaluator, Placed, Predictable, Stepwise, gpu
 from nas.evaluators.job import STOPPED, Job
 from nas.runs.atomic_io import is_full
@@ -91,8 +92,21 @@ def _last(steps: Generator[None, None, Trial]) -> Trial:
 def _evaluated(
     steps: Generator[None, None, Mapping[str, float]], job: Job
 ) -> Generator[None, None, Trial]:
-    start = perf_counter()
-    scores, failure = yield from _outcome(steps)
+    start, spent = perf_counter(), 0.0
+    running = _outcome(steps)
+    try:
+        while True:
+            before = processor_seconds()
+            try:
+                next(running)
+            except StopIteration as end:
+                scores, failure = end.value
+                break
+            finally:
+                spent += processor_seconds() - before
+            yield
+    finally:
+        running.close()
     return Trial(
         number=job.number,
         proposal=job.proposal,
@@ -103,6 +117,8 @@ def _evaluated(
         weights_sha256=job.weights_sha256,
         measured={
             "seconds": round(perf_counter() - start, 4),
+            "processor_seconds": round(spent, 4),
+            "memory_bytes": memory_bytes(),
             **job.measured,
             "ended": now(),
         },

@@ -73,7 +73,24 @@ class ResourceLimits:
         "of the front.",
     )
 
+    thread_watts: float | None = setting(
+        option.NUMBER,
+        group="Resources",
+        help="Watts of a busy thread of the processor, for the energy of trials where no counter can "
+        "be read. Default: the design power of its model by thread.",
+    )
+    co2: float | None = setting(
+        option.NUMBER,
+        group="Resources",
+        help="Grams of CO2 by kWh of your electricity, such as 350, for what the run says of its "
+        "energy.",
+    )
+
     def __post_init__(self) -> None:
+        for name, most in (("thread_watts", 1e4), ("co2", 1e5)):
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= most:
+                raise ValueError(f"{name.replace('_', '-')}: want a number above 0, got {value:g}")
         if self.keep < 0:
             raise ValueError(f"keep: want at least 0, got {self.keep}")
         if self.workers < 1:

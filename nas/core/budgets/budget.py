@@ -1,4 +1,4 @@
-"""The budget of a search: trials, seconds and epochs, a goal, and patience."""
+"""The budget of a search: trials, seconds, epochs and energy, a goal, and patience."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from nas.core.constraints import Constraint
 
 MOST_TRIALS = 1_000_000_000
 MOST_SECONDS = 1_000_000_000
+MOST_WATT_HOURS = 1_000_000_000
 
 _NUMBER = r"(\d{1,10}(?:\.\d{1,3})?)"
 _TIME = re.compile("".join(f"(?:{_NUMBER}{unit})?" for unit in "dhms"))
 _EPOCHS = re.compile(r"(\d{1,10})epochs?")
-_ENERGY = re.compile(r"[\d.]+k?wh")
+_ENERGY = re.compile(r"(\d{1,10}(?:\.\d{1,6})?)(m|k|)wh")
+_WATT_HOURS = {"m": Decimal("0.001"), "": Decimal(1), "k": Decimal(1000)}
 _SECONDS = (86_400, 3_600, 60, 1)  # of a day, an hour, a minute, a second
-_WANTED = "want trials, a time or epochs, such as 200, 10m, 2h30m or 100epochs"
+_WANTED = "want trials, a time, epochs or energy, such as 200, 10m, 2h30m, 100epochs or 5Wh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Budget:
         trials: Number of trials in all.
         seconds: Seconds of all sessions together, to milliseconds.
         epochs: Epochs of training in all.
+        watt_hours: Energy of all sessions together, in Wh, to microwatt-hours.
         until: Bounds that end the search once one completed trial keeps all of them.
         patience: Number of trials in a row without improvement of the hypervolume.
 
@@ -38,6 +41,7 @@ class Budget:
     trials: int | None = None
     seconds: float | None = None
     epochs: int | None = None
+    watt_hours: float | None = None
     until: tuple[Constraint, ...] = ()
     patience: int | None = None
 
@@ -50,10 +54,14 @@ class Budget:
             object.__setattr__(self, "seconds", round(float(self.seconds), 3))
             if not 0 < self.seconds <= MOST_SECONDS:
                 raise ValueError(f"want a time above 0 and up to {MOST_SECONDS:,} s")
+        if self.watt_hours is not None:
+            object.__setattr__(self, "watt_hours", round(float(self.watt_hours), 6))
+            if not 0 < self.watt_hours <= MOST_WATT_HOURS:
+                raise ValueError(f"want an energy above 0 and up to {MOST_WATT_HOURS:,} Wh")
 
     @classmethod
     def parse(cls, given: object) -> Budget:
-        """Read trials, a time and epochs: `200`, `10m`, `2h30m`, `100epochs`, or `200,10m`.
+        """Read trials, a time, epochs and energy: `200`, `2h30m`, `100epochs`, `5Wh`, or `200,10m`.
 
         Args:
             given: A text, a whole number of trials, a list of these, or a budget.
@@ -74,11 +82,12 @@ class Budget:
         return cls(**found)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        """Trials, time and epochs as `parse` reads them; empty without any."""
+        """Trials, time, epochs and energy as `parse` reads them; empty without any."""
         parts = (
             None if self.trials is None else str(self.trials),
             None if self.seconds is None else time_text(self.seconds),
             None if self.epochs is None else f"{self.epochs}epochs",
+            None if self.watt_hours is None else energy_text(self.watt_hours),
         )
         return ",".join(part for part in parts if part is not None)
 
@@ -97,6 +106,13 @@ def time_text(seconds: float) -> str:
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes else "") + rest
 
 
+def energy_text(watt_hours: float) -> str:
+    """5 as 5Wh, 0.25 as 250mWh, 5000 as 5kWh."""
+    exact = Decimal(str(round(watt_hours, 6)))
+    prefix = "m" if exact < 1 else "k" if exact >= 1000 and not exact % 1 else ""
+    return f"{(exact / _WATT_HOURS[prefix]).normalize():f}{prefix}Wh"
+
+
 def _text_of(item: object) -> str:
     if isinstance(item, str):
         return item
@@ -112,8 +128,8 @@ def _amount(text: str) -> tuple[str, int | float]:
         return "trials", int(lower)
     if found := _EPOCHS.fullmatch(lower):
         return "epochs", int(found[1])
-    if _ENERGY.fullmatch(lower):
-        raise ValueError(f"energy is not measured yet: {_WANTED}, got {text}")
+    if found := _ENERGY.fullmatch(lower):
+        return "watt_hours", float(Decimal(found[1]) * _WATT_HOURS[found[2]])
     found = _TIME.fullmatch(lower)
     if not text or not found:
         raise ValueError(f"{_WANTED}, got {text!r}")

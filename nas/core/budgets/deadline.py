@@ -22,6 +22,7 @@ class Deadline:
         at: The time, in seconds of the clock; infinite for none.
         seconds_of: Forecasts the seconds of an evaluation.
         epoch_seconds_of: Forecasts the seconds of one epoch.
+        affords: Returns True if the budget of energy has room for an evaluation that begins now.
         stop_requested: Returns True once the search is to be stopped and all trials abandoned.
         clock: The monotonic clock of this process.
     """
@@ -29,6 +30,7 @@ class Deadline:
     at: float = inf
     seconds_of: Callable[[Proposal], float] = lambda _: 0.0
     epoch_seconds_of: Callable[[Proposal], float] = lambda _: 0.0
+    affords: Callable[[Proposal], bool] = lambda _: True
     stop_requested: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = monotonic
 
@@ -48,5 +50,6 @@ class Deadline:
         return self.left == 0
 
     def admits(self, proposal: Proposal) -> bool:
-        """True if an evaluation that begins now is forecast to end before the deadline."""
-        return self.left > 0 and self.seconds_of(proposal) <= self.left
+        """True if an evaluation that begins now is forecast to end in time, and has its energy."""
+        in_time = self.left > 0 and self.seconds_of(proposal) <= self.left
+        return in_time and self.affords(proposal)

@@ -24,22 +24,25 @@ class Forecast:
     Args:
         whole_epochs: Epochs of a proposal that names none.
         macs_of: Multiply-accumulates of a configuration's network for one input; None if unknown.
+        amount_of: The seconds of a trial, or whatever else is forecast in the same way.
     """
 
     def __init__(
         self,
         whole_epochs: int,
         macs_of: Callable[[Configuration], float | None] = lambda _: None,
+        amount_of: Callable[[Trial], float] = lambda trial: trial.seconds,
     ) -> None:
         self._whole = whole_epochs
         self._macs_of = macs_of
+        self._amount_of = amount_of
         self._each: deque[float] = deque(maxlen=RECENT)  # seconds of an epoch
         self._per_mac: deque[float] = deque(maxlen=RECENT)
 
     def observe(self, trial: Trial) -> None:
         """Learn from a trial that has ended."""
         if trial.completed:
-            each = trial.seconds / max(1, trial.trained_epochs)
+            each = self._amount_of(trial) / max(1, trial.trained_epochs)
             self._each.append(each)
             if macs := trial.scores.get("macs"):
                 self._per_mac.append(each / macs)

@@ -8,7 +8,7 @@ from math import inf
 from time import monotonic
 from typing import Literal
 
-from nas.core.budgets.budget import MOST_TRIALS, Budget, time_text
+from nas.core.budgets.budget import MOST_TRIALS, Budget, energy_text, time_text
 from nas.core.budgets.deadline import Deadline
 from nas.core.budgets.forecast import Forecast
 from nas.core.constraints import violation
@@ -23,6 +23,7 @@ Reason = Literal[
     "trials",
     "time",
     "epochs",
+    "energy",
     "until",
     "patience",
     "exhausted",  # nothing is left to propose
@@ -30,6 +31,7 @@ Reason = Literal[
     "interrupted",  # by a signal
     "failed",
 ]
+SEARCHED = "search_energy_wh"  # of `measured`: energy of the search when the trial ended
 REMEMBERED = "search_seconds"  # of `measured`: seconds of the search when the trial ended
 
 
@@ -38,20 +40,25 @@ class Spending:
     """The account of a search; it observes every trial once, in the order of the journal.
 
     Trials, epochs, the goal and patience depend on the trials alone: they end a search after the
-    same trial each time. Time does not.
+    same trial each time. Time and energy do not. No trial begins whose energy is forecast to exceed
+    what the trials before it leave.
 
     Args:
         budget: The budget.
         objectives: The objectives, for the goal and the patience.
         references: Worst values of costs, for the hypervolume.
-        forecast: Forecasts evaluations.
+        forecast: Forecasts the seconds of evaluations.
+        energy_forecast: Forecasts their watt-hours.
         recorded: Trials of earlier sessions, whose seconds count; each is observed later.
+        energy_now: Returns the watt-hours of the search so far.
+        workers: Returns the number of trials that run at a time.
         stop_requested: Returns True once the search is to be stopped.
         clock: A monotonic clock, in seconds.
 
     Attributes:
         trials: Number of trials observed.
         epochs: Epochs that they trained.
+        watt_hours: Energy of the search when they had ended.
         cut: Numbers of those that the end of the time cut.
         ending: The reason for which the search ends, and one line that says it; None before.
     """
@@ -60,16 +67,20 @@ class Spending:
     objectives: Objectives
     references: Mapping[str, float] = field(default_factory=dict)
     forecast: Forecast = field(default_factory=lambda: Forecast(1))
+    energy_forecast: Forecast = field(default_factory=lambda: Forecast(1))
     recorded: Iterable[Trial] = ()
+    energy_now: Callable[[], float] = lambda: 0.0
+    workers: Callable[[], int] = lambda: 1
     stop_requested: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = monotonic
     trials: int = field(default=0, init=False)
     epochs: int = field(default=0, init=False)
+    watt_hours: float = field(default=0.0, init=False)
     cut: list[int] = field(default_factory=list, init=False)
     ending: tuple[Reason, str] | None = field(default=None, init=False)
     _before: float = field(init=False)
     _began: float = field(init=False)
-    _pending: dict[int, int] = field(default_factory=dict, init=False)  # epochs by trial
+    _pending: dict[int, Proposal] = field(default_factory=dict, init=False)
     _stall: _Stall = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,9 +103,17 @@ class Spending:
             at=at,
             seconds_of=self.forecast.seconds,
             epoch_seconds_of=self.forecast.epoch_seconds,
+            affords=self._affords,
             stop_requested=self.stop_requested,
             clock=self.clock,
         )
+
+    def _affords(self, proposal: Proposal) -> bool:
+        """True if the energy is enough for a trial that begins now, and for others like it beside."""
+        if self.budget.watt_hours is None:
+            return True
+        needed = self.workers() * self.energy_forecast.seconds(proposal)
+        return self.energy_now() + needed <= self.budget.watt_hours
 
     def observe(self, trial: Trial) -> None:
         """Count a trial."""
@@ -105,6 +124,9 @@ class Spending:
             self.cut.append(trial.number)
         if self.budget.seconds is not None:
             self.forecast.observe(trial)
+        self.watt_hours = max(self.watt_hours, float(trial.measured.get(SEARCHED, 0.0)))
+        if self.budget.watt_hours is not None:
+            self.energy_forecast.observe(trial)
         if self.budget.patience is not None:
             self._stall.observe(trial)
         if self.ending is None and self._reaches_goal(trial):
@@ -117,15 +139,27 @@ class Spending:
         return kept and self.objectives.is_feasible(scores)
 
     def begin(self, number: int, proposal: Proposal) -> None:
-        """Count the epochs of a trial that is to run."""
-        self._pending[number] = self.forecast.epochs(proposal)
+        """Count the epochs and the energy of a trial that is to run."""
+        self._pending[number] = proposal
 
     @property
     def epochs_left(self) -> int | None:
         """Epochs that are neither trained nor pending; None without a budget of epochs."""
         if self.budget.epochs is None:
             return None
-        return self.budget.epochs - self.epochs - sum(self._pending.values())
+        return (
+            self.budget.epochs
+            - self.epochs
+            - sum(map(self.forecast.epochs, self._pending.values()))
+        )
+
+    @property
+    def watt_hours_left(self) -> float:
+        """Energy that is neither spent nor forecast for pending trials; infinite without a bound."""
+        if self.budget.watt_hours is None:
+            return inf
+        pending = sum(map(self.energy_forecast.seconds, self._pending.values()))
+        return self.budget.watt_hours - self.watt_hours - pending
 
     def refusal(self, proposal: Proposal) -> tuple[Reason, str] | None:
         """The reason for which a trial may not begin any more; None if it may."""
@@ -136,6 +170,9 @@ class Spending:
             return "epochs", f"{spent} of {self.budget.epochs:,}{needed}"
         if self.budget.seconds is not None and not self.deadline.admits(proposal):
             return "time", self.time_message(proposal)
+        needed_wh = self.energy_forecast.seconds(proposal)
+        if needed_wh > self.watt_hours_left:
+            return "energy", self._energy_message(needed_wh)
         return None
 
     def affordable_epochs(self, proposal: Proposal) -> int:
@@ -144,7 +181,24 @@ class Spending:
         each = self.forecast.epoch_seconds(proposal)
         if self.budget.seconds is not None and each > 0:
             most = min(most, int(self.deadline.left / each))
+        each_wh = self.energy_forecast.epoch_seconds(proposal)
+        if self.budget.watt_hours is not None and each_wh > 0:
+            most = min(most, int(max(0.0, self.watt_hours_left) / each_wh))
         return most
+
+    def closing(self, proposal: Proposal) -> tuple[Reason, str]:
+        """The reason for which an executor has begun no more of its trials, at one of them."""
+        if self.budget.seconds is not None and self._affords(proposal):
+            return "time", self.time_message(proposal)
+        return "energy", self._energy_message(self.energy_forecast.seconds(proposal))
+
+    def _energy_message(self, needed: float = 0.0) -> str:
+        """One line that says that the energy is spent, or too little for a trial."""
+        assert self.budget.watt_hours is not None
+        spent = f"{self.watt_hours:.3g} Wh of {energy_text(self.budget.watt_hours)}"
+        if not needed or self.watt_hours >= self.budget.watt_hours:
+            return spent
+        return f"{spent}, and the next trial takes about {needed:.3g} Wh"
 
     def time_message(self, proposal: Proposal | None = None) -> str:
         """One line that says that the time is over, or too short for a proposal."""
@@ -165,6 +219,8 @@ class Spending:
             self.ending = "trials", f"{self.trials} of {counted(budget.trials, 'trial')}"
         elif budget.epochs is not None and self.epochs >= budget.epochs:
             self.ending = "epochs", f"{self.epochs:,} of {counted(budget.epochs, 'epoch')}"
+        elif budget.watt_hours is not None and self.watt_hours >= budget.watt_hours:
+            self.ending = "energy", self._energy_message()
         elif budget.patience is not None and self._stall.trials >= budget.patience:
             stalled = counted(self._stall.trials, "trial")
             self.ending = "patience", f"{stalled} without improvement of the hypervolume"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from nas.core.budgets.budget import Budget, time_text
+from nas.core.budgets.budget import Budget, energy_text, time_text
 from nas.core.budgets.like_cost import LikeCost
-from nas.core.budgets.spending import seconds_at
+from nas.core.budgets.spending import SEARCHED, seconds_at
 from nas.core.trial import Trial
 
 
@@ -32,6 +32,7 @@ class Pace:
     def __init__(self, budget: Budget, workers: Callable[[], int]) -> None:
         self._budget, self._workers = budget, workers
         self._trials, self._epochs, self._spent = 0, 0, 0.0
+        self._watt_hours = 0.0
         self._like = LikeCost()  # of this session
 
     def begin(self, trials: Iterable[Trial]) -> None:
@@ -65,6 +66,7 @@ class Pace:
         self._trials += 1
         self._epochs += trial.trained_epochs
         self._spent = max(self._spent, seconds_at(trial))
+        self._watt_hours = max(self._watt_hours, float(trial.measured.get(SEARCHED, 0.0)))
 
     @property
     def _nearest(self) -> _Bound | None:
@@ -82,4 +84,9 @@ class Pace:
             share = self._spent / budget.seconds
             text = f"{time_text(round(self._spent))}/{time_text(budget.seconds)}"
             bounds.append(_Bound(share, text, budget.seconds - self._spent))
+        if budget.watt_hours is not None:
+            each = self._spent / max(1e-9, self._watt_hours)
+            share = self._watt_hours / budget.watt_hours
+            text = f"{self._watt_hours:.3g}/{energy_text(budget.watt_hours)}"
+            bounds.append(_Bound(share, text, (budget.watt_hours - self._watt_hours) * each))
         return min(bounds, key=lambda bound: (bound.seconds, -bound.share), default=None)

@@ -64,7 +64,7 @@ BAD = [
     (["--data", "no_such_data"], "no_such_data"),
     (["--device", "tpu"], "device: want auto, cpu, cuda or cuda:N, got 'tpu'"),
     (["--trials", "0"], "--trials: want 1 to 1,000,000,000, got 0"),
-    (["--budget", "5Wh"], "--budget: energy is not measured yet: want trials, a time or epochs"),
+    (["--budget", "5W"], "--budget: want trials, a time, epochs or energy"),
     (["--until", "accuracy>0.9"], "--until: want a limit such as latency_ms<=5, got"),
     (["--trials", "9" * 40], "--trials: want 1 to 1,000,000,000, got 9999"),
     (

@@ -28,6 +28,9 @@ ACCURACY = Objectives.parse(("accuracy",))
         ("1.5h", {"seconds": 5_400}),
         ("1d", {"seconds": 86_400}),
         ("100epochs", {"epochs": 100}),
+        ("5Wh", {"watt_hours": 5}),
+        ("200,0.5kWh", {"trials": 200, "watt_hours": 500}),
+        ("250mwh", {"watt_hours": 0.25}),
         ("200, 10m", {"trials": 200, "seconds": 600}),
         (["10m", 200, "100epochs"], {"trials": 200, "seconds": 600, "epochs": 100}),
         (Budget(epochs=1), {"epochs": 1}),
@@ -40,9 +43,12 @@ def test_budgets_are_read(given, fields):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("5Wh", "energy is not measured yet: want trials, a time or epochs, .* got 5Wh"),
-        ("200,0.5kWh", "energy is not measured yet"),
-        ("ten", "want trials, a time or epochs, such as 200, 10m, 2h30m or 100epochs, got 'ten'"),
+        ("5W", "want trials, a time, epochs or energy, .* got '5W'"),
+        ("0mWh", "want an energy above 0"),
+        (
+            "ten",
+            "want trials, a time, epochs or energy, such as 200, 10m, 2h30m, 100epochs or 5Wh, got",
+        ),
         ("", "got ''"),
         ("10m5h", "got '10m5h'"),
         ("-3", "got '-3'"),
@@ -65,7 +71,10 @@ COUNTS = st.none() | st.integers(1, 10**9)
 TIMES = st.none() | st.floats(0.001, 10**9)
 
 
-@given(st.builds(Budget, trials=COUNTS, seconds=TIMES, epochs=COUNTS))
+ENERGIES = st.none() | st.floats(1e-6, 10**9)
+
+
+@given(st.builds(Budget, trials=COUNTS, seconds=TIMES, epochs=COUNTS, watt_hours=ENERGIES))
 def test_a_budget_is_read_from_its_text(budget):
     assert not str(budget) or Budget.parse(str(budget)) == budget
 

@@ -1,0 +1,108 @@
+"""The energy of a run's sessions, in `energy.json`: that of trials, of the search itself, and idle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nas.core import schema
+from nas.core.budgets.spending import SEARCHED
+from nas.core.trial import Trial
+from nas.runs.atomic_io import read_whole, write_whole
+from search_spaces import strict_json
+
+FILE = "energy.json"
+_MOST = 100_000  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnergy:
+    """The energy of a run in watt-hours, those of earlier sessions included.
+
+    Attributes:
+        trials_wh: Energy of all trials, failed ones included.
+        search_wh: Energy of the strategy and the rest of the search, workers' starts included.
+        idle_wh: Energy of the machine beside them, idle or at other work; 0 where it is estimated.
+        source: Its origin: counters, such as "rapl" or "nvml+rapl", or "estimated"; both if sessions
+            or parts of the machine differ.
+        note: One line about the origin, such as the design power of an estimate.
+        grams_per_kwh: Grams of CO2 by kWh, if the user gave them.
+    """
+
+    trials_wh: float = 0.0
+    search_wh: float = 0.0
+    idle_wh: float = 0.0
+    source: str = ""
+    note: str = ""
+    grams_per_kwh: float | None = None
+
+    @property
+    def wh(self) -> float:
+        """The energy of the run."""
+        return self.trials_wh + self.search_wh + self.idle_wh
+
+    @property
+    def grams(self) -> float | None:
+        """Grams of CO2 of the run; None without the user's figure."""
+        return None if self.grams_per_kwh is None else self.grams_per_kwh * self.wh / 1000
+
+
+def read_energy(folder: Path, trials: Sequence[Trial]) -> RunEnergy | None:
+    """The energy of a run; None if it is of a version that recorded none.
+
+    After a kill it is that of its trials, and of the search until the last of them.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    file, found = folder / FILE, RunEnergy()
+    if file.exists():
+        try:
+            fields = strict_json.loads(read_whole(file, _MOST).decode())
+            _ENERGY(fields, "energy")
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}; it may be removed") from None
+        found = RunEnergy(**fields)
+    whole = max((float(t.measured.get(SEARCHED, 0.0)) for t in trials), default=0.0)
+    if whole > found.wh + 1e-9:
+        of_trials = sum(energy_of(trial) for trial in trials)
+        sources = [str(t.measured.get("energy_source", "")) for t in trials]
+        source = merged([found.source, *sources])
+        found = RunEnergy(
+            trials_wh=of_trials,
+            search_wh=max(0.0, whole - of_trials),
+            source=source,
+            note=found.note,
+            grams_per_kwh=found.grams_per_kwh,
+        )
+    return found if found.source else None
+
+
+def write_energy(folder: Path, energy: RunEnergy) -> None:
+    """Record the energy of a run, if the file can be written: the journal does not need it."""
+    with suppress(OSError):
+        write_whole(folder / FILE, strict_json.dumps(asdict(energy)))
+
+
+def energy_of(trial: Trial) -> float:
+    """Watt-hours of the evaluation of a trial, without earlier stages; 0 if none are recorded."""
+    return float(trial.measured.get("energy_wh", 0.0))
+
+
+def merged(sources: Sequence[str]) -> str:
+    """The kinds of several sources, each once, joined by "+"."""
+    return "+".join(dict.fromkeys(kind for s in sources for kind in s.split("+") if kind))
+
+
+_ENERGY = schema.record(
+    {
+        "trials_wh": schema.number(0, 1e12),
+        "search_wh": schema.number(0, 1e12),
+        "idle_wh": schema.number(0, 1e12),
+        "source": schema.text(100),
+        "note": schema.text(2_000),
+        "grams_per_kwh": schema.maybe(schema.number(0, 1e6)),
+    }
+)
