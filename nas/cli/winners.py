@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ from nas.cli.options import (
     SpaceFile,
     TrialNumber,
 )
+from nas.runs.option import parse_recipe
 
 if TYPE_CHECKING:
     from nas.bundles.bundle import Bundle
@@ -147,6 +148,19 @@ def retrain(
     space: SpaceFile = None,
     loss: LossFile = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            help="Train with so many seeds on the training split alone, print the noise of a seed, and "
+            "keep the network that is best on the validation split."
+        ),
+    ] = 1,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Fields of the recipe to change, as in learning_rate=0.05,optimizer=adamw."
+        ),
+    ] = None,
     device: Device = "auto",
     force: Force = False,
     json: Json = False,
@@ -158,6 +172,10 @@ def retrain(
     """
     if epochs < 1:
         raise ValueError(f"--epochs: want at least 1, got {epochs}")
+    if seeds < 1:
+        raise ValueError(f"--seeds: want at least 1, got {seeds}")
+    if data is not None and (seeds > 1 or recipe is not None):
+        raise ValueError("--seeds and --recipe are for training from scratch: drop them, or --data")
     if patience is not None and patience < 1:
         raise ValueError(f"--patience: want at least 1, got {patience}")
     if data is None:
@@ -175,6 +193,8 @@ def retrain(
             space=space,
             loss=loss,
             seed=seed,
+            seeds=seeds,
+            recipe=parse_recipe(recipe, "--recipe"),
             device=device,
             force=force,
             json=json,
@@ -223,6 +243,8 @@ def _retrain(
     space: str | None,
     loss: str | None,
     seed: int = 0,
+    seeds: int = 1,
+    recipe: Mapping[str, Any] | None = None,
     device: str = "auto",
     force: bool,
     json: bool,
@@ -247,7 +269,7 @@ def _retrain(
         chosen = _choose(run, trial, select, max_params)
         bundle = bundle_of_network(run, chosen)
         target = to or source / "retrained" / f"trial-{chosen.number:05d}"
-    with epochs_bar(epochs, messages()) as progress:
+    with epochs_bar(epochs * seeds, messages()) as progress:
         retrained = retrain(
             bundle,
             target,
@@ -255,6 +277,8 @@ def _retrain(
             space_file=space,
             loss=loss,
             seed=seed,
+            seeds=seeds,
+            recipe=recipe,
             device=device,
             force=force,
             progress=progress,
@@ -274,16 +298,33 @@ def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
                 "epochs": epochs,
                 "test": test,
                 "parameters": parameters,
+                "seeds": bundle.metrics.get("seeds"),
             }
         )
     else:
         metric = first_metric(bundle)
         assert metric is not None
+        if "seeds" in bundle.metrics:
+            print(_seeds_text(bundle))
         print(
             f"test {metric.label} {metric.text(test[metric.name])} ({test['examples']} examples), "
             f"{parameters:,} parameters, {counted(epochs, 'epoch')}"
         )
         print(f"written to {bundle.path}; load it with nas.load_bundle({str(bundle.path)!r})")
+
+
+def _seeds_text(bundle: Bundle) -> str:
+    """The scores of several seeds and their noise, in words."""
+    from statistics import stdev
+
+    from nas.core.metrics import METRICS
+
+    found, kept = bundle.metrics["seeds"], bundle.metrics["retraining_seed"]
+    metric, scores = METRICS[found["metric"]], list(found["scores"].values())
+    return (
+        f"validation {metric.label} of {len(scores)} seeds: {', '.join(map(metric.text, scores))}; "
+        f"standard deviation {metric.text(stdev(scores))}; seed {kept} is kept"
+    )
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from nas.evaluators import training
 from nas.evaluators.factories import reading_of
 from nas.evaluators.training_task import load_function
 from nas.runs.settings import CHECKS, TRAINING
+from nas.winners.best_of_seeds import BestOfSeeds
 from nas.winners.scoring import scores_on_test
 from search_spaces import SearchSpace
 from search_spaces.ensemble.network import Ensemble
@@ -70,6 +71,8 @@ def retrain(
     space_file: str | None = None,
     loss: str | LossFunction | None = None,
     seed: int = 0,
+    seeds: int = 1,
+    recipe: Mapping[str, Any] | None = None,
     device: str = "auto",
     force: bool = False,
     progress: Progress | None = None,
@@ -81,6 +84,9 @@ def retrain(
     itself, by the recipe of its trial; their weights in the mean and the temperature stay. The test split is used once, at the
     end. The weights of the bundle are not used.
 
+    With several seeds, each trains on the training split alone, and the network with the best score
+    on the validation split is kept; `metrics["seeds"]` has all scores, which show the noise of a seed.
+
     Args:
         bundle: The bundle of a trial, or one read from a folder.
         to: The folder of the new bundle.
@@ -88,18 +94,22 @@ def retrain(
         space_file: `FILE:VARIABLE`, if the search space is in a file of your own.
         loss: The loss that the network learned from, if it is one of your own: the function, or
             `FILE:FUNCTION`.
-        seed: Seed of weights, order and augmentation.
+        seed: Seed of weights, order and augmentation; the first of several.
+        seeds: Number of trainings, with consecutive seeds.
+        recipe: Fields of the recipe to change.
         device: "auto", "cpu", "cuda" or "cuda:N".
         force: Replace the bundle in that folder, if there is one.
         progress: Called after every epoch.
 
     Raises:
         ValueError: an evaluator of the user's own trained the network; the data are missing or have
-            changed; its loss is not given; or `to` is refused.
+            changed, or have no validation split for several seeds; its loss is not given; a field of
+            the recipe is not known; or `to` is refused.
         Diverged: the loss was no longer a finite number.
         nas.bundles.verify.VerificationError: a format gives other outputs than the network.
     """
     check_target(to, force=force)
+    bundle = _with_recipe(bundle, recipe or {})
     origin = origin_of(bundle)
     _refuse_own(bundle, origin["settings"])
     settings = origin["settings"]
@@ -113,33 +123,67 @@ def retrain(
     if data.fingerprint != origin["data"]["fingerprint"]:
         raise ValueError(f"{settings['data']}: the data have changed since the search")
     learned = loss_of(bundle, loss, data.targets)
-    everything = data.with_validation_in_train()
+    if seeds > 1 and not len(data.validation):
+        raise ValueError(
+            f"seeds: want a validation split to choose by, {settings['data']} has none"
+        )
+    used = data if seeds > 1 else data.with_validation_in_train()
     task = replace(training.task_of(data), small_images=bundle.task.small_images)
     with training.threads(settings["threads"]):
-        net = training.build(space, space.check(bundle.architecture), task, seed)
-        for part, phases, own_seed in _trainings(bundle, net, seed):
-            part.to(everything.device)
-            planned = scaled(phases, epochs)
-            passes = train_in_phases(part, everything, planned, seed=own_seed, task=learned)
-            for epoch in passes:
-                if progress is not None:
-                    progress(epoch)
-        net.to(everything.device)
-        test = scores_on_test(net, everything, settings.get("objectives", ()))
+        judge = BestOfSeeds(data, settings.get("objectives", ()))
+        for own in range(seed, seed + seeds):
+            net = training.build(space, space.check(bundle.architecture), task, own)
+            for part, phases, part_seed in _trainings(bundle, net, own):
+                part.to(used.device)
+                planned = scaled(phases, epochs)
+                passes = train_in_phases(part, used, planned, seed=part_seed, task=learned)
+                for epoch in passes:
+                    if progress is not None:
+                        progress(epoch)
+            judge.take(own, net.to(used.device), measured=seeds > 1)
+        net = judge.best
+        test = scores_on_test(net, used, settings.get("objectives", ()))
     metrics = {
         **origin,
         "data": {
             **origin["data"],
-            "mean": everything.mean.tolist(),
-            "std": everything.std.tolist(),
+            "mean": used.mean.tolist(),
+            "std": used.std.tolist(),
         },
-        "validation": None,
+        "validation": {**judge.scores[judge.seed], "epochs": epochs} if seeds > 1 else None,
         "test": test,
         **_recipes(bundle, epochs),
-        "retraining_seed": seed,
+        "retraining_seed": judge.seed,
+        **judge.facts(),
     }
     retrained = with_training(bundle, net, space, task, data.targets, metrics)
     return write_bundle(retrained, to, force=force)
+
+
+def _with_recipe(bundle: Bundle, changes: Mapping[str, Any]) -> Bundle:
+    """The bundle with other fields in the recipes of its networks.
+
+    Raises:
+        ValueError: a field is not known, or its value is not allowed.
+    """
+    if not changes:
+        return bundle
+    metrics = dict(bundle.metrics)
+    if "epochs" in changes:
+        raise ValueError("recipe: want epochs by the option of that name")
+    Recipe.from_dict({**metrics["recipe"], **changes})
+    metrics["recipe"] = {**metrics["recipe"], **changes}
+    if "phases" in metrics:
+        metrics["phases"] = [
+            {**phase, "recipe": {**phase["recipe"], **changes}} for phase in metrics["phases"]
+        ]
+    if "ensemble" in metrics:
+        members = [
+            {**member, "recipe": {**member["recipe"], **changes}}
+            for member in metrics["ensemble"]["members"]
+        ]
+        metrics["ensemble"] = {**metrics["ensemble"], "members": members}
+    return replace(bundle, metrics=metrics)
 
 
 def _trainings(

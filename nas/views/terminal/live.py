@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -149,13 +150,14 @@ def epochs_bar(epochs: int, console: Console) -> Iterator[Callable[[Epoch], None
     """Show epochs as they pass: a bar on a terminal, about ten lines elsewhere."""
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
     task = bar.add_task("epochs", total=epochs)
-    every = max(1, epochs // 10)
+    every, passed = max(1, epochs // 10), count(1)
 
     def show(epoch: Epoch) -> None:
         bar.update(task, advance=1)
-        if not console.is_terminal and epoch.number % every == 0:
+        number = next(passed)
+        if not console.is_terminal and number % every == 0:
             console.print(
-                f"epoch {epoch.number}/{epochs}: training loss {epoch.train_loss:.4f}, "
+                f"epoch {number}/{epochs}: training loss {epoch.train_loss:.4f}, "
                 f"{epoch.seconds:.1f} s"
             )
 
