@@ -139,6 +139,7 @@ def search(
     tune: str | Sequence[str] = (),
     baselines: bool = False,
     warm_start: str | Path | Sequence[str | Path] = (),
+    learn_from: str | Path | Sequence[str | Path] = (),
     seed: int = 0,
     max_pending: int = 4,
     ordered: bool = True,
@@ -217,6 +218,10 @@ def search(
         warm_start: Architectures to evaluate first: those of a bundle, those on the front of a run,
             or one as text, which may have searched hyperparameters: 'ARCHITECTURE with
             learning_rate=0.01'. May be given several times.
+        learn_from: Earlier searches to learn from, separated by commas: folders of runs or of many
+            runs, or auto, all under runs/ that fit. The strategy predictor takes them into its
+            model, for as long as they rank the trials rightly; the others evaluate a portfolio of
+            their best first. They are copied into the run. May be given several times.
         seed: Seed of the search: the same seed gives the same trials (on a GPU, with the recipe
             deterministic=true).
         max_pending: Greatest number of trials that are pending at a time. It affects which trials

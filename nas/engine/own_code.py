@@ -9,7 +9,7 @@ from typing import Any
 
 from nas.estimators import Estimator
 from nas.runs.references import describe, named
-from nas.runs.settings import Settings
+from nas.runs.settings import AUTO, Settings
 from nas.runs.space_files import digest
 from search_spaces import SearchSpace, SpaceReference
 from search_spaces.user_files import is_code, load_file_object, split
@@ -57,6 +57,9 @@ def with_absolute_paths(settings: Settings) -> Settings:
         data=str(path.absolute()) if path.exists() else settings.data,
         evaluator=absolute(settings.evaluator),
         estimators=tuple(map(absolute, settings.estimators)),
+        learn_from=tuple(
+            one if one == AUTO else str(Path(one).absolute()) for one in settings.learn_from
+        ),
         loss=absolute(settings.loss),
         metric=tuple(map(absolute, settings.metric)),
         strategy=absolute(settings.strategy),

@@ -21,6 +21,7 @@ from nas.core.schema import visible
 from nas.core.trial import Trial
 from nas.engine import account, energy, latency, own_code
 from nas.engine.checkpoints import prune
+from nas.engine.earlier import learn, write_copy
 from nas.engine.ending import ending_recorded
 from nas.engine.first_proposals import first_proposals
 from nas.engine.loop import run_trials
@@ -39,6 +40,7 @@ from nas.runs.control.ending import forget_ending
 from nas.runs.control.energy import write_energy
 from nas.runs.control.stop import forget_stop
 from nas.runs.header import (
+    LEARN_FROM,
     Header,
     environment,
     hypervolume_references,
@@ -52,9 +54,10 @@ from nas.runs.resource_limits import ResourceLimits
 from nas.runs.run import Run
 from nas.runs.same_search import check_same_search
 from nas.runs.settings import Settings
-from nas.runs.understood import aligned
+from nas.runs.understood import aligned, line
 from nas.schedules import Schedule
-from nas.strategies import Strategy, make
+from nas.strategies import LearnsFromEarlier, Strategy, make
+from nas.strategies.earlier import portfolio
 from search_spaces.user_files import refuse_while_running
 
 ALL_FAILED = 10  # a search whose first trials all fail ends after so many
@@ -121,7 +124,9 @@ class Session:
         self.space = problem.space
         self._epochs = factories.epochs_of(settings)
         self.candidates = Candidates(problem.joint)
+        self._learned = learn(settings.learn_from, out, problem.joint, problem.objectives)
         self._first = first_proposals(settings, self.space, problem.joint, self._notify)
+        self._first += self._portfolio()
         self._schedule()  # refuses settings that it does not allow
         if not here:
             cluster = executors.capabilities(self.executor).cluster
@@ -152,6 +157,8 @@ class Session:
         budget = self._with_retries(budget)
         if not (self.path / "run.json").exists():
             write_header(self.path, self.header)
+        if self.settings.learn_from:
+            write_copy(self.path, self._learned)
         latency.write_table(self.path, self.problem.estimated_latency)
         if passed := self.settings.passed:
             self._notify(
@@ -418,15 +425,29 @@ class Session:
         found = ", ".join(f"{n}: {rate:,.0f}" for n, rate in rates.items())
         self._notify(f"workers: {best} of at most {most} (examples per second: {found})")
 
+    def _strategy(self) -> Strategy:
+        """Make the strategy, and teach it the earlier searches if it learns from them."""
+        problem, given = self.problem, self.problem.objects.get("strategy")
+        strategy: Strategy = (
+            make(self.settings.strategy, self.candidates, problem.objectives)
+            if given is None
+            else given(self.candidates, problem.objectives)
+        )
+        if self._learned.searches and isinstance(strategy, LearnsFromEarlier):
+            strategy.learn(self._learned.searches)
+        return strategy
+
+    def _portfolio(self) -> list[Proposal]:
+        """The best of earlier searches, for a strategy that does not learn from them itself."""
+        if not self._learned.searches or isinstance(self._strategy(), LearnsFromEarlier):
+            return []
+        return portfolio(self.candidates, self._learned.searches, self.problem.objectives)
+
     def _schedule(self) -> Schedule:
         """Make the strategy, wrapped in its schedule."""
         settings, problem = self.settings, self.problem
         objectives, given = problem.objectives, problem.objects
-        strategy: Strategy
-        if given.get("strategy") is not None:
-            strategy = given["strategy"](self.candidates, objectives)
-        else:
-            strategy = make(settings.strategy, self.candidates, objectives)
+        strategy = self._strategy()
         if given.get("schedule") is not None:
             made: Schedule = given["schedule"](strategy, self.candidates, objectives, self._epochs)
             return made
@@ -435,17 +456,20 @@ class Session:
         )
 
     def _header(self) -> Header:
-        problem = self.problem
+        problem, code, lines = self.problem, dict(self.problem.code), understood(self.problem)
+        if self.settings.learn_from:
+            code[LEARN_FROM] = self._learned.sha256
+            lines = (*lines, line("learns from", self._learned.said))
         return Header(
             settings=self.settings,
             data=None if problem.data is None else training.facts_of(problem.data),
             task=problem.task,
             metrics=problem.metrics,
             hyperparameters=problem.joint.hyperparameters,
-            code=problem.code,
+            code=code,
             hypervolume_reference=hypervolume_references(problem.joint, problem.objectives),
             made={**environment(self._device_name()), "plugins": self._packages()},
-            understood=understood(problem),
+            understood=lines,
         )
 
     def _device_name(self) -> str:

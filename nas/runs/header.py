@@ -25,6 +25,7 @@ from nas.runs.upgrade import SCHEMA, upgrade_header
 from search_spaces import Cost, SearchSpace, Struct, Task, strict_json
 from search_spaces.tree.plain import from_plain, to_plain
 
+LEARN_FROM = "learn_from"  # key of the digest of the earlier searches that it learns from
 _TEMPORARY = ".run.json."  # start of the name of a run.json that is being written
 
 
@@ -40,7 +41,8 @@ class Header:
         task: The task of the networks; None if there are none, or the evaluator alone knows it.
         metrics: The metrics of a completed trial.
         hyperparameters: The tree of the hyperparameters that are searched.
-        code: SHA-256 of the user's code, by the setting that names it.
+        code: SHA-256 of the user's code, and of the copy of earlier searches, by the setting that names
+            them.
         hypervolume_reference: Worst values of costs, where the hypervolume ends, by metric.
         made: Time, versions and hardware, as `environment` gives them, and the versions of other
             packages that offer the space, the strategy or the schedule (`plugins`).

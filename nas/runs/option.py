@@ -197,6 +197,10 @@ def _sources(value: Any, _: str) -> tuple[str, ...]:
     return tuple(str(one) for one in many)
 
 
+def _folders(value: Any, name: str) -> tuple[str, ...]:
+    return tuple(part for one in _sources(value, name) for part in one.split(",") if part)
+
+
 TEXT = Form(str, "str")
 UPPER = Form(str, "str", lambda value, _: str(value).upper())
 PATH = Form(str, "str | Path", lambda value, _: str(value))
@@ -219,6 +223,7 @@ FIELDS = Form(
     lambda value: ",".join(f"{name}={item}" for name, item in value.items()),
 )
 SOURCES = Form(list[str], "str | Path | Sequence[str | Path]", _sources, list)
+FOLDERS = Form(list[str], "str | Path | Sequence[str | Path]", _folders, list)
 OBJECT = Form(str, "Any", parse_object)
 OBJECTS = Form(list[str], "Any", _sources, list)
 BUDGET = Form(str, "int | str | Sequence[int | str]", parse_budget)

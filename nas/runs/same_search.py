@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from nas.runs.header import Header
+from nas.runs.header import LEARN_FROM, Header
 from nas.runs.references import Reference, require_same
 from nas.runs.space_files import changed
 from search_spaces import SpaceReference
@@ -58,6 +58,8 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
         differences = [f"flips of images were {was}, are {now_on}"]
     if not differences and before.hyperparameters_text != now.hyperparameters_text:
         differences = ["the hyperparameters that the evaluator declares have changed"]
+    if not differences and before.code.get(LEARN_FROM) != now.code.get(LEARN_FROM):
+        differences = ["the earlier searches that it learns from have changed"]
     if not differences and before.objectives.metrics != now.objectives.metrics:
         differences = ["the objectives have changed"]
     if differences:

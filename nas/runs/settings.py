@@ -139,6 +139,16 @@ class Settings:
         "one as text, which may have searched hyperparameters: 'ARCHITECTURE with learning_rate=0.01'. "
         "May be given several times.",
     )
+    learn_from: tuple[str, ...] = setting(
+        option.FOLDERS,
+        default=(),
+        check=schema.items(schema.text(4_096), most=1_000),
+        group="Search",
+        help="Earlier searches to learn from, separated by commas: folders of runs or of many runs, or "
+        "auto, all under runs/ that fit. The strategy predictor takes them into its model, for as long as "
+        "they rank the trials rightly; the others evaluate a portfolio of their best first. They are "
+        "copied into the run. May be given several times.",
+    )
     seed: int = setting(
         option.WHOLE,
         default=0,

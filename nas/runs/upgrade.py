@@ -3,7 +3,7 @@
 Schema 1 had no schedules. Schema 2 used all results in trial order. Schema 3 had other names for
 `max_pending`, `warm_start`, `hypervolume_reference`, `resume_from`, `start_epoch` and `flip`. Schema 4
 knew one evaluator, the built-in training, and five metrics. Schema 5 knew one task,
-classification. Schema 6 had no folds.
+classification. Schema 6 had no folds, schema 7 no earlier searches to learn from.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nas.core.metrics import METRICS
 from nas.core.proposal import STAGE
 from search_spaces.tree.plain import to_plain
 
-SCHEMA = 7  # of the run.json that this version writes
+SCHEMA = 8  # of the run.json that this version writes
 
 _SETTINGS = {"window": "max_pending", "first": "warm_start"}  # names up to schema 3
 _HEADER = {"largest": "hypervolume_reference"}
@@ -51,7 +51,8 @@ def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
     found = _up_to_4(fields) if schema < 4 else dict(fields)
     found = _opened(found) if schema < 5 else found
     found = _with_targets(found) if schema < 6 else {"understood": [], **found}
-    return _with_folds(found) if schema < 7 else found
+    found = _with_setting(found, "folds", 0) if schema < 7 else found
+    return _with_setting(found, "learn_from", []) if schema < 8 else found
 
 
 def _opened(fields: dict[str, Any]) -> dict[str, Any]:
@@ -92,14 +93,12 @@ def _with_targets(fields: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _with_folds(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of schema 6 in the present schema."""
+def _with_setting(fields: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """The fields with a setting that the next schema added, and its value in those before."""
     settings = fields.get("settings")
-    return (
-        {**fields, "settings": {"folds": 0, **settings}}
-        if isinstance(settings, Mapping)
-        else fields
-    )
+    if not isinstance(settings, Mapping):
+        return fields
+    return {**fields, "settings": {name: value, **settings}}
 
 
 def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -10,10 +10,14 @@ import numpy as np
 from nas.core.candidates import Candidates
 from nas.core.configuration import Configuration
 from nas.core.earlier import EarlierSearch
-from nas.surrogates.gaussian_process import Array
+from nas.core.objectives import Objectives
+from nas.core.proposal import Proposal
+from nas.surrogates.features import Encoder, Point
+from nas.surrogates.gaussian_process import Array, one_thread
+from nas.surrogates.sources import Source, SourcePrior
 
-_BEST = 30  # configurations of all searches together that are candidates of each proposal
-_LEAST = 2  # of each search, and trials with different scores that it needs
+_BEST, _MOST = 200, 10  # candidates of each proposal: of all searches together, and of one
+_LEAST = 2  # candidates of each search, and trials with different scores that it needs
 
 
 class EarlierCandidates:
@@ -45,8 +49,9 @@ class EarlierCandidates:
 
     def best(self) -> Iterator[Configuration]:
         """Yield the best of each search that may be proposed."""
+        each = max(_LEAST, min(_MOST, _BEST // max(1, len(self._ordered))))
         for one in self._ordered:
-            for configuration in one[: max(_LEAST, _BEST // len(self._ordered))]:
+            for configuration in one[:each]:
                 if self._candidates.is_available(configuration):
                     yield configuration
 
@@ -60,3 +65,37 @@ def _best_first(one: EarlierSearch, metric: str) -> list[Configuration]:
     scored = zip(one.configurations, one.scores[metric], strict=True)
     completed = [(score, index, c) for index, (c, score) in enumerate(scored) if isfinite(score)]
     return [c for _, _, c in sorted(completed, key=lambda each: each[:2])]
+
+
+def portfolio(
+    candidates: Candidates, searches: Sequence[EarlierSearch], objectives: Objectives, size: int = 5
+) -> list[Proposal]:
+    """Configurations that would together have done best over earlier searches, the most useful first.
+
+    Args:
+        candidates: The candidates of the new search.
+        searches: The earlier searches.
+        objectives: The objectives of the new search; the first that they have scores of is used.
+        size: Most members.
+    """
+    names = (name for name in objectives.names if any(name in one.scores for one in searches))
+    metric = next(names, "")
+    earlier = EarlierCandidates(candidates, searches, metric)
+    members = list(earlier.available())
+    if not earlier.searches or not members:
+        return []
+    encoder = Encoder(candidates.space)
+    with one_thread():
+        prior = SourcePrior(
+            [
+                Source(list(map(encoder.encode, configurations)), values)
+                for configurations, values in earlier.scored(metric)
+            ]
+        )
+        points, chosen = list(map(encoder.encode, members)), list[Proposal]()
+        tried: list[Point] = []
+        while members and len(chosen) < size:
+            index = prior.next_of_portfolio(points, tried)
+            tried.append(points.pop(index))
+            chosen.append(Proposal(members.pop(index)))
+    return chosen

@@ -22,7 +22,9 @@ def older(run, path, schema):
     header = run.header.to_dict() | {"schema": schema}
     settings, data, task = header["settings"], header["data"], header["task"]
     trials = [trial.to_dict() for trial in run.trials]
-    del settings["folds"]
+    del settings["learn_from"]
+    if schema < 7:
+        del settings["folds"]
     if schema < 6:
         one_task(header, settings, data, task)
     if schema < 5:

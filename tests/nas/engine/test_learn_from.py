@@ -1,0 +1,95 @@
+"""Learning from earlier searches: read from their runs, copied, and resumed without them."""
+
+import json
+import shutil
+
+import pytest
+
+import nas
+from nas.engine.earlier import FILE
+from search_spaces import Choice, Integer, SearchSpace, Struct
+
+SPACE = SearchSpace(
+    name="small", tree=Struct(**{f"op{n}": Choice("a", "b", "c") for n in range(6)})
+)
+OTHER = SearchSpace(name="other", tree=Struct(depth=Integer(1, 99)))
+
+
+def options_c(job):
+    return {"f1": sum(v == "c" for v in job.configuration.architecture.value.values()) / 6}
+
+
+def depth(job):
+    return {"f1": job.configuration.architecture["depth"] / 100}
+
+
+def constant(job):
+    return {"f1": 0.5}
+
+
+def search(out, trials, evaluator=options_c, space=SPACE, **settings):
+    settings = {"strategy": "predictor", "max_pending": 1, **settings}
+    return nas.search(
+        space=space, evaluator=evaluator, objectives="f1:max", trials=trials, out=out, **settings
+    )
+
+
+def texts(run):
+    return [(str(t.configuration), t.scores) for t in run.trials]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    search(folder / "good", 25, strategy="random", seed=1)
+    search(folder / "elsewhere", 3, depth, OTHER, strategy="random")
+    search(folder / "flat", 3, constant, strategy="random")
+    return folder
+
+
+def test_the_best_of_an_earlier_search_is_first_and_the_others_are_left_out_with_the_reason(
+    runs, tmp_path
+):
+    run = search(tmp_path / "new", 6, learn_from=runs)
+    earlier = nas.Run(runs / "good", SPACE)
+    assert run.trials[0].scores == earlier.best().scores
+    said = dict(run.header.understood)["learns from"]
+    assert said.startswith("1 earlier search with 25 trials: good; left out: ")
+    assert "elsewhere (its search space other is another)" in said
+    assert "flat (no two of its completed trials differ in score)" in said
+
+
+@pytest.mark.parametrize("strategy", ["predictor", "random"])
+def test_it_resumes_the_same_without_the_runs_that_it_learnt_from(strategy, runs, tmp_path):
+    source, given = tmp_path / "good", {"strategy": strategy, "learn_from": tmp_path / "good"}
+    shutil.copytree(runs / "good", source)
+    whole = texts(search(tmp_path / "whole", 9, **given))
+    search(tmp_path / "parts", 5, **given)
+    shutil.rmtree(source)
+    assert texts(search(tmp_path / "parts", 9, **given)) == whole
+    if strategy == "random":  # a portfolio is evaluated first
+        assert max(t.scores["f1"] for t in nas.Run(tmp_path / "whole", SPACE).trials[:1]) >= 0.5
+
+
+def test_a_changed_copy_is_refused(runs, tmp_path):
+    search(tmp_path / "new", 2, learn_from=runs / "good")
+    copy = tmp_path / "new" / FILE
+    lines = copy.read_text().splitlines()
+    changed = json.loads(lines[1])
+    changed["scores"]["f1"][0] = -1.0
+    copy.write_text("\n".join([lines[0], json.dumps(changed), ""]))
+    with pytest.raises(ValueError, match="earlier searches that it learns from have changed"):
+        search(tmp_path / "new", 3, learn_from=runs / "good")
+    copy.write_text("{}\n")
+    with pytest.raises(ValueError, match=r"earlier.jsonl: line 1"):
+        search(tmp_path / "new", 3, learn_from=runs / "good")
+
+
+def test_a_source_that_cannot_be_used_is_refused_and_auto_goes_on(runs, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"got no earlier search; left out: elsewhere"):
+        search(tmp_path / "new", 2, learn_from=runs / "elsewhere")
+    with pytest.raises(ValueError, match="want the folder of a run or of runs, got"):
+        search(tmp_path / "new", 2, learn_from=tmp_path / "nowhere")
+    monkeypatch.chdir(tmp_path)  # has no runs/
+    run = search(tmp_path / "new", 2, learn_from="auto")
+    assert dict(run.header.understood)["learns from"] == "no earlier search"
