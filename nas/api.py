@@ -216,8 +216,8 @@ def search(
             commas.
         baselines: Evaluate the known architectures of the space first.
         warm_start: Architectures to evaluate first: those of a bundle, those on the front of a run,
-            or one as text, which may have searched hyperparameters: 'ARCHITECTURE with
-            learning_rate=0.01'. May be given several times.
+            those in a file that nas portfolio wrote, or one as text, which may have searched
+            hyperparameters: 'ARCHITECTURE with learning_rate=0.01'. May be given several times.
         learn_from: Earlier searches to learn from, separated by commas: folders of runs or of many
             runs, or auto, all under runs/ that fit. The strategy predictor takes them into its
             model, for as long as they rank the trials rightly; the others evaluate a portfolio of

@@ -1,4 +1,4 @@
-"""The command `nas compare`: runs, or bundles, side by side."""
+"""The commands `nas compare` and `nas portfolio`: several runs together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.console import print_json, results
-from nas.cli.options import Json
+from nas.cli.options import Force, Json, SpaceFile
 
 if TYPE_CHECKING:
     from nas.winners.compare import Row
@@ -93,3 +93,33 @@ def _print_rows(rows: list[Row]) -> None:
     for row in rows:
         if row.too_noisy:
             results().print(f"{row.name}: {row.too_noisy}", markup=False)
+
+
+def portfolio(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Folders of runs, or of many runs.")
+    ],
+    to: Annotated[
+        Path | None, typer.Option(help="File to write, which nas search --from reads.")
+    ] = None,
+    size: Annotated[int, typer.Option(min=1, max=1_000, help="Most configurations.")] = 10,
+    space: SpaceFile = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """List the configurations that would together have done best over several runs, the most useful first."""
+    from nas.engine.earlier import portfolio_of
+    from nas.runs.atomic_io import write_whole
+    from search_spaces import strict_json
+
+    found = list(portfolio_of(runs, size, space))
+    if to is not None:
+        if to.exists() and not force:
+            raise ValueError(f"want a new file, got {to}; --force replaces it")
+        write_whole(to, strict_json.dumps(found, indent=2) + "\n")
+    if json:
+        print_json(found)
+        return
+    console = results()
+    for text in found:
+        console.print(text, soft_wrap=True, markup=False, highlight=False)

@@ -54,6 +54,7 @@ for command in (
     explain.explain,
     explain.trust,
     compare.compare,
+    compare.portfolio,
     explain.report,
     listings.profile,
     listings.spaces,

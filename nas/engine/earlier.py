@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.core import schema
-from nas.core.configuration import Configuration
+from nas.core.candidates import Candidates
+from nas.core.configuration import Configuration, WarmStart
 from nas.core.earlier import EarlierSearch
 from nas.core.joint_space import JointSpace
 from nas.core.metrics import Metric
@@ -23,6 +24,7 @@ from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.atomic_io import read_whole, write_whole
 from nas.runs.run import Run
+from nas.strategies.earlier import portfolio
 from search_spaces import Architecture, strict_json
 from search_spaces.sampling import COSTS
 from search_spaces.tree.values import freeze, thaw
@@ -89,8 +91,15 @@ def learn(
         return Learned()
     if (folder / FILE).exists():
         return read_copy(folder / FILE, space)
+    return gather(sources, space, objectives, folder)
+
+
+def gather(
+    sources: Sequence[str], space: JointSpace, objectives: Objectives, without: Path | None = None
+) -> Learned:
+    """Read runs as `learn` does, but that in the folder `without`."""
     searches, left_out = [], []
-    for path in _runs(sources, folder):
+    for path in _runs(sources, without):
         try:
             searches.append(_read(Run(path), space, objectives))
         except ValueError as error:
@@ -131,7 +140,30 @@ def read_copy(file: Path, space: JointSpace) -> Learned:
     return Learned(searches=tuple(searches), left_out=left_out)
 
 
-def _runs(sources: Iterable[str], folder: Path) -> list[Path]:
+def portfolio_of(sources: Sequence[str], size: int, space: str | None = None) -> tuple[str, ...]:
+    """The configurations that would together have done best over runs, as texts of warm starts.
+
+    They are members of the space of the first run, in whose first objective they are compared.
+
+    Args:
+        sources: Folders of runs, or folders that hold runs.
+        size: Most configurations.
+        space: The search space of the first run, if it is in a file of the user's own.
+
+    Raises:
+        ValueError: a source is no folder, or none of the runs can be used.
+    """
+    first = Run(_runs(sources, None)[0], space)
+    joint = first.header.joint_space(first.space)
+    learned = gather(sources, joint, first.objectives)
+    found = portfolio(Candidates(joint), learned.searches, first.objectives, size)
+    return tuple(
+        str(WarmStart(str(p.architecture), thaw(p.hyperparameters)))  # read by `--from`
+        for p in found
+    )
+
+
+def _runs(sources: Iterable[str], folder: Path | None) -> list[Path]:
     """The folders of runs, each once, without that of the search itself."""
     found: dict[Path, Path] = {}
     for source in sources:
@@ -143,7 +175,8 @@ def _runs(sources: Iterable[str], folder: Path) -> list[Path]:
         inside = sorted(p for p in path.iterdir() if (p / "run.json").is_file())
         single = (path / "run.json").is_file() or not (inside or source == AUTO)
         found |= {p.resolve(): p for p in ([path] if single else inside)}
-    found.pop(folder.resolve(), None)
+    if folder is not None:
+        found.pop(folder.resolve(), None)
     return list(found.values())
 
 

@@ -135,8 +135,8 @@ class Settings:
         check=schema.items(_architecture, most=10_000),
         group="Search",
         flag="--from",
-        help="Architectures to evaluate first: those of a bundle, those on the front of a run, or "
-        "one as text, which may have searched hyperparameters: 'ARCHITECTURE with learning_rate=0.01'. "
+        help="Architectures to evaluate first: those of a bundle, those on the front of a run, those in a "
+        "file that nas portfolio wrote, or one as text, which may have searched hyperparameters: 'ARCHITECTURE with learning_rate=0.01'. "
         "May be given several times.",
     )
     learn_from: tuple[str, ...] = setting(

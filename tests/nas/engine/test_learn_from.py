@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 import nas
+from nas.cli.main import main
 from nas.engine.earlier import FILE
 from search_spaces import Choice, Integer, SearchSpace, Struct
 
@@ -93,3 +94,26 @@ def test_a_source_that_cannot_be_used_is_refused_and_auto_goes_on(runs, tmp_path
     monkeypatch.chdir(tmp_path)  # has no runs/
     run = search(tmp_path / "new", 2, learn_from="auto")
     assert dict(run.header.understood)["learns from"] == "no earlier search"
+
+
+def test_a_portfolio_is_written_and_a_search_begins_with_it(runs, tmp_path, capsys):
+    file = tmp_path / "portfolio.json"
+    space = tmp_path / "space.py"
+    space.write_text(
+        "from search_spaces import *\n"
+        "space = SearchSpace(name='small', tree=Struct(**{f'op{n}': Choice('a', 'b', 'c') "
+        "for n in range(6)}))\n"
+    )
+    given = {"evaluator": options_c, "objectives": "f1:max", "strategy": "random"}
+    here = f"{space}:space"
+    source = nas.search(space=here, trials=12, out=tmp_path / "source", **given)
+    with pytest.raises(SystemExit, match="0"):
+        main(["portfolio", str(source.path), "--size=3", f"--to={file}", f"--space={here}"])
+    texts = json.loads(file.read_text())
+    assert capsys.readouterr().out.splitlines() == texts
+    assert len(texts) == 3
+    run = nas.search(space=here, trials=3, warm_start=file, out=tmp_path / "run", **given)
+    assert [str(t.architecture) for t in run.trials] == texts
+    file.write_text('["nonsense"]')
+    with pytest.raises(ValueError, match=r"portfolio\.json: "):
+        nas.search(space=here, trials=3, warm_start=file, out=tmp_path / "other", **given)
