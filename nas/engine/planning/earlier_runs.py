@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.core.metrics import Metric
+from nas.core.numbers import counted
 from nas.runs.run import Run
 
 _MOST = 30  # folders that are looked at, the latest first
@@ -20,6 +21,7 @@ class Earlier:
         run: Its folder.
         metric: The first objective.
         best: The best score.
+        words: It in words: 97.50% accuracy.
         trials: Number of its trials.
         space: Its search space.
     """
@@ -27,13 +29,14 @@ class Earlier:
     run: str
     metric: str
     best: float
+    words: str
     trials: int
     space: str
 
     @property
     def text(self) -> str:
         """One line about it."""
-        return f"{self.run} reached {self.metric} {self.best:.4g} in {self.trials} trials of {self.space}"
+        return f"{self.run} reached {self.words} in {counted(self.trials, 'trial')} of {self.space}"
 
 
 def earlier_runs(folder: Path, fingerprint: str | None, metric: Metric) -> tuple[Earlier, ...]:
@@ -71,6 +74,7 @@ def _result(folder: Path, fingerprint: str, metric: Metric) -> Earlier | None:
         run=str(folder),
         metric=metric.name,
         best=best,
+        words=metric.words(best),
         trials=len(run.trials),
         space=run.settings.space,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nas.core.numbers import counted
 from nas.runs.control.confirmation import Candidate, Confirmation
 from nas.runs.run import Run
-from nas.views.columns import mean_text, mean_unit
+from nas.views.columns import mean_text, mean_unit, scores_text
 
 
 def confirmed_lines(run: Run, confirmation: Confirmation) -> Iterator[str]:
@@ -15,7 +15,7 @@ def confirmed_lines(run: Run, confirmation: Confirmation) -> Iterator[str]:
     first, winner = run.objectives.first, confirmation.winner
     unit = mean_unit(first).replace(",", "")
     yield (
-        f"confirmed: trial {winner.trial}, {first.noun} "
+        f"confirmed: trial {winner.trial}{_others(run, winner.trial)}: {first.noun} "
         f"{mean_text(first, winner.mean, winner.half)}{unit} with "
         f"{counted(winner.seeds, 'other seed')} ({mean_text(first, winner.found)}{unit} in the search)"
     )
@@ -33,6 +33,12 @@ def confirmed_lines(run: Run, confirmation: Confirmation) -> Iterator[str]:
     if equal := [each for each in others if not each.worse]:
         parts.append(f"{_named(equal)} may be equal")
     yield f"  {'; '.join(parts)}"
+
+
+def _others(run: Run, number: int) -> str:
+    """The further objectives of a trial in brackets; empty without any."""
+    words = scores_text(run.objectives.metrics[1:], run.trial(number))
+    return f" ({words})" if words else ""
 
 
 def _named(candidates: list[Candidate], *, with_p: bool = False) -> str:

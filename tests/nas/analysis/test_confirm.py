@@ -141,7 +141,7 @@ def test_the_command_says_the_winner_and_exports_it(tmp_path, monkeypatch, capsy
     assert status(given) == 0  # complete: nothing is trained again
     assert "confirming" not in capsys.readouterr().err
     assert status(["report", "run", "--to", "report.html"]) == 0
-    assert f"confirmed: trial {nas.open_run('run').confirmation.recommended}," in Path(
+    assert f"confirmed: trial {nas.open_run('run').confirmation.recommended} (" in Path(
         "report.html"
     ).read_text(encoding="utf-8")
     run = nas.open_run("run")
