@@ -12,6 +12,8 @@ from nas.cli.options import Classes, Json
 
 if TYPE_CHECKING:
     from nas.core.registry import Entry
+    from search_spaces import Architecture, SearchSpace, Task
+    from search_spaces.cost.effective import Effective
 
 
 def spaces(
@@ -108,6 +110,13 @@ def profile(
         str, typer.Option("--input", help="Shape of one input.")
     ] = "3x32x32",
     classes: Classes = 10,
+    effective: Annotated[
+        bool,
+        typer.Option(
+            "--effective",
+            help="Build the network, and list the parameters that cannot change its output.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Count parameters, MACs and memory of an architecture."""
@@ -122,6 +131,7 @@ def profile(
     task = Task(shape, classes, dense=opened.dense)
     parsed = opened.parse(architecture)
     cost = opened.cost(parsed, task)
+    found = _effective(opened, parsed, task) if effective else None
     if json:
         print_json(
             {
@@ -131,6 +141,7 @@ def profile(
                 "input": list(shape),
                 "classes": classes,
                 **asdict(cost),
+                **({} if found is None else {"effective": asdict(found)}),
             }
         )
     else:
@@ -138,6 +149,19 @@ def profile(
         print(f"parameters              {cost.parameters:,}")
         print(f"MACs                    {cost.macs:,} ({short(cost.macs)})")
         print(f"peak activation memory  {cost.peak_activation_bytes:,} bytes")
+        if found is not None:
+            print(f"effective parameters    {found.effective:,}")
+            for name in found.idle:
+                print(f"  without effect: {name}")
+
+
+def _effective(space: SearchSpace, architecture: Architecture, task: Task) -> Effective:
+    from nas.estimators.effective import random_inputs
+    from search_spaces.cost.effective import effective_parameters
+
+    if space.build is None:
+        raise ValueError(f"--effective: want a space with networks, got {space.name}")
+    return effective_parameters(lambda: space.compile(architecture, task), random_inputs(task))
 
 
 def strategies(json: Json = False) -> None:

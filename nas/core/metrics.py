@@ -197,6 +197,7 @@ METRICS: dict[str, Metric] = _known(
     Metric("mean_iou", "maximize", 0, 1),  # intersection over union of pixels
     Metric("pixel_accuracy", "maximize", 0, 1),
     Metric("parameters", "minimize", 0),
+    Metric("effective_parameters", "minimize", 0),  # those that can change the output
     Metric("macs", "minimize", 0),  # multiply-accumulates for one input
     Metric("peak_activation_bytes", "minimize", 0, unit="bytes"),  # for one input, float32
     Metric("latency_ms", "minimize", 0, unit="ms"),

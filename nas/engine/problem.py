@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from nas.estimators.latency.estimator import EstimatedLatency
     from trainers import Dataset
     from trainers import Task as Learned
+
+EFFECTIVE = METRICS["effective_parameters"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,7 @@ class Problem:
         )
         if estimated_latency is not None:
             own = (*own, Remembered(estimated_latency))
+        own = (*own, *_effective(settings, evaluator, own, space, task, data))
         joint = _joint(space, task, settings, _tree(settings, evaluator), own)
         estimators = (*own, *_costs(joint))
         estimated = tuple(metric for estimator in estimators for metric in estimator.metrics)
@@ -145,7 +148,7 @@ class Problem:
         )
         if unknown := [name for name in objectives.names if name not in known]:
             names = dict.fromkeys(
-                (*known, *latency.NAMES, ENERGY.name) if joint.has_costs else known
+                (*known, *latency.NAMES, ENERGY.name, EFFECTIVE.name) if joint.has_costs else known
             )
             near = did_you_mean(unknown[0], names)
             raise ValueError(
@@ -209,6 +212,33 @@ class Problem:
         objects = {name: value for name, value in self.sent.items() if name != "data"}
         if objects:
             pack_objects(objects, whole_project=whole_project)
+
+
+def _effective(
+    settings: Settings,
+    evaluator: Evaluator | None,
+    given: Iterable[Remembered],
+    space: SearchSpace,
+    task: Task | None,
+    data: Dataset | None,
+) -> Iterator[Remembered]:
+    """Yield the estimator of `effective_parameters` where an objective or a limit names it.
+
+    Raises:
+        ValueError: the space has no networks, or there is no task for them.
+    """
+    declared = [] if evaluator is None else list(evaluator.metrics)
+    declared += [metric for estimator in given for metric in estimator.metrics]
+    if EFFECTIVE.name not in settings.named_metrics or EFFECTIVE in declared:
+        return
+    if space.build is None or task is None:
+        raise ValueError(
+            f"{EFFECTIVE.name}: want a space with networks, and data or an evaluator that declares "
+            f"input_shape and classes"
+        )
+    from nas.estimators.effective import EffectiveParameters
+
+    yield Remembered(EffectiveParameters(space, task, data))
 
 
 def _after(timed: bool, charged: bool) -> tuple[Metric, ...]:
