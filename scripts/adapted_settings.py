@@ -28,6 +28,9 @@ parser.add_argument("data")
 parser.add_argument("--space", default=NETWORK)
 parser.add_argument("--epochs", type=int, default=10, help="epochs of a whole training")
 parser.add_argument("--members", type=int, default=8, help="whole trainings of a search")
+parser.add_argument(
+    "--every", type=int, default=1, help="epochs between comparisons of a population"
+)
 parser.add_argument("--seeds", type=int, default=10)
 parser.add_argument("--tune", default="learning_rate,momentum,weight_decay,label_smoothing,dropout")
 parser.add_argument("--to", type=Path, default=Path("runs/adapted"))
@@ -36,8 +39,8 @@ args = parser.parse_args()
 SCHEDULES = {
     "random": "none",
     "asha": "asha:eta=3",
-    "pbt": f"pbt:population={args.members}",
-    "pb2": f"pb2:population={args.members}",
+    "pbt": f"pbt:population={args.members},every={args.every}",
+    "pb2": f"pb2:population={args.members},every={args.every}",
 }
 
 

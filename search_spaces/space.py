@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from search_spaces.architecture import NAME, Architecture
 from search_spaces.cost.walk import FLOAT_BYTES, Cost
 from search_spaces.dag import Dag
+from search_spaces.inheritance import Part
 from search_spaces.task import KINDS, Task
 from search_spaces.tree import Node
 from search_spaces.tree.values import Scalar, Value
@@ -66,6 +67,8 @@ class SearchSpace:
         published: Values of published architectures by name.
         count: The cost in closed form; by default networks are built on the meta device, and
             modules of equal class, attributes and input are counted once.
+        parts: The parts of the network of an architecture by which another architecture inherits
+            their weights; by default tensors are known by their names (`search_spaces.inheritance`).
         count_parameters: The parameters alone, where they take less time than `count`, or than a
             network on the meta device.
     """
@@ -86,6 +89,7 @@ class SearchSpace:
     published: Mapping[str, object] = field(default_factory=dict)
     count: Callable[[Architecture, Task], Cost] | None = None
     count_parameters: Callable[[Architecture, Task], int] | None = None
+    parts: Callable[[Architecture], Sequence[Part]] | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):

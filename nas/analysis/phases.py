@@ -54,7 +54,8 @@ def phases_of(trials: Iterable[Trial], last: Trial) -> list[Phase]:
 def phase_rows(phases: Iterable[Phase]) -> Iterator[tuple[str, str, str]]:
     """The epochs of each phase, its trial and where that came from, and its settings."""
     for phase in phases:
-        epochs = f"{phase.start_epoch + 1} to {phase.end_epoch}"
+        first, last = phase.start_epoch + 1, phase.end_epoch
+        epochs = str(last) if first == last else f"{first} to {last}"
         origin = "" if phase.source is None else f", forked from trial {phase.source}"
         settings = ", ".join(
             f"{name} {_plain(value)}" for name, value in phase.trial.hyperparameters.items()

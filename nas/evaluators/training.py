@@ -23,6 +23,7 @@ from nas.core.trial import checkpoint_name, paused_name
 from nas.estimators import training_demand
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators.job import Job, no_weights
+from nas.evaluators.resuming import forking
 from nas.runs.atomic_io import is_full
 from search_spaces import Architecture, SearchSpace, Task
 from trainers import Dataset, Diverged, Epoch, Recipe, devices, memory
@@ -126,7 +127,8 @@ class Training:
     same result; `measured["restarted"]` has the reason. A fork, and a later stage of one, fails then:
     from initial weights it would be another training. `measured["fork"]` has the trial whose weights a
     fork started from (`of`), the settings that its optimiser had at the end of the first epoch, and
-    True in `state` if the optimiser started from that of the other trial.
+    True in `state` if the optimiser started from that of the other trial. A fork of another
+    architecture inherits the weights that fit, and has their number there (`inherited`).
 
     A training that runs out of memory starts over with batches in two micro-batches, then in four,
     whose gradients are added up (`measured["micro_batches"]`): the recipe keeps its meaning, except
@@ -304,6 +306,7 @@ class Training:
         if paused and self._checkpoints is not None:
             path = self._checkpoints / paused_name(job.number)
             state = pausing.state(work.net, work.optimizer, work.curve, work.micro_batches)
+            state[forking.ARCHITECTURE] = forking.written(proposal.architecture)
             checkpoint.save_sealed(path, state)
 
     def _begin(self, work: _Work, architecture: Architecture) -> None:
@@ -322,8 +325,9 @@ class Training:
                 raise ValueError("no checkpoints are kept")
             state = checkpoint.load_sealed(self._checkpoints / paused_name(proposal.resume_from))
             if proposal.is_fork:
-                curve, inherited = pausing.inherit(work.net, work.optimizer, state)
-                work.fork = {"of": proposal.resume_from, "state": inherited}
+                fork = forking.Fork(self._space, proposal.architecture, state)
+                curve, inherited = pausing.inherit(work.net, work.optimizer, state, fork.adapt)
+                work.fork = {"of": proposal.resume_from, "state": inherited, **fork.facts}
                 parts = 1
             else:
                 curve, parts = pausing.restore(work.net, work.optimizer, state)

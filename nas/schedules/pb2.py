@@ -46,6 +46,8 @@ class PopulationBasedBandits(Populations):
         every: Epochs between two comparisons.
         quantile: Share of the members that are weak, and as many are strong: above 0 to 0.5.
         explore: Hyperparameters that forks change, such as "learning_rate+dropout"; all by default.
+        mutate: Probability that a fork differs in a decision of the architecture too, 0 to 1; it
+            inherits the weights that fit.
 
     Raises:
         ValueError: a setting is not allowed.
@@ -62,6 +64,7 @@ class PopulationBasedBandits(Populations):
         every: int = 1,
         quantile: float = 0.25,
         explore: str = "",
+        mutate: float = 0.0,
     ) -> None:
         tree = candidates.space.hyperparameters
         super().__init__(
@@ -73,6 +76,7 @@ class PopulationBasedBandits(Populations):
             population=population,
             every=every,
             quantile=quantile,
+            mutate=mutate,
         )
 
 

@@ -37,6 +37,8 @@ class PopulationBasedTraining(Populations):
         factor: A number is multiplied by it or by its inverse, as often: above 1.
         resample: Probability that a hyperparameter of a fork is drawn anew instead, 0 to 1.
         explore: Hyperparameters that forks change, such as "learning_rate+dropout"; all by default.
+        mutate: Probability that a fork differs in a decision of the architecture too, 0 to 1; it
+            inherits the weights that fit.
 
     Raises:
         ValueError: a setting is not allowed.
@@ -55,6 +57,7 @@ class PopulationBasedTraining(Populations):
         factor: float = 1.2,
         resample: float = 0.25,
         explore: str = "",
+        mutate: float = 0.0,
     ) -> None:
         tree = candidates.space.hyperparameters
         super().__init__(
@@ -66,6 +69,7 @@ class PopulationBasedTraining(Populations):
             population=population,
             every=every,
             quantile=quantile,
+            mutate=mutate,
         )
 
 

@@ -20,7 +20,7 @@ from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.schedules.rungs import begin, ranked, require_stage
 from nas.strategies import Strategy
-from search_spaces import Record
+from search_spaces import Architecture, Record
 
 _TRIES = 10  # draws of hyperparameters that are outside the limits, or those of the source
 
@@ -55,6 +55,7 @@ class Populations:
         population: Number of members.
         every: Epochs between two comparisons.
         quantile: Share of the members that are weak, and as many are strong: above 0 to 0.5.
+        mutate: Probability that a fork differs in a decision of the architecture too, 0 to 1.
 
     Raises:
         ValueError: a setting is not allowed.
@@ -71,7 +72,10 @@ class Populations:
         population: int,
         every: int,
         quantile: float,
+        mutate: float,
     ) -> None:
+        if not 0 <= mutate <= 1:
+            raise ValueError(f"want mutate from 0 to 1, got {mutate}")
         if population < 2:
             raise ValueError(f"want a population of at least 2, got {population}")
         if every < 1:
@@ -84,6 +88,7 @@ class Populations:
         self._candidates = candidates
         self._objectives = objectives
         self._explorer = explorer
+        self._mutate = mutate
         self._levels = (*range(every, epochs, every), epochs)
         self._size = population
         self._weak = max(1, int(population * quantile))
@@ -153,9 +158,16 @@ class Populations:
 
     def _explored(self, source: Trial, population: Population, rng: Random) -> Configuration:
         """The configuration of a fork: another one within the limits, if it can be drawn."""
+        tree = self._candidates.space.space.tree
+        mutates = self._mutate > 0 and rng.random() < self._mutate and tree.size > 1
         for _ in range(_TRIES):
             found = self._explorer.explore(source, population.pending, rng)
-            configuration = Configuration.of(source.architecture, found)
+            architecture = source.architecture
+            if mutates:
+                architecture = Architecture(
+                    architecture.space, tree.mutate(architecture.value, rng)
+                )
+            configuration = Configuration.of(architecture, found)
             changed = configuration != source.configuration  # no number was at an end of its range
             if changed and self._candidates.space.is_feasible(configuration):
                 return configuration

@@ -13,6 +13,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from search_spaces.architecture import Architecture
+from search_spaces.inheritance import Part
 from search_spaces.mlp.cost import count
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
@@ -49,7 +50,29 @@ def space(max_layers: int = 4) -> SearchSpace:
         source="multilayer perceptron, as in Zimmer et al., TPAMI 2021; Gorishniy et al., 2021",
         settings={"max_layers": max_layers},
         count=count,
+        parts=parts,
     )
+
+
+def parts(architecture: Architecture) -> list[Part]:
+    """Layers and blocks by their number, and classifier, by which weights are inherited."""
+    hidden, norm = architecture["hidden"], architecture["norm"]
+    normed = int(norm != "none")
+    if not isinstance(hidden, Record):
+        each = 2 + normed  # modules of a hidden layer, after one that flattens
+        found = [Part(f"layer {n}", f"{1 + each * n}") for n in range(len(hidden))]
+        norms = [Part(f"{norm} norm {n}", f"{2 + each * n}") for n in range(normed * len(hidden))]
+        return [*found, *norms, Part("classifier", f"{1 + each * len(hidden)}")]
+    depth, last = hidden["depth"], 2 + normed  # linear layer of a block, which decides what it adds
+    zero = (f"layers.{last}.weight", f"layers.{last}.bias")
+    blocks = [Part(f"{norm} block {n}", f"{2 + n}", zero) for n in range(depth)]
+    norms = [Part(f"last {norm} norm", f"{2 + depth}")] * normed
+    return [
+        Part("first", "1"),
+        *blocks,
+        *norms,
+        Part("residual classifier", f"{3 + depth + normed}"),
+    ]
 
 
 def build(architecture: Architecture, task: Task) -> nn.Module:

@@ -7,8 +7,10 @@ batch norm, which matter in training only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from search_spaces.inheritance import Part
 from search_spaces.task import Task
 
 if TYPE_CHECKING:
@@ -63,6 +65,27 @@ def build(plan: Plan, task: Task) -> nn.Module:
         eps=plan.eps,
         classes=task.outputs,
     )
+
+
+def parts(plan: Plan, depths: Sequence[int]) -> list[Part]:
+    """Stem, layers of blocks by stage, and classifier, by which weights are inherited.
+
+    Args:
+        plan: The network.
+        depths: Number of blocks of each stage.
+    """
+    found = [Part("stem", "stem"), Part("head", "head")]
+    places = [(stage, index) for stage, depth in enumerate(depths) for index in range(depth)]
+    for number, ((stage, index), block) in enumerate(zip(places, plan.blocks, strict=True)):
+        names = ["expand"] if block.hidden != block.inputs else []
+        names += [] if block.fused else ["depthwise"]
+        names += ["gate"] if block.squeezed else []
+        names += ["project"]
+        for layer, name in enumerate(names):
+            zero = ("1.weight", "1.bias") if index and name == "project" else ()
+            label = f"{'fused ' if block.fused else ''}{name} {stage}.{index}"
+            found.append(Part(label, f"blocks.{number}.layers.{layer}", zero))
+    return found
 
 
 def strided(plan: Plan, task: Task) -> tuple[int, tuple[Block, ...]]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost.walk import Cost
+from search_spaces.inheritance import Part
 from search_spaces.mobile import blocks as mobile_blocks
 from search_spaces.mobile import families as mobile_families
 from search_spaces.mobile.blocks import Block, Plan, round_to_8
@@ -60,6 +61,13 @@ def space(width: float = 1.0) -> SearchSpace:
     def count(architecture: Architecture, task: Task) -> Cost:
         return network_cost(plan(architecture), task)
 
+    def parts(architecture: Architecture) -> list[Part]:
+        value = architecture.value
+        if "family" in value:  # known by their names
+            return []
+        depths = [value[f"stage{number}"]["depth"] for number in range(1, len(STRIDES) + 1)]
+        return mobile_blocks.parts(plan(architecture), depths)
+
     exact = [name for name in SCALES if width == 1 or name.startswith("mobilenet")]
     return SearchSpace(
         name="mobile",
@@ -76,6 +84,7 @@ def space(width: float = 1.0) -> SearchSpace:
             **{name: mobile_families.published(name) for name in exact},
         },
         count=count,
+        parts=parts,
     )
 
 

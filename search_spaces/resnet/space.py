@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost.walk import Cost
+from search_spaces.inheritance import Part
 from search_spaces.resnet.cost import network_cost
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
@@ -79,6 +80,7 @@ def space() -> SearchSpace:
         source="He et al., CVPR 2016; Xie et al., CVPR 2017",
         published=PUBLISHED,
         count=count,
+        parts=parts,
     )
 
 
@@ -126,6 +128,19 @@ def plan(architecture: Architecture, task: Task) -> Plan:
             blocks.append(Block(channels, inner, outputs, stride, groups, bottleneck, projection))
             channels = outputs
     return Plan(stem=stem, reduce=not task.small_images, blocks=tuple(blocks))
+
+
+def parts(architecture: Architecture) -> list[Part]:
+    """Stem, blocks by stage and kind, and classifier, by which weights are inherited."""
+    kind, number = architecture["block"]["kind"], 0
+    found = [Part("stem", "stem"), Part("head", "head")]
+    last = 1 if kind == "basic" else 2  # convolution of a block, whose norm decides what it adds
+    for stage in range(1, 5):
+        for index in range(architecture[f"depth{stage}"]):
+            zero = (f"layers.{last}.1.weight", f"layers.{last}.1.bias") if index else ()
+            found.append(Part(f"{kind} block {stage}.{index}", f"blocks.{number}", zero))
+            number += 1
+    return found
 
 
 def build(architecture: Architecture, task: Task) -> nn.Module:

@@ -5,7 +5,7 @@ the state consists of weights, the optimiser's state and the number of micro-bat
 the epochs are stored too, for the curve of the whole training.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -73,28 +73,51 @@ class Inherited(NamedTuple):
     optimizer_state: bool  # False if that of another optimiser was left out
 
 
-def inherit(net: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> Inherited:
+# Makes the state of a network from its initial one and that of another architecture; gives too, for
+# each tensor that is as it was, its name in the other one.
+Adapt = Callable[
+    [Mapping[str, Tensor], Mapping[str, Tensor]], tuple[Mapping[str, Tensor], Mapping[str, str]]
+]
+
+
+def inherit(
+    net: nn.Module,
+    optimizer: Optimizer,
+    tensors: Mapping[str, Tensor],
+    adapt: Adapt | None = None,
+) -> Inherited:
     """Give a network the weights and the optimiser's state of another training.
 
     The hyperparameters of `optimizer` are its own: the state has none. The state of an optimiser of
-    another kind is left out, so that it starts anew.
+    another kind is left out, and so is that of tensors which are not as they were: they start anew.
 
     Args:
         net: The network, on the device to train on.
         optimizer: An optimiser made by `make_optimizer` for `net`, with any recipe.
-        tensors: The result of `state` for a network of the same architecture.
+        tensors: The result of `state` for the other network.
+        adapt: Adapts its weights; None for a network of the same architecture.
 
     Raises:
         ValueError: It is not the state of such a network; `net` must not be used any more.
     """
     net.to(memory_format=torch.channels_last)
     parts = _parts(tensors)
+    weights = parts["weights"]
     kept = {path.rpartition(".")[2] for path in parts["optimizer"]}
     same_kind = bool(kept) and kept >= set(optimizer.state_names)
     try:
-        net.load_state_dict(parts["weights"])
-        if same_kind and optimizer.state_names:
-            _set_state(net, optimizer, parts["optimizer"])
+        state, names = (
+            (weights, {n: n for n in weights})
+            if adapt is None
+            else adapt(net.state_dict(), weights)
+        )
+        net.load_state_dict(state)
+        for name, parameter in net.named_parameters():
+            origin = names.get(name)
+            for key in optimizer.state_names if same_kind else ():
+                tensor = parts["optimizer"].get(f"{origin}.{key}")
+                if tensor is not None:
+                    optimizer.state[parameter][key] = _like(parameter, tensor)
         return Inherited(_epochs(parts["epochs"]), same_kind)
     except (RuntimeError, KeyError, ValueError) as error:
         raise _unfit(error) from None

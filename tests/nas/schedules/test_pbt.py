@@ -106,6 +106,7 @@ def test_with_several_objectives_the_best_are_those_of_the_best_pareto_rank(tmp_
         ("pbt:every=9", r"want a recipe of more than 9 epochs \(every\), got 9"),
         ("pbt:quantile=0.6", "want a quantile above 0 to 0.5, got 0.6"),
         ("pbt:factor=0.8", "want a factor of at least 1, got 0.8"),
+        ("pbt:mutate=-0.5", "want mutate from 0 to 1, got -0.5"),
         ("pbt:resample=2.0", "want resample from 0 to 1, got 2.0"),
         ("pbt:explore=lr", r"name some of learning_rate\+momentum, got lr"),
     ],
@@ -297,13 +298,31 @@ def test_an_optimiser_that_carries_the_settings_of_the_source_is_found_out(
     stopped = nas.search(**SETTINGS, trials=fork.number, out=tmp_path / "run")
     inherit = pausing.inherit
 
-    def overwrite(net, optimizer, tensors):
+    def overwrite(net, optimizer, tensors, adapt=None):
         optimizer.groups[0].weight_decay = 0.123
-        return inherit(net, optimizer, tensors)
+        return inherit(net, optimizer, tensors, adapt)
 
     monkeypatch.setattr(pausing, "inherit", overwrite)
     (trial,) = session(stopped.path, []).run(fork.number + 1)
     assert "the optimiser of a fork has weight_decay 0.123" in trial.failure.message
+
+
+def test_forks_of_another_architecture_inherit_the_weights_that_fit(tmp_path):
+    settings = {**SETTINGS, "schedule": "pbt:population=4,mutate=1.0", "tune": "learning_rate"}
+    trials = nas.search(**settings, trials=12, out=tmp_path / "run").trials
+    forks = [t for t in trials if t.proposal.is_fork]
+    assert len(forks) == 2
+    for fork in forks:
+        source = trials[fork.proposal.resume_from]
+        assert fork.completed
+        assert fork.architecture != source.architecture
+        assert fork.scores["parameters"] <= 20_000
+        assert fork.curve[: source.epochs] == source.curve
+        found = fork.measured["fork"]["inherited"]
+        assert found["whole"] + found["partly"] > 0
+    again = nas.search(**settings, trials=5, out=tmp_path / "again")
+    nas.search(**settings, trials=12, out=tmp_path / "again")
+    assert decided(again.path) == decided(tmp_path / "run")
 
 
 # -- a user's function --------------------------------------------------------------------------

@@ -60,6 +60,7 @@ def test_contract(schedule):
 @pytest.mark.parametrize("schedule", POPULATIONS)
 def test_contract_of_populations_around_every_strategy(schedule):
     check_schedule(schedule, strategies=list(STRATEGIES))
+    check_schedule(f"{schedule}:mutate=0.5,every=2", strategies=["random"])
 
 
 def test_every_trial_is_trained_to_a_rung(staged, tmp_path):

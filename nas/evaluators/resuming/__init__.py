@@ -1,0 +1,1 @@
+"""Trainings that go on from the state of an earlier trial."""
