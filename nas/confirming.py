@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from nas.analysis.retraining import confirm as races
 from nas.core.trial import Trial
 from nas.engine.session import Session
+from nas.estimators.energy.design_power import of_this_machine
+from nas.estimators.energy.spell import Spell, gpus_of
 from nas.runs.control.confirmation import read_confirmation
+from nas.runs.control.energy import write_energy
 from nas.runs.options import Request
 from nas.runs.resource_limits import ResourceLimits
 from nas.runs.run import Run
@@ -64,6 +67,11 @@ def confirm(
     seconds = inf if request.budget is None else request.budget.seconds or inf
     end = monotonic() + seconds - ending.seconds
     begin(len(race.candidates), race.trainings)
-    return races.confirm(
-        run, race, make=session.repeated, left=lambda: end - monotonic(), progress=progress
-    )
+    power = of_this_machine(session.limits.thread_watts)
+    with Spell(gpus_of(session.problem.first_device), power=power) as spent:
+        confirmed = races.confirm(
+            run, race, make=session.repeated, left=lambda: end - monotonic(), progress=progress
+        )
+    if (energy := run.energy) is not None:
+        write_energy(run.path, replace(energy, confirm_wh=energy.confirm_wh + spent.wh))
+    return confirmed

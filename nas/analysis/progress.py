@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from nas.core.budgets.spending import SEARCHED
 from nas.core.fronts.front import TrialFront
 from nas.core.fronts.hypervolume import Hypervolume
 from nas.core.metrics import Metric
@@ -26,6 +27,7 @@ class Point:
     hypervolume: float
     front_size: int
     seconds: float  # of training, summed over workers
+    watt_hours: float  # of the search so far; 0 if not recorded
     idle: float | None  # share of the workers' time; None if not measured
 
 
@@ -63,12 +65,13 @@ class Progress:
         self._failed: Mapping[str, int] = {}
         self._under: Mapping[int, float] = {}
         self._area = 0.0
-        self.seconds = self._busy = self._idle = 0.0
+        self.seconds = self._busy = self._idle = self._watt_hours = 0.0
 
     def add(self, trial: Trial) -> Point:
         """Add a trial; return the progress after it."""
         self.trials += 1
         self.seconds += trial.seconds
+        self._watt_hours = max(self._watt_hours, float(trial.measured.get(SEARCHED, 0.0)))
         if "idle" in trial.measured:
             self._busy += trial.seconds
             self._idle += float(trial.measured["idle"])
@@ -87,6 +90,7 @@ class Progress:
             hypervolume=self._area,
             front_size=len(self.front.items),
             seconds=self.seconds,
+            watt_hours=self._watt_hours,
             idle=self._idle / measured if measured else None,
         )
 

@@ -15,6 +15,7 @@ from nas.bundles.bundle import Bundle
 from nas.bundles.card_words import example, inputs_text, limit, targets_text
 from nas.bundles.predictions import output_name
 from nas.core.metrics import METRICS, Metric
+from nas.core.numbers import energy
 from nas.runs.settings import TRAINING
 
 if TYPE_CHECKING:
@@ -123,9 +124,23 @@ def _numbers(metrics: Mapping[str, Any]) -> str:
         "latency of one input": f"{1000 * latency['seconds']:.2f} ms (median of {latency['runs']}, "
         f"{latency['threads']} thread of this machine's CPU: {latency['machine']['machine']})"
         + (f"; {latency['too_noisy']}" if latency.get("too_noisy") else ""),
+        **_energy(metrics),
     }
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _energy(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """The rows with the energy of the training and of predictions, where they are known."""
+    rows, training = {}, metrics.get("energy")
+    if training is not None:
+        grams = training["grams_per_kwh"]
+        co2 = "" if grams is None else f", {grams * training['wh'] / 1000:.3g} g of CO2"
+        rows["energy of the training"] = f"{energy(training['wh'])} ({training['source']}){co2}"
+    if (inference := metrics.get("inference_energy")) is not None:
+        said = f"{energy(inference['wh'])} ({inference['source']}, one input at a time)"
+        rows["energy of 1,000 predictions"] = said
+    return rows
 
 
 def _confirmed(metrics: Mapping[str, Any]) -> dict[str, str]:

@@ -64,6 +64,8 @@ def write_bundle(
         ValueError: the folder exists and not `force`, or it exists and is not a bundle.
         nas.bundles.verify.VerificationError: a format gives other outputs than the network.
     """
+    from nas.estimators.energy.inference import of_predictions
+
     check_target(to, force=force)
     with clean_process() as checks_of, _beside(to) as folder:
         net, weights = bundle.net(), bundle.read_weights()
@@ -78,6 +80,7 @@ def write_bundle(
             **bundle.metrics,
             "weights_bytes": len(weights),
             "latency": _latency(net, bundle.task.input_shape),
+            "inference_energy": of_predictions(net, bundle.task.input_shape),
             "not_written": missing,
         }
         _put(folder / "metrics.json", strict_json.dumps(metrics, indent=2) + "\n")

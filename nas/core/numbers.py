@@ -33,6 +33,13 @@ def listed(texts: Sequence[str], most: int) -> str:
     return ", ".join(texts[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
+def energy(watt_hours: float) -> str:
+    """1234.5 as 1.23 kWh, 1.234 as 1.23 Wh, 0.00123 as 1.23 mWh, 0.00000123 as 0.00123 mWh."""
+    if watt_hours >= 1_000:
+        return f"{watt_hours / 1_000:.3g} kWh"
+    return f"{watt_hours:.3g} Wh" if watt_hours >= 1 else f"{1_000 * watt_hours:.3g} mWh"
+
+
 def duration(seconds: float) -> str:
     """3725 as 1 h 2 min, 75 as 1 min 15 s, 7.46 as 7.5 s."""
     if seconds < 59.95:

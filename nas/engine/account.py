@@ -112,5 +112,5 @@ def charge_to(
     account.energy_now = lambda: energy.total.wh
     account.workers = workers
     if energy.scored or account.budget.watt_hours is not None:
-        how = f": {energy.note}" if energy.note else ""
+        how = f", {energy.note}" if energy.note else ""
         notify(f"energy: {energy.source}{how}")

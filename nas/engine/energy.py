@@ -16,6 +16,7 @@ from nas.core.trial import Trial
 from nas.estimators.energy.counters import Part
 from nas.estimators.energy.design_power import DesignPower, of_this_machine
 from nas.estimators.energy.meter import Meter
+from nas.estimators.energy.spell import JOULES, gpus_of
 from nas.estimators.energy.work import children_seconds
 from nas.evaluators import Evaluator
 from nas.executors import Executor
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from nas.engine.problem import Problem
 
 ENERGY = METRICS["energy_wh"]
-_JOULES = 3600.0  # of a watt-hour
 
 
 def is_scored(settings: Settings, evaluator: Evaluator | None, estimated: Iterable[Metric]) -> bool:
@@ -91,8 +91,8 @@ class EnergyAccount:
     @property
     def note(self) -> str:
         """One line about the source; empty if all is measured."""
-        watts = f"{self.power.thread_watts:.3g} W a thread ({self.power.origin})"
-        by = "" if self.meter.source("processor") else f"estimated by {watts}"
+        by = f"{self.power.thread_watts:.3g} W a thread ({self.power.origin})"
+        by = "" if self.meter.source("processor") else by
         return "; ".join(part for part in (by, self.meter.reason) if part)
 
     def charge(self, trial: Trial) -> Trial:
@@ -108,7 +108,7 @@ class EnergyAccount:
                 joules[part] = min(joules[part], max(0.0, left))
             self._trials[part] += joules[part]
         self._trained += _processor_seconds(trial)
-        wh = round(sum(joules.values()) / _JOULES, 9)
+        wh = round(sum(joules.values()) / JOULES, 9)
         scores, before = dict(trial.scores), trial.proposal.resume_from
         if self.scored and trial.completed:
             earlier = 0.0 if before is None else self._scores.get(before, 0.0)
@@ -135,9 +135,10 @@ class EnergyAccount:
             search, idle = self.power.joules(self._work), beside["gpu"]
         before = self.before
         return RunEnergy(
-            trials_wh=before.trials_wh + sum(self._trials.values()) / _JOULES,
-            search_wh=before.search_wh + search / _JOULES,
-            idle_wh=before.idle_wh + idle / _JOULES,
+            trials_wh=before.trials_wh + sum(self._trials.values()) / JOULES,
+            search_wh=before.search_wh + search / JOULES,
+            confirm_wh=before.confirm_wh,
+            idle_wh=before.idle_wh + idle / JOULES,
             source=merged([before.source, self.source]),
             note=self.note,
             grams_per_kwh=self.grams_per_kwh or before.grams_per_kwh,
@@ -192,7 +193,7 @@ def open_account(
         workers: Returns the number of trials that run at a time.
     """
     able = executor.capabilities
-    gpus = _gpus(problem.device)
+    gpus = gpus_of(problem.device)
     meter = Meter(reason="trials run on other machines") if able.cluster else None
     return EnergyAccount(
         meter=meter or Meter.of_this_machine(gpus),
@@ -205,15 +206,6 @@ def open_account(
         scored=problem.charged,
         grams_per_kwh=limits.co2,
     )
-
-
-def _gpus(device: str) -> list[int]:
-    """The GPUs of a search, by number; asked for without using them."""
-    if not device.startswith("cuda"):
-        return []
-    import torch
-
-    return list(range(torch.cuda.device_count())) if device == "cuda" else [int(device[5:])]
 
 
 def _processor_seconds(trial: Trial) -> float:

@@ -12,6 +12,7 @@ from nas.core.numbers import counted
 from nas.core.trial import Trial, checkpoint_name
 from nas.runs.control.confirmation import Confirmation, read_confirmation
 from nas.runs.control.ending import Ending, read_ending
+from nas.runs.control.energy import RunEnergy, read_energy
 from nas.runs.control.stop import request_stop
 from nas.runs.header import read_header
 from nas.runs.journal import Journal
@@ -75,6 +76,15 @@ class Run:
             ValueError: the file is damaged.
         """
         return read_ending(self.path)
+
+    @property
+    def energy(self) -> RunEnergy | None:
+        """The energy of its sessions in Wh; None for runs of versions that recorded none.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        return read_energy(self.path, self.trials)
 
     def stop(self) -> None:
         """Ask the search that writes to this folder to stop, from any thread or process.

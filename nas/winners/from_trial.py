@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -12,6 +12,7 @@ from nas.bundles.card import png
 from nas.bundles.preprocessing import preprocessing
 from nas.core.trial import Trial
 from nas.estimators.cost import COSTS
+from nas.runs.control.energy import energy_of, merged
 from nas.runs.run import Run
 from nas.runs.settings import TRAINING
 from nas.runs.understood import for_others
@@ -49,12 +50,29 @@ def bundle_of_network(run: Run, trial: Trial) -> Bundle:
             **{name: trial.scores[name] for name in _COSTS},
             "trial": trial.number,
             **_confirmed(run, trial),
-            "energy_joules": trial.measured.get("joules"),
+            **training_energy(run, [trial]),
         },
         read_weights=lambda: weights_of(run, trial),
         pictures={"pareto.png": front_picture(run, [trial])},
         known_space=run.space,
     )
+
+
+def training_energy(run: Run, trials: Iterable[Trial]) -> dict[str, Any]:
+    """The energy of the training of trials, earlier stages included; nothing if it is not known."""
+    stages: dict[int, Trial] = {}
+    for trial in trials:
+        stage = trial
+        while stage.number not in stages:
+            stages[stage.number] = stage
+            before = stage.proposal.resume_from
+            stage = stage if before is None else run.trials[before]
+    wh = sum(map(energy_of, stages.values()))
+    if not wh:
+        return {}
+    sources = merged([str(t.measured.get("energy_source", "")) for t in stages.values()])
+    grams = None if run.energy is None else run.energy.grams_per_kwh
+    return {"energy": {"wh": wh, "source": sources, "grams_per_kwh": grams}}
 
 
 def _phases(run: Run, trial: Trial) -> dict[str, Any]:

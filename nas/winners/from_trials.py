@@ -29,6 +29,7 @@ from nas.winners.from_trial import (
     described,
     facts_of_run,
     targets_of,
+    training_energy,
     validation_of,
     weights_of,
 )
@@ -74,7 +75,6 @@ def bundle_of_folds(run: Run, trial: Trial) -> Bundle:
         **bundle.metrics,
         "validation": validation_of(trial),
         "trial": trial.number,
-        "energy_joules": trial.measured.get("joules"),
     }
     return replace(bundle, metrics=metrics)
 
@@ -251,7 +251,7 @@ def _bundle(run: Run, members: Sequence[Member], *, temperature: float) -> Bundl
                 name: networks * sum(int(m.trial.scores[name]) for m in members)
                 for name in ("parameters", "macs")
             },
-            "energy_joules": None,
+            **training_energy(run, [member.trial for member in members]),
             "ensemble": {
                 "space": run.space.name,
                 "mean": mean,

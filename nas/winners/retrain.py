@@ -18,6 +18,7 @@ from nas.bundles.read import check_target
 from nas.bundles.write import write_bundle
 from nas.core import schema
 from nas.core.schema import visible
+from nas.estimators.energy.spell import Spell, gpus_of
 from nas.evaluators import training
 from nas.evaluators.factories import reading_of
 from nas.evaluators.training_task import load_function
@@ -60,7 +61,7 @@ _OPTIONAL_METRICS = schema.mapping(
         )
     ),
 )
-_OF_TRAINING = ("validation", "test", "recipe", "phases", "fine_tuned_from")
+_OF_TRAINING = ("validation", "test", "recipe", "phases", "energy", "fine_tuned_from")
 
 
 def retrain(
@@ -129,7 +130,8 @@ def retrain(
         )
     used = data if seeds > 1 else data.with_validation_in_train()
     task = replace(training.task_of(data), small_images=bundle.task.small_images)
-    with training.threads(settings["threads"]):
+    spent = Spell(gpus_of(str(used.device)))
+    with spent, training.threads(settings["threads"]):
         judge = BestOfSeeds(data, settings.get("objectives", ()))
         for own in range(seed, seed + seeds):
             net = training.build(space, space.check(bundle.architecture), task, own)
@@ -155,6 +157,7 @@ def retrain(
         **_recipes(bundle, epochs),
         "retraining_seed": judge.seed,
         **judge.facts(),
+        "energy": {**spent.to_dict(), "grams_per_kwh": _grams(bundle)},
     }
     retrained = with_training(bundle, net, space, task, data.targets, metrics)
     return write_bundle(retrained, to, force=force)
@@ -227,6 +230,12 @@ def _phases(bundle: Bundle) -> list[Phase]:
             f"the recipe, got {ends}"
         )
     return found
+
+
+def _grams(bundle: Bundle) -> float | None:
+    """Grams of CO2 by kWh, as the user gave them for the search."""
+    found = bundle.metrics.get("energy", {}).get("grams_per_kwh")
+    return None if found is None else float(found)
 
 
 def _recipes(bundle: Bundle, epochs: int) -> dict[str, Any]:

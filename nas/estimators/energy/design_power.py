@@ -106,7 +106,7 @@ def of_this_machine(thread_watts: float | None = None) -> DesignPower:
         if re.search(pattern, model):
             origin = f"{watts:g} W of {threads} threads of {model}"
             return DesignPower(thread_watts=watts / threads, origin=origin)
-    origin = f"an ordinary one: {model or 'the processor'} is not in the table"
+    origin = f"as is common: {model or 'the processor'} is not in the table"
     return DesignPower(thread_watts=DEFAULT, origin=origin)
 
 

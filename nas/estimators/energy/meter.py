@@ -14,7 +14,7 @@ from nas.estimators.energy.counters import Counter, Part
 PERIOD = 1.0  # seconds between readings: no counter wraps around twice in that time
 _KEPT = 100_000  # readings; a trial that began before the first gets the mean power since then
 
-_PARTS: tuple[Part, Part] = ("processor", "gpu")
+PARTS: tuple[Part, Part] = ("processor", "gpu")
 
 
 class Meter:
@@ -41,7 +41,7 @@ class Meter:
         self._counters = list(counters)
         self._clock = clock
         self._last = [counter.joules() for counter in self._counters]
-        self._sums: dict[Part, float] = dict.fromkeys(_PARTS, 0.0)
+        self._sums: dict[Part, float] = dict.fromkeys(PARTS, 0.0)
         self._times = [clock()]
         self._readings = [dict(self._sums)]
         self._lock = Lock()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nas.core import schema
 from nas.core.budgets.spending import SEARCHED
+from nas.core.numbers import energy as energy_text
 from nas.core.trial import Trial
 from nas.runs.atomic_io import read_whole, write_whole
 from search_spaces import strict_json
@@ -24,6 +25,7 @@ class RunEnergy:
     Attributes:
         trials_wh: Energy of all trials, failed ones included.
         search_wh: Energy of the strategy and the rest of the search, workers' starts included.
+        confirm_wh: Energy of the trainings that confirmed its winner, beside the trials.
         idle_wh: Energy of the machine beside them, idle or at other work; 0 where it is estimated.
         source: Its origin: counters, such as "rapl" or "nvml+rapl", or "estimated"; both if sessions
             or parts of the machine differ.
@@ -33,6 +35,7 @@ class RunEnergy:
 
     trials_wh: float = 0.0
     search_wh: float = 0.0
+    confirm_wh: float = 0.0
     idle_wh: float = 0.0
     source: str = ""
     note: str = ""
@@ -41,12 +44,25 @@ class RunEnergy:
     @property
     def wh(self) -> float:
         """The energy of the run."""
-        return self.trials_wh + self.search_wh + self.idle_wh
+        return self.trials_wh + self.search_wh + self.confirm_wh + self.idle_wh
 
     @property
     def grams(self) -> float | None:
         """Grams of CO2 of the run; None without the user's figure."""
         return None if self.grams_per_kwh is None else self.grams_per_kwh * self.wh / 1000
+
+
+def words(energy: RunEnergy) -> str:
+    """The energy of a run in a line: its parts, its origin, and grams of CO2."""
+    parts = {
+        "trials": energy.trials_wh,
+        "search": energy.search_wh,
+        "confirmation": energy.confirm_wh,
+        "idle": energy.idle_wh,
+    }
+    said = ", ".join(f"{name} {energy_text(wh)}" for name, wh in parts.items() if wh)
+    grams = "" if energy.grams is None else f", {energy.grams:.3g} g of CO2"
+    return f"{energy_text(energy.wh)} ({said}; {energy.source}){grams}"
 
 
 def read_energy(folder: Path, trials: Sequence[Trial]) -> RunEnergy | None:
@@ -72,7 +88,8 @@ def read_energy(folder: Path, trials: Sequence[Trial]) -> RunEnergy | None:
         source = merged([found.source, *sources])
         found = RunEnergy(
             trials_wh=of_trials,
-            search_wh=max(0.0, whole - of_trials),
+            search_wh=max(0.0, whole - of_trials - found.confirm_wh),
+            confirm_wh=found.confirm_wh,
             source=source,
             note=found.note,
             grams_per_kwh=found.grams_per_kwh,
@@ -100,6 +117,7 @@ _ENERGY = schema.record(
     {
         "trials_wh": schema.number(0, 1e12),
         "search_wh": schema.number(0, 1e12),
+        "confirm_wh": schema.number(0, 1e12),
         "idle_wh": schema.number(0, 1e12),
         "source": schema.text(100),
         "note": schema.text(2_000),

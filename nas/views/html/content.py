@@ -17,6 +17,7 @@ from nas.analysis.retraining.ablation import Ablation
 from nas.analysis.retraining.trust import Trust
 from nas.core.numbers import counted
 from nas.core.trial import Trial
+from nas.runs.control.energy import words
 from nas.views.columns import gain_text, gain_unit, metrics_of
 from nas.views.html.facts import Facts
 from nas.views.terminal import explanation
@@ -286,6 +287,8 @@ def budget_rows(facts: Facts) -> Iterator[Row]:
     yield "failed", f"{len(run.failures):,}"
     yield "seconds of evaluation", f"{sum(t.seconds for t in run.trials):,.1f}"
     yield "epochs trained", f"{epochs_of(run):,}"
+    if run.energy is not None:
+        yield "energy", words(run.energy)
     if run.objectives.has_hypervolume:
         yield "hypervolume", f"{run.hypervolume():.4f}"
 

@@ -248,5 +248,7 @@ def _scalars(
     for cause, count in point.failed.items():
         yield f"search_trials/failed_{cause}", count
     yield "search_spent/seconds_of_training", point.seconds
+    if point.watt_hours:
+        yield "search_spent/watt_hours", point.watt_hours
     if point.idle is not None:
         yield "search_spent/idle_share_of_workers", point.idle

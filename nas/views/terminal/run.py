@@ -13,6 +13,7 @@ from nas.core.failure import cause_lines
 from nas.core.metrics import Metric
 from nas.core.numbers import counted, duration
 from nas.core.trial import Trial
+from nas.runs.control.energy import words
 from nas.runs.run import Run
 from nas.runs.settings import NO_DATA, TRAINING
 from nas.views.columns import hyperparameters_text, metrics_of, score_text, search_text
@@ -82,6 +83,8 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
         + (f"; hypervolume {run.hypervolume():.4f}" if run.objectives.has_hypervolume else "")
     )
     yield budget_line(run)
+    if run.energy is not None:
+        yield f"energy: {words(run.energy)}"
     if run.front:
         title = f"front ({len(run.front)})"
         yield front_table(run.front, metrics_of(run.header), space, title=title)
@@ -134,6 +137,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
 
     Keys: run, space, data, strategy, schedule, seed, objectives, limits, trials, completed,
     stopped_early (of those completed), violating (of those completed, over a limit), failed,
+    energy (trials_wh, search_wh, confirm_wh, idle_wh, source, note and grams_per_kwh, or null),
     hypervolume (null for a single objective that is not a share), front, confirmation and failures. Each item of `objectives` has name and direction, the most
     important first; each of `front` has number, architecture, notation, recipe, hyperparameters,
     epochs (of training, in total), resume_from (the trial that was resumed, or null), scores,
@@ -161,6 +165,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
             t.completed and not run.objectives.is_feasible(t.scores) for t in run.trials
         ),
         "failed": len(run.failures),
+        "energy": None if run.energy is None else asdict(run.energy),
         "hypervolume": run.hypervolume() if run.objectives.has_hypervolume else None,
         "front": [
             {

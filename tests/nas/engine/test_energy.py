@@ -13,6 +13,7 @@ from nas.estimators.energy.design_power import DesignPower
 from nas.estimators.energy.meter import Meter
 from nas.runs.control.energy import RunEnergy, read_energy, write_energy
 from nas.testing.faulty import proposal
+from nas.views.terminal.run import document, overview
 from tests.nas.estimators.test_energy import Machine
 
 SETTINGS = {
@@ -165,6 +166,11 @@ def test_a_budget_of_energy_ends_within_one_trial_of_it(workers, tmp_path):
     assert len(run.trials) >= 2
     energy = read_energy(out, run.trials)
     assert energy.grams == pytest.approx(0.5 * energy.wh)
+    assert run.energy == energy
+    (line,) = [line for line in overview(run) if str(line).startswith("energy: ")]
+    assert "estimated), " in line
+    assert "of CO2" in line
+    assert document(run)["energy"]["source"] == "estimated"
     again = nas.search(**settings, budget=budget, workers=workers, max_pending=4, out=out)
     assert len(again.trials) - len(run.trials) <= 1
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from nas.estimators.energy import counters, design_power
+from nas.estimators.energy.design_power import DesignPower
 from nas.estimators.energy.meter import Meter
+from nas.estimators.energy.spell import Spell
 
 ZONES = {
     "intel-rapl:0": "package-0",
@@ -156,3 +158,26 @@ def test_design_power_is_that_of_the_model(model, watts, tmp_path, monkeypatch):
     assert design_power.of_this_machine(7.0).thread_watts == 7.0
     assert power.joules(10.0) == 10 * watts
     assert power.joules(0.0, 10.0, 8_000_000_000) == 30.0  # 3 W for 8 GB
+
+
+def test_a_block_of_work_has_its_share_of_the_machine(tmp_path, monkeypatch):
+    machine = Machine(tmp_path)
+    monkeypatch.setattr(counters, "RAPL", tmp_path)
+    with Spell() as spent:
+        sum(range(1_000_000))
+        machine.spend("intel-rapl:1", 360_000)
+    assert spent.source == "rapl"
+    assert 0 < spent.wh <= 0.36 / 3600
+
+
+@pytest.mark.parametrize("thread_watts", [1.0, 10.0])
+def test_predictions_are_estimated_by_their_processor_seconds(thread_watts):
+    import torch
+
+    from nas.estimators.energy.inference import of_predictions
+
+    power = DesignPower(thread_watts=thread_watts, origin="as given")
+    found = of_predictions(torch.nn.Linear(64, 10), (64,), meter=Meter(), power=power)
+    assert found["source"] == "estimated"
+    seconds = 3600 * found["wh"] / thread_watts / 1000
+    assert 1e-7 < seconds < 1e-2
