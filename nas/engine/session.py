@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from random import Random
 from time import perf_counter
 from typing import Any
 
 from nas import executors, schedules
 from nas.core.budgets.budget import MOST_TRIALS, Budget
+from nas.core.budgets.retries import retries_of, with_retries
 from nas.core.budgets.spending import Reason, Spending
 from nas.core.candidates import Candidates
 from nas.core.fronts.best import BestTrials
@@ -19,7 +18,7 @@ from nas.core.fronts.front import TrialFront
 from nas.core.proposal import Proposal
 from nas.core.schema import visible
 from nas.core.trial import Trial
-from nas.engine import account, energy, latency, own_code
+from nas.engine import account, energy, executing, latency, own_code
 from nas.engine.checkpoints import prune
 from nas.engine.earlier import learn, write_copy
 from nas.engine.ending import ending_recorded
@@ -29,12 +28,9 @@ from nas.engine.observers import Observer, Observers
 from nas.engine.planning.forecast import forecast
 from nas.engine.planning.plan import Plan
 from nas.engine.problem import Problem
-from nas.engine.retries import retries_of, with_retries
 from nas.engine.understood import understood
-from nas.estimators import training_demand
 from nas.evaluators import Evaluator, factories, training
-from nas.executors import Autotunable, Executor
-from nas.executors.autotune import autotune_workers
+from nas.executors import Autotunable
 from nas.plugins import packages_of
 from nas.runs.control.ending import forget_ending
 from nas.runs.control.energy import write_energy
@@ -258,7 +254,9 @@ class Session:
             front.add(trial)
             best.add(trial)
         schedule = self._schedule()
-        executor = self._executor(checkpoints)
+        executor = executing.executor(
+            self.executor, self.problem, self.path, checkpoints, self.limits, self._notify
+        )
         charged = energy.open_account(
             self.problem, self.limits, executor, self.path, run.trials, self._workers
         )
@@ -273,7 +271,9 @@ class Session:
                 account.keep_to(spending, executor, self._notify)
                 if self.limits.auto:
                     assert isinstance(executor, Autotunable)
-                    self._autotune(executor)
+                    self.limits = executing.autotuned(
+                        executor, self.candidates, settings, self.limits, self._notify
+                    )
                 for trial in run_trials(
                     schedule,
                     self.candidates.ledger,
@@ -335,53 +335,6 @@ class Session:
     def _account(self, budget: Budget, recorded: Sequence[Trial]) -> Spending:
         return account.open_account(budget, self.problem, self.header, self.path, recorded)
 
-    def _executor(self, checkpoints: Path) -> Executor:
-        """Make the executor, with the free memory of a shared GPU as its total by default."""
-        settings, limits = self.settings, self.limits
-        able = executors.capabilities(self.executor)
-        shared = limits.workers > 1 and able.total_memory
-        problem, reference = self.problem, None
-        if problem.timed:  # which takes memory of a GPU
-            reference = latency.reference(self.path, settings, self._device_name())
-        if shared and limits.total_memory is None and problem.data is not None:
-            device = problem.first_device if able.in_turns else problem.device
-            at_most = min(limits.workers, settings.max_pending)  # with auto, many are allowed
-            processes = 1 if able.in_turns else at_most
-            free = training_demand.free_bytes(problem.data, device, processes, settings.folds)
-            limits = replace(limits, total_memory=free)
-        if not limits.auto and limits.workers > settings.max_pending:
-            self._notify(
-                f"{limits.workers} workers, but at most {settings.max_pending} trials at a time: that is "
-                f"max_pending of the run; a larger --max-pending is another search"
-            )
-        evaluator = self._evaluator(checkpoints, reference)
-        return executors.make(
-            self.executor,
-            factories.blueprint(
-                settings,
-                checkpoints,
-                problem.device,
-                metrics=problem.evaluated,
-                digests=problem.code,
-                objects=problem.sent,
-                reference=reference,
-            ),
-            limits,
-            here=evaluator,
-        )
-
-    def _evaluator(self, checkpoints: Path, reference: float | None) -> Evaluator:
-        """Make the evaluator of this process, and let a user's prepare."""
-        problem = self.problem
-        if problem.evaluator is not None:
-            folder = self.path / factories.FOLDER
-            folder.mkdir(exist_ok=True)
-            problem.evaluator.prepare(folder)
-        made = self._made(self.settings, checkpoints)
-        if reference is not None and problem.task is not None:
-            return factories.with_latency(made, self.settings, problem.task, reference)
-        return made
-
     def repeated(self, epochs: int, seed: int) -> Evaluator:
         """The evaluator with another seed; it measures no latency and keeps no weights.
 
@@ -389,41 +342,12 @@ class Session:
             epochs: Epochs of each training.
             seed: The seed, from which and that of the search a new one is derived.
         """
-        return self._made(factories.repeated(self.settings, epochs, seed), None)
-
-    def _made(self, settings: Settings, checkpoints: Path | None) -> Evaluator:
-        problem = self.problem
-        return factories.make(
-            settings,
-            self.space,
-            problem.data,
-            loaded=problem.evaluator,
-            learned=problem.learned,
-            metrics=problem.evaluated,
-            device=self._device_name(),
-            folder=self.path,
-            checkpoints=checkpoints,
-        )
+        settings = factories.repeated(self.settings, epochs, seed)
+        return executing.evaluator(self.problem, self.path, settings, None)
 
     def _workers(self) -> int:
         """The number of trials that run at a time."""
         return min(self.limits.workers, self.settings.max_pending)
-
-    def _autotune(self, executor: Autotunable) -> None:
-        """Choose the number of workers by measuring a network of median cost."""
-        drawn = [
-            self.candidates.sample(Random(f"{self.settings.seed}/workers/{n}")) for n in range(9)
-        ]
-        space = self.candidates.space
-        typical = (
-            sorted(drawn, key=lambda c: space.cost(c).macs)[4] if space.has_costs else drawn[0]
-        )
-        most = min(self.limits.workers, self.settings.max_pending)
-        self._notify(f"workers: measuring which number, up to {most}, trains the most together")
-        best, rates = autotune_workers(executor, typical, most)
-        self.limits = replace(self.limits, workers=best)
-        found = ", ".join(f"{n}: {rate:,.0f}" for n, rate in rates.items())
-        self._notify(f"workers: {best} of at most {most} (examples per second: {found})")
 
     def _strategy(self) -> Strategy:
         """Make the strategy, and teach it the earlier searches if it learns from them."""
@@ -468,13 +392,9 @@ class Session:
             hyperparameters=problem.joint.hyperparameters,
             code=code,
             hypervolume_reference=hypervolume_references(problem.joint, problem.objectives),
-            made={**environment(self._device_name()), "plugins": self._packages()},
+            made={**environment(executing.device_of(problem)), "plugins": self._packages()},
             understood=lines,
         )
-
-    def _device_name(self) -> str:
-        problem = self.problem
-        return problem.device if problem.data is None else problem.first_device
 
     def _packages(self) -> dict[str, str]:
         chosen = self.settings

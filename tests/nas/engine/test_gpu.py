@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import trainers
+from nas.engine import executing
 from nas.engine.session import Session
 from nas.estimators import training_demand
 from nas.evaluators import factories
@@ -76,8 +77,8 @@ def test_the_free_memory_is_shared_by_those_that_can_run(executor, asked, tmp_pa
     limits = ResourceLimits(workers=64)
     session = Session(settings, tmp_path / "run", limits=limits, executor=executor)
     gpu = replace(session.problem, device="cuda", first_device="cuda:0")
-    monkeypatch.setattr(session, "problem", gpu)
-    made = session._executor(tmp_path / "run" / "checkpoints")
+    run = tmp_path / "run"
+    made = executing.executor(executor, gpu, run, run / "checkpoints", limits, print)
     assert found == [asked]
     assert made._limits.total_memory == 1 << 30
 

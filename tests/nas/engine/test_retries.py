@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import nas
+from nas.core.budgets.retries import retries_of
 from nas.core.failure import Failure
-from nas.engine.retries import retries_of
 from nas.runs.journal import Journal
 
 FRAGILE = """
