@@ -96,7 +96,7 @@ def forecast(
             parameters=_range([cost.parameters for cost in costs]),
             macs=_range([cost.macs for cost in costs]),
         )
-    why = _unknown(problem, trains_here)
+    why = _unknown(problem, trains_here, thorough=thorough)
     if why or not drawn:
         return replace(plan, unknown=why, trials=budget.trials, took=clock() - start)
     epochs = epochs_of_trials(problem, budget.trials or _SIMULATED)
@@ -164,12 +164,19 @@ def _with_time(
     )
 
 
-def _unknown(problem: Problem, trains_here: bool) -> str:
-    """The reason why times are not forecast; empty if they are."""
+def _unknown(problem: Problem, trains_here: bool, *, thorough: bool) -> str:
+    """The reason why times are not forecast; empty if they are.
+
+    Networks by code of the user's own may hang, or break the process that worker processes are to
+    protect: they are timed only where a forecast is all that was asked for.
+    """
     if problem.settings.evaluator != TRAINING or problem.data is None:
         return "the time of a trial is the evaluator's, known after the first ones"
     if not trains_here and problem.device.startswith("cuda"):
         return "the time of a trial is known after the first ones: this process uses no GPU"
+    own = problem.settings.space_in_file or "space" in problem.objects
+    if own and not thorough:
+        return "the time of a trial is known after the first ones (nas search --plan measures it)"
     return ""
 
 
