@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import log, sqrt
 from random import Random
 from typing import NamedTuple, TypeAlias
@@ -126,8 +126,13 @@ class Reference:
     """
 
     def __init__(self, points: Sequence[Point]) -> None:
+        self._points = points
         self._groups = [_Dense(group) for group in zip(*points, strict=True)]
-        self.among = self.to(points)
+
+    @cached_property
+    def among(self) -> Array:
+        """(groups, reference points, reference points): squared distances."""
+        return self.to(self._points)
 
     def to(self, points: Sequence[Point]) -> Array:
         """(groups, points, reference points): squared distances."""

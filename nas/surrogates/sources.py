@@ -20,7 +20,8 @@ from nas.surrogates.features import Point, Reference
 from nas.surrogates.gaussian_process import Array, Posterior, fit
 
 _FULL, _LEAST = 2, 0.05  # a source counts fully from half of the greatest loading, and never less
-_REFERENCES = 400  # points at most at which sources are compared
+_REFERENCES = 100  # points at most at which sources are compared
+_AT_A_TIME = 256  # points, for the memory of their distances
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,12 +84,13 @@ class SourcePrior:
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        self._reference = Reference([point for source in sources for point in source.points])
+        points = [point for source in sources for point in source.points]
+        self._reference = Reference(points)
         ends = np.cumsum([len(source.points) for source in sources])
         self._parts = [slice(e - len(s.points), e) for e, s in zip(ends, sources, strict=True)]
         self._scales, self._posteriors, thetas = [], [], []
-        for part, source in zip(self._parts, sources, strict=True):
-            distances = self._reference.among[:, part, part]
+        for source in sources:
+            distances = Reference(source.points).among
             mean = distances.mean(axis=(1, 2), keepdims=True)
             scale = np.where(mean > 0, mean, 1.0)
             targets = relative_regret(source.values)
@@ -98,16 +100,8 @@ class SourcePrior:
             thetas.append(theta)
         self.theta: Array = np.mean(thetas, axis=0)
         self.scale: Array = np.mean(self._scales, axis=0)
-        step = -(-int(ends[-1]) // _REFERENCES)
-        at = self._reference.among[:, ::step]
-        self.weights: Array = _consensus(
-            np.stack(
-                [
-                    posterior.predict(at[:, :, part] / scale)[0]
-                    for posterior, part, scale in self._models()
-                ]
-            )
-        )
+        some = points[:: -(-len(points) // _REFERENCES)]
+        self.weights: Array = _consensus(self._predict(some)[0].T)
 
     def expect(self, points: Sequence[Point]) -> Expected:
         """The scores that the sources expect of configurations."""
@@ -135,6 +129,14 @@ class SourcePrior:
 
     def _predict(self, points: Sequence[Point]) -> tuple[Array, Array]:
         """Means and variances, (points, sources) each."""
+        parts = [
+            self._predict_some(points[start : start + _AT_A_TIME])
+            for start in range(0, len(points), _AT_A_TIME)
+        ]
+        means, variances = zip(*parts, strict=True)
+        return np.concatenate(means), np.concatenate(variances)
+
+    def _predict_some(self, points: Sequence[Point]) -> tuple[Array, Array]:
         distances = self._reference.to(points)
         found = [
             posterior.predict(distances[:, :, part] / scale)
