@@ -25,7 +25,7 @@ class Candidate:
         trial: Its number.
         found: Its score in the first objective, in the search.
         seeds: Completed trainings with other seeds.
-        mean: Their mean score.
+        mean: Their mean score, drawn to that of all candidates as far as noise explains the differences.
         half: Half width of the 95 % interval of the mean, which allows for the choice of the best of
             all candidates; None after one seed.
         p: p-value of its difference to the best candidate, adjusted by Holm's method; None for the
