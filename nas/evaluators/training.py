@@ -287,6 +287,7 @@ class Training:
             seed=work.seed,
             optimizer=work.optimizer,
             done=work.start_epoch,
+            earlier=tuple(work.curve),
             micro_batches=work.micro_batches,
             computed=work.computed,
             task=self._learned,

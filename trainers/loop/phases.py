@@ -40,18 +40,28 @@ def train_in_phases(
         seed: As for `trainers.train`.
         task: The loss and the metrics; None for those of the data.
     """
-    done, before = 0, None
+    done: list[Epoch] = []
+    before = None
     for phase in phases:
         optimizer = make_optimizer(net, phase.recipe)
         if before is not None:
             carry_over(before, optimizer)
-        for epoch in train(
-            net, data, phase.recipe, seed=seed, optimizer=optimizer, done=done, task=task
-        ):
+        passes = train(
+            net,
+            data,
+            phase.recipe,
+            seed=seed,
+            optimizer=optimizer,
+            done=len(done),
+            earlier=tuple(done),
+            task=task,
+        )
+        for epoch in passes:
+            done.append(epoch)
             yield epoch
             if epoch.number == phase.end_epoch:
                 break
-        done, before = phase.end_epoch, optimizer
+        before = optimizer
 
 
 def carry_over(before: Optimizer, after: Optimizer) -> None:

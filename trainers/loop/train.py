@@ -24,7 +24,13 @@ from trainers.loop.batches import batch_sizes, batches, laid_out
 from trainers.loop.convolutions import quick_convolutions
 from trainers.loop.precision import Computed, autocast, choose
 from trainers.recipes.averaging import Average
-from trainers.recipes.optimizers import Optimizer, learning_rates, make_optimizer, set_learning_rate
+from trainers.recipes.optimizers import (
+    Optimizer,
+    learning_rates,
+    make_optimizer,
+    plateau,
+    set_learning_rate,
+)
 from trainers.recipes.recipe import Recipe
 from trainers.tasks import Task
 from trainers.tasks.registry import make_task
@@ -78,6 +84,7 @@ def train(
     seed: int,
     optimizer: Optimizer | None = None,
     done: int = 0,
+    earlier: Sequence[Epoch] = (),
     micro_batches: int = 1,
     computed: Computed | None = None,
     task: Task | None = None,
@@ -99,6 +106,7 @@ def train(
         seed: 0 to 2**63 - 1. Seeds order, augmentation and dropout, not the initial weights.
         optimizer: An optimiser made by `make_optimizer(net, recipe)`; None for a new one.
         done: Number of passes that `net` and `optimizer` have been trained for.
+        earlier: The records of those passes, which the schedule "plateau" follows.
         micro_batches: Parts of a batch whose gradients are added up, to save memory. Steps and loss
             stay the same, except that batch normalisation sees the parts.
         computed: The type of most operations; None for the choice of `precision.choose`.
@@ -106,7 +114,7 @@ def train(
 
     Raises:
         Diverged: A loss was NaN or infinite; raised at the end of its epoch.
-        ValueError: Fewer than 2 training examples, none with a weight above 0, or network and data
+        ValueError: Records of earlier passes are missing, fewer than 2 training examples, none with a weight above 0, or network and data
             on different devices.
     """
     steps = train_in_steps(
@@ -116,6 +124,7 @@ def train(
         seed=seed,
         optimizer=optimizer,
         done=done,
+        earlier=earlier,
         micro_batches=micro_batches,
         computed=computed,
         task=task,
@@ -132,6 +141,7 @@ def train_in_steps(
     seed: int,
     optimizer: Optimizer | None = None,
     done: int = 0,
+    earlier: Sequence[Epoch] = (),
     micro_batches: int = 1,
     computed: Computed | None = None,
     task: Task | None = None,
@@ -142,6 +152,10 @@ def train_in_steps(
     state is that of the training.
     """
     _check(net, data)
+    follows = recipe.schedule == "plateau"
+    if follows and len(earlier) != done:
+        raise ValueError(f"train: want the records of {done} earlier epochs, got {len(earlier)}")
+    losses = [_followed(epoch) for epoch in earlier]
     task = task or make_task(data.targets)
     device = data.device
     net.to(memory_format=torch.channels_last)  # faster on the CPU too: 1.3 to 2.2 times
@@ -162,6 +176,7 @@ def train_in_steps(
     average = Average(net, recipe.averaging, steps=recipe.epochs * steps, done=done * steps)
     for number in range(done + 1, recipe.epochs + 1):
         start, rate = perf_counter(), 0.0
+        share = plateau(losses) if follows else 1.0
         total_loss = torch.zeros((), device=device)
         net.train()
         with (
@@ -170,7 +185,7 @@ def train_in_steps(
             quick_convolutions(net),
         ):
             for batch in batches(data, recipe, epoch=number, seed=seed):
-                rate = next(rates)
+                rate = share * next(rates)
                 set_learning_rate(optimizer, rate)
                 with same_bits(device) if recipe.deterministic else nullcontext():
                     total_loss += step(*batch)
@@ -183,7 +198,7 @@ def train_in_steps(
         found = evaluate(net, data.validation, data, batch_size=size, computed=computed, task=task)
         if len(data.validation) and "loss" in found:
             _check_finite(found["loss"], "validation", number)
-        yield Epoch(
+        epoch = Epoch(
             number=number,
             train_loss=train_loss,
             metrics=found,
@@ -191,6 +206,14 @@ def train_in_steps(
             seconds=perf_counter() - start,
             fallback=step.fallback,
         )
+        losses.append(_followed(epoch))
+        yield epoch
+
+
+def _followed(epoch: Epoch) -> float:
+    """The loss that a plateau is seen in: on the validation split, or else on the training split."""
+    loss = epoch.metrics.get("loss", epoch.train_loss)
+    return loss if isfinite(loss) else epoch.train_loss
 
 
 def evaluate(

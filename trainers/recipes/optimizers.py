@@ -6,9 +6,9 @@ importing torch, in every worker.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import cos, pi
+from math import cos, inf, pi
 from typing import Protocol
 
 import torch
@@ -19,6 +19,8 @@ from trainers.recipes.recipe import Recipe, Schedule
 WARM_UP = 0.2  # share of the steps in which the learning rate rises
 EPSILON = 1e-8  # of AdamW
 BETA_2 = 0.999
+STALLED = 2  # epochs without a better loss after which a plateau divides the learning rate ...
+DIVISOR = 3.0  # ... by this
 
 State = defaultdict[Tensor, dict[str, Tensor]]
 
@@ -231,4 +233,22 @@ SHARES: dict[Schedule, Callable[[float], float]] = {
     "triangle": _triangle,
     "cosine": _cosine,
     "constant": lambda _: 1.0,
+    "plateau": lambda _: 1.0,  # times `plateau`
 }
+
+
+def plateau(losses: Iterable[float]) -> float:
+    """The share of the peak for the next epoch, after epochs with these losses.
+
+    After `STALLED` epochs without a better loss it is divided by `DIVISOR`, as by
+    `torch.optim.lr_scheduler.ReduceLROnPlateau`; then the next epochs are counted.
+    """
+    share, best, stalled = 1.0, inf, 0
+    for loss in losses:
+        if loss < best:
+            best, stalled = loss, 0
+        else:
+            stalled += 1
+        if stalled == STALLED:
+            share, stalled = share / DIVISOR, 0
+    return share

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, get_args
 
 Optimizer = Literal["sgd", "adamw"]
-Schedule = Literal["triangle", "cosine", "constant"]
+Schedule = Literal["triangle", "cosine", "constant", "plateau"]
 Flip = Literal["alternating", "random", "never"]
 Precision = Literal["auto", "float32", "bfloat16"]
 ClassWeights = Literal["none", "balanced"]
@@ -27,7 +27,8 @@ class Recipe:
         optimizer: "sgd" or "adamw".
         learning_rate: Peak of the schedule. None becomes the optimiser's default on construction.
         schedule: Schedule of the learning rate: "triangle" (up in the first fifth of the steps, then down to
-            zero), "cosine" (from the peak down to zero) or "constant".
+            zero), "cosine" (from the peak down to zero), "constant" or "plateau" (divided where the validation
+            loss stalls, see `trainers.recipes.optimizers.plateau`).
         momentum: Momentum of "sgd"; decay of the first moment (beta 1) of "adamw". 0 to below 1.
         nesterov: Use Nesterov's momentum in "sgd".
         weight_decay: Decay of weights, not of norms and biases. L2 penalty for "sgd", decoupled for

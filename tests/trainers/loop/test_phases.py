@@ -8,6 +8,7 @@ from torch import nn
 
 from trainers import Recipe, Split, load, make_optimizer, seeded, train
 from trainers.loop.phases import Phase, carry_over, scaled, train_in_phases
+from trainers.recipes.optimizers import plateau
 
 RECIPE = Recipe(epochs=4, batch_size=32)
 
@@ -56,3 +57,26 @@ def test_phases_of_another_number_of_epochs_end_at_the_same_shares():
     assert [(p.end_epoch, p.recipe.epochs) for p in scaled(phases, 8)] == [(2, 8), (6, 8), (8, 8)]
     assert [p.recipe.learning_rate for p in scaled(phases, 1)] == [0.2]
     assert [p.end_epoch for p in scaled(phases[:2], 8)] == [2, 8]  # it had stopped early
+
+
+def test_a_plateau_divides_the_rate_after_two_epochs_without_a_better_loss():
+    assert plateau([]) == plateau([3.0, 2.0, 2.5]) == 1
+    assert plateau([2.0, 2.1, 2.0]) == pytest.approx(1 / 3)
+    assert plateau([2.0, 2.1, 2.0, 1.9, 2.0]) == pytest.approx(1 / 3)
+    assert plateau([1.0, 2.0, 2.0, 2.0, 2.0]) == pytest.approx(1 / 9)
+
+
+def test_a_paused_training_follows_the_plateau_as_one_that_was_not(data):
+    plain = replace(RECIPE, augmentation=0.0, label_smoothing=0.0)
+    recipe = replace(plain, epochs=8, schedule="plateau", learning_rate=0.5)
+    whole, parts = network(), network()
+    epochs = list(train(whole, data, recipe, seed=1))
+    rates = [epoch.learning_rate for epoch in epochs]
+    losses = [epoch.loss for epoch in epochs]
+    assert rates == [0.5 * plateau(losses[:n]) for n in range(8)]
+    assert min(rates) < 0.1
+    split = [Phase(n, recipe) for n in (2, 6, 8)]
+    assert [e.learning_rate for e in train_in_phases(parts, data, split, seed=1)] == rates
+    assert torch.equal(whole[1].weight, parts[1].weight)
+    with pytest.raises(ValueError, match="want the records of 2 earlier epochs, got 0"):
+        next(train(whole, data, recipe, seed=1, done=2))
