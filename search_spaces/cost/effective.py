@@ -8,13 +8,14 @@ channel, which does change the output.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 _BATCH = 8  # inputs on which gradients and outputs are compared
+_DRAWS = 8  # of all weights
 _SCALES = (1e-2, 1.0, 1e2)  # of the perturbations that confirm
 
 
@@ -39,43 +40,63 @@ def effective_parameters(
     """Count the parameters of a network that can change its output in evaluation mode.
 
     Candidates are the tensors with a gradient of exactly zero, in float64, for random weights and the
-    given inputs; a candidate is idle if large and small perturbations of it leave the outputs
-    exactly as they are.
+    given inputs. A candidate is idle if large and small perturbations of it leave the outputs exactly
+    as they are, for several draws of all other weights: in one draw, ReLUs may hide its effect.
 
     Args:
         build: Makes the network, on the CPU.
         inputs: Inputs, [B, ...], such as random numbers, as the network takes them.
         seed: Seed of weights and perturbations.
     """
+    x = inputs[:_BATCH].double()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = build().eval().double()
-        x = inputs[:_BATCH].double()
-        _randomise(net)
-        before = net(x)
+        net = _drawn(build, seed)
         kept = dict(net.named_parameters())
-        weights = torch.randn_like(before)
-        gradients = torch.autograd.grad(
-            (before * weights).sum(), [*kept.values()], allow_unused=True
-        )
-        candidates = [
+        outputs = net(x)
+        whole = (outputs * torch.randn_like(outputs)).sum()
+        gradients = torch.autograd.grad(whole, [*kept.values()], allow_unused=True)
+        idle = [
             name
             for name, gradient in zip(kept, gradients, strict=True)
             if gradient is None or not gradient.any()
         ]
-        before = before.detach()
-        with torch.no_grad():
-            idle = tuple(name for name in candidates if _is_idle(net, kept[name], x, before))
+        for draw in range(_DRAWS if idle else 0):
+            idle = _without_effect(_drawn(build, seed + draw), idle, x)
     total = sum(p.numel() for p in kept.values())
-    return Effective(total, idle, total - sum(kept[name].numel() for name in idle))
+    return Effective(total, tuple(idle), total - sum(kept[name].numel() for name in idle))
 
 
-def _randomise(net: nn.Module) -> None:
-    """Replace tensors that are initialised to zero, which would hide the effect of others."""
+def brute_force(
+    build: Callable[[], nn.Module], inputs: Tensor, *, seed: int = 0
+) -> tuple[str, ...]:
+    """Names of the tensors without effect, by perturbing each: slow, and the check of the above."""
+    x = inputs[:_BATCH].double()
+    with torch.random.fork_rng(devices=[]):
+        idle = [name for name, _ in _drawn(build, seed).named_parameters()]
+        for draw in range(_DRAWS):
+            idle = _without_effect(_drawn(build, seed + draw), idle, x)
+    return tuple(idle)
+
+
+def _drawn(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A network with random weights, in float64 and evaluation mode.
+
+    Tensors that are initialised to zero, which would hide the effect of others, are drawn too.
+    """
+    torch.manual_seed(seed)
+    net = build().eval().double()
     with torch.no_grad():
         for parameter in net.parameters():
             if not parameter.any():
                 parameter.normal_(0, 0.1)
+    return net
+
+
+@torch.no_grad()
+def _without_effect(net: nn.Module, names: list[str], x: Tensor) -> list[str]:
+    """Those of the named tensors whose perturbations leave the outputs as they are."""
+    before, known = net(x), dict(net.named_parameters())
+    return [name for name in names if _is_idle(net, known[name], x, before)]
 
 
 def _is_idle(net: nn.Module, parameter: Tensor, x: Tensor, before: Tensor) -> bool:
@@ -89,14 +110,3 @@ def _perturbed(net: nn.Module, parameter: Tensor, scale: float, x: Tensor) -> Te
     parameter.normal_(0, scale)
     found: Tensor = net(x)
     return found
-
-
-def brute_force(build: Callable[[], nn.Module], inputs: Tensor, *, seed: int = 0) -> Iterator[str]:
-    """Yield the names of tensors without effect, by perturbing each: slow, and the check of the above."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        net = build().eval().double()
-        x = inputs[:_BATCH].double()
-        _randomise(net)
-        before = net(x)
-        yield from (n for n, p in net.named_parameters() if _is_idle(net, p, x, before))
