@@ -174,6 +174,7 @@ def search(
     metric: Any = (),
     latency_batch: int = 1,
     latency_backend: str = "torch",
+    device_profile: str | Path | None = None,
     device: str = "auto",
     threads: int = 1,
     workers: int | Literal["auto"] = 1,
@@ -298,6 +299,8 @@ def search(
         latency_backend: Runtime of these latencies: torch, on the device of the training,
             onnxruntime, on the CPU (the extra onnx), or cuda-graph, on a GPU without the time of
             launches.
+        device_profile: Profile of a device, as nas latency --calibrate writes it there:
+            estimated_latency_ms is that of this device, which may be another machine.
         device: Device to train on: auto, cpu, cuda or cuda:N.
         threads: Torch threads of each trial on the CPU; they affect the last digits of scores.
         workers: Number of trials at a time, or auto: the number with the highest throughput,

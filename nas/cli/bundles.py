@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +10,10 @@ from typing import Annotated
 import typer
 
 from nas.cli.console import messages, print_json
-from nas.cli.options import Device, Json
+from nas.cli.options import Classes, Device, Json
 
 LARGEST_BATCH = 1 << 16
+_MOST_NETWORKS = 10_000
 
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of a bundle.")]
 
@@ -76,16 +78,60 @@ def predict(
 
 
 def latency(
-    bundle: BundlePath,
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="The folder of a bundle.")
+    ] = None,
     device: Device = "cpu",
     batches: Annotated[str, typer.Option(help="Batch sizes, separated by commas.")] = "1,8,64",
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
     compiled: Annotated[
         bool, typer.Option("--compile/--no-compile", help="Measure torch.compile too.")
     ] = True,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPACE",
+            help="Measure networks of a search space instead, and write the profile of this machine for "
+            "nas search --device-profile.",
+        ),
+    ] = None,
+    to: Annotated[
+        Path, typer.Option(help="File of the profile; its name is that of the device.")
+    ] = Path("device.json"),
+    sources: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Profile of another device to learn from; may be repeated."),
+    ] = None,
+    networks: Annotated[int, typer.Option(help="Number of networks to measure.")] = 20,
+    backend: Annotated[
+        str, typer.Option(help="Runtime of the profile: torch, onnxruntime or cuda-graph.")
+    ] = "torch",
+    input: Annotated[  # noqa: A002 - the option is called --input
+        str | None,
+        typer.Option(
+            "--input", help="Shape of one input. Default: 3x32x32, 3x128 or 64, as the space needs."
+        ),
+    ] = None,
+    classes: Classes = 10,
     json: Json = False,
 ) -> None:
-    """Measure the latency of a batch in PyTorch, torch.compile and ONNX Runtime, side by side."""
+    """Measure the latency of a bundle in several runtimes, or calibrate estimates for this device."""
+    if (bundle is None) == (calibrate is None):
+        raise ValueError("latency: want the folder of a bundle, or --calibrate SPACE")
+    if calibrate is not None:
+        _write_profile(
+            calibrate,
+            to,
+            sources=sources or [],
+            networks=networks,
+            batch=batches.partition(",")[0],
+            device=device,
+            backend=backend,
+            shape=input,
+            classes=classes,
+        )
+        return
+    assert bundle is not None
     try:
         sizes = tuple(int(size) for size in batches.split(","))
     except ValueError:
@@ -133,3 +179,66 @@ def latency(
         print(f"batch {item.batch:>4}  {name:<13}  {shown}")
     for reason in {item.too_noisy for _, item in found if item.too_noisy}:
         print(reason)
+
+
+def _write_profile(
+    space: str,
+    to: Path,
+    *,
+    sources: Sequence[Path],
+    networks: int,
+    batch: str,
+    device: str,
+    backend: str,
+    shape: str | None,
+    classes: int,
+) -> None:
+    """Calibrate, write the profile and print its error.
+
+    Args:
+        space: The search space, as for `nas search --space`.
+        to: File of the profile.
+        sources: Profiles of other devices.
+        networks: Number of networks to measure.
+        batch: Inputs in the batch.
+        device: The device.
+        backend: The runtime.
+        shape: Shape of one input as text; None for that of the space.
+        classes: Number of outputs.
+
+    Raises:
+        ValueError: an option is out of range, or a profile cannot be read.
+    """
+    if not 2 <= networks <= _MOST_NETWORKS:
+        raise ValueError(f"--networks: want 2 to {_MOST_NETWORKS:,}, got {networks}")
+    if backend not in ("torch", "onnxruntime", "cuda-graph"):
+        raise ValueError(f"--backend: want torch, onnxruntime or cuda-graph, got {backend!r}")
+    if not batch.isdigit() or int(batch) < 1:
+        raise ValueError(f"--batches: want a whole number, got {batch!r}")
+
+    from nas.analysis.space_report import usual_task
+    from nas.estimators.device.calibrate import calibrate
+    from nas.estimators.device.profile import DeviceProfile
+    from nas.evaluators.training import resolve
+    from search_spaces import Task, load
+    from search_spaces.task import parse_shape
+
+    opened = load(space)
+    task = usual_task(opened, classes)
+    if shape is not None:
+        task = Task(parse_shape(shape), classes, dense=opened.dense)
+    profile = calibrate(
+        opened,
+        task,
+        name=to.stem,
+        networks=networks,
+        sources=[DeviceProfile.read(path) for path in sources],
+        batch=int(batch),
+        device=str(resolve(device)),
+        backend=backend,
+    )
+    profile.write(to)
+    print(profile.summary())
+    print(
+        f"next: nas search --space {space} --device-profile {to} --limit 'estimated_latency_ms<=...'"
+    )

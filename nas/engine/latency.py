@@ -18,6 +18,7 @@ from search_spaces import SearchSpace, Task, strict_json
 if TYPE_CHECKING:
     import torch
 
+    from nas.estimators.device.estimator import DeviceLatency
     from nas.estimators.latency.estimator import EstimatedLatency
 
 ESTIMATED = METRICS["estimated_latency_ms"]
@@ -55,11 +56,12 @@ def estimator(
     device: torch.device,
     folder: Path,
     notify: Callable[[str], None],
-) -> EstimatedLatency | None:
+) -> EstimatedLatency | DeviceLatency | None:
     """The estimator of `estimated_latency_ms`; None unless an objective or a limit names it.
 
-    Its table is `latency.json` in the folder of the run; for a new run it is measured, which takes about
-    half a minute.
+    It estimates by the profile of a device, if one is given, which the folder of the run then holds. Else
+    its table is `latency.json` in that folder; for a new run it is measured, which takes about half a
+    minute.
 
     Raises:
         ValueError: the space has no networks, or there is no task for them; a run with trials has lost
@@ -69,12 +71,19 @@ def estimator(
     declared += [metric for estimator in given for metric in estimator.metrics]
     wanted = ESTIMATED.name in settings.named_metrics
     if not wanted or ESTIMATED.name in {metric.name for metric in declared}:
+        if settings.device_profile is not None:
+            raise ValueError(
+                f"device_profile: want an objective or a limit of {ESTIMATED.name}, which nothing else "
+                f"estimates"
+            )
         return None
     if space.build is None or task is None:
         raise ValueError(
             f"{ESTIMATED.name}: want a space with networks, and data or an evaluator that declares "
             f"input_shape and classes"
         )
+    if settings.device_profile is not None:
+        return _of_device(Path(settings.device_profile), space, task, folder)
     from nas.estimators.latency.estimator import EstimatedLatency
     from nas.estimators.latency.fit import fit_table
     from nas.estimators.latency.table import LatencyTable
@@ -97,9 +106,36 @@ def estimator(
     return EstimatedLatency(table, space, task)
 
 
-def write_table(folder: Path, estimator: EstimatedLatency | None) -> None:
-    """Put the table that a search estimates latencies by into the folder of its run, once."""
-    if estimator is not None and not (folder / FILE).exists():
+def _of_device(given: Path, space: SearchSpace, task: Task, folder: Path) -> DeviceLatency:
+    """The estimator by a profile: that of the run, which has to be the one given, if that still is there.
+
+    Raises:
+        ValueError: the profile is none, of another space or task, or another than before.
+    """
+    from nas.estimators.device.estimator import DeviceLatency
+    from nas.estimators.device.profile import FILE as PROFILE
+    from nas.estimators.device.profile import DeviceProfile
+
+    kept = folder / PROFILE
+    if not kept.exists():
+        return DeviceLatency(DeviceProfile.read(given), space, task)
+    profile = DeviceProfile.read(kept)
+    if given.exists() and DeviceProfile.read(given) != profile:
+        raise ValueError(f"device_profile: {given} is another one than that of {folder}")
+    return DeviceLatency(profile, space, task)
+
+
+def write_table(folder: Path, estimator: EstimatedLatency | DeviceLatency | None) -> None:
+    """Put the table or the profile that a search estimates latencies by into its folder, once."""
+    if estimator is None:
+        return
+    from nas.estimators.device.estimator import DeviceLatency
+    from nas.estimators.device.profile import FILE as PROFILE
+
+    if isinstance(estimator, DeviceLatency):
+        if not (folder / PROFILE).exists():
+            estimator.profile.write(folder / PROFILE)
+    elif not (folder / FILE).exists():
         estimator.table.write(folder / FILE)
 
 

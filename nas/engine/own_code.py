@@ -50,7 +50,7 @@ def with_absolute_paths(settings: Settings) -> Settings:
         place, name = split(text, "object")
         return f"{Path(place).absolute()}:{name}" if place.endswith(".py") else text
 
-    path = Path(settings.data)
+    path, profile = Path(settings.data), settings.device_profile
     return replace(
         settings,
         space=str(SpaceReference.parse(settings.space).absolute()),
@@ -60,6 +60,7 @@ def with_absolute_paths(settings: Settings) -> Settings:
         learn_from=tuple(
             one if one == AUTO else str(Path(one).absolute()) for one in settings.learn_from
         ),
+        device_profile=None if profile is None else str(Path(profile).absolute()),
         loss=absolute(settings.loss),
         metric=tuple(map(absolute, settings.metric)),
         strategy=absolute(settings.strategy),

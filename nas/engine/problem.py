@@ -25,6 +25,7 @@ from search_spaces import SearchSpace, Struct, Task
 from search_spaces.notation import did_you_mean
 
 if TYPE_CHECKING:
+    from nas.estimators.device.estimator import DeviceLatency
     from nas.estimators.latency.estimator import EstimatedLatency
     from trainers import Dataset
     from trainers import Task as Learned
@@ -73,7 +74,7 @@ class Problem:
     evaluated: tuple[Metric, ...]
     timed: bool
     charged: bool
-    estimated_latency: EstimatedLatency | None
+    estimated_latency: EstimatedLatency | DeviceLatency | None
     joint: JointSpace
     objectives: Objectives
 

@@ -43,6 +43,8 @@ def check_same_search(now: Header, before: Header, path: Path) -> None:
             for number, (was, text) in enumerate(zip(recorded, texts, strict=True)):
                 _require_same(f"{name}.{number}", was, text, now, before, path)
             theirs = replace(theirs, **{name: texts})
+    if mine.device_profile and theirs.device_profile:  # the folder has the profile itself
+        theirs = replace(theirs, device_profile=mine.device_profile)
     same_data = before.fingerprint == now.fingerprint
     if same_data:  # and read alike, whatever was given and whatever was inferred
         theirs = replace(theirs, data=mine.data, task=mine.task, layout=mine.layout, flip=mine.flip)

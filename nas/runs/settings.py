@@ -305,6 +305,13 @@ class Settings:
         help="Runtime of these latencies: torch, on the device of the training, onnxruntime, on the "
         "CPU (the extra onnx), or cuda-graph, on a GPU without the time of launches.",
     )
+    device_profile: str | None = setting(
+        option.PATH,
+        check=schema.maybe(schema.text(4_096)),
+        group="Training",
+        help="Profile of a device, as nas latency --calibrate writes it there: estimated_latency_ms is "
+        "that of this device, which may be another machine.",
+    )
     device: str = setting(
         option.TEXT,
         default="auto",

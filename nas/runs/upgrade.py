@@ -3,7 +3,8 @@
 Schema 1 had no schedules. Schema 2 used all results in trial order. Schema 3 had other names for
 `max_pending`, `warm_start`, `hypervolume_reference`, `resume_from`, `start_epoch` and `flip`. Schema 4
 knew one evaluator, the built-in training, and five metrics. Schema 5 knew one task,
-classification. Schema 6 had no folds, schema 7 no earlier searches to learn from.
+classification. Schema 6 had no folds, schema 7 no earlier searches to learn from
+and no profiles of devices.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
     found = _opened(found) if schema < 5 else found
     found = _with_targets(found) if schema < 6 else {"understood": [], **found}
     found = _with_setting(found, "folds", 0) if schema < 7 else found
-    return _with_setting(found, "learn_from", []) if schema < 8 else found
+    if schema < 8:
+        found = _with_setting(_with_setting(found, "learn_from", []), "device_profile", None)
+    return found
 
 
 def _opened(fields: dict[str, Any]) -> dict[str, Any]:

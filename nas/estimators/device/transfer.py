@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 KINDS = ("executed", "reaching")  # all operations, and those that the outputs depend on
-_SPREADS = (0.1, 0.3, 1.0)  # of coefficients about those of other devices, relative
+_SPREADS = (0.1, 0.3, 1.0, 3.0)  # of coefficients about those of other devices, relative
 _NOISES = (0.0003, 0.002, 0.01, 0.04)  # variance of relative errors
 _LEAST = 0.2  # of the mean: smaller values have larger relative errors
 _FLOOR = 0.3  # of the smallest measured value: no estimate is lower
@@ -94,11 +94,13 @@ def fit_device(readings: Readings, sources: Sequence[Known] = ()) -> Model:
     fits: list[list[Array]] = [[], []]
     for kind, counts in enumerate(readings.counts):
         mean, spread = _prior(counts, sources)
+        typical = counts @ mean if sources else readings.values / readings.values.mean()
+        weights = 1 / np.maximum(typical, _LEAST)
         for relative in _SPREADS:
             own = relative * np.diag(np.maximum(np.abs(mean), 0.1 / _scale(counts)))
             basis = np.hstack([spread, own])
             for noise in _NOISES:
-                score, found = _posterior(counts, readings.values, mean, basis, noise)
+                score, found = _posterior(counts, readings.values, mean, basis, noise, weights)
                 evidence[kind].append(score)
                 fits[kind].append(found)
     best = max(max(scores) for scores in evidence)
@@ -163,11 +165,10 @@ def _scale(counts: Array) -> Array:
 
 
 def _posterior(
-    counts: Array, values: Array, mean: Array, basis: Array, noise: float
+    counts: Array, values: Array, mean: Array, basis: Array, noise: float, weights: Array
 ) -> tuple[float, Array]:
     """The logarithm of the evidence, and the coefficients, of one prior."""
     expected = counts @ mean
-    weights = 1 / np.maximum(expected, _LEAST)
     rows = counts @ basis * weights[:, None]
     kernel = rows @ rows.T + noise * np.eye(len(values))
     scale = float(np.median(values / np.maximum(expected, 0.1)))

@@ -22,7 +22,7 @@ def older(run, path, schema):
     header = run.header.to_dict() | {"schema": schema}
     settings, data, task = header["settings"], header["data"], header["task"]
     trials = [trial.to_dict() for trial in run.trials]
-    del settings["learn_from"]
+    del settings["learn_from"], settings["device_profile"]
     if schema < 7:
         del settings["folds"]
     if schema < 6:
