@@ -184,7 +184,7 @@ def search(
     address: str | None = None,
     resources: str | Mapping[str, float] | None = None,
     thread_watts: float | None = None,
-    co2: float | None = None,
+    grams_per_kwh: float | None = None,
     retry_failed: bool = False,
     executor: Any | None = None,
     keep: int = 0,
@@ -315,8 +315,8 @@ def search(
         resources: Resources of a Ray cluster for each trial, such as CPU=1,GPU=0.5.
         thread_watts: Watts of a busy thread of the processor, for the energy of trials where no
             counter can be read. Default: the design power of its model by thread.
-        co2: Grams of CO2 by kWh of your electricity, such as 350, for what the run says of its
-            energy.
+        grams_per_kwh: Grams of CO2 by kWh of your electricity, such as 350, for what the run says
+            of its energy.
         retry_failed: Try trials again that failed for want of memory or time, or that crashed, for
             example with a larger --trial-memory. The journal keeps both; those tried again come on
             top of --trials.

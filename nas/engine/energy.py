@@ -204,7 +204,7 @@ def open_account(
         before=read_energy(folder, recorded) or RunEnergy(),
         recorded=recorded,
         scored=problem.charged,
-        grams_per_kwh=limits.co2,
+        grams_per_kwh=limits.grams_per_kwh,
     )
 
 

@@ -79,7 +79,7 @@ class ResourceLimits:
         help="Watts of a busy thread of the processor, for the energy of trials where no counter can "
         "be read. Default: the design power of its model by thread.",
     )
-    co2: float | None = setting(
+    grams_per_kwh: float | None = setting(
         option.NUMBER,
         group="Resources",
         help="Grams of CO2 by kWh of your electricity, such as 350, for what the run says of its "
@@ -87,7 +87,7 @@ class ResourceLimits:
     )
 
     def __post_init__(self) -> None:
-        for name, most in (("thread_watts", 1e4), ("co2", 1e5)):
+        for name, most in (("thread_watts", 1e4), ("grams_per_kwh", 1e5)):
             value = getattr(self, name)
             if value is not None and not 0 < value <= most:
                 raise ValueError(f"{name.replace('_', '-')}: want a number above 0, got {value:g}")

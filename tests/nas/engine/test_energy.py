@@ -154,7 +154,12 @@ def score(job):
 def test_a_budget_of_energy_ends_within_one_trial_of_it(workers, tmp_path):
     file = tmp_path / "sleeps.py"
     file.write_text(SLEEPS)
-    settings = {**SETTINGS, "evaluator": f"{file}:score", "thread_watts": 100.0, "co2": 500}
+    settings = {
+        **SETTINGS,
+        "evaluator": f"{file}:score",
+        "thread_watts": 100.0,
+        "grams_per_kwh": 500,
+    }
     one = nas.search(**settings, trials=1, out=tmp_path / "one").trials[0].measured["energy_wh"]
     out, budget = tmp_path / "run", f"{6 * one * 1000:.6f}mWh"
     run = nas.search(**settings, budget=budget, workers=workers, max_pending=4, out=out)
