@@ -11,6 +11,10 @@ sources, `ridge` is a ridge regression on counts of operations from as many rand
 within 10 % of the truth. Columns `...pi5...` were measured once for each published canonical string, for
 the first cell that has it: the counts are those of that cell.
 
+`over`: share of the cells that the estimates put within the median latency of the column whose true latency is
+above it (by more than 10 %), and `lost`: accuracy (CIFAR-100, in points) that the best of them within the true
+limit is below the best cell within it.
+
 The model has no setting that was chosen on these columns but the list of spreads and noises, over which it
 averages by evidence.
 """
@@ -41,6 +45,7 @@ from nas.estimators.device.transfer import (
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 OPERATIONS = ("skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 DEVICES = "1080ti,titanx,pi5"
+ACCURACY = "accuracy_cifar100"
 POOL, KNOWN, JUDGED = 400, 300, 4_000
 
 
@@ -55,7 +60,7 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
-    cells, columns = read(arguments.tables)
+    cells, columns, accuracy = read(arguments.tables)
     counted = operation_counts(cells)
     words = [word for word in arguments.devices.split(",") if word]
     known = {
@@ -65,7 +70,8 @@ def main() -> None:
     rows = []
     for name, values in columns.items():
         sources = [d for other, d in known.items() if not same_device(name, other, words)]
-        rows.append(judged(name, values, counted, sources, arguments.cells, arguments.seeds))
+        row = judged(name, values, counted, sources, arguments.cells, arguments.seeds, accuracy)
+        rows.append(row)
         if not arguments.json:
             show(rows[-1])
     if arguments.json:
@@ -81,14 +87,16 @@ def show(row: dict[str, Any]) -> None:
     print(
         f"{row['device']:<32} Spearman {row['spearman']:.3f} (worst {row['worst']:.3f})  "
         f"alone {row['alone']:.3f}  ridge {row['ridge']:.3f}  all cells {row['all_cells']:.3f}  "
-        f"10 %: {row['within']:.0%}",
+        f"10 %: {row['within']:.0%}"
+        + ("" if row["over"] is None else f"  over {row['over']:.1%}  lost {row['lost']:.2f}"),
         flush=True,
     )
 
 
-def read(tables: list[Path]) -> tuple[list[str], dict[str, Array]]:
-    """The cells, and the columns of latencies and energies by name."""
+def read(tables: list[Path]) -> tuple[list[str], dict[str, Array], Array | None]:
+    """The cells, the columns of latencies and energies by name, and the accuracies if there are any."""
     cells: list[str] = []
+    accuracy: Array | None = None
     columns: dict[str, Array] = {}
     for table in tables:
         with gzip.open(table, "rt") as file:
@@ -97,10 +105,12 @@ def read(tables: list[Path]) -> tuple[list[str], dict[str, Array]]:
         if cells and found != cells:
             raise ValueError(f"{table}: want the same cells in the same order as the first table")
         cells = found
+        if ACCURACY in rows[0]:
+            accuracy = np.array([float(row[ACCURACY]) for row in rows])
         for name in rows[0]:
             if name.startswith(("lat", "energy")):
                 columns[name] = np.array([float(row[name]) for row in rows])
-    return cells, columns
+    return cells, columns, accuracy
 
 
 def operation_counts(cells: list[str]) -> dict[str, tuple[Array, Array]]:
@@ -173,10 +183,12 @@ def judged(
     sources: list[Known],
     cells: int,
     seeds: int,
+    accuracy: Array | None,
 ) -> dict[str, Any]:
     """Rank correlations and errors of one device, the mean of all seeds."""
     counts = counts_for(counted, name)
     found: dict[str, list[float]] = {"spearman": [], "alone": [], "ridge": [], "within": []}
+    limited: list[tuple[float, float]] = []
     for seed in range(seeds):
         rng = Random(f"{seed}/{name}")
         pool = rng.sample(range(len(values)), POOL)
@@ -193,6 +205,8 @@ def judged(
             if way == "spearman":
                 near = np.abs(estimates / values[judges] - 1) <= 0.1
                 found["within"].append(float(near.mean()))
+                if accuracy is not None:
+                    limited.append(within_limit(estimates, values[judges], accuracy[judges]))
         chosen = pool[:cells]
         x, y = counts[0][chosen][:, 1:], values[chosen]
         weights = np.linalg.solve(
@@ -206,8 +220,18 @@ def judged(
         "device": name,
         "worst": min(found["spearman"]),
         "all_cells": ceiling,
+        "over": float(np.mean([over for over, _ in limited])) if limited else None,
+        "lost": float(np.mean([lost for _, lost in limited])) if limited else None,
         **{way: float(np.mean(each)) for way, each in found.items()},
     }
+
+
+def within_limit(estimates: Array, values: Array, accuracy: Array) -> tuple[float, float]:
+    """Share of cells over the limit by a tenth, and accuracy lost, where estimates keep the limit."""
+    limit = float(np.median(values))
+    kept, true = estimates <= limit, values <= limit
+    over = float((values[kept] > 1.1 * limit).mean())
+    return over, float(accuracy[true].max() - accuracy[kept & true].max())
 
 
 def rank_correlation(estimates: Array, values: Array) -> float:
