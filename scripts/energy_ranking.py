@@ -1,6 +1,6 @@
 """Energy of trials against multiply-accumulates times epochs, and a budget of energy kept.
 
-    python scripts/energy_ranking.py [--space resnet --trials 5 --epochs 1 2 3 4 --max-macs 3000000]
+    python scripts/energy_ranking.py [--space nats_size --trials 5 --epochs 1 2 3 4]
 
 A search of each number of epochs gives trials whose energy is known; the rank correlation with
 multiply-accumulates times epochs is printed. Then a search has the energy of half of them as budget.
@@ -22,10 +22,10 @@ from nas.core.trial import Trial
 def main() -> None:
     """Search, correlate, and search within a budget."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--space", default="resnet")
+    parser.add_argument("--space", default="nats_size")
     parser.add_argument("--trials", type=int, default=5, help="trials of each number of epochs")
     parser.add_argument("--epochs", type=int, nargs="+", default=[1, 2, 3, 4])
-    parser.add_argument("--max-macs", type=int, default=3_000_000)
+    parser.add_argument("--max-macs", type=int, default=12_000_000)
     options = parser.parse_args()
     logging.getLogger("nas").setLevel(logging.ERROR)
     settings = {"space": options.space, "strategy": "random", "confirm": 0, "seed": 0}

@@ -51,7 +51,6 @@ class EnergyAccount:
         meter: The counters.
         power: The design power, for parts without a counter.
         trains_here: True if the trials run in this process.
-        in_turns: True if trials run in turns in one process.
         sharing: Returns the number of trials that share a GPU.
         before: The energy of earlier sessions.
         recorded: The trials of earlier sessions.
@@ -63,7 +62,6 @@ class EnergyAccount:
     meter: Meter
     power: DesignPower
     trains_here: bool = True
-    in_turns: bool = False
     sharing: Callable[[], int] = lambda: 1
     before: RunEnergy = field(default_factory=RunEnergy)
     recorded: Iterable[Trial] = ()
@@ -161,7 +159,7 @@ class EnergyAccount:
     def _processor(self, trial: Trial) -> float:
         seconds, work = trial.seconds, _processor_seconds(trial)
         if not self.meter.source("processor"):
-            held = seconds / self.sharing() if self.in_turns else seconds
+            held = min(seconds, work)  # waiting for a processor is not its own
             return self.power.joules(work, held, int(trial.measured.get("memory_bytes", 0)))
         share = min(1.0, work / (self.threads * max(seconds, 1e-9)))
         return share * self._during(trial, "processor")
@@ -199,7 +197,6 @@ def open_account(
         meter=meter or Meter.of_this_machine(gpus),
         power=of_this_machine(limits.thread_watts),
         trains_here=not able.workers,
-        in_turns=able.in_turns,
         sharing=lambda: -(-workers() // max(1, len(gpus))),
         before=read_energy(folder, recorded) or RunEnergy(),
         recorded=recorded,

@@ -63,7 +63,7 @@ class Spell:
             share = min(1.0, work / ((os.cpu_count() or 1) * max(seconds, 1e-9)))
             joules += share * (self._meter.total("processor") - self._before["processor"])
         else:
-            joules += self._power.joules(work, seconds, memory_bytes())
+            joules += self._power.joules(work, min(seconds, work), memory_bytes())
         self.wh = joules / JOULES
 
     def to_dict(self) -> dict[str, float | str]:
