@@ -209,8 +209,9 @@ def search(
             with its direction, as in f1:max. Default: the metric that suits the task (accuracy,
             balanced_accuracy, r2, ...) and parameters; with an evaluator of your own, its first
             metric and parameters.
-        evaluator: Evaluator of each configuration: training, the built-in one, or a function of
-            your own as path/to/file.py:function.
+        evaluator: Evaluator of each configuration: training, the built-in one, proxies, which
+            trains nothing and scores by zero-cost proxies, or a function of your own as
+            path/to/file.py:function.
         estimators: Estimator of your own, as path/to/file.py:name: its metrics are known before a
             configuration is evaluated. May be given several times.
         tune: Hyperparameters to search together with the architecture: all, or names separated by

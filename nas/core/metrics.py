@@ -216,6 +216,7 @@ PROXIES: dict[str, Metric] = _known(
         )
     )
 )
+COMBINED = Metric("proxies", "maximize")  # of several proxies, by the evaluator `proxies`
 
 
 def parse_metric(text: str, known: Mapping[str, Metric] = METRICS) -> Metric:

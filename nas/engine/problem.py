@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.core.joint_space import JointSpace
+from nas.core.joint_space import JointSpace, ProxySource
 from nas.core.metrics import METRICS, Metric, parse_metric
 from nas.core.objectives import Objectives
 from nas.engine import energy, latency, own_code
@@ -100,6 +100,7 @@ class Problem:
         Raises:
             ValueError: something cannot be loaded, or an objective has no metric.
         """
+        from nas.estimators import proxy_scores
         from nas.evaluators import training
 
         settings = own_code.with_absolute_paths(settings)
@@ -134,7 +135,12 @@ class Problem:
         if estimated_latency is not None:
             own = (*own, Remembered(estimated_latency))
         own = (*own, *_effective(settings, evaluator, own, space, task, data))
-        joint = _joint(space, task, settings, _tree(settings, evaluator), own)
+        proxies = proxy_scores.of_search(
+            settings, _declared(evaluator, own), space, task, data, learned, folder
+        )
+        if proxies is not None and proxies.metrics:
+            own = (*own, Remembered(proxies))
+        joint = _joint(space, task, settings, _tree(settings, evaluator), own, proxies)
         estimators = (*own, *_costs(joint))
         estimated = tuple(metric for estimator in estimators for metric in estimator.metrics)
         timed = latency.is_measured(settings, evaluator, estimated, space, task)
@@ -285,14 +291,21 @@ def _joint(
     settings: Settings,
     hyperparameters: Struct,
     estimators: Iterable[Remembered],
+    proxies: ProxySource | None,
 ) -> JointSpace:
     """The configurations within the limits on costs and estimates."""
     estimates = {name: e for one in estimators for name, e in one.by_name().items()}
     try:
-        return JointSpace(space, task, settings.constraints, hyperparameters, estimates)
+        return JointSpace(space, task, settings.constraints, hyperparameters, estimates, proxies)
     except ValueError as error:
         why = next((f" ({one.failure})" for one in estimators if one.failure), "")
         raise ValueError(f"{error}{why}") from None
+
+
+def _declared(evaluator: Evaluator | None, estimators: Iterable[Estimator]) -> list[str]:
+    """The names of the metrics that the user's code has."""
+    own = [] if evaluator is None else list(evaluator.metrics)
+    return [m.name for m in (*own, *(m for one in estimators for m in one.metrics))]
 
 
 def _costs(joint: JointSpace) -> tuple[Estimator, ...]:

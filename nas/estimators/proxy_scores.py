@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite, nan
 from pathlib import Path
@@ -11,10 +11,54 @@ from nas.core.configuration import Configuration
 from nas.core.metrics import PROXIES as METRICS
 from nas.core.metrics import Metric
 from nas.estimators import proxies
-from nas.estimators.proxy_batch import Batch, measure
+from nas.estimators.proxy_batch import BATCH, Batch, measure
+from nas.runs.settings import Settings
 from search_spaces import Architecture, SearchSpace, Task, strict_json
+from trainers import Dataset, Recipe
+from trainers import Task as Learned
 
 FILE = "proxies.jsonl"  # of the folder of a run
+_SHARE = 0.05  # of a training, that the proxies of one proposal take at most
+_FEWEST, _MOST = 4, 64  # configurations
+_PASSES = 4 * BATCH  # examples: forward passes of a measurement by `auto`, gradients as two
+
+
+def of_search(
+    settings: Settings,
+    declared: Iterable[str],
+    space: SearchSpace,
+    task: Task | None,
+    data: Dataset | None,
+    learned: Learned | None,
+    folder: Path,
+) -> ProxyScores | None:
+    """The proxies of a search; None where there are no networks or no data.
+
+    Its metrics are those that objectives and limits name.
+
+    Args:
+        settings: The settings of the search.
+        declared: Names of metrics that the evaluator or an estimator of the user's has.
+        space: The search space.
+        task: The task of the networks.
+        data: The data set.
+        learned: The loss; None for that of the data.
+        folder: The folder of the run.
+    """
+    if space.build is None or task is None or data is None:
+        return None
+    others = set(declared)
+    names = tuple(n for n in METRICS if n in settings.named_metrics and n not in others)
+    trained = 3 * len(data.train) * Recipe.from_dict(dict(settings.recipe)).epochs
+    return ProxyScores(
+        space,
+        task,
+        names,
+        batch=lambda: Batch.of(data, settings.seed, task=learned),
+        seed=settings.seed,
+        path=folder / FILE,
+        most=min(max(_FEWEST, int(_SHARE * trained / _PASSES)), _MOST),
+    )
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from nas.evaluators.hosted import Hosted
 from nas.evaluators.job import Workspace
 from nas.evaluators.timed import Timed
 from nas.runs.header import Header
-from nas.runs.settings import AUTO, NO_DATA, TRAINING, Settings
+from nas.runs.settings import AUTO, NO_DATA, TRAINING, UNTRAINED, Settings
 from search_spaces import SearchSpace, Task
 from search_spaces.user_files import load_file_object
 
@@ -224,7 +224,7 @@ def with_latency(evaluator: Evaluator, settings: Settings, task: Task, reference
 def load_evaluator(
     settings: Settings, objects: Mapping[str, Any], digests: Mapping[str, str]
 ) -> Evaluator | None:
-    """The user's evaluator; None for the built-in training.
+    """The evaluator of proxies or the user's; None for the built-in training.
 
     Raises:
         ValueError: there is none of that name, or it is no evaluator.
@@ -232,6 +232,10 @@ def load_evaluator(
     name = settings.evaluator
     if name == TRAINING:
         return None
+    if name == UNTRAINED:
+        from nas.evaluators.untrained.proxy_evaluator import ProxyEvaluator
+
+        return ProxyEvaluator(settings.named_metrics)
     found = objects.get("evaluator")
     if found is None:
         found = load_file_object(name, "evaluator", digests.get("evaluator"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.core import schema
 from nas.core.constraints import Constraint
-from nas.core.metrics import METRICS
+from nas.core.metrics import METRICS, PROXIES
 from nas.runs import option
 from nas.runs.option import setting
 from search_spaces.notation import did_you_mean
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # late: options are declared without importing what they sele
     from trainers.data.reading import Layout
 
 TRAINING = "training"  # the built-in evaluator
+UNTRAINED = "proxies"  # the evaluator of zero-cost proxies
 DEFAULT_LOSS = "default"  # that of the task, unless there is a user's own
 AUTO = "auto"  # a setting that follows from the data
 TASKS = ("classification", "multilabel", "regression", "segmentation")
@@ -102,8 +103,8 @@ class Settings:
         default=TRAINING,
         check=schema.text(4_096),
         group="Search",
-        help="Evaluator of each configuration: training, the built-in one, or a function of your own "
-        "as path/to/file.py:function.",
+        help="Evaluator of each configuration: training, the built-in one, proxies, which trains nothing and "
+        "scores by zero-cost proxies, or a function of your own as path/to/file.py:function.",
     )
     estimators: tuple[str, ...] = setting(
         option.OBJECTS,
@@ -341,9 +342,9 @@ class Settings:
                 raise ValueError(f"{flag}: want a positive number, got {most}")
         if not self.is_open:
             if self.objectives or self.evaluator != TRAINING:
-                Objectives.parse(self.objectives)
+                Objectives.parse(self.objectives, {**METRICS, **PROXIES})
             for constraint in self.constraints:
-                if constraint.metric not in METRICS:
+                if constraint.metric not in METRICS and constraint.metric not in PROXIES:
                     near = did_you_mean(constraint.metric, METRICS)
                     raise ValueError(
                         f"limit: want some of {', '.join(METRICS)}, got {constraint}{near}"

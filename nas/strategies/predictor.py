@@ -34,6 +34,7 @@ from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.strategies.earlier import EarlierCandidates
+from nas.strategies.screening import NONE, Screening
 from nas.surrogates.features import COSTS, Encoder
 from nas.surrogates.gaussian_process import Array, one_thread
 from nas.surrogates.improvement import log_hypervolume_improvement
@@ -57,6 +58,8 @@ class Predictor:
         initial: Number of trials drawn at random before the model is used.
         parents: Number of best trials whose mutants and children are candidates.
         rounds: Number of rounds in which the most promising candidates are mutated.
+        proxies: Zero-cost proxies that screen candidates, joined by `+`, or `auto`: see
+            `nas.strategies.screening`. They concern the first objective that is not known exactly.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Predictor:
         initial: int = 6,
         parents: int = 5,
         rounds: int = 4,
+        proxies: str = NONE,
     ) -> None:
         if initial < 2 or parents < 1 or rounds < 0:
             raise ValueError(
@@ -99,6 +103,7 @@ class Predictor:
         self._completed: list[int] = []  # indices into `_observed`
         self._known: set[Hashable] = set()  # keys of `_observed`
         self._pending: dict[Hashable, Configuration] = {}
+        self._screening = None if proxies == NONE else Screening(candidates, proxies)
         self._seen = 0  # configurations of the ledger that have been looked at
 
     def ask(self, rng: Random) -> Proposal:
@@ -107,6 +112,8 @@ class Predictor:
             with one_thread():
                 return self._ask_after_earlier(pending, rng)
         if len(self._completed) < 2 or len(self._observed) + len(pending) < self._initial:
+            if self._screening is not None and self._screening.is_due:
+                return Proposal(self._screening.first(rng))
             return Proposal(self._candidates.sample(rng))
         with one_thread():
             return self._most_promising(pending, rng)
@@ -126,6 +133,8 @@ class Predictor:
         self._pending.pop(key, None)
         if trial.completed:
             self._completed.append(len(self._observed))
+            if self._screening is not None:
+                self._screening.tell(trial, self._vector(trial)[0])
         self._observed.append(trial)
 
     def recommend(self, among: Container[int] | None = None) -> Trial:
@@ -277,6 +286,18 @@ class Predictor:
     def _gain(self, pool: list[Proposal], belief: Belief, found: Array) -> Array:
         """The logarithm of the expected feasible improvement by each of `pool`."""
         mean, deviation = belief.predict([self._encoder.encode(p.configuration) for p in pool])
+        gain = self._gain_of(pool, mean, deviation, belief, found)
+        if self._screening is None or not self._screening.is_due:
+            return gain
+        configurations = [p.configuration for p in pool]
+        mean[:, 0], deviation[:, 0] = self._screening.combine(
+            configurations, mean[:, 0], deviation[:, 0], gain
+        )
+        return self._gain_of(pool, mean, deviation, belief, found)
+
+    def _gain_of(
+        self, pool: list[Proposal], mean: Array, deviation: Array, belief: Belief, found: Array
+    ) -> Array:
         feasible = np.zeros(len(pool))  # logarithm of the probability
         for column, bound in self._bounds:
             level = self._model.level(belief, column, bound)
