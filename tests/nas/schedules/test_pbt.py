@@ -1,5 +1,8 @@
 """Population based training: who is replaced by a fork of whom, and with which settings."""
 
+import signal
+import subprocess
+import sys
 from collections import Counter
 from math import isclose
 from random import Random
@@ -269,6 +272,30 @@ def test_a_stopped_search_continues_to_the_same_journal(population, tmp_path, st
     nas.search(**SETTINGS, trials=stop, out=tmp_path / "run")
     again = nas.search(**SETTINGS, trials=12, out=tmp_path / "run")
     assert decided(again.path) == decided(population.path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("line", ["trial    3", "trial    5", "trial    8"])
+def test_a_killed_search_continues_to_the_same_journal(population, tmp_path, line):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "nas", "search", "--space", "mlp", "--strategy", "random"]
+    command += ["--schedule", SETTINGS["schedule"], "--epochs", "3", "--batch-size", "256"]
+    command += ["--seed", "1", "--tune", SETTINGS["tune"], "--max-params", "20000"]
+    command += ["--objectives", "accuracy", "--trials", "12", "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        for text in child.stderr:
+            if text.startswith(line):
+                break
+        child.send_signal(signal.SIGKILL)
+    assert 0 < len(nas.open_run(out).trials) < 12
+    nas.search(**SETTINGS, trials=12, out=out)
+    assert decided(out) == decided(population.path)
+
+
+@pytest.mark.long
+def test_any_number_of_workers_gives_the_same_journal(population, tmp_path):
+    run = nas.search(**SETTINGS, trials=12, workers=3, out=tmp_path / "run")
+    assert decided(run.path) == decided(population.path)
 
 
 def session(path, said):
