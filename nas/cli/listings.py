@@ -117,6 +117,12 @@ def profile(
             help="Build the network, and list the parameters that cannot change its output.",
         ),
     ] = False,
+    proxies: Annotated[
+        str | None,
+        typer.Option(
+            help="Zero-cost proxies to measure on noise and random targets: all, auto, or names joined by +."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count parameters, MACs and memory of an architecture."""
@@ -132,6 +138,7 @@ def profile(
     parsed = opened.parse(architecture)
     cost = opened.cost(parsed, task)
     found = _effective(opened, parsed, task) if effective else None
+    scores, missing = _proxies(opened, parsed, task, proxies) if proxies else ({}, {})
     if json:
         print_json(
             {
@@ -142,6 +149,7 @@ def profile(
                 "classes": classes,
                 **asdict(cost),
                 **({} if found is None else {"effective": asdict(found)}),
+                **({"proxies": scores, "missing_proxies": missing} if proxies else {}),
             }
         )
     else:
@@ -153,6 +161,21 @@ def profile(
             print(f"effective parameters    {found.effective:,}")
             for name in found.idle:
                 print(f"  without effect: {name}")
+        for name, score in scores.items():
+            print(f"{name:24}{score:,.6g}")
+        for name, why in missing.items():
+            print(f"{name:24}missing: {why}")
+
+
+def _proxies(
+    space: SearchSpace, architecture: Architecture, task: Task, names: str
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Scores of the untrained network, and the reasons of those that are missing."""
+    from nas.estimators.proxies import parse
+    from nas.estimators.proxy_batch import Batch, measure
+
+    wanted = parse(names)
+    return measure(space, architecture, task, wanted, Batch.random(task, 0), seed=0)
 
 
 def _effective(space: SearchSpace, architecture: Architecture, task: Task) -> Effective:
