@@ -14,7 +14,7 @@ from nas.core.budgets.forecast import Forecast
 from nas.core.constraints import violation
 from nas.core.fronts.front import TrialFront
 from nas.core.fronts.hypervolume import Hypervolume
-from nas.core.numbers import counted
+from nas.core.numbers import counted, energy
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
@@ -155,11 +155,11 @@ class Spending:
 
     @property
     def watt_hours_left(self) -> float:
-        """Energy that is neither spent nor forecast for pending trials; infinite without a bound."""
-        if self.budget.watt_hours is None:
-            return inf
-        pending = sum(map(self.energy_forecast.seconds, self._pending.values()))
-        return self.budget.watt_hours - self.watt_hours - pending
+        """Energy that trials have not spent yet; infinite without a budget of it.
+
+        Those that are pending may still spend it: the executor asks again before it begins one.
+        """
+        return inf if self.budget.watt_hours is None else self.budget.watt_hours - self.watt_hours
 
     def refusal(self, proposal: Proposal) -> tuple[Reason, str] | None:
         """The reason for which a trial may not begin any more; None if it may."""
@@ -195,10 +195,11 @@ class Spending:
     def _energy_message(self, needed: float = 0.0) -> str:
         """One line that says that the energy is spent, or too little for a trial."""
         assert self.budget.watt_hours is not None
-        spent = f"{self.watt_hours:.3g} Wh of {energy_text(self.budget.watt_hours)}"
-        if not needed or self.watt_hours >= self.budget.watt_hours:
+        now = max(self.watt_hours, self.energy_now())
+        spent = f"{energy(now)} of {energy_text(self.budget.watt_hours)}"
+        if not needed or now >= self.budget.watt_hours:
             return spent
-        return f"{spent}, and the next trial takes about {needed:.3g} Wh"
+        return f"{spent}, and the next trial takes about {energy(needed)}"
 
     def time_message(self, proposal: Proposal | None = None) -> str:
         """One line that says that the time is over, or too short for a proposal."""

@@ -164,7 +164,7 @@ def test_a_budget_of_energy_ends_within_one_trial_of_it(workers, tmp_path):
     out, budget = tmp_path / "run", f"{6 * one * 1000:.6f}mWh"
     run = nas.search(**settings, budget=budget, workers=workers, max_pending=4, out=out)
     assert run.ending.reason == "energy"
-    assert "Wh of" in run.ending.message
+    assert "mWh of" in run.ending.message
     most = max(trial.measured["energy_wh"] for trial in run.trials)
     spent = max(trial.measured["search_energy_wh"] for trial in run.trials)
     assert spent <= 6 * one + workers * most
