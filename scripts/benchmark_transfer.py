@@ -17,6 +17,7 @@ import csv
 import gzip
 import time
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -48,9 +49,14 @@ Score = Callable[[Configuration], float]  # to be maximised
 
 
 def search(
-    candidates: Candidates, score: Score, trials: int, seed: int, earlier: Sequence[EarlierSearch]
+    candidates: Candidates,
+    score: Score,
+    trials: int,
+    seed: int,
+    earlier: Sequence[EarlierSearch],
+    enough: float = inf,
 ) -> list[tuple[Configuration, float]]:
-    """The configurations of one search by `predictor`, and their scores."""
+    """The configurations of one search by `predictor`, and their scores; it ends with a score of `enough`."""
     strategy = Predictor(candidates, Objectives.parse(("accuracy",)))
     strategy.learn(earlier)
     found: list[tuple[Configuration, float]] = []
@@ -61,6 +67,8 @@ def search(
         scores = {"accuracy": value}
         strategy.tell(Trial(number=number, proposal=proposal, recipe={}, scores=scores))
         found.append((proposal.configuration, value))
+        if value >= enough:
+            break
     return found
 
 
@@ -110,16 +118,25 @@ class Cells:
         self._sources: dict[tuple[str, int], EarlierSearch] = {}
 
     def search(
-        self, column: str, trials: int, seed: int, earlier: Sequence[EarlierSearch] = ()
+        self,
+        column: str,
+        trials: int,
+        seed: int,
+        earlier: Sequence[EarlierSearch] = (),
+        enough: float = inf,
     ) -> list[tuple[Configuration, float]]:
-        values = self.table.accuracy(column) * 100
+        values = self._percent(column)
 
         def score(configuration: Configuration) -> float:
             row = self.table.row(configuration.architecture)
             assert row is not None, "the table has every cell"
             return float(values[row])
 
-        return search(Candidates(self.space), score, trials, seed, earlier)
+        return search(Candidates(self.space), score, trials, seed, earlier, enough)
+
+    def _percent(self, column: str) -> np.ndarray:
+        values = self.table.column(column)
+        return values if values.max() > 1 else values * 100
 
     def source(self, column: str, seed: int) -> EarlierSearch:
         if (column, seed) not in self._sources:
@@ -131,13 +148,14 @@ class Cells:
         self, into: str, out_of: str, goal: float, kinds: Sequence[str], seeds: int
     ) -> None:
         """Search a column after another, in each kind of way."""
-        optimum = float(self.table.accuracy(into).max() * 100) - 1e-9
+        optimum = float(self._percent(into).max()) - 1e-9
         print(f"{out_of} -> {into}, optimum {optimum:.2f}, {seeds} seeds")
         for kind in kinds:
             curves = []
             for seed in range(seeds):
-                found = self.search(into, 50, seed, self._of_kind(kind, out_of, seed, seeds))
-                curves.append([value for _, value in found])
+                earlier = self._of_kind(kind, out_of, seed, seeds)
+                values = [value for _, value in self.search(into, 50, seed, earlier, optimum)]
+                curves.append(values + values[-1:] * (50 - len(values)))
             print_curves(kind, curves, goal, optimum)
 
     def _of_kind(self, kind: str, column: str, seed: int, seeds: int) -> list[EarlierSearch]:
@@ -170,8 +188,8 @@ def nasbench201(tables: Path, seeds: int) -> None:
     )
     ten, hundred = "cifar10_test_200ep", "cifar100_test_200ep"
     cells.compare(hundred, ten, 73.4, kinds, seeds)
-    cells.compare(ten, hundred, 94.35, kinds[:4], seeds)
     cells.compare(hundred, "cifar10_valid_12ep", 73.4, kinds[1:2], seeds)
+    cells.compare(ten, hundred, 94.35, kinds[:4], seeds)
     cells.compare(ten, "cifar100_valid_12ep", 94.35, kinds[1:2], seeds)
 
 
@@ -180,7 +198,8 @@ def darcy(tables: Path, seeds: int) -> None:
     cells = Cells(tables / "nasbench201_tasks_latency_energy.csv.gz")
     columns = ("accuracy_cifar100", "accuracy_darcy")
     for into, out_of in (columns[::-1], columns):
-        goal = float(np.sort(cells.table.accuracy(into))[-10] * 100)
+        values = cells.table.column(into)
+        goal = float(np.sort(values)[-10]) * (1 if values.max() > 1 else 100)
         cells.compare(into, out_of, goal, ("alone", "one source"), seeds)
 
 
