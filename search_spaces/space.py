@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from search_spaces.cost.parts import PartsCounter
+    from search_spaces.cost.templates import Templates
 
 _MORE = 0.25  # probability that a step of a random walk resamples one more part
 _DRAWS = 10_000  # most draws until a member of a space with an objection is found
@@ -260,7 +261,8 @@ class SearchSpace:
 
     def outline(self, architecture: Architecture, task: Task) -> nn.Module:
         """The network of a member on the meta device, without weights: its layers and shapes."""
-        return self._parts.outline(lambda: self._build(architecture, task))
+        with self._templates.used():
+            return self._build(architecture, task)
 
     def cost(self, architecture: Architecture, task: Task) -> Cost:
         """Parameters, MACs and peak activation memory, without allocating weights.
@@ -284,6 +286,12 @@ class SearchSpace:
         if self.count is not None:
             return self.count(architecture, task).parameters
         return self._parts.count_parameters(lambda: self._build(architecture, task))
+
+    @cached_property
+    def _templates(self) -> Templates:
+        from search_spaces.cost.templates import Templates  # without what counting imports
+
+        return Templates()
 
     @cached_property
     def _parts(self) -> PartsCounter:

@@ -60,6 +60,9 @@ class Templates:
         self._thread = 0
         self._quick = [self._quicker(init) for _, init in _ORIGINAL]
 
+    def __reduce__(self) -> tuple[type[Templates], tuple[()]]:
+        return Templates, ()  # what was made stays in its process
+
     @contextmanager
     def used(self) -> Iterator[None]:
         """Make layers from templates; the meta device is the default device meanwhile.

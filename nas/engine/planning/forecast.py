@@ -46,7 +46,7 @@ SHARE = 0.01  # of the time of a search that its forecast may take
 ENUMERATED = 0.02  # seconds in which architectures are counted one by one
 ENUMERATED_THOROUGHLY = 5.0
 _WIDTH = 1.28  # standard deviations of an interval that holds four times in five
-_ERROR = 0.10  # relative: what the search makes of the space, and the machine of the time
+_ERROR = 0.15  # relative: what the search makes of the space, and the machine of the time
 _SIMULATED = 200  # trials of a schedule, at most
 _OVERHEAD = 0.01  # seconds of a trial beside its training
 _JOURNAL, _BOARD, _KEPT = 1_200, 6_000, 5  # bytes of a trial; networks of a usual front
@@ -248,11 +248,14 @@ class _Timing:
                 whole = budget.seconds or trials * mean(
                     model.seconds(one) for one in sizes if one is not None
                 )
-                cost = PASSES * (STEPS + 1) * model.step(size) + model.build
+                larger = max(1.0, size.macs / max(1.0, *(one.size.macs for one in found)))
+                cost = PASSES * (STEPS + 1) * model.step(size) + larger * model.build
                 if spent + cost > self._share * whole:
                     continue
-                spent += cost
+            start = self._clock()
             timed = self._time(member, size)
+            if found:  # the first takes time that the first trial of the search would take
+                spent += self._clock() - start
             found += [timed] if timed is not None else []
         if not found:
             return []
