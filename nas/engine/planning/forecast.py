@@ -253,6 +253,8 @@ class _Timing:
                 if spent + cost > self._share * whole:
                     continue
             start = self._clock()
+            if not found:  # what is imported late is not the time of a trial
+                self._time(member, size)
             timed = self._time(member, size)
             if found:  # the first takes time that the first trial of the search would take
                 spent += self._clock() - start
