@@ -320,7 +320,7 @@ def search(
             of its energy.
         retry_failed: Try trials again that failed for want of memory or time, or that crashed, for
             example with a larger --trial-memory. The journal keeps both; those tried again come on
-            top of --trials.
+            top of the number of trials.
         executor: Place where trials run: in-process, workers, ray or slots (in turns in one worker
             process, for small networks on a GPU). Default: the first that can keep to the resource
             limits.

@@ -91,8 +91,8 @@ def latency(
         str | None,
         typer.Option(
             metavar="SPACE",
-            help="Measure networks of a search space instead, and write the profile of this machine for "
-            "nas search --device-profile.",
+            help="Measure networks of a search space instead, and write the profile of this machine, which "
+            "--device-profile of nas search reads.",
         ),
     ] = None,
     to: Annotated[

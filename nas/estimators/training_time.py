@@ -60,6 +60,7 @@ class Timed:
 
     size: Size
     step: float
+    epoch: float  # once in each epoch, beside its steps
     validation: float  # of one example
     build: float  # and of everything else that is done once
 
@@ -119,10 +120,12 @@ def time_steps(
     step = median(later)
     if data.device.type != "cpu":
         step = sum(whole[-1]) / len(whole[-1])
-    first = min(one[0] for one in whole)
-    augmented = max(0.0, first - step) / max(1, len(whole[-1]) - 1)  # a block of batches at once
+    begin = max(0.0, min(one[0] for one in whole) - step)
+    augmented = 0.0
+    if len(data.input_shape) == 3:  # images are augmented by blocks of batches, at their first step
+        augmented, begin = begin / max(1, len(whole[-1]) - 1), 0.0
     validation = whole[-1][-1] / some if some and len(whole[-1]) > 1 else 0.0
-    return Timed(size=size, step=step + augmented, validation=validation, build=build)
+    return Timed(size=size, step=step + augmented, epoch=begin, validation=validation, build=build)
 
 
 class TrainingTime:
@@ -140,6 +143,7 @@ class TrainingTime:
         each = [one.validation * one.size.batch_size / one.step for one in timed if one.step]
         self._validation = median(each) if each else 0.0  # of a batch, in steps
         self.build = median(one.build for one in timed)
+        self._epoch = median(one.epoch for one in timed)
         found = features @ self._coefficients
         self.error = float(np.sqrt(np.mean((found / np.maximum(seconds, 1e-12) - 1) ** 2)))
 
@@ -150,7 +154,8 @@ class TrainingTime:
     def seconds(self, size: Size) -> float:
         """Seconds of a training."""
         validated = self._validation * size.validated / size.batch_size
-        return self.build + size.epochs * self.step(size) * (size.steps + validated)
+        steps = self.step(size) * (size.steps + validated)
+        return self.build + size.epochs * (self._epoch + steps)
 
 
 def fit_relative(features: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -99,7 +99,7 @@ class Request:
         check=schema.flag,
         group="Resources",
         help="Try trials again that failed for want of memory or time, or that crashed, for example with "
-        "a larger --trial-memory. The journal keeps both; those tried again come on top of --trials.",
+        "a larger --trial-memory. The journal keeps both; those tried again come on top of the number of trials.",
     )
     executor: str | None = setting(
         option.OBJECT,

@@ -42,7 +42,7 @@ PILOTS = (
     0.75,
     0.25,
 )  # of these, by rank of size: those that are timed, in this order
-SHARE = 0.01  # of the time of a search that its forecast may take
+SHARE = 0.04  # of the time of a search that its forecast may take
 ENUMERATED = 0.02  # seconds in which architectures are counted one by one
 ENUMERATED_THOROUGHLY = 5.0
 _WIDTH = 1.28  # standard deviations of an interval that holds four times in five

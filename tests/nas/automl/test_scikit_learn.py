@@ -105,7 +105,7 @@ def test_a_model_that_is_not_fitted_says_so():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"budget": "soon"}, "budget: want trials, a time or epochs"),
+        ({"budget": "soon"}, "budget: want trials, a time, epochs or energy"),
         ({"ensemble": 0}, "ensemble: want 1 to 40 configurations, got 0"),
         ({"space": "mlpp"}, "want a search space"),
         ({"limits": "parameters<=1"}, "parameters"),

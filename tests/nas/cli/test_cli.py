@@ -181,7 +181,7 @@ def test_show_as_json(nas, run):
     assert set(document) == {
         *("run", "space", "data", "strategy", "schedule", "seed", "trials", "completed"),
         *("objectives", "limits", "stopped_early", "violating", "failed", "hypervolume"),
-        *("front", "confirmation", "failures"),
+        *("front", "confirmation", "energy", "failures"),
     }
     assert document["trials"] == document["completed"] == 12
     for trial in document["front"]:

@@ -39,7 +39,7 @@ def test_the_time_of_a_training_has_its_parts():
         return Size(macs=macs, layers=7, batch_size=10, steps=5, validated=20, epochs=epochs)
 
     timed = [
-        Timed(size=size(macs), step=1 + macs, validation=(1 + macs) / 30, build=3.0)
+        Timed(size=size(macs), step=1 + macs, epoch=0.0, validation=(1 + macs) / 30, build=3.0)
         for macs in (1.0, 2.0, 4.0)
     ]
     model = TrainingTime(timed)

@@ -49,7 +49,9 @@ def test_scores_after_fewer_epochs_and_their_share_of_the_time(tmp_path):
     whole = guarded.evaluate(lookup, 0, Proposal(Configuration.of(BEST)))
     assert whole.scores == {"accuracy": 0.945}
     assert whole.training_seconds == 20
-    assert whole.measured.keys() == {"seconds", "published_seconds", "ended"}
+    assert whole.measured.keys() == {
+        *("seconds", "published_seconds", "processor_seconds", "memory_bytes", "ended"),
+    }
     assert [epoch["accuracy"] for epoch in whole.curve] == [0.825, 0.945]
     first = guarded.evaluate(lookup, 0, Proposal(Configuration.of(BEST), epochs=12))
     assert first.scores == {"accuracy": 0.825}

@@ -146,7 +146,7 @@ def test_each_network_of_an_ensemble_is_trained_again_by_the_recipe_of_its_trial
     net = bundle.space().compile(bundle.architecture, bundle.task)
     found = list(_trainings(bundle, net, 0))
     assert [part for part, _, _ in found] == list(net.members)
-    sizes = [recipe.batch_size for _, recipe, _ in found]
+    sizes = [phase.recipe.batch_size for _, (phase,), _ in found]
     assert sizes == [8 + n for n in range(len(changed)) for _ in range(3)]
     assert len({seed for _, _, seed in found}) == len(found)
     assert net.temperature == 2.5

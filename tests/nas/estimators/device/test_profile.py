@@ -61,7 +61,7 @@ def test_operations_are_counted_and_those_that_reach_the_output():
 
 @pytest.fixture(scope="module")
 def profile():
-    """Of a device whose time is 1 ms and 100 ms for each million of multiply-accumulates."""
+    """The profile of a device whose time is 1 ms and 100 ms for each million of multiply-accumulates."""
 
     def measured(networks, **_):
         return {name: latency(net) for name, (net, _) in networks.items()}
