@@ -10,7 +10,7 @@ from nas.cli.main import main
 
 def test_a_search_counts_effective_parameters(tmp_path):
     run = nas.search(
-        trials=4,
+        trials=2,
         epochs=1,
         strategy="random",
         objectives="accuracy,effective_parameters",

@@ -53,14 +53,17 @@ def run(path, schedule, strategy="random", *, trials=60, evaluator=None, **setti
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_contract(schedule):
-    check_schedule(schedule, strategies=list(STRATEGIES) if schedule in STAGED else ["random"])
+    check_schedule(
+        schedule, strategies=["random", "predictor"] if schedule in STAGED else ["random"]
+    )
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("schedule", POPULATIONS)
-def test_contract_of_populations_around_every_strategy(schedule):
+@pytest.mark.parametrize("schedule", [*STAGED, *POPULATIONS])
+def test_contract_around_every_strategy(schedule):
     check_schedule(schedule, strategies=list(STRATEGIES))
-    check_schedule(f"{schedule}:mutate=0.5,every=2", strategies=["random"])
+    if schedule in POPULATIONS:
+        check_schedule(f"{schedule}:mutate=0.5,every=2", strategies=["random"])
 
 
 def test_every_trial_is_trained_to_a_rung(staged, tmp_path):
