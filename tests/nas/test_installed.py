@@ -105,7 +105,9 @@ def test_the_command_does_not_look_in_the_working_directory(shadow):
 
 
 @pytest.mark.parametrize("shadow", ["search_spaces"], indirect=True)
-@pytest.mark.parametrize("moment", ["never", "after the import"])
+@pytest.mark.parametrize(
+    "moment", [pytest.param("never", marks=pytest.mark.long), "after the import"]
+)
 def test_workers_use_the_packages_of_their_search(moment, shadow, tmp_path):
     """The folder of the program has such packages, which the search itself does not see."""
     here, out = shadow.parent, str(tmp_path / "run")

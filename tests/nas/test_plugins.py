@@ -107,6 +107,7 @@ def test_they_keep_the_contracts(python):
     subprocess.run([python, "-c", code], env=environment(), check=True)
 
 
+@pytest.mark.long
 def test_a_search_with_them_is_killed_and_resumed_and_says_its_packages(python, tmp_path):
     run(python, *SEARCH, "--out", tmp_path / "whole")
     two = (*SEARCH, "--workers", "2")

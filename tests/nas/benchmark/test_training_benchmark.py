@@ -97,6 +97,7 @@ def test_stopped_it_keeps_the_rounds_that_are_whole(few, tmp_path, monkeypatch, 
     assert "mean of 1 seed" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_the_same_command_goes_on_from_the_rounds_in_its_file(few, tmp_path, capsys):
     out = tmp_path / "b.json"
     documents = []

@@ -124,7 +124,7 @@ def parsed(line):
 
 
 @given(all_settings())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_command_of_the_report_gives_the_settings_of_the_run(drawn):
     run = mock.Mock(settings=drawn, trials=[None] * 7)
     run.path.name = "out"

@@ -22,13 +22,13 @@ def retrain(run, folder, *options):
 def test_the_best_seed_by_the_validation_split_is_kept(tmp_path, capsys):
     run = run_of(tmp_path)
     changed = "learning_rate=0.05"
-    assert retrain(run, tmp_path / "a", "--seeds", "3", "--recipe", changed) == 0
+    assert retrain(run, tmp_path / "a", "--seeds", "2", "--recipe", changed) == 0
     said = capsys.readouterr().out
-    assert "validation accuracy of 3 seeds: " in said
+    assert "validation accuracy of 2 seeds: " in said
     metrics = json.loads((tmp_path / "a" / "metrics.json").read_text())
     scores = metrics["seeds"]["scores"]
     best = max(scores, key=scores.get)
-    assert list(scores) == ["0", "1", "2"]
+    assert list(scores) == ["0", "1"]
     assert metrics["recipe"]["learning_rate"] == 0.05
     assert metrics["retraining_seed"] == int(best)
     assert metrics["validation"]["accuracy"] == scores[best]
