@@ -110,8 +110,8 @@ def retrain(
         nas.bundles.verify.VerificationError: a format gives other outputs than the network.
     """
     check_target(to, force=force)
+    origin = origin_of(bundle)  # which refuses a bundle without a recipe
     bundle = _with_recipe(bundle, recipe or {})
-    origin = origin_of(bundle)
     _refuse_own(bundle, origin["settings"])
     settings = origin["settings"]
     space = bundle.space(space_file)

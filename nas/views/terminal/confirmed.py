@@ -19,20 +19,20 @@ def confirmed_lines(run: Run, confirmation: Confirmation) -> Iterator[str]:
         f"{mean_text(first, winner.mean, winner.half)}{unit} with "
         f"{counted(winner.seeds, 'other seed')} ({mean_text(first, winner.found)}{unit} in the search)"
     )
-    parts = []
-    best, *others = (each for each in confirmation.candidates if each is not winner)
-    if confirmation.candidates[0] is best:
+    parts, best = [], confirmation.candidates[0]
+    others = [each for each in confirmation.candidates if each not in (winner, best)]
+    if best is not winner:
         parts.append(
             f"{best.trial} has {mean_text(first, best.mean)}{unit}, which is within the noise: "
             f"{winner.trial} is better in {run.objectives.metrics[1].noun}"
         )
-    else:
-        others = [best, *others]
     if worse := [each for each in others if each.worse]:
-        parts.append(f"better than {_named(worse, with_p=True)}")
+        subject = "" if best is winner else f"{best.trial} is "
+        parts.append(f"{subject}better than {_named(worse, with_p=True)}")
     if equal := [each for each in others if not each.worse]:
         parts.append(f"{_named(equal)} may be equal")
-    yield f"  {'; '.join(parts)}"
+    if parts:  # none where all other candidates failed
+        yield f"  {'; '.join(parts)}"
 
 
 def _others(run: Run, number: int) -> str:

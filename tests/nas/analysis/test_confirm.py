@@ -13,6 +13,7 @@ from nas.cli.main import main
 from nas.confirming import limits_of
 from nas.runs.control.confirmation import FILE
 from nas.runs.options import read
+from nas.views.terminal.confirmed import confirmed_lines
 from nas.winners.from_trial import bundle_of
 from search_spaces import Integer, Struct
 
@@ -108,6 +109,13 @@ def test_stored_trainings_are_used_and_other_trials_need_another_race(tmp_path):
     assert [path.read_bytes() for path in made] == before
     assert again.confirmation.winner.mean > 0
     assert search(tmp_path / "run", trials=41, confirm=0.0).confirmation is None
+
+
+def test_a_winner_is_named_where_all_other_candidates_failed(tmp_path):
+    run = search(tmp_path / "run")
+    found = run.confirmation
+    alone = replace(found, candidates=(found.winner,))
+    assert len(list(confirmed_lines(run, alone))) == 1
 
 
 def test_a_damaged_confirmation_is_refused(tmp_path, capsys):
