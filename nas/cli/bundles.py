@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -240,5 +241,7 @@ def _write_profile(
     profile.write(to)
     print(profile.summary())
     print(
-        f"next: nas search --space {space} --device-profile {to} --limit 'estimated_latency_ms<=...'"
+        f"next: nas search --space {quote(space)} --device-profile {quote(str(to))} "
+        f"--objectives accuracy,estimated_latency_ms --data DATA, with inputs "
+        f"{'x'.join(map(str, task.input_shape))}"
     )

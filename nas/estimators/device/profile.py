@@ -19,6 +19,7 @@ from nas.estimators.device.transfer import (
     fit_device,
     known_device,
 )
+from nas.estimators.latency.table import SETUP
 from nas.runs.atomic_io import read_whole, write_whole
 from search_spaces import SearchSpace, strict_json
 
@@ -182,16 +183,7 @@ _PROFILE = schema.record(
     {
         "schema": schema.whole(SCHEMA, SCHEMA),
         "name": schema.text(100),
-        "setup": schema.record(
-            {
-                "space": schema.text(100_000),
-                "input_shape": schema.items(schema.whole(1), 1, 3),
-                "classes": schema.whole(1),
-                "device": schema.text(40),
-                "backend": schema.text(40),
-                "batch": schema.whole(1),
-            }
-        ),
+        "setup": schema.record(SETUP),
         "features": schema.items(schema.text(100), 0, 1_000),
         "networks": schema.items(
             schema.record(

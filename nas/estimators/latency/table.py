@@ -183,17 +183,20 @@ def _solve(columns: Array, target: Array) -> Array:
 
 
 _MS = schema.number(0, 1e9)
+SETUP = {  # checks of what a measurement was made of, by name
+    "space": schema.text(100_000),
+    "input_shape": schema.items(schema.whole(1), 1, 3),
+    "classes": schema.whole(1),
+    "device": schema.text(40),
+    "backend": schema.text(40),
+    "batch": schema.whole(1),
+}
 _TABLE = schema.record(
     {
         "schema": schema.whole(SCHEMA, SCHEMA),
         "setup": schema.record(
             {
-                "space": schema.text(100_000),
-                "input_shape": schema.items(schema.whole(1), 1, 3),
-                "classes": schema.whole(1),
-                "device": schema.text(40),
-                "backend": schema.text(40),
-                "batch": schema.whole(1),
+                **SETUP,
                 "threads": schema.whole(1),
                 "seed": schema.whole(-schema.LARGE),
             }
