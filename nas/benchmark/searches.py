@@ -17,11 +17,13 @@ from typing import Any
 from pebble import ProcessPool
 
 from nas.benchmark import contestants
+from nas.benchmark.proxy_table import ProxyTable
 from nas.core.candidates import Candidates, Exhausted
 from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.engine.loop import run_trials
+from nas.estimators import proxies
 from nas.estimators.cost import ExactCost
 from nas.evaluators.table import Lookup, Table
 from nas.executors.in_process import InProcess
@@ -30,7 +32,7 @@ from nas.runs.journal import Journal
 from nas.strategies import Recommends, Strategy
 from search_spaces import Task, load, strict_json
 
-SCHEMA = 2  # 1 had no `recommended`
+SCHEMA = 3  # 1 had no `recommended`, 2 no `proxies`
 OBJECTIVES = (("accuracy",), ("accuracy", "parameters"))
 
 
@@ -48,6 +50,8 @@ class Benchmark:
         input_shape: The input shape of the task, for costs.
         classes: The number of classes of the task, for costs.
         max_pending: The most trials that may run at a time.
+        proxies: A CSV file of zero-cost proxies, for strategies that screen by them; None for
+            the columns of `table` that are named like proxies.
     """
 
     table: str
@@ -59,10 +63,15 @@ class Benchmark:
     input_shape: tuple[int, ...] = (3, 32, 32)
     classes: int = 10
     max_pending: int = 1
+    proxies: str | None = None
 
     def open_table(self) -> Table:
         """The table, which a process reads once."""
         return _table(self.table, self.space)
+
+    def open_proxies(self) -> ProxyTable | None:
+        """The table of proxies, which a process reads once; None if there are none."""
+        return _proxies(self.proxies or self.table, self.space, self.proxies is not None)
 
     @property
     def task(self) -> Task:
@@ -78,6 +87,7 @@ class Benchmark:
         """
         table = self.open_table()
         table.space.check_task(self.task)
+        self.open_proxies()
         table.accuracy(self.report)
         Lookup(table, self.accuracy, seconds=self.seconds)
         if self.objectives not in OBJECTIVES:
@@ -95,7 +105,8 @@ class Benchmark:
         return {
             **asdict(self),
             "schema": SCHEMA,
-            "table": sha256(Path(self.table).read_bytes()).hexdigest(),
+            "table": _digest(self.table),
+            "proxies": None if self.proxies is None else _digest(self.proxies),
             "accuracy": {str(epochs): name for epochs, name in self.accuracy.items()},
             "objectives": list(self.objectives),
             "input_shape": list(self.input_shape),
@@ -195,7 +206,7 @@ def read(out: Path, names: Sequence[str], *, trials: int, seeds: int) -> dict[st
 def search_once(benchmark: Benchmark, name: str, trials: int, seed: int) -> Search:
     """Run one search on the table, with a journal on disk as in any search."""
     table = benchmark.open_table()
-    space = JointSpace(table.space, benchmark.task)
+    space = JointSpace(table.space, benchmark.task, proxies=benchmark.open_proxies())
     candidates = Candidates(space)
     epochs = max(benchmark.accuracy)
     strategy = contestants.make(name, candidates, Objectives.parse(benchmark.objectives), epochs)
@@ -251,6 +262,18 @@ def _row(table: Table, trial: Trial) -> int:
 @cache
 def _table(path: str, space: str) -> Table:
     return Table(Path(path), load(space))
+
+
+@cache
+def _proxies(path: str, space: str, wanted: bool) -> ProxyTable | None:
+    table = _table(path, space)
+    if not wanted and not any(name in table for name in proxies.parse("all")):
+        return None
+    return ProxyTable(table)
+
+
+def _digest(path: str) -> str:
+    return sha256(Path(path).read_bytes()).hexdigest()
 
 
 # -- the folder --------------------------------------------------------------------------------

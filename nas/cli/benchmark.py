@@ -56,6 +56,12 @@ def search(
     seconds: Annotated[
         str | None, typer.Option(help="Column with the seconds of an evaluation.")
     ] = None,
+    proxies: Annotated[
+        str | None,
+        typer.Option(
+            help="CSV file of zero-cost proxies, for predictor:proxies=auto. Default: columns of --table named like proxies."
+        ),
+    ] = None,
     at: Annotated[
         str, typer.Option(help="Numbers of trials after which to compare: 30,50,100.")
     ] = "",
@@ -97,6 +103,7 @@ def search(
         input_shape=parse_shape(input),
         classes=classes,
         max_pending=max_pending,
+        proxies=proxies,
     )
     spec.check()
     compared = _numbers(at, trials)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from typing import IO
 
@@ -70,8 +70,16 @@ class Table:
         """Number of the row of an architecture, from 0; None if it is not in the table."""
         return self._rows.get(architecture.value)
 
-    def column(self, name: str) -> NDArray[np.float64]:
+    def __contains__(self, name: str) -> bool:
+        """True for the name of a column of numbers, with or without gaps."""
+        return name in self._columns
+
+    def column(self, name: str, *, gaps: bool = False) -> NDArray[np.float64]:
         """The numbers of a column, in the order of the rows.
+
+        Args:
+            name: Name of the column.
+            gaps: Allow empty entries, which are NaN.
 
         Raises:
             ValueError: there is no such column, or it does not hold numbers.
@@ -81,7 +89,10 @@ class Table:
                 f"{self.path}: want one of its columns of numbers ({', '.join(self._columns)}), "
                 f"got {name!r}"
             )
-        return self._columns[name]
+        column = self._columns[name]
+        if not gaps and (empty := int(np.isnan(column).sum())):
+            raise ValueError(f"{self.path}: want a number in each row of {name}, got {empty} empty")
+        return column
 
     def accuracy(self, name: str) -> NDArray[np.float64]:
         """A column of accuracies as shares, 0..1; one with larger numbers is in percent.
@@ -200,10 +211,11 @@ def _first_parsed(path: Path, header: Sequence[str], row: Sequence[str], space: 
     )
 
 
-def _numbers(texts: Iterable[str]) -> NDArray[np.float64] | None:
-    """The column as numbers, if it is one."""
+def _numbers(texts: Sequence[str]) -> NDArray[np.float64] | None:
+    """The column as numbers, if it is one; NaN for empty entries."""
     try:
-        column = np.array([float(text) for text in texts])
+        column = np.array([float(text) if text else nan for text in texts])
     except ValueError:
         return None
-    return column if isfinite(column.sum()) else None
+    finite = all(isfinite(float(text)) for text in texts if text)
+    return column if finite and not np.isnan(column).all() else None
