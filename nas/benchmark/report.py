@@ -121,7 +121,7 @@ class Report:
     def _finals(self, rows: Sequence[Row], efforts: Sequence[Effort], measure: Measure) -> Table:
         last = {row.contestant: row for row in rows if row.trials == self.at[-1]}
         seeds = max(row.seeds for row in rows)
-        table = _table(f"after {self.at[-1]:,} trials, {seeds} seeds")
+        table = _table(f"after {self.at[-1]:,} trials, {seeds} seed{'s' * (seeds > 1)}")
         for name in ("sd", "p random", "p best", "ms/trial"):
             table.add_column(name, justify="right", no_wrap=True)
         if not measure.is_area:
@@ -130,7 +130,7 @@ class Report:
         for effort in efforts:
             row = last[effort.contestant]
             cells = [
-                f"{100 * row.sd:.2f}",
+                "-" if row.sd is None else f"{100 * row.sd:.2f}",
                 _p(row.p_random),
                 _p(row.p_best),
                 f"{effort.milliseconds:.2f}",
@@ -164,9 +164,14 @@ def report(
 
 
 def _band(matrix: Curve) -> Curve:
-    """The mean and the ends of its confidence interval (rows) at every step (columns)."""
-    ends = np.array([summary.interval(column) for column in matrix.T])
-    return np.stack([matrix.mean(axis=0), ends[:, 0], ends[:, 1]])
+    """The mean and the ends of its confidence interval (rows) at every step (columns).
+
+    Of a single search all three are its curve.
+    """
+    means = matrix.mean(axis=0)
+    columns = zip(matrix.T, means, strict=True)
+    ends = np.array([summary.interval(column) or (mean, mean) for column, mean in columns])
+    return np.stack([means, ends[:, 0], ends[:, 1]])
 
 
 def _write_board(
@@ -201,7 +206,10 @@ def _table(title: str) -> Table:
 
 
 def _cell(found: Row | Point) -> str:
-    return f"{100 * found.mean:.2f} ±{50 * (found.high - found.low):.2f}"
+    mean = f"{100 * found.mean:.2f}"
+    if found.low is None or found.high is None:
+        return mean
+    return f"{mean} ±{50 * (found.high - found.low):.2f}"
 
 
 def _p(value: float | None) -> str:

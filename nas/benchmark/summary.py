@@ -27,9 +27,9 @@ class Row:
         trials: The number of trials.
         seeds: The number of searches.
         mean: Mean of the measure.
-        sd: Standard deviation of the measure over seeds.
-        low: Lower end of the 95 % confidence interval of the mean (Student's t).
-        high: Upper end of that interval.
+        sd: Standard deviation of the measure over seeds; None for one seed.
+        low: Lower end of the 95 % confidence interval of the mean (Student's t); None for one seed.
+        high: Upper end of that interval; likewise.
         p_random: p-value of the two-sided Mann-Whitney test against `random`; None for `random`
             itself, or if it did not take part.
         p_best: p-value of that test against the contestant with the best mean; None for that one.
@@ -39,19 +39,19 @@ class Row:
     trials: int
     seeds: int
     mean: float
-    sd: float
-    low: float
-    high: float
+    sd: float | None
+    low: float | None
+    high: float | None
     p_random: float | None
     p_best: float | None
 
 
 class Point(NamedTuple):
-    """A mean, and the ends of its 95 % confidence interval."""
+    """A mean, and the ends of its 95 % confidence interval; None for a single value."""
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +86,14 @@ def rows(
         finals = {name: value[:, column] for name, value in values.items()}
         best = max(finals, key=lambda name: float(finals[name].mean()))
         for name, sample in finals.items():
-            low, high = interval(sample)
+            low, high = interval(sample) or (None, None)
             table.append(
                 Row(
                     contestant=name,
                     trials=n,
                     seeds=len(sample),
                     mean=float(sample.mean()),
-                    sd=float(sample.std(ddof=1)) if len(sample) > 1 else 0.0,
+                    sd=float(sample.std(ddof=1)) if len(sample) > 1 else None,
                     low=low,
                     high=high,
                     p_random=_p(sample, finals["random"])
@@ -141,10 +141,10 @@ def at_equal_cost(
     return points
 
 
-def interval(sample: Curve) -> tuple[float, float]:
-    """The ends of the 95 % confidence interval of the mean; both the mean for a single value."""
-    mean, half = float(sample.mean()), half_width_of_mean(sample) or 0.0
-    return mean - half, mean + half
+def interval(sample: Curve) -> tuple[float, float] | None:
+    """The ends of the 95 % confidence interval of the mean; None for a single value."""
+    mean, half = float(sample.mean()), half_width_of_mean(sample)
+    return None if half is None else (mean - half, mean + half)
 
 
 def efforts(measure: Measure, searches: Mapping[str, Sequence[Search]]) -> list[Effort]:
@@ -177,7 +177,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def _point(sample: Curve) -> Point:
-    return Point(float(sample.mean()), *interval(sample))
+    return Point(float(sample.mean()), *(interval(sample) or (None, None)))
 
 
 def _other(name: str, than: str, present: Mapping[str, object]) -> bool:

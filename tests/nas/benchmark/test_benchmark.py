@@ -128,6 +128,7 @@ def test_statistics():
     same = np.array([0.5, 0.6, 0.7, 0.8])
     low, high = summary.interval(same)
     assert (low + high) / 2 == pytest.approx(0.65)
+    assert summary.interval(same[:1]) is None
     assert high - 0.65 == pytest.approx(3.182446 * same.std(ddof=1) / 2, rel=1e-5)  # t, 3 degrees
 
 
