@@ -6,7 +6,8 @@ from nas import executors
 from nas.executors import EXECUTORS
 from nas.runs.resource_limits import ResourceLimits
 from nas.testing import check_executor
-from nas.testing.executor import Subject, results_are_the_evaluators
+from nas.testing.executor.outcomes import results_are_the_evaluators
+from nas.testing.executor.subject import Subject
 
 # Ray waits a second for what it has killed, and a busy machine may take longer.
 RAYS_OWN = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")

@@ -15,7 +15,8 @@ from nas.core.failure import Failure
 from nas.core.trial import Trial
 from nas.executors.in_process import InProcess
 from nas.testing import executor as contract
-from nas.testing.executor import Subject
+from nas.testing.executor.subject import Subject
+from nas.testing.faulty import proposal
 
 
 class Here:
@@ -77,7 +78,7 @@ class Renumbering(Here):
 
 class Swapping(Here):
     def wait(self):
-        return replace(super().wait(), proposal=contract.proposal("takes", 7))
+        return replace(super().wait(), proposal=proposal("takes", 7))
 
 
 class Rescoring(Here):
@@ -140,9 +141,7 @@ class Blaming(Here):
             return super().wait()
         except OSError as error:
             failure = Failure("error", str(error))
-            return Trial(
-                number=0, proposal=contract.proposal(), recipe={}, scores={}, failure=failure
-            )
+            return Trial(number=0, proposal=proposal(), recipe={}, scores={}, failure=failure)
 
 
 class ClosedOnce(Here):
@@ -263,39 +262,39 @@ BROKEN = [
     (Twice, contract.results_are_the_evaluators, "returns trial 0 twice|evaluates trial 0 2 times"),
     (Wasteful, contract.results_are_the_evaluators, "makes 6 evaluators for 5 trials"),
     (Elsewhere, contract.results_are_the_evaluators, "evaluates in another installation than"),
-    (Unguarded, contract._exceptions_fail_their_trial, "fails to return a trial: RuntimeError"),
-    (Vague, contract._exceptions_fail_their_trial, 'does not say "KeyError'),
-    (Blaming, contract._full_disk_is_raised, "blames the trial for a full disk: want OSError"),
-    (ClosedOnce, contract._nothing_starts_too_early, "fails to be closed twice: RuntimeError"),
-    (Early, contract._nothing_starts_too_early, "starts a process before a trial is submitted"),
+    (Unguarded, contract.exceptions_fail_their_trial, "fails to return a trial: RuntimeError"),
+    (Vague, contract.exceptions_fail_their_trial, 'does not say "KeyError'),
+    (Blaming, contract.full_disk_is_raised, "blames the trial for a full disk: want OSError"),
+    (ClosedOnce, contract.nothing_starts_too_early, "fails to be closed twice: RuntimeError"),
+    (Early, contract.nothing_starts_too_early, "starts a process before a trial is submitted"),
     (Littering, contract.results_are_the_evaluators, r"leaves processes behind: \d+"),
     (
         Mistaken,
-        contract._ended_processes_fail_their_trial,
+        contract.ended_processes_fail_their_trial,
         "that segfaults as error: .* want the fa",
     ),
-    (Mistaken, contract._time_limits_are_kept, "that hangs_in_c as error: .*want the failure time"),
+    (Mistaken, contract.time_limits_are_kept, "that hangs_in_c as error: .*want the failure time"),
     (
         Mistaken,
-        contract._memory_limits_are_kept,
+        contract.memory_limits_are_kept,
         "memory as error: .*want the failure out-of-memory",
     ),
-    (Silent, contract._killed_trials_run_once_more, "that a trial was killed and ran once more"),
-    (Loud, contract._output_and_forks_disturb_nothing, "lets trials print to the output"),
-    (Slow, contract._closing_stops_what_runs, "takes 2.* s to close: want less than 2.0 s"),
-    (Alone, contract._trials_run_side_by_side, "where two trials took 0.1 and 0.6 s side by side"),
+    (Silent, contract.killed_trials_run_once_more, "that a trial was killed and ran once more"),
+    (Loud, contract.output_and_forks_disturb_nothing, "lets trials print to the output"),
+    (Slow, contract.closing_stops_what_runs, "takes 2.* s to close: want less than 2.0 s"),
+    (Alone, contract.trials_run_side_by_side, "where two trials took 0.1 and 0.6 s side by side"),
     (
         Cryptic,
-        contract._unusable_evaluators_are_reported,
+        contract.unusable_evaluators_are_reported,
         "does not raise the ValueError .*RuntimeEr",
     ),
-    (Impatient, contract._dying_workers_are_replaced, "does not replace workers that die"),
+    (Impatient, contract.dying_workers_are_replaced, "does not replace workers that die"),
     (
         Uncut,
-        contract._the_end_of_the_time_is_kept,
+        contract.the_end_of_the_time_is_kept,
         "does not record .* the end of the time cut a tr",
     ),
-    (Orphaning, contract._no_process_outlives_a_killed_search, "leaves processes behind"),
+    (Orphaning, contract.no_process_outlives_a_killed_search, "leaves processes behind"),
 ]
 
 
