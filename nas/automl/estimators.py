@@ -21,6 +21,7 @@ from trainers.data.sources.objects import is_frame
 
 if TYPE_CHECKING:
     from nas.bundles.bundle import Bundle
+    from trainers.data.assembly import Held
 
 _LOG = logging.getLogger("nas")
 
@@ -59,16 +60,16 @@ class _NASEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         self.device = device
         self.progress = progress
 
-    def _fit(self, X: Any, targets: Labelled) -> Self:
+    def _fit(self, X: Any, targets: Labelled, sample_weight: Any) -> Self:
         began = monotonic()
         parameters = self.get_params(deep=False)
         layout = inputs.parse_layout(parameters.pop("layout"))
         plan = Plan.of(parameters)
         found = inputs.to_fit(self, X)
+        weights = inputs.weights_of(sample_weight, found)
         folded = is_folded(len(found), found.ndim)
-        data = inputs.dataset(
-            found, targets, layout=layout, split_off=() if folded else ("validation",)
-        )
+        split_off: tuple[Held, ...] = () if folded else ("validation",)
+        data = inputs.dataset(found, targets, weights, layout=layout, split_off=split_off)
         columns = tuple(map(str, X.columns)) if is_frame(X) else ()
         say = print if self.progress else _LOG.info
         self.fitted_ = fit(data, plan, columns=columns, began=began, say=say)
@@ -148,21 +149,23 @@ class NASClassifier(ClassifierMixin, _NASEstimator):  # type: ignore[misc]
         bundle_: The model as a bundle that has not been written; see `export`.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Search, and keep the best ensemble.
 
         Args:
             X: A DataFrame (numbers, categories, dates, missing values), or an array (N, columns),
                 (N, length, channels), (N, height, width) or (N, height, width, channels).
             y: Classes [N] of any type, or labels [N,K] of 0 and 1.
+            sample_weight: Factors [N] of the losses of the examples, at least 0; None for equal ones.
+                Configurations are compared by scores of all examples alike.
 
         Raises:
-            ValueError: X or y is not so, a parameter is not allowed, or nothing can be learnt.
+            ValueError: X, y or sample_weight is not so, a parameter is not allowed, or nothing can be learnt.
             nas.SearchFailed: all trainings failed.
         """
         targets = labels_of(y)
         assert targets.classes is not None
-        self._fit(X, targets)
+        self._fit(X, targets, sample_weight)
         self.classes_ = targets.classes
         return self
 
@@ -203,19 +206,20 @@ class NASRegressor(RegressorMixin, _NASEstimator):  # type: ignore[misc]
     The parameters and attributes are those of `NASClassifier`, without `classes_`.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Search, and keep the best ensemble.
 
         Args:
             X: As for `NASClassifier.fit`.
             y: Values [N] or [N,T] in any units.
+            sample_weight: As for `NASClassifier.fit`.
 
         Raises:
-            ValueError: X or y is not so, a parameter is not allowed, or nothing can be learnt.
+            ValueError: X, y or sample_weight is not so, a parameter is not allowed, or nothing can be learnt.
             nas.SearchFailed: all trainings failed.
         """
         targets = values_of(y)
-        self._fit(X, targets)
+        self._fit(X, targets, sample_weight)
         self._flat = targets.values.ndim == 1
         return self
 

@@ -109,7 +109,12 @@ def is_folded(rows: int, axes: int) -> bool:
 
 
 def read_file(
-    name_or_path: str, *, target: str | None, task: str, layout: Layout | None
+    name_or_path: str,
+    *,
+    target: str | None,
+    task: str,
+    layout: Layout | None,
+    sample_weight: str | None = None,
 ) -> Dataset:
     """The data set of a file or a folder, with a validation split only where none is cross-validated.
 
@@ -118,6 +123,7 @@ def read_file(
         target: The target column of a table, or several separated by commas.
         task: The task, or "auto".
         layout: The axes of arrays; None to infer them.
+        sample_weight: The column of a table with the weights of its rows in the loss.
 
     Raises:
         ValueError: see `trainers.load`; or the task has no front door.
@@ -130,6 +136,7 @@ def read_file(
         "target": target,
         "task": None if task == AUTO else task,
         "layout": layout,
+        "sample_weight": sample_weight,
     }
     data = trainers.load(name_or_path, split_off=(), **reading)
     if data.targets.dense:

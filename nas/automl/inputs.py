@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 import trainers
@@ -86,14 +87,47 @@ def _checked(estimator: Any, X: Any, *, least: int) -> Any:
     )
 
 
+def weights_of(sample_weight: Any, X: Any) -> NDArray[np.float64] | None:
+    """Weights of the examples in the loss, float64 [N]; None for equal weights.
+
+    Args:
+        sample_weight: Numbers of at least 0, one an example; None.
+        X: The inputs.
+
+    Raises:
+        ValueError: the weights are not so; names what was wrong.
+    """
+    if sample_weight is None:
+        return None
+    weights: NDArray[np.float64] = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.ndim != 1:
+        raise ValueError(f"Sample weights must be 1D array or scalar, got {weights.ndim}D array.")
+    check_consistent_length(X, weights)
+    if (weights < 0).any():
+        raise ValueError(
+            f"Negative values in data passed to `sample_weight`: {weights.min():g} is the least"
+        )
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
 def dataset(
-    X: Any, targets: Labelled, *, layout: Layout | None, split_off: Sequence[Held]
+    X: Any,
+    targets: Labelled,
+    weights: NDArray[np.float64] | None,
+    *,
+    layout: Layout | None,
+    split_off: Sequence[Held],
 ) -> Dataset:
     """The data set of checked inputs and targets, without a test split.
 
     Args:
         X: Inputs as `to_fit` returns them.
         targets: The targets, one for each input.
+        weights: Weights of the inputs in the loss, float64 [N]; None for equal weights.
         layout: The axes of an array; None to infer them.
         split_off: The splits that are drawn.
 
@@ -101,9 +135,8 @@ def dataset(
         ValueError: their numbers differ, or nothing can be learnt from them.
     """
     check_consistent_length(X, targets.values)
-    data = trainers.from_objects(
-        (X, targets.values), task=targets.task, layout=layout, split_off=split_off
-    )
+    given = {"x": X, "y": targets.values} | ({} if weights is None else {"sample_weight": weights})
+    data = trainers.from_objects(given, task=targets.task, layout=layout, split_off=split_off)
     names = targets.names or data.targets.names
     return replace(data, targets=replace(data.targets, names=names))
 

@@ -29,6 +29,10 @@ def fit(
         str,
         typer.Option(help="Task: classification, multilabel, regression, or auto, by the targets."),
     ] = "auto",
+    sample_weight: Annotated[
+        str | None,
+        typer.Option(help="Column of a table with the weight of each row in the loss."),
+    ] = None,
     layout: Annotated[
         str | None,
         typer.Option(
@@ -88,7 +92,9 @@ def fit(
             "progress": True,
         }
     )
-    read = read_file(data, target=target, task=task, layout=parse_layout(layout))
+    read = read_file(
+        data, target=target, task=task, layout=parse_layout(layout), sample_weight=sample_weight
+    )
     fitted = fit(read, plan, say=console.print)
     bundle = fitted.export(to, force=force, notify=console.print)
     if json:

@@ -74,7 +74,7 @@ def test_an_array_of_texts_is_a_table():
 def test_the_layout_of_an_array_may_be_given():
     X, y = RNG.rand(40, 12, 12).astype(np.float32), labels_of(np.arange(40) % 2)
     for layout, shape in (("nlc", (12, 12)), ("NHW", (1, 12, 12))):
-        data = inputs.dataset(X, y, layout=inputs.parse_layout(layout), split_off=())
+        data = inputs.dataset(X, y, None, layout=inputs.parse_layout(layout), split_off=())
         assert data.input_shape == shape
     with pytest.raises(ValueError, match=r"layout: want ND, NL, .*, got 'XY'"):
         nas.NASClassifier(**SMALL, layout="XY").fit(X, np.arange(40) % 2)

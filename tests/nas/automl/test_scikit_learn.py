@@ -49,8 +49,17 @@ def test_quick_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
+# Batches and folds are drawn from the rows, of which a weight is none and a repetition is one more.
+EXPECTED = {
+    "check_sample_weight_equivalence_on_dense_data": "training draws batches and folds of rows"
+}
+
+
 @pytest.mark.long
-@parametrize_with_checks([nas.NASClassifier(budget=2), nas.NASRegressor(budget=2)])
+@parametrize_with_checks(
+    [nas.NASClassifier(budget=2), nas.NASRegressor(budget=2)],
+    expected_failed_checks=lambda _: EXPECTED,
+)
 def test_every_check_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -132,6 +141,32 @@ def test_targets_that_cannot_be_learnt_are_refused(y, message):
     X = np.random.RandomState(0).rand(30, 2)
     with pytest.raises(ValueError, match=message):
         nas.NASClassifier(**SMALL).fit(X, y)
+
+
+def test_examples_count_by_their_weight():
+    """Each input stands there twice, with both classes: the weights say which is right."""
+    X = np.repeat(np.random.RandomState(0).rand(60, 2), 2, axis=0)
+    y = np.tile([0, 1], 60)
+    for heavy in (0, 1):
+        weights = np.where(y == heavy, 20.0, 1.0)
+        model = nas.NASClassifier(**SMALL).fit(X, y, sample_weight=weights)
+        assert (model.predict(X) == heavy).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0] * 29, "inconsistent numbers of samples"),
+        ([[1.0]] * 30, "Sample weights must be 1D"),
+        ([-1.0] + [1.0] * 29, "Negative values in data passed to `sample_weight`: -1 is the least"),
+        ([0.0] * 30, "at least one non-zero number"),
+        ([np.nan] * 30, "sample_weight contains NaN"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(weights, message):
+    X = np.random.RandomState(0).rand(30, 2)
+    with pytest.raises(ValueError, match=message):
+        nas.NASClassifier(**SMALL).fit(X, np.arange(30) % 2, sample_weight=weights)
 
 
 def test_a_column_of_targets_is_taken_with_a_warning():
