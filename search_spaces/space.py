@@ -14,6 +14,7 @@ from search_spaces.architecture import NAME, Architecture
 from search_spaces.cost.walk import FLOAT_BYTES, Cost
 from search_spaces.dag import Dag
 from search_spaces.inheritance import Part
+from search_spaces.sharing import Shared, SharingBuild
 from search_spaces.task import KINDS, Task
 from search_spaces.tree import Node
 from search_spaces.tree.values import Scalar, Value
@@ -72,6 +73,9 @@ class SearchSpace:
             their weights; by default tensors are known by their names (`search_spaces.inheritance`).
         count_parameters: The parameters alone, where they take less time than `count`, or than a
             network on the meta device.
+        shared: The modules of the network of an architecture that a supernet shares, and their keys;
+            a ValueError for an architecture that is in no supernet. By default those that the builder
+            says (`search_spaces.sharing.shares`); None for a space without supernets.
     """
 
     name: str
@@ -91,10 +95,13 @@ class SearchSpace:
     count: Callable[[Architecture, Task], Cost] | None = None
     count_parameters: Callable[[Architecture, Task], int] | None = None
     parts: Callable[[Architecture], Sequence[Part]] | None = None
+    shared: Callable[[Architecture], Sequence[Shared]] | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ValueError(f"want a name such as my_space for a search space, got {self.name!r}")
+        if self.shared is None and isinstance(self.build, SharingBuild):
+            object.__setattr__(self, "shared", self.build.shared)
 
     # -- members -----------------------------------------------------------------------------
 
@@ -263,6 +270,26 @@ class SearchSpace:
         """The network of a member on the meta device, without weights: its layers and shapes."""
         with self._templates.used():
             return self._build(architecture, task)
+
+    def shared_modules(self, architecture: Architecture) -> Sequence[Shared]:
+        """The modules of the network of a member that a supernet shares.
+
+        Raises:
+            ValueError: the space has no supernets, or the architecture is in none.
+        """
+        return self.require_shared()(architecture)
+
+    def require_shared(self) -> Callable[[Architecture], Sequence[Shared]]:
+        """The function `shared`.
+
+        Raises:
+            ValueError: the space has no supernets.
+        """
+        if self.shared is None:
+            raise ValueError(
+                f"{self.name} has no supernet: want a space that says which modules its networks share"
+            )
+        return self.shared
 
     def cost(self, architecture: Architecture, task: Task) -> Cost:
         """Parameters, MACs and peak activation memory, without allocating weights.

@@ -30,6 +30,7 @@ PICTURE = {
         **dict.fromkeys(SPACES, "cost dag"),
         "nats_size": "cost dag nasbench201",
         "ofa": "cost dag mobile",
+        "supernet": "cost",
     },
     "trainers": {
         "data": "",

@@ -17,6 +17,7 @@ from search_spaces.architecture import Architecture
 from search_spaces.cost.walk import Cost
 from search_spaces.dag import Dag, canonical_dag
 from search_spaces.nasbench201.cost import network_cost
+from search_spaces.nasbench201.supernet import shared
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Struct
@@ -60,6 +61,7 @@ def space(channels: int = 16, cells: int = 5) -> SearchSpace:
         write=write,
         published=PUBLISHED,
         count=count,
+        shared=lambda architecture: shared(operations(architecture), cells),
     )
 
 

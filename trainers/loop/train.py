@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from trainers.data.dataset import Dataset, Split
 from trainers.data.transforms import normalise
 from trainers.determinism import derive_seed, same_bits, seeded
-from trainers.loop.batch_step import EagerStep, dropout, make_step
+from trainers.loop.batch_step import EagerStep, Step, dropout, make_step
 from trainers.loop.batches import batch_sizes, batches, laid_out
 from trainers.loop.convolutions import quick_convolutions
 from trainers.loop.precision import Computed, autocast, choose
@@ -145,11 +145,13 @@ def train_in_steps(
     micro_batches: int = 1,
     computed: Computed | None = None,
     task: Task | None = None,
+    own_step: Callable[[EagerStep], Step] | None = None,
 ) -> Generator[Epoch | None]:
     """Train as `train` does; yield None after every step too, and the `Epoch` after every pass.
 
     Trainings can take turns, each in its `trainers.loop.slot.Slot`: after a step the global random
-    state is that of the training.
+    state is that of the training. `own_step` makes the step of another kind of training, such as that of
+    a supernet, from the step of one network.
     """
     _check(net, data)
     follows = recipe.schedule == "plateau"
@@ -171,7 +173,7 @@ def train_in_steps(
     sizes = batch_sizes(len(data.train), recipe.batch_size, device)
     steps = len(sizes)
     counts = {size: n * (recipe.epochs - done) for size, n in Counter(sizes).items()}
-    step = make_step(eager, device, counts)
+    step = make_step(eager, device, counts) if own_step is None else own_step(eager)
     rates = islice(learning_rates(recipe, steps), done * steps, None)
     average = Average(net, recipe.averaging, steps=recipe.epochs * steps, done=done * steps)
     for number in range(done + 1, recipe.epochs + 1):
