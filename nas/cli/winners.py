@@ -129,6 +129,12 @@ def retrain(
     data: Annotated[
         str | None, typer.Option(help="Other data, to fine-tune the weights of a bundle on.")
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of --data to predict, or several separated by commas. Default: that of the search."
+        ),
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
@@ -179,9 +185,9 @@ def retrain(
     if patience is not None and patience < 1:
         raise ValueError(f"--patience: want at least 1, got {patience}")
     if data is None:
-        if patience is not None or image_size is not None:
+        if (patience, image_size, target) != (None, None, None):
             raise ValueError(
-                "--patience and --image-size are for fine-tuning: --data says on which data"
+                "--patience, --image-size and --target are for fine-tuning: --data says on which data"
             )
         _retrain(
             source,
@@ -207,8 +213,8 @@ def retrain(
     from nas.views.terminal.live import epochs_bar
     from nas.winners.fine_tune import fine_tune
 
-    target = to or source.with_name(f"{source.name}-{Path(data).stem}")
-    board = target.with_name(f"{target.name}-tensorboard")
+    folder = to or source.with_name(f"{source.name}-{Path(data).stem}")
+    board = folder.with_name(f"{folder.name}-tensorboard")
     with epochs_bar(epochs, messages()) as bar, curves(board) as write:
 
         def report(epoch: Epoch) -> None:
@@ -218,7 +224,8 @@ def retrain(
         bundle = fine_tune(
             open_bundle(source),
             data,
-            target,
+            folder,
+            target=target,
             epochs=epochs,
             patience=patience,
             image_size=image_size,

@@ -31,6 +31,7 @@ def fine_tune(
     to: Path,
     *,
     epochs: int,
+    target: str | None = None,
     patience: int | None = None,
     image_size: int | None = None,
     space_file: str | None = None,
@@ -55,6 +56,7 @@ def fine_tune(
         data_name: The name of a data set, or a path.
         to: The folder of the new bundle.
         epochs: Passes over the data.
+        target: Column of a table to predict, or several separated by commas; None: that of the search.
         patience: Stop after this many epochs without one that was better on the validation split; None: never.
         image_size: Resize images to this side; None: the side that the network was made for.
         space_file: `FILE:VARIABLE`, if the search space is in a file of your own.
@@ -73,7 +75,7 @@ def fine_tune(
     check_target(to, force=force)
     origin, space = origin_of(bundle), bundle.space(space_file)
     settings, side = origin["settings"], image_size or _side(bundle)
-    data = _data(bundle, data_name, seed=seed, image_size=side, device=device)
+    data = _data(bundle, data_name, target, seed=seed, image_size=side, device=device)
     judged = metrics_by_importance(data.targets.task, settings.get("objectives", ()))
     learned = loss_of(bundle, loss, data.targets, tuple(metric.name for metric in judged))
     own = settings.get("evaluator", TRAINING) != TRAINING  # has hyperparameters, no recipe
@@ -97,7 +99,8 @@ def fine_tune(
     metrics = {
         **origin,
         **_costs(space, bundle.architecture, task),
-        "settings": {**settings, "data": data_name, "data_seed": seed, "image_size": side},
+        "settings": {**settings, "data": data_name, "data_seed": seed, "image_size": side}
+        | ({} if target is None else {"target": target}),
         "data": training.facts_of(data),
         "understood": [],  # of the search
         "validation": {**best.metrics, "epochs": best.number},
@@ -118,15 +121,23 @@ def _side(bundle: Bundle) -> int | None:
 
 
 def _data(
-    bundle: Bundle, data_name: str, *, seed: int, image_size: int | None, device: str
+    bundle: Bundle,
+    data_name: str,
+    target: str | None,
+    *,
+    seed: int,
+    image_size: int | None,
+    device: str,
 ) -> Dataset:
     """The other data, read as those that the network was trained on.
 
     Raises:
         ValueError: they cannot be read, or are of another kind or have other channels.
     """
+    recorded = reading_of(bundle.metrics["settings"])
     reading = {
-        **reading_of(bundle.metrics["settings"]),
+        **recorded,
+        "target": target or recorded["target"],
         "seed": seed,
         "image_size": image_size,
         "task": bundle.described["targets"]["task"],

@@ -183,6 +183,12 @@ def test_the_command_goes_from_a_file_to_predictions(tmp_path, monkeypatch, caps
         main(["predict", "model", "new.csv", "--json"])
     assert ended.value.code == 0
     assert len(json.loads(capsys.readouterr().out)) == 80
+    again = "retrain model --data homes.csv --epochs 1 --to tuned"
+    for words_of, status in ((again, 2), (f"{again} --target price", 0)):
+        with pytest.raises(SystemExit) as ended:
+            main(words_of.split())
+        assert ended.value.code == status
+    assert "want the column to predict" in capsys.readouterr().err
     for more, message in (("", "exists already"), (" --force --task what", "task: want auto, ")):
         with pytest.raises(SystemExit) as ended:
             main((words + more).split())
