@@ -29,7 +29,7 @@ from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.engine.loop import run_trials
-from nas.evaluators.job import Job
+from nas.evaluators.job import Job, Workspace
 from nas.evaluators.table import Table
 from nas.executors.in_process import InProcess
 from nas.runs.journal import Journal
@@ -86,7 +86,7 @@ class Lookup:
 
     metrics = Measured.metrics
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, workspace: Workspace) -> None:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> Mapping[str, float]:

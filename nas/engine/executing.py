@@ -56,9 +56,7 @@ def executor(
             f"max_pending of the run; a larger --max-pending is another search"
         )
     if problem.evaluator is not None:
-        folder = path / factories.FOLDER
-        folder.mkdir(exist_ok=True)
-        problem.evaluator.prepare(folder)
+        _prepare(problem.evaluator, problem, path, checkpoints, notify)
     here = evaluator(problem, path, settings, checkpoints)
     if reference is not None and problem.task is not None:
         here = factories.with_latency(here, settings, problem.task, reference)
@@ -76,6 +74,23 @@ def executor(
         limits,
         here=here,
     )
+
+
+def _prepare(
+    prepared: Evaluator, problem: Problem, path: Path, checkpoints: Path, notify: Notify
+) -> None:
+    """Prepare an evaluator, in the process of the search."""
+    workspace = factories.workspace_of(
+        problem.settings,
+        problem.space,
+        problem.data,
+        prepared,
+        device=device_of(problem),
+        folder=path,
+        checkpoints=checkpoints,
+    )
+    workspace.folder.mkdir(exist_ok=True)
+    prepared.prepare(replace(workspace, joint=problem.joint, notify=notify))
 
 
 def evaluator(

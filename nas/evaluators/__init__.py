@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from nas.core.configuration import Configuration
 from nas.core.metrics import Metric
 from nas.estimators.demand import MemoryDemand
-from nas.evaluators.job import Job
+from nas.evaluators.job import Job, Workspace
 from search_spaces import Struct, Task
 
 
@@ -25,14 +24,16 @@ class Evaluator(Protocol):
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics that `evaluate` returns."""
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, workspace: Workspace) -> None:
         """Prepare for the trials, once a search: train a supernet, cache features.
 
         It is called in the process of the search before any trial, also when a run is resumed.
-        Workers, which may be on other machines, find what it writes to the folder.
+        Workers, which may be on other machines, find what it writes to the folder. It may be killed at
+        any moment, and is then called again.
 
         Args:
-            folder: Folder for files of the evaluator; it exists.
+            workspace: Everything that the jobs of the search share, and its limits. Its folder is for
+                files of the evaluator; it exists.
         """
 
     def evaluate(self, job: Job) -> Mapping[str, float]:

@@ -14,7 +14,7 @@ from nas.core.failure import EvaluationFailed, Failure
 from nas.core.metrics import Metric
 from nas.core.trial import checkpoint_name
 from nas.estimators.demand import MemoryDemand
-from nas.evaluators.job import Job
+from nas.evaluators.job import Job, Workspace
 from nas.evaluators.training import Training, make_recipe
 from search_spaces import SearchSpace
 from trainers import Dataset
@@ -84,7 +84,7 @@ class CrossValidation:
         """The device of the data, on which networks are trained."""
         return self._trainings[0].device
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, workspace: Workspace) -> None:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:

@@ -138,7 +138,24 @@ def make(
         return make_training(
             settings, space, data, learned=learned, metrics=metrics, checkpoints=checkpoints
         )
-    workspace = Workspace(
+    workspace = workspace_of(
+        settings, space, data, loaded, device=device, folder=folder, checkpoints=checkpoints
+    )
+    return Hosted(loaded, metrics, workspace)
+
+
+def workspace_of(
+    settings: Settings,
+    space: SearchSpace,
+    data: Dataset | None,
+    loaded: Evaluator,
+    *,
+    device: str,
+    folder: Path,
+    checkpoints: Path | None,
+) -> Workspace:
+    """The workspace of an evaluator that does not train as the built-in one does; see `make`."""
+    return Workspace(
         space=space,
         task=task_of(data, loaded),
         data=data,
@@ -148,7 +165,6 @@ def make(
         checkpoints=checkpoints,
         folder=folder / FOLDER,
     )
-    return Hosted(loaded, metrics, workspace)
 
 
 def make_training(

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from nas.core.metrics import METRICS, Metric
 from nas.evaluators import Evaluator
-from nas.evaluators.job import Job
+from nas.evaluators.job import Job, Workspace
 from search_spaces import Node, Struct, Task
 
 Function: TypeAlias = Callable[[Job], Any]
@@ -50,7 +49,7 @@ class FunctionEvaluator:
     def __call__(self, job: Job) -> Any:
         return self.function(job)
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, workspace: Workspace) -> None:
         """Nothing is prepared for a function."""
 
     def evaluate(self, job: Job) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 from nas.core.failure import BudgetSpent, EvaluationFailed, Failure
@@ -35,8 +34,8 @@ class Hosted:
         """The device that its jobs are to train on."""
         return self._workspace.device
 
-    def prepare(self, folder: Path) -> None:
-        self._evaluator.prepare(folder)
+    def prepare(self, workspace: Workspace) -> None:
+        self._evaluator.prepare(workspace)
 
     def evaluate(self, job: Job) -> dict[str, float]:
         job.open(self._workspace)

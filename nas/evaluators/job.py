@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nas.core.budgets.deadline import Deadline
 from nas.core.configuration import Configuration
 from nas.core.failure import BudgetSpent, EvaluationFailed, Failure
+from nas.core.joint_space import JointSpace
 from nas.core.metrics import Metric
 from nas.core.numbers import counted
 from nas.core.proposal import Proposal
@@ -32,6 +33,10 @@ def no_weights(proposal: Proposal, reason: Exception) -> Failure:
     return Failure("error", f"trial {proposal.resume_from} has no state to fork: {reason}")
 
 
+def _silent(_: str) -> None:
+    """Notify nobody."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """Everything that all jobs of a search share.
@@ -45,6 +50,8 @@ class Workspace:
         epochs: Epochs of a whole training.
         checkpoints: Folder for weights and for states to resume from; None keeps none.
         folder: Folder for files of the evaluator, which `prepare` may have written.
+        joint: The configurations that may be proposed, within the limits; None but for `prepare`.
+        notify: Called with messages for the user, by `prepare`.
     """
 
     space: SearchSpace
@@ -55,6 +62,8 @@ class Workspace:
     epochs: int
     checkpoints: Path | None
     folder: Path
+    joint: JointSpace | None = None
+    notify: Callable[[str], None] = _silent
 
 
 class Job:

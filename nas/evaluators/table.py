@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nas.core.failure import EvaluationFailed, Failure
 from nas.core.metrics import METRICS
-from nas.evaluators.job import Job
+from nas.evaluators.job import Job, Workspace
 from search_spaces import Architecture, SearchSpace
 from search_spaces.tree.values import Value
 
@@ -136,7 +136,7 @@ class Lookup:
         self._seconds = None if seconds is None else table.column(seconds)
         self._recipe = {"epochs": max(accuracy)}
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, workspace: Workspace) -> None:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.core.configuration import Configuration
@@ -10,7 +9,7 @@ from nas.core.failure import EvaluationFailed, Failure
 from nas.core.metrics import METRICS
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators import Evaluator, Placed, Predictable
-from nas.evaluators.job import Job
+from nas.evaluators.job import Job, Workspace
 from search_spaces import Task
 
 if TYPE_CHECKING:
@@ -59,8 +58,8 @@ class Timed:
         """The device of the evaluator; empty if it does not say."""
         return self._evaluator.device if isinstance(self._evaluator, Placed) else ""
 
-    def prepare(self, folder: Path) -> None:
-        self._evaluator.prepare(folder)
+    def prepare(self, workspace: Workspace) -> None:
+        self._evaluator.prepare(workspace)
 
     def evaluate(self, job: Job) -> dict[str, float]:
         scores = dict(self._evaluator.evaluate(job))

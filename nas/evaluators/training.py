@@ -22,7 +22,7 @@ from nas.core.proposal import Proposal
 from nas.core.trial import checkpoint_name, paused_name
 from nas.estimators import training_demand
 from nas.estimators.demand import MemoryDemand
-from nas.evaluators.job import Job, no_weights
+from nas.evaluators.job import Job, Workspace, no_weights
 from nas.evaluators.resuming import forking
 from nas.runs.atomic_io import is_full
 from search_spaces import Architecture, SearchSpace, Task
@@ -174,7 +174,7 @@ class Training:
         """The device of the data, on which networks are trained."""
         return str(self._data.device)
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, workspace: Workspace) -> None:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:

@@ -87,7 +87,6 @@ def _hosted(
 ) -> tuple[Evaluator, JointSpace]:
     """A user's evaluator as a search runs it, and the configurations of that search."""
     own = as_evaluator(evaluator, name_of(evaluator))
-    own.prepare(folder)
     data = _data(given)
     tree = own.hyperparameters if isinstance(own, Tunable) else None
     task = task_of(data, own) if space.build or space.count else None
@@ -101,7 +100,9 @@ def _hosted(
         checkpoints=folder,
         folder=folder,
     )
-    return Hosted(own, tuple(own.metrics), workspace), JointSpace(space, task, hyperparameters=tree)
+    joint = JointSpace(space, task, hyperparameters=tree)
+    own.prepare(replace(workspace, joint=joint))
+    return Hosted(own, tuple(own.metrics), workspace), joint
 
 
 def _data(given: Any) -> Dataset | None:

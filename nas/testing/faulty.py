@@ -17,7 +17,7 @@ from nas.core.metrics import METRICS
 from nas.core.proposal import Proposal
 from nas.estimators.demand import MemoryDemand
 from nas.evaluators.blueprint import Blueprint
-from nas.evaluators.job import Job
+from nas.evaluators.job import Job, Workspace
 from nas.testing.faults import FAULTS
 from search_spaces import Architecture
 
@@ -106,7 +106,7 @@ class Faulty:
             time.sleep(0.01)
             yield round(0.01 * self._rate)
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, workspace: Workspace) -> None:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> Mapping[str, float]:

@@ -20,7 +20,7 @@ from nas.core.trial import Trial
 from nas.engine.loop import run_trials
 from nas.estimators.cost import ExactCost
 from nas.evaluators import Evaluator
-from nas.evaluators.job import Job
+from nas.evaluators.job import Job, Workspace
 from nas.executors.in_process import InProcess
 from nas.runs.journal import Journal
 from nas.strategies import Strategy
@@ -64,7 +64,7 @@ class Learning:
         self.epochs, self.fails = epochs, fails
         self.evaluated: list[int] = []
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, workspace: Workspace) -> None:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> Mapping[str, float]:

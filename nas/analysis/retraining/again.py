@@ -75,20 +75,21 @@ def _own(run: Run, evaluator: str) -> Make:
     metrics = _with_first(run, tuple(loaded.metrics) or _evaluated(run))
     folder = run.path / factories.FOLDER
     folder.mkdir(exist_ok=True)
-    loaded.prepare(folder)
+    workspace = Workspace(
+        space=run.space,
+        task=run.header.task,
+        data=data,
+        device=settings.device,
+        seed=settings.seed,
+        epochs=factories.epochs_of(settings),
+        checkpoints=None,
+        folder=folder,
+    )
+    loaded.prepare(workspace)
 
     def make(epochs: int, seed: int) -> Evaluator:
-        workspace = Workspace(
-            space=run.space,
-            task=run.header.task,
-            data=data,
-            device=settings.device,
-            seed=factories.repeated(settings, epochs, seed).seed,
-            epochs=epochs,
-            checkpoints=None,
-            folder=folder,
-        )
-        return Hosted(loaded, metrics, workspace)
+        derived = factories.repeated(settings, epochs, seed).seed
+        return Hosted(loaded, metrics, replace(workspace, seed=derived, epochs=epochs))
 
     return make
 

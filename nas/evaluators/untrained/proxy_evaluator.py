@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ class ProxyEvaluator:
         self.metrics: tuple[Metric, ...] = (COMBINED, *(PROXIES[name] for name in self._names))
         self._workspace: Workspace | None = None
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, workspace: Workspace) -> None:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:

@@ -137,7 +137,7 @@ class OutOfMemory:
 
     metrics = ()
 
-    def prepare(self, folder):
+    def prepare(self, workspace):
         pass
 
     def evaluate(self, job):

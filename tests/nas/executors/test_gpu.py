@@ -39,7 +39,7 @@ class OnGPU:
         gpu.damage = lambda: self.damage  # of this process
         gpu.wear = lambda: self.wear
 
-    def prepare(self, folder):
+    def prepare(self, workspace):
         pass
 
     def evaluate(self, job):
@@ -182,7 +182,7 @@ def test_memory_goes_back_once_nothing_holds_the_network_of_a_trial(fails, monke
     class Evaluator:
         metrics = (METRICS["accuracy"],)
 
-        def prepare(self, folder):
+        def prepare(self, workspace):
             pass
 
         def evaluate(self, job):

@@ -143,7 +143,7 @@ class OnGPU:
         gpu.damage = lambda: self.damage  # of this process
         gpu.wear = lambda: self.wear
 
-    def prepare(self, folder):
+    def prepare(self, workspace):
         pass
 
     def evaluate(self, job):

@@ -34,7 +34,7 @@ class Measured:
     def __init__(self, infeasible=None):
         self.infeasible = infeasible
 
-    def prepare(self, folder):
+    def prepare(self, workspace):
         pass
 
     def evaluate(self, job):
