@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.console import help_without_command, messages, results
-from nas.cli.options import Classes, Device, Json, Recipe, recipe_fields
+from nas.cli.help import OUTPUT, GroupedOptions
+from nas.cli.options import TRAINING, Classes, Device, Json, Recipe, recipe_fields
 
 if TYPE_CHECKING:
     from nas.benchmark.searches import Benchmark
@@ -26,7 +27,7 @@ app = typer.Typer(
 app.callback(invoke_without_command=True)(help_without_command)
 
 
-@app.command()
+@app.command(cls=GroupedOptions)
 def search(
     table: Annotated[
         Path, typer.Option(help="CSV or CSV.gz file of architectures and their scores.")
@@ -42,7 +43,10 @@ def search(
     ],
     report: Annotated[
         str | None,
-        typer.Option(help="Column of the reported accuracy. Default: that of --accuracy."),
+        typer.Option(
+            help="Reported accuracy: a column. Default: that of --accuracy.",
+            rich_help_panel="Table",
+        ),
     ] = None,
     strategies: Annotated[
         str,
@@ -51,10 +55,14 @@ def search(
     trials: Annotated[int, typer.Option(help="Trials of each search.")] = 200,
     seeds: Annotated[int, typer.Option(help="Searches per strategy, each with another seed.")] = 20,
     objectives: Annotated[
-        str, typer.Option(help="Objectives: accuracy, or accuracy,parameters.")
+        str,
+        typer.Option(
+            help="Objectives: accuracy, or accuracy,parameters.", rich_help_panel="Search"
+        ),
     ] = "accuracy",
     seconds: Annotated[
-        str | None, typer.Option(help="Column with the seconds of an evaluation.")
+        str | None,
+        typer.Option(help="Column with the seconds of an evaluation.", rich_help_panel="Table"),
     ] = None,
     proxies: Annotated[
         str | None,
@@ -63,18 +71,28 @@ def search(
         ),
     ] = None,
     at: Annotated[
-        str, typer.Option(help="Numbers of trials after which to compare: 30,50,100.")
+        str,
+        typer.Option(
+            help="Numbers of trials after which to compare: 30,50,100.", rich_help_panel=OUTPUT
+        ),
     ] = "",
     input: Annotated[  # noqa: A002 - the option is called --input
-        str, typer.Option("--input", help="Shape of one input, for the costs.")
+        str,
+        typer.Option("--input", help="Shape of one input, for the costs.", rich_help_panel="Table"),
     ] = "3x32x32",
     classes: Classes = 10,
-    max_pending: Annotated[int, typer.Option(help="Largest number of pending proposals.")] = 1,
+    max_pending: Annotated[
+        int, typer.Option(help="Largest number of pending proposals.", rich_help_panel="Search")
+    ] = 1,
     workers: Annotated[
-        int | None, typer.Option(help="Number of processes. Default: one per core.")
+        int | None,
+        typer.Option(help="Number of processes. Default: one per core.", rich_help_panel="Search"),
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder of results; searches in it are not run again.")
+        Path,
+        typer.Option(
+            help="Folder of results; searches in it are not run again.", rich_help_panel=OUTPUT
+        ),
     ] = Path("benchmarks/search"),
     json: Json = False,
 ) -> None:
@@ -118,7 +136,7 @@ def search(
     console.print(f"written to {out}: summary.csv, summary.json, curves.png, tensorboard/")
 
 
-@app.command()
+@app.command(cls=GroupedOptions)
 def training(
     spaces: Annotated[
         str,
@@ -126,18 +144,32 @@ def training(
     ] = "nasbench201:channels=8,cells=1*8+mobile*4",
     data: Annotated[str, typer.Option(help="Data set of images, as for nas search.")] = "digits",
     images: Annotated[
-        int | None, typer.Option(help="Number of images to train and validate on. Default: all.")
+        int | None,
+        typer.Option(
+            help="Number of images to train and validate on. Default: all.", rich_help_panel="Data"
+        ),
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs of each training.")] = 2,
-    batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 64,
+    epochs: Annotated[
+        int, typer.Option(help="Epochs of each training.", rich_help_panel=TRAINING)
+    ] = 2,
+    batch_size: Annotated[
+        int, typer.Option(help="Examples per step.", rich_help_panel=TRAINING)
+    ] = 64,
     seeds: Annotated[int, typer.Option(help="Trainings per network, each with another seed.")] = 3,
     recipe: Recipe = "",
     loader_workers: Annotated[
-        int, typer.Option(help="Worker processes of the plain loop's DataLoader.")
+        int,
+        typer.Option(
+            help="Worker processes of the plain loop's DataLoader.", rich_help_panel=TRAINING
+        ),
     ] = 2,
-    threads: Annotated[int, typer.Option(help="Number of torch threads.")] = 1,
+    threads: Annotated[
+        int, typer.Option(help="Number of torch threads.", rich_help_panel=TRAINING)
+    ] = 1,
     device: Device = "auto",
-    out: Annotated[Path | None, typer.Option(help="File for the JSON document.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for the JSON document.", rich_help_panel=OUTPUT)
+    ] = None,
     json: Json = False,
 ) -> None:
     """Compare the speed of this toolkit's training loop with a plain one.

@@ -40,7 +40,7 @@ def predict(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="INPUTS...",
+            metavar="INPUTS",
             help="Image files, CSV or Parquet files with raw rows, or .npy and .npz files.",
         ),
     ],
@@ -94,23 +94,43 @@ def latency(
             metavar="SPACE",
             help="Measure networks of a search space instead, and write the profile of this machine, which "
             "--device-profile of nas search reads.",
+            rich_help_panel="Profile of this device",
         ),
     ] = None,
     to: Annotated[
-        Path, typer.Option(help="File of the profile; its name is that of the device.")
+        Path,
+        typer.Option(
+            help="File of the profile; its name is that of the device.",
+            rich_help_panel="Profile of this device",
+        ),
     ] = Path("device.json"),
     sources: Annotated[
         list[Path] | None,
-        typer.Option("--from", help="Profile of another device to learn from; may be repeated."),
+        typer.Option(
+            "--from",
+            help="Profile of another device to learn from; may be repeated.",
+            rich_help_panel="Profile of this device",
+        ),
     ] = None,
-    networks: Annotated[int, typer.Option(help="Number of networks to measure.")] = 20,
+    networks: Annotated[
+        int,
+        typer.Option(
+            help="Number of networks to measure.", rich_help_panel="Profile of this device"
+        ),
+    ] = 20,
     backend: Annotated[
-        str, typer.Option(help="Runtime of the profile: torch, onnxruntime or cuda-graph.")
+        str,
+        typer.Option(
+            help="Runtime of the profile: torch, onnxruntime or cuda-graph.",
+            rich_help_panel="Profile of this device",
+        ),
     ] = "torch",
     input: Annotated[  # noqa: A002 - the option is called --input
         str | None,
         typer.Option(
-            "--input", help="Shape of one input. Default: 3x32x32, 3x128 or 64, as the space needs."
+            "--input",
+            help="Shape of one input. Default: 3x32x32, 3x128 or 64, as the space needs.",
+            rich_help_panel="Profile of this device",
         ),
     ] = None,
     classes: Classes = 10,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.console import print_json, results
-from nas.cli.options import Json, RunPath, SpaceFile, TrialNumber
+from nas.cli.options import OWN, Json, RunPath, SpaceFile
 from nas.cli.trainings_bar import trainings_bar
 
 if TYPE_CHECKING:
@@ -18,10 +18,22 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+AblatedTrial = Annotated[
+    int | None,
+    typer.Option(
+        "--trial",
+        help="With --ablate: number of the trial. Default: the best.",
+        rich_help_panel="Ablation",
+    ),
+]
+
+
 FirstSeed = Annotated[
     int,
     typer.Option(
-        "--seed", help="Base of the training seeds, 0 to 999; a new value repeats the trainings."
+        "--seed",
+        help="Base of the training seeds, 0 to 999; a new value repeats the trainings.",
+        rich_help_panel="Ablation",
     ),
 ]
 
@@ -32,6 +44,7 @@ EvaluatorFile = Annotated[
         "--evaluator",
         metavar="FILE:NAME",
         help="Your evaluator, if the run has one: it trains the networks again, and is code.",
+        rich_help_panel=OWN,
     ),
 ]
 
@@ -45,15 +58,23 @@ def explain(
     ablate: Annotated[
         bool,
         typer.Option(
-            "--ablate", help="Train every network that differs from the winner in one decision."
+            "--ablate",
+            help="Train every network that differs from the winner in one decision.",
+            rich_help_panel="Ablation",
         ),
     ] = False,
-    trial: TrialNumber = None,
+    trial: AblatedTrial = None,
     one: Annotated[
         bool,
-        typer.Option("--one", help="With --ablate: train only one other option of each decision."),
+        typer.Option(
+            "--one",
+            help="With --ablate: train only one other option of each decision.",
+            rich_help_panel="Ablation",
+        ),
     ] = False,
-    seeds: Annotated[int, typer.Option(help="With --ablate: trainings per network.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(help="With --ablate: trainings per network.", rich_help_panel="Ablation")
+    ] = 3,
     seed: FirstSeed = 0,
     evaluator: EvaluatorFile = None,
     space: SpaceFile = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.cli.console import messages, print_json
+from nas.cli.help import OUTPUT
 from nas.cli.options import Device, Force, Json
 
 
@@ -27,16 +28,23 @@ def fit(
     ] = None,
     task: Annotated[
         str,
-        typer.Option(help="Task: classification, multilabel, regression, or auto, by the targets."),
+        typer.Option(
+            help="Task: classification, multilabel, regression, or auto, by the targets.",
+            rich_help_panel="Data",
+        ),
     ] = "auto",
     sample_weight: Annotated[
         str | None,
-        typer.Option(help="Column of a table with the weight of each row in the loss."),
+        typer.Option(
+            help="Column of a table with the weight of each row in the loss.",
+            rich_help_panel="Data",
+        ),
     ] = None,
     layout: Annotated[
         str | None,
         typer.Option(
-            help="Axes of arrays: ND, NL, NCL, NLC, NHW, NCHW or NHWC. Default: inferred."
+            help="Axes of arrays: ND, NL, NCL, NLC, NHW, NCHW or NHWC. Default: inferred.",
+            rich_help_panel="Data",
         ),
     ] = None,
     budget: Annotated[
@@ -47,7 +55,10 @@ def fit(
     ] = "2m",
     objectives: Annotated[
         str | None,
-        typer.Option(help="Metrics to optimise, separated by commas. Default: by the data."),
+        typer.Option(
+            help="Metrics to optimise, separated by commas. Default: by the data.",
+            rich_help_panel="Search",
+        ),
     ] = None,
     limit: Annotated[
         list[str] | None,
@@ -55,17 +66,24 @@ def fit(
             metavar="<str>",
             help="Bound on a metric of each network, such as parameters<=50000; one on parameters, macs or latency "
             "holds for the whole ensemble too. May be given several times.",
+            rich_help_panel="Search",
         ),
     ] = None,
     ensemble: Annotated[
-        int, typer.Option(help="Most configurations whose networks predict together.")
+        int,
+        typer.Option(
+            help="Most configurations whose networks predict together.", rich_help_panel="Search"
+        ),
     ] = 8,
-    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
-    workers: Annotated[int, typer.Option(help="Number of trials at a time.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the search.", rich_help_panel="Search")] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Number of trials at a time.", rich_help_panel="Search")
+    ] = 1,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the run, which is resumed if it exists. Default: a temporary one."
+            help="Folder of the run, which is resumed if it exists. Default: a temporary one.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     device: Device = "auto",

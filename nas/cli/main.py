@@ -10,6 +10,7 @@ import atexit
 import errno
 import itertools
 import sys
+from collections.abc import Callable
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -21,48 +22,51 @@ from nas.cli import (
     compare,
     explain,
     fit,
-    listings,
     look,
     search,
     stopping,
     winners,
 )
 from nas.cli.console import help_without_command
+from nas.cli.help import GroupedCommands, GroupedOptions
+from nas.cli.listings import entries, spaces
 from nas.core.schema import visible
 from nas.runs.atomic_io import is_full
 
 app = typer.Typer(
     name="nas",
+    cls=GroupedCommands,
     help="Neural architecture search for PyTorch: search, inspect, export the best network.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
+COMMANDS: dict[str, tuple[Callable[..., object], ...]] = {  # by heading of the help
+    "Search": (search.search, fit.fit),
+    "Look": (look.show, look.plot, look.tensorboard, explain.report),
+    "Take away": (
+        winners.export,
+        winners.retrain,
+        bundles.verify,
+        bundles.predict,
+        bundles.latency,
+    ),
+    "Understand": (
+        explain.explain,
+        explain.trust,
+        compare.compare,
+        compare.portfolio,
+        spaces.profile,
+    ),
+    "Lists": (spaces.spaces, entries.strategies, entries.schedules),
+}
+
 app.callback(invoke_without_command=True)(help_without_command)
-app.command(cls=search.GroupedOptions)(search.search)
-app.command()(fit.fit)
-for command in (
-    look.show,
-    look.plot,
-    look.tensorboard,
-    winners.export,
-    winners.retrain,
-    bundles.verify,
-    bundles.predict,
-    bundles.latency,
-    explain.explain,
-    explain.trust,
-    compare.compare,
-    compare.portfolio,
-    explain.report,
-    listings.profile,
-    listings.spaces,
-    listings.strategies,
-    listings.schedules,
-):
-    app.command()(command)
-app.add_typer(benchmark.app, name="benchmark")
+for heading, commands in COMMANDS.items():
+    for command in commands:
+        app.command(cls=GroupedOptions, rich_help_panel=heading)(command)
+app.add_typer(benchmark.app, name="benchmark", rich_help_panel="Understand")
 
 # Errors that another path avoids.
 _PATH_ERRORS = {

@@ -7,25 +7,41 @@ from typing import Annotated, Any
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+from nas.cli.help import OUTPUT
+
+# Headings of the help of commands with many options: see `nas.cli.help`.
+NETWORK, OWN, TRAINING = "Network", "Your own code", "Training"
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document instead of text.", rich_help_panel=OUTPUT),
+]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 Select = Annotated[
     str,
     typer.Option(
         help="Network to choose: best (in the first objective), knee, smallest, or recommended (the "
-        "winner that the search confirmed, else the best by a model fitted to all scores)."
+        "winner that the search confirmed, else the best by a model fitted to all scores).",
+        rich_help_panel=NETWORK,
     ),
 ]
 TrialNumber = Annotated[
     int | None,
-    typer.Option("--trial", help="Number of a trial, instead of --select. Default: the best."),
+    typer.Option(
+        "--trial",
+        help="Number of a trial, instead of --select. Default: the best.",
+        rich_help_panel=NETWORK,
+    ),
 ]
-MaxParams = Annotated[int | None, typer.Option(help="Largest number of parameters.")]
+MaxParams = Annotated[
+    int | None, typer.Option(help="Largest number of parameters.", rich_help_panel=NETWORK)
+]
 SpaceFile = Annotated[
     str | None,
     typer.Option(
         "--space",
         help="FILE:VARIABLE of a search space in your own file, which is executed.",
+        rich_help_panel=OWN,
     ),
 ]
 LossFile = Annotated[
@@ -33,14 +49,21 @@ LossFile = Annotated[
     typer.Option(
         "--loss",
         help="FILE:FUNCTION of the loss of your own that the network learned from, which is executed.",
+        rich_help_panel=OWN,
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace an existing bundle.", rich_help_panel=OUTPUT)
+]
 Device = Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda or cuda:N.")]
 Classes = Annotated[int, typer.Option(help="Number of output classes.")]
 
 Recipe = Annotated[
-    str, typer.Option(help="Further fields of the training recipe: averaging=0.9,flip=random.")
+    str,
+    typer.Option(
+        help="Further fields of the training recipe: averaging=0.9,flip=random.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 
 

@@ -6,9 +6,9 @@ import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from nas.cli.console import messages, print_json
+from nas.cli.help import OUTPUT
 from nas.cli.look import show_run
 from nas.core.numbers import counted
 from nas.runs.options import OPTIONS
@@ -83,7 +83,7 @@ _PLAN = inspect.Parameter(
             "--plan",
             help="Print a forecast of the search and end: the architectures within the limits, "
             "their sizes, time, memory and disk. A few steps are timed, nothing is recorded.",
-            rich_help_panel="Output",
+            rich_help_panel=OUTPUT,
         ),
     ],
 )
@@ -94,30 +94,13 @@ _JSON = inspect.Parameter(
     annotation=Annotated[
         bool,
         typer.Option(
-            "--json", help="Print one JSON document instead of text.", rich_help_panel="Output"
+            "--json", help="Print one JSON document instead of text.", rich_help_panel=OUTPUT
         ),
     ],
 )
 search.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
     [*map(_parameter, OPTIONS.values()), _PLAN, _JSON]
 )
-
-
-class GroupedOptions(TyperCommand):
-    """A command whose help lists its options in groups."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write one section of the help for each group."""
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            if record := parameter.get_help_record(ctx):
-                group = getattr(parameter, "rich_help_panel", None) or "Other"
-                flag, text = record
-                groups.setdefault(group, []).append((flag.lstrip(" /"), text))
-        for group, records in groups.items():
-            with formatter.section(group):
-                formatter.write_dl(records)
-
 
 _COLUMN = 14  # of the subjects of a training: the forecast stands below them
 _MORE = {  # what continues a search that is complete, by the reason for which it ended

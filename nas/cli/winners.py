@@ -12,6 +12,8 @@ import typer
 
 from nas.cli.console import messages, print_json
 from nas.cli.options import (
+    NETWORK,
+    TRAINING,
     Device,
     Force,
     Json,
@@ -40,14 +42,16 @@ def export(
     retrain: Annotated[
         int | None,
         typer.Option(
-            help="First train the network from scratch for this many epochs; its stored weights are not needed."
+            help="First train the network from scratch for this many epochs; its stored weights are not needed.",
+            rich_help_panel=NETWORK,
         ),
     ] = None,
     ensemble: Annotated[
         int | None,
         typer.Option(
             help="Export an ensemble of at most this many trials that predict well together; search with "
-            "--keep, or only trials of the front have weights. --max-params is for the whole."
+            "--keep, or only trials of the front have weights. --max-params is for the whole.",
+            rich_help_panel=NETWORK,
         ),
     ] = None,
     space: SpaceFile = None,
@@ -127,7 +131,11 @@ def retrain(
     source: Annotated[Path, typer.Argument(metavar="RUN|BUNDLE", help="A run or a bundle.")],
     epochs: Annotated[int, typer.Option(help="Passes over the data.")] = 100,
     data: Annotated[
-        str | None, typer.Option(help="Other data, to fine-tune the weights of a bundle on.")
+        str | None,
+        typer.Option(
+            help="Other data, to fine-tune the weights of a bundle on.",
+            rich_help_panel="Fine-tuning",
+        ),
     ] = None,
     target: Annotated[
         str | None,
@@ -139,11 +147,15 @@ def retrain(
         int | None,
         typer.Option(
             help="Stop fine-tuning after this many epochs without one that was better in the first "
-            "objective on the validation split."
+            "objective on the validation split.",
+            rich_help_panel="Fine-tuning",
         ),
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Resize the images of --data to this side.")
+        int | None,
+        typer.Option(
+            help="Resize the images of --data to this side.", rich_help_panel="Fine-tuning"
+        ),
     ] = None,
     to: Annotated[
         Path | None, typer.Option(help="Folder of the bundle. Default: a name beside the source.")
@@ -153,18 +165,22 @@ def retrain(
     max_params: MaxParams = None,
     space: SpaceFile = None,
     loss: LossFile = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of weights, order and augmentation.", rich_help_panel=TRAINING)
+    ] = 0,
     seeds: Annotated[
         int,
         typer.Option(
             help="Train with so many seeds on the training split alone, print the noise of a seed, and "
-            "keep the network that is best on the validation split."
+            "keep the network that is best on the validation split.",
+            rich_help_panel=TRAINING,
         ),
     ] = 1,
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Fields of the recipe to change, as in learning_rate=0.05,optimizer=adamw."
+            help="Fields of the recipe to change, as in learning_rate=0.05,optimizer=adamw.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     device: Device = "auto",

@@ -38,7 +38,7 @@ class Option:
         form: The kind of its value.
         default: The value where none is given.
         help: Description, for the help of the command and the docstring of `nas.search`.
-        group: Group of options that it stands in.
+        group: Heading of the help that it stands under: one of `nas.runs.options.GROUPS`.
         check: Raises ValueError for a value that is not allowed.
         keyword: Keyword of `nas.search`; by default the name of the field that declares it.
         late: True if the default depends on other options: only a value that is given counts.

@@ -55,13 +55,13 @@ class Request:
     trials: int | None = setting(
         option.WHOLE,
         check=_count,
-        group="Budget",
+        group="Most used",
         help="Number of trials in all, those already recorded included. Default: 40; none with "
         "a budget.",
     )
     budget: Budget | None = setting(
         option.BUDGET,
-        group="Budget",
+        group="Most used",
         help="Budget of the search: trials, a time or epochs of training, such as 200, 10m, 2h30m "
         "or 100epochs, or several, such as 200,10m: it ends with the first that is spent. "
         "Sessions of one run count together. A trial that would not end in time is not begun; "
@@ -73,21 +73,21 @@ class Request:
         option.LIMITS,
         default=(),
         check=_bounds,
-        group="Budget",
+        group="Ending and confirming",
         help="Goal that ends the search, such as accuracy>=0.98: a completed trial within all "
         "limits has reached it. May be given several times: one trial has to reach all.",
     )
     patience: int | None = setting(
         option.WHOLE,
         check=_count,
-        group="Budget",
+        group="Ending and confirming",
         help="Number of trials in a row without improvement of the hypervolume that ends the "
         "search.",
     )
     confirm: float | None = setting(
         option.NUMBER,
         check=schema.number(0, 0.5),
-        group="Budget",
+        group="Ending and confirming",
         late=True,
         help="Share of the budget, 0 to 0.5, for training the best trials again with other seeds at the "
         "end, which names the winner with its noise. Of a time, it is taken off the search; of trials "
@@ -97,20 +97,20 @@ class Request:
         option.FLAG,
         default=False,
         check=schema.flag,
-        group="Resources",
+        group="Workers and memory",
         help="Try trials again that failed for want of memory or time, or that crashed, for example with "
         "a larger --trial-memory. The journal keeps both; those tried again come on top of the number of trials.",
     )
     executor: str | None = setting(
         option.OBJECT,
-        group="Resources",
+        group="Workers and memory",
         help="Place where trials run: in-process, workers, ray or slots (in turns in one worker "
         "process, for small networks on a GPU). Default: the first that can keep to the resource "
         "limits.",
     )
     out: Path | None = setting(
         option.PATH,
-        group="Output",
+        group="Most used",
         help="Folder of the run, which is resumed if it exists. Default: a name under runs/.",
     )
 
@@ -151,8 +151,8 @@ class Request:
         return Path("runs") / f"{name}-{settings.seed}"
 
 
-def _of_recipe(form: option.Form, text: str) -> Option:
-    return Option(form=form, default=None, help=text, group="Training")
+def _of_recipe(form: option.Form, text: str, group: str = "Training") -> Option:
+    return Option(form=form, default=None, help=text, group=group)
 
 
 RECIPE: dict[str, Option] = {
@@ -160,6 +160,7 @@ RECIPE: dict[str, Option] = {
         option.WHOLE,
         "Epochs of each training. Default: 5; for vectors and tables, 10 to 40, by the number of rows; "
         "for sequences, 5 to 100, and for fewer than 640 images, 5 to 40, by their number.",
+        "Most used",
     ),
     "learning_rate": _of_recipe(
         option.NUMBER,
@@ -205,16 +206,26 @@ RECIPE = {name: named(name, declaration) for name, declaration in RECIPE.items()
 SETTINGS = declared(Settings)
 LIMITS = declared(ResourceLimits)
 REQUEST = declared(Request)
-GROUPS = ("Search", "Data", "Budget", "Constraints", "Training", "Resources", "Output")
+GROUPS = (  # headings of the help, in this order
+    *("Most used", "Data", "Search", "Limits and latency", "Training", "Evaluation"),
+    *("Ending and confirming", "Workers and memory", "Earlier runs", "Energy", "Output"),
+)
+MOST_USED = (  # the keywords of the first group, in this order
+    *("data", "target", "space", "strategy", "objectives", "trials", "budget", "epochs"),
+    *("workers", "out"),
+)
 
 
 def _in_groups() -> dict[str, Option]:
-    found = [*RECIPE.values(), *SETTINGS.values(), *LIMITS.values(), *REQUEST.values()]
-    assert {o.group for o in found} <= set(GROUPS)
-    return {o.keyword: o for group in GROUPS for o in found if o.group == group}
+    declared = [*RECIPE.values(), *SETTINGS.values(), *LIMITS.values(), *REQUEST.values()]
+    found = {o.keyword: o for o in declared}
+    assert {o.group for o in declared} <= set(GROUPS)
+    assert {o.keyword for o in declared if o.group == GROUPS[0]} == set(MOST_USED)
+    rest = {o.keyword: o for group in GROUPS[1:] for o in declared if o.group == group}
+    return {keyword: found[keyword] for keyword in MOST_USED} | rest
 
 
-OPTIONS: dict[str, Option] = _in_groups()  # all of them, by keyword
+OPTIONS: dict[str, Option] = _in_groups()  # all of them by keyword, in the order of the help
 
 
 def read(given: Mapping[str, Any], name_of: Callable[[Option], str] | None = None) -> Request:

@@ -28,40 +28,40 @@ class ResourceLimits:
     workers: int = setting(
         option.COUNT,
         default=1,
-        group="Resources",
+        group="Most used",
         help="Number of trials at a time, or auto: the number with the highest throughput, "
         "measured at the start. The trials are the same for any number.",
     )
     auto: bool = False
     timeout: float | None = setting(
         option.NUMBER,
-        group="Resources",
+        group="Workers and memory",
         keyword="trial_timeout",
         help="Seconds that a trial may take.",
     )
     memory: int | None = setting(
         option.SIZE,
-        group="Resources",
+        group="Workers and memory",
         keyword="trial_memory",
         help="Memory that a trial may take above what its worker uses before the first trial, "
         "such as 2GB (Linux).",
     )
     total_memory: int | None = setting(
         option.SIZE,
-        group="Resources",
+        group="Workers and memory",
         help="Memory that all trials on a device may take together, as predicted. A trial for "
         "which there is no room waits; one alone always runs. Default: for workers that share a "
         "GPU, its free memory.",
     )
     address: str | None = setting(
         option.TEXT,
-        group="Resources",
+        group="Workers and memory",
         help="Address of a Ray cluster, or auto for the one on this machine.",
     )
     resources: Mapping[str, float] = setting(
         option.AMOUNTS,
         default={"CPU": 1.0},
-        group="Resources",
+        group="Workers and memory",
         help="Resources of a Ray cluster for each trial, such as CPU=1,GPU=0.5.",
     )
 
@@ -75,13 +75,13 @@ class ResourceLimits:
 
     thread_watts: float | None = setting(
         option.NUMBER,
-        group="Resources",
+        group="Energy",
         help="Watts of a busy thread of the processor, for the energy of trials where no counter can "
         "be read. Default: the design power of its model by thread.",
     )
     grams_per_kwh: float | None = setting(
         option.NUMBER,
-        group="Resources",
+        group="Energy",
         help="Grams of CO2 by kWh of your electricity, such as 350, for what the run says of its "
         "energy.",
     )

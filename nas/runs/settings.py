@@ -63,7 +63,7 @@ class Settings:
         option.OBJECT,
         default="nasbench201:channels=8,cells=1",
         check=_architecture,
-        group="Search",
+        group="Most used",
         late=True,
         help="Search space: a name (`nas spaces` lists them), name:setting=value,..., "
         "path/to/file.py:variable, fixed:SPACE:ARCHITECTURE, ensemble:SPACE, or none for "
@@ -74,7 +74,7 @@ class Settings:
         option.OBJECT,
         default="evolution",
         check=schema.text(),
-        group="Search",
+        group="Most used",
         help="Search strategy: one that `nas strategies` lists, or with settings name:setting=value,... such "
         "as evolution:population=64; or path/to/file.py:Class.",
     )
@@ -91,7 +91,7 @@ class Settings:
         option.NAMES,
         default=("accuracy", "parameters"),
         check=_NAMES,
-        group="Search",
+        group="Most used",
         late=True,
         help="Metrics to optimise, separated by commas, the most important first, such as accuracy, "
         "loss, f1_macro, parameters, macs or peak_activation_bytes; one of your own with its direction, as in "
@@ -102,7 +102,7 @@ class Settings:
         option.OBJECT,
         default=TRAINING,
         check=schema.text(4_096),
-        group="Search",
+        group="Evaluation",
         help="Evaluator of each configuration: training, the built-in one, proxies, which trains nothing and "
         "scores by zero-cost proxies, or a function of your own as path/to/file.py:function.",
     )
@@ -110,7 +110,7 @@ class Settings:
         option.OBJECTS,
         default=(),
         check=schema.items(schema.text(4_096), most=100),
-        group="Search",
+        group="Evaluation",
         flag="--estimator",
         help="Estimator of your own, as path/to/file.py:name: its metrics are known before a "
         "configuration is evaluated. May be given several times.",
@@ -134,7 +134,7 @@ class Settings:
         option.SOURCES,
         default=(),
         check=schema.items(_architecture, most=10_000),
-        group="Search",
+        group="Earlier runs",
         flag="--from",
         help="Architectures to evaluate first: those of a bundle, those on the front of a run, those in a "
         "file that nas portfolio wrote, or one as text, which may have searched hyperparameters: 'ARCHITECTURE with learning_rate=0.01'. "
@@ -144,7 +144,7 @@ class Settings:
         option.FOLDERS,
         default=(),
         check=schema.items(schema.text(4_096), most=1_000),
-        group="Search",
+        group="Earlier runs",
         help="Earlier searches to learn from, separated by commas: folders of runs or of many runs, or "
         "auto, all under runs/ that fit. The strategy predictor takes them into its model, for as long as "
         "they rank the trials rightly; the others evaluate a portfolio of their best first. They are "
@@ -179,7 +179,7 @@ class Settings:
         option.OBJECT,
         default="digits",
         check=schema.text(4_096),
-        group="Data",
+        group="Most used",
         late=True,
         help="Data set: digits, the name of a torchvision data set, an image folder, an .npz file, a folder of "
         ".npy files or a table (.csv, .tsv, .parquet) with --target; none if your evaluator has its own. Default: digits; with an evaluator of your own, none.",
@@ -187,7 +187,7 @@ class Settings:
     target: str | None = setting(
         option.TEXT,
         check=schema.maybe(schema.text(4_096)),
-        group="Data",
+        group="Most used",
         help="Column of a table to predict, or several separated by commas.",
     )
     sample_weight: str | None = setting(
@@ -246,21 +246,21 @@ class Settings:
     max_parameters: int | None = setting(
         option.WHOLE,
         check=_LIMIT,
-        group="Constraints",
+        group="Limits and latency",
         keyword="max_params",
         help="Greatest number of parameters of a network.",
     )
     max_macs: int | None = setting(
         option.WHOLE,
         check=_LIMIT,
-        group="Constraints",
+        group="Limits and latency",
         help="Greatest number of multiply-accumulates of a network for one input.",
     )
     limits: tuple[str, ...] = setting(
         option.LIMITS,
         default=(),
         check=schema.items(schema.text(200), most=100),
-        group="Constraints",
+        group="Limits and latency",
         flag="--limit",
         help="Bound on any metric, such as parameters<=50000 or latency_ms<=5. Costs are kept within it "
         "before training, and so are estimates; a trial over another limit is recorded, but never on the "
@@ -270,7 +270,7 @@ class Settings:
         option.OBJECT,
         default=DEFAULT_LOSS,
         check=schema.text(4_096),
-        group="Training",
+        group="Evaluation",
         help="Loss of the built-in training: default, that of the task, or a function of your own "
         "from outputs and targets to losses, as path/to/file.py:function.",
     )
@@ -278,7 +278,7 @@ class Settings:
         option.OBJECTS,
         default=(),
         check=schema.items(schema.text(4_096), most=100),
-        group="Training",
+        group="Evaluation",
         help="Metric of your own of the built-in training, as path/to/file.py:function from all outputs "
         "and targets of the validation split to a number. As an objective it has the name of the function and a "
         "direction, as in f_beta:max. May be given several times.",
@@ -294,7 +294,7 @@ class Settings:
         option.WHOLE,
         default=1,
         check=schema.whole(1, 65_536),
-        group="Training",
+        group="Limits and latency",
         help="Inputs in the batch whose latency is measured (latency_ms) or estimated "
         "(estimated_latency_ms), where an objective or a limit names it.",
     )
@@ -302,14 +302,14 @@ class Settings:
         option.TEXT,
         default="torch",
         check=schema.one_of(("torch", "onnxruntime", "cuda-graph")),
-        group="Training",
+        group="Limits and latency",
         help="Runtime of these latencies: torch, on the device of the training, onnxruntime, on the "
         "CPU (the extra onnx), or cuda-graph, on a GPU without the time of launches.",
     )
     device_profile: str | None = setting(
         option.PATH,
         check=schema.maybe(schema.text(4_096)),
-        group="Training",
+        group="Limits and latency",
         help="Profile of a device, as nas latency --calibrate writes it there: estimated_latency_ms is "
         "that of this device, which may be another machine.",
     )

@@ -1,6 +1,7 @@
 """The `nas` command as a user types it."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.cli.main import main
+from nas.cli.main import COMMANDS, main
+from nas.runs.options import GROUPS, MOST_USED
 from nas.strategies import STRATEGIES
 
 
@@ -249,28 +251,30 @@ def test_listings(nas):
 
 
 def test_every_command_has_help_and_every_option_a_text(nas):
-    commands = [
-        "search",
-        "show",
-        "export",
-        "retrain",
-        "verify",
-        "predict",
-        "latency",
-        "compare",
-        "profile",
-        "spaces",
-        "strategies",
-        "schedules",
-    ]
+    commands = [[command.__name__] for group in COMMANDS.values() for command in group]
     out = nas("--help")[1]
-    assert all(f"  {command}" in out for command in commands)
-    for command in commands:
-        status, out, _ = nas(command, "--help")
+    assert all(f"  {command}" in out for [command] in commands)
+    assert all(f"\n{heading}:\n" in out for heading in COMMANDS)
+    for command in [*commands, ["benchmark", "search"], ["benchmark", "training"]]:
+        status, out, _ = nas(*command, "--help")
         assert status == 0
+        assert max(map(len, out.splitlines())) <= 80
+        assert max(map(options_of, out.split("\n\n"))) <= 12  # of one heading
         lines = [line for line in out.splitlines() if line.lstrip().startswith("--")]
         assert lines
         assert all(len(line.split()) > 1 for line in lines)
+
+
+def options_of(section):
+    """The number of options that a section of a help text describes."""
+    return sum(line.lstrip().startswith("--") for line in section.splitlines())
+
+
+def test_the_help_of_a_search_begins_with_what_is_used_most(nas):
+    headings = [line for line in nas("search", "--help")[1].splitlines() if line[:1].isalpha()]
+    assert headings[1:] == [f"{group}:" for group in GROUPS]
+    described = nas("search", "--help")[1].partition("Most used:")[2].partition("Data:")[0]
+    assert re.findall(r"^  --(\S+)", described, re.M) == list(MOST_USED)
 
 
 def test_without_a_command_the_help_is_printed(nas):
@@ -283,8 +287,9 @@ def test_without_a_command_the_help_is_printed(nas):
 def test_help_is_quick_and_does_not_import_torch():
     code = (
         "import sys\nimport nas.cli.main\n"
-        "try: nas.cli.main.main(['--help'])\n"
-        "except SystemExit: pass\n"
+        "for command in ['--help'], ['search', '--help']:\n"
+        "    try: nas.cli.main.main(command)\n"
+        "    except SystemExit: pass\n"
         "slow = {'torch', 'numpy', 'matplotlib', 'sklearn', 'tensorboard'} & set(sys.modules)\n"
         "assert not slow, slow"
     )

@@ -1,8 +1,7 @@
-"""`nas spaces`, `nas profile`, `nas strategies` and `nas schedules`."""
+"""The commands `nas spaces` and `nas profile`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,6 @@ from nas.cli.console import print_json, results
 from nas.cli.options import Classes, Json
 
 if TYPE_CHECKING:
-    from nas.core.registry import Entry
     from search_spaces import Architecture, SearchSpace, Task
     from search_spaces.cost.effective import Effective
 
@@ -185,42 +183,3 @@ def _effective(space: SearchSpace, architecture: Architecture, task: Task) -> Ef
     if space.build is None:
         raise ValueError(f"--effective: want a space with networks, got {space.name}")
     return effective_parameters(lambda: space.compile(architecture, task), random_inputs(task))
-
-
-def strategies(json: Json = False) -> None:
-    """List the search strategies."""
-    from nas.strategies import STRATEGIES
-
-    _list("strategy", STRATEGIES, as_json=json)
-
-
-def schedules(json: Json = False) -> None:
-    """List the schedules, which set the epochs of each trial."""
-    from nas.schedules import SCHEDULES
-
-    _list("schedule", SCHEDULES, as_json=json)
-
-
-def _list(kind: str, entries: Mapping[str, Entry], *, as_json: bool) -> None:
-    from rich.table import Table
-
-    if as_json:
-        print_json(
-            [
-                {
-                    "name": name,
-                    "summary": entry.described(),
-                    "source": entry.source,
-                    "package": None if entry.plugin is None else entry.plugin.distribution,
-                }
-                for name, entry in entries.items()
-            ]
-        )
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in (kind, "what it does", "source"):
-        table.add_column(column, overflow="fold")
-    for name, entry in entries.items():
-        source = entry.source if entry.plugin is None else entry.plugin.distribution
-        table.add_row(name, entry.described(), source)
-    results().print(table)

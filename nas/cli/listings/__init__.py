@@ -1,0 +1,1 @@
+"""Commands that list what there is: spaces, strategies, schedules and the like."""
