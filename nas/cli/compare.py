@@ -108,7 +108,7 @@ def portfolio(
     json: Json = False,
 ) -> None:
     """List the configurations that would together have done best over several runs, the most useful first."""
-    from nas.engine.earlier import portfolio_of
+    from nas.engine.learning.earlier import portfolio_of
     from nas.runs.atomic_io import write_whole
     from search_spaces import strict_json
 

@@ -20,9 +20,9 @@ from nas.core.schema import visible
 from nas.core.trial import Trial
 from nas.engine import account, energy, executing, latency, own_code
 from nas.engine.checkpoints import prune
-from nas.engine.earlier import learn, write_copy
 from nas.engine.ending import ending_recorded
 from nas.engine.first_proposals import first_proposals
+from nas.engine.learning.earlier import learn, write_copy
 from nas.engine.loop import run_trials
 from nas.engine.observers import Observer, Observers
 from nas.engine.planning.forecast import forecast

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from random import Random
 
 import pytest
 
 import nas
 from nas.cli.main import main
-from nas.engine.earlier import FILE
+from nas.engine.learning.earlier import FILE
 from search_spaces import Choice, Integer, SearchSpace, Struct
 
 SPACE = SearchSpace(
@@ -56,7 +57,7 @@ def test_the_best_of_an_earlier_search_is_first_and_the_others_are_left_out_with
     assert run.trials[0].scores == earlier.best().scores
     said = dict(run.header.understood)["learns from"]
     assert said.startswith("1 earlier search with 25 trials: good; left out: ")
-    assert "elsewhere (its search space other is another)" in said
+    assert "elsewhere (its search space other is another, and is not at hand)" in said
     assert "flat (no two of its completed trials differ in score)" in said
 
 
@@ -70,6 +71,22 @@ def test_it_resumes_the_same_without_the_runs_that_it_learnt_from(strategy, runs
     assert texts(search(tmp_path / "parts", 9, **given)) == whole
     if strategy == "random":  # a portfolio is evaluated first
         assert max(t.scores["f1"] for t in nas.Run(tmp_path / "whole", SPACE).trials[:1]) >= 0.5
+
+
+def smallness(job):
+    return {"f1": -sum(p.numel() for p in job.network().parameters())}
+
+
+def test_a_search_of_another_space_is_translated_by_the_costs_of_networks(tmp_path):
+    """The fewer parameters the better: the first trial has fewer than nearly all members."""
+    given = {"data": "digits", "space": "mlp", "evaluator": smallness}
+    search(tmp_path / "mlp", 20, strategy="random", **given)
+    other = given | {"space": "nasbench201:channels=4,cells=1", "learn_from": tmp_path / "mlp"}
+    run = search(tmp_path / "cells", 3, **other)
+    assert dict(run.header.understood)["learns from"].endswith(" trials: mlp (of mlp, by costs)")
+    space, task = run.space, run.header.task
+    drawn = [space.cost(space.sample(Random(n)), task).parameters for n in range(50)]
+    assert sum(-run.trials[0].scores["f1"] <= each for each in drawn) > 45
 
 
 def test_a_changed_copy_is_refused(runs, tmp_path):

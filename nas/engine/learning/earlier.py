@@ -22,6 +22,7 @@ from nas.core.metrics import Metric
 from nas.core.numbers import counted
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
+from nas.engine.learning.elsewhere import translated
 from nas.runs.atomic_io import read_whole, write_whole
 from nas.runs.run import Run
 from nas.strategies.earlier import portfolio
@@ -98,12 +99,19 @@ def gather(
     sources: Sequence[str], space: JointSpace, objectives: Objectives, without: Path | None = None
 ) -> Learned:
     """Read runs as `learn` does, but that in the folder `without`."""
-    searches, left_out = [], []
+    searches: list[EarlierSearch] = []
+    others: list[EarlierSearch] = []
+    left_out: list[tuple[str, str]] = []
     for path in _runs(sources, without):
         try:
-            searches.append(_read(Run(path), space, objectives))
+            run = Run(path)
+            (searches if _is_of(run, space) else others).append(_read(run, space, objectives))
         except ValueError as error:
             left_out.append((path.name, schema.visible(str(error))))
+    if searches:
+        left_out += [(one.name, "others are of this search space") for one in others]
+    else:
+        searches = others
     searches.sort(key=lambda one: -len(one.configurations))
     left_out += [(one.name, f"only {MOST_SEARCHES} are used") for one in searches[MOST_SEARCHES:]]
     learned = Learned(searches=tuple(searches[:MOST_SEARCHES]), left_out=tuple(left_out))
@@ -180,8 +188,15 @@ def _runs(sources: Iterable[str], folder: Path | None) -> list[Path]:
     return list(found.values())
 
 
+def _is_of(run: Run, space: JointSpace) -> bool:
+    """True if some trial of a run is a member of a space."""
+    return any(isinstance(_configuration(t, space), Configuration) for t in run.trials)
+
+
 def _read(run: Run, space: JointSpace, objectives: Objectives) -> EarlierSearch:
-    """The trials of a run as members of another space, with scores by its objectives.
+    """The trials of a run as members of the space of a search, with scores by its objectives.
+
+    Those of another space are translated by their costs: see `elsewhere`.
 
     Raises:
         ValueError: they are not, or no two scores differ.
@@ -189,6 +204,8 @@ def _read(run: Run, space: JointSpace, objectives: Objectives) -> EarlierSearch:
     metrics = _matching(run.header.metrics, run.objectives, objectives)
     longest = max((trial.epochs for trial in run.trials if trial.completed), default=0)
     trials = [t for t in run.trials if not (t.cut or (t.completed and t.epochs < longest))]
+    if trials and trials[0].configuration.space != space.name and not _is_of(run, space):
+        return _of_another_space(run, trials, metrics, space)
     last = {}
     for trial in trials:
         configuration = _configuration(trial, space)
@@ -200,11 +217,30 @@ def _read(run: Run, space: JointSpace, objectives: Objectives) -> EarlierSearch:
     rows = _best_and_spread([(c, _scores(t, metrics)) for c, t in last.values()])
     names = objectives.names
     scores = {n: tuple(values[n] for _, values in rows) for n in names if n in metrics}
-    if len({s for s in scores[next(iter(scores))] if isfinite(s)}) < 2:
-        raise ValueError("no two of its completed trials differ in score")
+    _check_distinct(scores[next(iter(scores))])
     return EarlierSearch(
         name=run.path.name, configurations=tuple(c for c, _ in rows), scores=scores
     )
+
+
+def _of_another_space(
+    run: Run, trials: Sequence[Trial], metrics: Mapping[str, Metric], space: JointSpace
+) -> EarlierSearch:
+    name = next(iter(metrics))
+    try:
+        source = run.header.joint_space(run.space)
+    except ValueError:  # one in a file of the user's
+        other = trials[0].configuration.space
+        raise ValueError(f"its search space {other} is another, and is not at hand") from None
+    scored = [(trial.configuration, _scores(trial, metrics)[name]) for trial in trials]
+    _check_distinct([score for _, score in scored])
+    return translated(run.path.name, source, scored, space, name)
+
+
+def _check_distinct(scores: Iterable[float]) -> None:
+    """Refuse scores of which no two differ, failures aside."""
+    if len({score for score in scores if isfinite(score)}) < 2:
+        raise ValueError("no two of its completed trials differ in score")
 
 
 def _matching(

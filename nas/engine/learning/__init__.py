@@ -1,0 +1,1 @@
+"""Learning from earlier searches: of the same search space, or of another one."""
