@@ -1,10 +1,13 @@
 """Modules that several spaces share. Imports torch alone.
 
-Shape suffixes: B batch, C channels, H height, W width.
+Shape suffixes: B batch, C channels, H height, W width, O operations.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -135,3 +138,66 @@ def truncated_normal_weights(module: nn.Module) -> None:
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+class MixedOperation(nn.Module):
+    """The weighted sum of several operations on the same input.
+
+    Liu et al., "DARTS", ICLR 2019, equation 2, https://arxiv.org/abs/1806.09055. With a portion K
+    above 1 only the first of K parts of the channels passes through operations, and the channels are
+    shuffled: Xu et al., "PC-DARTS", ICLR 2020, equation 2, https://arxiv.org/abs/1907.05737.
+
+    Args:
+        operations: The operations by name, for one in `portion` channels; one without a module,
+            which gives zero, is None.
+        channels: Channels of the input.
+        portion: The K of PC-DARTS, which divides the channels; 1 for all channels.
+        bypass: Applied to the other channels.
+    """
+
+    def __init__(
+        self,
+        operations: Mapping[str, nn.Module | None],
+        channels: int,
+        portion: int,
+        bypass: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.columns = {name: number for number, name in enumerate(operations)}
+        self.operations = nn.ModuleDict({n: m for n, m in operations.items() if m is not None})
+        self.active = channels // portion
+        self.portion = portion
+        self.bypass = bypass
+
+    def forward(self, x_BCHW: Tensor, weights_O: Tensor) -> Tensor:
+        active_BCHW = x_BCHW[:, : self.active] if self.portion > 1 else x_BCHW
+        total_BCHW: Tensor | None = None
+        for name, operation in self.operations.items():
+            y_BCHW = weights_O[self.columns[name]] * operation(active_BCHW)
+            total_BCHW = y_BCHW if total_BCHW is None else total_BCHW + y_BCHW
+        assert total_BCHW is not None
+        if self.portion == 1:
+            return total_BCHW
+        rest_BCHW = weights_O.sum() * self.bypass(x_BCHW[:, self.active :])
+        both_BCHW = torch.cat([total_BCHW, rest_BCHW], dim=1)
+        return _shuffled(both_BCHW, self.portion)
+
+
+def _shuffled(x_BCHW: Tensor, groups: int) -> Tensor:
+    """Interleave so many groups of channels."""
+    batch, channels, height, width = x_BCHW.shape
+    x_BGCHW = x_BCHW.reshape(batch, groups, channels // groups, height, width)
+    return x_BGCHW.transpose(1, 2).reshape(batch, channels, height, width)
+
+
+def without_affine(module: nn.Module) -> nn.Module:
+    """Take the learned scale and shift from every batch norm of a module, in place.
+
+    They would hide the weights of operations: Liu et al., "DARTS", Section 3.1.1.
+    """
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.affine = False
+            norm.register_parameter("weight", None)
+            norm.register_parameter("bias", None)
+    return module

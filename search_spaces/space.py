@@ -17,6 +17,7 @@ from search_spaces.inheritance import Part
 from search_spaces.sharing import Shared, SharingBuild
 from search_spaces.task import KINDS, Task
 from search_spaces.tree import Node
+from search_spaces.tree.relaxation import Relaxation
 from search_spaces.tree.values import Scalar, Value
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class SearchSpace:
         shared: The modules of the network of an architecture that a supernet shares, and their keys;
             a ValueError for an architecture that is in no supernet. By default those that the builder
             says (`search_spaces.sharing.shares`); None for a space without supernets.
+        relaxation: The continuous relaxation, for differentiable strategies; None for none.
     """
 
     name: str
@@ -96,6 +98,7 @@ class SearchSpace:
     count_parameters: Callable[[Architecture, Task], int] | None = None
     parts: Callable[[Architecture], Sequence[Part]] | None = None
     shared: Callable[[Architecture], Sequence[Shared]] | None = None
+    relaxation: Relaxation | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nas.core.trial import Trial
+from nas.runs.control.preparation import RelaxedEpoch
 from nas.runs.run import Run
 
 
@@ -26,6 +27,14 @@ class Observer(Protocol):
         """Note the end of a search, complete or not."""
 
 
+@runtime_checkable
+class ObservesPreparation(Observer, Protocol):
+    """An observer that follows the training of a strategy's mixed network, before the first trial."""
+
+    def prepared(self, epoch: RelaxedEpoch) -> None:
+        """Note a new epoch, which is in the folder of the run."""
+
+
 class Observers:
     """Pass events on to observers; drop those that raise.
 
@@ -43,6 +52,11 @@ class Observers:
 
     def observed(self, trial: Trial) -> None:
         self._each(lambda observer: observer.observed(trial))
+
+    def prepared(self, epoch: RelaxedEpoch) -> None:
+        self._each(
+            lambda one: one.prepared(epoch) if isinstance(one, ObservesPreparation) else None
+        )
 
     def ended(self, run: Run) -> None:
         self._each(lambda observer: observer.ended(run))

@@ -27,6 +27,7 @@ from nas.engine.loop import run_trials
 from nas.engine.observers import Observer, Observers
 from nas.engine.planning.forecast import forecast
 from nas.engine.planning.plan import Plan
+from nas.engine.preparing import strategy as preparing
 from nas.engine.problem import Problem
 from nas.engine.understood import understood
 from nas.evaluators import Evaluator, factories, training
@@ -123,7 +124,9 @@ class Session:
         self._learned = learn(settings.learn_from, out, problem.joint, problem.objectives)
         self._first = first_proposals(settings, self.space, problem.joint, self._notify)
         self._first += self._portfolio()
-        self._schedule()  # refuses settings that it does not allow
+        strategy = self._strategy()
+        preparing.check(strategy, problem)
+        self._schedule(strategy)  # refuses settings that it does not allow
         if not here:
             cluster = executors.capabilities(self.executor).cluster
             problem.require_sendable(whole_project=cluster)
@@ -253,7 +256,8 @@ class Session:
         for trial in run.trials:
             front.add(trial)
             best.add(trial)
-        schedule = self._schedule()
+        strategy = self._strategy()
+        schedule = self._schedule(strategy)
         executor = executing.executor(
             self.executor, self.problem, self.path, checkpoints, self.limits, self._notify
         )
@@ -274,6 +278,10 @@ class Session:
                     self.limits = executing.autotuned(
                         executor, self.candidates, settings, self.limits, self._notify
                     )
+                if not preparing.prepare(
+                    strategy, self.problem, self.path, spending, self._observers, self._notify
+                ):
+                    return
                 for trial in run_trials(
                     schedule,
                     self.candidates.ledger,
@@ -333,7 +341,9 @@ class Session:
             self._notify(f"trial {trial.number} was {trial.measured['cut']}")
 
     def _account(self, budget: Budget, recorded: Sequence[Trial]) -> Spending:
-        return account.open_account(budget, self.problem, self.header, self.path, recorded)
+        spending = account.open_account(budget, self.problem, self.header, self.path, recorded)
+        preparing.count(spending, self.path)
+        return spending
 
     def repeated(self, epochs: int, seed: int) -> Evaluator:
         """The evaluator with another seed; it measures no latency and keeps no weights.
@@ -367,11 +377,10 @@ class Session:
             return []
         return portfolio(self.candidates, self._learned.searches, self.problem.objectives)
 
-    def _schedule(self) -> Schedule:
-        """Make the strategy, wrapped in its schedule."""
+    def _schedule(self, strategy: Strategy) -> Schedule:
+        """Wrap the strategy in its schedule."""
         settings, problem = self.settings, self.problem
         objectives, given = problem.objectives, problem.objects
-        strategy = self._strategy()
         if given.get("schedule") is not None:
             made: Schedule = given["schedule"](strategy, self.candidates, objectives, self._epochs)
             return made

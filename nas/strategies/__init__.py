@@ -124,6 +124,12 @@ STRATEGIES = Registry(
             "evolve candidates, propose the one with the highest expected improvement",
             "ours, after White et al., AAAI 2021; Ru et al., ICLR 2021",
         ),
+        "darts": Entry(
+            "nas.strategies.darts",
+            "Darts",
+            "train one network of all operations with weights, propose by these",
+            "Liu et al., ICLR 2019; Xu et al., ICLR 2020; Chen et al., ICLR 2021",
+        ),
     },
 )
 

@@ -18,6 +18,7 @@ from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.schedules import Schedule
 from nas.strategies import Strategy
+from nas.strategies.preparing import Preparation, Prepares
 from nas.testing import strategy as strategy_contract
 from nas.testing.clauses import (
     completes,
@@ -129,6 +130,10 @@ class Informed:
     def ask(self, rng: Random) -> Proposal:
         return self._strategy.ask(rng)
 
+    def prepare(self, preparation: Preparation) -> None:
+        if isinstance(self._strategy, Prepares):
+            self._strategy.prepare(preparation)
+
     def tell(self, trial: Trial) -> None:
         self.told.append(trial)
         self._strategy.tell(trial)
@@ -169,6 +174,9 @@ class Checked:
         else:
             self._check_resumed(proposal, proposal.resume_from)
         return proposal
+
+    def prepare(self, preparation: Preparation) -> None:
+        self.strategy.prepare(preparation)
 
     def tell(self, trial: Trial) -> None:
         self._told[trial.number] = trial

@@ -24,7 +24,10 @@ from nas.evaluators.job import Job, Workspace
 from nas.executors.in_process import InProcess
 from nas.runs.journal import Journal
 from nas.strategies import Strategy
+from nas.strategies.preparing import Prepares
+from nas.testing.preparation import preparation
 from search_spaces import Choice, Cost, SearchSpace, Struct, Task, get
+from search_spaces.tree.relaxation import Relaxation
 from search_spaces.tree.values import Value
 
 TASK = Task((3, 32, 32), 10)
@@ -35,6 +38,16 @@ TINY = SearchSpace(
     tree=Struct(a=Choice(1, 2, 4), b=Choice(*"xyzw")),
     build=lambda *_: _never_built(),
     count=lambda *_: Cost(1_000, 10_000, 100),
+    relaxation=Relaxation(
+        cells={"cell": ((0, 1), (0, 2))},
+        operations=tuple("wxyz"),
+        build=lambda *_: _never_built(),
+        decisions=lambda weights: [
+            list(zip(weights["cell"][0], (1, 2, 4), strict=False)),
+            list(zip(weights["cell"][1], "xyzw", strict=True)),
+        ],
+        value=lambda answers: dict(zip("ab", answers, strict=True)),
+    ),
 )
 TINY_SIZE = 12
 
@@ -130,6 +143,8 @@ def run_search(
     joint = JointSpace(space or get("nasbench201"), TASK, constraints, hyperparameters)
     candidates = Candidates(joint)
     strategy = make(candidates, Objectives.parse(tuple(objectives), constraints=constraints))
+    if isinstance(strategy, Prepares):
+        strategy.prepare(preparation(joint.space, TASK, path.parent, seed))
     with closing(Journal(path)) as journal:
         for trial in run_trials(
             strategy,

@@ -18,6 +18,7 @@ from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.strategies import Recommends, Strategy
+from nas.strategies.preparing import Preparation, Prepares
 from nas.testing.clauses import (
     completes,
     global_generators_untouched,
@@ -64,6 +65,8 @@ def check_strategy(strategy: str | Callable[..., Strategy]) -> None:
     - Failed trials are told, too, and end nothing, even if all trials fail.
     - `ask` raises `Exhausted` when everything has been proposed, and not before.
     - `recommend`, if there is one, returns a completed trial that was told.
+    - One that is prepared (`nas.strategies.preparing.Prepares`) is so before each search, also where it is
+      resumed; operation weights are drawn there by the seed, not trained.
     - The global generators of random, numpy and torch are neither used nor seeded.
 
     Args:
@@ -131,6 +134,11 @@ class Checked:
         )
         check_configuration(name, proposal.configuration, self._candidates)
         return proposal
+
+    def prepare(self, preparation: Preparation) -> None:
+        if isinstance(self.strategy, Prepares):
+            with completes(self._name, "be prepared"):
+                self.strategy.prepare(preparation)
 
     def tell(self, trial: Trial) -> None:
         self.told[trial.number] = trial

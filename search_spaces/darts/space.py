@@ -13,7 +13,7 @@ a node, NASNet's and AmoebaNet's operations, and any nodes concatenated: see `Ex
 from __future__ import annotations
 
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.architecture import Architecture
@@ -34,14 +34,16 @@ from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Struct
 from search_spaces.tree.extended import Extended
+from search_spaces.tree.relaxation import OperationWeights, Options, Relaxation
 from search_spaces.tree.values import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
     from torch import nn
 
 NODES = range(2, 6)  # states 0 and 1 are the outputs of the two cells before
+SEARCHED_CHANNELS, SEARCHED_LAYERS = 16, 8  # of the paper's mixed network
 EXTENDED_SIZES = range(3, 9)  # the last node
 NAMES = tuple(f"node{number}" for number in range(2, 9))
 
@@ -102,6 +104,68 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         write=lambda architecture: write_genotype(*genotype(architecture)),
         published=PUBLISHED,
         count=count,
+        relaxation=relaxation(channels, layers),
+    )
+
+
+def relaxation(channels: int, layers: int) -> Relaxation:
+    """The mixed cells, in a network of at most the paper's size for a search.
+
+    Section 2.4: of the edges into a node, the two with the strongest operation stay, `none` aside.
+    That is the most probable pair of edges and operations, if the probability is the product of
+    their weights.
+    """
+    edges = tuple((state, node) for node in NODES for state in range(node))
+    operations = ("none", *OPERATIONS)
+
+    def build(task: Task, portion: int) -> nn.Module:
+        from search_spaces.darts.mixed import MixedDarts
+
+        return MixedDarts(
+            edges,
+            operations,
+            inputs=task.input_shape[0],
+            channels=min(channels, SEARCHED_CHANNELS),
+            layers=min(layers, SEARCHED_LAYERS),
+            small_images=bool(task.small_images),
+            classes=task.outputs,
+            portion=portion,
+        )
+
+    def decisions(weights: OperationWeights) -> list[Options]:
+        found: list[Options] = []
+        for name in ("normal", "reduce"):
+            strength = {
+                (*edge, op): weight
+                for edge, row in zip(edges, weights[name], strict=True)
+                for op, weight in zip(operations, row, strict=True)
+            }
+            found += [
+                [
+                    (
+                        strength[i, node, op0] * strength[j, node, op1],
+                        {"inputs": [i, j], "op0": op0, "op1": op1},
+                    )
+                    for i, j in combinations(range(node), 2)
+                    for op0, op1 in product(OPERATIONS, repeat=2)
+                ]
+                for node in NODES
+            ]
+        return found
+
+    def value(answers: Sequence[Any]) -> object:
+        names = NAMES[: len(NODES)]
+        return {
+            "normal": dict(zip(names, answers[: len(NODES)], strict=True)),
+            "reduce": dict(zip(names, answers[len(NODES) :], strict=True)),
+        }
+
+    return Relaxation(
+        cells={"normal": edges, "reduce": edges},
+        operations=operations,
+        build=build,
+        decisions=decisions,
+        value=value,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from math import gcd
 from typing import TYPE_CHECKING
 
 from search_spaces.architecture import Architecture
@@ -21,6 +22,7 @@ from search_spaces.nasbench201.supernet import shared
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Struct
+from search_spaces.tree.relaxation import OperationWeights, Options, Relaxation
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,6 +64,34 @@ def space(channels: int = 16, cells: int = 5) -> SearchSpace:
         published=PUBLISHED,
         count=count,
         shared=lambda architecture: shared(operations(architecture), cells),
+        relaxation=relaxation(channels, cells),
+    )
+
+
+def relaxation(channels: int, cells: int) -> Relaxation:
+    """The mixed cell: an edge has the probabilities of its operations, `none` included."""
+
+    def build(task: Task, portion: int) -> nn.Module:
+        from search_spaces.nasbench201.mixed import MixedNasBench201
+
+        return MixedNasBench201(
+            inputs=task.input_shape[0],
+            channels=channels,
+            cells=cells,
+            classes=task.outputs,
+            portion=gcd(portion, channels),
+        )
+
+    def decisions(weights: OperationWeights) -> list[Options]:
+        rows = weights["cell"]  # of PC-DARTS they do not add up to 1
+        return [[(w / sum(row), op) for w, op in zip(row, OPERATIONS, strict=True)] for row in rows]
+
+    return Relaxation(
+        cells={"cell": tuple(EDGES)},
+        operations=OPERATIONS,
+        build=build,
+        decisions=decisions,
+        value=lambda answers: dict(zip(EDGES.values(), answers, strict=True)),
     )
 
 

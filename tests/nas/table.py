@@ -2,9 +2,11 @@
 
 from nas import schedules
 from nas.core.failure import EvaluationFailed, Failure
-from nas.strategies import make
+from nas.strategies import STRATEGIES, make
 from nas.testing.searches import TASK as TASK
 from nas.testing.searches import run_search
+
+UNPREPARED = tuple(name for name in STRATEGIES if name != "darts")  # in any space, without data
 
 
 class Convolutions:

@@ -57,7 +57,7 @@ class Spending:
 
     Attributes:
         trials: Number of trials observed.
-        epochs: Epochs that they trained.
+        epochs: Epochs that they trained, and those of the preparation of a strategy.
         watt_hours: Energy of the search when they had ended.
         cut: Numbers of those that the end of the time cut.
         ending: The reason for which the search ends, and one line that says it; None before.
@@ -137,6 +137,17 @@ class Spending:
         until, scores = self.budget.until, trial.scores
         kept = bool(until) and trial.completed and violation(until, scores) == 0
         return kept and self.objectives.is_feasible(scores)
+
+    def prepare(self, epochs: int, seconds: float = 0.0) -> None:
+        """Count the preparation of a strategy, before any trial.
+
+        Args:
+            epochs: Epochs that it trained.
+            seconds: Seconds that it took in earlier sessions; they are in those of trials, if there
+                are any.
+        """
+        self.epochs += epochs
+        self._before = max(self._before, seconds)
 
     def begin(self, number: int, proposal: Proposal) -> None:
         """Count the epochs and the energy of a trial that is to run."""

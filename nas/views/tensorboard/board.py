@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from math import inf, isclose
-from time import perf_counter
+from time import perf_counter, time
 
 from nas.analysis.context import AnalysisContext
 from nas.analysis.mistakes.of_trial import mistakes_or_reason
@@ -30,6 +30,7 @@ from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.runs.atomic_io import write_whole
+from nas.runs.control.preparation import RelaxedEpoch, RelaxedRecord, read_record
 from nas.runs.lock import writing
 from nas.runs.run import Run
 from nas.views.tensorboard import gallery, hparams, projector
@@ -68,6 +69,24 @@ class Board:
         self._metrics = hparams.names(context.header)
         self._search.add(hparams.experiment(context.decisions, self._metrics), 0, 0.0)
         self._allowance = _Allowance(share)
+        self._allowance.spend(perf_counter() - start)
+        self._prepared = 0  # epochs of a mixed network that are written
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Write the new epochs of the training of a strategy's mixed network, if there are any.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        start = perf_counter()
+        if (record := read_record(self._context.path)) is None:
+            return
+        for epoch in record.epochs[self._prepared :]:
+            for tag, value in _operation_scalars(record, epoch):
+                self._search.scalar(tag, value, epoch.number, time())
+            self._prepared = epoch.number
+        self._search.flush()
         self._allowance.spend(perf_counter() - start)
 
     def add(self, trial: Trial) -> None:
@@ -229,6 +248,17 @@ def _is_stretch(trials: int) -> bool:
     """True for 10, 15, 20, 30, 50, 70, 100, 150, ...: logarithmically many in a search."""
     digits = str(trials).rstrip("0")
     return trials >= 10 and (digits in ("1", "2", "3", "5", "7", "15"))
+
+
+def _operation_scalars(record: RelaxedRecord, epoch: RelaxedEpoch) -> Iterator[tuple[str, float]]:
+    """Tags and values of the curves of a mixed network: losses, and the weight of each operation."""
+    yield "search_mixed_network/loss", epoch.loss
+    if epoch.operation_loss is not None:
+        yield "search_mixed_network/held_out_loss", epoch.operation_loss
+    for cell, edges in record.cells.items():
+        for edge, weights in zip(edges, epoch.weights[cell], strict=True):
+            for operation, weight in zip(record.operations, weights, strict=True):
+                yield f"search_operations_{cell}/{edge}/{operation}", weight
 
 
 def _scalars(

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from nas.analysis.context import AnalysisContext
 from nas.core.trial import Trial
+from nas.runs.control.preparation import RelaxedEpoch
 from nas.runs.run import Run
 from nas.views.tensorboard.board import Board
 
@@ -20,6 +21,10 @@ class TensorBoard:
         self._board = Board(AnalysisContext.of(run), run.journal)
         for trial in run.trials:
             self.observed(trial)
+
+    def prepared(self, epoch: RelaxedEpoch) -> None:  # noqa: ARG002 - it is read from the folder
+        assert self._board is not None
+        self._board.prepare()
 
     def observed(self, trial: Trial) -> None:
         assert self._board is not None

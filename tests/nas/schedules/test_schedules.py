@@ -25,7 +25,7 @@ from nas.strategies import STRATEGIES, make
 from nas.testing import check_schedule
 from nas.testing.searches import TINY, Learning
 from search_spaces import get
-from tests.nas.table import TASK, search
+from tests.nas.table import TASK, UNPREPARED, search
 
 SPACE = get("nasbench201")
 BOTH = ("accuracy", "parameters")
@@ -39,7 +39,7 @@ def staged(request):
     return request.param
 
 
-@pytest.fixture(params=STRATEGIES)
+@pytest.fixture(params=UNPREPARED)
 def strategy(request):
     return request.param
 

@@ -1,0 +1,1 @@
+"""Preparation of a search before its first trial."""

@@ -1,0 +1,1 @@
+"""Training of a mixed network and its operation weights, for differentiable strategies."""
