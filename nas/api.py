@@ -153,6 +153,7 @@ def search(
     seed: int = 0,
     max_pending: int = 4,
     ordered: bool = True,
+    dead_parts: bool | None = None,
     max_params: int | None = None,
     max_macs: int | None = None,
     limits: str | Sequence[str] = (),
@@ -252,6 +253,9 @@ def search(
             are proposed; the number of workers does not.
         ordered: Use results in trial order, or as soon as each trial ends (--unordered, in Python
             ordered=False): then none waits for a slow one, but the same seed may give other trials.
+        dead_parts: Propose architectures with dead parts too, such as convolutions of nothing,
+            whose parameters cannot change the output. Default: no; yes with an evaluator of your
+            own, which may have published scores of them.
         max_params: Greatest number of parameters of a network.
         max_macs: Greatest number of multiply-accumulates of a network for one input.
         limits: Bound on any metric, such as parameters<=50000 or latency_ms<=5. Costs are kept

@@ -38,6 +38,7 @@ class Bound:
         high: The greatest allowed value.
         measure: Gives the number; NaN where it is not known, which is outside every bound. By
             default the number is an exact cost.
+        implied: True for a bound that nobody gave, which errors do not name.
 
     Raises:
         ValueError: no number is within the bounds, or there is neither a cost nor a measure.
@@ -47,6 +48,7 @@ class Bound:
     low: float = -inf
     high: float = inf
     measure: Measure | None = None
+    implied: bool = False
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
@@ -235,17 +237,17 @@ class Feasible:
         return architecture
 
     def _refusal(self, nearest: Architecture) -> str:
-        found = []
-        for bound in self.limits:
-            if len(self.limits) > 1:  # the nearest to all bounds need not be that to each alone
+        found, given = [], [bound for bound in self.limits if not bound.implied]
+        for bound in given:
+            if len(given) > 1:  # the nearest to all bounds need not be that to each alone
                 nearest = self._nearest(bound)
             value = self._value(bound, nearest)
             found.append("none that is known" if isnan(value) else _text(value))
-        alone = " for each alone" if len(self.limits) > 1 else ""
+        alone = " for each alone" if len(given) > 1 else ""
         task = self.task
         known = f", for input {task.input_shape} and {task.outputs} outputs" if task else ""
         return (
-            f"nothing in {self.space.name} has {' and '.join(map(str, self.limits))}: the "
+            f"nothing in {self.space.name} has {' and '.join(map(str, given))}: the "
             f"nearest{alone} has {' and '.join(found)}{known}"
         )
 

@@ -60,6 +60,9 @@ class SearchSpace:
             members.
         canonical_form: Equal for architectures that compute the same function, whatever the
             weights; by default the value.
+        simplify: Removes the dead parts of an architecture, which do not reach the output or do not
+            depend on the input; at most a constant is missing in the result. None where nothing is
+            left. By default nothing is dead.
         graph: For a space of graphs, such as cells: the function of an architecture as labelled
             vertices and edges, whatever their numbering. By it a model of scores recognises
             architectures that have paths in common, even if they differ in every decision.
@@ -89,6 +92,7 @@ class SearchSpace:
     settings: Mapping[str, Any] = field(default_factory=dict)
     objection: Callable[[Architecture], str | None] | None = None
     canonical_form: Callable[[Architecture], Hashable] | None = None
+    simplify: Callable[[Architecture], Architecture | None] | None = None
     graph: Callable[[Architecture], Dag] | None = None
     cells: Callable[[Architecture], Mapping[str, Dag]] | None = None
     read: Callable[[str], object] | None = None
@@ -165,6 +169,10 @@ class SearchSpace:
             return value
         form: Hashable = self.canonical_form(architecture)
         return form
+
+    def simplified(self, architecture: Architecture) -> Architecture | None:
+        """The architecture without dead parts: the same function up to a constant; None for a constant."""
+        return architecture if self.simplify is None else self.simplify(architecture)
 
     def flat(self, architecture: Architecture) -> dict[str, Scalar]:
         """The active decisions as `path -> option`, for logs, importance and encodings."""

@@ -63,7 +63,8 @@ def report(space: SearchSpace, task: Task, trials: int | None = None) -> dict[st
     Keys: space, size (null for infinite), inputs, settings, source, input, classes; sample (number
     of architectures examined; exact: true if these are all), functions (number of different ones
     among them; null if the space has no canonical form) and duplicates (the share of the rest);
-    parameters and macs (minimum, median, maximum, histogram: low, high, count), decisions (path,
+    without_dead_parts (architectures: number of those in the sample, functions: different ones up to
+    constants; null if nothing is dead in the space); parameters and macs (minimum, median, maximum, histogram: low, high, count), decisions (path,
     options, active: the share of architectures in which it is active), known (name, parameters,
     macs, peak_activation_bytes) and warnings (one line each).
 
@@ -97,6 +98,7 @@ def report(space: SearchSpace, task: Task, trials: int | None = None) -> dict[st
         "classes": task.outputs,
         "sample": {"number": len(sample), "exact": exact},
         "functions": functions,
+        "without_dead_parts": _without_dead_parts(space, sample),
         "duplicates": None if functions is None else 1 - functions / len(sample),
         "parameters": _distribution([cost.parameters for cost in costs]),
         "macs": _distribution([cost.macs for cost in costs]),
@@ -114,6 +116,17 @@ def report(space: SearchSpace, task: Task, trials: int | None = None) -> dict[st
         ],
         "warnings": warnings,
     }
+
+
+def _without_dead_parts(
+    space: SearchSpace, sample: Sequence[Architecture]
+) -> dict[str, int] | None:
+    if space.simplify is None:
+        return None
+    simple = [space.simplified(architecture) for architecture in sample]
+    count = sum(a == b for a, b in zip(simple, sample, strict=True))
+    functions = {space.canonical(architecture) for architecture in simple if architecture}
+    return {"architectures": count, "functions": len(functions)}
 
 
 def _sample(space: SearchSpace) -> tuple[list[Architecture], bool]:

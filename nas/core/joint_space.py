@@ -27,6 +27,7 @@ from search_spaces.tree.node import Answer, Choose, Question
 from search_spaces.tree.values import Scalar
 
 _ALTERNATIVES = 1_000  # of one decision that are looked at
+_MUTATIONS, _CHILDREN = 100, 20  # tries, where dead parts are left out
 _REMEMBERED = 1 << 11  # keys: each is asked for several times
 
 Estimate: TypeAlias = Callable[[Configuration], float]
@@ -66,11 +67,14 @@ class JointSpace:
         hyperparameters: The tree of the hyperparameters that are searched; empty when none are.
         estimates: Functions that estimate other metrics, by name; NaN is outside every limit.
         proxies: Source of zero-cost proxies, for strategies that screen by them; None for none.
+        dead_parts: False leaves out architectures with dead parts, such as convolutions of nothing;
+            see `SearchSpace.simplify`. Without them, equal functions are equal up to a constant.
 
     Attributes:
         proxies: Source of zero-cost proxies.
         hyperparameters: The tree of the hyperparameters that are searched.
         tree: All decisions, of the architecture first.
+        simplifies: True if architectures with dead parts are left out, and the space has some.
 
     Raises:
         ValueError: no architecture is within the limits.
@@ -84,6 +88,8 @@ class JointSpace:
         hyperparameters: Struct | None = None,
         estimates: Mapping[str, Estimate] | None = None,
         proxies: ProxySource | None = None,
+        *,
+        dead_parts: bool = True,
     ) -> None:
         self.space = space
         self.proxies = proxies
@@ -91,6 +97,11 @@ class JointSpace:
         self.hyperparameters = hyperparameters or Struct()
         limits = list(_bounds(constraints, COSTS if self.has_costs else (), estimates or {}))
         self._limited = {bound.name for bound in limits}
+        self.simplifies = not dead_parts and space.simplify is not None
+        if self.simplifies:
+            limits.append(
+                Bound(name="dead parts", high=0, measure=self._has_dead_parts, implied=True)
+            )
         self._feasible = Feasible(_joined(space, self.hyperparameters), task, limits)
         self._key = lru_cache(maxsize=_REMEMBERED)(self._key_of)
         self.tree: Node = self._feasible.space.tree
@@ -126,17 +137,21 @@ class JointSpace:
         return _configuration(self._feasible.sample(rng))
 
     def mutate(self, configuration: Configuration, rng: Random) -> Configuration:
-        """Draw a configuration that differs in one decision.
+        """Draw a configuration that differs in one decision, and in those that it makes dead.
 
         If none of these is within the limits, draw any configuration; if the space has a single
-        one, return it.
+        one, return it. Without dead parts, changes that do nothing yet are kept until one does.
         """
         if self.size == 1:
             return configuration
+        if self.simplifies:
+            return self._mutated_without_dead_parts(configuration, rng)
         return _configuration(self._feasible.mutate(_point(configuration), rng))
 
     def crossover(self, a: Configuration, b: Configuration, rng: Random) -> Configuration:
         """Draw a configuration that takes each decision from `a` or from `b`."""
+        if self.simplifies:
+            return self._child_without_dead_parts(a, b, rng)
         return _configuration(self._feasible.crossover(_point(a), _point(b), rng))
 
     def sample_hyperparameters(self, rng: Random) -> Record:
@@ -155,7 +170,7 @@ class JointSpace:
 
         It may be outside the limits: see `is_feasible`.
         """
-        return Configuration(self.name, self.tree.decide(choose))
+        return self.simplified(Configuration(self.name, self.tree.decide(choose)))
 
     def answers(self, configuration: Configuration) -> list[tuple[Question, Answer]]:
         """The questions that `decide` asks, with the answers that build `configuration` again.
@@ -196,7 +211,44 @@ class JointSpace:
             if rng is not None:
                 rng.shuffle(values)
             for value in values:
-                yield decision.path, Configuration(self.name, value)
+                neighbour = self.simplified(Configuration(self.name, value))
+                if neighbour != configuration:
+                    yield decision.path, neighbour
+
+    # -- without dead parts ----------------------------------------------------------------------
+
+    def simplified(self, configuration: Configuration) -> Configuration:
+        """The configuration without dead parts, if these are left out."""
+        if not self.simplifies:
+            return configuration
+        simple = self.space.simplified(configuration.architecture)
+        if simple is None:
+            return configuration  # which is outside the limits
+        return Configuration.of(simple, configuration.hyperparameters)
+
+    def _mutated_without_dead_parts(self, parent: Configuration, rng: Random) -> Configuration:
+        mutant = parent
+        for _ in range(_MUTATIONS):
+            mutant = _configuration(self._feasible.space.mutate(_point(mutant), rng))
+            simple = self.simplified(mutant)
+            if simple != parent and self._feasible.is_feasible(_point(simple)):
+                return simple
+            mutant = mutant if simple == parent else parent
+        return self.sample(rng)
+
+    def _child_without_dead_parts(
+        self, a: Configuration, b: Configuration, rng: Random
+    ) -> Configuration:
+        for _ in range(_CHILDREN):
+            child = self._feasible.space.crossover(_point(a), _point(b), rng)
+            simple = self.simplified(_configuration(child))
+            if self._feasible.is_feasible(_point(simple)):
+                return simple
+        return a
+
+    def _has_dead_parts(self, point: Architecture) -> float:
+        architecture = _configuration(point).architecture
+        return float(self.space.simplified(architecture) != architecture)
 
     # -- facts about a configuration -----------------------------------------------------------
 

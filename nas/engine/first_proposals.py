@@ -21,7 +21,7 @@ def first_proposals(
     """The warm starts of a search, then the known architectures if `settings.baselines` asks for them.
 
     Those that are not within the limits are left out, which is said of warm starts, and of equal
-    functions all but the first.
+    functions all but the first. Dead parts are left out as in all proposals.
 
     Args:
         settings: The settings of the search.
@@ -41,7 +41,8 @@ def first_proposals(
         first |= {name: (architecture, {}) for name, architecture in space.known.items()}
     proposals: list[Proposal] = []
     keys = set()
-    for name, (architecture, values) in first.items():
+    for name, (given, values) in first.items():
+        architecture = joint.simplified(Configuration.of(given)).architecture
         key = (space.canonical(architecture), str(sorted(values.items())))
         rng = Random(f"{settings.seed}/baseline/{name}")
         configuration = _within_limits(architecture, values, joint, rng)

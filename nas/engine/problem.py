@@ -296,7 +296,15 @@ def _joint(
     """The configurations within the limits on costs and estimates."""
     estimates = {name: e for one in estimators for name, e in one.by_name().items()}
     try:
-        return JointSpace(space, task, settings.constraints, hyperparameters, estimates, proxies)
+        return JointSpace(
+            space,
+            task,
+            settings.constraints,
+            hyperparameters,
+            estimates,
+            proxies,
+            dead_parts=settings.proposes_dead_parts,
+        )
     except ValueError as error:
         why = next((f" ({one.failure})" for one in estimators if one.failure), "")
         raise ValueError(f"{error}{why}") from None

@@ -49,7 +49,7 @@ from nas.runs.lock import writing
 from nas.runs.pending import PendingProposals
 from nas.runs.resource_limits import ResourceLimits
 from nas.runs.run import Run
-from nas.runs.same_search import check_same_search
+from nas.runs.same_search import as_begun, check_same_search
 from nas.runs.settings import Settings
 from nas.runs.understood import aligned, line
 from nas.schedules import Schedule
@@ -114,6 +114,7 @@ class Session:
         own_code.check_kinds(given)
         self.executor = executors.choose(given.get("executor", executor), self.limits)
         here = executors.trains_here(self.executor)
+        settings = as_begun(settings, out)
         self.problem = problem = Problem.of(
             settings, given, folder=out, notify=self._notify, trains_here=here
         )

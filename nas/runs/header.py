@@ -91,7 +91,13 @@ class Header:
         Raises:
             ValueError: no architecture is within the limits.
         """
-        return JointSpace(space, self.task, self.settings.constraints, self.hyperparameters)
+        return JointSpace(
+            space,
+            self.task,
+            self.settings.constraints,
+            self.hyperparameters,
+            dead_parts=self.settings.proposes_dead_parts,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `run.json`."""

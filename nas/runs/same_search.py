@@ -5,11 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from nas.runs.header import LEARN_FROM, Header
+from nas.runs.header import LEARN_FROM, Header, read_header
 from nas.runs.references import Reference, require_same
+from nas.runs.settings import Settings
 from nas.runs.space_files import changed
 from search_spaces import SpaceReference
 from search_spaces.user_files import PASSED, is_code
+
+
+def as_begun(settings: Settings, folder: Path) -> Settings:
+    """The settings with the `dead_parts` of the run in a folder, unless they are given.
+
+    A run of an earlier version goes on as it began.
+    """
+    if settings.dead_parts is not None or not (folder / "run.json").exists():
+        return settings
+    return replace(settings, dead_parts=read_header(folder).settings.dead_parts)
 
 
 def check_same_search(now: Header, before: Header, path: Path) -> None:

@@ -266,6 +266,15 @@ class Settings:
         "before training, and so are estimates; a trial over another limit is recorded, but never on the "
         "front. May be given several times.",
     )
+    dead_parts: bool | None = setting(
+        option.FLAG,
+        check=schema.maybe(schema.flag),
+        group="Search",
+        flag="--dead-parts/--no-dead-parts",
+        help="Propose architectures with dead parts too, such as convolutions of nothing, whose parameters "
+        "cannot change the output. Default: no; yes with an evaluator of your own, which may "
+        "have published scores of them.",
+    )
     loss: str = setting(
         option.OBJECT,
         default=DEFAULT_LOSS,
@@ -379,6 +388,12 @@ class Settings:
     def is_open(self) -> bool:
         """True if code of a user's own may have metrics that the toolkit does not know."""
         return self.evaluator != TRAINING or bool(self.estimators or self.metric)
+
+    @property
+    def proposes_dead_parts(self) -> bool:
+        """True if architectures with dead parts are proposed."""
+        own = self.evaluator not in (TRAINING, UNTRAINED)
+        return own if self.dead_parts is None else self.dead_parts
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:

@@ -4,7 +4,7 @@ Schema 1 had no schedules. Schema 2 used all results in trial order. Schema 3 ha
 `max_pending`, `warm_start`, `hypervolume_reference`, `resume_from`, `start_epoch` and `flip`. Schema 4
 knew one evaluator, the built-in training, and five metrics. Schema 5 knew one task,
 classification. Schema 6 had no folds, schema 7 no earlier searches to learn from
-and no profiles of devices.
+and no profiles of devices. Up to schema 8, architectures with dead parts were always proposed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nas.core.metrics import METRICS
 from nas.core.proposal import STAGE
 from search_spaces.tree.plain import to_plain
 
-SCHEMA = 8  # of the run.json that this version writes
+SCHEMA = 9  # of the run.json that this version writes
 
 _SETTINGS = {"window": "max_pending", "first": "warm_start"}  # names up to schema 3
 _HEADER = {"largest": "hypervolume_reference"}
@@ -55,7 +55,7 @@ def upgrade_header(fields: Mapping[str, Any], schema: int) -> dict[str, Any]:
     found = _with_setting(found, "folds", 0) if schema < 7 else found
     if schema < 8:
         found = _with_setting(_with_setting(found, "learn_from", []), "device_profile", None)
-    return found
+    return _with_setting(found, "dead_parts", True) if schema < 9 else found
 
 
 def _opened(fields: dict[str, Any]) -> dict[str, Any]:

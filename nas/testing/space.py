@@ -57,7 +57,8 @@ def check_space(
       decision that is independent of the others.
     - The tree lists, counts, resamples and rebuilds the decisions of an architecture alike.
     - Published architectures are members and are parsed by name; canonical forms are hashable and
-      repeatable; `size` is the number of architectures.
+      repeatable; `size` is the number of architectures. Simplified architectures are members without
+      dead parts.
     - Networks compile for every input shape, give logits (for each pixel, where the space is
       `dense`) and finite gradients.
     - The cost is exactly that of the network: parameters, multiply-accumulates, peak activations.
@@ -258,6 +259,18 @@ def _canonical_forms_are_repeatable(subject: Subject) -> None:
         )
 
 
+def _simplified_architectures_are_simple(subject: Subject) -> None:
+    space, rng = subject.space, Random(3)
+    for architecture in (space.sample(rng) for _ in range(20)):
+        simple = space.simplified(architecture)
+        if simple is None:
+            continue
+        subject.require_member(simple, f"simplifies {architecture} to")
+        subject.require(
+            space.simplified(simple) == simple, f"simplifies {architecture} further a second time"
+        )
+
+
 def _size_is_the_number_of_architectures(subject: Subject) -> None:
     if subject.space.size <= ENUMERABLE:
         count = len(set(subject.space))
@@ -387,6 +400,7 @@ CLAUSES = (
     _decisions_are_listed_alike,
     _published_architectures_are_members,
     _canonical_forms_are_repeatable,
+    _simplified_architectures_are_simple,
     _size_is_the_number_of_architectures,
 )
 CLAUSES_OF_NETWORKS = (

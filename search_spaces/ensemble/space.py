@@ -71,6 +71,14 @@ def ensemble_of(member: SearchSpace) -> SearchSpace:
         found = map(member.objection, members_of(architecture, member))
         return next(filter(None, found), None)
 
+    def simplify(architecture: Architecture) -> Architecture | None:
+        simple = [member.simplified(each) for each in members_of(architecture, member)]
+        counts = [each["count"] for each in architecture["members"]]
+        parts = [(each.value, n) for each, n in zip(simple, counts, strict=True) if each]
+        if len(parts) < len(simple):
+            return None
+        return Architecture(NAME, ensemble_value(architecture["mean"], parts))
+
     def canonical(architecture: Architecture) -> Hashable:
         """The functions of the members and their shares, in any order."""
         total = sum(each["count"] for each in architecture["members"])
@@ -88,6 +96,7 @@ def ensemble_of(member: SearchSpace) -> SearchSpace:
         source="Caruana et al., ICML 2004",
         objection=None if member.objection is None else objection,
         canonical_form=canonical,
+        simplify=None if member.simplify is None else simplify,
         count_parameters=count_parameters,
     )
 

@@ -290,7 +290,7 @@ def _checked(
 ) -> Configuration:
     found = Configuration.of(Architecture(space.name, architecture), hyperparameters)
     space.check(found, where)
-    return found
+    return space.simplified(found)
 
 
 def _best_and_spread(

@@ -30,7 +30,7 @@ def count_within_limits(
     """
     joint, space, start = problem.joint, problem.space, clock()
     searched = joint.hyperparameters.all_decisions()
-    limited = bool(problem.objectives.constraints)
+    limited = bool(problem.objectives.constraints) or joint.simplifies
     if isinf(joint.space.size) or (not limited and space.canonical_form is None):
         return space.size, True
     if not searched and space.size * _EACH <= seconds:

@@ -29,6 +29,12 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
             "duplicates",
             f"{document['duplicates']:.1%} of {sampled}: {document['functions']:,} functions",
         )
+    if (live := document["without_dead_parts"]) is not None:
+        yield from _field(
+            "simplified",
+            f"{live['architectures']:,} of {sampled} have no dead parts; up to constants, which these "
+            f"add, there are {live['functions']:,} functions",
+        )
     for title, key in (("parameters", "parameters"), ("MACs", "macs")):
         costs = document[key]
         low, middle, high = (short(costs[name]) for name in ("minimum", "median", "maximum"))

@@ -113,3 +113,46 @@ def test_what_is_taken_is_listed_in_the_order_of_taking():
         candidates.ledger.add(Proposal(configuration))
     first = [p for p in drawn if different[SPACE.canonical(p.architecture)] is p]
     assert list(candidates.ledger.configurations) == first
+
+
+@pytest.fixture(scope="module")
+def simple():
+    return JointSpace(SPACE, TASK, dead_parts=False)
+
+
+def has_dead_parts(configuration):
+    return SPACE.simplified(configuration.architecture) != configuration.architecture
+
+
+def test_a_search_without_dead_parts_proposes_none(simple):
+    rng = Random(0)
+    drawn = [simple.sample(rng) for _ in range(100)]
+    mutants = [simple.mutate(parent, rng) for parent in drawn]
+    children = [simple.crossover(a, b, rng) for a, b in zip(drawn, mutants, strict=True)]
+    near = [n for parent in drawn[:10] for _, n in simple.neighbours(parent)]
+    assert not any(map(has_dead_parts, [*drawn, *mutants, *children, *near]))
+    assert all(a != b for a, b in zip(drawn, mutants, strict=True))
+
+
+def test_mutants_without_dead_parts_reach_every_function(simple):
+    """A path through a new node takes two changes, the first of which does nothing."""
+    here = Configuration.of(
+        SPACE.simplified(
+            SPACE.parse("|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")
+        )
+    )
+    nodes = {
+        edge
+        for n in range(300)
+        for edge, op in simple.mutate(here, Random(n)).architecture.value.items()
+        if op != "none"
+    }
+    assert nodes == set(here.architecture.value)
+
+
+def test_draws_without_dead_parts_are_even(simple):
+    rng = Random(0)
+    first = Counter(simple.sample(rng).architecture["0->3"] for _ in range(2000))
+    every = Counter(a["0->3"] for a in SPACE if SPACE.simplified(a) == a)
+    expected = [2000 * every[op] / every.total() for op in every]
+    assert chisquare([first[op] for op in every], expected).pvalue > 0.001

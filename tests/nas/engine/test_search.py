@@ -329,9 +329,9 @@ def test_a_space_file_that_has_changed_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace('"schema": 8', '"schema": 9'), "made by a newer version"),
+        (lambda text: text.replace('"schema": 9', '"schema": 10'), "made by a newer version"),
         (
-            lambda text: text.replace('"schema": 8', '"schema": "x"'),
+            lambda text: text.replace('"schema": 9', '"schema": "x"'),
             "run.schema: want a whole number",
         ),
         (lambda text: text.replace('"seed": 3', '"seed": 3, "seed": 3'), "twice"),

@@ -75,6 +75,7 @@ DRAWN = {
         max_size=3,
     ).map(tuple),
     "learn_from": st.sampled_from([(), ("auto",), ("runs/a", "/runs/b")]),
+    "dead_parts": st.sampled_from([None, True, False]),
     "device_profile": st.sampled_from([None, "/profiles/pi5.json"]),
     "device": st.sampled_from(["auto", "cpu", "cuda", "cuda:1"]),
     "threads": st.integers(1, 1_024),

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ from torch.nn.functional import conv2d
 
 import search_spaces
 from search_spaces import Task
+from search_spaces.cost.effective import effective_parameters
 from search_spaces.nasbench201.cost import KERNEL
 from search_spaces.nasbench201.space import operations
 from tests.search_spaces.same_function import (
@@ -58,6 +60,43 @@ def test_published_costs_of_all_cells():
 def test_fewer_functions_than_cells():
     """The benchmark's own strings tell 6,466 apart; they miss that pooling is linear, and keeps a constant."""
     assert len({SPACE.canonical(a) for a in SPACE}) == 5554
+
+
+@pytest.fixture(scope="module")
+def simple():
+    """Each cell, and the cell without its dead parts."""
+    return {cell: SPACE.simplified(cell) for cell in SPACE}
+
+
+def test_functions_up_to_the_constants_of_dead_parts(simple):
+    left = set(simple.values()) - {None}  # None: networks that are constant
+    assert len(left) == 9444
+    assert len({SPACE.canonical(cell) for cell in left}) == 5043
+
+
+def test_cells_that_differ_in_dead_parts_can_be_given_weights_with_equal_outputs(simple):
+    """Without the shifts of convolutions of nothing, every weight that is left gives the same outputs."""
+    small, task = search_spaces.get("nasbench201", channels=4, cells=1), Task((3, 8, 8), 5)
+    dead = Random(0).sample(
+        [cell for cell, other in simple.items() if other not in (cell, None)], 60
+    )
+    x = torch.randn(4, *task.input_shape, generator=torch.Generator().manual_seed(0))
+    for cell in dead:
+        a, b = (small.compile(one, task).eval() for one in (cell, simple[cell]))
+        live = b.state_dict()
+        a.load_state_dict({**a.state_dict(), **live})
+        with torch.no_grad():
+            for name, parameter in a.named_parameters():
+                if name not in live and name.endswith("2.bias"):  # of the norm
+                    parameter.zero_()
+            assert torch.equal(a(x), b(x))
+
+
+def test_only_simplified_cells_have_no_parameters_without_effect(simple):
+    small, task = search_spaces.get("nasbench201", channels=4, cells=1), Task((3, 8, 8), 5)
+    inputs = torch.randn(4, *task.input_shape, generator=torch.Generator().manual_seed(0))
+    for cell in Random(1).sample(sorted(set(simple.values()) - {None}, key=str), 40):
+        assert not effective_parameters(partial(small.compile, cell, task), inputs).idle
 
 
 def test_skipping_and_dead_edges_do_not_make_another_function():
