@@ -25,6 +25,7 @@ from nas.engine.planning.earlier_runs import earlier_runs
 from nas.engine.planning.members import count_within_limits
 from nas.engine.planning.plan import Plan, Range
 from nas.engine.problem import Problem
+from nas.estimators.energy.design_power import of_this_machine
 from nas.runs.resource_limits import ResourceLimits
 from nas.runs.settings import TRAINING
 
@@ -112,7 +113,10 @@ def forecast(
         memory_bytes=_memory(problem, timing.order[-1]) if thorough else None,
     )
     exact = problem.settings.strategy == "random" and len(epochs) == 1
-    plan = _with_time(plan, budget, times, epochs, workers, done, timing.error, exact=exact)
+    watts = _watts(problem, limits)
+    plan = _with_time(plan, budget, times, epochs, workers, watts, done, timing.error, exact=exact)
+    if watts is not None and plan.seconds is not None:
+        plan = replace(plan, watt_hours=watts * workers * plan.seconds.middle / 3600)
     weights = 0.0 if plan.parameters is None else 4 * plan.parameters.middle
     disk = (plan.trials or 0) * (_JOURNAL + _BOARD) + (_KEPT + limits.keep) * weights
     return replace(plan, disk_bytes=round(disk), took=clock() - start)
@@ -124,6 +128,7 @@ def _with_time(
     seconds: Sequence[float],
     epochs: Sequence[int],
     workers: int,
+    watts: float | None,
     done: int,
     error: float,
     *,
@@ -137,6 +142,7 @@ def _with_time(
         seconds: Seconds of the first trials, each of a mean number of epochs.
         epochs: Epochs of the trials.
         workers: Trials that run at a time.
+        watts: Power of a trial; None if it is not known.
         done: Trials that are recorded already.
         error: Relative error of the seconds.
         exact: True if the trials are these.
@@ -147,8 +153,13 @@ def _with_time(
         bounds.append(max(1, int(budget.seconds / each)))
     if budget.epochs is not None:
         bounds.append(max(1, round(budget.epochs * len(epochs) / sum(epochs))))
+    if budget.watt_hours is not None and watts is not None:
+        bounds.append(max(1, int(3600 * budget.watt_hours / (mean(seconds) * watts))))
     if not bounds:
-        return replace(plan, unknown="its end is not known: it has no bound but a goal")
+        bound = (
+            "a goal" if budget.watt_hours is None else "energy, which is known after some trials"
+        )
+        return replace(plan, unknown=f"its end is not known: it has no bound but {bound}")
     left = max(0, min(bounds) - done)
     total = left * each
     if done < min(bounds) <= len(seconds):
@@ -162,6 +173,13 @@ def _with_time(
         epochs=round(left * sum(epochs) / len(epochs)),
         seconds=Range(*(min(most, total * share) for share in (1 - width, 1, 1 + width))),
     )
+
+
+def _watts(problem: Problem, limits: ResourceLimits) -> float | None:
+    """Power of a trial that keeps its threads busy, as energy is estimated; None on a GPU."""
+    if problem.device != "cpu":
+        return None
+    return of_this_machine(limits.thread_watts).thread_watts * problem.settings.threads
 
 
 def _unknown(problem: Problem, trains_here: bool, *, thorough: bool) -> str:

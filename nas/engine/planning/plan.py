@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from math import isinf
 from typing import Any, NamedTuple
 
-from nas.core.numbers import duration, plain, short
+from nas.core.numbers import duration, energy, plain, short
 from nas.engine.planning.earlier_runs import Earlier
 from nas.runs.understood import Line, line
 
@@ -33,6 +33,7 @@ class Plan:
         trials: Number of trials, as the budget allows.
         epochs: Epochs of training in all.
         seconds: Seconds of the whole search: an interval that holds four times in five.
+        watt_hours: Energy of the search, as estimated from its seconds; None on a GPU.
         memory_bytes: Memory that the largest training takes, as predicted.
         disk_bytes: Size of the folder of the run at its end.
         earlier: Best results of earlier runs on the same data.
@@ -48,6 +49,7 @@ class Plan:
     trials: int | None = None
     epochs: int | None = None
     seconds: Range | None = None
+    watt_hours: float | None = None
     memory_bytes: int | None = None
     disk_bytes: int | None = None
     earlier: tuple[Earlier, ...] = ()
@@ -96,6 +98,8 @@ class Plan:
             said.append(f"{trials}about {duration(middle)} ({duration(low)} to {duration(high)})")
         else:
             said.append(self.unknown)
+        if self.watt_hours is not None:
+            said.append(f"energy about {energy(self.watt_hours)}, estimated")
         if self.memory_bytes is not None:
             said.append(f"memory of a training {_bytes(self.memory_bytes)}")
         if self.disk_bytes is not None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from nas.core.budgets.budget import Budget, energy_text, time_text
 from nas.core.budgets.like_cost import LikeCost
 from nas.core.budgets.spending import SEARCHED, seconds_at
+from nas.core.numbers import energy
 from nas.core.trial import Trial
 
 
@@ -87,6 +88,6 @@ class Pace:
         if budget.watt_hours is not None:
             each = self._spent / max(1e-9, self._watt_hours)
             share = self._watt_hours / budget.watt_hours
-            text = f"{self._watt_hours:.3g}/{energy_text(budget.watt_hours)}"
+            text = f"{energy(self._watt_hours)}/{energy_text(budget.watt_hours)}"
             bounds.append(_Bound(share, text, (budget.watt_hours - self._watt_hours) * each))
         return min(bounds, key=lambda bound: (bound.seconds, -bound.share), default=None)

@@ -33,7 +33,9 @@ FILE = Path({root!r}) / "intel-rapl:0" / "energy_uj"
 def score(job):
     with (FILE.parent / "name").open() as lock:  # of the emulated machine
         fcntl.flock(lock, fcntl.LOCK_EX)
-        FILE.write_text(str((int(FILE.read_text()) + 700_000) % {most}))
+        new = FILE.with_suffix(".new")
+        new.write_text(str((int(FILE.read_text()) + 700_000) % {most}))
+        new.replace(FILE)  # a reader never sees half of it
         with (Path({root!r}) / "spent.txt").open("a") as file:
             file.write(f"{{job.number}}\\n")
     x = sum(i * i for i in range(200_000))

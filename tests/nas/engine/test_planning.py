@@ -15,6 +15,7 @@ from nas.core.trial import Trial
 from nas.engine.planning.earlier_runs import earlier_runs
 from nas.engine.planning.forecast import epochs_of_trials
 from nas.engine.planning.members import count_within_limits
+from nas.estimators.energy.design_power import of_this_machine
 from nas.estimators.training_time import Size, Timed, TrainingTime, fit_relative
 from search_spaces import Architecture
 
@@ -57,6 +58,9 @@ def test_a_forecast_changes_nothing_and_says_what_comes(tmp_path):
     assert plan.trials == plan.epochs == 3
     low, middle, high = plan.seconds
     assert 0 < low < middle < high
+    assert plan.watt_hours == pytest.approx(middle * of_this_machine().thread_watts / 3600)
+    by_energy = session.plan(Budget(watt_hours=50.5 * plan.watt_hours / 3))
+    assert 25 < by_energy.trials < 100  # half a hundred, but for noise
     planned = [trial.scores for trial in session.run(3)]
     other = session_of(tmp_path / "other")
     assert [trial.scores for trial in other.run(3)] == planned

@@ -3,6 +3,7 @@
 import base64
 import io
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -110,6 +111,13 @@ def test_progress_is_one_output_that_ends_with_the_last_trial(run):
     assert dict(last.tags)["progress"] == {"value": "1.0000"}
     assert "12/12, 0 failed" in last.text
     assert all(f" {trial.number} " in f"{last.text} " for trial in run.front)
+
+
+def test_the_energy_spent_and_its_budget_have_their_units(run):
+    pace = Pace(Budget(watt_hours=0.1), lambda: 1)
+    assert pace.text == "0 mWh/100mWh"
+    pace.begin([replace(run.trials[0], measured={"search_energy_wh": 0.00844})])
+    assert pace.text == "8.44 mWh/100mWh"
 
 
 def test_a_script_has_no_display_and_a_kernel_has_one(monkeypatch):
