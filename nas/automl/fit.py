@@ -248,7 +248,8 @@ def _observers(plan: Plan) -> list[Any]:
         def workers() -> int:
             return int(plan.given["workers"])
 
-        lines = live_view(plan.budget, Console(stderr=True), workers=workers)
+        console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+        lines = live_view(plan.budget, console, workers=workers)
         found += notebook_views(plan.budget, workers) or [lines]
     return found
 
