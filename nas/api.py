@@ -286,8 +286,10 @@ def search(
         recipe: Other fields of the training recipe, such as `averaging=0.9`.
         device: Device to train on: auto, cpu, cuda or cuda:N.
         threads: Torch threads of each trial on the CPU; they affect the last digits of scores.
-        evaluator: Evaluator of each configuration: training, the built-in one, proxies, which
-            trains nothing and scores by zero-cost proxies, or a function of your own as
+        evaluator: Evaluator of each configuration: training, the built-in one; proxies, which
+            trains nothing and scores by zero-cost proxies; supernet, which trains one set of
+            weights for all networks, or supernet:setting=value,... such as
+            supernet:sampling=fair,epochs=100; or a function of your own as
             path/to/file.py:function.
         estimators: Estimator of your own, as path/to/file.py:name: its metrics are known before a
             configuration is evaluated. May be given several times.

@@ -217,6 +217,11 @@ PROXIES: dict[str, Metric] = _known(
     )
 )
 COMBINED = Metric("proxies", "maximize")  # of several proxies, by the evaluator `proxies`
+# Of the validation split, with weights inherited from a supernet: no scores of a training.
+SUPERNET = (
+    Metric("supernet_loss", "minimize", unit="nats"),
+    Metric("supernet_accuracy", "maximize", 0, 1),
+)
 
 
 def parse_metric(text: str, known: Mapping[str, Metric] = METRICS) -> Metric:

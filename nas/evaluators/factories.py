@@ -18,7 +18,7 @@ from nas.evaluators.hosted import Hosted
 from nas.evaluators.job import Workspace
 from nas.evaluators.timed import Timed
 from nas.runs.header import Header
-from nas.runs.settings import AUTO, NO_DATA, TRAINING, UNTRAINED, Settings
+from nas.runs.settings import AUTO, NO_DATA, TRAINING, UNTRAINED, Settings, is_supernet
 from search_spaces import SearchSpace, Task
 from search_spaces.user_files import load_file_object
 
@@ -240,7 +240,7 @@ def with_latency(evaluator: Evaluator, settings: Settings, task: Task, reference
 def load_evaluator(
     settings: Settings, objects: Mapping[str, Any], digests: Mapping[str, str]
 ) -> Evaluator | None:
-    """The evaluator of proxies or the user's; None for the built-in training.
+    """The evaluator of proxies, the supernet or the user's; None for the built-in training.
 
     Raises:
         ValueError: there is none of that name, or it is no evaluator.
@@ -252,6 +252,11 @@ def load_evaluator(
         from nas.evaluators.untrained.proxy_evaluator import ProxyEvaluator
 
         return ProxyEvaluator(settings.named_metrics)
+    if is_supernet(name):
+        from nas.evaluators.supernet.evaluator import SupernetEvaluator
+        from nas.evaluators.supernet.settings import SupernetSettings
+
+        return SupernetEvaluator(SupernetSettings.parse(name))
     found = objects.get("evaluator")
     if found is None:
         found = load_file_object(name, "evaluator", digests.get("evaluator"))

@@ -18,7 +18,7 @@ from nas.core.constraints import Constraint
 from nas.runs import option
 from nas.runs.option import Option, declared, named, setting
 from nas.runs.resource_limits import ResourceLimits, worker_limits
-from nas.runs.settings import AUTO, NO_DATA, TRAINING, UNTRAINED, Settings
+from nas.runs.settings import AUTO, NO_DATA, TRAINING, Settings, is_own
 from search_spaces.registry import NONE
 
 TRIALS = 40  # of a search without any bound
@@ -254,9 +254,10 @@ def read(given: Mapping[str, Any], name_of: Callable[[Option], str] | None = Non
     for its, value in request.items():
         REQUEST[its].check(value, name_of(REQUEST[its]))
     settings, limits = values(SETTINGS), values(LIMITS)
-    if settings.get("evaluator", TRAINING) == UNTRAINED:
+    evaluator = settings.get("evaluator", TRAINING)
+    if evaluator != TRAINING and not is_own(evaluator):
         settings = {"objectives": (), **settings}
-    elif settings.get("evaluator", TRAINING) != TRAINING:
+    elif evaluator != TRAINING:
         settings = {"space": NONE, "data": NO_DATA, "objectives": (), **settings}
     else:
         settings = {"space": AUTO, "objectives": (), **settings}

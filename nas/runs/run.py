@@ -16,7 +16,7 @@ from nas.runs.control.energy import RunEnergy, read_energy
 from nas.runs.control.stop import request_stop
 from nas.runs.header import read_header
 from nas.runs.journal import Journal
-from nas.runs.settings import TRAINING, Settings
+from nas.runs.settings import TRAINING, Settings, is_own
 from nas.runs.space_files import open_space
 from search_spaces import SearchSpace, Task
 
@@ -228,8 +228,8 @@ class Run:
         """
         folder = self.path / "checkpoints"
         path = folder / checkpoint_name(trial.number)
-        is_own = self.settings.evaluator != TRAINING
-        if is_own and trial.completed and trial.weights_sha256 is None:
+        untrained = self.settings.evaluator != TRAINING
+        if untrained and trial.completed and trial.weights_sha256 is None:
             raise ValueError(
                 f"{self.path}: trial {trial.number} has no weights: its evaluator did not take "
                 f"its network from job.network()"
@@ -247,4 +247,4 @@ class Run:
     @property
     def advice_on_lost_weights(self) -> str:
         """The end of an error; networks of a user's evaluator are not trained again here."""
-        return "; nas retrain trains it again" if self.settings.evaluator == TRAINING else ""
+        return "; nas retrain trains it again" if not is_own(self.settings.evaluator) else ""

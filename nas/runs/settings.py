@@ -17,6 +17,7 @@ from nas.core.metrics import METRICS, PROXIES
 from nas.runs import option
 from nas.runs.option import setting
 from search_spaces.notation import did_you_mean
+from search_spaces.user_files import is_code
 
 if TYPE_CHECKING:  # late: options are declared without importing what they select
     from search_spaces import SearchSpace
@@ -24,11 +25,24 @@ if TYPE_CHECKING:  # late: options are declared without importing what they sele
 
 TRAINING = "training"  # the built-in evaluator
 UNTRAINED = "proxies"  # the evaluator of zero-cost proxies
+SUPERNET = "supernet"  # the evaluator of weight-sharing supernets
 DEFAULT_LOSS = "default"  # that of the task, unless there is a user's own
 AUTO = "auto"  # a setting that follows from the data
 TASKS = ("classification", "multilabel", "regression", "segmentation")
 NO_DATA = "none"
 MOST_EPOCHS = 5_000  # of one trial: its curve is one line of the journal
+
+
+def is_supernet(evaluator: str) -> bool:
+    """True for the evaluator `supernet`, with settings or without."""
+    return evaluator == SUPERNET or (
+        evaluator.startswith(f"{SUPERNET}:") and not is_code(evaluator)
+    )
+
+
+def is_own(evaluator: str) -> bool:
+    """True for an evaluator of the user's own, by its name in the settings."""
+    return evaluator not in (TRAINING, UNTRAINED) and not is_supernet(evaluator)
 
 
 def _architecture(value: object, path: str) -> None:
@@ -103,8 +117,10 @@ class Settings:
         default=TRAINING,
         check=schema.text(4_096),
         group="Evaluation",
-        help="Evaluator of each configuration: training, the built-in one, proxies, which trains nothing and "
-        "scores by zero-cost proxies, or a function of your own as path/to/file.py:function.",
+        help="Evaluator of each configuration: training, the built-in one; proxies, which trains nothing and "
+        "scores by zero-cost proxies; supernet, which trains one set of weights for all networks, or "
+        "supernet:setting=value,... such as supernet:sampling=fair,epochs=100; or a function of your own as "
+        "path/to/file.py:function.",
     )
     estimators: tuple[str, ...] = setting(
         option.OBJECTS,

@@ -22,7 +22,7 @@ from nas.estimators.energy.spell import Spell, gpus_of
 from nas.evaluators import training
 from nas.evaluators.factories import reading_of
 from nas.evaluators.training_task import load_function
-from nas.runs.settings import CHECKS, TRAINING
+from nas.runs.settings import CHECKS, TRAINING, is_own
 from nas.winners.best_of_seeds import BestOfSeeds
 from nas.winners.scoring import scores_on_test
 from search_spaces import SearchSpace
@@ -318,7 +318,7 @@ def table_of(bundle: Bundle) -> TablePreprocessing | None:
 def _refuse_own(bundle: Bundle, settings: Mapping[str, Any]) -> None:
     """Refuse a network that cannot be trained here as it was in its search."""
     name = settings.get("evaluator", TRAINING)
-    if name != TRAINING:
+    if is_own(name):
         raise ValueError(
             f"{bundle.path}: an evaluator of your own, {name}, trained its networks, and only it can "
             f"train one again; nas retrain BUNDLE --data DATA fine-tunes an exported one"

@@ -29,10 +29,13 @@ from nas.analysis.progress import Point, Progress
 from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
+from nas.evaluators.factories import FOLDER
 from nas.runs.atomic_io import write_whole
 from nas.runs.control.preparation import RelaxedEpoch, RelaxedRecord, read_record
+from nas.runs.control.supernet import read_facts
 from nas.runs.lock import writing
 from nas.runs.run import Run
+from nas.runs.settings import is_supernet
 from nas.views.tensorboard import gallery, hparams, projector
 from nas.views.tensorboard.events import Events, text
 from nas.views.tensorboard.pages import pages
@@ -68,6 +71,9 @@ class Board:
         self._search = Events(self._folder / "search")
         self._metrics = hparams.names(context.header)
         self._search.add(hparams.experiment(context.decisions, self._metrics), 0, 0.0)
+        if is_supernet(context.header.settings.evaluator):
+            for epoch, loss in enumerate(read_facts(context.path / FOLDER).losses, 1):
+                self._search.scalar("supernet/train_loss", loss, epoch, 0.0)
         self._allowance = _Allowance(share)
         self._allowance.spend(perf_counter() - start)
         self._prepared = 0  # epochs of a mixed network that are written

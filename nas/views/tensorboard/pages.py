@@ -9,7 +9,9 @@ from nas.analysis.lineage import Lineage
 from nas.analysis.phases import phase_rows, phases_of
 from nas.core.numbers import counted, duration
 from nas.core.trial import Trial
-from nas.runs.settings import TRAINING
+from nas.evaluators.factories import FOLDER
+from nas.runs.control.supernet import read_facts
+from nas.runs.settings import is_own, is_supernet
 from nas.views.columns import metrics_of, score_text, violation_text
 from nas.views.terminal.run import failure_lines
 
@@ -66,8 +68,19 @@ def _best(context: AnalysisContext, trials: Sequence[Trial], front: Sequence[Tri
     ]
     spent = duration(sum(t.seconds for t in trials))
     return (
-        f"{counted(len(trials), 'trial')}, {len(done)} completed, {spent} of training; "
+        f"{_supernet(context)}{counted(len(trials), 'trial')}, {len(done)} completed, {spent} of training; "
         f"{len(front)} on the front.\n\n{markdown_table(head, rows)}\n\n" + "\n".join(architectures)
+    )
+
+
+def _supernet(context: AnalysisContext) -> str:
+    """A paragraph on the supernet whose scores these are; empty without one."""
+    if not is_supernet(context.header.settings.evaluator):
+        return ""
+    facts = read_facts(context.path / FOLDER)
+    return (
+        f"Scores of a supernet, with inherited weights: {facts}. "
+        f"Its training took {duration(facts.seconds)}.\n\n"
     )
 
 
@@ -86,7 +99,7 @@ def _how_to_load(context: AnalysisContext, front: Sequence[Trial]) -> str:
     ) + (
         f"Train the best of them properly, and report its test accuracy once:\n\n"
         f"    nas retrain {path}\n"
-        if context.header.settings.evaluator == TRAINING
+        if not is_own(context.header.settings.evaluator)
         else ""
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nas.core.trial import Trial
 from nas.runs.run import Run
-from nas.runs.settings import TRAINING
+from nas.runs.settings import is_own
 from search_spaces import SpaceReference
 from search_spaces.user_files import PASSED, is_code
 
@@ -55,7 +55,7 @@ def _can_retrain(run: Run) -> bool:
     """True if `nas retrain` can have all that trained the networks of a run."""
     settings = run.settings
     passed = (text.startswith(f"{PASSED}:") for text in (settings.data, settings.loss))
-    return settings.evaluator == TRAINING and not any(passed)
+    return not is_own(settings.evaluator) and not any(passed)
 
 
 def _retrain_target(run: Run, trial: Trial) -> str:

@@ -13,9 +13,11 @@ from nas.core.failure import cause_lines
 from nas.core.metrics import Metric
 from nas.core.numbers import counted, duration
 from nas.core.trial import Trial
+from nas.evaluators.factories import FOLDER
 from nas.runs.control.energy import words
+from nas.runs.control.supernet import read_facts
 from nas.runs.run import Run
-from nas.runs.settings import NO_DATA, TRAINING
+from nas.runs.settings import NO_DATA, TRAINING, is_supernet
 from nas.views.columns import hyperparameters_text, metrics_of, score_text, search_text
 from nas.views.terminal.confirmed import confirmed_lines
 from nas.views.terminal.next_steps import next_steps
@@ -83,6 +85,9 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
         + (f"; hypervolume {run.hypervolume():.4f}" if run.objectives.has_hypervolume else "")
     )
     yield budget_line(run)
+    if is_supernet(settings.evaluator):
+        facts = read_facts(run.path / FOLDER)
+        yield f"supernet: {duration(facts.seconds)} of training; {facts}"
     if run.energy is not None:
         yield f"energy: {words(run.energy)}"
     if run.front:

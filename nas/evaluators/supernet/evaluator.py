@@ -1,0 +1,107 @@
+"""The evaluator `supernet`: validation loss and accuracy of a network with inherited weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+import trainers
+from nas.core.metrics import SUPERNET
+from nas.evaluators.job import Job, Workspace
+from nas.evaluators.supernet import training
+from nas.evaluators.supernet.settings import SupernetSettings
+from nas.evaluators.supernet.step import recalibrate
+from nas.evaluators.supernet.trust import compare
+from nas.evaluators.training import build
+from nas.runs.control.supernet import SupernetFacts
+from search_spaces import Architecture
+from search_spaces.supernet.weights import SharedWeights
+from trainers import Dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LOSS, ACCURACY = (metric.name for metric in SUPERNET)
+
+
+class SupernetEvaluator:
+    """Trains one supernet before the first trial; an evaluation is then a forward pass.
+
+    Its metrics are called `supernet_loss` and `supernet_accuracy`: they are no scores of trainings, and no
+    ranking mixes the two. The loss ranks better than the accuracy. The weights of a trial are those that its
+    network inherited.
+
+    Args:
+        settings: The settings.
+    """
+
+    metrics = SUPERNET
+
+    def __init__(self, settings: SupernetSettings) -> None:
+        self._settings = settings
+        self._weights: SharedWeights | None = None
+
+    def prepare(self, workspace: Workspace) -> None:
+        """Train the supernet, and compare it with members trained from scratch.
+
+        Raises:
+            ValueError: the search has no classes to learn, the space has no supernets, or the supernet
+                does not rank.
+        """
+        data = _data(workspace).to(trainers.resolve(workspace.device))
+        weights = training.train(workspace, self._settings, data)
+        self._weights = weights
+        if not self._settings.trust:
+            workspace.notify("supernet: its ranks are not compared with trainings (trust=0)")
+            return
+
+        def score(architecture: Architecture) -> float:
+            return -self._score(weights, architecture, data)[1][LOSS]
+
+        trust = compare(workspace, data, score, self._settings.trust)
+        workspace.notify(f"supernet: {trust}")
+        refuse_unbelieved(trust)
+
+    def evaluate(self, job: Job) -> Mapping[str, float]:
+        workspace = job.workspace
+        assert workspace is not None, "its jobs have a workspace"
+        if self._weights is None:
+            self._weights = training.load(workspace)
+        subnet, scores = self._score(self._weights, job.architecture, job.data)
+        alone = build(workspace.space, job.architecture, job.task, seed=0)
+        alone.load_state_dict(subnet.state_dict())
+        job.adopt(alone.to(workspace.data.device if workspace.data else "cpu"))
+        return scores
+
+    def _score(
+        self, weights: SharedWeights, architecture: Architecture, data: Dataset
+    ) -> tuple[nn.Module, dict[str, float]]:
+        subnet = weights.subnet(architecture).requires_grad_(False)
+        if self._settings.recalibration:
+            recalibrate(subnet, data, self._settings.recalibration)
+        found = trainers.evaluate(subnet, data.validation, data)
+        return subnet, {LOSS: found["loss"], ACCURACY: found["accuracy"]}
+
+
+def refuse_unbelieved(trust: SupernetFacts) -> None:
+    """Refuse a supernet whose interval holds 0: its scores are not used.
+
+    Raises:
+        ValueError: it does.
+    """
+    if not trust.is_believed:
+        raise ValueError(
+            f"supernet: its scores are not used: {trust}, which holds 0: train it longer (epochs=), "
+            f"compare more members (trust=), or train each network (--evaluator training)"
+        )
+
+
+def _data(workspace: Workspace) -> Dataset:
+    data = workspace.data
+    if data is None or data.targets.task != "classification":
+        got = "none" if data is None else f"a {data.targets.task}"
+        raise ValueError(f"evaluator supernet: want data of a classification, got {got}")
+    if not len(data.validation):
+        raise ValueError("evaluator supernet: want a validation split, got none")
+    return data

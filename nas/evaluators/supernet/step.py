@@ -1,0 +1,95 @@
+"""A step of a supernet's training, and the score of a subnet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nas.evaluators.supernet.sampling import Paths
+from search_spaces.supernet.weights import SharedWeights
+from trainers import Dataset
+from trainers.data.transforms import normalise
+from trainers.loop.batch_step import EagerStep
+from trainers.loop.batches import laid_out
+from trainers.loop.convolutions import quick_convolutions
+from trainers.loop.precision import autocast
+
+# Shape letters: B batch.
+
+_AT_ONCE = 256  # examples of a batch of recalibration
+
+
+@dataclass(slots=True)
+class PathStep:
+    """Trains the subnets of one step: their gradients are added up, then the weights are updated.
+
+    Attributes:
+        eager: The step of one network, whose network is the supernet's weights.
+        weights: The weights of the supernet.
+        paths: Draws the subnets.
+        seed: Seed of the draws.
+        number: Number of the step, from 0: a resumed training goes on from where it was.
+    """
+
+    eager: EagerStep
+    weights: SharedWeights
+    paths: Paths
+    seed: str
+    number: int
+
+    @property
+    def fallback(self) -> str:
+        """See `trainers.loop.batch_step.Step`: nothing is captured, every step has other networks."""
+        return ""
+
+    def __call__(self, x_B: Tensor, targets_B: Tensor, weights_B: Tensor | None = None) -> Tensor:
+        eager, drawn = self.eager, self.paths.draw(Random(f"{self.seed}/{self.number}"))
+        self.number += 1
+        eager.optimizer.zero_grad()
+        total = torch.zeros((), device=x_B.device)
+        for architecture in drawn:
+            subnet = self.weights.subnet(architecture).train()
+            with quick_convolutions(subnet), autocast(x_B.device, eager.computed):
+                loss = eager.criterion(subnet(x_B), targets_B, weights_B)
+            (loss / (len(targets_B) * len(drawn))).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach() / len(drawn)
+        eager.optimizer.step()
+        return total
+
+
+def recalibrate(subnet: nn.Module, data: Dataset, examples: int) -> None:
+    """Give the batch norms of a subnet statistics of its own: the means over training examples.
+
+    Those of the shared weights are averages over all subnets, which fit none of them: Guo et al., ECCV
+    2020, Section 3.4. The network is left in evaluation mode.
+
+    Args:
+        subnet: The network; its buffers are replaced, not changed.
+        data: The data set. Its first training examples are used, without augmentation.
+        examples: Number of examples.
+    """
+    subnet.eval()
+    norms = [module for module in subnet.modules() if isinstance(module, _BatchNorm)]
+    norms = [norm for norm in norms if norm.track_running_stats]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        for name, buffer in norm.named_buffers(recurse=False):
+            setattr(
+                norm,
+                name,
+                torch.ones_like(buffer) if name == "running_var" else torch.zeros_like(buffer),
+            )
+        norm.momentum = None  # the mean over all batches
+        norm.train()
+    inputs = data.train.inputs[:examples]
+    with torch.no_grad(), quick_convolutions(subnet):
+        for inputs_B in torch.split(inputs, _AT_ONCE):
+            if len(inputs_B) > 1:
+                subnet(laid_out(normalise(inputs_B.to(data.device), data.mean, data.std)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    subnet.eval()

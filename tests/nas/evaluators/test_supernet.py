@@ -1,0 +1,212 @@
+"""One set of weights for all networks: trained once, resumed exactly, believed only as far as it ranks."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+import torch
+
+import nas
+import trainers
+from nas.core.constraints import Constraint
+from nas.core.joint_space import JointSpace
+from nas.evaluators.job import Workspace
+from nas.evaluators.supernet import training
+from nas.evaluators.supernet.evaluator import SupernetEvaluator, refuse_unbelieved
+from nas.evaluators.supernet.sampling import Paths
+from nas.evaluators.supernet.settings import SupernetSettings
+from nas.evaluators.supernet.step import recalibrate
+from nas.evaluators.supernet.trust import agreement
+from nas.runs.control.supernet import Compared, read_facts
+from nas.testing import check_evaluator
+from nas.views.terminal.run import overview
+from nas.winners.retrain import retrain
+from search_spaces import Task, get
+from search_spaces.supernet.weights import SharedWeights
+from trainers.checkpoints import weights as checkpoint
+
+SPACE = get("nasbench201", channels=4, cells=1)
+SMALL = "nasbench201:channels=4,cells=1"
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = trainers.load("digits")
+    train = data.train.part(slice(128))
+    return replace(data, train=train, validation=data.validation.part(slice(64)))
+
+
+def workspace_of(data, folder, notify=lambda _: None, constraints=()):
+    task = Task(data.input_shape, 10)
+    return Workspace(
+        space=SPACE,
+        task=task,
+        data=data,
+        device="cpu",
+        seed=0,
+        epochs=1,
+        checkpoints=None,
+        folder=folder,
+        joint=JointSpace(SPACE, task, constraints),
+        notify=notify,
+    )
+
+
+class KilledError(Exception):
+    """Stands for SIGKILL."""
+
+
+def test_a_training_that_is_killed_goes_on_as_if_it_never_was(digits, tmp_path):
+    settings = SupernetSettings(epochs=2, batch_size=64)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    wanted = training.train(workspace_of(digits, whole), settings, digits).state_dict()
+
+    def kill(text):
+        raise KilledError(text)
+
+    with pytest.raises(KilledError, match="epoch 1 of 2"):
+        training.train(workspace_of(digits, parts, kill), settings, digits)
+    for _ in range(2):  # the second time nothing is left to train
+        found = training.train(workspace_of(digits, parts), settings, digits).state_dict()
+        assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    assert len(read_facts(parts).losses) == 2
+    assert read_facts(parts).losses == read_facts(whole).losses
+
+
+def test_the_evaluator_keeps_its_contract(digits):
+    check_evaluator(SupernetEvaluator(SupernetSettings(epochs=1, trust=0)), SPACE, data=digits)
+
+
+def test_fairness_trains_every_option_once_in_a_step():
+    paths = Paths(SPACE, Task((3, 8, 8), 10), "fair")
+    for step in range(3):
+        drawn = paths.draw(Random(step))
+        assert len(drawn) == 5
+        for edge in ("0->1", "2->3"):
+            assert len({architecture[edge] for architecture in drawn}) == 5
+
+
+def test_paths_stay_within_the_limits(digits, tmp_path):
+    least = Constraint.parse("parameters>=15000")
+    workspace = workspace_of(digits, tmp_path, constraints=[least])
+    accepts = training.accepts_of(workspace)
+    for sampling in ("uniform", "fair", "sandwich"):
+        drawn = Paths(SPACE, workspace.task, sampling, accepts).draw(Random(0))
+        assert all(SPACE.cost(a, workspace.task).parameters >= 15_000 for a in drawn)
+
+
+def test_a_sandwich_has_the_smallest_and_the_largest():
+    task = Task((3, 8, 8), 10)
+    drawn = Paths(SPACE, task, "sandwich").draw(Random(0))
+    sizes = [SPACE.cost(a, task).parameters for a in drawn]
+    assert len(drawn) == 4
+    assert sizes[0] == min(sizes)
+    assert set(drawn[1].value.values()) == {"nor_conv_3x3"}
+
+
+def test_recalibrated_statistics_are_those_of_the_training_examples(digits):
+    weights = SharedWeights(SPACE, Task(digits.input_shape, 10), seed=0)
+    shared = {name: buffer.clone() for name, buffer in weights.named_buffers()}
+    subnet = weights.subnet(SPACE.known["resnet"])
+    recalibrate(subnet, digits, 128)
+    inputs = digits.tensors("train")[0][:128]
+    with torch.no_grad():
+        pixels = subnet.stem[0](inputs)
+    norm = subnet.stem[1]
+    assert torch.allclose(norm.running_mean, pixels.mean(dim=(0, 2, 3)), atol=1e-5)
+    assert torch.allclose(norm.running_var, pixels.var(dim=(0, 2, 3)), rtol=1e-4)
+    assert norm.momentum == 0.1
+    assert all(torch.equal(shared[name], buffer) for name, buffer in weights.named_buffers())
+
+
+def compared(*pairs):
+    return [Compared(architecture=str(pair), supernet=pair[0], trained=pair[1]) for pair in pairs]
+
+
+def test_a_supernet_is_believed_where_the_interval_does_not_hold_0():
+    same = agreement(compared(*((n, n) for n in range(8))))
+    assert same.tau == pytest.approx(1)
+    refuse_unbelieved(same)
+    other = agreement(compared((1, 3), (2, 1), (3, 2), (4, 5), (5, 8), (6, 4), (7, 7), (8, 6)))
+    assert other.tau == pytest.approx(0.5)
+    assert other.low == pytest.approx(-0.098, abs=0.001)  # tanh(atanh(tau) - 1.96 sqrt(0.437 / 4))
+    assert other.high == pytest.approx(0.833, abs=0.001)
+    with pytest.raises(ValueError, match=r"scores are not used: Kendall's tau 0\.50"):
+        refuse_unbelieved(other)
+    assert agreement(compared(*((n, 0) for n in range(8)))).tau == 0
+
+
+@pytest.mark.long
+def test_members_that_were_trained_before_a_kill_are_not_trained_again(digits, tmp_path):
+    said = []
+
+    def notify(text):
+        said.append(text)
+        if len(said) == 4:  # one epoch, three members
+            raise KilledError(text)
+
+    evaluator = SupernetEvaluator(SupernetSettings(epochs=1, trust=5))
+    with pytest.raises(KilledError, match="member 3 of 5"):
+        evaluator.prepare(workspace_of(digits, tmp_path, notify))
+    before = read_facts(tmp_path).compared
+    with pytest.raises(ValueError, match="holds 0"):
+        evaluator.prepare(workspace_of(digits, tmp_path, said.append))
+    assert len(before) == 3
+    assert read_facts(tmp_path).compared[:3] == before
+    assert read_facts(tmp_path).tau is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("supernet:sampling=best", "want sampling as one of uniform, fair, sandwich, got 'best'"),
+        ("supernet:epochs=0", "want epochs of at least 1"),
+        ("supernet:trust=3", "want trust as 0 or at least 5"),
+        ("supernet:rate=1", "want one of its settings"),
+        ("supernet:recalibration=1", "want recalibration as 0 or at least 2"),
+    ],
+)
+def test_settings_that_are_not_allowed_are_named(text, error):
+    with pytest.raises(ValueError, match=error):
+        SupernetSettings.parse(text)
+
+
+def test_a_search_by_a_supernet_is_an_ordinary_run(tmp_path):
+    run = nas.search(
+        space=SMALL,
+        evaluator="supernet:epochs=1,trust=0",
+        budget=3,
+        epochs=1,
+        out=tmp_path / "run",
+    )
+    assert [metric.name for metric in run.objectives.metrics] == ["supernet_loss", "parameters"]
+    assert all("accuracy" not in trial.scores for trial in run.trials)  # that is of a training
+    network = SPACE.compile(run.best().architecture, Task((1, 8, 8), 10))
+    network.load_state_dict(checkpoint.load(run.weights_path(run.best())))
+    inputs, targets = trainers.load("digits").tensors("validation")
+    accuracy = (network.eval()(inputs).argmax(dim=1) == targets).float().mean()
+    assert float(accuracy) == pytest.approx(run.best().scores["supernet_accuracy"], abs=1e-6)
+    assert any(str(line).startswith("supernet: ") for line in overview(run))
+
+
+@pytest.mark.long
+def test_a_network_with_inherited_weights_is_exported_and_trained_from_scratch(tmp_path):
+    run = nas.search(
+        space=SMALL,
+        evaluator="supernet:epochs=1,trust=0",
+        budget=3,
+        epochs=1,
+        out=tmp_path / "run",
+    )
+    bundle = run.export(run.best(), tmp_path / "bundle")
+    scores = bundle.metrics["validation"]
+    assert scores["supernet_loss"] == run.best().scores["supernet_loss"]
+    again = retrain(bundle, tmp_path / "again", epochs=1)
+    assert "accuracy" in again.metrics["test"]
+
+
+def test_a_supernet_wants_classes_and_a_space_that_shares(tmp_path):
+    with pytest.raises(ValueError, match="mlp has no supernet"):
+        nas.search(space="mlp", evaluator="supernet:epochs=1", out=tmp_path / "a", budget=1)
