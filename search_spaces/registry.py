@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -47,22 +48,32 @@ def plugin_of(name: str) -> Plugin | None:
     return None if name in SPACES else plugins(GROUP).get(name)
 
 
+def factory_of(name: str) -> Callable[..., SearchSpace]:
+    """The function that makes the registered space called `name`; its arguments are the settings.
+
+    Raises:
+        ValueError: there is no such space, or its package is broken.
+    """
+    plugin = plugin_of(name)
+    if plugin is not None:
+        loaded: Callable[..., SearchSpace] = plugin.load()
+        return loaded
+    if name not in SPACES:
+        raise ValueError(
+            f"want a search space ({', '.join(names())}, or path/to/file.py:space), "
+            f"got {name[:80]!r}{notation.did_you_mean(name, names())}"
+        )
+    own: Callable[..., SearchSpace] = importlib.import_module(SPACES[name]).space
+    return own
+
+
 def get(name: str, **settings: Any) -> SearchSpace:
     """Make the registered space called `name` with some settings.
 
     Raises:
         ValueError: there is no such space, it has no such setting, or its package is broken.
     """
-    plugin = plugin_of(name)
-    if name in SPACES:
-        factory = importlib.import_module(SPACES[name]).space
-    elif plugin is not None:
-        factory = plugin.load()
-    else:
-        raise ValueError(
-            f"want a search space ({', '.join(names())}, or path/to/file.py:space), "
-            f"got {name[:80]!r}{notation.did_you_mean(name, names())}"
-        )
+    factory = factory_of(name)
     notation.check(name, factory, settings)
     space = factory(**settings)
     if not isinstance(space, SearchSpace):

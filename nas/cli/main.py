@@ -29,7 +29,7 @@ from nas.cli import (
 )
 from nas.cli.console import help_without_command
 from nas.cli.help import GroupedCommands, GroupedOptions
-from nas.cli.listings import entries, spaces
+from nas.cli.listings import entries, names, spaces
 from nas.core.schema import visible
 from nas.runs.atomic_io import is_full
 
@@ -59,7 +59,15 @@ COMMANDS: dict[str, tuple[Callable[..., object], ...]] = {  # by heading of the 
         compare.portfolio,
         spaces.profile,
     ),
-    "Lists": (spaces.spaces, entries.strategies, entries.schedules),
+    "Lists": (
+        spaces.spaces,
+        entries.strategies,
+        entries.schedules,
+        names.metrics,
+        names.tasks,
+        names.proxies,
+        entries.executors,
+    ),
 }
 
 app.callback(invoke_without_command=True)(help_without_command)

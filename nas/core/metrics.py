@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, isfinite
 from numbers import Real
 from typing import Any, Literal
@@ -49,6 +49,9 @@ class Metric:
         low: The least possible value.
         high: The greatest possible value.
         unit: Unit for tables and axes, such as "ms"; empty for shares and counts.
+        meaning: One sentence for listings.
+        sources: Tasks of the built-in training that measure it, or the step that yields it: "cost"
+            before training, "estimate" before training, "measurement" beside training.
 
     Raises:
         ValueError: the name or the direction is not allowed, or `low` is not below `high`.
@@ -59,6 +62,8 @@ class Metric:
     low: float = -inf
     high: float = inf
     unit: str = ""
+    meaning: str = field(default="", compare=False, repr=False)
+    sources: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -176,33 +181,97 @@ def _known(*metrics: Metric) -> dict[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
 
+_CLASSES, _LABELS, _NUMBERS, _PIXELS = "classification", "multilabel", "regression", "segmentation"
+
+
+def _share(name: str, meaning: str, *sources: str) -> Metric:
+    return Metric(name, "maximize", 0, 1, "", meaning, sources)
+
+
+def _cost(name: str, meaning: str, *, unit: str = "", source: str = "cost") -> Metric:
+    return Metric(name, "minimize", 0, inf, unit, meaning, (source,))
+
+
 # The metrics of the toolkit, by name. Those of training are of the validation split.
 METRICS: dict[str, Metric] = _known(
-    Metric("accuracy", "maximize", 0, 1),
-    Metric("loss", "minimize", unit="nats"),
-    Metric("top5_accuracy", "maximize", 0, 1),
-    Metric("balanced_accuracy", "maximize", 0, 1),
-    Metric("f1_macro", "maximize", 0, 1),
-    Metric("f1_weighted", "maximize", 0, 1),
-    Metric("precision_macro", "maximize", 0, 1),
-    Metric("recall_macro", "maximize", 0, 1),
-    Metric("mcc", "maximize", -1, 1),  # Matthews' correlation coefficient
-    Metric("roc_auc_macro", "maximize", 0, 1),
-    Metric("average_precision_macro", "maximize", 0, 1),
-    Metric("f1_micro", "maximize", 0, 1),
-    Metric("exact_match", "maximize", 0, 1),  # all labels of an example
-    Metric("r2", "maximize", high=1),  # coefficient of determination
-    Metric("rmse", "minimize", 0),  # in the units of the target
-    Metric("mae", "minimize", 0),  # in the units of the target
-    Metric("mean_iou", "maximize", 0, 1),  # intersection over union of pixels
-    Metric("pixel_accuracy", "maximize", 0, 1),
-    Metric("parameters", "minimize", 0),
-    Metric("effective_parameters", "minimize", 0),  # those that can change the output
-    Metric("macs", "minimize", 0),  # multiply-accumulates for one input
-    Metric("peak_activation_bytes", "minimize", 0, unit="bytes"),  # for one input, float32
-    Metric("latency_ms", "minimize", 0, unit="ms"),
-    Metric("estimated_latency_ms", "minimize", 0, unit="ms"),
-    Metric("energy_wh", "minimize", 0, unit="Wh"),  # of the training
+    _share("accuracy", "Share of the examples whose class is right.", _CLASSES),
+    Metric(
+        "loss",
+        "minimize",
+        unit="nats",
+        meaning="Mean cross-entropy of an example, a label or a pixel; of a regression, mean squared "
+        "error of standardised targets.",
+        sources=(_CLASSES, _LABELS, _NUMBERS, _PIXELS),
+    ),
+    _share(
+        "top5_accuracy",
+        "Share of the examples whose class is among the five most probable.",
+        _CLASSES,
+    ),
+    _share("balanced_accuracy", "Mean recall over the classes that occur.", _CLASSES),
+    _share(
+        "f1_macro",
+        "Mean over classes or labels of the harmonic mean of precision and recall.",
+        _CLASSES,
+        _LABELS,
+    ),
+    _share(
+        "f1_weighted",
+        "Mean over classes of the harmonic mean of precision and recall, weighted by frequency.",
+        _CLASSES,
+    ),
+    _share(
+        "precision_macro", "Mean over classes of the share of predictions that are right.", _CLASSES
+    ),
+    _share(
+        "recall_macro", "Mean over classes of the share of examples that are recognised.", _CLASSES
+    ),
+    Metric("mcc", "maximize", -1, 1, "", "Matthews' correlation coefficient.", (_CLASSES,)),
+    _share(
+        "roc_auc_macro",
+        "Mean over classes or labels of the area under the ROC curve, one against the rest.",
+        _CLASSES,
+        _LABELS,
+    ),
+    _share("average_precision_macro", "Mean over labels of the average precision.", _LABELS),
+    _share("f1_micro", "Harmonic mean of precision and recall over all labels together.", _LABELS),
+    _share("exact_match", "Share of the examples all of whose labels are right.", _LABELS),
+    Metric(
+        "r2",
+        "maximize",
+        high=1,
+        meaning="Coefficient of determination, the mean over targets.",
+        sources=(_NUMBERS,),
+    ),
+    _cost(
+        "rmse",
+        "Root of the mean squared error, in the units of the target.",
+        source=_NUMBERS,
+    ),
+    _cost("mae", "Mean absolute error, in the units of the target.", source=_NUMBERS),
+    _share("mean_iou", "Mean over classes of intersection over union of pixels.", _PIXELS),
+    _share("pixel_accuracy", "Share of the pixels whose class is right.", _PIXELS),
+    _cost("parameters", "Numbers that training learns: weights and biases."),
+    _cost("effective_parameters", "Parameters that can change the output of the network."),
+    _cost("macs", "Multiply-accumulates for one input."),
+    _cost(
+        "peak_activation_bytes",
+        "Peak memory of activations for one input, in float32, without weights.",
+        unit="bytes",
+    ),
+    _cost(
+        "latency_ms",
+        "Median time of one batch of --latency-batch inputs, measured after the training.",
+        unit="ms",
+        source="measurement",
+    ),
+    _cost(
+        "estimated_latency_ms",
+        "Latency predicted by a model of the device: see nas latency --calibrate.",
+        unit="ms",
+        source="estimate",
+    ),
+    _cost("energy_wh", "Energy of the training.", unit="Wh", source="measurement"),
 )
 
 # Scores of an untrained network: see `nas.estimators.proxies`. The larger, the better.

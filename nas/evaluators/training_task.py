@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from nas.core.metrics import METRICS, Metric, parse_metric
@@ -44,6 +46,13 @@ def metrics_of(settings: Settings, task: str) -> tuple[Metric, ...]:
             unknown = Metric(name, "maximize" if constraint.sign == ">=" else "minimize")
             found.setdefault(name, METRICS.get(name, unknown))
     return tuple({**found, **{name: found.get(name, Metric(name)) for name in own}}.values())
+
+
+def summary(task: str) -> tuple[str, str]:
+    """The docstring of the module of a task, and that of its class, which begins with the loss."""
+    module, _, cls = registry.TASKS[task].partition(":")
+    loaded = import_module(module)
+    return inspect.getdoc(loaded) or "", inspect.getdoc(getattr(loaded, cls)) or ""
 
 
 def offered(task: str) -> dict[str, Metric]:

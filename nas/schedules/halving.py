@@ -23,10 +23,13 @@ class SuccessiveHalving(Brackets):
         candidates: The configurations it chooses from; their ledger has what was proposed.
         objectives: The objectives that decide promotion.
         epochs: Number of epochs of the recipe, those of the last rung.
-        eta: Reduction factor: one in `eta` trials of a rung is promoted.
-        min_epochs: Epochs of the first rung; each further rung has `eta` times more, up to `epochs`.
-        rungs: The epochs of all rungs, such as "12+200", instead of `min_epochs`.
-        bracket: New trials of a bracket (n); 0 for the smallest number that reaches the last rung.
+        eta: Reduction factor: one in `eta` trials of a rung is promoted. Range: 2 or more.
+        min_epochs: Epochs of the first rung; each further rung has `eta` times more, up to those of
+            the recipe. Range: 1 or more.
+        rungs: The epochs of all rungs, such as "12+200", instead of `min_epochs`. Range: rising
+            numbers joined by +, the last those of the recipe.
+        bracket: New trials of a bracket (n in the paper); 0 for the smallest number that reaches the
+            last rung. Range: 0, or enough for one to reach the last rung.
     """
 
     def __init__(

@@ -42,12 +42,13 @@ class PopulationBasedBandits(Populations):
         candidates: The configurations it chooses from; their ledger has what was proposed.
         objectives: The objectives that decide who is weak and who is strong.
         epochs: Number of epochs of the recipe, to which every member is trained.
-        population: Number of members.
-        every: Epochs between two comparisons.
-        quantile: Share of the members that are weak, and as many are strong: above 0 to 0.5.
+        population: Number of members. Range: 2 or more.
+        every: Epochs between two comparisons. Range: 1 or more.
+        quantile: Share of the members that are weak, and as many are strong. Range: above 0 to 0.5.
         explore: Hyperparameters that forks change, such as "learning_rate+dropout"; all by default.
-        mutate: Probability that a fork differs in a decision of the architecture too, 0 to 1; it
-            inherits the weights that fit.
+            Range: names joined by +.
+        mutate: Probability that a fork differs in a decision of the architecture too; it inherits
+            the weights that fit. Range: 0 to 1.
 
     Raises:
         ValueError: a setting is not allowed.

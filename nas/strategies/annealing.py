@@ -37,9 +37,10 @@ class SimulatedAnnealing:
     Args:
         candidates: The configurations to choose from.
         objectives: The objectives that decide the energy of a trial.
-        hot: Initial temperature; energies differ by at most 1.
-        cold: Temperature at the end of a cycle.
+        hot: Initial temperature; energies differ by at most 1. Range: `cold` or more.
+        cold: Temperature at the end of a cycle. Range: above 0 to `hot`.
         cycle: Number of trials from `hot` to `cold`, after which the temperature is `hot` again.
+            Range: 1 or more.
     """
 
     def __init__(

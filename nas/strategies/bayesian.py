@@ -43,8 +43,9 @@ class BayesianOptimization:
     Args:
         candidates: The configurations to choose from.
         objectives: The objectives that are modelled.
-        sampler: `tpe`, or `gp` for a Gaussian process.
-        draws: Number of uniform draws before the first suggestion.
+        sampler: Model of the scores: tree-structured Parzen estimators, or a Gaussian process.
+            Range: tpe or gp.
+        draws: Number of uniform draws before the first suggestion. Range: 1 or more.
     """
 
     def __init__(

@@ -35,14 +35,15 @@ class Darts:
     Args:
         candidates: The configurations to choose from.
         objectives: The objectives; the operation weights minimise the loss alone.
-        variant: "darts", "pcdarts" or "drnas".
-        order: 2 for second-order gradients, which take about three times as long.
-        epochs: Epochs of the mixed network.
-        batch_size: Examples in a step.
+        variant: Method that trains the operation weights. Range: darts, pcdarts or drnas.
+        order: Order of the gradients; the second takes about three times as long. Range: 1 or 2.
+        epochs: Epochs of the mixed network. Range: 1 or more.
+        batch_size: Examples in a step. Range: 2 or more.
         warmup: First epochs in which only the network learns; -1 for 15 of 50 with "pcdarts", 0
-            otherwise.
+            otherwise. Range: -1, or 0 to below `epochs`.
         rate: Learning rate of the operation weights; 0 for that of the paper. Adam moves a weight's
-            logit by at most so much a step: with a tenth of the steps, take ten times the rate.
+            logit by at most so much a step: with a tenth of the steps, take ten times the rate. Range:
+            0 to below 1.
     """
 
     def __init__(

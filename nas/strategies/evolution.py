@@ -26,8 +26,10 @@ class RegularizedEvolution:
     Args:
         candidates: The configurations to choose from.
         objectives: The objectives that decide a tournament.
-        population: Individuals alive at once (P in the paper); drawn at random to begin with.
-        tournament: Individuals that compete to be the parent (S in the paper).
+        population: Individuals alive at once (P in the paper); the first are drawn at random.
+            Range: `tournament` or more.
+        tournament: Individuals that compete to be the parent (S in the paper). Range: 1 to
+            `population`.
     """
 
     def __init__(

@@ -27,8 +27,8 @@ class NSGA2:
     Args:
         candidates: The configurations to choose from.
         objectives: The objectives that decide survival.
-        population: Parents, and offspring of each generation (N in the paper).
-        crossover: Probability that a child has two parents (p_c in the paper).
+        population: Parents, and offspring of each generation (N in the paper). Range: 2 or more.
+        crossover: Probability that a child has two parents (p_c in the paper). Range: 0 to 1.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class NSGA2:
     ) -> None:
         if population < 2:
             raise ValueError(f"want a population of at least 2, got {population}")
+        if not 0 <= crossover <= 1:
+            raise ValueError(f"want crossover from 0 to 1, got {crossover}")
         self._candidates = candidates
         self._objectives = objectives
         self._size = population

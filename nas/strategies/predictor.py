@@ -55,11 +55,13 @@ class Predictor:
     Args:
         candidates: The configurations to choose from.
         objectives: The objectives to improve; exact costs among them are not modelled.
-        initial: Number of trials drawn at random before the model is used.
-        parents: Number of best trials whose mutants and children are candidates.
-        rounds: Number of rounds in which the most promising candidates are mutated.
-        proxies: Zero-cost proxies that screen candidates, joined by `+`, or `auto`: see
-            `nas.strategies.screening`. They concern the first objective that is not known exactly.
+        initial: Number of trials drawn at random before the model is used. Range: 2 or more.
+        parents: Number of best trials whose mutants and children are candidates. Range: 1 or
+            more.
+        rounds: Number of rounds in which the most promising candidates are mutated. Range: 0 or
+            more.
+        proxies: Zero-cost proxies that screen candidates for the first objective that is not known
+            exactly: see `nas.strategies.screening`. Range: none, auto, or names joined by +.
     """
 
     def __init__(

@@ -38,11 +38,14 @@ class QuantumInspiredEvolution:
     Args:
         candidates: The configurations to choose from.
         objectives: The objectives that decide which observation is best.
-        population: Superpositions; proposal n is an observation of number n modulo this.
-        angle: Angle of a rotation, in units of pi (0.01 in the paper).
-        epsilon: Probability that the answers other than the best's keep at least.
+        population: Superpositions; proposal n is an observation of number n modulo this. Range: 1
+            or more.
+        angle: Angle of a rotation, in units of pi (0.01 in the paper). Range: 0 to 0.5.
+        epsilon: Least probability of the answers other than the best's, together. Range: 0 to
+            below 1.
         migration: Number of trials after which the best of all becomes the best of each individual.
-        levels: Number of parts that a range of more numbers is divided into.
+            Range: 1 or more.
+        levels: Number of parts that a range of more numbers is divided into. Range: 1 or more.
     """
 
     def __init__(

@@ -63,7 +63,7 @@ def space(layer_scale: float = 1e-6) -> SearchSpace:
     """Width of the first stage; depth, kernel and expansion of each stage.
 
     Args:
-        layer_scale: Initial value of the learned scale of every block.
+        layer_scale: Initial value of the learned scale of every block. Range: 0 to 1.
     """
     if not 0 <= layer_scale <= 1:
         raise ValueError(f"want a layer_scale from 0 to 1, got {layer_scale}")

@@ -53,10 +53,10 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
 
     Args:
         channels: Channels of a node in the first cell; published: 36 for small images, 48 for
-            ImageNet.
-        layers: Number of cells; published: 20 and 14.
-        auxiliary: Add a second classifier at two thirds of the depth, for training:
-            `network.logits_and_auxiliary(x)` returns its logits as well. Its parameters count.
+            ImageNet. Range: 2 or more.
+        layers: Number of cells; published: 20 and 14. Range: 1 to 1000.
+        auxiliary: Add a second classifier at two thirds of the depth, for training, whose parameters
+            count: `network.logits_and_auxiliary(x)` returns its logits as well.
     """
     if channels < 2 or not 1 <= layers <= 1_000:
         raise ValueError(f"want channels >= 2 and 1 <= layers <= 1000, got {channels=}, {layers=}")

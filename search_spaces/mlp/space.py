@@ -31,6 +31,9 @@ def space(max_layers: int = 4) -> SearchSpace:
 
     `hidden` is the list of widths of a plain perceptron; or the width outside of residual blocks,
     their number (`depth`), and the ratio of the width inside to it (`expansion`).
+
+    Args:
+        max_layers: Most hidden layers, or half the most residual blocks. Range: 1 to 256.
     """
     if not 1 <= max_layers <= 256:
         raise ValueError(f"want 1 <= max_layers <= 256, got {max_layers}")

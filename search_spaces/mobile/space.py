@@ -43,6 +43,9 @@ def space(width: float = 1.0) -> SearchSpace:
 
     So with another width than 1 only the networks whose papers scale them so are `known`:
     MobileNetV2 and MobileNetV3.
+
+    Args:
+        width: Factor of all widths. Range: above 0 to 8.
     """
     if not 0 < width <= 8:
         raise ValueError(f"want a width multiplier above 0 and up to 8, got {width}")

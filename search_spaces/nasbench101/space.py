@@ -42,7 +42,12 @@ CONV_3X3, CONV_1X1, MAX_POOL = OPERATIONS
 
 
 def space(channels: int = 128, cells: int = 3) -> SearchSpace:
-    """All cells, stacked `cells` times in each of three stacks, `channels` wide in the first."""
+    """All cells, stacked `cells` times in each of three stacks, `channels` wide in the first.
+
+    Args:
+        channels: Channels of the first stack; each further stack has twice as many. Range: 5 or more.
+        cells: Cells of each of the three stacks. Range: 1 to 1000.
+    """
     if (
         channels < 5 or not 1 <= cells <= 1_000
     ):  # a cell has up to five vertices to divide the channels among

@@ -32,7 +32,12 @@ EDGES = {(i, j): f"{i}->{j}" for j in range(1, 4) for i in range(j)}  # 0->1, 0-
 
 
 def space(channels: int = 16, cells: int = 5) -> SearchSpace:
-    """The 15,625 cells, stacked `cells` times in each stage, `channels` wide in the first."""
+    """The 15,625 cells, stacked `cells` times in each stage, `channels` wide in the first.
+
+    Args:
+        channels: Channels of the first stage; each further stage has twice as many. Range: 1 or more.
+        cells: Cells of each of the three stages. Range: 0 to 1000.
+    """
     if channels < 1 or not 0 <= cells <= 1_000:
         raise ValueError(f"want channels >= 1 and 0 <= cells <= 1000, got {channels=}, {cells=}")
 

@@ -98,7 +98,12 @@ BASES = {
 
 
 def space(base: str = "mobilenet_v3", width: float = 1.0) -> SearchSpace:
-    """The subnets of one supernet; all widths are multiplied by `width`."""
+    """The subnets of one supernet; all widths are multiplied by `width`.
+
+    Args:
+        base: Network whose widths the supernet has. Range: mobilenet_v3 or proxyless.
+        width: Factor of all widths. Range: above 0 to 8.
+    """
     if base not in BASES:
         raise ValueError(f"ofa: want base as one of {', '.join(BASES)}, got {base!r}")
     if not 0 < width <= 8:

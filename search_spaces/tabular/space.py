@@ -46,8 +46,8 @@ def space(max_width: int = 256, max_depth: int = 4) -> SearchSpace:
     size of an ensemble that shares all hidden weights.
 
     Args:
-        max_width: Largest searched width, 16 to 512.
-        max_depth: Most hidden layers, or residual blocks of two layers each; 1 to 64.
+        max_width: Largest searched width. Range: 16 to 512.
+        max_depth: Most hidden layers, or residual blocks of two layers each. Range: 1 to 64.
     """
     if not 16 <= max_width <= 512:
         raise ValueError(f"want 16 <= max_width <= 512, got {max_width}")

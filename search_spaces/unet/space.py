@@ -46,8 +46,8 @@ def space(max_width: int = 32, max_depth: int = 4) -> SearchSpace:
     """1 to `max_depth` levels below the first; up to `max_width` channels in the first.
 
     Args:
-        max_width: Most searched channels of the first level, 8 to 64.
-        max_depth: Most levels below the first, 1 to 6.
+        max_width: Most searched channels of the first level. Range: 8 to 64.
+        max_depth: Most levels below the first. Range: 1 to 6.
     """
     if not 8 <= max_width <= 64:
         raise ValueError(f"want 8 <= max_width <= 64, got {max_width}")

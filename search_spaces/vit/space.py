@@ -57,6 +57,9 @@ def space(per_block: bool = False) -> SearchSpace:
 
     With `per_block` they are decided for every one of 12 to 16 blocks, as AutoFormer does; then
     nearly every member, and so nearly every uniform draw, has 16.
+
+    Args:
+        per_block: Decide heads and perceptron ratio for every block, not for every quarter.
     """
     block = Struct(heads=Integer(1, 16), ratio=Choice(*RATIOS))
     blocks: dict[str, Node] = {"depth": Choice(*DEPTHS), **dict.fromkeys(QUARTERS, block)}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nas.cli.console import print_json, results
+from nas.cli.listings import settings as described
 from nas.cli.options import Classes, Json
 
 if TYPE_CHECKING:
     from search_spaces import Architecture, SearchSpace, Task
     from search_spaces.cost.effective import Effective
+
+_INDENT = 13  # of the explanations in a list of spaces
 
 
 def spaces(
@@ -31,49 +35,57 @@ def spaces(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List the search spaces, or report on the one called NAME."""
+    """List the search spaces and their settings; NAME reports on one."""
     if name is not None:
         _report_space(name, input, classes, trials, as_json=json)
         return
+    from search_spaces.registry import names
+
+    if json:
+        print_json([_document(each) for each in names()])
+        return
+    console = results()
+    for each in names():
+        for line in _listed(each):
+            console.print(line, soft_wrap=True)
+
+
+def _document(name: str) -> dict[str, Any]:
     from math import isfinite
 
-    from rich.table import Table
+    from search_spaces import get
+    from search_spaces.registry import factory_of, plugin_of
+
+    space, plugin = get(name), plugin_of(name)
+    return {
+        "name": name,
+        "size": space.size if isfinite(space.size) else None,
+        "inputs": list(space.inputs),
+        "dense": space.dense,
+        "known": list(space.known),
+        "settings": described.document(described.settings_of(factory_of(name))),
+        "source": space.source,
+        "package": None if plugin is None else plugin.distribution,
+    }
+
+
+def _listed(name: str) -> Iterator[str]:
+    """The lines of a space: size, inputs, source and settings."""
+    from math import inf
 
     from search_spaces import get
-    from search_spaces.registry import names, plugin_of
+    from search_spaces.registry import factory_of, plugin_of
     from search_spaces.task import KINDS
 
-    rows = {name: get(name) for name in names()}
-    packages = {
-        name: plugin.distribution for name in rows if (plugin := plugin_of(name)) is not None
-    }
-    if json:
-        print_json(
-            [
-                {
-                    "name": name,
-                    "size": s.size if isfinite(s.size) else None,
-                    "inputs": list(s.inputs),
-                    "dense": s.dense,
-                    "known": list(s.known),
-                    "settings": dict(s.settings),
-                    "source": s.source,
-                    "package": packages.get(name),
-                }
-                for name, s in rows.items()
-            ]
-        )
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in ("space", "architectures", "for", "settings", "source"):
-        table.add_column(column, overflow="fold")
-    for name, s in rows.items():
-        size = f"{s.size:,}" if s.size < 1e9 else f"{float(s.size):.1e}"
-        kinds = ", ".join(KINDS[axes].split()[0] for axes in s.inputs)
-        kinds += ", one output per pixel" if s.dense else ""
-        settings = ", ".join(f"{k}={v}" for k, v in s.settings.items())
-        table.add_row(name, size, kinds, settings, packages.get(name, s.source))
-    results().print(table)
+    space, plugin = get(name), plugin_of(name)
+    size = f"{space.size:,}" if space.size < 1e9 else f"{float(space.size):.1e}"
+    size = "unbounded" if space.size == inf else f"{size} architectures"
+    kinds = ", ".join(KINDS[axes].split()[0] for axes in space.inputs)
+    kinds += ", one output per pixel" if space.dense else ""
+    source = space.source if plugin is None else plugin.distribution
+    yield from described.definition(name, f"{size}, for {kinds} ({source})", _INDENT)
+    yield from described.lines(described.settings_of(factory_of(name)))
+    yield ""
 
 
 def _report_space(

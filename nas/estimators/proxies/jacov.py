@@ -1,4 +1,4 @@
-"""Jacobian covariance: examples should change the output in different directions.
+"""Jacobian covariance: small correlations between the output's gradients by the examples.
 
 Mellor, Turner, Storkey & Crowley, "Neural Architecture Search without Training", version 1, 2020,
 Section 3, equations (2) to (4), https://arxiv.org/abs/2006.04647v1.

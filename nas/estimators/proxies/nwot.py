@@ -1,4 +1,4 @@
-"""NASWOT: how well rectifiers tell the examples of a batch apart.
+"""NASWOT: the log-determinant of the similarity of the examples' rectifier patterns.
 
 Mellor, Turner, Storkey & Crowley, "Neural Architecture Search without Training", ICML 2021, equations
 (1) and (2), https://arxiv.org/abs/2006.04647.

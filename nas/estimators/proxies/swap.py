@@ -1,4 +1,4 @@
-"""SWAP: the number of different patterns in which rectified units see the batch.
+"""SWAP: the number of different activation patterns of rectified units on a batch.
 
 Peng, Song, Fayek, Ciesielski & Chang, "SWAP-NAS: Sample-Wise Activation Patterns for Ultra-fast NAS",
 ICLR 2024, definitions 3.2 and 3.3, https://arxiv.org/abs/2403.04161; without the regularisation by size.

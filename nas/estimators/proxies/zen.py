@@ -1,4 +1,4 @@
-"""Zen-NAS: the expressivity of a network as the change of its features by a change of noise.
+"""Zen-NAS: expressivity, the change of the features when a noise input changes.
 
 Lin, Wang, Sun, Chen, Sun, Qian, Li & Jin, "Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition",
 ICCV 2021, Algorithm 1, https://arxiv.org/abs/2102.01063.

@@ -1,4 +1,4 @@
-"""ZiCo: gradients that are large, and alike from batch to batch.
+"""ZiCo: the ratio of mean and deviation of the gradients, over batches.
 
 Li, Yang, Bhardwaj & Marculescu, "ZiCo: Zero-shot NAS via Inverse Coefficient of Variation on
 Gradients", ICLR 2023, equation (15), https://arxiv.org/abs/2301.11300.

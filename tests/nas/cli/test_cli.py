@@ -236,18 +236,12 @@ def test_profile(nas):
 
 
 def test_listings(nas):
-    from nas.strategies import STRATEGIES
     from search_spaces import SPACES
 
     listed = json.loads(nas("spaces", "--json")[1])
     assert [s["name"] for s in listed] == list(SPACES)
     assert [s["name"] for s in listed if s["dense"]] == ["unet"]
     assert "per pixel" in nas("spaces")[1]
-    assert [s["name"] for s in json.loads(nas("strategies", "--json")[1])] == list(STRATEGIES)
-    for command in ("spaces", "strategies", "schedules"):
-        status, out, _ = nas(command)
-        assert status == 0
-        assert max(map(len, out.splitlines())) <= 80
 
 
 def test_every_command_has_help_and_every_option_a_text(nas):
