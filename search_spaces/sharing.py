@@ -34,6 +34,22 @@ class Shared(NamedTuple):
     blocks: Mapping[str, int] = {}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """The modules that the networks of a space share in a supernet.
+
+    Attributes:
+        modules: The shared modules of the network of an architecture; a ValueError for one that is in
+            no supernet. Everything in none of them is known by its name.
+        members: Values of architectures that together have all shared modules, each in its largest
+            size. By default values that together take every answer to every decision, the published
+            ones and random ones.
+    """
+
+    modules: Callable[[Architecture], Sequence[Shared]]
+    members: Sequence[Value] = ()
+
+
 Keys = Callable[[Architecture], Mapping[str, str]]  # from names of modules to keys
 
 
@@ -47,8 +63,12 @@ class SharingBuild:
     def __call__(self, architecture: Architecture, task: Task) -> nn.Module:
         return self.build(architecture, task)
 
-    def shared(self, architecture: Architecture) -> list[Shared]:
-        """The shared modules of the network of an architecture."""
+    @property
+    def sharing(self) -> Sharing:
+        """The shared modules of its networks."""
+        return Sharing(modules=self._modules)
+
+    def _modules(self, architecture: Architecture) -> list[Shared]:
         return [Shared(key, prefix) for prefix, key in self.keys(architecture).items()]
 
 

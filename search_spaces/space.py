@@ -14,7 +14,7 @@ from search_spaces.architecture import NAME, Architecture
 from search_spaces.cost.walk import FLOAT_BYTES, Cost
 from search_spaces.dag import Dag
 from search_spaces.inheritance import Part
-from search_spaces.sharing import Shared, SharingBuild
+from search_spaces.sharing import Shared, Sharing, SharingBuild
 from search_spaces.task import KINDS, Task
 from search_spaces.tree import Node
 from search_spaces.tree.relaxation import Relaxation
@@ -77,8 +77,7 @@ class SearchSpace:
             their weights; by default tensors are known by their names (`search_spaces.inheritance`).
         count_parameters: The parameters alone, where they take less time than `count`, or than a
             network on the meta device.
-        shared: The modules of the network of an architecture that a supernet shares, and their keys;
-            a ValueError for an architecture that is in no supernet. By default those that the builder
+        sharing: The modules that its networks share in a supernet. By default those that the builder
             says (`search_spaces.sharing.shares`); None for a space without supernets.
         relaxation: The continuous relaxation, for differentiable strategies; None for none.
     """
@@ -101,14 +100,14 @@ class SearchSpace:
     count: Callable[[Architecture, Task], Cost] | None = None
     count_parameters: Callable[[Architecture, Task], int] | None = None
     parts: Callable[[Architecture], Sequence[Part]] | None = None
-    shared: Callable[[Architecture], Sequence[Shared]] | None = None
+    sharing: Sharing | None = None
     relaxation: Relaxation | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ValueError(f"want a name such as my_space for a search space, got {self.name!r}")
-        if self.shared is None and isinstance(self.build, SharingBuild):
-            object.__setattr__(self, "shared", self.build.shared)
+        if self.sharing is None and isinstance(self.build, SharingBuild):
+            object.__setattr__(self, "sharing", self.build.sharing)
 
     # -- members -----------------------------------------------------------------------------
 
@@ -288,19 +287,19 @@ class SearchSpace:
         Raises:
             ValueError: the space has no supernets, or the architecture is in none.
         """
-        return self.require_shared()(architecture)
+        return self.require_sharing().modules(architecture)
 
-    def require_shared(self) -> Callable[[Architecture], Sequence[Shared]]:
-        """The function `shared`.
+    def require_sharing(self) -> Sharing:
+        """The modules that its networks share.
 
         Raises:
             ValueError: the space has no supernets.
         """
-        if self.shared is None:
+        if self.sharing is None:
             raise ValueError(
                 f"{self.name} has no supernet: want a space that says which modules its networks share"
             )
-        return self.shared
+        return self.sharing
 
     def cost(self, architecture: Architecture, task: Task) -> Cost:
         """Parameters, MACs and peak activation memory, without allocating weights.

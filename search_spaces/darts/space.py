@@ -30,6 +30,8 @@ from search_spaces.darts.genotype import (
     read_genotype,
     write_genotype,
 )
+from search_spaces.darts.supernet import members, shared
+from search_spaces.sharing import Shared, Sharing
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Struct
@@ -88,6 +90,11 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         normal, reduce = genotype(architecture)
         return Dag.union(function_graph(normal, stride=1), function_graph(reduce, stride=2))
 
+    def shared_modules(architecture: Architecture) -> list[Shared]:
+        if "inputs" not in architecture["normal"]["node2"]:
+            raise ValueError(f"{architecture}: only genotypes of four nodes are in a supernet")
+        return shared(*genotype(architecture), layers)
+
     return SearchSpace(
         name="darts",
         tree=TREE,
@@ -104,6 +111,7 @@ def space(channels: int = 36, layers: int = 20, auxiliary: bool = False) -> Sear
         write=lambda architecture: write_genotype(*genotype(architecture)),
         published=PUBLISHED,
         count=count,
+        sharing=Sharing(modules=shared_modules, members=members(NODES)),
         relaxation=relaxation(channels, layers),
     )
 

@@ -24,6 +24,8 @@ from search_spaces.mobile import families as mobile_families
 from search_spaces.mobile.blocks import Block, Plan, round_to_8
 from search_spaces.mobile.cost import network_cost
 from search_spaces.mobile.families import FAMILIES, SCALES, Family
+from search_spaces.mobile.supernet import shared
+from search_spaces.sharing import Shared, Sharing, extremes
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Integer, Node, Repeat, Struct
@@ -68,8 +70,12 @@ def space(width: float = 1.0) -> SearchSpace:
         value = architecture.value
         if "family" in value:  # known by their names
             return []
-        depths = [value[f"stage{number}"]["depth"] for number in range(1, len(STRIDES) + 1)]
-        return mobile_blocks.parts(plan(architecture), depths)
+        return mobile_blocks.parts(plan(architecture), _depths(architecture))
+
+    def shared_modules(architecture: Architecture) -> list[Shared]:
+        if "family" in architecture.value:
+            raise ValueError(f"{architecture}: only networks of free stages are in a supernet")
+        return shared(plan(architecture), _depths(architecture))
 
     exact = [name for name in SCALES if width == 1 or name.startswith("mobilenet")]
     return SearchSpace(
@@ -88,7 +94,13 @@ def space(width: float = 1.0) -> SearchSpace:
         },
         count=count,
         parts=parts,
+        sharing=Sharing(modules=shared_modules, members=[next(extremes(_free_stages(width)))]),
     )
+
+
+def _depths(architecture: Architecture) -> list[int]:
+    """Number of blocks of each free stage."""
+    return [architecture[f"stage{number}"]["depth"] for number in range(1, len(STRIDES) + 1)]
 
 
 def _free_stages(width: float) -> Struct:

@@ -19,6 +19,7 @@ from search_spaces.cost.walk import Cost
 from search_spaces.dag import Dag, canonical_dag
 from search_spaces.nasbench201.cost import network_cost
 from search_spaces.nasbench201.supernet import shared
+from search_spaces.sharing import Sharing
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Struct
@@ -69,7 +70,7 @@ def space(channels: int = 16, cells: int = 5) -> SearchSpace:
         write=write,
         published=PUBLISHED,
         count=count,
-        shared=lambda architecture: shared(operations(architecture), cells),
+        sharing=Sharing(modules=lambda architecture: shared(operations(architecture), cells)),
         relaxation=relaxation(channels, cells),
     )
 

@@ -28,6 +28,8 @@ from search_spaces.cost.walk import Cost
 from search_spaces.mobile import blocks as mobile_blocks
 from search_spaces.mobile.blocks import Block, Plan, round_to_8
 from search_spaces.mobile.cost import network_cost
+from search_spaces.mobile.supernet import shared
+from search_spaces.sharing import Shared, Sharing
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Repeat, Struct
@@ -122,6 +124,11 @@ def space(base: str = "mobilenet_v3", width: float = 1.0) -> SearchSpace:
     def count(architecture: Architecture, task: Task) -> Cost:
         return network_cost(plan(architecture), task)
 
+    def shared_modules(architecture: Architecture) -> list[Shared]:
+        depths = [len(architecture[stage]) for stage in notation.longest]
+        return shared(plan(architecture), [1, *depths])  # the first block is before the stages
+
+    largest = notation.read('{"ks": 7, "e": 6, "d": 4}')
     return SearchSpace(
         name="ofa",
         tree=Struct(
@@ -137,9 +144,10 @@ def space(base: str = "mobilenet_v3", width: float = 1.0) -> SearchSpace:
         write=notation.write,
         published={
             "ofa_min": notation.read('{"ks": 3, "e": 3, "d": 2}'),
-            "ofa_max": notation.read('{"ks": 7, "e": 6, "d": 4}'),
+            "ofa_max": largest,
         },
         count=count,
+        sharing=Sharing(modules=shared_modules, members=[largest]),
     )
 
 

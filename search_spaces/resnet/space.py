@@ -21,6 +21,8 @@ from search_spaces.architecture import Architecture
 from search_spaces.cost.walk import Cost
 from search_spaces.inheritance import Part
 from search_spaces.resnet.cost import network_cost
+from search_spaces.resnet.supernet import members, shared
+from search_spaces.sharing import Sharing
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Struct
@@ -81,6 +83,12 @@ def space() -> SearchSpace:
         published=PUBLISHED,
         count=count,
         parts=parts,
+        sharing=Sharing(
+            modules=lambda architecture: shared(parts(architecture)),
+            members=members(
+                WIDTHS[-1], {f"depth{number}": max(each) for number, each in enumerate(DEPTHS, 1)}
+            ),
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from random import Random
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,8 @@ from search_spaces.architecture import Architecture
 from search_spaces.sharing import Shared, extremes
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
+
+_DRAWN = 64  # random members, for modules that only several decisions together have
 
 
 class Place(NamedTuple):
@@ -43,7 +46,7 @@ class Place(NamedTuple):
 class SharedWeights(nn.Module):
     """The weights of the networks of all architectures of a space.
 
-    Its parameters and buffers are called by the keys of `SearchSpace.shared`, with "/" for ".".
+    Its parameters and buffers are called by the keys of `SearchSpace.sharing`, with "/" for ".".
 
     Args:
         space: The space.
@@ -57,7 +60,7 @@ class SharedWeights(nn.Module):
     def __init__(self, space: SearchSpace, task: Task, *, seed: int) -> None:
         super().__init__()
         space.check_task(task)
-        space.require_shared()
+        space.require_sharing()
         self._space, self._task = space, task
         self._fill(seed)
 
@@ -95,7 +98,7 @@ class SharedWeights(nn.Module):
         """Make every tensor, as large as the largest network has it, with initial values."""
         shapes: dict[str, list[int]] = {}
         donors: dict[str, tuple[int, Architecture]] = {}  # the largest tensor, and who has it
-        for architecture in self._extremes():
+        for architecture in self._members():
             network = self._space.outline(architecture, self._task)
             for place in _places(network, self._space.shared_modules(architecture)):
                 shape = shapes.setdefault(place.shared, list(place.tensor.shape))
@@ -113,9 +116,14 @@ class SharedWeights(nn.Module):
                     if donors[place.shared][1] == donor:
                         self._add(place, shapes[place.shared])
 
-    def _extremes(self) -> Iterator[Architecture]:
-        space = self._space
-        for value in (*extremes(space.tree), *space.published.values()):
+    def _members(self) -> Iterator[Architecture]:
+        """Architectures that together have all shared modules."""
+        space, rng = self._space, Random(0)
+        values = space.require_sharing().members
+        if not values:
+            drawn = (space.tree.sample(rng) for _ in range(_DRAWN))
+            values = (*extremes(space.tree), *space.published.values(), *drawn)
+        for value in values:
             try:
                 architecture = space.architecture(value)
                 space.shared_modules(architecture)

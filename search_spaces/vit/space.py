@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search_spaces.architecture import Architecture
 from search_spaces.cost.walk import Cost
+from search_spaces.sharing import Sharing
 from search_spaces.space import SearchSpace
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Integer, Node, Repeat, Struct
 from search_spaces.vit.cost import network_cost
+from search_spaces.vit.supernet import shared
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,8 +65,15 @@ def space(per_block: bool = False) -> SearchSpace:
     """
     block = Struct(heads=Integer(1, 16), ratio=Choice(*RATIOS))
     blocks: dict[str, Node] = {"depth": Choice(*DEPTHS), **dict.fromkeys(QUARTERS, block)}
+    most = {"heads": 16, "ratio": RATIOS[-1]}
+    largest: dict[str, Any] = {
+        "width": WIDTHS[-1],
+        "depth": DEPTHS[-1],
+        **dict.fromkeys(QUARTERS, most),
+    }
     if per_block:
         blocks = {"blocks": Repeat(block, 12, 16)}
+        largest = {"width": WIDTHS[-1], "blocks": [most] * 16}
     return SearchSpace(
         name="vit",
         tree=Struct(patch=Choice(*PATCHES), width=Choice(*WIDTHS), **blocks),
@@ -74,6 +83,10 @@ def space(per_block: bool = False) -> SearchSpace:
         canonical_form=canonical_form,
         published=_published(per_block),
         count=count,
+        sharing=Sharing(
+            modules=lambda architecture: shared(architecture["patch"], _depth(architecture)),
+            members=[{"patch": patch, **largest} for patch in PATCHES],
+        ),
     )
 
 
@@ -99,6 +112,12 @@ def blocks(architecture: Architecture) -> tuple[Block, ...]:
         depth = value["depth"]
         decided = [value[QUARTERS[4 * index // depth]] for index in range(depth)]
     return tuple(Block(width, block["heads"], int(block["ratio"] * width)) for block in decided)
+
+
+def _depth(architecture: Architecture) -> int:
+    """Number of blocks."""
+    value = architecture.value
+    return len(value["blocks"]) if "blocks" in value else int(value["depth"])
 
 
 def canonical_form(architecture: Architecture) -> Hashable:

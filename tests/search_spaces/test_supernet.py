@@ -1,5 +1,6 @@
 """A subnet computes what its network by itself does, and its gradients are those of the shared weights."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,32 +11,78 @@ from search_spaces.sharing import extremes, shares
 from search_spaces.supernet.weights import SharedWeights, cut_out
 
 TASK = Task((3, 8, 8), 10)
+
+
+def smaller(space, **fields):
+    """A part of a space, whose largest members are looked for."""
+    sharing = replace(space.sharing, members=())
+    return replace(space, tree=Struct(**fields), published={}, sharing=sharing)
+
+
+BLOCK = Struct(heads=Choice(1, 2), ratio=Choice(1, 2))
+KINDS = (
+    Struct(kind=Choice("basic"), inner=Choice(1, 2)),
+    Struct(kind=Choice("bottleneck"), inner=Choice(1, 2)),
+    Struct(kind=Choice("grouped"), inner=Choice(2, 4), group_width=Choice(4, 8)),
+)
+# Spaces as they are, but for those whose largest networks are too large for a test.
 SPACES = {
-    "nasbench201": {"channels": 4, "cells": 1},
+    "nasbench201": get("nasbench201", channels=4, cells=1),
+    "darts": get("darts", channels=4, layers=3),
+    "mobile": get("mobile", width=0.1),
+    "ofa": get("ofa", width=0.1),
+    "resnet": smaller(
+        get("resnet"),
+        width=Choice(16, 24),
+        block=Choice(*KINDS),
+        shortcut=Choice("projection", "padding"),
+        **{f"depth{number}": Choice(1, 2) for number in (1, 2, 3)},
+        depth4=Choice(0, 1),
+    ),
+    "vit": smaller(
+        get("vit"),
+        patch=Choice(16, 32),
+        width=Choice(32, 48),
+        depth=Choice(4, 5),
+        **dict.fromkeys(("first", "second", "third", "fourth"), BLOCK),
+    ),
 }
+
+
+def some_long(*quick):
+    """All spaces, of which these are tested by default."""
+    return [n if n in quick else pytest.param(n, marks=pytest.mark.long) for n in SPACES]
+
+
+def member(space, rng):
+    """A random member of the supernet."""
+    while True:
+        architecture = space.sample(rng)
+        if "family" not in architecture.value:
+            return architecture
 
 
 def x_of(task):
     return torch.randn(4, *task.input_shape, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", some_long("nasbench201", "darts", "ofa"))
 def test_a_subnet_gives_the_logits_of_its_network_by_itself(name):
-    space, rng = get(name, **SPACES[name]), Random(0)
+    space, rng = SPACES[name], Random(0)
     weights = SharedWeights(space, TASK, seed=0)
     for _ in range(3):
-        architecture = space.sample(rng)
+        architecture = member(space, rng)
         inside, alone = weights.subnet(architecture), weights.extract(architecture)
         for train in (True, False):  # the statistics of training are those of evaluation
             found = [net.train(train)(x_of(TASK)) for net in (inside, alone)]
             assert torch.allclose(*found, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", some_long("ofa"))
 def test_gradients_of_shared_weights_are_the_sums_over_subnets(name):
-    space, rng = get(name, **SPACES[name]), Random(1)
+    space, rng = SPACES[name], Random(1)
     weights = SharedWeights(space, TASK, seed=0)
-    drawn = [space.sample(rng) for _ in range(3)]
+    drawn = [member(space, rng) for _ in range(3)]
     apart = {}
     for architecture in drawn:
         weights.zero_grad()
