@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -192,7 +193,7 @@ class Session:
             clock: Seconds.
         """
         with training.threads(self.settings.threads):
-            return forecast(
+            found = forecast(
                 self.problem,
                 budget,
                 folder=self.path,
@@ -204,6 +205,7 @@ class Session:
                 thorough=thorough,
                 clock=clock,
             )
+        return replace(found, before=preparing.work(self._strategy(), self.path))
 
     def spent(self, budget: Budget) -> tuple[Reason, str] | None:
         """The reason for which the recorded trials have spent a budget; None if they have not."""

@@ -13,6 +13,7 @@ from nas.core.trial import Trial, checkpoint_name
 from nas.runs.control.confirmation import Confirmation, read_confirmation
 from nas.runs.control.ending import Ending, read_ending
 from nas.runs.control.energy import RunEnergy, read_energy
+from nas.runs.control.preparation import RelaxedRecord, read_record
 from nas.runs.control.stop import request_stop
 from nas.runs.header import read_header
 from nas.runs.journal import Journal
@@ -85,6 +86,17 @@ class Run:
             ValueError: the file is damaged.
         """
         return read_energy(self.path, self.trials)
+
+    @property
+    def mixed_network(self) -> RelaxedRecord | None:
+        """The mixed network that the strategy trained before the first trial, with its operation weights.
+
+        None for a strategy that trains none.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        return read_record(self.path)
 
     def stop(self) -> None:
         """Ask the search that writes to this folder to stop, from any thread or process.

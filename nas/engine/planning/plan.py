@@ -38,6 +38,7 @@ class Plan:
         disk_bytes: Size of the folder of the run at its end.
         earlier: Best results of earlier runs on the same data.
         unknown: Reason why seconds are not forecast.
+        before: Work before the first trial that is not forecast.
         took: Seconds that the forecast took.
     """
 
@@ -54,6 +55,7 @@ class Plan:
     disk_bytes: int | None = None
     earlier: tuple[Earlier, ...] = ()
     unknown: str = ""
+    before: str = ""
     took: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,6 +102,8 @@ class Plan:
             said.append(self.unknown)
         if self.watt_hours is not None:
             said.append(f"energy about {energy(self.watt_hours)}, estimated")
+        if self.before:
+            said.append(f"before them {self.before}, not forecast")
         if self.memory_bytes is not None:
             said.append(f"memory of a training {_bytes(self.memory_bytes)}")
         if self.disk_bytes is not None:

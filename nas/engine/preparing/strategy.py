@@ -38,6 +38,14 @@ def check(strategy: Strategy, problem: Problem) -> None:
         )
 
 
+def work(strategy: Strategy, folder: Path) -> str:
+    """The preparation of a strategy in words, as far as a run has not made it; empty for none."""
+    if not isinstance(strategy, Prepares):
+        return ""
+    record = read_record(folder)
+    return "" if record is not None and record.done else "the preparation of the strategy"
+
+
 def count(spending: Spending, folder: Path) -> None:
     """Let what earlier sessions prepared count for the budget of a search.
 

@@ -15,6 +15,7 @@ from nas.core.numbers import counted, duration
 from nas.core.trial import Trial
 from nas.evaluators.factories import FOLDER
 from nas.runs.control.energy import words
+from nas.runs.control.preparation import RelaxedRecord
 from nas.runs.control.supernet import read_facts
 from nas.runs.run import Run
 from nas.runs.settings import NO_DATA, TRAINING, is_supernet
@@ -124,7 +125,15 @@ def budget_line(run: Run) -> str:
     epochs = epochs_of(run)
     trained = f", {counted(epochs, 'epoch')}" if epochs else ""
     line = f"spent: {duration(seconds)} of {kind}{trained}{each}"
-    return "; ".join([line, *map(str, run.objectives.constraints)])
+    mixed = run.mixed_network
+    before = [] if mixed is None else [f"the mixed network {mixed_network_text(mixed)}"]
+    return "; ".join([line, *before, *map(str, run.objectives.constraints)])
+
+
+def mixed_network_text(record: RelaxedRecord) -> str:
+    """The cost of the mixed network of a strategy, such as `2m 5s, 50 epochs`."""
+    unfinished = "" if record.done else " so far"
+    return f"{duration(record.seconds)}, {counted(len(record.epochs), 'epoch')}{unfinished}"
 
 
 def epochs_of(run: Run) -> int:
@@ -143,6 +152,8 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
     Keys: run, space, data, strategy, schedule, seed, objectives, limits, trials, completed,
     stopped_early (of those completed), violating (of those completed, over a limit), failed,
     energy (trials_wh, search_wh, confirm_wh, idle_wh, source, note and grams_per_kwh, or null),
+    mixed_network (of a differentiable strategy: epochs, seconds, done, cells, operations and weights,
+    or null),
     hypervolume (null for a single objective that is not a share), front, confirmation and failures. Each item of `objectives` has name and direction, the most
     important first; each of `front` has number, architecture, notation, recipe, hyperparameters,
     epochs (of training, in total), resume_from (the trial that was resumed, or null), scores,
@@ -171,6 +182,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
         ),
         "failed": len(run.failures),
         "energy": None if run.energy is None else asdict(run.energy),
+        "mixed_network": _mixed_network(run),
         "hypervolume": run.hypervolume() if run.objectives.has_hypervolume else None,
         "front": [
             {
@@ -198,6 +210,21 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
             for t in run.failures
             if t.failure is not None
         ],
+    }
+
+
+def _mixed_network(run: Run) -> dict[str, Any] | None:
+    """The mixed network of the strategy: its cost, and its operation weights by cell."""
+    if (record := run.mixed_network) is None:
+        return None
+    epochs = record.epochs
+    return {
+        "epochs": len(epochs),
+        "seconds": record.seconds,
+        "done": record.done,
+        "cells": dict(record.cells),
+        "operations": list(record.operations),
+        "weights": dict(epochs[-1].weights) if epochs else None,
     }
 
 

@@ -1,6 +1,7 @@
 """A strategy is prepared once a run: within its budget, shown, resumed, and counted."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,9 +13,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import nas
+from nas.core.budgets.budget import Budget
+from nas.engine.session import Session
 from nas.runs.control.ending import read_ending
 from nas.runs.control.preparation import FILE, FOLDER, read_record
 from nas.runs.journal import Journal
+from nas.runs.settings import Settings
+from nas.views.terminal.run import budget_line, document
 
 SPACE = "nasbench201:channels=2,cells=1"
 STRATEGY = "darts:epochs=4,batch_size=16,rate=0.1"
@@ -101,6 +106,17 @@ def test_a_search_without_data_is_refused(tmp_path):
     with pytest.raises(ValueError, match="strategy darts: want a search with data and networks"):
         nas.search(evaluator=score, space=SPACE, strategy="darts", trials=1, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_its_cost_is_said_before_and_after(whole, noise, tmp_path):
+    run = nas.open_run(whole)
+    assert re.search(r"; the mixed network \d+\.\d+ s, 4 epochs$", budget_line(run))
+    assert document(run)["mixed_network"]["weights"] == run.mixed_network.epochs[-1].weights
+    settings = Settings(space=SPACE, strategy=STRATEGY, data=str(noise), recipe={"epochs": 1})
+    for path, said in ((tmp_path / "new", "the preparation of the strategy"), (whole, "")):
+        plan = Session(replace(settings, max_pending=4), path).plan(Budget(trials=3))
+        assert plan.before == said
+        assert ("before them the preparation" in plan.lines[1][1]) == bool(said)
 
 
 @pytest.mark.long
