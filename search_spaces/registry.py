@@ -116,7 +116,7 @@ def load(text: str) -> SearchSpace:
 
 def fixed(space: SearchSpace, value: Value) -> SearchSpace:
     """`space` with a single member."""
-    return replace(space, tree=Choice(space.tree.check(value)), published={})
+    return replace(space, tree=Choice(space.tree.check(value)), published={}, relaxation=None)
 
 
 def _from_module(module: ModuleType, place: str, variable: str) -> SearchSpace:

@@ -107,7 +107,8 @@ def _relaxation_of(candidates: Candidates) -> Relaxation:
     if space.relaxation is None:
         able = (name for name in search_spaces.SPACES if search_spaces.get(name).relaxation)
         raise ValueError(
-            f"strategy darts: want a space with a relaxation ({', '.join(able)}), got {space.name}"
+            f"strategy darts: want a space with a relaxation ({', '.join(able)}), got {space.name} "
+            f"without one"
         )
     return space.relaxation
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from math import prod
 from random import Random
 from typing import Any
@@ -59,6 +60,8 @@ def check_space(
     - Published architectures are members and are parsed by name; canonical forms are hashable and
       repeatable; `size` is the number of architectures. Simplified architectures are members without
       dead parts.
+    - The architectures that operation weights of a `relaxation` stand for are members, the most
+      probable first, and its mixed network gives logits and gradients of the weights.
     - Networks compile for every input shape, give logits (for each pixel, where the space is
       `dense`) and finite gradients.
     - The cost is exactly that of the network: parameters, multiply-accumulates, peak activations.
@@ -365,6 +368,38 @@ def _networks_learn(subject: Subject) -> None:
             )
 
 
+def _mixed_network_learns(subject: Subject) -> None:
+    import torch
+
+    space, rng, relaxation = subject.space, Random(3), subject.space.relaxation
+    if relaxation is None:
+        return
+    drawn = {
+        name: [[rng.random() for _ in relaxation.operations] for _ in edges]
+        for name, edges in relaxation.cells.items()
+    }
+    ranked = list(islice(relaxation.by_probability(drawn), DRAWS))
+    for value in ranked:
+        try:
+            space.architecture(value)
+        except ValueError as error:
+            subject.require(False, f"relaxes to {value}, which is no member of it: {error}")
+    task = min(subject.tasks, key=lambda task: prod(task.input_shape))
+    weights = {name: torch.tensor(rows, requires_grad=True) for name, rows in drawn.items()}
+    logits = relaxation.build(task, 1)(torch.rand(2, *task.input_shape), weights)
+    subject.require(
+        logits.shape == (2, task.outputs),
+        f"has a mixed network whose logits have the shape {tuple(logits.shape)}: want "
+        f"{(2, task.outputs)}",
+    )
+    logits.square().sum().backward()
+    for name, tensor in weights.items():
+        subject.require(
+            tensor.grad is not None and bool(tensor.grad.isfinite().all()),
+            f"has a mixed network without finite gradients of the weights of {name}",
+        )
+
+
 def _costs_are_those_of_the_network(subject: Subject) -> None:
     from search_spaces.cost.measure import measure
 
@@ -407,5 +442,6 @@ CLAUSES_OF_NETWORKS = (
     _limits_are_met,
     _other_inputs_are_refused,
     _networks_learn,
+    _mixed_network_learns,
     _costs_are_those_of_the_network,
 )

@@ -11,7 +11,7 @@ from nas.core.joint_space import JointSpace
 from nas.core.objectives import Objectives
 from nas.strategies import darts, make
 from nas.testing.preparation import preparation
-from search_spaces import get
+from search_spaces import get, load
 from tests.nas.table import TASK
 
 SPACE = get("nasbench201")
@@ -94,11 +94,10 @@ def test_a_setting_that_is_not_allowed_is_named(settings, message):
 
 
 def test_a_space_without_a_relaxation_is_refused_by_name():
-    candidates = Candidates(JointSpace(get("resnet"), TASK))
-    with pytest.raises(
-        ValueError, match=r"want a space with a relaxation \(nasbench201, darts\), got"
-    ):
-        make("darts", candidates, Objectives.parse(("accuracy",)))
+    for space in (get("resnet"), load("fixed:nasbench201:resnet")):
+        candidates = Candidates(JointSpace(space, TASK))
+        with pytest.raises(ValueError, match=r"\(nasbench201, darts\), got \w+ without one"):
+            make("darts", candidates, Objectives.parse(("accuracy",)))
 
 
 def test_partial_channels_warm_up(tmp_path):

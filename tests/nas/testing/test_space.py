@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 import nas
+from nas.testing import space as contract
 from search_spaces import Choice, Cost, Integer, SearchSpace, Struct
+from search_spaces.tree.relaxation import Relaxation
 
 
 def build(architecture, task):
@@ -34,6 +36,46 @@ def test_a_space_of_a_users_own_passes():
     nas.testing.check_space(SPACE)
     nas.testing.check_space(replace(SPACE, inputs=(1, 3)), input_shape=(3, 9, 9), outputs=3)
     nas.testing.check_space("fixed:nasbench201:channels=4,cells=1:resnet", input_shape=(3, 8, 8))
+
+
+class Mixed(nn.Module):
+    """One layer whose width is a weighted sum of two."""
+
+    def __init__(self, task, outputs):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*task.input_shape, outputs) for _ in range(2))
+
+    def forward(self, x, weights):
+        return sum(w * layer(x) for w, layer in zip(weights["width"][0], self.layers, strict=True))
+
+
+def relaxed(widths=(4, 20), outputs=7):
+    relaxation = Relaxation(
+        cells={"width": ((0, 1),)},
+        operations=("narrow", "wide"),
+        build=lambda task, portion: Mixed(task, outputs),
+        decisions=lambda weights: [list(zip(weights["width"][0], widths, strict=True))],
+        value=lambda answers: {"width": answers[0], "kind": "a"},
+    )
+    return replace(SPACE, relaxation=relaxation)
+
+
+@pytest.mark.parametrize(
+    ("space", "sentence"),
+    [
+        (relaxed((4, 40)), r"relaxes to .*'width': 40.*, which is no member of it"),
+        (
+            relaxed(outputs=3),
+            r"a mixed network whose logits have the shape \(2, 3\): want \(2, 7\)",
+        ),
+    ],
+)
+def test_a_relaxation_that_does_not_fit_is_refused(space, sentence, monkeypatch):
+    monkeypatch.setattr(contract, "CLAUSES", ())
+    monkeypatch.setattr(contract, "CLAUSES_OF_NETWORKS", (contract._mixed_network_learns,))
+    nas.testing.check_space(relaxed())
+    with pytest.raises(AssertionError, match=sentence):
+        nas.testing.check_space(space)
 
 
 class Biased(Choice):
