@@ -213,12 +213,12 @@ def search(
             metric and parameters.
         trials: Number of trials in all, those already recorded included. Default: 40; none with a
             budget.
-        budget: Budget of the search: trials, a time or epochs of training, such as 200, 10m, 2h30m
-            or 100epochs, or several, such as 200,10m: it ends with the first that is spent.
-            Sessions of one run count together. A trial that would not end in time is not begun;
-            what runs at the end is stopped after its epoch, and recorded so. A function of your own
-            that reports no epochs is ended with its worker process, but only where it has one: with
-            --executor workers or several workers. An end by time is not repeatable.
+        budget: Budget of the search: trials, a time, epochs of training or energy, such as 200,
+            10m, 2h30m, 100epochs or 5Wh, or several, such as 200,10m: it ends with the first that
+            is spent. Sessions of one run count together. A trial that would not end in time is not
+            begun; what runs at the end is stopped after its epoch, and recorded so. A function of
+            your own that reports no epochs is ended with its worker process, but only where it has
+            one: with --executor workers or several workers. An end by time is not repeatable.
         epochs: Epochs of each training. Default: 5; for vectors and tables, 10 to 40, by the number
             of rows; for sequences, 5 to 100, and for fewer than 640 images, 5 to 40, by their
             number.

@@ -62,8 +62,8 @@ class Request:
     budget: Budget | None = setting(
         option.BUDGET,
         group="Most used",
-        help="Budget of the search: trials, a time or epochs of training, such as 200, 10m, 2h30m "
-        "or 100epochs, or several, such as 200,10m: it ends with the first that is spent. "
+        help="Budget of the search: trials, a time, epochs of training or energy, such as 200, 10m, "
+        "2h30m, 100epochs or 5Wh, or several, such as 200,10m: it ends with the first that is spent. "
         "Sessions of one run count together. A trial that would not end in time is not begun; "
         "what runs at the end is stopped after its epoch, and recorded so. A function of your own "
         "that reports no epochs is ended with its worker process, but only where it has one: with "
