@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from nas.core.budgets.budget import Budget
 from nas.core.fronts.front import TrialFront
 from nas.core.trial import Trial
+from nas.runs.control.preparation import RelaxedEpoch
 from nas.runs.run import Run
 from nas.views.notebook import front_html
 from nas.views.terminal.pace import Pace
@@ -59,8 +60,13 @@ class NotebookProgress:
         self._run, self._front = run, TrialFront(run.objectives)
         for trial in run.trials:
             self._count(trial)
-        self._pace.begin(run.trials)
+        self._pace.begin(run.trials, run.mixed_network)
         self._update()
+
+    def prepared(self, epoch: RelaxedEpoch) -> None:
+        self._pace.prepare(epoch)
+        if self._clock() - self._shown >= EVERY:
+            self._update()
 
     def observed(self, trial: Trial) -> None:
         self._count(trial)

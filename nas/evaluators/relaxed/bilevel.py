@@ -8,6 +8,7 @@ the second order is exact, by differentiation through the step, where theirs tak
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from math import cos, pi
 from time import perf_counter
@@ -21,6 +22,7 @@ from nas.evaluators.relaxed.variants import OperationParameters
 from nas.runs.control.preparation import RelaxedEpoch
 from nas.strategies.preparing import RelaxedTraining
 from trainers import Dataset, Diverged, Recipe, derive_seed, seeded
+from trainers.determinism import same_bits
 from trainers.loop.batches import Batch, batches
 from trainers.loop.convolutions import quick_convolutions
 from trainers.tasks import Criterion
@@ -36,7 +38,8 @@ class Bilevel:
         net: The mixed network, on the device of the data.
         parameters: The operation parameters, on that device.
         data: The data set; its training split is halved.
-        recipe: Decides augmentation and class weights; epochs and batch size are those of `settings`.
+        recipe: Decides augmentation, smoothing and class weights; epochs and batch size are those of
+            `settings`.
         settings: Settings of the training.
         task: The loss.
         seed: Decides halves, order, augmentation and drawn weights.
@@ -85,6 +88,7 @@ class Bilevel:
         self.net.train()
         with (
             seeded(derive_seed(self._seed, "relaxed", number), device),
+            same_bits(device) if self._recipe.deterministic else nullcontext(),
             quick_convolutions(self.net),
         ):
             own = batches(

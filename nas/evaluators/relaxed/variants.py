@@ -5,7 +5,7 @@ Shape suffixes: E edges, O operations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import torch
@@ -94,13 +94,7 @@ class EdgeNormalised:
     ) -> None:
         self._alpha = alpha
         self._beta = beta
-        self._into = {  # the numbers of the edges into each node
-            name: [
-                [number for number, (_, to) in enumerate(edges) if to == node]
-                for node in dict.fromkeys(to for _, to in edges)
-            ]
-            for name, edges in cells.items()
-        }
+        self._into = {name: list(_incoming(cells[name], beta_E)) for name, beta_E in beta.items()}
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
@@ -113,8 +107,7 @@ class EdgeNormalised:
         found = {}
         for name, alpha_EO in self._alpha.items():
             share_E = torch.zeros_like(self._beta[name])
-            for numbers in self._into[name]:
-                index = torch.tensor(numbers, device=share_E.device)
+            for index in self._into[name]:
                 share_E = share_E.index_copy(0, index, F.softmax(self._beta[name][index], dim=0))
             found[name] = share_E[:, None] * F.softmax(alpha_EO, dim=1)
         return found
@@ -124,6 +117,13 @@ class EdgeNormalised:
 
     def penalty(self) -> float:
         return 0.0
+
+
+def _incoming(edges: tuple[Edge, ...], beta_E: Tensor) -> Iterator[Tensor]:
+    """Yield the numbers of the edges into each node, on the device of their weights."""
+    for node in dict.fromkeys(to for _, to in edges):
+        numbers = [number for number, (_, to) in enumerate(edges) if to == node]
+        yield torch.tensor(numbers, device=beta_E.device)
 
 
 class DirichletWeights:

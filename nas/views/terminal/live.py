@@ -18,6 +18,7 @@ from nas.core.metrics import Metric
 from nas.core.numbers import counted
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
+from nas.runs.control.preparation import RelaxedEpoch
 from nas.runs.run import Run
 from nas.views.columns import metrics_of, violation_text
 from nas.views.terminal.pace import Pace
@@ -54,7 +55,10 @@ class TrialLines:
 
     def started(self, run: Run) -> None:
         self._space, self._objectives = run.space, run.objectives
-        self._pace.begin(run.trials)
+        self._pace.begin(run.trials, run.mixed_network)
+
+    def prepared(self, epoch: RelaxedEpoch) -> None:
+        self._pace.prepare(epoch)
 
     def observed(self, trial: Trial) -> None:
         self._pace.observe(trial)
@@ -110,9 +114,13 @@ class FrontTable:
         self._front = TrialFront(run.objectives)
         for trial in run.trials:
             self._count(trial)
-        self._pace.begin(run.trials)
+        self._pace.begin(run.trials, run.mixed_network)
         self._show_progress()
         self._view.start()
+
+    def prepared(self, epoch: RelaxedEpoch) -> None:
+        self._pace.prepare(epoch)
+        self._show_progress()
 
     def observed(self, trial: Trial) -> None:
         self._count(trial)

@@ -11,6 +11,7 @@ from nas.core.budgets.like_cost import LikeCost
 from nas.core.budgets.spending import SEARCHED, seconds_at
 from nas.core.numbers import energy
 from nas.core.trial import Trial
+from nas.runs.control.preparation import RelaxedEpoch, RelaxedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,18 @@ class Pace:
         self._watt_hours = 0.0
         self._like = LikeCost()  # of this session
 
-    def begin(self, trials: Iterable[Trial]) -> None:
-        """Count the trials of earlier sessions."""
+    def begin(self, trials: Iterable[Trial], mixed: RelaxedRecord | None = None) -> None:
+        """Count the trials of earlier sessions, and the mixed network that the strategy has trained."""
+        if mixed is not None:
+            self._epochs += len(mixed.epochs)
+            self._spent = mixed.seconds
         for trial in trials:
             self._count(trial)
+
+    def prepare(self, epoch: RelaxedEpoch) -> None:
+        """Add an epoch of the strategy's mixed network."""
+        self._epochs += 1
+        self._spent += epoch.seconds
 
     def observe(self, trial: Trial) -> None:
         """Add a trial of this session."""

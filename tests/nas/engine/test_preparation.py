@@ -19,6 +19,7 @@ from nas.runs.control.ending import read_ending
 from nas.runs.control.preparation import FILE, FOLDER, read_record
 from nas.runs.journal import Journal
 from nas.runs.settings import Settings
+from nas.views.terminal.pace import Pace
 from nas.views.terminal.run import budget_line, document
 
 SPACE = "nasbench201:channels=2,cells=1"
@@ -94,6 +95,10 @@ def test_a_budget_ends_the_preparation_and_a_larger_one_goes_on(whole, noise, tm
     assert follower.epochs == [1, 2, 3, 4]
     assert read_ending(tmp_path).message == "6 of 6 epochs"
     assert comparable(tmp_path) == comparable(whole)[:2]
+    pace = Pace(Budget(epochs=8), lambda: 1)
+    run = nas.open_run(tmp_path)
+    pace.begin(run.trials, run.mixed_network)
+    assert pace.text == "6/8 epochs"
     search(noise, tmp_path)
     assert comparable(tmp_path) == comparable(whole)
 
