@@ -23,6 +23,9 @@ from search_spaces.registry import get as get
 from search_spaces.registry import load as load
 from search_spaces.sampling import Bound as Bound
 from search_spaces.sampling import Feasible as Feasible
+from search_spaces.sharing import Shared as Shared
+from search_spaces.sharing import Sharing as Sharing
+from search_spaces.sharing import shares as shares
 from search_spaces.space import SearchSpace as SearchSpace
 from search_spaces.task import Task as Task
 from search_spaces.tree import Choice as Choice

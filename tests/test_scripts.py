@@ -22,6 +22,7 @@ def folder(tmp_path_factory):
         ["search.py", "--trials", "3", "--out", "runs/script"],
         ["reuse_winner.py", "runs/script-winner"],
         ["own_space.py", "--trials", "3"],
+        pytest.param(["own_supernet.py", "--epochs", "2", "--trials", "3"], marks=pytest.mark.long),
         ["own_pipeline.py", "--trials", "3"],
         pytest.param(
             ["own_lightning.py", "--trials", "1", "--epochs", "1"], marks=pytest.mark.long

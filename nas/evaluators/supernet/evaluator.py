@@ -56,10 +56,10 @@ class SupernetEvaluator:
             workspace.notify("supernet: its ranks are not compared with trainings (trust=0)")
             return
 
-        def score(architecture: Architecture) -> float:
-            return -self._score(weights, architecture, data)[1][LOSS]
+        def by_loss(architecture: Architecture) -> float:
+            return -self.score(weights, architecture, data)[1][LOSS]
 
-        trust = compare(workspace, data, score, self._settings.trust)
+        trust = compare(workspace, data, by_loss, self._settings.trust)
         workspace.notify(f"supernet: {trust}")
         refuse_unbelieved(trust)
 
@@ -68,15 +68,25 @@ class SupernetEvaluator:
         assert workspace is not None, "its jobs have a workspace"
         if self._weights is None:
             self._weights = training.load(workspace)
-        subnet, scores = self._score(self._weights, job.architecture, job.data)
+        subnet, scores = self.score(self._weights, job.architecture, job.data)
         alone = build(workspace.space, job.architecture, job.task, seed=0)
         alone.load_state_dict(subnet.state_dict())
         job.adopt(alone.to(workspace.data.device if workspace.data else "cpu"))
         return scores
 
-    def _score(
+    def score(
         self, weights: SharedWeights, architecture: Architecture, data: Dataset
     ) -> tuple[nn.Module, dict[str, float]]:
+        """The network of an architecture with inherited weights, and its metrics.
+
+        Args:
+            weights: The weights of the supernet.
+            architecture: The architecture.
+            data: The data, on the device of the weights.
+
+        Raises:
+            ValueError: the architecture is in no supernet.
+        """
         subnet = weights.subnet(architecture).requires_grad_(False)
         if self._settings.recalibration:
             recalibrate(subnet, data, self._settings.recalibration)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.hooks import RemovableHandle
 
 from nas.evaluators.supernet.sampling import Paths
 from search_spaces.supernet.weights import SharedWeights
@@ -25,7 +27,10 @@ _AT_ONCE = 256  # examples of a batch of recalibration
 
 @dataclass(slots=True)
 class PathStep:
-    """Trains the subnets of one step: their gradients are added up, then the weights are updated.
+    """Trains the subnets of one step: a weight learns from the mean gradient of those that have it.
+
+    So the weights of an operation that one of five subnets has learn as fast as those of the stem, which
+    all have: a mean over all five would hold them back, and a sum would drive the stem too far.
 
     Attributes:
         eager: The step of one network, whose network is the supernet's weights.
@@ -51,14 +56,32 @@ class PathStep:
         self.number += 1
         eager.optimizer.zero_grad()
         total = torch.zeros((), device=x_B.device)
+        users: Counter[Tensor] = Counter()
+        hooks = [
+            _counted(parameter, users)
+            for parameter in (self.weights.parameters() if len(drawn) > 1 else ())
+        ]
         for architecture in drawn:
             subnet = self.weights.subnet(architecture).train()
             with quick_convolutions(subnet), autocast(x_B.device, eager.computed):
                 loss = eager.criterion(subnet(x_B), targets_B, weights_B)
-            (loss / (len(targets_B) * len(drawn))).backward()  # type: ignore[no-untyped-call]
+            (loss / len(targets_B)).backward()  # type: ignore[no-untyped-call]
             total += loss.detach() / len(drawn)
+        for hook in hooks:
+            hook.remove()
+        for parameter, count in users.items():
+            if count > 1 and parameter.grad is not None:
+                parameter.grad.div_(count)
         eager.optimizer.step()
         return total
+
+
+def _counted(parameter: Tensor, users: Counter[Tensor]) -> RemovableHandle:
+    """Count the subnets that give a parameter a gradient."""
+    handle: RemovableHandle = parameter.register_post_accumulate_grad_hook(  # type: ignore[no-untyped-call]
+        lambda its: users.update((its,))
+    )
+    return handle
 
 
 def recalibrate(subnet: nn.Module, data: Dataset, examples: int) -> None:

@@ -15,7 +15,7 @@ from nas.evaluators.supernet import training
 from nas.evaluators.supernet.evaluator import SupernetEvaluator, refuse_unbelieved
 from nas.evaluators.supernet.sampling import Paths
 from nas.evaluators.supernet.settings import SupernetSettings
-from nas.evaluators.supernet.step import recalibrate
+from nas.evaluators.supernet.step import PathStep, recalibrate
 from nas.evaluators.supernet.trust import agreement
 from nas.runs.control.supernet import Compared, read_facts
 from nas.testing import check_evaluator
@@ -24,6 +24,8 @@ from nas.winners.retrain import retrain
 from search_spaces import Task, get
 from search_spaces.supernet.weights import SharedWeights
 from trainers.checkpoints import weights as checkpoint
+from trainers.loop.batch_step import EagerStep
+from trainers.tasks.registry import make_task
 
 SPACE = get("nasbench201", channels=4, cells=1)
 SMALL = "nasbench201:channels=4,cells=1"
@@ -86,6 +88,43 @@ def test_fairness_trains_every_option_once_in_a_step():
         assert len(drawn) == 5
         for edge in ("0->1", "2->3"):
             assert len({architecture[edge] for architecture in drawn}) == 5
+
+
+class Fixed(Paths):
+    """Always the same two cells, one of which alone has a 1x1 convolution."""
+
+    def draw(self, rng):
+        edges = SPACE.known["resnet"].value
+        return SPACE.known["resnet"], SPACE.architecture({**edges, "0->1": "nor_conv_1x1"})
+
+
+def test_a_weight_learns_from_the_mean_gradient_of_the_subnets_that_have_it(digits):
+    task = Task(digits.input_shape, 10)
+    weights = SharedWeights(SPACE, task, seed=0)
+    recipe = SupernetSettings().recipe
+    inputs, targets = (x[:32] for x in digits.tensors("train"))
+    criterion = make_task(digits.targets).criterion(recipe, digits)
+    eager = EagerStep(
+        net=weights,
+        optimizer=trainers.make_optimizer(weights, replace(recipe, learning_rate=1e-9)),
+        criterion=criterion,
+        computed="float32",
+    )
+    paths = Fixed(SPACE, task, "uniform")
+    PathStep(eager, weights, paths, "0", 0)(inputs, targets)
+    stem, alone = (
+        weights.get_parameter(name)
+        for name in ("stem/0/weight", "cell 0 0->1 nor_conv_1x1/1/weight")
+    )
+    found = [stem.grad.clone(), alone.grad.clone()]
+    apart = []
+    for architecture in paths.draw(Random()):
+        weights.zero_grad()
+        outputs = weights.subnet(architecture).train()(inputs)
+        (criterion(outputs, targets, None) / 32).backward()
+        apart.append(stem.grad.clone())
+    assert torch.allclose(found[0], (apart[0] + apart[1]) / 2, atol=1e-5)
+    assert torch.allclose(found[1], alone.grad, atol=1e-5)
 
 
 def test_paths_stay_within_the_limits(digits, tmp_path):
