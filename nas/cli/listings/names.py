@@ -14,7 +14,7 @@ from nas.cli.options import Json
 if TYPE_CHECKING:
     from nas.core.metrics import Metric
 
-_SOURCES = {  # headings of the metrics, by source
+SOURCES = {  # headings of the metrics, by source
     "classification": "Classification, on the validation split",
     "multilabel": "Multi-label classification, on the validation split",
     "regression": "Regression, on the validation split",
@@ -34,8 +34,8 @@ def metrics(name: Name = None, json: Json = False) -> None:
         documents = [metric_document(metric) for metric in found.values()]
         print_json(documents if name is None else documents[0])
         return
-    for source, heading in _SOURCES.items():
-        if chosen := {key: _about(m) for key, m in found.items() if source in m.sources}:
+    for source, heading in SOURCES.items():
+        if chosen := {key: about_metric(m) for key, m in found.items() if source in m.sources}:
             _print(chosen, heading)
     if name is None:
         print("nas proxies lists scores of untrained networks; they are metrics too.")
@@ -114,7 +114,8 @@ def proxy_documents() -> list[dict[str, Any]]:
     ]
 
 
-def _about(metric: Metric) -> str:
+def about_metric(metric: Metric) -> str:
+    """The meaning, the direction, the bounds and the unit of a metric, in words."""
     low, high = metric.low, metric.high
     if isfinite(low) and isfinite(high):
         bounds = f", {low:g} to {high:g}"
