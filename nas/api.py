@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nas import confirming
+from nas import confirming, gating
 from nas.core.failure import cause_lines
 from nas.core.trial import Trial
 from nas.engine.observers import Observer
@@ -178,6 +178,7 @@ def search(
     until: str | Sequence[str] = (),
     patience: int | None = None,
     confirm: float | None = None,
+    gate: bool = False,
     trial_timeout: float | None = None,
     trial_memory: int | str | None = None,
     total_memory: int | str | None = None,
@@ -306,6 +307,10 @@ def search(
             at the end, which names the winner with its noise. Of a time, it is taken off the
             search; of trials and epochs, it comes on top. Default: 0.15; with an evaluator of your
             own, 0.
+        gate: Judge the winner at the end: known networks of the space, random search at equal cost
+            and simple models are trained alike, and compared with new seeds on the test split. It
+            takes about as long as the search again, beside its budget; nas gate does it for a run
+            that is there.
         trial_timeout: Seconds that a trial may take.
         trial_memory: Memory that a trial may take above what its worker uses before the first
             trial, such as 2GB (Linux).
@@ -347,6 +352,7 @@ def search(
     for _ in new_trials:
         pass
     confirming.confirm(session, request)
+    gating.after_search(session, request, gating.Messages(notify=_LOG.warning))
     run = Run(session.path, session.space, data=session.problem.objects.get("data"))
     if run.all_failed:
         causes = "; ".join(cause_lines((trial.failure for trial in run.failures), most=3))

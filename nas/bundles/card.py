@@ -55,6 +55,7 @@ def card(
         _table(parts),
         *(["![the search](pareto.png)"] if "pareto.png" in files else []),
         *_understood(metrics),
+        *_judged(metrics),
         "## Limits",
         _limits(bundle, metrics),
         "## Files",
@@ -72,6 +73,15 @@ def _understood(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield "## As the search understood it"
         rows = (f"| {subject} | {said} |" for subject, said in map(_cells, lines))
         yield "\n".join(["| | |", "|---|---|", *rows])
+
+
+def _judged(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """The comparison with baselines of a network as it was found, if it was asked for."""
+    if metrics.get("gate") and metrics["validation"]:
+        title, *lines = metrics["gate"]
+        yield "## Against baselines"
+        yield f"{title.removeprefix('gate: ')}. The architecture of this network, trained again:"
+        yield "\n".join(f"- {line}" for line in lines)
 
 
 def _cells(line: Sequence[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`nas explain`, `nas trust` and `nas report`: importance, uncertainty, and a report."""
+"""`nas explain`, `nas trust`, `nas gate` and `nas report`: importance, noise, baselines, a report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.console import print_json, results
+from nas.cli.console import messages, print_json, results
 from nas.cli.options import OWN, Json, RunPath, SpaceFile
 from nas.cli.trainings_bar import trainings_bar
 
@@ -154,6 +154,41 @@ def trust(
             progress=progress,
         )
     _show({"run": str(run), **trust_document(found)}, trust_tables(found), as_json=json)
+
+
+def gate(
+    run: RunPath,
+    seeds: Annotated[int, typer.Option(help="Trainings per network, 5 or more.")] = 5,
+    workers: Annotated[int, typer.Option(help="Trials of the random search at a time.")] = 1,
+    evaluator: EvaluatorFile = None,
+    space: SpaceFile = None,
+    json: Json = False,
+) -> None:
+    """Compare the winner with known networks, random search at equal cost, and simple models.
+
+    All are trained alike with new seeds, and scored on the test split. What is missing is run and stored in the run; run the same command again to continue.
+    """
+    from nas.gating import Messages
+    from nas.gating import gate as judge
+    from nas.runs.control.gate import gate_document
+    from nas.runs.resource_limits import ResourceLimits
+    from nas.runs.run import Run
+    from nas.views.terminal.gate import gate_lines
+
+    opened = Run(run, space)
+    with trainings_bar() as (begin, progress):
+        found = judge(
+            opened,
+            seeds=seeds,
+            evaluator=evaluator,
+            limits=ResourceLimits(workers=workers),
+            messages=Messages(begin=begin, progress=progress, notify=messages().print),
+        )
+    if json:
+        print_json({"run": str(run), **gate_document(found)})
+        return
+    for line in gate_lines(opened, found):
+        results().print(line, soft_wrap=True)
 
 
 def report(

@@ -55,6 +55,7 @@ COMMANDS: dict[str, tuple[Callable[..., object], ...]] = {  # by heading of the 
     "Understand": (
         explain.explain,
         explain.trust,
+        explain.gate,
         compare.compare,
         compare.portfolio,
         spaces.profile,

@@ -48,6 +48,7 @@ def search(*, json: bool, plan: bool, **given: Any) -> int:
     )
     _run(session, budget, console)
     _confirm(session, request)
+    _judge(session, request, console)
     run = show_run(session.path, as_json=json, space=session.space)
     return 1 if run.all_failed else 0
 
@@ -154,6 +155,16 @@ def _confirm(session: Session, request: Request) -> None:
             )
 
         confirm(session, request, begin=begin, progress=progress)
+
+
+def _judge(session: Session, request: Request, console: Console) -> None:
+    """Compare the winner with its baselines, with a progress bar."""
+    from nas.cli.trainings_bar import trainings_bar
+    from nas.gating import Messages, after_search
+
+    with trainings_bar() as (begin, progress):
+        told = Messages(begin=begin, progress=progress, notify=console.print)
+        after_search(session, request, told)
 
 
 def _print_plan(session: Session, budget: Budget, console: Console, *, as_json: bool) -> None:

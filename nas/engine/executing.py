@@ -56,7 +56,7 @@ def executor(
             f"max_pending of the run; a larger --max-pending is another search"
         )
     if problem.evaluator is not None:
-        _prepare(problem.evaluator, problem, path, checkpoints, notify)
+        prepare(problem.evaluator, problem, path, checkpoints, notify)
     here = evaluator(problem, path, settings, checkpoints)
     if reference is not None and problem.task is not None:
         here = factories.with_latency(here, settings, problem.task, reference)
@@ -76,7 +76,7 @@ def executor(
     )
 
 
-def _prepare(
+def prepare(
     prepared: Evaluator, problem: Problem, path: Path, checkpoints: Path, notify: Notify
 ) -> None:
     """Prepare an evaluator, in the process of the search."""

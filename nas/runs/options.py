@@ -93,6 +93,15 @@ class Request:
         "end, which names the winner with its noise. Of a time, it is taken off the search; of trials "
         "and epochs, it comes on top. Default: 0.15; with an evaluator of your own, 0.",
     )
+    gate: bool = setting(
+        option.FLAG,
+        default=False,
+        check=schema.flag,
+        group="Ending and confirming",
+        help="Judge the winner at the end: known networks of the space, random search at equal cost and "
+        "simple models are trained alike, and compared with new seeds on the test split. It takes about "
+        "as long as the search again, beside its budget; nas gate does it for a run that is there.",
+    )
     retry_failed: bool = setting(
         option.FLAG,
         default=False,

@@ -13,6 +13,7 @@ from nas.core.trial import Trial, checkpoint_name
 from nas.runs.control.confirmation import Confirmation, read_confirmation
 from nas.runs.control.ending import Ending, read_ending
 from nas.runs.control.energy import RunEnergy, read_energy
+from nas.runs.control.gate import Gate, read_gate
 from nas.runs.control.preparation import RelaxedRecord, read_record
 from nas.runs.control.stop import request_stop
 from nas.runs.header import read_header
@@ -219,6 +220,15 @@ class Run:
             ValueError: the file is damaged.
         """
         return read_confirmation(self.path, len(self.trials))
+
+    @property
+    def gate(self) -> Gate | None:
+        """The winner against its baselines; None if they were not compared: see `nas.gating`.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        return read_gate(self.path, len(self.trials))
 
     def trial(self, number: int) -> Trial:
         """The trial with a number.

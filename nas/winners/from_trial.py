@@ -17,6 +17,7 @@ from nas.runs.run import Run
 from nas.runs.settings import TRAINING
 from nas.runs.understood import for_others
 from nas.views.front_plot import front_figure, planes_of
+from nas.views.terminal.gate import gate_lines
 from search_spaces import Architecture, SearchSpace
 from search_spaces.tree.values import thaw
 
@@ -50,6 +51,7 @@ def bundle_of_network(run: Run, trial: Trial) -> Bundle:
             **{name: trial.scores[name] for name in _COSTS},
             "trial": trial.number,
             **_confirmed(run, trial),
+            **_judged(run, trial),
             **training_energy(run, [trial]),
         },
         read_weights=lambda: weights_of(run, trial),
@@ -133,6 +135,14 @@ def _confirmed(run: Run, trial: Trial) -> dict[str, Any]:
     found = next(each for each in confirmation.candidates if each.trial == trial.number)
     known = {"metric": run.objectives.first.name, "epochs": confirmation.epochs}
     return {"confirmed": {**known, "mean": found.mean, "half": found.half, "seeds": found.seeds}}
+
+
+def _judged(run: Run, trial: Trial) -> dict[str, Any]:
+    """The comparison of the winner with its baselines, in lines; nothing of another trial."""
+    gate = run.gate
+    if gate is None or gate.winner != trial.number:
+        return {}
+    return {"gate": [line.strip() for line in gate_lines(run, gate)]}
 
 
 def _understood(run: Run) -> list[list[str]]:

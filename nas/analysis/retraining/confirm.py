@@ -21,7 +21,8 @@ from nas.analysis.noise import Array, counts, difference_noise, means, seed_nois
 from nas.analysis.retraining import again
 from nas.analysis.retraining.ablation import SETS
 from nas.analysis.retraining.further import FurtherTrainings, TrainingRequest
-from nas.analysis.statistics import half_width
+from nas.analysis.retraining.ranking import ranked
+from nas.analysis.statistics import SIGNIFICANT, half_width, holm
 from nas.core.trial import Trial
 from nas.runs.control.confirmation import Candidate, Confirmation, write_confirmation
 from nas.runs.run import Run
@@ -29,7 +30,6 @@ from nas.runs.run import Run
 MOST = 5  # candidates
 LEAST = 4  # trainings without which there is no race: two candidates, two seeds
 FIRST = SETS * SETS  # the first seed: no other training after a search has it
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Race:
         What it spent are its epochs, or the number of its trials where they have none; so equal
         searches have equal races.
         """
-        best = _best(run)
+        best = ranked(run)
         if len(best) < 2:
             return None
         epochs = best[0].epochs or 1
@@ -119,16 +119,6 @@ def confirm(
     return found
 
 
-def _best(run: Run) -> list[Trial]:
-    """The trials of the longest training within the limits, the best first, each configuration once."""
-    objectives = run.objectives
-    allowed = [t for t in run.trials if t.completed and objectives.is_feasible(t.scores)]
-    longest = max((t.epochs for t in allowed if not t.cut), default=0)
-    whole = [t for t in allowed if t.epochs == longest and not t.cut]
-    whole.sort(key=lambda t: objectives.vector(t.scores))
-    return list({t.configuration: t for t in reversed(whole)}.values())[::-1]
-
-
 def _survivors(scores: Array, alive: list[int], tests: int) -> list[int]:
     """The candidates that are not surely worse than the one with the best mean."""
     trained = [i for i in alive if not np.isnan(scores[i]).all()]
@@ -162,7 +152,9 @@ def _confirmation(run: Run, race: Race, scores: Array, alive: Sequence[int]) -> 
     mean, count = means(scores), counts(scores)
     order = sorted(trained, key=lambda i: (i not in alive, mean[i]))
     best = order[0]
-    p = _holm({i: _p_value(scores, trained, best, i) for i in order[1:]})
+    p = dict(
+        zip(order[1:], holm([_p_value(scores, trained, best, i) for i in order[1:]]), strict=True)
+    )
     noise, first = seed_noise(scores), run.objectives.first
     said = _shrunken(mean, count, noise.deviation)
 
@@ -224,14 +216,3 @@ def _close(scores: Array, alive: Sequence[int], best: int) -> list[int]:
     mean, count = means(scores), counts(scores)
     error = {i: noise.deviation * sqrt(1 / count[i] + 1 / count[best]) for i in alive}
     return [i for i in alive if i == best or mean[i] - mean[best] <= error[i]]
-
-
-def _holm(values: dict[int, float | None]) -> dict[int, float | None]:
-    """p-values adjusted by Holm's method (1979)."""
-    known = sorted((p, i) for i, p in values.items() if p is not None)
-    adjusted: dict[int, float | None] = dict.fromkeys(values)
-    largest = 0.0
-    for rank, (p, i) in enumerate(known):
-        largest = max(largest, min(1.0, p * (len(known) - rank)))
-        adjusted[i] = largest
-    return adjusted

@@ -1,6 +1,6 @@
 """Trainings after a search: networks of a run trained again, with other seeds and for longer.
 
-They are stored in the run's folder `further/`, in one journal per length and seed, so that no
+They are stored in a folder of the run, `further/` by default, in one journal per length and seed, so that no
 training is made twice and a kill loses only the one in progress. A failed training may be
 requested again: its last record counts. A seed decides weights, order and augmentation, and is the
 same for all networks, so that they are compared under common random numbers.
@@ -51,15 +51,20 @@ class FurtherTrainings:
             trainings are missing; None for the built-in training.
         make: Makes evaluators, in place of `again.evaluators`, for a program that holds the data
             and the code of the run.
+        folder: Name of the folder in that of the run: trainings with other scores have their own.
     """
 
     def __init__(
-        self, run: Run, evaluator: str | None = None, make: again.Make | None = None
+        self,
+        run: Run,
+        evaluator: str | None = None,
+        make: again.Make | None = None,
+        folder: str = "further",
     ) -> None:
         self._run = run
         self._evaluator = evaluator
         self._make_evaluator = make
-        self.path = run.path / "further"
+        self.path = run.path / folder
 
     def check(self) -> None:
         """Refuse a run whose networks cannot be trained again as they were.

@@ -29,6 +29,7 @@ from nas.analysis.noise import (
 from nas.analysis.retraining.ablation import SETS
 from nas.analysis.retraining.further import TrainingRequest
 from nas.analysis.retraining.retrained import FailedTraining, Network, plan, train_again
+from nas.analysis.statistics import SIGNIFICANT, holm
 from nas.core.fronts.pareto import Front
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
@@ -36,7 +37,6 @@ from nas.runs.run import Run
 from nas.runs.selection import no_trial_text
 
 REDRAWN = 2000  # fronts that are drawn within the uncertainty
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +328,8 @@ def _pairs(chosen: Sequence[Trial], long: Array) -> list[Pair]:
         difference = Estimate(abs(mean), noise.half(variance))
         found.append((p, chosen[better].number, chosen[worse].number, difference))
     found.sort(key=lambda pair: 0.0 if pair[0] is None else pair[0])
-    adjusted, largest = [], 0.0
-    for rank, (p, better, worse, estimate) in enumerate(found):
-        if p is not None:
-            largest = max(largest, min(1.0, p * (len(found) - rank)))  # Holm 1979
-        adjusted.append(Pair(better, worse, estimate, None if p is None else largest))
-    return adjusted
+    adjusted = holm([p for p, *_ in found])
+    return [
+        Pair(better, worse, estimate, p)
+        for (_, better, worse, estimate), p in zip(found, adjusted, strict=True)
+    ]

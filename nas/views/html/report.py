@@ -15,9 +15,9 @@ from nas.core.numbers import counted
 from nas.runs.atomic_io import write_whole
 from nas.runs.run import Run
 from nas.views import columns
-from nas.views.html import content, reproduction
+from nas.views.html import checklist, content, reproduction
 from nas.views.html.facts import Facts, gather
-from nas.views.terminal import confirmed, explanation, failed, mistakes, trust
+from nas.views.terminal import confirmed, explanation, failed, gate, mistakes, trust
 from nas.views.terminal import run as overview
 
 # Texts that the page shares with the terminal.
@@ -28,6 +28,8 @@ _TERMINAL = SimpleNamespace(
     failed_line=failed.failed_line,
     failed_rows=failed.failed_rows,
     failure_lines=overview.failure_lines,
+    gate_lines=gate.gate_lines,
+    gate_title=gate.gate_title,
     luck_text=trust.luck_text,
     trained_text=explanation.trained_text,
 )
@@ -62,6 +64,7 @@ def page(facts: Facts) -> str:
     return environment.get_template("page.html").render(
         facts=facts,
         run=facts.run,
+        checklist=checklist,
         content=content,
         columns=columns,
         terminal=_TERMINAL,

@@ -15,12 +15,14 @@ from nas.core.numbers import counted, duration
 from nas.core.trial import Trial
 from nas.evaluators.factories import FOLDER
 from nas.runs.control.energy import words
+from nas.runs.control.gate import gate_document
 from nas.runs.control.preparation import RelaxedRecord
 from nas.runs.control.supernet import read_facts
 from nas.runs.run import Run
 from nas.runs.settings import NO_DATA, TRAINING, is_supernet
 from nas.views.columns import hyperparameters_text, metrics_of, score_text, search_text
 from nas.views.terminal.confirmed import confirmed_lines
+from nas.views.terminal.gate import gate_lines
 from nas.views.terminal.next_steps import next_steps
 from search_spaces import Record, SearchSpace
 from search_spaces.tree.values import thaw
@@ -96,6 +98,8 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
         yield front_table(run.front, metrics_of(run.header), space, title=title)
     if run.confirmation is not None:
         yield from confirmed_lines(run, run.confirmation)
+    if (gate := run.gate) is not None:
+        yield from gate_lines(run, gate)
     if line := violation_line(run):
         yield line
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
@@ -154,11 +158,13 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
     energy (trials_wh, search_wh, confirm_wh, idle_wh, source, note and grams_per_kwh, or null),
     mixed_network (of a differentiable strategy: epochs, seconds, done, cells, operations and weights,
     or null),
-    hypervolume (null for a single objective that is not a share), front, confirmation and failures. Each item of `objectives` has name and direction, the most
+    hypervolume (null for a single objective that is not a share), front, confirmation, gate and failures. Each item of `objectives` has name and direction, the most
     important first; each of `front` has number, architecture, notation, recipe, hyperparameters,
     epochs (of training, in total), resume_from (the trial that was resumed, or null), scores,
     seconds and weights (the file, or null); confirmation has trials, epochs, recommended and
-    candidates (trial, found, seeds, mean, half, p, worse), or is null; each of `failures` has number, architecture, cause and
+    candidates (trial, found, seeds, mean, half, p, worse), or is null; gate has trials, winner, metric, split,
+    examples, epochs, seeds, mean, half, random_trials, reason and baselines (verdict, kind, name, note, failed,
+    seeds, mean, difference, half, p, superiority, top), or is null; each of `failures` has number, architecture, cause and
     message.
     """
     settings = run.settings
@@ -200,6 +206,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
             for t in run.front
         ],
         "confirmation": None if run.confirmation is None else asdict(run.confirmation),
+        "gate": None if (gate := run.gate) is None else gate_document(gate),
         "failures": [
             {
                 "number": t.number,

@@ -334,6 +334,8 @@ def test_a_report_is_one_small_file_that_lets_nothing_in(page):
         "What matters",
         "Lineage",
         "Budget",
+        "Best practices",
+        "Not asked: did the winner beat",
     ):
         assert heading in html
     assert "Not trained yet: nas trust" in html

@@ -1,0 +1,1 @@
+"""Scores on examples that a search did not choose by: those of the test split."""
