@@ -18,7 +18,7 @@ import numpy as np
 from nas.analysis.retraining import confirm as races
 from nas.analysis.retraining.ablation import SETS
 from nas.analysis.retraining.further import FurtherTrainings, TrainingRequest
-from nas.analysis.retraining.gate import Rival, Scored, against_random, judge, scored_of
+from nas.analysis.retraining.gate import Rival, Scored, against_random, cost_of, judge, scored_of
 from nas.analysis.retraining.rivals import known_networks, simple_rivals
 from nas.analysis.statistics import paired_difference
 from nas.core.budgets.budget import Budget
@@ -32,7 +32,7 @@ from nas.runs.control.gate import FOLDER, Gate, read_gate, write_gate
 from nas.runs.options import CONFIRM, Request
 from nas.runs.resource_limits import ResourceLimits
 from nas.runs.run import Run
-from nas.runs.settings import TRAINING, Settings
+from nas.runs.settings import TRAINING, UNTRAINED, Settings, is_supernet
 from search_spaces.user_files import is_code
 
 if TYPE_CHECKING:
@@ -151,9 +151,8 @@ class _Judging:
     @property
     def trials(self) -> int:
         """Number of trials of the random search: as many whole trainings as the run has paid for."""
-        spent = sum(trial.trained_epochs for trial in self.run.trials)
         whole = factories.epochs_of(self.session.settings)
-        return max(1, round(spent / whole)) if spent else len(self.run.trials)
+        return max(1, round(cost_of(self.run, whole) / whole))
 
     def judged(self) -> Gate:
         """Run what is missing, and judge."""
@@ -190,7 +189,11 @@ class _Judging:
                 note=counted(self.trials, "trial"),
                 failed=failed,
                 scored=scores.get(RANDOM),
-                top=None if random is None else against_random(self.run, random),
+                top=None
+                if random is None
+                else against_random(
+                    self.run, random, whole=factories.epochs_of(self.session.settings)
+                ),
             )
         )
         if built_in and problem.data is not None and problem.learned is not None:
@@ -347,9 +350,14 @@ def _check_same(run: Run, session: Session) -> None:
     """Refuse a session of other data than those of the run, or without trainings.
 
     Raises:
-        ValueError: they differ, or the first objective is not measured by training.
+        ValueError: they differ, or networks are not trained by themselves.
     """
     first, problem = run.objectives.first, session.problem
+    if run.settings.evaluator == UNTRAINED or is_supernet(run.settings.evaluator):
+        raise ValueError(
+            f"{run.path}: want networks that are trained by themselves, to compare them; got those of "
+            f"--evaluator {run.settings.evaluator}"
+        )
     if first.name not in {metric.name for metric in problem.evaluated}:
         raise ValueError(
             f"{run.path}: want a first objective that training gives, to compare networks that are "

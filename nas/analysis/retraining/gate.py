@@ -27,7 +27,6 @@ from nas.analysis.statistics import (
     top_share,
 )
 from nas.core.metrics import Metric
-from nas.core.trial import Trial
 from nas.runs.control.gate import Baseline, Kind, Verdict
 from nas.runs.run import Run
 
@@ -133,26 +132,43 @@ def p_value(difference: Difference | None, top: TopShare | None) -> float | None
 
 
 def verdict_of(difference: Difference, p: float | None) -> Verdict:
-    """What was shown of a baseline, by the adjusted p-value."""
+    """The verdict on a baseline, by its adjusted p-value."""
     if p is None or p >= SIGNIFICANT:
         return "not shown"
     return "beaten" if difference.mean > 0 else "better"
 
 
-def against_random(ours: Run, theirs: Run) -> TopShare:
-    """Count whose the best trials of a search and of random search are, by their scores in the search."""
+def against_random(ours: Run, theirs: Run, whole: int) -> TopShare:
+    """Count whose the best trials of a search and of random search are, by their scores in the search.
+
+    Args:
+        ours: The search.
+        theirs: The random search.
+        whole: Epochs of a whole training.
+    """
     first = ours.objectives.first
 
     def values(run: Run) -> Array:
         return np.array([-first.minimized(t.scores[first.name]) for t in ranked(run)])
 
-    own, others = cost_of(ours.trials), cost_of(theirs.trials)
-    return top_share(values(ours), values(theirs), own / (own + others) if own + others else 0.5)
+    own, others = cost_of(ours, whole), cost_of(theirs, whole)
+    return top_share(values(ours), values(theirs), own / (own + others))
 
 
-def cost_of(trials: Sequence[Trial]) -> float:
-    """The cost of trials: the epochs that they trained; their number where none has epochs."""
-    return sum(trial.trained_epochs for trial in trials) or len(trials)
+def cost_of(run: Run, whole: int) -> float:
+    """The cost of a search in epochs of its trainings.
+
+    A mixed network that its strategy trained before costs as many as fit in its time. Where trials have
+    no epochs, each costs a whole training.
+
+    Args:
+        run: The search.
+        whole: Epochs of a whole training.
+    """
+    epochs = sum(trial.trained_epochs for trial in run.trials) or whole * len(run.trials)
+    seconds = sum(trial.seconds for trial in run.trials)
+    before = 0.0 if run.mixed_network is None else run.mixed_network.seconds
+    return epochs * (1 + before / seconds) if seconds else epochs
 
 
 def _baseline(

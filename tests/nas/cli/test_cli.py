@@ -183,7 +183,7 @@ def test_show_as_json(nas, run):
     assert set(document) == {
         *("run", "space", "data", "strategy", "schedule", "seed", "trials", "completed"),
         *("objectives", "limits", "stopped_early", "violating", "failed", "hypervolume"),
-        *("front", "confirmation", "energy", "mixed_network", "failures"),
+        *("front", "confirmation", "gate", "energy", "mixed_network", "failures"),
     }
     assert document["trials"] == document["completed"] == 12
     for trial in document["front"]:
