@@ -282,7 +282,13 @@ class Session:
                         executor, self.candidates, settings, self.limits, self._notify
                     )
                 if not preparing.prepare(
-                    strategy, self.problem, self.path, spending, self._observers, self._notify
+                    strategy,
+                    self.problem,
+                    self.path,
+                    spending,
+                    self._observers,
+                    self._notify,
+                    read_energy=charged.meter.read,
                 ):
                     return
                 for trial in run_trials(

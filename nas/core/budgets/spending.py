@@ -139,7 +139,7 @@ class Spending:
         return kept and self.objectives.is_feasible(scores)
 
     def prepare(self, epochs: int, seconds: float = 0.0) -> None:
-        """Count the preparation of a strategy, before any trial.
+        """Count the preparation of a strategy, before any trial, and its energy.
 
         Args:
             epochs: Epochs that it trained.
@@ -148,6 +148,7 @@ class Spending:
         """
         self.epochs += epochs
         self._before = max(self._before, seconds)
+        self.watt_hours = max(self.watt_hours, self.energy_now())
 
     def begin(self, number: int, proposal: Proposal) -> None:
         """Count the epochs and the energy of a trial that is to run."""

@@ -64,6 +64,8 @@ def prepare(
     spending: Spending,
     observers: Observers,
     notify: Notify,
+    *,
+    read_energy: Callable[[], None],
 ) -> bool:
     """Prepare a strategy that wants it; return False if the budget of the search ended before.
 
@@ -74,6 +76,7 @@ def prepare(
         spending: The account of the search: `count` has counted earlier sessions.
         observers: Are told of each epoch.
         notify: Called with messages for the user.
+        read_energy: Reads the counters of energy.
 
     Raises:
         ValueError: the strategy cannot be prepared.
@@ -84,7 +87,7 @@ def prepare(
     assert problem.task is not None
     (folder / FOLDER).mkdir(exist_ok=True)
     data = problem.data.to(problem.first_device)
-    relaxing = _Relaxing(problem, data, folder, spending, observers, notify)
+    relaxing = _Relaxing(problem, data, folder, spending, observers, notify, read_energy)
     preparation = Preparation(
         space=problem.space,
         task=problem.task,
@@ -112,6 +115,7 @@ class _Relaxing:
         spending: Spending,
         observers: Observers,
         notify: Notify,
+        read_energy: Callable[[], None],
     ) -> None:
         self._problem = problem
         self._data = data
@@ -119,6 +123,7 @@ class _Relaxing:
         self._spending = spending
         self._observers = observers
         self._notify = notify
+        self._read_energy = read_energy
         self._seconds = 0.0
 
     def __call__(self, settings: RelaxedTraining) -> OperationWeights:
@@ -153,6 +158,7 @@ class _Relaxing:
             raise TimeUp
 
     def _say(self, epoch: RelaxedEpoch, epochs: int) -> None:
+        self._read_energy()
         self._spending.prepare(1)
         self._observers.prepared(epoch)
         self._seconds += epoch.seconds

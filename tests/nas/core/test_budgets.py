@@ -161,6 +161,17 @@ def test_epochs_are_those_that_were_trained():
     assert ends_after(Budget(epochs=5), [first, second])[0] == 2
 
 
+def test_a_preparation_counts_for_epochs_time_and_energy():
+    spending = Spending(Budget(epochs=5, watt_hours=2.0), ACCURACY, clock=lambda: 10.0)
+    spending.prepare(3, 60.0)
+    assert (spending.epochs_left, spending.seconds) == (2, 60.0)
+    assert not spending.reached()
+    spending.energy_now = lambda: 2.5
+    spending.prepare(1)
+    assert spending.reached()
+    assert spending.ending == ("energy", "2.5 Wh of 2Wh")
+
+
 def test_a_trial_that_was_cut_is_no_stage():
     trial = replace(scored(0, accuracy=0.5), recipe={"epochs": 5}, curve=({"number": 3},))
     staged = replace(trial, proposal=replace(trial.proposal, epochs=4))
