@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The GPU trial on a machine without a network: `scripts/gpu_trial.sh WHEELS [options of gpu_trial.py]`.
-# WHEELS is a folder of the wheels that the machine lacks (docs/training.md says how they are fetched);
+# WHEELS is a folder of the wheels that the machine lacks (docs/figures/training.md says how they are fetched);
 # they are installed into a folder of their own. gpu.json and gpu.log lie in the folder $OUT, or here.
 set -euo pipefail
 wheels=$1

@@ -1,4 +1,4 @@
-"""Every block of the README, of docs/data.md and of docs/automl.md runs; what all pages name exists."""
+"""Every block of the README, of docs/guides/data.md and of docs/guides/automl.md runs; what all pages name exists."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from trainers.data.sources.arrays import slot
 from trainers.tasks.registry import TASKS, default_metrics, metrics_of
 
 ROOT = Path(__file__).parent.parent
-README, DATA = (ROOT / "README.md").read_text(), (ROOT / "docs" / "data.md").read_text()
-AUTOML = (ROOT / "docs" / "automl.md").read_text()
+README, DATA = (ROOT / "README.md").read_text(), (ROOT / "docs" / "guides" / "data.md").read_text()
+AUTOML = (ROOT / "docs" / "guides" / "automl.md").read_text()
 BLOCKS, DATA_BLOCKS, AUTOML_BLOCKS = (
     re.findall(r"```(\w*)\n(.*?)```", page, flags=re.DOTALL) for page in (README, DATA, AUTOML)
 )
@@ -153,10 +153,10 @@ SCRIPTS = {
     for file in (ROOT / "scripts").rglob("*.py")
     for option in re.findall(r'"(--[a-z][a-z-]+)"', file.read_text())
 }
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_options_that_are_named_exist(page):
     text = re.sub(r"^.*\bpip .*$", "", page.read_text(), flags=re.MULTILINE)
     named = set(re.findall(r"(?<![\w/.])--[a-z][a-z-]+", text))

@@ -44,7 +44,7 @@ def fine_tune(
     """Train the network of a bundle on other data, from its own weights, and write a new bundle.
 
     The recipe is that of the bundle, except for the epochs: at a smaller learning rate it learns
-    less (`docs/bundles.md`). It is the default one for a network that an evaluator of the user's
+    less (`docs/figures/bundles.md`). It is the default one for a network that an evaluator of the user's
     own trained. The classifier is new unless the data have the same classes, by name
     and order. The values of a regression are standardised by the mean and deviation of the other
     data, whatever their unit; the last layer is new where the outputs were values as they are, as

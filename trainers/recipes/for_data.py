@@ -42,7 +42,7 @@ def recipe_for(
     Wang & Aitchison, "How to set AdamW's weight decay as you scale model and dataset size", 2024,
     https://arxiv.org/abs/2405.13698, advise. Other tasks have at most a weak decay. As the L2 penalty
     of SGD a strong one would let networks learn nothing: for SGD, and where the optimiser is
-    searched, the decay stays at its default. Chosen by measurement: see docs/training.md.
+    searched, the decay stays at its default. Chosen by measurement: see docs/figures/training.md.
 
     Sequences are trained by AdamW too, at a rate and with a decay of their own, which SGD does not have.
 

@@ -32,7 +32,7 @@ PROXIES: Mapping[str, tuple[str, ...]] = {
     "az_nas": ("az_expressivity", "az_progressivity", "az_trainability", "az_complexity"),
     "swap": ("swap",),
 }
-AUTO = ("meco", "synflow", "jacov")  # chosen on half of the cells: see docs/estimates.md
+AUTO = ("meco", "synflow", "jacov")  # chosen on half of the cells: see docs/figures/estimates.md
 _OF_SCORE = {score: name for name, scores in PROXIES.items() for score in scores}
 assert _OF_SCORE.keys() == METRICS.keys(), "each score of a proxy is a metric"
 
