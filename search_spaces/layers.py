@@ -60,6 +60,7 @@ class SqueezeExcite(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         gate_BC11: Tensor = self.gate(x_BCHW)
         return x_BCHW * gate_BC11
 
@@ -128,6 +129,7 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H',W'] of features [B,C,H,W]."""
         y_BCHW: Tensor = self.layers(x_BCHW)
         return x_BCHW + y_BCHW if self.residual else y_BCHW
 
@@ -170,6 +172,7 @@ class MixedOperation(nn.Module):
         self.bypass = bypass
 
     def forward(self, x_BCHW: Tensor, weights_O: Tensor) -> Tensor:
+        """Return the sum of the operations' features, each times its weight in [O]."""
         active_BCHW = x_BCHW[:, : self.active] if self.portion > 1 else x_BCHW
         total_BCHW: Tensor | None = None
         for name, operation in self.operations.items():

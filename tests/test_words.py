@@ -2,11 +2,14 @@
 
 import ast
 import re
+from functools import cache
 
 import pytest
 
 from scripts.structure import ROOT
 
+PACKAGES = ("nas", "search_spaces", "trainers")
+DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 RIDDLES = {"What", "Whether", "How", "Who", "Which", "Where", "When", "Why", "Of", "Likewise"}
 ENTRY = re.compile(r"\s+\*{0,2}(\w+)(?: \([^)]*\))?: (\w+)")
 SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Yields):")
@@ -17,9 +20,53 @@ def test_no_docstring_or_help_text_opens_as_a_riddle(folder):
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text}"
         for path in sorted((ROOT / folder).rglob("*.py"))
-        for line, text in riddles(ast.parse(path.read_text()))
+        for line, text in riddles(parsed(path))
     ]
     assert found == []
+
+
+def test_every_public_name_has_a_docstring():
+    """Modules, classes, functions and methods; a method may have that of its base class."""
+    paths = [p for folder in PACKAGES for p in sorted((ROOT / folder).rglob("*.py"))]
+    classes = {c.name: c for p in paths for c in parsed(p).body if isinstance(c, ast.ClassDef)}
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+        for path in paths
+        for name, node, owner in public(parsed(path))
+        if not documented(name, node, owner, classes)
+    ]
+    assert found == []
+    assert [str(p) for p in paths if not ast.get_docstring(parsed(p))] == []
+
+
+@cache
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
+def public(tree):
+    """The public classes, functions and methods: name, node, and the class that a method is of."""
+    for node in tree.body:
+        if isinstance(node, DEFINITIONS) and not node.name.startswith("_"):
+            yield node.name, node, None
+            members = node.body if isinstance(node, ast.ClassDef) else []
+            for member in members:
+                if isinstance(member, DEFINITIONS) and not member.name.startswith("_"):
+                    yield member.name, member, node
+
+
+def documented(name, node, owner, classes):
+    """True if a definition has a docstring, or overrides a method that has one."""
+    if ast.get_docstring(node):
+        return True
+    bases = [ast.unparse(base).partition("[")[0] for base in owner.bases] if owner else []
+    return any(
+        documented(name, member, classes[base], classes)
+        for base in bases
+        if base in classes
+        for member in classes[base].body
+        if isinstance(member, DEFINITIONS) and member.name == name
+    )
 
 
 def test_riddles_are_found():

@@ -31,6 +31,7 @@ class Peer:
         self._started = False
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose what the sampler suggests; nothing keeps it from proposing a configuration twice."""
         if not self._started:
             self._started = True
             self._study.sampler = self._make(seed=rng.getrandbits(32))
@@ -40,6 +41,7 @@ class Peer:
         return Proposal(space.decide(lambda question: Parameter(question).suggest(trial)))
 
     def tell(self, trial: Trial) -> None:
+        """Tell the sampler the scores of the oldest pending suggestion."""
         asked = self._asked.popleft()  # trials are observed in the order of their proposals
         if trial.completed:
             self._study.tell(asked, self._objectives.vector(trial.scores))

@@ -37,6 +37,7 @@ class ProxyTable:
         self._rows = {self._space.canonical(a): row for row, a in enumerate(table.architectures)}
 
     def names(self, text: str) -> tuple[str, ...]:
+        """Return the proxies that a text names, which must be columns of the table."""
         names = proxies.parse(text)
         missing = [name for name in names if name not in self._columns]
         if missing:
@@ -45,6 +46,7 @@ class ProxyTable:
         return names
 
     def scores(self, configuration: Configuration, names: tuple[str, ...]) -> Mapping[str, float]:
+        """Return the scores of a configuration by proxy; those that are missing are left out."""
         row = self._rows.get(self._space.canonical(configuration.architecture))
         if row is None:
             return {}

@@ -29,6 +29,7 @@ class InUnits(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=self.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return outputs [B,T] in the units of the targets."""
         outputs: Tensor = self.net(x).to(self.dtype)
         return outputs * self.std + self.mean
 

@@ -48,17 +48,21 @@ class Observers:
         self._notify = notify
 
     def started(self, run: Run) -> None:
+        """Tell all observers that the search begins."""
         self._each(lambda observer: observer.started(run))
 
     def observed(self, trial: Trial) -> None:
+        """Tell all observers of a new trial."""
         self._each(lambda observer: observer.observed(trial))
 
     def prepared(self, epoch: RelaxedEpoch) -> None:
+        """Tell the observers that follow preparations of a new epoch."""
         self._each(
             lambda one: one.prepared(epoch) if isinstance(one, ObservesPreparation) else None
         )
 
     def ended(self, run: Run) -> None:
+        """Tell all observers that the search has ended."""
         self._each(lambda observer: observer.ended(run))
 
     def _each(self, call: Callable[[Observer], None]) -> None:

@@ -26,5 +26,6 @@ class ExactCost:
         self._space = space
 
     def estimate(self, configuration: Configuration) -> dict[str, int]:
+        """Return the exact costs of the network."""
         cost = self._space.cost(configuration)
         return {name: getattr(cost, name) for name in _NAMES}

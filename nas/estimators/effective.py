@@ -33,6 +33,7 @@ class EffectiveParameters:
         self._inputs = random_inputs(task) if data is None else Batch.of(data, 0, count=8).inputs
 
     def estimate(self, configuration: Configuration) -> dict[str, float]:
+        """Return the number of parameters that can change the output."""
         found = effective_parameters(
             lambda: self._space.compile(configuration.architecture, self._task), self._inputs
         )

@@ -112,6 +112,7 @@ class ProxyScores:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
+        """The metrics of the proxies that are estimated."""
         return tuple(METRICS[name] for name in self._names)
 
     def estimate(self, configuration: Configuration) -> dict[str, float]:
@@ -135,9 +136,11 @@ class ProxyScores:
         return {name: one(name) for name in self._names}
 
     def names(self, text: str) -> tuple[str, ...]:
+        """Return the proxies that a text names."""
         return proxies.parse(text)
 
     def scores(self, configuration: Configuration, names: tuple[str, ...]) -> Mapping[str, float]:
+        """Return the scores of a configuration by proxy; those that are missing are left out."""
         found = self._record(configuration.architecture, names).scores
         return {name: found[name] for name in names if name in found}
 

@@ -30,9 +30,11 @@ class Remembered:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
+        """The metrics of the estimator that is wrapped."""
         return self._estimator.metrics
 
     def estimate(self, configuration: Configuration) -> Mapping[str, float]:
+        """Return the remembered metrics, or those of the estimator."""
         found = self._found(configuration)
         if isinstance(found, Exception):
             raise found

@@ -88,6 +88,7 @@ class CrossValidation:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:
+        """Train the network once for each fold; return the scores on all folds."""
         parts: list[Job] = []
         for training in self._trainings:
             part = job.part()
@@ -109,9 +110,11 @@ class CrossValidation:
         return scores
 
     def memory_demand(self, configuration: Configuration) -> MemoryDemand:
+        """Predict the memory of a training."""
         return self._trainings[0].memory_demand(configuration)
 
     def throughput(self, configuration: Configuration, seconds: float) -> float:
+        """Measure the examples per second of a training."""
         return self._trainings[0].throughput(configuration, seconds)
 
     def _scores(self, job: Job, nets: Sequence[nn.Module]) -> dict[str, float]:

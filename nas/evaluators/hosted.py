@@ -35,9 +35,11 @@ class Hosted:
         return self._workspace.device
 
     def prepare(self, workspace: Workspace) -> None:
+        """Prepare the user's evaluator."""
         self._evaluator.prepare(workspace)
 
     def evaluate(self, job: Job) -> dict[str, float]:
+        """Call the user's evaluator, and check what it returns."""
         job.open(self._workspace)
         job.recipe = {**thaw(job.hyperparameters), "epochs": self._workspace.epochs}
         try:

@@ -140,6 +140,7 @@ class Lookup:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:
+        """Return the scores of the architecture in the table."""
         job.recipe = self._recipe
         row = self._table.row(job.configuration.architecture)
         if row is None:

@@ -59,9 +59,11 @@ class Timed:
         return self._evaluator.device if isinstance(self._evaluator, Placed) else ""
 
     def prepare(self, workspace: Workspace) -> None:
+        """Prepare the evaluator that is wrapped."""
         self._evaluator.prepare(workspace)
 
     def evaluate(self, job: Job) -> dict[str, float]:
+        """Evaluate, then measure the latency of the network."""
         scores = dict(self._evaluator.evaluate(job))
         if job.built is None:
             raise _invalid(
@@ -82,11 +84,13 @@ class Timed:
         return {**scores, LATENCY.name: latency.milliseconds_at(self._reference)}
 
     def memory_demand(self, configuration: Configuration) -> MemoryDemand:
+        """Predict what the evaluator that is wrapped predicts."""
         if isinstance(self._evaluator, Predictable):
             return self._evaluator.memory_demand(configuration)
         return MemoryDemand("", 0)
 
     def throughput(self, configuration: Configuration, seconds: float) -> float:
+        """Measure what the evaluator that is wrapped measures."""
         if isinstance(self._evaluator, Predictable):
             return self._evaluator.throughput(configuration, seconds)
         return 0.0

@@ -178,6 +178,7 @@ class Training:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:
+        """Train the network; return its scores on the validation split."""
         steps = self._evaluate(job)
         try:
             while True:
@@ -187,6 +188,7 @@ class Training:
             return scores
 
     def evaluate_in_steps(self, job: Job) -> Generator[None, None, dict[str, float]]:
+        """Do as `evaluate` does, and yield after every step of the training."""
         return (yield from self._in_slot(self._evaluate(job, in_turns=True)))
 
     def _in_slot(self, steps: Generator[Y, None, T]) -> Generator[Y, None, T]:
@@ -198,11 +200,13 @@ class Training:
             self._slots.append(slot)
 
     def memory_demand(self, configuration: Configuration) -> MemoryDemand:
+        """Predict the memory of a training."""
         recipe = make_recipe(self._fixed, configuration)
         architecture = configuration.architecture
         return training_demand.memory(self._space, architecture, self._task, recipe, self._data)
 
     def throughput(self, configuration: Configuration, seconds: float) -> float:
+        """Measure the examples per second of a training."""
         net = build(self._space, configuration.architecture, self._task, seed=0)
         recipe, device = make_recipe(self._fixed, configuration), self._data.device
         with devices.current(device):
@@ -212,6 +216,7 @@ class Training:
         return found
 
     def train_in_steps(self, configuration: Configuration) -> Generator[int]:
+        """Train without end; yield the number of examples of each step."""
         return self._in_slot(self._train_forever(configuration))
 
     def _train_forever(self, configuration: Configuration) -> Generator[int]:

@@ -38,12 +38,15 @@ class InProcess:
         self._damage = ""  # the reason for which no trial can use the GPU any more
 
     def keep_to(self, deadline: Deadline | None) -> None:
+        """Stop at a deadline; None for none."""
         self._deadline = deadline
 
     def submit(self, number: int, proposal: Proposal) -> None:
+        """Accept a trial, to be evaluated in this process."""
         self._waiting.append((number, proposal))
 
     def wait(self) -> Trial:
+        """Return the next trial that ends."""
         if self._damage:
             raise gpu_is_broken(self._damage)
         number, proposal = self._waiting.popleft()
@@ -57,7 +60,9 @@ class InProcess:
         return trial
 
     def utilization(self) -> Utilization:
+        """Return the busy and idle time of the workers so far."""
         return Utilization(busy=self._busy)
 
     def close(self) -> None:
+        """Stop everything that runs."""
         self._waiting.clear()

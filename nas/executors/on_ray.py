@@ -62,15 +62,18 @@ class OnRay:
         self._closed = False  # true once no trial begins any more
 
     def keep_to(self, deadline: Deadline | None) -> None:
+        """Stop at a deadline; None for none."""
         self._deadline, self._closed = deadline, False
 
     def submit(self, number: int, proposal: Proposal) -> None:
+        """Accept a trial, to be evaluated on the cluster."""
         if self._task is None:
             self._connect()
         self._waiting.append((number, proposal))
         self._hand_out()
 
     def wait(self) -> Trial:
+        """Return the next trial that ends."""
         trial: Trial | None = None
         while trial is None:  # one that Ray began too late has none
             self._hand_out()
@@ -85,10 +88,12 @@ class OnRay:
         return trial
 
     def utilization(self) -> Utilization:
+        """Return the busy and idle time of the workers so far."""
         whole = (monotonic() - self._since) * self._limits.workers if self._since else 0.0
         return Utilization(self._busy, max(0.0, whole - self._busy))
 
     def close(self) -> None:
+        """Stop everything that runs."""
         self._waiting.clear()
         for reference in self._running:
             with suppress(Exception):  # it may have ended, or its node

@@ -85,13 +85,16 @@ class Slots:
         self._closed = False  # true once no trial begins any more
 
     def keep_to(self, deadline: Deadline | None) -> None:
+        """Stop at a deadline; None for none."""
         self._budget, self._closed = deadline, False
 
     def submit(self, number: int, proposal: Proposal) -> None:
+        """Accept a trial, to be evaluated in a turn of the worker process."""
         self._waiting.append(Assignment(number, proposal))
         self._fill()
 
     def wait(self) -> Trial:
+        """Return the next trial that ends."""
         while not self._ended:
             self._fill()
             stopped = self._budget is not None and self._budget.stop_requested()
@@ -101,11 +104,13 @@ class Slots:
         return self._ended.popleft()
 
     def utilization(self) -> Utilization:
+        """Return the busy and idle time of the workers so far."""
         now = monotonic()
         idle = sum(now - since for since in self._free_since.values())
         return Utilization(self._spent.busy, self._spent.idle + idle)
 
     def close(self) -> None:
+        """Stop everything that runs."""
         self._waiting.clear()
         self._slots.clear()
         self._end_process()

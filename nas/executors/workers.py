@@ -86,13 +86,16 @@ class Workers:
         self._closed = False  # true once no trial begins any more
 
     def keep_to(self, deadline: Deadline | None) -> None:
+        """Stop at a deadline; None for none."""
         self._budget, self._closed = deadline, False
 
     def submit(self, number: int, proposal: Proposal) -> None:
+        """Accept a trial, to be evaluated in a worker process."""
         self._waiting.append(Assignment(number, proposal))
         self._hand_out()
 
     def wait(self) -> Trial:
+        """Return the next trial that ends."""
         while not self._ended:
             self._hand_out()
             done = self._closed and not any(slot.job for slot in self._slots.values())
@@ -102,11 +105,13 @@ class Workers:
         return self._ended.popleft()
 
     def utilization(self) -> Utilization:
+        """Return the busy and idle time of the workers so far."""
         now, account = monotonic(), self._account
         idle = sum(now - p.since for p in self._slots.values() if p.since and p.job is None)
         return Utilization(account.busy, account.idle + idle)
 
     def close(self) -> None:
+        """Stop everything that runs."""
         self._waiting.clear()
         for slot in list(self._slots.values()):
             self._end(slot)

@@ -62,9 +62,11 @@ class AsynchronousHalving:
         self._running: set[int] = set()  # promoted trials whose next stage has not ended
 
     def ask(self, rng: Random) -> Proposal:
+        """Resume a trial that may be promoted, from the highest rung first; else begin a new one."""
         return self.ask_within(rng, self._levels[-1])
 
     def ask_within(self, rng: Random, epochs: int) -> Proposal:
+        """Do as `ask` does, with a stage of at most `epochs`."""
         self._read_proposals()
         for below, level in reversed(list(pairwise(self._levels))):
             if level - below > epochs:
@@ -77,6 +79,7 @@ class AsynchronousHalving:
         return begin(self._strategy.ask(rng), self._levels[0])
 
     def tell(self, trial: Trial) -> None:
+        """Add a trial to its rung; tell the strategy of a new network."""
         self._read_proposals()
         proposal = trial.proposal
         if proposal.epochs in self._rungs:  # else it was trained to its last epoch
@@ -87,6 +90,7 @@ class AsynchronousHalving:
             self._running.discard(proposal.resume_from)
 
     def keep(self) -> set[int]:
+        """Return the numbers of the best trials not promoted yet, and of those that are being resumed."""
         numbers = set(self._running)
         for rung in self._rungs.values():
             best = rung.ranked(len(self._promoted) + RESUMABLE)  # some of these are promoted

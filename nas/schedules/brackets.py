@@ -59,9 +59,11 @@ class Brackets:
         self._bracket_of: dict[int, Bracket] = {}  # by the root of its trials
 
     def ask(self, rng: Random) -> Proposal:
+        """Resume a promoted trial, of the earliest bracket first; else begin a new one."""
         return self.ask_within(rng, self._most)
 
     def ask_within(self, rng: Random, epochs: int) -> Proposal:
+        """Do as `ask` does, with a stage of at most `epochs`."""
         self._read_proposals()
         promotion = self._promotion(epochs)
         if promotion is not None:
@@ -78,6 +80,7 @@ class Brackets:
             return promotion
 
     def tell(self, trial: Trial) -> None:
+        """Add a trial to its bracket; tell the strategy of a new network."""
         self._read_proposals()
         bracket = self._bracket_of.get(trial.root)  # none for a baseline, which has no rungs
         if bracket is not None:
@@ -90,6 +93,7 @@ class Brackets:
             self._strategy.tell(trial.after(self._lowest))
 
     def keep(self) -> set[int]:
+        """Return the numbers of the trials that a bracket may resume or is resuming."""
         return {number for bracket in self._open for number in bracket.keep()}
 
     def _promotion(self, epochs: int) -> Proposal | None:

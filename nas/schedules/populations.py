@@ -97,9 +97,11 @@ class Populations:
         self._population_of: dict[int, Population] = {}  # by trial
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose the next stage of a member; else begin a new member."""
         return self.ask_within(rng, self._levels[-1])
 
     def ask_within(self, rng: Random, epochs: int) -> Proposal:
+        """Do as `ask` does, with a stage of at most `epochs`."""
         self._read_proposals()
         if (proposal := self._next_stage(rng, epochs)) is not None:
             return proposal
@@ -116,6 +118,7 @@ class Populations:
             return proposal
 
     def tell(self, trial: Trial) -> None:
+        """Record the stage of a member; tell the strategy of a new network."""
         self._read_proposals()
         population = self._population_of.pop(trial.number, None)  # none for a baseline
         if population is not None:
@@ -125,6 +128,7 @@ class Populations:
             self._strategy.tell(trial.after(self._levels[0]))
 
     def keep(self) -> set[int]:
+        """Return the numbers of the trials that may be resumed or forked, or are."""
         return {number for population in self._open for number in population.keep()}
 
     def _next_stage(self, rng: Random, epochs: int) -> Proposal | None:

@@ -24,10 +24,13 @@ class WholeTraining:
         self._strategy = strategy
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose what the strategy proposes."""
         return self._strategy.ask(rng)
 
     def tell(self, trial: Trial) -> None:
+        """Tell the strategy."""
         self._strategy.tell(trial)
 
     def keep(self) -> set[int]:
+        """Return no trials: none is resumed."""
         return set()

@@ -64,12 +64,14 @@ class SimulatedAnnealing:
         self._current: Trial | None = None
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose a mutant of the current configuration; the first is drawn at random."""
         if self._current is None:
             return Proposal(self._candidates.sample(rng))
         mutant = self._candidates.mutate(self._current.configuration, rng)
         return Proposal(mutant, parents=(self._current.number,))
 
     def tell(self, trial: Trial) -> None:
+        """Make the trial current if it is better, or at random, the less probably the colder."""
         self._count += 1
         if not trial.completed:
             return

@@ -69,6 +69,7 @@ class BayesianOptimization:
         self._study = quiet_study(len(objectives.names))
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose the sampler's suggestion; the first `draws` are uniform."""
         if self._observed < self._draws:
             return Proposal(self._candidates.sample(rng))
         for _ in range(_ASKS):
@@ -78,6 +79,7 @@ class BayesianOptimization:
         return Proposal(self._candidates.mutate(configuration, rng))
 
     def tell(self, trial: Trial) -> None:
+        """Add a completed trial to the sampler's study."""
         if not trial.completed:
             return
         self._observed += 1

@@ -68,12 +68,14 @@ class Darts:
         self._counted = 0  # proposals of the ledger that these are of
 
     def prepare(self, preparation: Preparation) -> None:
+        """Train the mixed network, and rank the architectures by their probability."""
         self._weights = preparation.relax(self._training)
         values = islice(self._relaxation.by_probability(self._weights), MOST_PROBABLE)
         self._ranked = map(self._candidates.space.space.architecture, values)
         self._next = next(self._ranked, None)
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose the most probable architecture that is new and within the limits."""
         if self._weights is None:
             raise ValueError(
                 "strategy darts: want a search with data, which it trains a mixed network on; got "

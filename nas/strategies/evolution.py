@@ -51,6 +51,7 @@ class RegularizedEvolution:
         self._rank: list[int] | None = None  # of each individual, 0 for the best
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose a mutant of a tournament's winner; the first `population` are drawn at random."""
         if len(self._alive) < self._size:
             return Proposal(self._candidates.sample(rng))
         ranks = self._ranks()
@@ -60,6 +61,7 @@ class RegularizedEvolution:
         return Proposal(mutant, parents=(parent.number,))
 
     def tell(self, trial: Trial) -> None:
+        """Add a completed trial to the population, from which the oldest one leaves."""
         if trial.completed:
             self._alive.append(trial)  # a full deque drops its oldest entry
             self._vectors.append(self._objectives.vector(trial.scores))

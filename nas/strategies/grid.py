@@ -45,6 +45,7 @@ class GridSearch:
         self._next = 1  # earlier steps led to configurations that are not available
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose the next configuration of the walk; the first is drawn at random."""
         space, proposed = self._candidates.space, self._candidates.ledger.configurations
         if self._walks and proposed:
             first = space.answers(next(iter(proposed)))
@@ -60,7 +61,7 @@ class GridSearch:
         return Proposal(self._candidates.sample(rng))
 
     def tell(self, trial: Trial) -> None:
-        pass
+        """Learn nothing: scores make no difference."""
 
 
 class Member:

@@ -39,6 +39,7 @@ class LocalSearch:
         self._explored: set[int] = set()  # trials whose neighbours have all been proposed
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose a neighbour of the best of a climb, or the start of a new climb."""
         draw = rng.random()
         for start in sorted(self._open):
             for trial in self._summits[start].items:
@@ -53,6 +54,7 @@ class LocalSearch:
         return Proposal(self._candidates.sample(rng))
 
     def tell(self, trial: Trial) -> None:
+        """Continue a climb from a trial that is better than those of the climb."""
         if not trial.completed:
             return
         (came_from,) = trial.proposal.parents or (trial.number,)

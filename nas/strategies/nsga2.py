@@ -52,6 +52,7 @@ class NSGA2:
         self._observed = 0
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose a child of one or two parents; the first generation is drawn at random."""
         if not self._parents:
             return Proposal(self._candidates.sample(rng))
         parent = self._parent(rng)
@@ -66,6 +67,7 @@ class NSGA2:
         return Proposal(child, parents)
 
     def tell(self, trial: Trial) -> None:
+        """Select the next parents when `population` trials have been observed."""
         if trial.completed:
             self._offspring.append(trial)
         self._observed += 1

@@ -109,6 +109,7 @@ class Predictor:
         self._seen = 0  # configurations of the ledger that have been looked at
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose the candidate with the greatest expected improvement; the first `initial` are drawn at random."""
         pending = self._find_pending()
         if self._earlier.searches:
             with one_thread():
@@ -130,6 +131,7 @@ class Predictor:
         self._earlier = EarlierCandidates(self._candidates, earlier, self._first)
 
     def tell(self, trial: Trial) -> None:
+        """Add a trial to the data of the model."""
         key = self._space.key(trial.configuration)
         self._known.add(key)
         self._pending.pop(key, None)

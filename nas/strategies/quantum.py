@@ -73,6 +73,7 @@ class QuantumInspiredEvolution:
         self._count = 0
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose an observation of the next individual."""
         individual = len(self._candidates.ledger.configurations) % len(self._states)
         states, best = self._states[individual], self._best[individual]
         for _ in range(_OBSERVATIONS):
@@ -86,6 +87,7 @@ class QuantumInspiredEvolution:
         return Proposal(configuration, parents=() if best is None else (best.number,))
 
     def tell(self, trial: Trial) -> None:
+        """Keep a trial that is as good as the best of its individual; else rotate towards that best."""
         individual = self._count % len(self._states)  # with a schedule their numbers have gaps
         self._count += 1
         if not trial.completed:

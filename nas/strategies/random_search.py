@@ -22,7 +22,8 @@ class RandomSearch:
         self._candidates = candidates
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose a configuration that is drawn uniformly."""
         return Proposal(self._candidates.sample(rng))
 
     def tell(self, trial: Trial) -> None:
-        pass
+        """Learn nothing: scores make no difference."""

@@ -96,6 +96,7 @@ class Faulty:
         return MemoryDemand("cpu", NEED)
 
     def throughput(self, configuration: Configuration, seconds: float) -> float:  # noqa: ARG002
+        """Return the given rate; end the process if it is negative."""
         if self._rate < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._rate
@@ -110,6 +111,7 @@ class Faulty:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> Mapping[str, float]:
+        """Inject the fault that the architecture names; return the scores otherwise."""
         self._note(job)
         architecture = job.configuration.architecture
         name, argument = str(architecture["fault"]), architecture["argument"]

@@ -128,13 +128,16 @@ class Informed:
         self.told: list[Trial] = []
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose what the strategy proposes."""
         return self._strategy.ask(rng)
 
     def prepare(self, preparation: Preparation) -> None:
+        """Prepare the strategy, if it is to be prepared."""
         if isinstance(self._strategy, Prepares):
             self._strategy.prepare(preparation)
 
     def tell(self, trial: Trial) -> None:
+        """Remember the trial, and tell the strategy."""
         self.told.append(trial)
         self._strategy.tell(trial)
 
@@ -159,6 +162,7 @@ class Checked:
         self.strategy = strategy
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose what the schedule proposes, once it is checked."""
         name, proposals = self._name, self._candidates.ledger.proposals
         number = len(proposals)
         with completes(name, f"propose trial {number}", allowed=Exhausted):
@@ -176,13 +180,16 @@ class Checked:
         return proposal
 
     def prepare(self, preparation: Preparation) -> None:
+        """Prepare the strategy, if it is to be prepared."""
         self.strategy.prepare(preparation)
 
     def tell(self, trial: Trial) -> None:
+        """Tell the schedule."""
         self._told[trial.number] = trial
         strategy_contract.learn(self._name, self._schedule, trial)
 
     def keep(self) -> set[int]:
+        """Return what the schedule keeps."""
         with completes(self._name, "name the trials whose checkpoints must be kept"):
             return self._schedule.keep()
 

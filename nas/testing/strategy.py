@@ -122,6 +122,7 @@ class Checked:
         self.told: dict[int, Trial] = {}
 
     def ask(self, rng: Random) -> Proposal:
+        """Propose what the strategy proposes, once it is checked."""
         name, ledger = self._name, self._candidates.ledger
         number = len(ledger.proposals)
         with completes(name, f"propose trial {number}", allowed=Exhausted):
@@ -136,11 +137,13 @@ class Checked:
         return proposal
 
     def prepare(self, preparation: Preparation) -> None:
+        """Prepare the strategy, if it is to be prepared."""
         if isinstance(self.strategy, Prepares):
             with completes(self._name, "be prepared"):
                 self.strategy.prepare(preparation)
 
     def tell(self, trial: Trial) -> None:
+        """Tell the strategy."""
         self.told[trial.number] = trial
         learn(self._name, self.strategy, trial)
 

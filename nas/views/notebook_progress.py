@@ -57,6 +57,7 @@ class NotebookProgress:
         self._shown = float("-inf")  # time of the last update
 
     def started(self, run: Run) -> None:
+        """Begin the table of a search."""
         self._run, self._front = run, TrialFront(run.objectives)
         for trial in run.trials:
             self._count(trial)
@@ -64,17 +65,20 @@ class NotebookProgress:
         self._update()
 
     def prepared(self, epoch: RelaxedEpoch) -> None:
+        """Show an epoch of the mixed network."""
         self._pace.prepare(epoch)
         if self._clock() - self._shown >= EVERY:
             self._update()
 
     def observed(self, trial: Trial) -> None:
+        """Add a new trial to the table."""
         self._count(trial)
         self._pace.observe(trial)
         if self._clock() - self._shown >= EVERY:
             self._update()
 
     def ended(self, run: Run) -> None:  # noqa: ARG002 - the protocol's
+        """End the table."""
         self._update()
 
     def _count(self, trial: Trial) -> None:

@@ -55,12 +55,14 @@ class LogLoss:
     name: ClassVar[str] = "log loss"
 
     def reduced(self, predictions: NDArray[Any], targets: NDArray[Any]) -> Floats:
+        """Return the probability of what is true, [N] or [N,K]."""
         chances_NK = predictions.astype(np.float64)
         if targets.ndim == 1:
             return np.take_along_axis(chances_NK, targets[:, None], axis=1)[:, 0]
         return np.where(targets > 0, chances_NK, 1 - chances_NK)
 
     def loss(self, reduced: Floats) -> float:
+        """Return the mean negative logarithm, in nats."""
         return float(-np.log(np.maximum(reduced, LEAST)).mean())
 
 
@@ -76,9 +78,11 @@ class SquaredError:
     scale: tuple[float, ...]
 
     def reduced(self, predictions: NDArray[Any], targets: NDArray[Any]) -> Floats:
+        """Return the errors [N,K] in units of the deviations."""
         return np.asarray((predictions - targets) / np.asarray(self.scale), np.float64)
 
     def loss(self, reduced: Floats) -> float:
+        """Return the mean square."""
         return float(np.square(reduced).mean())
 
 

@@ -66,6 +66,7 @@ class TemporalBlock(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, x_BCL: Tensor) -> Tensor:
+        """Return features [B,C',L'] of features [B,C,L]."""
         y_BCL: Tensor = self.layers(x_BCL)
         if self.shortcut is not None:
             y_BCL = self.shortcut(x_BCL) + y_BCL
@@ -86,5 +87,6 @@ class Conv1dNet(nn.Module):
         self.head = nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(inputs, classes))
 
     def forward(self, x_BCL: Tensor) -> Tensor:
+        """Return logits [B,K] of sequences [B,C,L]."""
         logits_BK: Tensor = self.head(self.blocks(x_BCL))
         return logits_BK

@@ -74,6 +74,7 @@ class MixedGenotypeCell(nn.Module):
         without_affine(self)
 
     def forward(self, x0_BCHW: Tensor, x1_BCHW: Tensor, weights_EO: Tensor) -> Tensor:
+        """Return features of the outputs of the two cells before, each edge weighted by a row of [E,O]."""
         states = [self.adapt0(x0_BCHW), self.adapt1(x1_BCHW)]
         for node in self.nodes:
             incoming = [
@@ -132,6 +133,7 @@ class MixedDarts(nn.Module):
         self.head = head(before[1], classes)
 
     def forward(self, x_BCHW: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W], with weights [E,O] of each cell by its name."""
         before_BCHW = self.stem0(x_BCHW)
         last_BCHW = self.stem1(before_BCHW)
         for number, cell in enumerate(self.cells):

@@ -32,6 +32,7 @@ class FactorizedReduce(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of half the height and width."""
         x_BCHW = self.relu(x_BCHW)
         even_BCHW = self.even(x_BCHW)
         if any(side % 2 for side in x_BCHW.shape[2:]):  # zeros, so that both halves fit
@@ -122,6 +123,7 @@ class GenotypeCell(nn.Module):
         self.concat = list(concat)
 
     def forward(self, x0_BCHW: Tensor, x1_BCHW: Tensor) -> Tensor:
+        """Return features of the outputs of the two cells before."""
         states = [self.adapt0(x0_BCHW), self.adapt1(x1_BCHW)]
         for i in range(0, len(self.states), 2):
             y_BCHW = self.operations[i](states[self.states[i]])
@@ -199,6 +201,7 @@ class Darts(nn.Module):
         self.head = head(widths[-1], classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         before_BCHW: Tensor = self.stem0(x_BCHW)
         last_BCHW: Tensor = self.stem1(before_BCHW)
         for cell in self.cells:
@@ -251,6 +254,7 @@ class DartsWithAuxiliary(nn.Module):
         self.head = head(widths[-1], classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         return self.logits_and_auxiliary(x_BCHW)[0]
 
     def logits_and_auxiliary(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:

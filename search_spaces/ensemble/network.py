@@ -38,6 +38,7 @@ class MeanOfProbabilities(Ensemble):
     """Mean of the probabilities of classes; from inputs to the logits of that mean."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return logits [B,K] of inputs: the logarithm of the mean probabilities."""
         logs_BK = []
         for number, member in enumerate(self.members):
             y_BK = member(x) / self.temperatures[number]
@@ -49,6 +50,7 @@ class MeanOfSigmoids(Ensemble):
     """Mean of the probabilities of labels; from inputs to the logits of that mean."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return logits [B,K] of inputs: those of the mean probabilities of each label."""
         on_BK, off_BK = [], []  # logarithms of the probabilities of having a label, and of not
         for number, member in enumerate(self.members):
             y_BK = member(x) / self.temperatures[number]
@@ -63,6 +65,7 @@ class MeanOfOutputs(Ensemble):
     """Mean of the outputs, for targets that are numbers. Temperatures have no effect."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return outputs [B,T] of inputs: the mean of those of the members."""
         parts_BK = []
         for number, member in enumerate(self.members):
             parts_BK.append(member(x) * (self.counts[number] / self.total))

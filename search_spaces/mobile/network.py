@@ -54,5 +54,6 @@ class Mobile(nn.Module):
         self.head = nn.Sequential(*layers, nn.Linear(features or head, classes))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.blocks(self.stem(x_BCHW)))
         return logits_BK

@@ -21,6 +21,7 @@ class FirstChannels(nn.Module):
         self.channels = channels
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the first channels of features [B,C,H,W]."""
         return x_BCHW[:, : self.channels]
 
 
@@ -65,6 +66,7 @@ class Module101(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H,W] of features [B,C,H,W]."""
         values = [x_BCHW]
         for j in range(1, self.last):
             total: Tensor | None = None
@@ -137,5 +139,6 @@ class NasBench101(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.stacks(self.stem(x_BCHW)))
         return logits_BK

@@ -34,6 +34,7 @@ class MixedCell(nn.Module):
             self.edges[f"{i}_{j}"] = without_affine(mixed)
 
     def forward(self, x_BCHW: Tensor, weights_EO: Tensor) -> Tensor:
+        """Return features of the shape of the input, each edge weighted by a row of [E,O]."""
         states = [x_BCHW]
         for j in range(1, 4):
             incoming = [
@@ -70,6 +71,7 @@ class MixedNasBench201(nn.Module):
         self.head = head(channels, classes)
 
     def forward(self, x_BCHW: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W], with weights [E,O] of each cell by its name."""
         x_BCHW = self.stem(x_BCHW)
         for block in self.stages:
             x_BCHW = (

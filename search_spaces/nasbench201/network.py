@@ -46,6 +46,7 @@ class Cell(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         states = [x_BCHW]
         for j in range(1, 4):
             total: Tensor | None = None
@@ -70,6 +71,7 @@ class Reduction(nn.Module):
         self.conv_b = ReLUConvNorm(outputs, outputs, 3)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of half the height and width, with more channels."""
         shortcut_BCHW: Tensor = self.shortcut(x_BCHW)
         y_BCHW: Tensor = self.conv_b(self.conv_a(x_BCHW))
         return shortcut_BCHW + y_BCHW
@@ -125,5 +127,6 @@ class NasBench201(nn.Module):
         self.head = head(channels, classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.stages(self.stem(x_BCHW)))
         return logits_BK

@@ -27,6 +27,7 @@ class SigmoidGate(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         gate_BC11: Tensor = self.gate(x_BCHW)
         return x_BCHW * gate_BC11
 
@@ -59,6 +60,7 @@ class RegNetBlock(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H',W'] of features [B,C,H,W]."""
         y_BCHW: Tensor = self.activation(self.shortcut(x_BCHW) + self.layers(x_BCHW))
         return y_BCHW
 
@@ -79,5 +81,6 @@ class RegNet(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.blocks(self.stem(x_BCHW)))
         return logits_BK

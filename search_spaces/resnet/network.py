@@ -22,6 +22,7 @@ class PaddingShortcut(nn.Module):
         self.stride = stride
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H',W'] of features [B,C,H,W]."""
         x_BCHW = x_BCHW[:, :, :: self.stride, :: self.stride]
         return F.pad(x_BCHW, (0, 0, 0, 0, 0, self.more))
 
@@ -72,6 +73,7 @@ class ResidualBlock(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H',W'] of features [B,C,H,W]."""
         y_BCHW: Tensor = self.layers(x_BCHW)  # before the shortcut: so are torchvision's weights
         sum_BCHW: Tensor = self.activation(self.shortcut(x_BCHW) + y_BCHW)
         return sum_BCHW
@@ -97,5 +99,6 @@ class ResNet(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.blocks(self.stem(x_BCHW)))
         return logits_BK

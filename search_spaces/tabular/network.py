@@ -49,6 +49,7 @@ class PBLD(nn.Module):
         self.bias = nn.Parameter(torch.empty(columns, size - 1).uniform_(-reach, reach))
 
     def forward(self, x_BN: Tensor) -> Tensor:
+        """Return the embeddings of numbers [B,N], one after another."""
         x_BN1 = x_BN.unsqueeze(2)
         waves_BNF = torch.cos(x_BN1 * self.frequency + self.phase)
         y_BNE = torch.einsum("bnf,nfe->bne", waves_BNF, self.weight) + self.bias
@@ -77,6 +78,7 @@ class PLR(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, x_BN: Tensor) -> Tensor:
+        """Return the embeddings of numbers [B,N], one after another."""
         angles_BNF = x_BN.unsqueeze(2) * self.frequency
         waves_BNF = torch.cat([torch.sin(angles_BNF), torch.cos(angles_BNF)], dim=2)
         y_BNE: Tensor = self.activation(self.linear(waves_BNF))
@@ -102,6 +104,7 @@ class Fourier(nn.Module):
         nn.init.uniform_(self.linear.bias, -pi, pi)
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return the cosines of rows [B,D]."""
         return torch.cos(self.linear(x_BD))
 
 
@@ -114,6 +117,7 @@ class NumericColumns(nn.Module):
         self.embedding = embedding
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return the module's outputs of the first columns, and the other columns."""
         numbers_BE = self.embedding(x_BD[:, : self.columns])
         return torch.cat([numbers_BE, x_BD[:, self.columns :]], dim=1)
 
@@ -137,6 +141,7 @@ class Scaling(nn.Module):
         self.factor = nn.Parameter(torch.ones(features))
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         return x_BD * self.factor
 
 
@@ -151,6 +156,7 @@ class Split(nn.Module):
         self.factor = nn.Parameter(torch.randn(members, features).sign())
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return the members' features as further examples."""
         x_BMD = x_BD.unsqueeze(1) * self.factor
         return x_BMD.flatten(0, 1)
 
@@ -163,6 +169,7 @@ class Join(nn.Module):
         self.features = features  # of all members
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return the members' features of each example side by side."""
         return x_BD.reshape(-1, self.features)
 
 
@@ -187,6 +194,7 @@ class ResidualBlock(nn.Module):
         self.layers = nn.Sequential(*layers, linear(2 * width, width, gain=0.5))
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         y_BD: Tensor = self.layers(x_BD)
         return x_BD + y_BD
 

@@ -36,12 +36,15 @@ class Record(Mapping[str, Value]):
     # The views of a dict are several times faster than those of `Mapping`.
 
     def keys(self) -> KeysView[str]:
+        """Return the names of the fields."""
         return self._positions.keys()
 
     def values(self) -> ValuesView[Value]:
+        """Return the values of the fields."""
         return self._dict().values()
 
     def items(self) -> ItemsView[str, Value]:
+        """Return pairs of a name and a value."""
         return self._dict().items()
 
     def __eq__(self, other: object) -> bool:

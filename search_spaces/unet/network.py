@@ -54,6 +54,7 @@ class ResidualBlock(nn.Module):
             self.shortcut = nn.Sequential(projection, norm_layer(norm, outputs))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H,W] of features [B,C,H,W]."""
         y_BCHW: Tensor = self.layers(x_BCHW)
         return F.relu(y_BCHW + self.shortcut(x_BCHW))
 
@@ -99,6 +100,7 @@ class Up(nn.Module):
         self.level = Level(joined, outputs, blocks=blocks, kind=kind, norm=norm)
 
     def forward(self, x_BCHW: Tensor, beside_BCHW: Tensor) -> Tensor:
+        """Return features of the size of those of the level beside."""
         height, width = beside_BCHW.shape[2:]
         y_BCHW = self.up(x_BCHW)[:, :, :height, :width]
         if self.concatenated:
@@ -136,6 +138,7 @@ class UNet(nn.Module):
         self.outputs = nn.Conv2d(channels[0], outputs, 1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return outputs [B,K,H,W] of images [B,C,H,W]."""
         beside = []
         for level in self.down:
             x_BCHW = level(x_BCHW)

@@ -75,14 +75,17 @@ class SGD:
 
     @property
     def state_names(self) -> tuple[str, ...]:
+        """The names of the tensors of each parameter."""
         return ("momentum_buffer",) if self.momentum else ()
 
     @property
     def settings(self) -> dict[str, float | str]:
+        """The settings for a checkpoint, by name."""
         return {"optimizer": "sgd", "momentum": self.momentum, **_of_groups(self.groups)}
 
     @torch.no_grad()
     def step(self) -> None:
+        """Change the parameters once, by their gradients."""
         for group, moved, gradients in _moving(self.groups):
             remembered = self._momenta(moved) if self.momentum else []
             torch._fused_sgd_(
@@ -99,6 +102,7 @@ class SGD:
             )
 
     def zero_grad(self) -> None:
+        """Set all gradients to None."""
         _forget_gradients(self.groups)
 
     def _momenta(self, moved: list[Tensor]) -> list[Tensor]:
@@ -122,14 +126,17 @@ class AdamW:
 
     @property
     def state_names(self) -> tuple[str, ...]:
+        """The names of the tensors of each parameter."""
         return ("step", "exp_avg", "exp_avg_sq")
 
     @property
     def settings(self) -> dict[str, float | str]:
+        """The settings for a checkpoint, by name."""
         return {"optimizer": "adamw", "momentum": self.beta_1, **_of_groups(self.groups)}
 
     @torch.no_grad()
     def step(self) -> None:
+        """Change the parameters once, by their gradients."""
         for group, moved, gradients in _moving(self.groups):
             for parameter in moved:
                 if parameter not in self.state:
@@ -160,6 +167,7 @@ class AdamW:
             )
 
     def zero_grad(self) -> None:
+        """Set all gradients to None."""
         _forget_gradients(self.groups)
 
 

@@ -21,20 +21,19 @@ _NESTED = re.compile(r"intel-rapl:\d+:\d+")
 
 
 class Counter(Protocol):
-    """A counter of joules since any time.
-
-    Attributes:
-        source: Its kind, "rapl" or "nvml".
-        part: The part of the machine that it counts.
-        wraps_at: Joules after which it begins again at 0; 0 for never.
-    """
+    """A counter of joules since any time."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Its kind, "rapl" or "nvml"."""
+
     @property
-    def part(self) -> Part: ...
+    def part(self) -> Part:
+        """The part of the machine that it counts."""
+
     @property
-    def wraps_at(self) -> float: ...
+    def wraps_at(self) -> float:
+        """Joules after which it begins again at 0; 0 for never."""
 
     def joules(self) -> float:
         """The present number.
@@ -54,6 +53,7 @@ class Rapl:
     part: Part = "processor"
 
     def joules(self) -> float:
+        """Return the number that the kernel gives, in joules."""
         return _microjoules(self.folder / "energy_uj") / 1e6
 
 
@@ -103,6 +103,7 @@ class Nvml:
     wraps_at: float = 0.0
 
     def joules(self) -> float:
+        """Return the number of the GPU's driver, in joules."""
         return millijoules(self.name) / 1e3
 
 

@@ -43,6 +43,7 @@ class EstimatedLatency:
         self._milliseconds = lru_cache(maxsize=_CACHED)(self._estimate)
 
     def estimate(self, configuration: Configuration) -> dict[str, float]:
+        """Return the latency of the network in milliseconds."""
         return {"estimated_latency_ms": self._milliseconds(configuration.architecture)}
 
     def _estimate(self, architecture: Architecture) -> float:

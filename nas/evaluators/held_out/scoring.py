@@ -49,9 +49,11 @@ class HeldOut:
         self._inner, self._data, self._learned, self._metric = inner, data, learned, metric
 
     def prepare(self, workspace: Workspace) -> None:
+        """Prepare the evaluator that is wrapped."""
         self._inner.prepare(workspace)
 
     def evaluate(self, job: Job) -> dict[str, float]:
+        """Evaluate, then score each group left out on the test split."""
         scores = dict(self._inner.evaluate(job))
         if (net := job.built) is not None:
             test = self._data.test

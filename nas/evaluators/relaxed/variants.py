@@ -71,15 +71,19 @@ class Softmax:
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
+        """The tensors that are learned, by name."""
         return {f"{name}.alpha": alpha_EO for name, alpha_EO in self._alpha.items()}
 
     def weights(self) -> dict[str, Tensor]:
+        """Return the weights [E,O] of the operations of each cell, for one step."""
         return {name: F.softmax(alpha_EO, dim=1) for name, alpha_EO in self._alpha.items()}
 
     def expected(self) -> dict[str, Tensor]:
+        """Return the expected weights [E,O] of the operations of each cell."""
         return self.weights()
 
     def penalty(self) -> float:
+        """Return the term that is added to the loss."""
         return 0.0
 
 
@@ -98,12 +102,14 @@ class EdgeNormalised:
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
+        """The tensors that are learned, by name."""
         return {
             **{f"{name}.alpha": alpha_EO for name, alpha_EO in self._alpha.items()},
             **{f"{name}.beta": beta_E for name, beta_E in self._beta.items()},
         }
 
     def weights(self) -> dict[str, Tensor]:
+        """Return the weights [E,O] of the operations of each cell, for one step."""
         found = {}
         for name, alpha_EO in self._alpha.items():
             share_E = torch.zeros_like(self._beta[name])
@@ -113,9 +119,11 @@ class EdgeNormalised:
         return found
 
     def expected(self) -> dict[str, Tensor]:
+        """Return the expected weights [E,O] of the operations of each cell."""
         return self.weights()
 
     def penalty(self) -> float:
+        """Return the term that is added to the loss."""
         return 0.0
 
 
@@ -138,12 +146,14 @@ class DirichletWeights:
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
+        """The tensors that are learned, by name."""
         return {f"{name}.alpha": alpha_EO for name, alpha_EO in self._alpha.items()}
 
     def _concentrations(self) -> dict[str, Tensor]:
         return {name: F.elu(alpha_EO) + 1 for name, alpha_EO in self._alpha.items()}
 
     def weights(self) -> dict[str, Tensor]:
+        """Return the weights [E,O] of the operations of each cell, for one step."""
         found = {}
         for name, c_EO in self._concentrations().items():
             drawn_EO: Tensor = Dirichlet(c_EO).rsample()
@@ -151,11 +161,13 @@ class DirichletWeights:
         return found
 
     def expected(self) -> dict[str, Tensor]:
+        """Return the expected weights [E,O] of the operations of each cell."""
         return {
             n: c_EO / c_EO.sum(dim=1, keepdim=True) for n, c_EO in self._concentrations().items()
         }
 
     def penalty(self) -> Tensor:
+        """Return the term that is added to the loss."""
         total = torch.zeros(())
         for c_EO in self._concentrations().values():
             divergence_E: Tensor = kl_divergence(Dirichlet(c_EO), Dirichlet(torch.ones_like(c_EO)))

@@ -64,6 +64,7 @@ class SupernetEvaluator:
         refuse_unbelieved(trust)
 
     def evaluate(self, job: Job) -> Mapping[str, float]:
+        """Score the subnet of the architecture on the validation split."""
         workspace = job.workspace
         assert workspace is not None, "its jobs have a workspace"
         if self._weights is None:

@@ -42,6 +42,7 @@ class ProxyEvaluator:
         """Nothing is prepared."""
 
     def evaluate(self, job: Job) -> dict[str, float]:
+        """Return the proxies of the untrained network."""
         self._workspace = job.workspace
         names = tuple(dict.fromkeys((*proxies.AUTO, *self._names)))
         found = self._scores.scores(job.configuration, names)

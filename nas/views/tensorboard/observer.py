@@ -18,15 +18,18 @@ class TensorBoard:
         self._board: Board | None = None
 
     def started(self, run: Run) -> None:
+        """Begin the event files of a search."""
         self._board = Board(AnalysisContext.of(run), run.journal)
         for trial in run.trials:
             self.observed(trial)
 
     def prepared(self, epoch: RelaxedEpoch) -> None:  # noqa: ARG002 - it is read from the folder
+        """Show an epoch of the mixed network."""
         assert self._board is not None
         self._board.prepare()
 
     def observed(self, trial: Trial) -> None:
+        """Add a new trial to the event files."""
         assert self._board is not None
         try:
             self._board.add(trial)
@@ -36,5 +39,6 @@ class TensorBoard:
             raise
 
     def ended(self, run: Run) -> None:  # noqa: ARG002 - the protocol's
+        """End the event files."""
         assert self._board is not None
         self._board.close()

@@ -54,13 +54,16 @@ class TrialLines:
         self._objectives = Objectives()
 
     def started(self, run: Run) -> None:
+        """Begin the lines of a search."""
         self._space, self._objectives = run.space, run.objectives
         self._pace.begin(run.trials, run.mixed_network)
 
     def prepared(self, epoch: RelaxedEpoch) -> None:
+        """Show an epoch of the mixed network."""
         self._pace.prepare(epoch)
 
     def observed(self, trial: Trial) -> None:
+        """Add a new trial to the lines."""
         self._pace.observe(trial)
         scores = (
             " ".join(_aligned(metric, trial) for metric in self._objectives.metrics)
@@ -78,7 +81,7 @@ class TrialLines:
         )
 
     def ended(self, run: Run) -> None:
-        pass
+        """End the lines."""
 
 
 def _aligned(metric: Metric, trial: Trial) -> str:
@@ -109,6 +112,7 @@ class FrontTable:
         self._view = Live(console=console, refresh_per_second=4, get_renderable=self._render)
 
     def started(self, run: Run) -> None:
+        """Begin the table of a search."""
         self._space = run.space
         self._objectives, self._metrics = run.objectives, metrics_of(run.header)
         self._front = TrialFront(run.objectives)
@@ -119,15 +123,18 @@ class FrontTable:
         self._view.start()
 
     def prepared(self, epoch: RelaxedEpoch) -> None:
+        """Show an epoch of the mixed network."""
         self._pace.prepare(epoch)
         self._show_progress()
 
     def observed(self, trial: Trial) -> None:
+        """Add a new trial to the table."""
         self._count(trial)
         self._pace.observe(trial)
         self._show_progress()
 
     def ended(self, run: Run) -> None:  # noqa: ARG002 - the protocol's
+        """End the table."""
         self._view.stop()
 
     def _show_progress(self) -> None:
