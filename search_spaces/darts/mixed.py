@@ -21,6 +21,8 @@ from search_spaces.layers import MixedOperation, without_affine
 
 def _edge(operations: Sequence[str], channels: int, stride: int, portion: int) -> MixedOperation:
     portion = gcd(portion, channels)
+    if channels < 2 * portion:  # a skip connection that halves the resolution has two parts
+        portion = 1
     made: dict[str, nn.Module | None] = {}
     for name in operations:
         if name == "none":

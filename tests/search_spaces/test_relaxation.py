@@ -107,6 +107,17 @@ def test_other_channels_bypass_the_operations_and_all_are_shuffled():
     assert got.tolist() == [0.25, 3 * 0.75, 0.5, 4 * 0.75]
 
 
+@pytest.mark.parametrize(("channels", "shape"), [(2, (1, 9, 7)), (3, (3, 8, 8)), (8, (3, 64, 64))])
+def test_partial_channels_fit_any_size(channels, shape):
+    relaxation = get("darts", channels=channels, layers=2).relaxation
+    weights = {
+        name: torch.full((len(edges), len(relaxation.operations)), 0.1)
+        for name, edges in relaxation.cells.items()
+    }
+    mixed = relaxation.build(Task(shape, CLASSES), 4)
+    assert mixed(torch.randn(2, *shape), weights).shape == (2, CLASSES)
+
+
 def test_architectures_come_by_their_probability():
     rng, relaxation = Random(0), NASBENCH201.relaxation
     rows = [[rng.random() for _ in relaxation.operations] for _ in relaxation.cells["cell"]]
