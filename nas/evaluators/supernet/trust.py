@@ -38,6 +38,8 @@ def compare(workspace: Workspace, data: Dataset, score: Score, members: int) -> 
         members: Number of members.
     """
     before = read_facts(workspace.folder)
+    if before.tau is not None:
+        return before
     known = {one.architecture: one for one in before.compared}
     trained = Training(
         workspace.space, data, fixed={"epochs": workspace.epochs}, seed=workspace.seed
@@ -50,7 +52,7 @@ def compare(workspace: Workspace, data: Dataset, score: Score, members: int) -> 
             accuracy = trained.evaluate(job)["accuracy"]
             known[text] = Compared(architecture=text, supernet=its, trained=accuracy)
         compared.append(known[text])
-        write_facts(workspace.folder, replace(before, compared=tuple(compared), tau=None))
+        write_facts(workspace.folder, replace(before, compared=tuple(known.values())))
         workspace.notify(
             f"supernet: member {number + 1} of {members} from scratch: accuracy {known[text].trained:.3f}"
         )
