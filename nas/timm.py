@@ -51,7 +51,7 @@ def register(path: str | Path, name: str | None = None) -> str:
         classes = bundle.task.outputs if num_classes is None else num_classes
         if pretrained:
             return adapted(bundle, classes=classes).eval()
-        return bundle.space().compile(bundle.architecture, bundle.task_for(classes))
+        return bundle.build(bundle.space(), bundle.task_for(classes))
 
     create.__name__ = create.__qualname__ = name
     create.__module__ = __name__

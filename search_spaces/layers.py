@@ -41,6 +41,17 @@ class ConvNorm(nn.Sequential):
             self.append(ACTIVATIONS[activation](inplace=True))
 
 
+class ConstantChannels(nn.Module):
+    """A constant for each channel, whatever the input: all that a convolution of nothing adds."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x[:, :1]) + self.bias.view(-1, *[1] * (x.dim() - 2))
+
+
 class SqueezeExcite(nn.Module):
     """Scale every channel by a gate computed from the image means of all channels.
 

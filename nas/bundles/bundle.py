@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nas.bundles.predictions import Predictions
     from nas.bundles.preprocessing import Raw
+    from search_spaces.cost.dead_parts import DeadPart
 
 BATCH = 64  # examples that the network is run on at once
 
@@ -87,18 +88,46 @@ class Bundle:
         space = space or self.space()
         weights = self.weights()  # before anything is built: damaged weights are refused
         stored = sum(tensor.numel() for tensor in weights.values())
-        space.check_task(self.task)
-        needed = space.parameters_of_member(space.check(self.architecture), self.task)
+        needed = self._needed(space)
         if stored < needed:
             raise ValueError(
                 f"{self.path}: its weights do not fit its network: {stored:,} numbers for "
                 f"{needed:,} parameters"
             )
-        net = space.compile(self.architecture, self.task)
+        net = self.build(space, self.task)
         fill(net, weights, self.path)
-        return with_features(
-            net.eval(), lambda n: space.compile(self.architecture, self.task_for(n))
-        )
+        return with_features(net.eval(), lambda n: self.build(space, self.task_for(n)))
+
+    def build(self, space: SearchSpace, task: Task) -> nn.Module:
+        """The network without its dead parts, for a task, before its weights are known."""
+        net = space.compile(self.architecture, task)
+        if not self.dead_parts:
+            return net
+        from search_spaces.cost.dead_parts import without
+
+        try:
+            return without(net, self.dead_parts)
+        except ValueError as error:
+            raise ValueError(f"{self.path / 'architecture.json'}: {error}") from None
+
+    @property
+    def dead_parts(self) -> tuple[DeadPart, ...]:
+        """The dead parts of the architecture, which the network lacks."""
+        if not (plain := self.described.get("dead_parts")):
+            return ()
+        from search_spaces.cost.dead_parts import DeadPart
+
+        return tuple(DeadPart(**part) for part in plain)
+
+    def _needed(self, space: SearchSpace) -> int:
+        """The number of parameters of the network, without allocating weights."""
+        space.check_task(self.task)
+        member = space.check(self.architecture)
+        if not self.dead_parts:
+            return space.parameters_of_member(member, self.task)
+        from search_spaces.cost.measure import count_parameters
+
+        return count_parameters(lambda: self.build(space, self.task))
 
     @property
     def names(self) -> list[str]:

@@ -127,7 +127,7 @@ def _numbers(metrics: Mapping[str, Any]) -> str:
         **_scores(metrics, validation or {}, _place(metrics)),
         **_confirmed(metrics),
         **({} if validation else {"validation scores": "not measured: trained on that split too"}),
-        "parameters": f"{metrics['parameters']:,}",
+        "parameters": f"{metrics['parameters']:,}{_dead(metrics)}",
         "multiply-accumulates": f"{metrics['macs']:,}",
         "peak activation memory, float32": f"{metrics['peak_activation_bytes']:,} bytes",
         "weights": f"{metrics['weights_bytes']:,} bytes",
@@ -138,6 +138,16 @@ def _numbers(metrics: Mapping[str, Any]) -> str:
     }
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _dead(metrics: Mapping[str, Any]) -> str:
+    """The number of parameters of the architecture that was searched, where the network has fewer."""
+    searched = metrics.get("searched_parameters")
+    if searched is None:
+        return ""
+    return (
+        f" (of {searched:,} that were searched: the others were in dead parts, which are left out)"
+    )
 
 
 def _energy(metrics: Mapping[str, Any]) -> dict[str, str]:

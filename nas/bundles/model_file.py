@@ -29,10 +29,11 @@ def model_file(bundle: Bundle) -> str:
     space = bundle.space()
 
     def build(outputs: int) -> Any:
-        return space.compile(bundle.architecture, bundle.task_for(outputs))
+        return bundle.build(space, bundle.task_for(outputs))
 
     about = f"{_shapes(bundle)}; {bundle.metrics['parameters']:,} parameters."
-    source = network_source(build, task.input_shape, task.outputs, about=about)
+    replaced = [part.path for part in bundle.dead_parts]
+    source = network_source(build, task.input_shape, task.outputs, about=about, replaced=replaced)
     constants = [*_of_preprocessing(bundle), *_of_targets(bundle.described["targets"])]
     if any("DESCRIBED" in line for line in constants):
         constants = [READ, *constants]

@@ -140,10 +140,18 @@ def check_target(to: Path, *, force: bool) -> None:
 MOST_WEIGHTS = 100 * 10**9  # bytes
 _SHAPE = schema.items(schema.whole(1), 1, 3)
 _NUMBERS = schema.items(schema.number(-1e38, 1e38))
+_PART = schema.record(
+    {
+        "path": schema.text(1_000),
+        "kind": schema.one_of(("absent", "identity", "constant")),
+        "channels": schema.whole(0, 1_000_000),
+    }
+)
 _DESCRIBED = (
     schema.mapping(
         schema.anything,
         small_images=schema.flag,
+        dead_parts=schema.items(_PART, most=100_000),
         preprocessing=preprocessing.check,
     ),
     schema.record(
@@ -181,6 +189,7 @@ _METRICS = (
         metrics=schema.items(METRIC, most=1_000),
         understood=SAID,
         ensemble=card_ensemble.check,
+        searched_parameters=schema.whole(0),
     ),
     schema.record({"data": schema.maybe(_DATA)}, others=True),
 )

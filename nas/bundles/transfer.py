@@ -1,20 +1,27 @@
-"""A trained network adapted to other classes and other inputs."""
+"""A trained network in another form: for other classes and inputs, or without dead parts."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from search_spaces.cost.dead_parts import dead_parts, weights_without
+from search_spaces.cost.measure import measure
 from search_spaces.ensemble.network import Ensemble
 
 if TYPE_CHECKING:
     from nas.bundles.bundle import Bundle
     from search_spaces import SearchSpace
+
+_EXAMPLES, _SAME = 4, 1e-5  # inputs; greatest difference of outputs, relative to the largest
+_MOST_EXAMINED = 20_000_000  # parameters: gradients in float64 of more take seconds and gigabytes
 
 Build = Callable[[int], nn.Module]  # builds the network for a number of classes
 
@@ -85,7 +92,7 @@ def adapted(
     space = space or bundle.space()
 
     def build(number: int) -> nn.Module:
-        return space.compile(bundle.architecture, bundle.task_for(number, input_shape))
+        return bundle.build(space, bundle.task_for(number, input_shape))
 
     net = build(classes)
     trained = bundle.weights()
@@ -102,6 +109,51 @@ def adapted(
             )
     fill(net, trained, bundle.path)
     return with_features(net, build)
+
+
+def without_dead_parts(bundle: Bundle) -> Bundle:
+    """The bundle of the same network without its dead parts, such as convolutions of nothing.
+
+    `metrics` has the costs of what is left, and `searched_parameters`, those of the architecture as it
+    was searched. The bundle itself where nothing is dead, or the network has over 20 million parameters.
+
+    Args:
+        bundle: A bundle that is not written yet.
+
+    Raises:
+        ValueError: the weights are damaged, or do not fit.
+    """
+    space, task = bundle.space(), bundle.task
+    searched = space.parameters_of_member(space.check(bundle.architecture), task)
+    is_simple = space.simplify and space.simplified(bundle.architecture) == bundle.architecture
+    if not (bundle.dead_parts or is_simple or searched > _MOST_EXAMINED):
+        bundle = _simplified(bundle, space)
+    if not bundle.dead_parts:
+        return bundle
+    cost = measure(lambda: bundle.build(space, task), task.input_shape)
+    metrics = {**bundle.metrics, **asdict(cost), "searched_parameters": searched}
+    return replace(bundle, metrics=metrics)
+
+
+def _simplified(bundle: Bundle, space: SearchSpace) -> Bundle:
+    """The bundle without dead parts, if its outputs are the same."""
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(_EXAMPLES, *bundle.task.input_shape, generator=rng)
+    parts = dead_parts(lambda: space.compile(bundle.architecture, bundle.task), x)
+    if not parts:
+        return bundle
+    net = bundle.net(space)
+    left = {name: tensor.contiguous() for name, tensor in weights_without(net, parts, x).items()}
+    content = save(left)
+    simple = replace(
+        bundle,
+        described={**bundle.described, "dead_parts": [asdict(part) for part in parts]},
+        read_weights=lambda: content,
+    )
+    with torch.inference_mode():
+        before, after = net(x), simple.net(space)(x)
+    largest = before.abs().max().clamp(1)
+    return simple if bool((before - after).abs().max() <= _SAME * largest) else bundle
 
 
 def fill(net: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:

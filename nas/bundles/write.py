@@ -64,10 +64,12 @@ def write_bundle(
         ValueError: the folder exists and not `force`, or it exists and is not a bundle.
         nas.bundles.verify.VerificationError: a format gives other outputs than the network.
     """
+    from nas.bundles.transfer import without_dead_parts
     from nas.estimators.energy.inference import of_predictions
 
     check_target(to, force=force)
     with clean_process() as checks_of, _beside(to) as folder:
+        bundle = without_dead_parts(bundle)
         net, weights = bundle.net(), bundle.read_weights()
         described = {**bundle.described, **asdict(bundle.task)}
         _put(folder / "architecture.json", strict_json.dumps(described, indent=2) + "\n")

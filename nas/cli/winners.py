@@ -96,7 +96,16 @@ def export(
     else:
         shown = dict.fromkeys((*opened.objectives.metrics, METRICS["parameters"]))
         print(f"{bundle.path}: trial {chosen.number}, {scores_text(shown, chosen)}")
+        _say_what_was_dead(bundle)
         print(f"verified; {to / 'README.md'} says how to run it")
+
+
+def _say_what_was_dead(bundle: Bundle) -> None:
+    if (searched := bundle.metrics.get("searched_parameters")) is not None:
+        print(
+            f"without dead parts: {bundle.metrics['parameters']:,} of {searched:,} parameters, the same "
+            "outputs"
+        )
 
 
 def _export_ensemble(
@@ -124,6 +133,7 @@ def _export_ensemble(
         f"validation {metric.label} {metric.text(found[metric.name])}, "
         f"{bundle.metrics['parameters']:,} parameters"
     )
+    _say_what_was_dead(bundle)
     print(f"verified; {to / 'README.md'} says how to run it")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -68,7 +68,12 @@ class Source:
 
 
 def network_source(
-    build: Build, input_shape: tuple[int, ...], outputs: int, *, about: str
+    build: Build,
+    input_shape: tuple[int, ...],
+    outputs: int,
+    *,
+    about: str,
+    replaced: Collection[str] = (),
 ) -> Source:
     """Write a network as source.
 
@@ -77,12 +82,15 @@ def network_source(
         input_shape: The shape of one input, without the batch.
         outputs: The default number of outputs.
         about: The docstring of `Model`.
+        replaced: Paths of modules that are not, or no longer, what the constructor of the module
+            around them makes; the classes of all modules around them are written from their state.
 
     Raises:
         SourceError: a part of it cannot be written as source; names it in one line.
     """
     with torch.device("meta"):
         nets = [build_recorded(partial(build, n)) for n in (outputs, outputs + 1)]
+        nets = [built.as_changed(replaced) for built in nets]
         shapes = shapes_of(nets[0].net, input_shape)
     writer = _Writer(nets, shapes)
     writer.add_root(nets, outputs, about)

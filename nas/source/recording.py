@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from itertools import accumulate
 from typing import Any
 
 from torch import nn
@@ -22,6 +23,13 @@ class Built:
 
     net: nn.Module
     arguments: Mapping[nn.Module, Arguments]
+
+    def as_changed(self, paths: Collection[str]) -> Built:
+        """The network without the arguments of all modules around those paths."""
+        above = (path.split(".")[:-1] for path in paths)
+        around = {part for names in above for part in accumulate(names, "{}.{}".format)}
+        changed = {module for path, module in self.net.named_modules() if path in around}
+        return Built(self.net, {m: a for m, a in self.arguments.items() if m not in changed})
 
     def has_plain_arguments(self, module: nn.Module) -> bool:
         """True if `module` was constructed with scalars, texts and flat sequences of them only."""

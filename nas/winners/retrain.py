@@ -115,6 +115,8 @@ def retrain(
     _refuse_own(bundle, origin["settings"])
     settings = origin["settings"]
     space = bundle.space(space_file)
+    bundle = _as_searched(bundle, space)
+    origin = origin_of(bundle)
     reading = {
         **reading_of(settings),
         "flippable": origin["data"]["flip"],
@@ -161,6 +163,16 @@ def retrain(
     }
     retrained = with_training(bundle, net, space, task, data.targets, metrics)
     return write_bundle(retrained, to, force=force)
+
+
+def _as_searched(bundle: Bundle, space: SearchSpace) -> Bundle:
+    """The bundle of the whole architecture, dead parts included, whose weights are new."""
+    if not bundle.dead_parts:
+        return bundle
+    described = {name: v for name, v in bundle.described.items() if name != "dead_parts"}
+    known = {name: v for name, v in bundle.metrics.items() if name != "searched_parameters"}
+    metrics = {**known, **asdict(space.cost(bundle.architecture, bundle.task))}
+    return replace(bundle, described=described, metrics=metrics)
 
 
 def _with_recipe(bundle: Bundle, changes: Mapping[str, Any]) -> Bundle:

@@ -50,7 +50,7 @@ def effective_parameters(
     """
     x = inputs[:_BATCH].double()
     with torch.random.fork_rng(devices=[]):
-        net = _drawn(build, seed)
+        net = drawn(build, seed)
         kept = dict(net.named_parameters())
         outputs = net(x)
         whole = (outputs * torch.randn_like(outputs)).sum()
@@ -61,7 +61,7 @@ def effective_parameters(
             if gradient is None or not gradient.any()
         ]
         for draw in range(_DRAWS if idle else 0):
-            idle = _without_effect(_drawn(build, seed + draw), idle, x)
+            idle = _without_effect(drawn(build, seed + draw), idle, x)
     total = sum(p.numel() for p in kept.values())
     return Effective(total, tuple(idle), total - sum(kept[name].numel() for name in idle))
 
@@ -72,13 +72,13 @@ def brute_force(
     """Names of the tensors without effect, by perturbing each: slow, and the check of the above."""
     x = inputs[:_BATCH].double()
     with torch.random.fork_rng(devices=[]):
-        idle = [name for name, _ in _drawn(build, seed).named_parameters()]
+        idle = [name for name, _ in drawn(build, seed).named_parameters()]
         for draw in range(_DRAWS):
-            idle = _without_effect(_drawn(build, seed + draw), idle, x)
+            idle = _without_effect(drawn(build, seed + draw), idle, x)
     return tuple(idle)
 
 
-def _drawn(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+def drawn(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     """A network with random weights, in float64 and evaluation mode.
 
     Tensors that are initialised to zero, which would hide the effect of others, are drawn too.

@@ -27,7 +27,8 @@ import trainers
 from nas.bundles import proof
 from nas.bundles import write as writing
 from nas.bundles.bundle import unnamed_classes
-from nas.bundles.transfer import adapted
+from nas.bundles.model_file import model_file
+from nas.bundles.transfer import adapted, without_dead_parts
 from nas.bundles.verify import VerificationError, verify
 from nas.bundles.write import write_bundle
 from nas.cli.main import main
@@ -736,3 +737,54 @@ def test_a_network_of_every_space_passes(name, which, checks_of, tmp_path, monke
     assert len(checks) == 7
     assert lines <= MOST_LINES
     print(name, which, f"{made.metrics['parameters']:,} parameters, {lines} lines,", checks[-2])  # noqa: T201
+
+
+def dead_bundle():
+    """A trained network with a convolution of nothing and a branch that ends in nothing."""
+    space, task = search_spaces.load(SPACE), Task((1, 8, 8), 5)
+    cell = "|nor_conv_1x1~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|nor_conv_1x1~2|"
+    net = trained(space, space.parse(cell), task)
+    return unwritten(space, space.parse(cell), task, net), net
+
+
+def test_the_network_of_a_bundle_has_no_dead_parts():
+    bundle, net = dead_bundle()
+    simple, x = without_dead_parts(bundle), torch.randn(3, 1, 8, 8)
+    assert simple.metrics["searched_parameters"] == bundle.metrics["parameters"]
+    assert simple.metrics["macs"] < bundle.metrics["macs"]
+    written = module_of(model_file(simple)).Model().eval()
+    written.load_state_dict(simple.weights())
+    assert sum(p.numel() for p in written.parameters()) == simple.metrics["parameters"]
+    with torch.inference_mode():
+        for same in (written, simple.net(), adapted(simple, classes=5).eval()):
+            assert torch.allclose(same(x), net(x), rtol=0, atol=1e-5)
+    assert simple.net().features(x).shape == (3, 16)
+    assert without_dead_parts(simple).weights().keys() == simple.weights().keys()
+
+
+@pytest.mark.long
+def test_every_format_is_without_dead_parts(tmp_path):
+    bundle, net = dead_bundle()
+    written = write_bundle(bundle, tmp_path / "bundle")
+    assert all(check.passed for check in verify(written.path))
+    left = written.metrics["parameters"]
+    assert (
+        f"{left:,} (of {bundle.metrics['parameters']:,}" in (written.path / "README.md").read_text()
+    )
+    program = torch.export.load(written.path / "model.pt2")
+    x = torch.randn(2, 1, 8, 8)
+    assert sum(p.numel() for p in program.parameters()) == left
+    assert torch.allclose(program.module()(x), net(x), rtol=0, atol=1e-5)
+    graph = onnx.load(written.path / "model.onnx").graph
+    assert sum(int(np.prod(each.dims)) for each in graph.initializer) <= left + 100
+
+
+def test_a_bundle_that_names_other_dead_parts_is_refused():
+    bundle, _ = dead_bundle()
+    simple = without_dead_parts(bundle)
+    parts = [{"path": "stem.9", "kind": "identity", "channels": 0}]
+    wrong = replace(simple, described={**simple.described, "dead_parts": parts})
+    with pytest.raises(
+        ValueError, match=r"architecture.json: dead_parts: the network has no module"
+    ):
+        wrong.net()
