@@ -12,6 +12,7 @@ from nas.analysis.progress import cost_of
 from nas.core.metrics import Metric
 from nas.core.objectives import Objectives
 from nas.core.trial import Trial
+from nas.runs.control.confirmation import read_confirmation
 from nas.runs.header import Header
 from nas.runs.run import Run
 from search_spaces import SearchSpace, Task
@@ -79,7 +80,9 @@ class AnalysisContext:
 
     def lineage(self, trials: Sequence[Trial]) -> Lineage:
         """The descent of all trials."""
-        return Lineage(trials, self.decisions, self.objectives.first)
+        found = read_confirmation(self.path, len(trials))
+        deviation = None if found is None else found.deviation
+        return Lineage(trials, self.decisions, self.objectives.first, deviation)
 
     def baselines(self, trials: Sequence[Trial]) -> dict[int, str]:
         """Names of published networks, by the number of the first trial of each."""

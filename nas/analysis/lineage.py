@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import NamedTuple
 
 from nas.analysis.changes import Change, differences
-from nas.analysis.decisions import Decisions
+from nas.analysis.decisions import RECIPE, Decisions
 from nas.core.metrics import Metric
 from nas.core.trial import Trial
 from search_spaces.tree.values import Scalar
+
+_TWO_SIDED = 1.96  # deviations of a difference that another seed alone exceeds once in twenty
 
 
 class Step(NamedTuple):
@@ -17,8 +20,9 @@ class Step(NamedTuple):
 
     parent: Trial
     child: Trial
-    changes: tuple[Change, ...]  # decisions that differ, hyperparameters included
+    changes: tuple[Change, ...]  # decisions that differ, dead parts aside, hyperparameters included
     gain: float  # of the metric, positive for an improvement
+    within_noise: bool = False  # True if another seed alone often makes such a difference
 
 
 class Lineage:
@@ -31,10 +35,18 @@ class Lineage:
         trials: All trials, in order.
         decisions: The decisions of the search.
         metric: The metric that gains are of, the first objective.
+        deviation: Standard deviation of the metric over seeds; None if it is not known.
     """
 
-    def __init__(self, trials: Sequence[Trial], decisions: Decisions, metric: Metric) -> None:
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        decisions: Decisions,
+        metric: Metric,
+        deviation: float | None = None,
+    ) -> None:
         self.metric = metric
+        self._noise = 0.0 if deviation is None else _TWO_SIDED * sqrt(2) * deviation
         self._trials = trials
         self._decisions = decisions
 
@@ -44,6 +56,11 @@ class Lineage:
         return next(
             t for t in self._trials if t.number == number
         )  # in the order in which they ended
+
+    @property
+    def has_parents(self) -> bool:
+        """True if a trial was made from another."""
+        return any(trial.proposal.parents for trial in self._trials)
 
     def parents(self, number: int) -> tuple[int, ...]:
         """The parents of a trial: none, one, or two for a crossover."""
@@ -79,17 +96,36 @@ class Lineage:
             return None
         name = self.metric.name
         gain = self.metric.gain(before.scores[name], after.scores[name])
-        changed = differences(self._flat(parent), self._flat(number))
-        return Step(before, after, changed, gain)
+        noise = self._noise > 0 and abs(gain) <= self._noise
+        return Step(before, after, self._changes(before, after), gain, noise)
+
+    def gain_text(self, step: Step) -> str:
+        """The gain of a step as people read it: `+1.20%`, or `+0.20%, within noise`."""
+        text = self.metric.change_text(step.gain)
+        return f"{text}, within noise" if step.within_noise else text
 
     def best_steps(self, count: int) -> list[Step]:
-        """The mutations with the largest gain; resumed trials do not count."""
+        """The mutations with the largest gain; resumed trials, dead parts and gains within noise do not count."""
         made = [
             (step.gain, -trial.number, step)
             for trial in self._trials
-            if trial.proposal.resume_from is None and (step := self.step(trial.number)) is not None
+            if trial.proposal.resume_from is None
+            and (step := self.step(trial.number)) is not None
+            and step.changes
+            and not step.within_noise
         ]
         return [step for *_, step in sorted(made, key=lambda item: item[:2], reverse=True)[:count]]
+
+    def _changes(self, before: Trial, after: Trial) -> tuple[Change, ...]:
+        """The decisions that differ, without those of dead parts, which change nothing."""
+        changed = differences(*map(self._decisions.flat, (before.proposal, after.proposal)))
+        space = self._decisions.space
+        simple = [space.simplified(trial.architecture) for trial in (before, after)]
+        flats = [space.flat(architecture) for architecture in simple if architecture is not None]
+        if space.simplify is None or len(flats) < 2:
+            return changed
+        live = {change.path for change in differences(*flats)}
+        return tuple(c for c in changed if c.path in live or c.path.startswith(RECIPE))
 
     def _flat(self, number: int) -> dict[str, Scalar]:
         return self._decisions.flat(self._trial(number).proposal)

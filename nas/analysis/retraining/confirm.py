@@ -183,6 +183,7 @@ def _confirmation(run: Run, race: Race, scores: Array, alive: Sequence[int]) -> 
         epochs=race.epochs,
         candidates=candidates,
         recommended=race.candidates[recommended].number,
+        deviation=noise.deviation,
     )
 
 

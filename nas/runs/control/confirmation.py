@@ -52,12 +52,15 @@ class Confirmation:
         candidates: The candidates, the best mean first.
         recommended: Number of the trial that is recommended: of those within one standard error
             of the best, the best in the other objectives.
+        deviation: Standard deviation of a score over seeds, of all candidates together; None if it
+            is not known.
     """
 
     trials: int
     epochs: int
     candidates: tuple[Candidate, ...]
     recommended: int
+    deviation: float | None = None
 
     @property
     def winner(self) -> Candidate:
@@ -80,6 +83,8 @@ def read_confirmation(folder: Path, trials: int) -> Confirmation | None:
         return None
     try:
         fields: Any = strict_json.loads(read_whole(file, _MOST).decode())
+        if isinstance(fields, dict):
+            fields = {"deviation": None, **fields}  # which earlier versions did not write
         _CONFIRMATION(fields, "confirmation")
         if all(each["trial"] != fields["recommended"] for each in fields["candidates"]):
             raise schema.refuse("recommended", "a candidate", fields["recommended"])
@@ -105,6 +110,7 @@ _CONFIRMATION = schema.record(
         "trials": schema.whole(1),
         "epochs": schema.whole(1),
         "recommended": schema.whole(),
+        "deviation": schema.maybe(schema.number(0, 1e300)),
         "candidates": schema.items(
             schema.record(
                 {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nas.analysis.changes import Change, differences
@@ -23,12 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A graph, with the vertices and edges that the parent lacks."""
+    """A graph, with the vertices and edges that the parent lacks, and those that are dead."""
 
     name: str
     dag: Dag
     new_vertices: frozenset[int] = frozenset()
     new_edges: frozenset[int] = frozenset()  # indices of `dag.edges`
+    dead_edges: frozenset[int] = frozenset()  # that change the output by a constant at most
+
+    @property
+    def dead_vertices(self) -> frozenset[int]:
+        """The vertices between the inputs and the output that have dead edges alone."""
+        live = {
+            i for n, edge in enumerate(self.dag.edges) if n not in self.dead_edges for i in edge[:2]
+        }
+        dead = {i for n in self.dead_edges for i in self.dag.edges[n][:2]}
+        ends = {0, len(self.dag.labels) - 1}
+        return frozenset(dead - live - ends)
 
     @property
     def names(self) -> list[str]:
@@ -102,13 +113,28 @@ def _cells(
 ) -> tuple[Cell, ...]:
     drawn = _graphs(space, architecture)
     before = {} if parent is None else _graphs(space, parent)
-    return tuple(_cell(name, dag, before.get(name)) for name, dag in drawn.items())
+    dead = {name: _dead_edges(space, architecture, name, dag) for name, dag in drawn.items()}
+    return tuple(
+        replace(_cell(name, dag, before.get(name)), dead_edges=dead[name])
+        for name, dag in drawn.items()
+    )
 
 
 def _graphs(space: SearchSpace, architecture: Architecture) -> Mapping[str, Dag]:
     if space.cells is not None:
         return space.cells(architecture)
     return {} if space.graph is None else {"graph": space.graph(architecture)}
+
+
+def _dead_edges(
+    space: SearchSpace, architecture: Architecture, name: str, dag: Dag
+) -> frozenset[int]:
+    """The edges of a cell that the simplified architecture lacks."""
+    if space.simplify is None or space.cells is None:
+        return frozenset()
+    simple = space.simplified(architecture)
+    live = set() if simple is None else set(space.cells(simple)[name].edges)
+    return frozenset(n for n, edge in enumerate(dag.edges) if edge not in live)
 
 
 def _cell(name: str, dag: Dag, before: Dag | None) -> Cell:

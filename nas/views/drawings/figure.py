@@ -69,6 +69,8 @@ def _head(drawing: Drawing) -> list[str]:
             f"{cost.parameters:,} parameters, {short(cost.macs)} MACs, "
             f"{short(cost.peak_activation_bytes)}B of activations at most"
         )
+    if any(cell.dead_edges for cell in drawing.cells):
+        lines.append("grey and dotted: dead, adds a constant at most")
     if drawing.changes:
         texts = [str(change) for change in drawing.changes]
         more = f", and {len(texts) - 3} more" if len(texts) > 3 else ""
@@ -105,7 +107,7 @@ class _Pen:
         theme = self._theme
         for line in graph.lines:
             points = [(x + graph.boxes[i].x, y + graph.boxes[i].y) for i in line.boxes]
-            self._curve(points, new=line.new)
+            self._curve(points, new=line.new, dead=line.dead)
         for box in graph.boxes:
             if not box.text:
                 continue
@@ -117,18 +119,23 @@ class _Pen:
                     high,
                     boxstyle=f"round,pad=0,rounding_size={0.03 if box.is_operation else 0.11}",
                     facecolor=theme.background if box.is_operation else theme.fill,
-                    edgecolor=theme.accent if box.new else theme.ink,
+                    edgecolor=self._colour(new=box.new, dead=box.dead),
                     linewidth=2.0 if box.new else 0.8,
+                    linestyle=":" if box.dead else "-",
                     zorder=2,
                 )
             )
             label = f"{_NEW} {box.text}" if box.new else box.text
             self._axes.text(
                 x + box.x, y + box.y, label, fontsize=7, ha="center", va="center",
-                color=theme.ink, zorder=3, parse_math=False,
+                color=theme.muted if box.dead else theme.ink, zorder=3, parse_math=False,
             )  # fmt: skip
 
-    def _curve(self, points: list[tuple[float, float]], *, new: bool) -> None:
+    def _colour(self, *, new: bool, dead: bool) -> str:
+        """Grey for dead parts, though they may be new."""
+        return self._theme.muted if dead else self._theme.accent if new else self._theme.ink
+
+    def _curve(self, points: list[tuple[float, float]], *, new: bool, dead: bool) -> None:
         """Draw a smooth line downwards that ends in an arrow above the last box."""
         (*_, (x, y)) = points
         points = [*points[:-1], (x, y - 0.11)]
@@ -137,10 +144,10 @@ class _Pen:
             middle = (y0 + y1) / 2
             vertices += [(x0, middle), (x1, middle), (x1, y1)]
             codes += [Path.CURVE4] * 3
-        colour = self._theme.accent if new else self._theme.ink
+        colour = self._colour(new=new, dead=dead)
         path = PathPatch(
             Path(vertices, codes), fill=False, edgecolor=colour, linewidth=2.0 if new else 0.9,
-            zorder=1,
+            linestyle=":" if dead else "-", zorder=1,
         )  # fmt: skip
         self._axes.add_patch(path)
         head = [(x - 0.04, y - 0.19), (x + 0.04, y - 0.19), (x, y - 0.11)]

@@ -26,6 +26,7 @@ class Box:
     layer: int
     is_operation: bool = False
     new: bool = False
+    dead: bool = False
     x: float = 0.0
 
     @property
@@ -45,6 +46,7 @@ class Line:
 
     boxes: tuple[int, ...]
     new: bool
+    dead: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +62,16 @@ class Layout:
 def layout(cell: Cell) -> Layout:
     """Compute a position for every vertex and operation of a cell."""
     texts, arcs = _boxes_and_arcs(cell)
-    depth = _layers(len(texts), [(i, j) for i, j, _ in arcs], len(cell.dag.labels))
+    depth = _layers(len(texts), [(i, j) for i, j, *_ in arcs], len(cell.dag.labels))
     boxes = [
-        Box(text, layer, is_operation=i >= len(cell.dag.labels), new=new)
-        for i, ((text, new), layer) in enumerate(zip(texts, depth, strict=True))
+        Box(text, layer, is_operation=i >= len(cell.dag.labels), new=new, dead=dead)
+        for i, ((text, new, dead), layer) in enumerate(zip(texts, depth, strict=True))
     ]
     lines = []
-    for i, j, new in arcs:
+    for i, j, new, dead in arcs:
         bends = range(len(boxes), len(boxes) + boxes[j].layer - boxes[i].layer - 1)
         boxes += [Box("", layer) for layer in range(boxes[i].layer + 1, boxes[j].layer)]
-        lines.append(Line((i, *bends, j), new))
+        lines.append(Line((i, *bends, j), new, dead))
     _place(boxes, lines)
     left = min(box.x - box.width / 2 for box in boxes)
     for box in boxes:
@@ -78,17 +80,20 @@ def layout(cell: Cell) -> Layout:
     return Layout(tuple(boxes), tuple(lines), width, max(box.y for box in boxes))
 
 
-def _boxes_and_arcs(cell: Cell) -> tuple[list[tuple[str, bool]], list[tuple[int, int, bool]]]:
-    """Texts of vertices and operations, and arcs between them, each with a flag if it is new."""
-    texts = [(label, i in cell.new_vertices) for i, label in enumerate(cell.dag.labels)]
+def _boxes_and_arcs(
+    cell: Cell,
+) -> tuple[list[tuple[str, bool, bool]], list[tuple[int, int, bool, bool]]]:
+    """Texts of vertices and operations, and arcs between them, with flags: if new, and if dead."""
+    idle = cell.dead_vertices
+    texts = [(t, i in cell.new_vertices, i in idle) for i, t in enumerate(cell.dag.labels)]
     arcs = []
     for index, (i, j, operation) in enumerate(cell.dag.edges):
-        new = index in cell.new_edges
+        new, dead = index in cell.new_edges, index in cell.dead_edges
         if operation:
-            texts.append((operation, new))
-            arcs += [(i, len(texts) - 1, new), (len(texts) - 1, j, new)]
+            texts.append((operation, new, dead))
+            arcs += [(i, len(texts) - 1, new, dead), (len(texts) - 1, j, new, dead)]
         else:
-            arcs.append((i, j, new))
+            arcs.append((i, j, new, dead))
     return texts, arcs
 
 

@@ -12,6 +12,7 @@ from search_spaces.tree.values import Record, Value
 
 WIDTH = 80
 MARK = "*"  # marks what the parent lacks
+DEAD = "~"  # marks what changes the output by a constant at most
 
 
 def lines(drawing: Drawing) -> Iterator[str]:
@@ -26,6 +27,8 @@ def lines(drawing: Drawing) -> Iterator[str]:
     for cell in drawing.cells:
         yield ""
         yield from _cell(cell)
+    if any(cell.dead_edges for cell in drawing.cells):
+        yield f"  {DEAD} dead: adds a constant at most, whatever it is trained to"
     if drawing.stages:
         yield ""
         yield from _network(drawing.stages)
@@ -47,7 +50,9 @@ def _cell(cell: Cell) -> Iterator[str]:
     wide = max(map(len, names))
     for vertex, name in enumerate(names):
         reads = [
-            (f"{op}({names[i]})" if op else names[i]) + (MARK if index in cell.new_edges else "")
+            DEAD * (index in cell.dead_edges)
+            + (f"{op}({names[i]})" if op else names[i])
+            + MARK * (index in cell.new_edges)
             for index, (i, j, op) in enumerate(cell.dag.edges)
             if j == vertex
         ]

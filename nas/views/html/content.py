@@ -214,7 +214,7 @@ def lineage_rows(facts: Facts) -> Iterator[Row]:
             trial.number,
             changes,
             value,
-            "" if step is None else first_metric.change_text(step.gain),
+            "" if step is None else facts.lineage.gain_text(step),
         )
 
 

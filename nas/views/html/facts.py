@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from nas.analysis.context import AnalysisContext, has_drawings
-from nas.analysis.decisions import Decisions
 from nas.analysis.explanation.explain import Explanation, explain
 from nas.analysis.lineage import Lineage
 from nas.analysis.mistakes.of_trial import mistakes_of
@@ -126,11 +125,7 @@ def gather(run: Run) -> Facts:
         run=run,
         space=space,
         best=best,
-        lineage=None
-        if space is None
-        else Lineage(
-            run.trials, Decisions(space, run.header.hyperparameters), run.objectives.first
-        ),
+        lineage=None if space is None else AnalysisContext.of(run).lineage(run.trials),
         baselines=baselines,
         drawn=_drawn(run, baselines),
         explanation=_or_reason(lambda: explain(run)),

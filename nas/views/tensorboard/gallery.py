@@ -146,7 +146,7 @@ def architecture(tag: str, context: AnalysisContext, trial: Trial, lineage: Line
         first = context.objectives.first
         title = f"trial {trial.number}, {first.text(trial.scores[first.name])}"
         if step is not None:
-            title += f" ({lineage.metric.change_text(step.gain)} to its parent, trial {step.parent.number})"
+            title += f" ({lineage.gain_text(step)} to its parent, trial {step.parent.number})"
         drawing = describe(
             context.space,
             trial.architecture,

@@ -123,22 +123,22 @@ def _lineage(lineage: Lineage, best: Trial | None) -> str:
     steps = [
         (
             f"{step.parent.number} -> {step.child.number}",
-            lineage.metric.change_text(step.gain),
+            lineage.gain_text(step),
             "; ".join(map(str, step.changes)),
         )
         for step in lineage.best_steps(_TOP)
     ]
     head = ("trial", lineage.metric.label, "what changed")
     texts = ["**Mutations that gained the most**", "", markdown_table(head, steps)]
-    if not steps:
+    if not lineage.has_parents:
         return "No trial has a parent: this strategy draws every proposal independently."
+    if not steps:
+        texts[-1] = "No mutation gained more than another seed alone may."
     if best is not None:
         path = [
             (
                 number,
-                ""
-                if (step := lineage.step(number)) is None
-                else lineage.metric.change_text(step.gain),
+                "" if (step := lineage.step(number)) is None else lineage.gain_text(step),
                 "" if step is None else "; ".join(map(str, step.changes)),
             )
             for number in lineage.ancestry(best.number)

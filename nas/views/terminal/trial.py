@@ -152,8 +152,9 @@ def trial_document(
 
 
 def _lineage(run: Run, space: SearchSpace) -> Lineage:
-    decisions = Decisions(space, run.header.hyperparameters)
-    return Lineage(run.trials, decisions, run.objectives.first)
+    decisions, known = Decisions(space, run.header.hyperparameters), run.confirmation
+    deviation = None if known is None else known.deviation
+    return Lineage(run.trials, decisions, run.objectives.first, deviation)
 
 
 def _children(run: Run, lineage: Lineage, trial: Trial) -> list[int]:
@@ -216,7 +217,7 @@ def _descent(run: Run, trial: Trial, lineage: Lineage) -> Iterator[str]:
     for number in path[:-1] + [trial.number] * (len(path) > 1):
         step, made = lineage.step(number), run.trial(number)
         score = score_text(first, made) if made.completed else "failed"
-        gain = "" if step is None else f" ({first.change_text(step.gain)})"
+        gain = "" if step is None else f" ({lineage.gain_text(step)})"
         changes = "" if step is None else "; ".join(map(str, step.changes))
         start = f"  trial {number}: {score}{gain}  {changes}"
         yield from wrap(start, WIDTH, subsequent_indent="      ")

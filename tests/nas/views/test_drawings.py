@@ -139,3 +139,22 @@ def test_a_network_that_cannot_be_looked_into_is_drawn_by_its_decisions():
     assert (drawing.stages, drawing.cost) == ((), None)
     assert "  depth 3" in list(lines(drawing))
     assert architecture_figure(drawing) is not None
+
+
+DEAD = "|nor_conv_1x1~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|nor_conv_1x1~2|"
+
+
+def test_dead_parts_are_grey_and_said_to_be_dead():
+    space = search_spaces.get("nasbench201")
+    drawing = describe(space, space.parse(DEAD), None)
+    (cell,) = drawing.cells
+    assert {cell.dag.edges[n][:2] for n in cell.dead_edges} == {(0, 1), (2, 3)}
+    assert {cell.dag.labels[n] for n in cell.dead_vertices} == {"1", "2"}
+    told = list(lines(drawing))
+    assert "  output = nor_conv_3x3(input) + ~nor_conv_1x1(2)" in told
+    assert sum("dead" in line for line in told) == 1
+    figure = architecture_figure(drawing)
+    grey = {text.get_text() for text in figure.findobj(Text) if text.get_color() == LIGHT.muted}
+    assert grey == {"nor_conv_1x1", "1", "2"}
+    live = describe(space, space.simplified(space.parse(DEAD)), None)
+    assert not any("dead" in line for line in lines(live))
