@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from nas.analysis.retraining import confirm as races
 from nas.core.trial import Trial
+from nas.engine.planning.plan import Plan, Range
 from nas.engine.session import Session
 from nas.estimators.energy.design_power import of_this_machine
 from nas.estimators.energy.spell import Spell, gpus_of
+from nas.evaluators import factories
 from nas.runs.control.confirmation import read_confirmation
 from nas.runs.control.energy import write_energy
 from nas.runs.options import Request
@@ -33,6 +35,37 @@ def limits_of(request: Request) -> ResourceLimits:
     ):
         return request.limits
     return replace(request.limits, keep=max(request.limits.keep, races.MOST))
+
+
+def planned(plan: Plan, session: Session, request: Request) -> Plan:
+    """The forecast of a search with its confirmation, whose trainings run one after the other.
+
+    Args:
+        plan: The forecast of the trials.
+        session: The session, which has not begun.
+        request: The search as it was asked for.
+    """
+    seconds, epochs, trials = plan.seconds, plan.epochs, plan.trials
+    first = session.problem.objectives.first
+    trained = first.name in {metric.name for metric in session.problem.evaluated}
+    if not (seconds and epochs and trials and trained):
+        return plan
+    longest = factories.epochs_of(session.settings)
+    whole = epochs * trials / (trials - len(session.trials))  # of all trials, recorded ones too
+    trainings = int(request.confirm_share * whole / longest + 1e-9)
+    if trainings < races.LEAST:
+        return plan
+    spent = seconds.middle * min(session.limits.workers, session.settings.max_pending)
+    left = (
+        inf if request.budget is None or request.budget.seconds is None else request.budget.seconds
+    )
+    more = min(trainings * spent * longest / epochs, max(0.0, left - seconds.middle))
+    return replace(
+        plan,
+        confirmation=trainings,
+        seconds=Range(*(part * (1 + more / seconds.middle) for part in seconds)),
+        watt_hours=plan.watt_hours and plan.watt_hours * (1 + more / spent),
+    )
 
 
 def confirm(

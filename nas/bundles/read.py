@@ -180,6 +180,13 @@ _DATA = schema.record(
     },
     others=True,
 )
+_NOISE = schema.record(
+    {
+        "metric": schema.text(100),
+        "epochs": schema.whole(1),
+        "deviation": schema.number(0, 1e300),
+    }
+)
 _SCORES = schema.maybe(schema.mapping(schema.anything, accuracy=schema.number(0, 1)))
 _METRICS = (
     schema.mapping(
@@ -190,6 +197,7 @@ _METRICS = (
         understood=SAID,
         ensemble=card_ensemble.check,
         searched_parameters=schema.whole(0),
+        seed_noise=_NOISE,
     ),
     schema.record({"data": schema.maybe(_DATA)}, others=True),
 )

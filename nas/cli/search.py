@@ -30,7 +30,7 @@ def search(*, json: bool, plan: bool, **given: Any) -> int:
     request = read_request(given, lambda option: option.flag)
     if plan:
         session = open_session(request, notify=console.print)
-        _print_plan(session, request.whole_budget, console, as_json=json)
+        _print_plan(session, request, console, as_json=json)
         return 0
 
     from nas.views.tensorboard import TensorBoard
@@ -46,7 +46,7 @@ def search(*, json: bool, plan: bool, **given: Any) -> int:
         notify=console.print,
         observers=(TensorBoard(), live_view(budget, console, workers=workers)),
     )
-    _run(session, budget, console)
+    _run(session, request, console)
     _confirm(session, request)
     _judge(session, request, console)
     run = show_run(session.path, as_json=json, space=session.space)
@@ -113,9 +113,9 @@ _MORE = {  # what continues a search that is complete, by the reason for which i
 }
 
 
-def _run(session: Session, budget: Budget, console: Console) -> None:
+def _run(session: Session, request: Request, console: Console) -> None:
     """Run a search; if it is complete or is stopped, print how to continue it."""
-    done, path = len(session.trials), session.path
+    done, path, budget = len(session.trials), session.path, request.whole_budget
     if end := session.spent(budget):
         reason, message = end
         more = _MORE.get(reason, "another budget")
@@ -123,7 +123,7 @@ def _run(session: Session, budget: Budget, console: Console) -> None:
         return
     for line in session.understood:
         console.print(line, soft_wrap=True)
-    _print_forecast(session, budget, console)
+    _print_forecast(session, request, console)
     if done:
         are = "is" if done == 1 else "are"
         console.print(f"{path}: {_done_text(done, budget)} {are} there; continuing")
@@ -167,11 +167,12 @@ def _judge(session: Session, request: Request, console: Console) -> None:
         after_search(session, request, told)
 
 
-def _print_plan(session: Session, budget: Budget, console: Console, *, as_json: bool) -> None:
+def _print_plan(session: Session, request: Request, console: Console, *, as_json: bool) -> None:
     """Print the forecast of a search that is not run."""
+    from nas.confirming import planned
     from nas.runs.understood import aligned
 
-    plan = session.plan(budget, thorough=True)
+    plan = planned(session.plan(request.whole_budget, thorough=True), session, request)
     if as_json:
         print_json(plan.to_dict())
         return
@@ -181,12 +182,13 @@ def _print_plan(session: Session, budget: Budget, console: Console, *, as_json: 
         print(line)
 
 
-def _print_forecast(session: Session, budget: Budget, console: Console) -> None:
+def _print_forecast(session: Session, request: Request, console: Console) -> None:
     """Print what the search will take; without a forecast it goes on."""
+    from nas.confirming import planned
     from nas.runs.understood import aligned
 
     try:
-        plan = session.plan(budget)
+        plan = planned(session.plan(request.whole_budget), session, request)
     except Exception as error:  # whatever it is, it is not the search's
         why = " ".join(str(error).split()) or type(error).__name__
         console.print(f"forecast      none: {why}")

@@ -33,6 +33,23 @@ if TYPE_CHECKING:
     from trainers import Epoch
 
 
+Seeds = Annotated[
+    int,
+    typer.Option(
+        help="Train with so many seeds on the training split alone, print the noise of a seed, and "
+        "keep the network that is best on the validation split.",
+        rich_help_panel=TRAINING,
+    ),
+]
+RecipeFields = Annotated[
+    str | None,
+    typer.Option(
+        help="Fields of the recipe to change, as in learning_rate=0.05,optimizer=adamw.",
+        rich_help_panel=TRAINING,
+    ),
+]
+
+
 def export(
     run: RunPath,
     to: Annotated[Path, typer.Option(help="The folder of the bundle.")],
@@ -46,6 +63,8 @@ def export(
             rich_help_panel=NETWORK,
         ),
     ] = None,
+    seeds: Seeds = 1,
+    recipe: RecipeFields = None,
     ensemble: Annotated[
         int | None,
         typer.Option(
@@ -64,6 +83,10 @@ def export(
     from nas.runs.run import Run
     from nas.views.columns import scores_text
 
+    if seeds < 1:
+        raise ValueError(f"--seeds: want at least 1, got {seeds}")
+    if retrain is None and (seeds > 1 or recipe is not None):
+        raise ValueError("--seeds and --recipe are for training from scratch: add --retrain EPOCHS")
     opened = Run(run, space)
     if ensemble is not None:
         if trial is not None or retrain is not None or select != "best":
@@ -83,6 +106,8 @@ def export(
             None,
             space=space,
             loss=loss,
+            seeds=seeds,
+            recipe=parse_recipe(recipe, "--recipe"),
             force=force,
             json=json,
         )
@@ -178,21 +203,8 @@ def retrain(
     seed: Annotated[
         int, typer.Option(help="Seed of weights, order and augmentation.", rich_help_panel=TRAINING)
     ] = 0,
-    seeds: Annotated[
-        int,
-        typer.Option(
-            help="Train with so many seeds on the training split alone, print the noise of a seed, and "
-            "keep the network that is best on the validation split.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = 1,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            help="Fields of the recipe to change, as in learning_rate=0.05,optimizer=adamw.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
+    seeds: Seeds = 1,
+    recipe: RecipeFields = None,
     device: Device = "auto",
     force: Force = False,
     json: Json = False,
@@ -337,7 +349,7 @@ def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
     else:
         metric = first_metric(bundle)
         assert metric is not None
-        if "seeds" in bundle.metrics:
+        if "fine_tuned_from" not in bundle.metrics:
             print(_seeds_text(bundle))
         print(
             f"test {metric.label} {metric.text(test[metric.name])} ({test['examples']} examples), "
@@ -347,11 +359,19 @@ def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
 
 
 def _seeds_text(bundle: Bundle) -> str:
-    """The scores of several seeds and their noise, in words."""
+    """The scores of several seeds and their noise, in words; of one, the noise in its search."""
     from statistics import stdev
 
     from nas.core.metrics import METRICS
 
+    if "seeds" not in bundle.metrics:
+        if (known := bundle.metrics.get("seed_noise")) is None or known["metric"] not in METRICS:
+            return "the noise of a seed is not known: --seeds 3 shows it, and keeps the best"
+        metric = METRICS[known["metric"]]
+        return (
+            f"another seed alone: standard deviation {metric.text(known['deviation'])} of validation "
+            f"{metric.label} in the search ({known['epochs']} epochs); --seeds 3 keeps the best"
+        )
     found, kept = bundle.metrics["seeds"], bundle.metrics["retraining_seed"]
     metric, scores = METRICS[found["metric"]], list(found["scores"].values())
     return (

@@ -52,6 +52,7 @@ def bundle_of_network(run: Run, trial: Trial) -> Bundle:
             "trial": trial.number,
             **_confirmed(run, trial),
             **_judged(run, trial),
+            **_seed_noise(run),
             **training_energy(run, [trial]),
         },
         read_weights=lambda: weights_of(run, trial),
@@ -143,6 +144,15 @@ def _judged(run: Run, trial: Trial) -> dict[str, Any]:
     if gate is None or gate.winner != trial.number:
         return {}
     return {"gate": [line.strip() for line in gate_lines(run, gate)]}
+
+
+def _seed_noise(run: Run) -> dict[str, Any]:
+    """The standard deviation over seeds of the best trials of a search; nothing where it is not known."""
+    confirmation = run.confirmation
+    if confirmation is None or confirmation.deviation is None:
+        return {}
+    known = {"metric": run.objectives.first.name, "epochs": confirmation.epochs}
+    return {"seed_noise": {**known, "deviation": confirmation.deviation}}
 
 
 def _understood(run: Run) -> list[list[str]]:

@@ -32,7 +32,9 @@ class Plan:
         trial_seconds: Seconds of a trial: fast, typical and slow ones; None where not forecast.
         trials: Number of trials, as the budget allows.
         epochs: Epochs of training in all.
-        seconds: Seconds of the whole search: an interval that holds four times in five.
+        confirmation: Most trainings that confirm the winner at the end; 0 where there are none.
+        seconds: Seconds of the whole search, the confirmation of its winner included: an interval that
+            holds four times in five.
         watt_hours: Energy of the search, as estimated from its seconds; None on a GPU.
         memory_bytes: Memory that the largest training takes, as predicted.
         disk_bytes: Size of the folder of the run at its end.
@@ -49,6 +51,7 @@ class Plan:
     trial_seconds: Range | None = None
     trials: int | None = None
     epochs: int | None = None
+    confirmation: int = 0
     seconds: Range | None = None
     watt_hours: float | None = None
     memory_bytes: int | None = None
@@ -96,8 +99,12 @@ class Plan:
         said = []
         if self.seconds is not None:
             low, middle, high = self.seconds
-            trials = "" if self.trials is None else f"{self.trials:,} trials in "
-            said.append(f"{trials}about {duration(middle)} ({duration(low)} to {duration(high)})")
+            parts = [] if self.trials is None else [f"{self.trials:,} trials"]
+            parts += [f"{self.confirmation} trainings to confirm the winner"] * bool(
+                self.confirmation
+            )
+            work = f"{' and '.join(parts)} in " if parts else ""
+            said.append(f"{work}about {duration(middle)} ({duration(low)} to {duration(high)})")
         else:
             said.append(self.unknown)
         if self.watt_hours is not None:

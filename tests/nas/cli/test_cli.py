@@ -219,6 +219,18 @@ def test_export_and_retrain(nas, run, source_alone):
     assert "no completed trial with parameters<=100000 and at most 3 parameters" in err
 
 
+def test_export_retrains_as_retrain_does(nas, run, monkeypatch):
+    def refuse(bundle, to, **given):
+        raise ValueError(f"{bundle.metrics['trial']} {given['seeds']} {given['recipe']}")
+
+    monkeypatch.setattr("nas.winners.retrain.retrain", refuse)
+    options = ["--seeds", "2", "--recipe", "learning_rate=0.1", "--to", "w"]
+    status, _, err = nas("export", run, "--trial", "0", "--retrain", "1", *options)
+    assert (status, err) == (2, "nas: 0 2 {'learning_rate': 0.1}\n")
+    status, _, err = nas("export", run, *options)
+    assert (status, "add --retrain EPOCHS" in err) == (2, True)
+
+
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
 
 

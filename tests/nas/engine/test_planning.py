@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nas.api import open_session, read_request
+from nas.confirming import planned
 from nas.core.budgets.budget import Budget
 from nas.core.budgets.like_cost import LikeCost
 from nas.core.configuration import Configuration
@@ -15,6 +16,7 @@ from nas.core.trial import Trial
 from nas.engine.planning.earlier_runs import earlier_runs
 from nas.engine.planning.forecast import epochs_of_trials
 from nas.engine.planning.members import count_within_limits
+from nas.engine.planning.plan import Plan, Range
 from nas.estimators.energy.design_power import of_this_machine
 from nas.estimators.training_time import Size, Timed, TrainingTime, fit_relative
 from search_spaces import Architecture
@@ -139,3 +141,25 @@ def test_without_costs_the_latest_count():
     like.observe(trial(0, 0.0, 1, 4.0))
     like.observe(trial(1, 0.0, 3, 8.0))
     assert (like.seconds, like.epoch_seconds) == (6.0, 3.0)
+
+
+def test_the_confirmation_of_the_winner_is_part_of_the_forecast(tmp_path):
+    request = read_request({**SMALL, "trials": 40, "workers": 2, "out": tmp_path / "run"})
+    session = open_session(request)
+    plan = Plan(
+        architectures=1,
+        counted=True,
+        trials=40,
+        epochs=40,
+        seconds=Range(8.0, 10.0, 12.0),  # of two workers: a training takes half a second
+        watt_hours=1.0,
+    )
+    found = planned(plan, session, request)
+    assert found.confirmation == 6  # 15 % of 40, one after the other
+    assert found.seconds == pytest.approx((10.4, 13.0, 15.6))
+    assert found.watt_hours == pytest.approx(1.15)
+    assert "40 trials and 6 trainings to confirm the winner in about 13.0 s" in found.lines[1][1]
+    without = read_request({**SMALL, "trials": 40, "confirm": 0, "out": tmp_path / "run"})
+    assert planned(plan, session, without) == plan
+    timed = read_request({**SMALL, "budget": "12s", "out": tmp_path / "run"})
+    assert planned(plan, session, timed).seconds.middle == pytest.approx(12.0)
