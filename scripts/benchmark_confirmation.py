@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10, help="trainings for a true score")
     parser.add_argument("--out", type=Path, default=Path("runs/confirmation"))
     options = parser.parse_args()
-    held, gains, luck, shares = [], [], [], []
+    held, gains, luck, shares, dead = [], [], [], [], []
     for seed in range(options.searches):
         run = nas.search(seed=seed, out=options.out / str(seed))
         found = run.confirmation
@@ -42,16 +42,19 @@ def main() -> None:
         gains.append(true[1].mean() - true[0].mean())
         luck.append((best.scores["accuracy"] - true[0].mean(), found.winner.mean - true[1].mean()))
         shares.append(_seconds(run.path / "further", found.epochs) / _spent(run))
+        dead.append(_dead_parameters(run, winner))
         print(
             f"seed {seed}: trial {winner.number} {found.winner.mean:.2%} ± {half:.2%}, true "
             f"{true[1].mean():.2%} ± {error:.2%}; best score: trial {best.number} "
-            f"{best.scores['accuracy']:.2%}, true {true[0].mean():.2%}; {shares[-1]:.0%} of the time",
+            f"{best.scores['accuracy']:.2%}, true {true[0].mean():.2%}; {shares[-1]:.0%} of the time; "
+            f"{dead[-1]:,} dead parameters",
             flush=True,
         )
     before, after = 100 * np.array(luck).T
     print(f"interval holds the true score: {sum(held)} of {len(held)}")
     print(f"printed less true score, points: best score {_text(before)}, confirmed {_text(after)}")
     print(f"true score, confirmed less best score, points: {_text(100 * np.array(gains))}")
+    print(f"winners with dead parameters: {sum(map(bool, dead))} of {len(dead)}")
     print(f"time of the race, share of the search: {_text(100 * np.array(shares))} %")
 
 
@@ -60,6 +63,15 @@ def _true_scores(run: nas.Run, trials: list[Trial], seeds: int) -> list[np.ndarr
     both = [range(FIRST, FIRST + seeds)] * len(trials)
     (scores,), _ = train_again(run, networks, [trials[0].epochs], both)
     return [row[~np.isnan(row)] for row in scores]
+
+
+def _dead_parameters(run: nas.Run, trial: Trial) -> int:
+    """Number of parameters of a trial's network that cannot change its output."""
+    from nas.estimators.effective import EffectiveParameters
+
+    assert run.task is not None, "the default search trains networks"
+    found = EffectiveParameters(run.space, run.task).estimate(trial.configuration)
+    return int(trial.scores["parameters"] - found["effective_parameters"])
 
 
 def _spent(run: nas.Run) -> float:
