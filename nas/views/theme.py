@@ -25,6 +25,7 @@ class Theme:
     background: str
     ink: str  # text and lines
     muted: str  # grids and secondary lines
+    faint: str  # text and lines of dead parts: grey, and legible
     fill: str  # boxes with text
     accent: str  # the front; differences to a parent
     second: str
@@ -60,6 +61,10 @@ class Theme:
 
 
 _VIRIDIS, _PLASMA = ("viridis_r", 0.42, 1.0), ("plasma", 0.4, 1.0)
-LIGHT = Theme("light", "#ffffff", "#1a1a1a", "#b4b4b4", "#eef3f8", "#b8341b", "#0072b2", _VIRIDIS)
-DARK = Theme("dark", "#15191e", "#e8e8e8", "#5a6270", "#26303b", "#ff8a65", "#56b4e9", _PLASMA)
+LIGHT = Theme(
+    "light", "#ffffff", "#1a1a1a", "#b4b4b4", "#717171", "#eef3f8", "#b8341b", "#0072b2", _VIRIDIS
+)
+DARK = Theme(
+    "dark", "#15191e", "#e8e8e8", "#5a6270", "#97a0ad", "#26303b", "#ff8a65", "#56b4e9", _PLASMA
+)
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}

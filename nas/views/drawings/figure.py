@@ -128,12 +128,12 @@ class _Pen:
             label = f"{_NEW} {box.text}" if box.new else box.text
             self._axes.text(
                 x + box.x, y + box.y, label, fontsize=7, ha="center", va="center",
-                color=theme.muted if box.dead else theme.ink, zorder=3, parse_math=False,
+                color=theme.faint if box.dead else theme.ink, zorder=3, parse_math=False,
             )  # fmt: skip
 
     def _colour(self, *, new: bool, dead: bool) -> str:
         """Grey for dead parts, though they may be new."""
-        return self._theme.muted if dead else self._theme.accent if new else self._theme.ink
+        return self._theme.faint if dead else self._theme.accent if new else self._theme.ink
 
     def _curve(self, points: list[tuple[float, float]], *, new: bool, dead: bool) -> None:
         """Draw a smooth line downwards that ends in an arrow above the last box."""

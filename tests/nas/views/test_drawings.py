@@ -154,7 +154,7 @@ def test_dead_parts_are_grey_and_said_to_be_dead():
     assert "  output = nor_conv_3x3(input) + ~nor_conv_1x1(2)" in told
     assert sum("dead" in line for line in told) == 1
     figure = architecture_figure(drawing)
-    grey = {text.get_text() for text in figure.findobj(Text) if text.get_color() == LIGHT.muted}
+    grey = {text.get_text() for text in figure.findobj(Text) if text.get_color() == LIGHT.faint}
     assert grey == {"nor_conv_1x1", "1", "2"}
     live = describe(space, space.simplified(space.parse(DEAD)), None)
     assert not any("dead" in line for line in lines(live))
