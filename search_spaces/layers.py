@@ -49,6 +49,7 @@ class ConstantChannels(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """The constants, [B, channels, ...], of an input [B, C, ...]."""
         return torch.zeros_like(x[:, :1]) + self.bias.view(-1, *[1] * (x.dim() - 2))
 
 

@@ -408,8 +408,7 @@ class Settings:
     @property
     def proposes_dead_parts(self) -> bool:
         """True if architectures with dead parts are proposed."""
-        own = self.evaluator not in (TRAINING, UNTRAINED)
-        return own if self.dead_parts is None else self.dead_parts
+        return is_own(self.evaluator) if self.dead_parts is None else self.dead_parts
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
