@@ -345,6 +345,19 @@ def search(
         ValueError: a setting is not allowed; one line that says what was wanted and got.
         SearchFailed: the first ten trials all failed.
         ChildProcessError: worker processes do not stay alive, or a trial broke the GPU of this one.
+
+    Examples:
+        >>> import nas
+        >>> def width(job):
+        ...     return {"outputs": job.network()[-1].out_features}
+        >>> run = nas.search(
+        ...     space="mlp", data="digits", evaluator=width, objectives=["outputs:max", "parameters"],
+        ...     trials=3, out="runs/width",
+        ... )
+        >>> [trial.scores["outputs"] for trial in run.trials]
+        [10, 10, 10]
+        >>> nas.open_run("runs/width").best() in run.front
+        True
     """
     # END
     given = {**locals()}
@@ -373,6 +386,18 @@ def iterate(observers: Iterable[Observer] = (), **given: Any) -> Iterator[Trial]
 
     Raises:
         ValueError: as for `search`; a setting is refused before the first trial is asked for.
+
+    Examples:
+        >>> import nas
+        >>> from search_spaces import Integer
+        >>> @nas.evaluator(metrics={"cost": "minimize"}, hyperparameters={"n": Integer(0, 9)})
+        ... def cost(job):
+        ...     return {"cost": job.hyperparameters["n"]}
+        >>> for trial in nas.iterate(evaluator=cost, strategy="grid", trials=10, out="runs/n"):
+        ...     if trial.scores["cost"] == 0:
+        ...         break
+        >>> trial.hyperparameters["n"]
+        0
     """
     return _begin({**given, "observers": observers})[2]
 
