@@ -302,7 +302,7 @@ def search(
         until: Goal that ends the search, such as accuracy>=0.98: a completed trial within all
             limits has reached it. May be given several times: one trial has to reach all.
         patience: Number of trials in a row without improvement of the hypervolume that ends the
-            search.
+            search: 30 with the strategy predictor and one objective; others want more.
         confirm: Share of the budget, 0 to 0.5, for training the best trials again with other seeds
             at the end, which names the winner with its noise. Of a time, it is taken off the
             search; of trials and epochs, it comes on top. Default: 0.15; with an evaluator of your
