@@ -119,7 +119,7 @@ def test_the_parameters_of_the_front_door_are_in_its_table():
         for row in table.splitlines()
         for name in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
     }
-    assert names == {"X", "y", *NASClassifier().get_params()}
+    assert names == {"X", "y", "sample_weight", *NASClassifier().get_params()}
 
 
 def test_the_metrics_of_the_tasks_on_data_are_those_of_the_registry():

@@ -134,6 +134,17 @@ class Bundle:
         """The names of the outputs: of the classes, by label, in a classification."""
         return list(self.described["targets"]["names"])
 
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, by label.
+
+        Raises:
+            ValueError: the network is not for a classification.
+        """
+        if (task := self.described["targets"]["task"]) not in ("classification", "segmentation"):
+            raise ValueError(f"{self.path}: want a network for classes, got one for {task}")
+        return self.names
+
     def task_for(self, outputs: int, input_shape: tuple[int, ...] | None = None) -> Task:
         """The task with another number of outputs, and with other inputs if they are given."""
         shape = input_shape or self.task.input_shape
@@ -146,7 +157,8 @@ class Bundle:
             inputs: Arrays (B, ...) as those of the training data: in their units and their order of
                 axes. Otherwise (B, *input_shape), where channels may be last, and a single channel
                 left out. Images are pixels from 0 to 255 (from 0 to 1 where those of training
-                were) of any height and width. Of a network for tables, rows with the columns of
+                were) of any height and width; or image files, as paths, bytes or images of Pillow, which
+                are turned upright. Of a network for tables, rows with the columns of
                 the training table: a DataFrame, a list of dicts, or the path of a CSV or Parquet
                 file. Other columns are ignored, values may be missing.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from nas.core import schema
 from nas.core.numbers import listed
 from nas.core.schema import visible
+from trainers.data.pictures import decoded, pictures_in
 from trainers.data.reading import Reading
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
+    from trainers.data.pictures import Picture
+
     Rows: TypeAlias = pd.DataFrame | Sequence[Mapping[str, object]] | str | Path
-    Raw: TypeAlias = ArrayLike | Tensor | Rows
+    Raw: TypeAlias = ArrayLike | Tensor | Rows | Picture | Sequence[Picture]
 
 MOST_COLUMNS = 20  # of a table, named in words
 
@@ -117,6 +120,8 @@ def raw(plain: Mapping[str, Any], inputs: Raw, input_shape: tuple[int, ...]) -> 
         return _rows(plain, inputs, input_shape)
     if plain.get("columns"):
         inputs = _of_columns(inputs, plain["columns"])
+    if plain["kind"] == "image" and (pictures := pictures_in(inputs)):
+        inputs = decoded(pictures, input_shape)
     ordered = _ordered(plain, inputs, input_shape)
     return _pixels(plain, ordered) if plain["kind"] == "image" else ordered
 

@@ -16,7 +16,8 @@ from nas.bundles.bundle import Bundle
 from nas.bundles.predictions import Masks, Predictions
 from nas.core.schema import visible
 from nas.evaluators.training import resolve
-from trainers.data.decoding import decode, loaded, opened, upright_size
+from trainers.data.decoding import opened, upright_size
+from trainers.data.pictures import decoded
 from trainers.data.sources.arrays import slot
 from trainers.data.tables.reading import SUFFIXES, read_table
 
@@ -102,16 +103,8 @@ def _images(bundle: Bundle, files: Sequence[Path], run: Predict) -> list[Predict
     """Image files: one result for all, or one for each where predictions have its size."""
     if not _is_for_images(bundle):
         raise ValueError(f"{files[0]}: the network takes {takes(bundle)}")
-    channels, height, width = bundle.task.input_shape
     names = tuple(map(str, files))
-    pixels = decode(
-        len(names),
-        lambda number: loaded(names[number]),
-        names.__getitem__,
-        grey=channels == 1,
-        size=(height, width),
-    )
-    found = run(pixels)
+    found = run(decoded(list(names), bundle.task.input_shape))
     if not isinstance(found, Masks):
         return [Predicted(names, None, found)]
     masks = zip(names, found.masks, strict=True)

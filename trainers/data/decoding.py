@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -104,15 +104,15 @@ def named(read: Callable[[int], T], name: Callable[[int], str]) -> Callable[[int
     return read_or_name
 
 
-def opened(path: str) -> ImageFile.ImageFile:
-    """Open an image and read its header; its pixels are read when they are first used.
+def opened(file: str | BinaryIO) -> ImageFile.ImageFile:
+    """Open an image, a path or bytes, and read its header; its pixels are read when they are first used.
 
     Raises:
         ValueError: It has more pixels than Pillow considers safe (`Image.MAX_IMAGE_PIXELS`), or they
             are floats, of which nobody knows which is white.
         Exception: The error of the decoder for a damaged file.
     """
-    picture = Image.open(path)
+    picture = Image.open(file)
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and picture.width * picture.height > limit:
         picture.close()
@@ -123,9 +123,9 @@ def opened(path: str) -> ImageFile.ImageFile:
     return picture
 
 
-def loaded(path: str) -> Image.Image:
+def loaded(file: str | BinaryIO) -> Image.Image:
     """Read the first frame of an image, and close the file."""
-    with opened(path) as picture:
+    with opened(file) as picture:
         picture.load()
         return picture.copy()
 

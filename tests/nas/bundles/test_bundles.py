@@ -574,6 +574,12 @@ def test_images_from_disk_are_classified_as_in_training(exported, tmp_path, capf
     assert torch.allclose(found.predictions.probabilities, wanted, atol=1e-5)
     written = module_of((exported / "model.py").read_text())
     assert torch.allclose(torch.cat([written.preprocess(file) for file in files]), x, atol=1e-6)
+    pictures = [*files[:4], *(f.read_bytes() for f in files[4:8]), *map(Image.open, files[8:])]
+    assert torch.equal(bundle.preprocess(pictures), x)
+    assert torch.equal(bundle.preprocess(str(files[0])), x[:1])
+    assert bundle.classes == [str(n) for n in range(10)]
+    with pytest.raises(ValueError, match="cannot read the image number 1: "):
+        bundle.predict([files[0].read_bytes(), b"no image"])
     assert status("predict", exported, *files, "--json") == 0
     document = json.loads(capfd.readouterr().out)
     assert [p["prediction"]["label"] for p in document] == labels
