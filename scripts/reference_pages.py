@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "reference"
-_URL = re.compile(r"(?<![<(])(https?://\S+?)(?=[.,;]?(?:\s|$))")
+_URL = re.compile(r"(?<![<(])(https?://\S+?)(?=[.,;:]?(?:\s|$))")
 _ITEM = re.compile(r"\[\d+\]")
 _EXAMPLE = {
     "darts": "darts_v2",

@@ -1,10 +1,10 @@
-"""Asynchronous successive halving.
+"""Asynchronous successive halving: promote a trial as soon as it is among the best of its rung.
 
 Li, Jamieson, Rostamizadeh, Gonina, Ben-tzur, Hardt, Recht & Talwalkar, "A System for Massively
 Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 2, with early-stopping rate s = 0.
-https://arxiv.org/abs/1810.05934. Deviations: the best trials are those of the best Pareto rank and
-crowding where there are several objectives; a failed trial counts as a member of its rung that is
-never promoted; and a promoted trial is resumed instead of starting over.
+https://arxiv.org/abs/1810.05934. Deviations: with several objectives the best trials are those of
+the best Pareto rank and crowding distance; a failed trial counts as a member of its rung and is
+never promoted; a promoted trial is resumed instead of starting over.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Successive halving.
+"""Successive halving: train a group of networks briefly, resume the best part of them, and so on.
 
 Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
 AISTATS 2016, https://arxiv.org/abs/1502.07943; with a reduction factor as in Li et al., "A System
-for Massively Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 1 (s = 0). Deviations: as in
-`nas.schedules.asha`; and where the papers run one bracket, brackets follow one another here.
+for Massively Parallel Hyperparameter Tuning", MLSys 2020, Algorithm 1 (s = 0). Deviations: those of
+`nas.schedules.asha`; and where the papers end after one bracket, another one begins.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Hyperband.
+"""Hyperband: brackets of successive halving, from many trials with few epochs to few with many.
 
 Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar, "Hyperband: A Novel Bandit-Based Approach to
 Hyperparameter Optimization", JMLR 18(185), 2018, Algorithm 1. https://arxiv.org/abs/1603.06560.
-Deviations: as in `nas.schedules.asha`; and the loop over s begins again when it ends.
+Deviations: those of `nas.schedules.asha`; and when the loop over s has ended, it begins again.
 """
 
 from __future__ import annotations

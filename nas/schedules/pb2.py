@@ -1,12 +1,12 @@
-"""Population based bandits.
+"""Population based bandits: population based training with modelled hyperparameters.
 
 Parker-Holder, Nguyen & Roberts, "Provably Efficient Online Hyperparameter Optimization with
-Population-Based Bandits", NeurIPS 2020, Algorithms 1 and 2. https://arxiv.org/abs/2002.02518. As
-population based training, but a Gaussian process over hyperparameters and time says which of them
-gained most in their stage. Deviations: time is a feature of the Matern kernel, with a relevance of its
-own, instead of a decay; gains are standardised within their stage, so that those of the first count
-too; the confidence bound is maximised over random draws; of several objectives the first one's gain is
-learnt. The weight of the uncertainty is that of the authors' program.
+Population-Based Bandits", NeurIPS 2020, Algorithms 1 and 2. https://arxiv.org/abs/2002.02518. A
+Gaussian process over hyperparameters and time predicts the gain of the next stage, and forks take
+the hyperparameters with the best upper confidence bound. Deviations: time is a feature of the
+Matern kernel with its own length scale, not a decay; gains are standardised within their stage, so
+that those of the first count too; the bound is maximised over random draws; with several objectives
+the gain of the first one is modelled. The weight of the uncertainty is that of the authors' program.
 """
 
 from __future__ import annotations

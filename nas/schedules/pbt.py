@@ -1,11 +1,11 @@
-"""Population based training.
+"""Population based training: weak members continue from the weights of strong ones, perturbed.
 
 Jaderberg, Dalibard, Osindero, Czarnecki, Donahue, Razavi, Vinyals, Green, Dunning, Simonyan,
 Fernando & Kavukcuoglu, "Population Based Training of Neural Networks", 2017, Algorithm 1 with
-truncation selection. https://arxiv.org/abs/1711.09846. Deviations: the members are compared after
-equally many epochs, when all have ended them (`nas.schedules.populations`); of several objectives the
-best are those of the best Pareto rank and crowding; a member that failed is replaced as a weak one;
-and the first members are those of any strategy.
+truncation selection. https://arxiv.org/abs/1711.09846. Deviations: members are compared after
+equally many epochs, once all have reached them (`nas.schedules.populations`); with several
+objectives the best members are those of the best Pareto rank and crowding distance; a failed member
+is replaced like a weak one; the first members are proposed by any strategy.
 """
 
 from __future__ import annotations

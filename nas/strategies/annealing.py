@@ -1,13 +1,14 @@
 """Simulated annealing, for any number of objectives.
 
-Kirkpatrick, Gelatt & Vecchi, "Optimization by Simulated Annealing", Science 220, 1983: a step to
-something worse is taken with the probability of Metropolis et al., which falls with the
-temperature. The energy is that of Smith, Everson, Fieldsend, Murphy & Misra, "Dominance-Based
-Multiobjective Simulated Annealing", IEEE Transactions on Evolutionary Computation 12(3), 2008:
-the share of others that dominate it. Deviations: the others are the last thousand trials, while in
-that paper they are the front found so far, a single point if there is one objective. So energies
-lie in 0..1 whatever the units of the scores, and temperatures need no tuning. The length of the
-search need not be known either: the temperature falls geometrically, and periodically rises again.
+Kirkpatrick, Gelatt & Vecchi, "Optimization by Simulated Annealing", Science 220, 1983: a random
+walk that accepts a worse configuration with the probability of Metropolis et al., which falls with
+the temperature. The energy of a trial is the share of other trials that dominate it: Smith,
+Everson, Fieldsend, Murphy & Misra, "Dominance-Based Multiobjective Simulated Annealing", IEEE
+Transactions on Evolutionary Computation 12(3), 2008. Deviations: the other trials are the last
+thousand, not the front found so far, which is a single point if there is one objective. Energies
+are therefore from 0 to 1, whatever the units of the scores, and temperatures need no tuning. The
+length of the search need not be known: the temperature falls geometrically, and rises again
+periodically.
 """
 
 from __future__ import annotations

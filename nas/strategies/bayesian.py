@@ -1,13 +1,14 @@
 """Bayesian optimisation: Optuna's samplers on the decisions of the tree.
 
-The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio & Kégl, "Algorithms for
-Hyper-Parameter Optimization", NeurIPS 2011), for several objectives that of Ozaki et al.
-(GECCO 2020); or a Gaussian process with expected improvement, for several objectives of the
-hypervolume. Both as Akiba et al., "Optuna", KDD 2019, have them. A decision is a parameter
-while it is active: the Parzen estimator models decisions that are active together (`group`), the
-Gaussian process those that are always active, and draws the others. Constraints are Optuna's too:
-the Parzen estimator ranks trials by constrained domination, the Gaussian process models the excess
-over each bound and multiplies the improvement by the probability that none is exceeded.
+The sampler `tpe` is the tree-structured Parzen estimator (Bergstra, Bardenet, Bengio & Kégl,
+"Algorithms for Hyper-Parameter Optimization", NeurIPS 2011), for several objectives in the form of
+Ozaki et al. (GECCO 2020). The sampler `gp` is a Gaussian process with expected improvement, for
+several objectives of the hypervolume. Both are those of Akiba et al., "Optuna", KDD 2019. A
+decision is a parameter while it is active: the Parzen estimator models decisions that are active
+together (`group`); the Gaussian process models those that are always active, and the others are
+drawn at random. Constraints are Optuna's: the Parzen estimator ranks trials by constrained
+domination; the Gaussian process models the excess over each bound, and multiplies the improvement
+by the probability that no bound is exceeded.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Real, Aggarwal, Huang & Le, "Regularized Evolution for Image Classifier Architecture Search",
 AAAI 2019, Algorithm 1. https://arxiv.org/abs/1802.01548. Deviation: the paper's tournament is won
-by accuracy; here by Pareto rank among the living, then by crowding distance (Deb et al. 2002), so
-that the population spreads along accuracy versus size. With one objective it is the paper's
-algorithm. Its defaults, 20 individuals and 10 in a tournament, are for hundreds of trials; the
-paper's are for thousands.
+by the highest accuracy; here by Pareto rank in the population, then by crowding distance (Deb et
+al. 2002), so that the population spreads along the front. With one objective it is the paper's
+algorithm. The defaults, 20 individuals and 10 in a tournament, suit hundreds of trials; the paper's
+suit thousands.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """Grid search: every member once, spread evenly over the space from the first trial on.
 
-A grid walked in order has seen one corner of the space when it is stopped, and a grid cut to the
-budget has to know the budget. Here all members, in the order of the tree, form a ring, and every
-step goes on by its golden section. After any number of trials they lie evenly on the ring, with
-gaps of at most three lengths (Sós, "On the Distribution mod 1 of the Sequence n alpha", 1958);
-their decisions are a lattice (Korobov, "The Approximate Computation of Multiple Integrals",
-1959). As the step and the size have no common divisor, a whole round is the full factorial.
-A real number takes the fractions of the multiples of an irrational (Richtmyer, "The Evaluation of
-Definite Integrals", 1951). Where a walk begins is random (Cranley & Patterson, "Randomization of
-Number Theoretic Methods for Multiple Integration", 1976): the first trial is drawn, and all
-others follow from it. Scores make no difference.
+Enumerated in order, a grid that is stopped early has covered one corner of the space, and a coarser
+grid needs to know the budget. Here the members, in the order of the tree, form a ring, and each step
+moves on by the golden section of its length. After any number of trials they lie evenly on the
+ring, with gaps of at most three lengths (Sós, "On the Distribution mod 1 of the Sequence n alpha",
+1958), and their decisions form a lattice (Korobov, "The Approximate Computation of Multiple
+Integrals", 1959). Step and size have no common divisor, so that a whole round is the full
+factorial design. Real numbers take the fractional parts of the multiples of an irrational number
+(Richtmyer, "The Evaluation of Definite Integrals", 1951). The start is random (Cranley & Patterson,
+"Randomization of Number Theoretic Methods for Multiple Integration", 1976); all further proposals
+follow from it. Scores have no influence.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Local search: hill climbing over neighbours, with restarts; for any number of objectives.
 
 White, Nolen & Savani, "Exploring the Loss Landscape in Neural Architecture Search", UAI 2021,
-https://arxiv.org/abs/2005.02960; of its variants, the one that moves to the first neighbour that
-is better. With several objectives it is Pareto local search (Paquete, Chiarandini & Stützle,
-"Pareto Local Optimum Sets in the Biobjective Traveling Salesman Problem", 2004): a climb goes on
-from every non-dominated trial it found; with one objective that is the best one. Deviation:
-nothing is evaluated twice, so a climb skips configurations that another climb has evaluated.
+https://arxiv.org/abs/2005.02960, in the variant that moves to the first neighbour that is better.
+With several objectives it is Pareto local search (Paquete, Chiarandini & Stützle, "Pareto Local
+Optimum Sets in the Biobjective Traveling Salesman Problem", 2004): a climb continues from every
+non-dominated trial that it found; with one objective that is its best trial. Deviation: nothing is
+evaluated twice, so a climb skips configurations that another climb has evaluated.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """NSGA-II: an elitist genetic algorithm for several objectives.
 
 Deb, Pratap, Agarwal & Meyarivan, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II",
-IEEE Transactions on Evolutionary Computation 6(2), 2002, Section III. Mutation takes one decision
-differently; the paper's rate of 1/n for each of n decisions leaves a child as it is with
-probability (1 - 1/n)^n, which is about 1/e.
+IEEE Transactions on Evolutionary Computation 6(2), 2002, Section III. Deviation: a mutation changes
+one decision. With the paper's rate of 1/n for each of n decisions a child stays as it is with
+probability (1 - 1/n)^n, about 1/e; here that probability is 1/e too.
 """
 
 from __future__ import annotations

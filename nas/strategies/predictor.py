@@ -1,17 +1,19 @@
-"""Evolution guided by a model of the scores observed so far.
+"""Evolution guided by a Gaussian process of the scores observed so far.
 
 After White, Neiswanger & Savani, "BANANAS", AAAI 2021, https://arxiv.org/abs/1910.11858 (path
-encoding; the acquisition is optimised by mutating the best), and Ru, Wan, Dong & Osborne,
-"Interpretable Neural Architecture Search via Bayesian Optimisation with Weisfeiler-Lehman
-Kernels" (NAS-BOWL), ICLR 2021, https://arxiv.org/abs/2006.07556 (a Gaussian process instead of an
-ensemble of networks: Algorithm 1). Deviations: the kernel multiplies decisions, paths and the
-exact costs, which say more of an untrained network than its subtrees do; targets are the normal
-scores of ranks; the candidates' acquisition is climbed, so that the space is never enumerated;
-one trial is proposed at a time; with several objectives it is the expected hypervolume
-improvement, where costs are known exactly and only the other scores are modelled. Constraints on
-what is measured: each such metric has a model too, and the improvement over the feasible trials is
+encoding; candidates are mutants of the best), and Ru, Wan, Dong & Osborne, "Interpretable Neural
+Architecture Search via Bayesian Optimisation with Weisfeiler-Lehman Kernels" (NAS-BOWL), ICLR
+2021, https://arxiv.org/abs/2006.07556 (a Gaussian process: Algorithm 1).
+
+Deviations. The kernel is a product over decisions, paths and exact costs; costs predict the score of
+an untrained network better than its subtrees do. The targets are the normal scores of ranks. The
+acquisition is maximised by hill climbing from the candidates, so that the space is never enumerated.
+One trial is proposed at a time. With several objectives the acquisition is the expected hypervolume
+improvement; costs are known exactly, and only the other scores are modelled.
+
+Each constraint on a measured metric has a model, and the improvement over the feasible trials is
 multiplied by the probability that all constraints are met (Gardner, Kusner, Xu, Weinberger &
-Cunningham, "Bayesian Optimization with Inequality Constraints", ICML 2014, equation 8); until a
+Cunningham, "Bayesian Optimization with Inequality Constraints", ICML 2014, equation 8). Until a
 trial is feasible, that probability alone is maximised.
 """
 

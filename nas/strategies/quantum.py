@@ -2,14 +2,14 @@
 
 Han & Kim, "Quantum-Inspired Evolutionary Algorithm for a Class of Combinatorial Optimization",
 IEEE Transactions on Evolutionary Computation 6(6), 2002, and its H-epsilon gate (8(2), 2004). An
-individual is not a solution but a superposition of all: an amplitude for each answer to each
-decision, whose square is the probability to observe it. Deviations: a Q-bit has two states, a
-decision here as many as it has answers (ranges in equal parts), conditional decisions included;
-the gate then rotates in the plane of the state and the answer of the best. Theirs evaluates all
-individuals, then updates all; here each is updated when its trial has ended. With
-several objectives, "not as good" means worse in one of them, and the best that migrate to the
-individuals are spread along the front. The angle is larger, for hundreds of evaluations instead
-of their tens of thousands.
+individual holds an amplitude for each answer to each decision; the square of an amplitude is the
+probability that the answer is sampled. Deviations: a Q-bit of the paper has two states, a decision
+here has one for each answer (ranges are divided into equal parts), conditional decisions included;
+the gate rotates in the plane of the sampled answer and the best one. The paper updates all
+individuals after all have been evaluated; here each is updated when its trial has ended. With
+several objectives an answer is "not as good" if it is worse in one of them, and the best trials
+that migrate to the individuals are spread along the front. The angle is larger than in the paper,
+for hundreds of evaluations instead of tens of thousands.
 """
 
 from __future__ import annotations

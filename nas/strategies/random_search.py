@@ -1,8 +1,8 @@
-"""Random search.
+"""Random search: every proposal is drawn uniformly, and nothing is proposed twice.
 
 Bergstra & Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 2012; for architectures
 Li & Talwalkar, "Random Search and Reproducibility for Neural Architecture Search", UAI 2019,
-https://arxiv.org/abs/1902.07638. The baseline that every other strategy must beat.
+https://arxiv.org/abs/1902.07638. It is the baseline that every other strategy must beat.
 """
 
 from __future__ import annotations

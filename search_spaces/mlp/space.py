@@ -1,7 +1,7 @@
 """Multilayer perceptrons: number and widths of hidden layers, activation, norm; plain or residual.
 
-Plain ones are the classic of the field; searched for tabular data in, for example, Zimmer et al.,
-"Auto-PyTorch Tabular", TPAMI 2021, https://arxiv.org/abs/2006.13799. Residual ones are those of
+Plain perceptrons are searched for tabular data in, for example, Zimmer et al.,
+"Auto-PyTorch Tabular", TPAMI 2021, https://arxiv.org/abs/2006.13799. Residual perceptrons are those of
 Gorishniy et al., "Revisiting Deep Learning Models for Tabular Data", NeurIPS 2021, Section 3.2
 (ResNet), https://arxiv.org/abs/2106.11959, without its dropout. Images and sequences are
 flattened.

@@ -7,8 +7,8 @@ kernels, squeeze-excite gates and activations of Howard et al., "Searching for M
 gate and activation.
 
 The families (MobileNetV3, MNASNet, EfficientNet and EfficientNetV2: see `families`) decide
-a width, a depth and the kernel of every stage. They are one member in 10^16, so a uniform draw is a
-mobile-sized network of free stages; the large published networks serve to start from and to mutate. For small images (see `Task`) the stem and the first stage that reduces keep the resolution.
+a width, a depth and the kernel of every stage. Only one member in 10^16 is of a family, so a uniform draw is a
+mobile-sized network of free stages; the large published networks are for warm starts and mutation. For small images (see `Task`) the stem and the first stage that reduces keep the resolution.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ KERNELS = (3, 5, 7)
 def space(width: float = 1.0) -> SearchSpace:
     """All widths are multiplied by `width` and rounded to a multiple of 8, families' included.
 
-    So with another width than 1 only the networks whose papers scale them so are `known`:
-    MobileNetV2 and MobileNetV3.
+    With a width other than 1, `known` has only MobileNetV2 and MobileNetV3, whose papers scale them so.
 
     Args:
         width: Factor of all widths. Range: above 0 to 8.

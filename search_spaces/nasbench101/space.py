@@ -1,14 +1,14 @@
 """NAS-Bench-101: a cell of up to seven vertices and nine edges, each vertex one operation.
 
 Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", ICML 2019,
-Section 2. https://arxiv.org/abs/1902.09635. The network is theirs: a stem, three stacks of
+Section 2. https://arxiv.org/abs/1902.09635. The network is the paper's: a stem, three stacks of
 three equal cells with a 2x2 max-pooling that halves the resolution and a doubling of the
-channels between them, global average pooling and a linear classifier. Batch norm keeps torch's
-momentum, not their 0.997. For images that are not small (see `Task`) the stem reduces the
-resolution by four, which is ours.
+channels between them, global average pooling and a linear classifier. Deviations: batch norm has
+torch's momentum, not 0.997; for images that are not small (see `Task`) the stem reduces the
+resolution by four.
 
-The members are the 1,293,208 pruned cells with their vertices in an order; they have 423,624
-different isomorphism hashes.
+The members are the 1,293,208 pruned cells with ordered vertices; 423,624 of them are different up
+to isomorphism.
 """
 
 from __future__ import annotations

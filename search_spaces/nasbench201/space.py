@@ -1,7 +1,7 @@
 """NAS-Bench-201: a cell of four nodes and six edges, each edge one of five operations.
 
 Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search",
-ICLR 2020, Figure 1. https://arxiv.org/abs/2001.00326. The network around the cell is theirs:
+ICLR 2020, Figure 1. https://arxiv.org/abs/2001.00326. The network around the cell is the paper's:
 a stem, three stages of equal cells with a residual block that halves the resolution between
 them, global average pooling and a linear classifier.
 """

@@ -4,8 +4,8 @@ Dong, Liu, Musial & Gabrys, "NATS-Bench: Benchmarking NAS Algorithms for Archite
 and Size", TPAMI 2021. https://arxiv.org/abs/2009.00437. The layers are those of
 NAS-Bench-201's network with one cell in each stage: cell, reduction, cell, reduction, cell; the
 stem is as wide as the first. All cells are the same, `CELL`, as in the authors' code
-(AutoDL-Projects). Where a cell changes the number of channels, the edges from its input do so,
-and skipping becomes a 1x1 convolution with batch norm.
+(AutoDL-Projects). Where a cell changes the number of channels, the edges from its input change
+it, and a skip connection is a 1x1 convolution with batch norm.
 """
 
 from __future__ import annotations

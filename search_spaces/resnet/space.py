@@ -4,8 +4,8 @@ He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, Table 1 (I
 Section 4.2 (CIFAR-10, depth 6n + 2), https://arxiv.org/abs/1512.03385; with the wide bottlenecks
 of Zagoruyko & Komodakis, "Wide Residual Networks", BMVC 2016, https://arxiv.org/abs/1605.07146,
 and the grouped ones of Xie et al., "Aggregated Residual Transformations for Deep Neural
-Networks", CVPR 2017, Table 1, https://arxiv.org/abs/1611.05431. As torchvision has them, the
-stride of a bottleneck is in its 3x3 convolution.
+Networks", CVPR 2017, Table 1, https://arxiv.org/abs/1611.05431. The stride of a bottleneck is in its
+3x3 convolution, as in torchvision.
 
 For small images (see `Task`) the stem is the 3x3 convolution of the CIFAR networks; for others
 the 7x7 convolution and the pooling of the ImageNet networks. The kind of shortcut where the shape

@@ -1,14 +1,13 @@
 """Small U-Nets: one output per pixel of an image of any size.
 
 Ronneberger, Fischer & Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation",
-MICCAI 2015, Figure 1, https://arxiv.org/abs/1505.04597. Unlike there, convolutions are padded, so
-that the output has the size of the image, and a norm follows each of them. Halving rounds up, and
-what is doubled again is cut to the size before: any height and width will do.
+MICCAI 2015, Figure 1, https://arxiv.org/abs/1505.04597. Deviations: convolutions are padded, so
+that the output has the size of the image, and a norm follows each of them. Halved sizes are rounded
+up, and doubled ones are cut to the size before, so that any height and width is accepted.
 
-Decided are the number of levels below the first, the channels of the first level (each level below
+The decisions are the number of levels below the first, the channels of the first level (each level below
 has twice as many), the convolutions of a level, the norm, the doubling, and the skip connections.
-For small images there are fewer levels: none has a side of fewer than 4 pixels, but the first of
-them is always there.
+Small images have fewer levels: no level but the first has a side of fewer than 4 pixels.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, https://arxiv.org/abs/2010.11929,
 with the decisions of Chen et al., "AutoFormer: Searching Transformers for Visual Recognition",
 ICCV 2021, Section 3, https://arxiv.org/abs/2107.00651: depth, embedding width, and heads and
-perceptron ratio of every block. As there, a head has 64 features whatever the embedding width;
-AutoFormer's relative positions are left out.
+perceptron ratio of every block. A head has 64 features, whatever the embedding width, as in AutoFormer;
+its relative positions are left out.
 
 `patch` is the side of a patch in pixels, for images whose shorter side is 96 or more. For small
 images (see `Task`) a patch has the share of the shorter side that it has at 224 pixels, rounded
