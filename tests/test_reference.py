@@ -14,6 +14,7 @@ from nas.core.failure import TRANSIENT, Cause
 from nas.runs.control.confirmation import Candidate, Confirmation
 from nas.runs.control.ending import Ending
 from nas.runs.control.energy import RunEnergy
+from nas.runs.control.gate import Baseline, Gate
 from nas.runs.control.preparation import RelaxedRecord
 from nas.runs.control.supernet import SupernetFacts
 from nas.runs.header import Header
@@ -63,6 +64,7 @@ def names(cls):
         ("trials.jsonl", list(scored(0).to_dict())),
         ("ended.json", names(Ending)),
         ("confirmation.json", names(Confirmation) + names(Candidate)),
+        ("gate.json", names(Gate) + names(Baseline)),
         ("energy.json", names(RunEnergy)),
         ("strategy/operations.json", [*names(RelaxedRecord), "sha256"]),
         ("evaluator/supernet.json", names(SupernetFacts)),
