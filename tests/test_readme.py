@@ -1,4 +1,4 @@
-"""Every block of the README, of docs/guides/data.md and of docs/guides/automl.md runs; what all pages name exists."""
+"""Every block of the README and of the guides that are a tour of the toolkit runs."""
 
 import os
 import re
@@ -8,25 +8,54 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 
-from nas.cli.main import app, main
+from nas.cli.main import main
 from trainers.data.reading import LAYOUTS
 from trainers.data.sources.arrays import slot
 from trainers.tasks.registry import TASKS, default_metrics, metrics_of
 
 ROOT = Path(__file__).parent.parent
-README, DATA = (ROOT / "README.md").read_text(), (ROOT / "docs" / "guides" / "data.md").read_text()
-AUTOML = (ROOT / "docs" / "guides" / "automl.md").read_text()
-BLOCKS, DATA_BLOCKS, AUTOML_BLOCKS = (
-    re.findall(r"```(\w*)\n(.*?)```", page, flags=re.DOTALL) for page in (README, DATA, AUTOML)
+GUIDES = ROOT / "docs" / "guides"
+TOUR = ("search", "spaces", "your_own", "parallel", "understand", "strategies", "take_away")
+
+
+def blocks(page):
+    """Language and text of each block of code of a page."""
+    return re.findall(r"```(\w*)\n(.*?)```", page.read_text(), flags=re.DOTALL)
+
+
+README, DATA, AUTOML = (
+    page.read_text() for page in (ROOT / "README.md", GUIDES / "data.md", GUIDES / "automl.md")
 )
+DATA_BLOCKS, AUTOML_BLOCKS = blocks(GUIDES / "data.md"), blocks(GUIDES / "automl.md")
+BLOCKS = [
+    (page.stem, number, *block)
+    for page in (ROOT / "README.md", *(GUIDES / f"{name}.md" for name in TOUR))
+    for number, block in enumerate(blocks(page))
+]
 
 
 def test_the_two_commands_stand_first():
-    kind, block = BLOCKS[0]
+    _, _, kind, block = BLOCKS[0]
     commands = [line.split("  ")[0].strip() for line in block.splitlines()]
     assert (kind, commands) == ("", ["pip install uv && uv run nas search", "uv run pytest"])
+
+
+def test_the_readme_is_one_screen():
+    lines = README.splitlines()
+    assert len(lines) <= 120
+    assert [line for line in lines if len(line) > 120] == []
+
+
+def test_the_numbers_of_the_readme_stand_in_the_figures():
+    """Rounded to the digits of the README, each is a number of a page of figures."""
+    table = README.split("## Compared with others")[1].split("## ")[0]
+    pages = [*(ROOT / "docs" / "figures").glob("*.md"), GUIDES / "automl.md"]
+    text = "".join(page.read_text() for page in pages).replace(",", "")
+    measured = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
+    for number in re.findall(r"\d+\.\d+|\d{2,}", table.replace(",", "")):
+        digits = len(number.partition(".")[2])
+        assert float(number) in {round(value, digits) for value in measured}, number
 
 
 @pytest.fixture(scope="module", params=["here", pytest.param("typed", marks=pytest.mark.long)])
@@ -69,19 +98,35 @@ def here(folder, monkeypatch, capfd):
     return run
 
 
-@pytest.mark.parametrize("number", range(1, len(BLOCKS)))
-def test_block(way, folder, typed, here, number):
-    kind, block = BLOCKS[number]
-    assert kind in ("bash", "python")
+@pytest.fixture(scope="module")
+def done():
+    """Commands that ran: pages that are read one after another repeat some."""
+    return set()
+
+
+def marked(page, number, kind, block):
+    """The block, with a mark if it is one of the slowest; most of what those do is tested elsewhere."""
+    slow = "NASRegressor" in block or "NASClassifier" in block or "bayesian" in block
+    return pytest.param(page, number, kind, block, marks=[pytest.mark.long] if slow else [])
+
+
+@pytest.mark.parametrize(("page", "number", "kind", "block"), [marked(*b) for b in BLOCKS[1:]])
+def test_block(way, folder, typed, here, done, page, number, kind, block):
     if kind == "python":
         name = re.match(r"# (\w+\.py)\n", block)
-        file = folder / (name[1] if name else f"block_{number}.py")
+        file = folder / (name[1] if name else f"{page}_{number}.py")
         file.write_text(block)
-        typed([sys.executable, str(file)])
+        if way == "typed" or "@nas.evaluator" in block:  # a function is known by its file
+            typed([sys.executable, str(file)])
+        else:
+            exec(compile(block, str(file), "exec"), {"__name__": "__main__"})  # noqa: S102 - ours
         return
-    for line, text in enumerate(block.splitlines()):
-        run = typed if way == "typed" or (number, line) == (1, 0) else here
-        run(shlex.split(text))
+    assert kind == "bash"
+    for text in block.splitlines():
+        if text not in done:
+            run = typed if way == "typed" or not done else here
+            run(shlex.split(text))
+            done.add(text)
 
 
 @pytest.mark.parametrize("lines", [2, pytest.param(4, marks=pytest.mark.long)])  # 3, 4: a bundle
@@ -138,26 +183,3 @@ def test_the_names_in_the_table_of_data_are_read():
     assert all(slot(name) for name in re.findall(r"`(\w+)`", inputs + parts))
     axes = DATA.split("## Images, sequences, vectors")[1].split("Without it")[0]
     assert re.findall(r"`(N[A-Z]+)`", axes) == list(LAYOUTS)
-
-
-def options(command):
-    """The options of a command and of all commands in it."""
-    own = {
-        text for parameter in command.params for text in parameter.opts + parameter.secondary_opts
-    }
-    return own.union(*map(options, getattr(command, "commands", {}).values()))
-
-
-SCRIPTS = {
-    option
-    for file in (ROOT / "scripts").rglob("*.py")
-    for option in re.findall(r'"(--[a-z][a-z-]+)"', file.read_text())
-}
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_options_that_are_named_exist(page):
-    text = re.sub(r"^.*\bpip .*$", "", page.read_text(), flags=re.MULTILINE)
-    named = set(re.findall(r"(?<![\w/.])--[a-z][a-z-]+", text))
-    assert named - options(typer.main.get_command(app)) - SCRIPTS == set()

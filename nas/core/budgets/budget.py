@@ -68,11 +68,6 @@ class Budget:
 
         Raises:
             ValueError: it is none of these, or names one kind twice.
-
-        Examples:
-            >>> import nas
-            >>> nas.Budget.parse("200,10m").seconds
-            600.0
         """
         if isinstance(given, Budget):
             return given
