@@ -302,7 +302,7 @@ def search(
         until: Goal that ends the search, such as accuracy>=0.98: a completed trial within all
             limits has reached it. May be given several times: one trial has to reach all.
         patience: Number of trials in a row without improvement of the hypervolume that ends the
-            search.
+            search: 30 with the strategy predictor and one objective; others want more.
         confirm: Share of the budget, 0 to 0.5, for training the best trials again with other seeds
             at the end, which names the winner with its noise. Of a time, it is taken off the
             search; of trials and epochs, it comes on top. Default: 0.15; with an evaluator of your
@@ -345,6 +345,19 @@ def search(
         ValueError: a setting is not allowed; one line that says what was wanted and got.
         SearchFailed: the first ten trials all failed.
         ChildProcessError: worker processes do not stay alive, or a trial broke the GPU of this one.
+
+    Examples:
+        >>> import nas
+        >>> def width(job):
+        ...     return {"outputs": job.network()[-1].out_features}
+        >>> run = nas.search(
+        ...     space="mlp", data="digits", evaluator=width, objectives=["outputs:max", "parameters"],
+        ...     trials=3, out="runs/width",
+        ... )
+        >>> [trial.scores["outputs"] for trial in run.trials]
+        [10, 10, 10]
+        >>> nas.open_run("runs/width").best() in run.front
+        True
     """
     # END
     given = {**locals()}
@@ -373,6 +386,18 @@ def iterate(observers: Iterable[Observer] = (), **given: Any) -> Iterator[Trial]
 
     Raises:
         ValueError: as for `search`; a setting is refused before the first trial is asked for.
+
+    Examples:
+        >>> import nas
+        >>> from search_spaces import Integer
+        >>> @nas.evaluator(metrics={"cost": "minimize"}, hyperparameters={"n": Integer(0, 9)})
+        ... def cost(job):
+        ...     return {"cost": job.hyperparameters["n"]}
+        >>> for trial in nas.iterate(evaluator=cost, strategy="grid", trials=10, out="runs/n"):
+        ...     if trial.scores["cost"] == 0:
+        ...         break
+        >>> trial.hyperparameters["n"]
+        0
     """
     return _begin({**given, "observers": observers})[2]
 

@@ -106,6 +106,26 @@ def gate(
     return found
 
 
+def require_alike(runs: Sequence[Run]) -> None:
+    """Refuse runs that differ in more than their seed.
+
+    Raises:
+        ValueError: two do, or one is given twice.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        same = {**run.settings.to_dict(), "seed": None} == {
+            **first.settings.to_dict(),
+            "seed": None,
+        }
+        if not same or run.header.fingerprint != first.header.fingerprint:
+            raise ValueError(
+                f"want runs that differ only in their seed, got {first.path} and {run.path}"
+            )
+    if len({run.settings.seed for run in runs}) < len(runs):
+        raise ValueError("want runs of different seeds, got one seed twice")
+
+
 def after_search(session: Session, request: Request, messages: Messages) -> Gate | None:
     """Judge the winner of a search that asked for it; what prevents it is notified, and fails nothing.
 

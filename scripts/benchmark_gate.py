@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.analysis.retraining.gate import Rival, Scored, judge
-from nas.analysis.statistics import top_share
+from nas.analysis.retraining.gate import Rival, Scored, judge, verdict_of
+from nas.analysis.statistics import paired_difference, top_share
 from nas.benchmark import searches
 from nas.core.metrics import METRICS
 
@@ -31,9 +31,10 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--strategy", default="evolution")
     parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--null", type=int, default=2000, help="random searches, judged in pairs")
-    parser.add_argument("--pairs", type=int, default=200, help="searches of the strategy")
+    parser.add_argument("--null", type=int, default=2000, help="pairs of random searches")
+    parser.add_argument("--pairs", type=int, default=200, help="pairs of the strategy and random")
     parser.add_argument("--seeds", type=int, nargs="+", default=[5, 10])
+    parser.add_argument("--searches", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.1, 0.2, 0.4])
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/gate"))
@@ -45,10 +46,10 @@ def main() -> None:
         report=options.accuracy,
         classes=options.classes,
     )
-    random = _scores(benchmark, "random", options.null + options.pairs, options)
+    random = _scores(benchmark, "random", 2 * options.null + options.pairs, options)
     strategy = _scores(benchmark, options.strategy, options.pairs, options)
-    null = list(zip(random[: options.null : 2], random[1 : options.null : 2], strict=True))
-    pairs = list(zip(strategy, random[options.null :], strict=True))
+    null = list(zip(random[: options.null], random[options.null : 2 * options.null], strict=True))
+    pairs = list(zip(strategy, random[2 * options.null :], strict=True))
     print(f"{len(null)} pairs of random searches, {len(pairs)} of {options.strategy} and random")
     for noise in options.noise:
         for seeds in options.seeds:
@@ -58,6 +59,20 @@ def main() -> None:
                 f"noise {noise:g} points, {seeds} seeds: random claims {alarms:.1%} (by the winners "
                 f"alone {plain:.1%}), {options.strategy} {power:.1%} ({plainly:.1%})"
             )
+    for count in options.searches:
+        shares = [_over(chosen, count) for chosen in (null, pairs)]
+        print(
+            f"over {count} searches: random claims {shares[0]:.1%}, {options.strategy} {shares[1]:.1%}"
+        )
+
+
+def _over(pairs: Sequence[tuple[np.ndarray, np.ndarray]], count: int, draws: int = 2000) -> float:
+    """The share of draws of several pairs over which the first are said to beat the second."""
+    rng = np.random.default_rng(0)
+    differences = np.array([ours.max() - theirs.max() for ours, theirs in pairs])
+    drawn = [differences[rng.choice(len(pairs), count, replace=False)] for _ in range(draws)]
+    found = (paired_difference(each) for each in drawn)
+    return float(np.mean([verdict_of(one, one.p) == "beaten" for one in found]))
 
 
 def _scores(

@@ -30,6 +30,19 @@ BODY = '''\
         ValueError: a setting is not allowed; one line that says what was wanted and got.
         SearchFailed: the first ten trials all failed.
         ChildProcessError: worker processes do not stay alive, or a trial broke the GPU of this one.
+
+    Examples:
+        >>> import nas
+        >>> def width(job):
+        ...     return {{"outputs": job.network()[-1].out_features}}
+        >>> run = nas.search(
+        ...     space="mlp", data="digits", evaluator=width, objectives=["outputs:max", "parameters"],
+        ...     trials=3, out="runs/width",
+        ... )
+        >>> [trial.scores["outputs"] for trial in run.trials]
+        [10, 10, 10]
+        >>> nas.open_run("runs/width").best() in run.front
+        True
     """
 '''
 

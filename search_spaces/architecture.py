@@ -17,9 +17,22 @@ BOUNDS = strict_json.Bounds(characters=100_000, values=10_000)  # of the text of
 class Architecture:
     """The decisions taken in the search space called `space`.
 
-    Hashable, comparable and printable: `Architecture.parse(str(a)) == a`, in any process. Lists
-    and dicts in `value` are frozen. The value is not checked against the space, which is not
-    needed here: see `SearchSpace.check`.
+    Hashable, comparable and printable, in any process. Lists and dicts in `value` are frozen. The
+    value is not checked against the space: see `SearchSpace.check`.
+
+    Args:
+        space: Name of the space.
+        value: A value of the tree of the space.
+
+    Examples:
+        >>> from search_spaces import Architecture
+        >>> a = Architecture("mine", {"depth": 2, "kernel": 3})
+        >>> str(a)
+        'mine:{"depth":2,"kernel":3}'
+        >>> Architecture.parse(str(a)) == a
+        True
+        >>> a["depth"]
+        2
     """
 
     space: str

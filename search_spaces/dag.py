@@ -9,9 +9,14 @@ Edge = tuple[int, int, str]  # from, to, label
 
 
 class Dag(NamedTuple):
-    """A directed acyclic graph; several edges between two vertices are allowed."""
+    """A directed acyclic graph; several edges between two vertices are allowed.
 
-    labels: tuple[str, ...]  # one for each vertex
+    Attributes:
+        labels: Label of each vertex.
+        edges: Number of the vertex from, number of the vertex to, and label of each edge.
+    """
+
+    labels: tuple[str, ...]
     edges: tuple[Edge, ...]
 
     @classmethod
@@ -55,6 +60,13 @@ def canonical_dag(labels: Sequence[str], edges: Collection[Edge]) -> Dag:
     Args:
         labels: Label of each vertex.
         edges: (from, to, label) each; several edges between two vertices are allowed.
+
+    Examples:
+        >>> from search_spaces import canonical_dag
+        >>> one = canonical_dag(["in", "a", "b", "out"], [(0, 1, ""), (0, 2, ""), (1, 3, ""), (2, 3, "")])
+        >>> other = canonical_dag(["in", "b", "a", "out"], [(0, 1, ""), (0, 2, ""), (1, 3, ""), (2, 3, "")])
+        >>> one == other
+        True
     """
     incoming: list[list[tuple[str, int]]] = [[] for _ in labels]
     outgoing: list[list[tuple[str, int]]] = [[] for _ in labels]

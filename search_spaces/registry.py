@@ -72,6 +72,15 @@ def get(name: str, **settings: Any) -> SearchSpace:
 
     Raises:
         ValueError: there is no such space, it has no such setting, or its package is broken.
+
+    Examples:
+        >>> import search_spaces
+        >>> space = search_spaces.get("nasbench201", channels=8, cells=1)
+        >>> space.size
+        15625
+        >>> task = search_spaces.Task(input_shape=(3, 32, 32), outputs=10)
+        >>> space.cost(space.known["resnet"], task).parameters
+        43154
     """
     factory = factory_of(name)
     notation.check(name, factory, settings)
@@ -93,6 +102,11 @@ def load(text: str) -> SearchSpace:
 
     Raises:
         ValueError: there is no such space; says what was wanted and got.
+
+    Examples:
+        >>> import search_spaces
+        >>> search_spaces.load("nasbench201:channels=8,cells=1").settings
+        {'channels': 8, 'cells': 1}
     """
     if text == NONE:
         return SearchSpace(name=NONE, tree=Struct(), inputs=(1, 2, 3))

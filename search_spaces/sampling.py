@@ -82,6 +82,15 @@ class Feasible:
 
     Raises:
         ValueError: no architecture is within the limits; says what the nearest has.
+
+    Examples:
+        >>> from random import Random
+        >>> import search_spaces
+        >>> from search_spaces import Bound, Feasible, Task
+        >>> space, task = search_spaces.get("nasbench201", channels=8, cells=1), Task((3, 32, 32), 10)
+        >>> small = Feasible(space, task, [Bound(name="parameters", high=30_000)])
+        >>> small.cost(small.sample(Random(0))).parameters <= 30_000
+        True
     """
 
     def __init__(self, space: SearchSpace, task: Task | None, limits: Iterable[Bound] = ()) -> None:

@@ -80,6 +80,26 @@ class SearchSpace:
         sharing: The modules that its networks share in a supernet. By default those that the builder
             says (`search_spaces.sharing.shares`); None for a space without supernets.
         relaxation: The continuous relaxation, for differentiable strategies; None for none.
+
+    Examples:
+        >>> from random import Random
+        >>> from torch import nn
+        >>> from search_spaces import Choice, Integer, SearchSpace, Struct, Task
+        >>> def build(architecture, task):
+        ...     inputs, width = task.input_shape[0], architecture["width"]
+        ...     hidden = [nn.Linear(inputs, width), getattr(nn, architecture["activation"])()]
+        ...     return nn.Sequential(*hidden, nn.Linear(width, task.outputs))
+        >>> space = SearchSpace(
+        ...     name="mine",
+        ...     tree=Struct(width=Integer(4, 16, step=4), activation=Choice("ReLU", "GELU")),
+        ...     build=build,
+        ...     inputs=(1,),
+        ... )
+        >>> a = space.architecture({"width": 8, "activation": "GELU"})
+        >>> space.cost(a, Task((4,), 3)).parameters
+        67
+        >>> len(list(space.neighbours(a)))
+        3
     """
 
     name: str

@@ -24,6 +24,14 @@ class Task:
             (B, outputs).
         numeric: Number of leading numbers of a vector that are measurements; the others are
             indicators, 0 or 1. By default (None), all are measurements.
+
+    Raises:
+        ValueError: the shape or a number is not allowed.
+
+    Examples:
+        >>> from search_spaces import Task
+        >>> Task(input_shape=(3, 32, 32), outputs=10)
+        Task(input_shape=(3, 32, 32), outputs=10, small_images=True, dense=False, numeric=None)
     """
 
     input_shape: tuple[int, ...]

@@ -15,7 +15,13 @@ import torch
 
 
 def derive_seed(*parts: int | str) -> int:
-    """A 63-bit seed for `parts`, always and everywhere the same: `derive_seed(0, "trial", 7)`."""
+    """A 63-bit seed for `parts`, always and everywhere the same.
+
+    Examples:
+        >>> import trainers
+        >>> trainers.derive_seed(0, "trial", 7) == trainers.derive_seed(0, "trial", 7)
+        True
+    """
     digest = sha256(json.dumps(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

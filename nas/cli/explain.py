@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -157,38 +158,48 @@ def trust(
 
 
 def gate(
-    run: RunPath,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
     seeds: Annotated[int, typer.Option(help="Trainings per network, 5 or more.")] = 5,
     workers: Annotated[int, typer.Option(help="Trials of the random search at a time.")] = 1,
     evaluator: EvaluatorFile = None,
     space: SpaceFile = None,
     json: Json = False,
 ) -> None:
-    """Compare the winner with known networks, random search at equal cost, and simple models.
+    """Compare the winner with random search at equal cost, known networks, and simple models.
 
-    All are trained alike with new seeds, and scored on the test split. What is missing is run and stored in the run; run the same command again to continue.
+    All are trained alike with new seeds, and scored on the test split. What is missing is run and stored in the run; run the same command again to continue. Several runs that differ only in their seed tell if their strategy beats random search.
     """
-    from nas.gating import Messages
+    from nas.analysis.retraining.gate import over_searches
+    from nas.gating import Messages, require_alike
     from nas.gating import gate as judge
     from nas.runs.control.gate import gate_document
     from nas.runs.resource_limits import ResourceLimits
     from nas.runs.run import Run
-    from nas.views.terminal.gate import gate_lines
+    from nas.views.terminal.gate import gate_lines, over_line
 
-    opened = Run(run, space)
-    with trainings_bar() as (begin, progress):
-        found = judge(
-            opened,
-            seeds=seeds,
-            evaluator=evaluator,
-            limits=ResourceLimits(workers=workers),
-            messages=Messages(begin=begin, progress=progress, notify=messages().print),
-        )
+    opened = [Run(path, space) for path in runs]
+    require_alike(opened)
+    found = []
+    for run in opened:
+        with trainings_bar() as (begin, progress):
+            told = Messages(begin=begin, progress=progress, notify=messages().print)
+            limits = ResourceLimits(workers=workers)
+            found.append(judge(run, seeds=seeds, evaluator=evaluator, limits=limits, messages=told))
+    over = over_searches(found)
     if json:
-        print_json({"run": str(run), **gate_document(found)})
+        gates = [
+            {"run": str(run.path), **gate_document(one)}
+            for run, one in zip(opened, found, strict=True)
+        ]
+        print_json({"gates": gates, "over_searches": None if over is None else asdict(over)})
         return
-    for line in gate_lines(opened, found):
-        results().print(line, soft_wrap=True)
+    for run, one in zip(opened, found, strict=True):
+        if len(opened) > 1:
+            results().print(f"{run.path}:", soft_wrap=True)
+        for line in gate_lines(run, one):
+            results().print(line, soft_wrap=True)
+    if over is not None:
+        results().print(over_line(opened[0], over), soft_wrap=True)
 
 
 def report(

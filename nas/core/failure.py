@@ -23,10 +23,15 @@ class Failure:
     """The reason why a trial has no scores.
 
     A text too long for a journal is cut; control characters are replaced by their codes.
+
+    Attributes:
+        cause: "out-of-memory", "diverged", "timeout", "crashed", "invalid" or "error".
+        message: One line.
+        traceback: The end of the traceback; empty where there is none.
     """
 
     cause: Cause
-    message: str  # one line
+    message: str
     traceback: str = ""
 
     def __post_init__(self) -> None:

@@ -55,6 +55,14 @@ class Metric:
 
     Raises:
         ValueError: the name or the direction is not allowed, or `low` is not below `high`.
+
+    Examples:
+        >>> import nas
+        >>> delay = nas.Metric("delay", "minimize", low=0, unit="ms")
+        >>> delay.words(3.2)
+        '3.2 ms delay'
+        >>> delay.gain(before=3.0, after=2.0)
+        1.0
     """
 
     name: str

@@ -21,18 +21,28 @@ from search_spaces.architecture import NAME
 class Trial:
     """One evaluation of one configuration.
 
-    `measured` holds whatever another run of the same search would measure differently, such as
-    `seconds` (wall time of the evaluation) and `ended` (when it ended, ISO 8601). All the rest is
-    decided by the settings and the seed, unless the trial was `cut`.
+    All but `measured` is decided by the settings and the seed, unless the trial was `cut`.
+
+    Attributes:
+        number: Number of the trial, from 0.
+        proposal: The configuration, its budget, and the trial that it resumes, if any.
+        recipe: All hyperparameters, fixed and searched.
+        scores: Metrics by name, such as "accuracy" (0..1) and "parameters"; a failed trial has costs
+            only.
+        failure: The reason why it failed; None if it completed.
+        curve: One record for each epoch, those of earlier stages first.
+        weights_sha256: SHA-256 of the checkpoint, if one was written.
+        measured: Facts that another run of the same search would measure differently, such as `seconds`
+            (wall time of the evaluation) and `ended` (when it ended, ISO 8601).
     """
 
-    number: int  # from 0
+    number: int
     proposal: Proposal
-    recipe: Mapping[str, Any]  # all hyperparameters, fixed and searched
-    scores: Mapping[str, float]  # "accuracy", "parameters", ...; a failed trial has costs only
+    recipe: Mapping[str, Any]
+    scores: Mapping[str, float]
     failure: Failure | None = None
-    curve: tuple[Mapping[str, float], ...] = ()  # one record an epoch, earlier stages first
-    weights_sha256: str | None = None  # SHA-256 of the checkpoint, if one was written
+    curve: tuple[Mapping[str, float], ...] = ()
+    weights_sha256: str | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -15,6 +15,25 @@ class Observer(Protocol):
 
     One that raises is dropped and the search goes on, so it releases what it holds before it
     raises.
+
+    Examples:
+        >>> import nas
+        >>> class Log:
+        ...     def started(self, run):
+        ...         print("started")
+        ...
+        ...     def observed(self, trial):
+        ...         print("trial", trial.number)
+        ...
+        ...     def ended(self, run):
+        ...         print("ended")
+        >>> def one(job):
+        ...     return {"one": 1}
+        >>> settings = dict(evaluator=one, objectives="one:max", space="mlp", trials=1)
+        >>> run = nas.search(**settings, out="runs/log", observers=[Log()])
+        started
+        trial 0
+        ended
     """
 
     def started(self, run: Run) -> None:

@@ -65,7 +65,7 @@ def evaluator(
     input_shape: Sequence[int] | None = None,
     outputs: int | None = None,
 ) -> Any:
-    """Declare what a function cannot show: the decorator of an evaluator.
+    """Decorator that declares the metrics, hyperparameters and shapes of a function that evaluates.
 
     Args:
         function: The function, where the decorator stands without brackets.
@@ -83,6 +83,16 @@ def evaluator(
 
     Raises:
         ValueError: a declaration is not allowed; says which.
+
+    Examples:
+        >>> import nas
+        >>> from search_spaces import Real
+        >>> @nas.evaluator(metrics={"height": "maximize"}, hyperparameters={"x": Real(0, 2)})
+        ... def hill(job):
+        ...     return {"height": 1 - (job.hyperparameters["x"] - 1) ** 2}
+        >>> run = nas.search(evaluator=hill, objectives="height", trials=15, out="runs/hill")
+        >>> run.best().scores["height"] > 0.9
+        True
     """
     if (input_shape is None) != (outputs is None):
         raise ValueError("evaluator: want input_shape and outputs together, got one of them")

@@ -67,7 +67,7 @@ class Workspace:
 
 
 class Job:
-    """One evaluation: what is to be evaluated, and what the evaluator reports besides metrics.
+    """One evaluation: its configuration, seed, data and device, and the reports of the evaluator.
 
     Attributes:
         number: Number of the trial.
@@ -240,7 +240,7 @@ class Job:
         return self._network
 
     def adopt(self, network: nn.Module) -> None:
-        """Take a network that the evaluator built itself as that of `network`."""
+        """Use a network that the evaluator built itself, in place of the one of `network`."""
         self._network = network
 
     def report(self, epoch: int, **metrics: float) -> None:

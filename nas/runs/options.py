@@ -82,7 +82,7 @@ class Request:
         check=_count,
         group="Ending and confirming",
         help="Number of trials in a row without improvement of the hypervolume that ends the "
-        "search.",
+        "search: 30 with the strategy predictor and one objective; others want more.",
     )
     confirm: float | None = setting(
         option.NUMBER,

@@ -24,11 +24,17 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Exact costs of one architecture on one task."""
+    """Exact costs of one architecture on one task.
+
+    Attributes:
+        parameters: Number of learned numbers.
+        macs: Multiply-accumulates for one input.
+        peak_activation_bytes: Peak memory of activations for one input, in float32 and evaluation mode.
+    """
 
     parameters: int
-    macs: int  # for one input
-    peak_activation_bytes: int  # for one input, float32, evaluation
+    macs: int
+    peak_activation_bytes: int
 
     @classmethod
     def of_chain(cls, parts: Iterable[Cost]) -> Cost:
@@ -65,7 +71,22 @@ class Part:
 
 
 class Walk:
-    """A forward pass over shapes: every method is a layer, whose cost it adds."""
+    """A forward pass over shapes: every method is a layer, whose cost it adds.
+
+    Args:
+        input_shape: Shape of one input, without the batch.
+
+    Attributes:
+        input: The input, which the first layer reads.
+
+    Examples:
+        >>> from search_spaces import Walk
+        >>> walk = Walk((3, 8, 8))
+        >>> x = walk.norm(walk.conv(walk.input, 16, 3))
+        >>> x = walk.linear(walk.reshape(walk.mean(x), (16,)), 10)
+        >>> walk.cost()
+        Cost(parameters=634, macs=27808, peak_activation_bytes=8192)
+    """
 
     def __init__(self, input_shape: tuple[int, ...]) -> None:
         self._parameters = 0

@@ -29,8 +29,23 @@ _NEAR = 1_000  # most values of an option that are enumerated as neighbours
 class Choice(Node):
     """One of `options`: plain values, or nodes with decisions that depend on this one.
 
-    Its value is the chosen option or, if that is a node, a value of the node. No value may belong
-    to two options.
+    Its value is the chosen option or, if that is a node, a value of the node.
+
+    Args:
+        options: Numbers, texts, true, false or null; or nodes.
+
+    Raises:
+        ValueError: there are no options, or a value belongs to two of them.
+
+    Examples:
+        >>> from search_spaces import Choice, Integer, Struct
+        >>> Choice("relu", "gelu").size
+        2
+        >>> block = Choice(
+        ...     Struct(kind=Choice("plain")), Struct(kind=Choice("wide"), factor=Integer(2, 4))
+        ... )
+        >>> block.check({"kind": "wide", "factor": 3})["factor"]
+        3
     """
 
     def __init__(self, *options: Value | Node) -> None:

@@ -23,7 +23,22 @@ from search_spaces.tree.values import Record, Scalar, Value, printable
 
 
 class Struct(Node):
-    """All of `fields`, by name."""
+    """Several decisions together; its value is a `Record` with one field for each.
+
+    Args:
+        fields: The decisions by name.
+
+    Raises:
+        ValueError: a field is not a node.
+
+    Examples:
+        >>> from search_spaces import Choice, Integer, Struct
+        >>> tree = Struct(depth=Integer(1, 4), kernel=Choice(3, 5))
+        >>> tree.size
+        8
+        >>> tree.check({"depth": 2, "kernel": 5})["kernel"]
+        5
+    """
 
     def __init__(self, **fields: Node) -> None:
         for name, node in fields.items():
@@ -140,7 +155,21 @@ class Struct(Node):
 
 
 class Repeat(Node):
-    """From `low` to `high` values of `item`; their number is a decision."""
+    """A list of `low` to `high` values of `item`; their number is a decision.
+
+    Args:
+        item: The node of each value.
+        low: The least length, at least 0.
+        high: The greatest length.
+
+    Raises:
+        ValueError: `item` is not a node, or the lengths are not in order.
+
+    Examples:
+        >>> from search_spaces import Choice, Repeat
+        >>> Repeat(Choice(16, 32), 1, 3).size
+        14
+    """
 
     def __init__(self, item: Node, low: int, high: int) -> None:
         if not isinstance(item, Node):

@@ -21,7 +21,21 @@ from search_spaces.tree.values import Value
 
 
 class Integer(Node):
-    """An integer from `low` to `high` (both included), in steps of `step`."""
+    """An integer from `low` to `high` (both included), in steps of `step`.
+
+    Args:
+        low: The least value.
+        high: The greatest value, a whole number of steps above `low`.
+        step: Distance of neighbouring values.
+
+    Raises:
+        ValueError: `high` is below `low`, or not on the grid.
+
+    Examples:
+        >>> from search_spaces import Integer
+        >>> list(Integer(8, 32, step=8).points())
+        [8, 16, 24, 32]
+    """
 
     def __init__(self, low: int, high: int, *, step: int = 1) -> None:
         if step < 1 or high < low or (high - low) % step:
@@ -103,6 +117,20 @@ class Real(Node):
     """A real number from `low` to `high`; uniform, or uniform in its logarithm.
 
     Sampled values are rounded to four significant digits, so that they can be read and typed.
+
+    Args:
+        low: The least value; above 0 if `log`.
+        high: The greatest value.
+        log: Sample uniformly in the logarithm, for numbers whose ratio matters.
+
+    Raises:
+        ValueError: `high` is not above `low`, or one of them is not finite.
+
+    Examples:
+        >>> from random import Random
+        >>> from search_spaces import Real
+        >>> 1e-4 <= Real(1e-4, 1, log=True).sample(Random(0)) <= 1
+        True
     """
 
     def __init__(self, low: float, high: float, *, log: bool = False) -> None:

@@ -116,6 +116,17 @@ def train(
         Diverged: A loss was NaN or infinite; raised at the end of its epoch.
         ValueError: Records of earlier passes are missing, fewer than 2 training examples, none with a weight above 0, or network and data
             on different devices.
+
+    Examples:
+        >>> import torch, trainers
+        >>> data = trainers.load("digits")
+        >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+        >>> recipe = trainers.Recipe(epochs=2, learning_rate=0.01)
+        >>> epochs = list(trainers.train(net, data, recipe, seed=0))
+        >>> [epoch.number for epoch in epochs]
+        [1, 2]
+        >>> epochs[-1].accuracy == trainers.accuracy(net, data.validation, data)
+        True
     """
     steps = train_in_steps(
         net,

@@ -27,7 +27,7 @@ from nas.analysis.statistics import (
     top_share,
 )
 from nas.core.metrics import Metric
-from nas.runs.control.gate import Baseline, Kind, Verdict
+from nas.runs.control.gate import Baseline, Gate, Kind, Verdict
 from nas.runs.run import Run
 
 
@@ -153,6 +153,41 @@ def against_random(ours: Run, theirs: Run, whole: int) -> TopShare:
 
     own, others = cost_of(ours, whole), cost_of(theirs, whole)
     return top_share(values(ours), values(theirs), own / (own + others))
+
+
+@dataclass(frozen=True, slots=True)
+class OverSearches:
+    """Several searches with other seeds against random search, each against one of its own.
+
+    Attributes:
+        searches: Number of searches that were compared.
+        difference: Mean improvement of their winners over those of random search, over searches; its
+            interval holds for other searches.
+    """
+
+    searches: int
+    difference: Difference
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on random search."""
+        return verdict_of(self.difference, self.difference.p)
+
+
+def over_searches(gates: Sequence[Gate]) -> OverSearches | None:
+    """Judge a strategy by the gates of several of its searches; None for fewer than two that compare.
+
+    A search, with its random search, is one observation: their winners differ by the luck of the search.
+    """
+    found = [
+        each.difference
+        for gate in gates
+        for each in gate.baselines
+        if each.kind == "random" and each.difference is not None
+    ]
+    if len(found) < 2:
+        return None
+    return OverSearches(len(found), paired_difference(np.array(found)))
 
 
 def cost_of(run: Run, whole: int) -> float:

@@ -68,6 +68,11 @@ class Budget:
 
         Raises:
             ValueError: it is none of these, or names one kind twice.
+
+        Examples:
+            >>> import nas
+            >>> nas.Budget.parse("200,10m").seconds
+            600.0
         """
         if isinstance(given, Budget):
             return given

@@ -17,6 +17,7 @@ from nas.strategies.preparing import Variant
 from search_spaces.tree.relaxation import Edge, Relaxation
 
 SPREAD = 1e-3  # standard deviation of initial parameters
+LEAST = 1e-3  # concentration of a Dirichlet distribution: that of 0 has no draws
 ANCHOR = 1e-3  # weight of the divergence from the uniform distribution, in DrNAS
 
 
@@ -150,13 +151,13 @@ class DirichletWeights:
         return {f"{name}.alpha": alpha_EO for name, alpha_EO in self._alpha.items()}
 
     def _concentrations(self) -> dict[str, Tensor]:
-        return {name: F.elu(alpha_EO) + 1 for name, alpha_EO in self._alpha.items()}
+        return {n: (F.elu(alpha_EO) + 1).clamp(min=LEAST) for n, alpha_EO in self._alpha.items()}
 
     def weights(self) -> dict[str, Tensor]:
         """Return the weights [E,O] of the operations of each cell, for one step."""
         found = {}
         for name, c_EO in self._concentrations().items():
-            drawn_EO: Tensor = Dirichlet(c_EO).rsample()
+            drawn_EO: Tensor = _dirichlet(c_EO).rsample()
             found[name] = drawn_EO
         return found
 
@@ -170,6 +171,12 @@ class DirichletWeights:
         """Return the term that is added to the loss."""
         total = torch.zeros(())
         for c_EO in self._concentrations().values():
-            divergence_E: Tensor = kl_divergence(Dirichlet(c_EO), Dirichlet(torch.ones_like(c_EO)))
+            uniform = _dirichlet(torch.ones_like(c_EO))
+            divergence_E: Tensor = kl_divergence(_dirichlet(c_EO), uniform)
             total = total.to(c_EO.device) + divergence_E.sum()
         return ANCHOR * total
+
+
+def _dirichlet(concentrations_EO: Tensor) -> Dirichlet:
+    """The distributions, without checks that would synchronise a GPU."""
+    return Dirichlet(concentrations_EO, validate_args=False)

@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from nas.evaluators.supernet.sampling import Paths
 from search_spaces.supernet.weights import SharedWeights
-from trainers import Dataset
+from trainers import Dataset, derive_seed
 from trainers.data.transforms import normalise
 from trainers.loop.batch_step import EagerStep
 from trainers.loop.batches import laid_out
@@ -92,7 +92,8 @@ def recalibrate(subnet: nn.Module, data: Dataset, examples: int) -> None:
 
     Args:
         subnet: The network; its buffers are replaced, not changed.
-        data: The data set. Its first training examples are used, without augmentation.
+        data: The data set. Random training examples are used, always the same and without augmentation:
+            the first ones may all be of one class.
         examples: Number of examples.
     """
     subnet.eval()
@@ -108,7 +109,9 @@ def recalibrate(subnet: nn.Module, data: Dataset, examples: int) -> None:
             )
         norm.momentum = None  # the mean over all batches
         norm.train()
-    inputs = data.train.inputs[:examples]
+    generator = torch.Generator().manual_seed(derive_seed("recalibration"))
+    drawn = torch.randperm(len(data.train), generator=generator)[:examples]
+    inputs = data.train.inputs[drawn.to(data.train.inputs.device)]
     with torch.no_grad(), quick_convolutions(subnet):
         for inputs_B in torch.split(inputs, _AT_ONCE):
             if len(inputs_B) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nas.analysis.retraining.gate import OverSearches
 from nas.core.metrics import Metric
 from nas.core.numbers import counted
 from nas.runs.control.gate import Baseline, Gate
@@ -27,6 +28,17 @@ def gate_lines(run: Run, gate: Gate) -> Iterator[str]:
     yield f"gate: {gate_title(run, gate)}"
     for baseline in gate.baselines:
         yield f"  {baseline_line(run.objectives.first, baseline)}"
+
+
+def over_line(run: Run, over: OverSearches) -> str:
+    """The verdict on random search over several searches."""
+    first, found = run.objectives.first, over.difference
+    unit = " points" if first.is_share else f" {first.unit}".rstrip()
+    said = f"{gain_text(first, found.mean, found.half)}{unit}, {_p_text(found.p)}"
+    return (
+        f"over {over.searches} searches: {run.settings.strategy} {VERDICTS[over.verdict]} random search at "
+        f"equal cost: {said}"
+    )
 
 
 def gate_title(run: Run, gate: Gate) -> str:
@@ -79,9 +91,13 @@ def difference_text(metric: Metric, baseline: Baseline) -> str:
 
 def p_text(baseline: Baseline) -> str:
     """The adjusted p-value; empty without one."""
-    if baseline.p is None:
-        return ""
-    return f"p < {_LEAST_P}" if baseline.p < _LEAST_P else f"p = {baseline.p:.2g}"
+    return "" if baseline.p is None else _p_text(baseline.p)
+
+
+def _p_text(p: float | None) -> str:
+    if p is None:
+        return "p unknown"
+    return f"p < {_LEAST_P}" if p < _LEAST_P else f"p = {p:.2g}"
 
 
 def top_text(baseline: Baseline) -> str:

@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import nas
 from nas import gating
-from nas.analysis.retraining.gate import Rival, Scored, judge
+from nas.analysis.retraining.gate import Rival, Scored, judge, over_searches
 from nas.analysis.statistics import TopShare
 from nas.cli.main import main
 from nas.core.metrics import METRICS
@@ -19,7 +21,7 @@ from nas.runs.control.gate import FILE, read_gate
 from nas.runs.journal import Journal
 from nas.views.html import checklist
 from nas.views.html.report import write_report
-from nas.views.terminal.gate import gate_lines
+from nas.views.terminal.gate import gate_lines, over_line
 from nas.views.terminal.run import overview
 from nas.winners.from_trial import bundle_of
 from search_spaces import Integer, Struct
@@ -166,6 +168,24 @@ def test_failures_are_said_and_end_nothing(judged, tmp_path):
     ]
 
 
+def test_several_searches_judge_their_strategy(judged):
+    def moved(by):
+        (random,) = judged.gate.baselines
+        return replace(judged.gate, baselines=(replace(random, difference=by),))
+
+    assert over_searches([judged.gate]) is None
+    shown = over_searches([moved(0.1), moved(0.12), moved(0.09)])
+    assert (shown.searches, shown.verdict) == (3, "beaten")
+    test = stats.ttest_1samp([0.1, 0.12, 0.09], 0)
+    assert shown.difference.p == pytest.approx(test.pvalue)
+    assert over_line(judged, shown).startswith(
+        "over 3 searches: evolution:population=10,tournament=5 beats random search at equal cost: +10.33"
+    )
+    assert over_searches([moved(0.1), moved(-0.12)]).verdict == "not shown"
+    with pytest.raises(ValueError, match="want runs of different seeds"):
+        gating.require_alike([judged, judged])
+
+
 def test_code_of_ones_own_is_not_run_unasked(judged, tmp_path, capsys):
     run = copied(judged, tmp_path, gate=False)
     assert status(["gate", run.path]) == 2
@@ -306,4 +326,4 @@ def test_a_real_search_is_judged_on_the_test_split(tmp_path, monkeypatch, capsys
     bundle = bundle_of(run, run.best())
     assert bundle.metrics["gate"][0].startswith(f"gate: trial {run.best().number}: ")
     assert status(["gate", "run", "--json"]) == 0  # nothing is trained again
-    assert json.loads(capsys.readouterr().out)["winner"] == run.gate.winner
+    assert json.loads(capsys.readouterr().out)["gates"][0]["winner"] == run.gate.winner

@@ -114,6 +114,10 @@ def test_dirichlet_weights_have_the_gradient_of_their_mean():
     flat = DirichletWeights({"cell": torch.zeros(2, 3)})
     assert float(flat.penalty()) == pytest.approx(0, abs=1e-7)
     assert float(parameters.penalty().detach()) > 0
+    extreme = torch.tensor([[-200.0, 50.0, 0.0]], requires_grad=True)
+    weights = DirichletWeights({"cell": extreme}).weights()["cell"]
+    weights[0, 1].backward()
+    assert extreme.grad.isfinite().all()
 
 
 def test_halves_share_no_example_and_leave_validation_alone(data):
