@@ -19,7 +19,7 @@ from nas.estimators.energy.meter import Meter
 from nas.estimators.energy.spell import JOULES, gpus_of
 from nas.estimators.energy.work import children_seconds
 from nas.evaluators import Evaluator
-from nas.executors import Executor
+from nas.executors import Capabilities
 from nas.runs.control.energy import RunEnergy, merged, read_energy
 from nas.runs.resource_limits import ResourceLimits
 from nas.runs.settings import Settings
@@ -175,7 +175,7 @@ class EnergyAccount:
 def open_account(
     problem: Problem,
     limits: ResourceLimits,
-    executor: Executor,
+    able: Capabilities,
     folder: Path,
     recorded: Sequence[Trial],
     workers: Callable[[], int],
@@ -185,12 +185,11 @@ def open_account(
     Args:
         problem: Says the device, and if energy is a score.
         limits: The user's figures.
-        executor: The executor of the trials; the counters of other machines are not read.
+        able: Those of the executor of the trials; the counters of other machines are not read.
         folder: The folder of the run.
         recorded: Trials of earlier sessions.
         workers: Returns the number of trials that run at a time.
     """
-    able = executor.capabilities
     gpus = gpus_of(problem.device)
     meter = Meter(reason="trials run on other machines") if able.cluster else None
     return EnergyAccount(

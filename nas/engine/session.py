@@ -261,11 +261,12 @@ class Session:
             best.add(trial)
         strategy = self._strategy()
         schedule = self._schedule(strategy)
-        executor = executing.executor(
-            self.executor, self.problem, self.path, checkpoints, self.limits, self._notify
-        )
+        able = executors.capabilities(self.executor)
         charged = energy.open_account(
-            self.problem, self.limits, executor, self.path, run.trials, self._workers
+            self.problem, self.limits, able, self.path, run.trials, self._workers
+        )
+        executor = executing.executor(  # prepares the evaluator, whose energy counts
+            self.executor, self.problem, self.path, checkpoints, self.limits, self._notify
         )
         account.charge_to(spending, charged, self._workers, self._notify)
         journal = run.journal

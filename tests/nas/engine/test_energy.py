@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import replace
+from time import process_time
 
 import pytest
 
 import nas
+from nas.core.metrics import Metric
 from nas.core.trial import Trial
 from nas.engine.energy import EnergyAccount
 from nas.estimators.energy import counters
-from nas.estimators.energy.design_power import DesignPower
+from nas.estimators.energy.design_power import DesignPower, of_this_machine
 from nas.estimators.energy.meter import Meter
 from nas.runs.control.energy import RunEnergy, read_energy, write_energy
 from nas.testing.faulty import proposal
@@ -73,6 +75,25 @@ def test_sums_are_exact_however_many_workers(workers, tmp_path, monkeypatch):
         assert trial.scores.get("energy_wh") == (
             trial.measured["energy_wh"] if trial.completed else None
         )
+
+
+def test_the_preparation_of_an_evaluator_counts(tmp_path):
+    class Prepared:
+        metrics = (Metric("score", "maximize"),)
+
+        def prepare(self, workspace):
+            end = process_time() + 0.3
+            while process_time() < end:
+                pass
+
+        def evaluate(self, job):
+            return {"score": 1.0}
+
+    run = nas.search(
+        evaluator=Prepared(), space="mlp", objectives="score:max", trials=1, out=tmp_path / "run"
+    )
+    power = of_this_machine().thread_watts
+    assert read_energy(run.path, run.trials).search_wh >= 0.3 * power / 3600
 
 
 class Fixed:
