@@ -76,6 +76,7 @@ class Comparison:
         sizes: Values of the cost under which the best trials are compared.
         references: Values of costs at which all hypervolumes end, the largest of all runs, by metric.
             Metrics without bounds have the scale of the first run.
+        repeated: Runs that are not counted, since the one named has their settings and their seed.
     """
 
     objective: Metric
@@ -85,10 +86,13 @@ class Comparison:
     trials: tuple[int, ...]
     sizes: tuple[int, ...]
     references: Mapping[str, float]
+    repeated: Mapping[str, str]
 
 
 def compare_runs(runs: Sequence[Run]) -> Comparison:
     """Compare runs after as many trials as the shortest has.
+
+    Runs with the same settings and the same seed count once: a repetition shows no noise.
 
     Raises:
         ValueError: there are fewer than two runs, their data differ, or one has no completed trial
@@ -116,8 +120,14 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
     cost = cost_of(first, references)
     sizes = () if cost is None else _sizes(runs, cost)
     members: dict[str, list[Run]] = defaultdict(list)
+    repeated = {}
     for run in runs:
-        members[repr({**run.settings.to_dict(), "seed": None})].append(run)
+        group = members[repr({**run.settings.to_dict(), "seed": None})]
+        same = [other for other in group if other.settings.seed == run.settings.seed]
+        if same:
+            repeated[str(run.path)] = str(same[0].path)
+        else:
+            group.append(run)
     scale = runs[0].trials
     courses = {
         run.path: points_of(run.trials[:shortest], run.objectives, references, scale)
@@ -133,7 +143,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
         for i, group in enumerate(members.values())
     )  # fmt: skip
     area = _as_metric(first, references) if first.has_hypervolume else None
-    return Comparison(first.first, cost, area, groups, marks, sizes, references)
+    return Comparison(first.first, cost, area, groups, marks, sizes, references, repeated)
 
 
 def _as_metric(objectives: Objectives, references: Mapping[str, float]) -> Metric:

@@ -78,6 +78,13 @@ class AnalysisContext:
         """The trial of a front that is the best in the first objective; None for an empty front."""
         return min(front, key=lambda t: self.objectives.vector(t.scores), default=None)
 
+    def winner(self, trials: Sequence[Trial], front: Iterable[Trial]) -> Trial | None:
+        """The trial that the search confirmed, or without a confirmation the best of its front."""
+        confirmation = read_confirmation(self.path, len(trials))
+        if confirmation is not None:
+            return next(t for t in trials if t.number == confirmation.recommended)
+        return self.best(front)
+
     def lineage(self, trials: Sequence[Trial]) -> Lineage:
         """The descent of all trials."""
         found = read_confirmation(self.path, len(trials))

@@ -112,6 +112,7 @@ class Lineage:
             if trial.proposal.resume_from is None
             and (step := self.step(trial.number)) is not None
             and step.changes
+            and step.gain > 0
             and not step.within_noise
         ]
         return [step for *_, step in sorted(made, key=lambda item: item[:2], reverse=True)[:count]]

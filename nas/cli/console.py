@@ -21,7 +21,9 @@ def messages() -> Console:
     """Make the console for progress and messages, on stderr."""
     from rich.console import Console
 
-    return Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console.soft_wrap = not console.is_terminal  # a terminal would break lines within words
+    return console
 
 
 def print_json(document: Any) -> None:

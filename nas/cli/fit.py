@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -123,4 +124,4 @@ def fit(
     for line in fitted.lines():
         print(line)
     print(f"{bundle.path}: verified; {to / 'README.md'} says how to run it")
-    print(f"next: nas predict {to} NEW-DATA")
+    print(f"next: nas predict {shlex.quote(str(to))} NEW-DATA")

@@ -42,7 +42,7 @@ def show(
 def show_run(path: Path, *, as_json: bool, space: SearchSpace | str | None = None) -> Run:
     """Print the front, the failures, and the next commands; return the run."""
     from nas.runs.run import Run
-    from nas.views.terminal.run import document, overview
+    from nas.views.terminal.run import COMMAND, document, overview
 
     run = Run(path, space)
     known = space is not None or not run.settings.space_in_file
@@ -52,7 +52,8 @@ def show_run(path: Path, *, as_json: bool, space: SearchSpace | str | None = Non
         return run
     console = results()
     for part in overview(run, opened):
-        console.print(part, soft_wrap=isinstance(part, str))
+        whole = isinstance(part, str) and (not console.is_terminal or part.startswith(COMMAND))
+        console.print(part, soft_wrap=whole)
     return run
 
 

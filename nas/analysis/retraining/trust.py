@@ -9,7 +9,7 @@ noisy.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import sqrt
 
@@ -108,6 +108,7 @@ class Trust:
             None for fewer than three networks or for one seed.
         pairs: All pairs of members with a common seed, the smallest p-value first.
         failed: Failed trainings, which are left out of all numbers.
+        confirmed: Number of the trial that the search confirmed as its winner; None without one.
     """
 
     epochs: tuple[int, int]
@@ -120,6 +121,7 @@ class Trust:
     correlation: Correlation | None
     pairs: Sequence[Pair]
     failed: Sequence[FailedTraining]
+    confirmed: int | None = None
 
 
 def trust(
@@ -138,7 +140,8 @@ def trust(
 
     Args:
         run: The run.
-        networks: Most networks to train, evenly along the front, with both ends.
+        networks: Most networks to train, evenly along the front, with both ends and the winner
+            that the search confirmed.
         seeds: Trainings of each network at each length.
         longer: Factor of the epochs of the longer trainings.
         first: The first seed.
@@ -157,7 +160,7 @@ def trust(
     ):
         if not least <= value <= SETS:
             raise ValueError(f"--{name}: want {least} to {SETS}, got {value}")
-    chosen = spread(run.front, networks)
+    chosen = _choose(run, networks)
     if not chosen:
         raise ValueError(f"{run.path}: {no_trial_text(run.trials, ' within its limits')}")
     lengths = _lengths(chosen, longer)
@@ -176,17 +179,32 @@ def trust(
             f"{run.path}: all {len(failed)} trainings failed ({failed[0].failure}): "
             f"try other seeds with --seed"
         )
-    return assess(chosen, brief, long, lengths, len(run.front), run.objectives, failed)
+    found = assess(chosen, brief, long, lengths, len(run.front), run.objectives, failed)
+    return replace(found, confirmed=_confirmed(run))
 
 
 def requests_of(
     run: Run, networks: int = 5, seeds: int = 3, longer: int = 4
 ) -> list[TrainingRequest]:
     """The trainings of `trust` with its default arguments."""
-    chosen = spread(run.front, networks)
+    chosen = _choose(run, networks)
     if not chosen:
         return []
     return plan(_networks(chosen), _lengths(chosen, longer), len(chosen) * [range(seeds)])
+
+
+def _choose(run: Run, count: int) -> list[Trial]:
+    """At most `count` trials along the front, with the winner that the search confirmed."""
+    chosen, confirmed = spread(run.front, count), _confirmed(run)
+    if confirmed is None or any(trial.number == confirmed for trial in chosen):
+        return chosen
+    last = run.objectives.metrics[-1]
+    few = [*spread(run.front, count - 1), run.trial(confirmed)]
+    return sorted(few, key=lambda trial: last.minimized(trial.scores[last.name]))
+
+
+def _confirmed(run: Run) -> int | None:
+    return None if run.confirmation is None else run.confirmation.recommended
 
 
 def _networks(chosen: Sequence[Trial]) -> list[Network]:

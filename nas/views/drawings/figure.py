@@ -17,6 +17,7 @@ from nas.views.drawings.description import Drawing
 from nas.views.drawings.layout import LAYER, Layout, layout
 from nas.views.drawings.stages import Row, Stage, shape_text, total
 from nas.views.theme import LIGHT, Theme
+from nas.views.wrapping import wrapped
 
 # All lengths are inches, y downwards.
 _WIDTH, _EDGE = 8.6, 0.2
@@ -34,7 +35,7 @@ def architecture_figure(drawing: Drawing, theme: Theme = LIGHT) -> Figure:
     cells = [(cell.name, layout(cell)) for cell in drawing.cells]
     band = max((graph.height for _, graph in cells), default=-1) + 2 * LAYER if cells else 0.0
     width = max(_WIDTH, sum(graph.width + 0.5 for _, graph in cells) + 2 * _EDGE)
-    title = _cut(wrap(drawing.title, int((width - 2 * _EDGE) / _LETTER)), 6)
+    title = _cut([*wrapped(drawing.title, int((width - 2 * _EDGE) / _LETTER))], 6)
     rows = list(_rows(drawing.stages))
     height = _EDGE + _TITLE * (len(title) + len(head)) + band + sum(h for _, h, _ in rows) + 0.5
     figure = theme.figure(width, height)

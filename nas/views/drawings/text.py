@@ -8,6 +8,7 @@ from textwrap import wrap
 from nas.core.numbers import short
 from nas.views.drawings.description import Cell, Drawing
 from nas.views.drawings.stages import Row, Stage, shape_text, total
+from nas.views.wrapping import wrapped
 from search_spaces.tree.values import Record, Value
 
 WIDTH = 80
@@ -17,7 +18,7 @@ DEAD = "~"  # marks what changes the output by a constant at most
 
 def lines(drawing: Drawing) -> Iterator[str]:
     """Yield the cells, the stages with their costs, the decisions, and the changes."""
-    yield from wrap(drawing.title, WIDTH)
+    yield from wrapped(drawing.title, WIDTH)
     if drawing.cost is not None:
         cost = drawing.cost
         yield (

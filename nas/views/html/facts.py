@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,6 +22,7 @@ from nas.runs.run import Run
 from nas.views.columns import fields_of, metrics_of, scores_text, violation_text
 from nas.views.drawings.description import Drawing, describe
 from nas.views.drawings.text import lines
+from nas.views.terminal.next_steps import evaluator_option, space_option
 from search_spaces import SearchSpace
 
 DRAWN = 60  # most networks with a drawing on the page
@@ -117,7 +119,8 @@ def gather(run: Run) -> Facts:
         space: SearchSpace | None = run.space
     except ValueError:
         space = None
-    best = run.best() if run.front else None
+    winner = "best" if run.confirmation is None else "recommended"
+    best = run.best(winner) if run.front else None
     known = {} if space is None else {a: name for name, a in space.known.items()}
     first = run.trials[: len(known)] if run.settings.baselines else []
     baselines = {t.number: known[t.architecture] for t in first if t.architecture in known}
@@ -176,4 +179,6 @@ def _mistakes(run: Run, best: Trial | None) -> Mistakes:
 
 def _refuse_to_train(run: Run, requests: Sequence[TrainingRequest], command: str) -> None:
     if FurtherTrainings(run).missing(requests):
-        raise ValueError(f"Not trained yet: nas {command.replace('RUN', str(run.path))}")
+        options = f"{evaluator_option(run.settings)}{space_option(run.settings)}"
+        path = shlex.quote(str(run.path))
+        raise ValueError(f"Not trained yet: nas {command.replace('RUN', path)}{options}")

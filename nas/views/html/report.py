@@ -31,6 +31,7 @@ _TERMINAL = SimpleNamespace(
     gate_lines=gate.gate_lines,
     gate_title=gate.gate_title,
     luck_text=trust.luck_text,
+    confirmed_text=trust.confirmed_text,
     trained_text=explanation.trained_text,
 )
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from math import inf, isclose
+from pathlib import Path
 from time import perf_counter, time
 
 from nas.analysis.context import AnalysisContext
@@ -31,6 +32,7 @@ from nas.core.objectives import Objectives
 from nas.core.trial import Trial
 from nas.evaluators.factories import FOLDER
 from nas.runs.atomic_io import write_whole
+from nas.runs.control.confirmation import read_confirmation
 from nas.runs.control.preparation import RelaxedEpoch, RelaxedRecord, read_record
 from nas.runs.control.supernet import read_facts
 from nas.runs.lock import writing
@@ -43,7 +45,7 @@ from nas.views.tensorboard.pages import pages
 CURVES = 500
 ROWS = 2_000
 SHARE = 0.008  # largest share of the seconds of training that pictures may take in a search
-VERSION = 5  # of the content of a board
+VERSION = 6  # of the content of a board
 _MARK = "complete.txt"
 
 
@@ -140,13 +142,16 @@ class Board:
         if not _is_stretch(len(trials)):
             self._end_stretch(trials)
         lineage = self._context.lineage(trials)
-        if self._context.data_are_passed and (best := self._context.best(front)) is not None:
+        if (
+            self._context.data_are_passed
+            and (best := self._context.winner(trials, front)) is not None
+        ):
             mistakes_or_reason(self._context, best)  # the last chance: it is kept in the folder
         for kind, draw in gallery.at_the_end(self._context, trials, front, lineage):
             self._picture(kind, draw)
         if not self._skipped:
             self._search.flush()
-            write_whole(self._folder / _MARK, _mark(len(trials)))
+            write_whole(self._folder / _MARK, _mark(self._context.path, len(trials)))
 
     def _end_stretch(self, trials: Sequence[Trial]) -> None:
         """Write the summaries of the search so far: text, points, the front."""
@@ -237,7 +242,7 @@ def complete(run: Run, *, rebuild: bool = False) -> bool:
 def is_complete(run: Run) -> bool:
     """True if the board of a run has all summaries of all trials."""
     mark = run.path / "tensorboard" / _MARK
-    return mark.is_file() and mark.read_text() == _mark(len(run.trials))
+    return mark.is_file() and mark.read_text() == _mark(run.path, len(run.trials))
 
 
 def ended(trial: Trial) -> float:
@@ -246,8 +251,10 @@ def ended(trial: Trial) -> float:
     return datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0.0
 
 
-def _mark(trials: int) -> str:
-    return f"version {VERSION}, {trials} trials\n"
+def _mark(path: Path, trials: int) -> str:
+    found = read_confirmation(path, trials)  # it comes after the search, and changes its winner
+    winner = "" if found is None else f", {found.recommended} confirmed"
+    return f"version {VERSION}, {trials} trials{winner}\n"
 
 
 def _is_stretch(trials: int) -> bool:

@@ -51,7 +51,7 @@ def at_the_end(
     Pictures of the training and the mistakes of the best trial follow. Each has a kind, "plot",
     "architecture", "mistakes" or "importance", by the time that it takes.
     """
-    best = context.best(members)
+    best = context.winner(trials, members)
 
     def drawn_lineage() -> Any:
         from nas.views.plots import lineage_figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nas.analysis.context import AnalysisContext
@@ -11,9 +12,13 @@ from nas.core.numbers import counted, duration
 from nas.core.trial import Trial
 from nas.evaluators.factories import FOLDER
 from nas.runs.control.supernet import read_facts
+from nas.runs.run import Run
 from nas.runs.settings import is_own, is_supernet
 from nas.views.columns import metrics_of, score_text, violation_text
+from nas.views.terminal.confirmed import confirmed_lines
+from nas.views.terminal.next_steps import space_option
 from nas.views.terminal.run import failure_lines
+from search_spaces import SpaceReference
 
 _TOP = 15
 _METRICS = 8  # most metrics of the table
@@ -24,10 +29,10 @@ def pages(
     context: AnalysisContext, trials: Sequence[Trial], front: Sequence[Trial], lineage: Lineage
 ) -> Iterator[tuple[str, str]]:
     """Yield the name and the Markdown of each page."""
-    yield "1_best", _best(context, trials, front)
-    yield "2_how_to_load", _how_to_load(context, front)
+    best = context.winner(trials, front)
+    yield "1_best", _confirmed(context, trials) + _best(context, trials, front)
+    yield "2_how_to_load", _how_to_load(context, front, None if best is None else best.number)
     yield "3_settings", _settings(context)
-    best = context.best(front)
     yield "4_lineage", _lineage(lineage, best) + _phases(trials, best)
     yield "5_failures", _failures(trials)
 
@@ -73,6 +78,14 @@ def _best(context: AnalysisContext, trials: Sequence[Trial], front: Sequence[Tri
     )
 
 
+def _confirmed(context: AnalysisContext, trials: Sequence[Trial]) -> str:
+    """The winner that the search confirmed, in words; empty without one."""
+    run = Run(context.path, context.space, trials=trials)
+    if run.confirmation is None:
+        return ""
+    return "\n\n".join(map(str.strip, confirmed_lines(run, run.confirmation))) + ".\n\n"
+
+
 def _supernet(context: AnalysisContext) -> str:
     """A paragraph on the supernet whose scores these are; empty without one."""
     if not is_supernet(context.header.settings.evaluator):
@@ -84,24 +97,33 @@ def _supernet(context: AnalysisContext) -> str:
     )
 
 
-def _how_to_load(context: AnalysisContext, front: Sequence[Trial]) -> str:
-    path = context.path
+def _how_to_load(context: AnalysisContext, front: Sequence[Trial], winner: int | None) -> str:
+    settings, path = context.header.settings, shlex.quote(str(context.path))
     if not context.has_networks:
         return "The search has no networks: the journal of its folder holds all there is of it."
-    commands = "\n".join(
-        f"    nas export {path} --trial {t.number} --to trial-{t.number:05d}" for t in front
-    )
-    return (
-        f"Export a trial of the front with its weights:\n\n{commands}\n\n"
-        f"and load it wherever this toolkit is installed:\n\n"
-        f"    import nas\n"
-        f'    network = nas.load_bundle("trial-00000")  # a torch.nn.Module\n\n'
-    ) + (
-        f"Train the best of them properly, and report its test accuracy once:\n\n"
-        f"    nas retrain {path}\n"
-        if not is_own(context.header.settings.evaluator)
-        else ""
-    )
+    if SpaceReference.parse(settings.space).kind == "passed":
+        return "A program passed the search space: it alone can export its networks."
+    space = space_option(settings)
+    kept = [trial.number for trial in front if trial.weights_sha256 is not None]
+    parts = []
+    if kept:
+        first = winner if winner in kept else kept[-1]
+        commands = "\n".join(
+            f"    nas export {path} --trial {number} --to trial-{number:05d}{space}"
+            for number in [first, *(number for number in kept if number != first)]
+        )
+        parts.append(
+            f"Export a trial of the front with its weights:\n\n{commands}\n\n"
+            f"and load it wherever this toolkit is installed:\n\n"
+            f"    import nas\n"
+            f'    network = nas.load_bundle("trial-{first:05d}")  # a torch.nn.Module\n'
+        )
+    if winner is not None and not is_own(settings.evaluator):
+        parts.append(
+            f"Train the winner properly, and report its test score once:\n\n"
+            f"    nas retrain {path} --trial {winner}{space}\n"
+        )
+    return "\n".join(parts) or "No trial of the front has weights."
 
 
 def _settings(context: AnalysisContext) -> str:

@@ -20,6 +20,8 @@ def comparison_tables(found: Comparison) -> Iterator[str | Table]:
     for group in found.groups:
         differs = ", ".join(f"{name} {value}" for name, value in group.differs.items())
         yield f"{group.name}: {', '.join(group.runs)}" + (f" ({differs})" if differs else "")
+    for run, same in found.repeated.items():
+        yield f"{run} has the settings and the seed of {same}: counted once"
     for start in range(0, len(found.groups), WIDE):
         yield _side_by_side(found, found.groups[start : start + WIDE])
     ends = ", ".join(f"{value:,.0f} {name}" for name, value in found.references.items())
@@ -63,8 +65,8 @@ def _side_by_side(found: Comparison, groups: Sequence[Group]) -> Table:
 def comparison_document(found: Comparison) -> dict[str, Any]:
     """The document of `nas compare --json`.
 
-    Keys: objective (the first), cost (or null), trials, sizes (limits of the cost), references and
-    groups; each group has name, runs, seeds, differs, trials, failed, seconds, front, best (or
+    Keys: objective (the first), cost (or null), trials, sizes (limits of the cost), references,
+    repeated (runs not counted, by the run with the same seed) and groups; each group has name, runs, seeds, differs, trials, failed, seconds, front, best (or
     null), sizes, areas (mean and half each) and p.
     """
     cost = None if found.cost is None else found.cost.name

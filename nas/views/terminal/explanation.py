@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich.padding import Padding
 from rich.table import Table
 
 from nas.analysis.explanation.effects import Effect
@@ -16,8 +17,9 @@ from nas.core.metrics import Metric
 from nas.core.numbers import counted, plain
 from nas.views.columns import gain_text, gain_unit, mean_unit
 from nas.views.terminal.failed import failed_documents, failed_tables
+from nas.views.wrapping import Wrapped
 
-WIDTH = 10  # characters of a full bar
+WIDTH = 30  # characters of the longest bar
 
 
 def explanation_tables(found: Explanation, top: int) -> Iterator[str | Table]:
@@ -53,14 +55,24 @@ def evidence_text(found: Explanation) -> str:
 
 def importance_table(metric: Metric, shares: Mapping[str, Importance], top: int) -> Table:
     """A table of the most important decisions for an objective."""
+    shown = dict(list(shares.items())[:top])
+    widest = max((one.high or one.share for one in shown.values()), default=0.0)
     table = titled(f"what decides {metric.label}")
     table.add_column("decision", overflow="fold")
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("95 %", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for path, share, between in share_rows(shares, top):
-        table.add_row(path, share, between, "#" * round(WIDTH * shares[path].share))
+    table.add_column(f"0% to {widest:.1%} (-: 95 %)", no_wrap=True, min_width=WIDTH)
+    for path, share, between in share_rows(shown, top):
+        table.add_row(Wrapped(path), share, between, _bar(shown[path], widest))
     return table
+
+
+def _bar(one: Importance, widest: float) -> str:
+    """A share as `#` and the rest of its interval as `-`; `widest` has `WIDTH` characters."""
+    if widest <= 0:
+        return ""
+    share, high = (round(WIDTH * value / widest) for value in (one.share, one.high or one.share))
+    return "#" * share + "-" * (high - share)
 
 
 def share_rows(shares: Mapping[str, Importance], top: int) -> list[tuple[str, str, str]]:
@@ -78,9 +90,9 @@ def effects_table(found: Explanation, paths: Sequence[str]) -> Table:
     for name in effect_head(found):
         table.add_column(name, justify="right", no_wrap=True)
     for path in paths:
-        table.add_row(path)
+        table.add_row(Wrapped(path))
         for option, *cells in effect_rows(found, path):
-            table.add_row(f"  {option}", *cells)
+            table.add_row(Padding(Wrapped(option), (0, 0, 0, 2)), *cells)
     return table
 
 
@@ -119,7 +131,9 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
         table.add_column(name, justify="right", no_wrap=True)
     for decision in found.decisions:
         points = gain_text(found.metric, decision.gain, decision.half)
-        table.add_row(decision.path, decision.taken, str(decision.options), points)
+        table.add_row(
+            Wrapped(decision.path), Wrapped(decision.taken), str(decision.options), points
+        )
     yield table
     table = titled("worth against each other option")
     for name in ("decision", "taken", "instead of"):
@@ -131,9 +145,9 @@ def ablation_tables(found: Ablation) -> Iterator[str | Table]:
         points = gain_text(found.metric, worth.gain, worth.half)
         costs = (f"{worth.costs[cost.name]:+,}" for cost in found.costs)
         table.add_row(
-            other.path,
-            other.taken,
-            other.instead,
+            Wrapped(other.path),
+            Wrapped(other.taken),
+            Wrapped(other.instead),
             "the same function" if other.same else points,
             *costs,
         )

@@ -10,6 +10,7 @@ from rich.table import Table
 from nas.analysis.retraining.retrained import FailedTraining
 from nas.core.failure import TRANSIENT
 from nas.core.numbers import counted
+from nas.views.wrapping import Wrapped
 
 FAILED_HEAD = ("network", "epochs", "seeds", "cause")
 
@@ -23,7 +24,7 @@ def failed_tables(failed: Sequence[FailedTraining]) -> Iterator[str | Table]:
         number = name in ("epochs", "seeds")
         table.add_column(name, justify="right" if number else "left", overflow="fold")
     for row in failed_rows(failed):
-        table.add_row(*map(str, row))
+        table.add_row(*(Wrapped(str(cell)) for cell in row))
     yield table
     yield failed_line(failed)
 

@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from trainers import Epoch
 
 ROWS = 15  # most rows of the front that are shown
+_BELOW = 4  # lines of the head of the table, the caption, the bar, and the one below it
 
 
 def live_view(
@@ -91,10 +93,14 @@ def _aligned(metric: Metric, trial: Trial) -> str:
 
 
 class FrontTable:
-    """Show the Pareto front as a table that fills, above a progress bar."""
+    """Show the Pareto front as a table that fills, above a progress bar.
+
+    It is as high as the terminal allows, a line for each trial, and is removed at the end: what
+    follows prints the front in full.
+    """
 
     def __init__(self, console: Console, pace: Pace) -> None:
-        self._pace = pace
+        self._console, self._pace = console, pace
         self._space: SearchSpace | None = None
         self._front: TrialFront | None = None
         self._metrics: tuple[Metric, ...] = ()
@@ -102,14 +108,17 @@ class FrontTable:
         self._failed = self._violating = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=None),
             TextColumn("{task.fields[done]}"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             console=console,
+            expand=True,
         )
         self._task = self._bar.add_task("trials", total=1.0, done="", left="")
-        self._view = Live(console=console, refresh_per_second=4, get_renderable=self._render)
+        self._view = Live(
+            console=console, refresh_per_second=4, get_renderable=self._render, transient=True
+        )
 
     def started(self, run: Run) -> None:
         """Begin the table of a search."""
@@ -151,13 +160,15 @@ class FrontTable:
         self._failed += not trial.completed
         self._violating += bool(violation_text(self._objectives, trial))
 
-    def _render(self) -> Group:
+    def _render(self) -> Constrain:
         front = self._front.items if self._front is not None else []
-        more = f", {len(front) - ROWS} more not shown" if len(front) > ROWS else ""
+        rows = max(1, min(ROWS, self._console.height - _BELOW))
+        more = f", {len(front) - rows} more not shown" if len(front) > rows else ""
         over = f"; over a limit: {self._violating}" if self._violating else ""
         caption = f"front: {len(front)}{more}; failed: {self._failed}{over}"
-        table = front_table(front[-ROWS:], self._metrics, self._space)
-        return Group(table, Text(caption), self._bar)
+        table = front_table(front[-rows:], self._metrics, self._space, one_line=True)
+        shown = Group(table, Text(caption, no_wrap=True, overflow="ellipsis"), self._bar)
+        return Constrain(shown, self._console.width - len("^C "))  # no line overflows on Ctrl-C
 
 
 @contextmanager

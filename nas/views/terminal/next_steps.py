@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nas.core.trial import Trial
 from nas.runs.run import Run
-from nas.runs.settings import is_own
+from nas.runs.settings import Settings, is_own
 from search_spaces import SpaceReference
 from search_spaces.user_files import PASSED, is_code
 
@@ -22,7 +22,7 @@ def next_steps(run: Run) -> Iterator[tuple[str, str]]:
     settings, path = run.settings, shlex.quote(str(run.path))
     if SpaceReference.parse(settings.space).kind == "passed":
         return
-    space = f" --space {shlex.quote(settings.space)}" if settings.space_in_file else ""
+    space = space_option(settings)
     failed = [
         (f"show {path} {trial.number}{space}", "why it failed, with its traceback")
         for trial in run.failures[:1]
@@ -49,6 +49,17 @@ def next_steps(run: Run) -> Iterator[tuple[str, str]]:
     if not run.all_failed:
         yield from failed
     yield f"tensorboard {path}{space}", "look at the search"
+
+
+def space_option(settings: Settings) -> str:
+    """The option ` --space FILE:VARIABLE` of a command on a run whose space is in a file; else empty."""
+    return f" --space {shlex.quote(settings.space)}" if settings.space_in_file else ""
+
+
+def evaluator_option(settings: Settings) -> str:
+    """The option ` --evaluator FILE:NAME` of a command that evaluates again; else empty."""
+    given = settings.evaluator
+    return f" --evaluator {shlex.quote(given)}" if is_code(given) else ""
 
 
 def _can_retrain(run: Run) -> bool:

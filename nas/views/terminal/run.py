@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from nas.core.failure import cause_lines
 from nas.core.metrics import Metric
@@ -24,9 +25,12 @@ from nas.views.columns import hyperparameters_text, metrics_of, score_text, sear
 from nas.views.terminal.confirmed import confirmed_lines
 from nas.views.terminal.gate import gate_lines
 from nas.views.terminal.next_steps import next_steps
+from nas.views.wrapping import Wrapped
 from search_spaces import Record, SearchSpace
 from search_spaces.tree.values import thaw
 
+COMMAND = "  nas "  # begins a line with a command, which is not to be wrapped
+_WIDTH = 80
 _CUT = 108  # most characters of an architecture in a table; `nas show RUN TRIAL` prints all
 
 
@@ -36,6 +40,7 @@ def front_table(
     space: SearchSpace | None = None,
     *,
     title: str | None = None,
+    one_line: bool = False,
 ) -> Table:
     """A table of the trials of a front, with their searched hyperparameters.
 
@@ -44,6 +49,7 @@ def front_table(
         metrics: The metrics to show, as `nas.views.columns.metrics_of` chooses them.
         space: The search space, for its notation.
         title: A title above the table.
+        one_line: Cut each row to one line.
     """
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("trial", *(metric.label for metric in metrics), "seconds"):
@@ -52,14 +58,18 @@ def front_table(
     if staged:
         table.add_column("epochs", justify="right", no_wrap=True)
     tuned_alone = bool(front) and not any(has_architecture(trial) for trial in front)
-    table.add_column("hyperparameters" if tuned_alone else "architecture", overflow="fold")
+    last = "hyperparameters" if tuned_alone else "architecture"
+    table.add_column(last, overflow="fold")
     for trial in front:
+        lines = configuration_lines(trial, space)
         table.add_row(
             str(trial.number),
             *(score_text(metric, trial) for metric in metrics),
             f"{trial.seconds:.1f}",
             *([f"{trial.epochs}/{trial.recipe.get('epochs', trial.epochs)}"] if staged else []),
-            "\n".join(configuration_lines(trial, space)),
+            Text("  ".join(lines), no_wrap=True, overflow="ellipsis")
+            if one_line
+            else Wrapped("\n".join(lines)),
         )
     return table
 
@@ -105,8 +115,19 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     yield from (f"failed: {line}" for line in failure_lines(run.failures))
     if steps := list(next_steps(run)):
         yield "next:"
-        width = max(len(step) for step, _ in steps)
-        yield from (f"  nas {step:<{width}}  # {purpose}" for step, purpose in steps)
+        yield from _next_lines(steps)
+
+
+def _next_lines(steps: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Commands, each whole in a line, with its purpose behind it where that fits, else above."""
+    width = max(len(step) for step, _ in steps)
+    above = any(len(f"{COMMAND}{'':<{width}}  # {purpose}") > _WIDTH for _, purpose in steps)
+    for step, purpose in steps:
+        if above:
+            yield f"  # {purpose}"
+            yield f"{COMMAND}{step}"
+        else:
+            yield f"{COMMAND}{step:<{width}}  # {purpose}"
 
 
 def violation_line(run: Run) -> str:

@@ -79,6 +79,8 @@ def _pairs(found: Trust) -> Table:
 
 
 def _lines(found: Trust) -> Iterator[str]:
+    if winner := confirmed_text(found):
+        yield winner
     brief, long = lengths(found)
     first = found.objectives.first
     for length, noise in zip((brief, long), found.noise, strict=True):
@@ -94,6 +96,21 @@ def _lines(found: Trust) -> Iterator[str]:
         )
     if found.seeds == 1:
         yield "one seed cannot show noise: use --seeds 3"
+
+
+def confirmed_text(found: Trust) -> str:
+    """The winner that the search confirmed, with its scores here; empty without one."""
+    first = found.objectives.first
+    for member in found.members:
+        if member.trial.number == found.confirmed:
+            brief, long = (
+                estimate_text(first, each, "failed") for each in (member.brief, member.long)
+            )
+            after = " and ".join(
+                f"{text} after {n}" for text, n in zip((brief, long), lengths(found), strict=True)
+            )
+            return f"confirmed winner: trial {found.confirmed}, {first.noun}{mean_unit(first)}: {after}"
+    return ""
 
 
 def _noise_text(metric: Metric, noise: float) -> str:
@@ -114,7 +131,7 @@ def luck_text(found: Trust) -> str:
 def trust_document(found: Trust) -> dict[str, Any]:
     """The document of `nas trust --json`.
 
-    Keys: epochs (brief, long), seeds, front, objectives, members (number, scores in the search,
+    Keys: epochs (brief, long), confirmed (number of a trial, or null), seeds, front, objectives, members (number, scores in the search,
     found, brief, long: mean and half, or null, of the first objective; on_front), noise (brief, long), luck, correlation (value, low, high, or null),
     pairs (better, worse, difference, p, different) and failed (trainings: network, epochs, seed,
     cause, message).
@@ -140,4 +157,5 @@ def trust_document(found: Trust) -> dict[str, Any]:
         "correlation": found.correlation and asdict(found.correlation),
         "pairs": [{**asdict(pair), "different": pair.different} for pair in found.pairs],
         "failed": failed_documents(found.failed),
+        "confirmed": found.confirmed,
     }

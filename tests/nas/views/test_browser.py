@@ -226,7 +226,7 @@ def look_at_text(visitor, run):
             sees(page, name, exact=True)
         sees(page, f"{len(run.trials):,} trials, ")
         sees(page, run.space.format(run.best().architecture))
-        sees(page, f"nas export {run.path} --trial ")
+        sees(page, f"nas retrain {run.path} --trial ")
 
 
 def look_at_projector(visitor, run):
