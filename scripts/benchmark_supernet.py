@@ -7,7 +7,7 @@
 A supernet is trained for each evaluator and seed, in one thread, and scores the same random cells by
 validation loss and accuracy, with recalibrated batch norms and with the running statistics. Correlations
 are printed for all cells and for the better half. With `--proxies`, a CSV as `scripts/proxy_ranking.py`
-writes it, the cells are drawn from it, and the ranks by loss are added to those by the proxies of `auto`. What
+writes it, the cells are drawn from it, and the ranks are added to those by the proxies of `auto`. What
 stands in `--out` is not computed again; a training that was killed goes on in the folder beside it.
 """
 
@@ -37,6 +37,7 @@ from nas.evaluators.table import Table
 from search_spaces import Architecture, Task
 
 Array = NDArray[np.float64]
+_SIGNS = {"supernet_loss": -1, "supernet_accuracy": 1, "supernet_train_loss": -1}
 
 
 def main(
@@ -119,7 +120,7 @@ def _scored(
         start = process_time()
         scores = [measured.score(weights, space.architecture(a.value), data)[1] for a in chosen]
         found[f"{name}_seconds"] = (process_time() - start) / len(chosen)
-        for metric in ("supernet_loss", "supernet_accuracy"):
+        for metric in _SIGNS:
             found[f"{name}_{metric}"] = [one[metric] for one in scores]
     return found
 
@@ -129,14 +130,16 @@ def _print(lines: list[dict[str, Any]], wanted: Array, zero_cost: list[Array]) -
     each = np.mean([line["recalibrated_seconds"] for line in lines])
     print(f"  {seconds:.0f} processor seconds of training, {each:.2f} s a subnet")
     for name in ("recalibrated", "running"):
-        for metric, sign in (("supernet_loss", -1), ("supernet_accuracy", 1)):
+        for metric, sign in _SIGNS.items():
             scores = [sign * np.array(line[f"{name}_{metric}"]) for line in lines]
             _line(f"{name} {metric}", scores, wanted)
     if zero_cost:
         combined = sum(zero_cost, np.zeros(len(wanted)))
         _line("proxies alone", [combined], wanted)
-        ranks = [rankdata(-np.array(line["recalibrated_supernet_loss"])) for line in lines]
-        _line("loss with proxies", [rank + rankdata(combined) for rank in ranks], wanted)
+        for metric, sign in _SIGNS.items():
+            ranks = [rankdata(sign * np.array(line[f"recalibrated_{metric}"])) for line in lines]
+            fused = [rank + rankdata(combined) for rank in ranks]
+            _line(f"{metric} with proxies", fused, wanted)
 
 
 def _line(label: str, scores: list[Array], wanted: Array) -> None:

@@ -294,10 +294,11 @@ PROXIES: dict[str, Metric] = _known(
     )
 )
 COMBINED = Metric("proxies", "maximize")  # of several proxies, by the evaluator `proxies`
-# Of the validation split, with weights inherited from a supernet: no scores of a training.
+# With weights inherited from a supernet: no scores of a training. Of the validation split, but for the last.
 SUPERNET = (
     Metric("supernet_loss", "minimize", unit="nats"),
     Metric("supernet_accuracy", "maximize", 0, 1),
+    Metric("supernet_train_loss", "minimize", unit="nats"),
 )
 
 

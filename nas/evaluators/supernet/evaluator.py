@@ -11,7 +11,7 @@ from nas.core.metrics import SUPERNET
 from nas.evaluators.job import Job, Workspace
 from nas.evaluators.supernet import training
 from nas.evaluators.supernet.settings import SupernetSettings
-from nas.evaluators.supernet.step import recalibrate
+from nas.evaluators.supernet.step import recalibrate, sample
 from nas.evaluators.supernet.trust import compare
 from nas.evaluators.training import build
 from nas.runs.control.supernet import SupernetFacts
@@ -22,15 +22,18 @@ from trainers import Dataset
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOSS, ACCURACY = (metric.name for metric in SUPERNET)
+LOSS, ACCURACY, TRAIN_LOSS = (metric.name for metric in SUPERNET)
+_LEARNED = 1024  # training examples whose loss is measured, without augmentation
 
 
 class SupernetEvaluator:
     """Trains one supernet before the first trial; an evaluation is then a forward pass.
 
-    Its metrics are called `supernet_loss` and `supernet_accuracy`: they are no scores of trainings, and no
-    ranking mixes the two. The loss ranks better than the accuracy. The weights of a trial are those that its
-    network inherited.
+    Its metrics are called `supernet_loss`, `supernet_accuracy` (of the validation split) and
+    `supernet_train_loss`: they are no scores of trainings, and no ranking mixes the two. The last one says how
+    much a network can learn, after Ru et al., "Speedy Performance Estimation for Neural Architecture
+    Search", NeurIPS 2021, https://arxiv.org/abs/2006.04492, who rank by losses of the training split. The
+    weights of a trial are those that its network inherited.
 
     Args:
         settings: The settings.
@@ -92,7 +95,12 @@ class SupernetEvaluator:
         if self._settings.recalibration:
             recalibrate(subnet, data, self._settings.recalibration)
         found = trainers.evaluate(subnet, data.validation, data)
-        return subnet, {LOSS: found["loss"], ACCURACY: found["accuracy"]}
+        learned = trainers.evaluate(subnet, sample(data, _LEARNED), data)
+        return subnet, {
+            LOSS: found["loss"],
+            ACCURACY: found["accuracy"],
+            TRAIN_LOSS: learned["loss"],
+        }
 
 
 def refuse_unbelieved(trust: SupernetFacts) -> None:

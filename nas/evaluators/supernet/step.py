@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from nas.evaluators.supernet.sampling import Paths
 from search_spaces.supernet.weights import SharedWeights
-from trainers import Dataset, derive_seed
+from trainers import Dataset, Split, derive_seed
 from trainers.data.transforms import normalise
 from trainers.loop.batch_step import EagerStep
 from trainers.loop.batches import laid_out
@@ -84,6 +84,13 @@ def _counted(parameter: Tensor, users: Counter[Tensor]) -> RemovableHandle:
     return handle
 
 
+def sample(data: Dataset, examples: int) -> Split:
+    """Random training examples, always the same: the first ones may all be of one class."""
+    generator = torch.Generator().manual_seed(derive_seed("recalibration"))
+    drawn = torch.randperm(len(data.train), generator=generator)[:examples]
+    return data.train.part(drawn.to(data.train.inputs.device))
+
+
 def recalibrate(subnet: nn.Module, data: Dataset, examples: int) -> None:
     """Give the batch norms of a subnet statistics of its own: the means over training examples.
 
@@ -92,9 +99,8 @@ def recalibrate(subnet: nn.Module, data: Dataset, examples: int) -> None:
 
     Args:
         subnet: The network; its buffers are replaced, not changed.
-        data: The data set. Random training examples are used, always the same and without augmentation:
-            the first ones may all be of one class.
-        examples: Number of examples.
+        data: The data set.
+        examples: Number of examples, those of `sample`.
     """
     subnet.eval()
     norms = [module for module in subnet.modules() if isinstance(module, _BatchNorm)]
@@ -109,9 +115,7 @@ def recalibrate(subnet: nn.Module, data: Dataset, examples: int) -> None:
             )
         norm.momentum = None  # the mean over all batches
         norm.train()
-    generator = torch.Generator().manual_seed(derive_seed("recalibration"))
-    drawn = torch.randperm(len(data.train), generator=generator)[:examples]
-    inputs = data.train.inputs[drawn.to(data.train.inputs.device)]
+    inputs = sample(data, examples).inputs
     with torch.no_grad(), quick_convolutions(subnet):
         for inputs_B in torch.split(inputs, _AT_ONCE):
             if len(inputs_B) > 1:
