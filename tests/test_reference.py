@@ -106,3 +106,17 @@ def test_generated_pages_have_every_option_setting_and_name():
         page = reference_pages.entries("Title", "Intro", registry, option)
         assert re.findall(r"^## (\w+)", page, re.M) == list(registry.own)
     assert "| `accuracy` |" in reference_pages.metrics()
+
+
+def test_every_file_of_a_run_is_named():
+    """Each constant FILE and FOLDER of the modules that write to the folder of a run."""
+    pattern = r'^(?:\w+_)?(?:FILE|FOLDER) = "([^"]+)"'
+    paths = [
+        path
+        for room in ("engine", "estimators", "evaluators", "runs", "analysis")
+        for path in (ROOT / "nas" / room).rglob("*.py")
+    ]
+    written = {n for path in paths for n in re.findall(pattern, path.read_text(), re.M)}
+    described = (FOLDER / "files.md").read_text()
+    assert len(written) > 10
+    assert [name for name in sorted(written) if name not in described] == []

@@ -1,4 +1,4 @@
-"""All decisions of a search: those of the architecture and of searched hyperparameters."""
+"""All decisions of a search: those on the architecture and on the searched hyperparameters."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _WITH = " with "  # of the text of a warm start
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One value of the joint tree of a search: the architecture and what is searched beside it.
+    """One value of the joint tree of a search: an architecture and the searched hyperparameters.
 
     Attributes:
         space: Name of the search space of the architecture.
@@ -50,7 +50,7 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class WarmStart:
-    """A configuration to evaluate first, of which hyperparameters may be left open.
+    """A configuration to evaluate first; its hyperparameters may be left open.
 
     Attributes:
         architecture: Text of the architecture, in any notation that the space reads.

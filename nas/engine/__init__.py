@@ -1,1 +1,1 @@
-"""The search itself: one session, its loop of proposals and trials, and who observes it."""
+"""The search itself: one session, its loop of proposals and trials, and its observers."""

@@ -1,4 +1,4 @@
-"""The lines on a search as it was understood, which are printed before its first trial."""
+"""Statements on a search as it was understood, printed before its first trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task of the built-in training: what a search asks of it, and a user's loss and metrics."""
+"""The task of the built-in training: its metrics in a search, and a user's own loss and metrics."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from nas.runs.resource_limits import ResourceLimits
 
 @dataclass(frozen=True, slots=True)
 class Utilization:
-    """Seconds of all workers together, since each could begin its first trial."""
+    """Busy and idle seconds of all workers together, from the time that each could begin a trial."""
 
     busy: float = 0.0
     idle: float = 0.0

@@ -24,7 +24,7 @@ from search_spaces import SearchSpace, Task
 
 
 class Run:
-    """One search, read from its folder. Reading never writes, and runs nothing that it names.
+    """One search, read from its folder. Reading writes nothing, and executes no code that it names.
 
     An observer is given the run when a search begins, and may stop it; so may any program that opens
     the folder.

@@ -1,4 +1,4 @@
-"""Zero-cost proxies as a second opinion, believed as far as they rank the trials of this search.
+"""Screening by zero-cost proxies, weighted by how well they rank the trials of this search.
 
 Each proxy becomes a normal score of its rank in a reference: random configurations of the space, the same
 in a resumed search. The weight of a proxy is a credible lower bound of its rank correlation with

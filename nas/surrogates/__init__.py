@@ -1,1 +1,1 @@
-"""Models of scores: what a strategy or an analysis expects of a configuration that was not trained."""
+"""Models of scores: predictions for configurations that have not been trained."""

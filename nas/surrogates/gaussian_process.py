@@ -1,4 +1,4 @@
-"""A Gaussian process whose kernel multiplies what groups of features say about likeness.
+"""A Gaussian process whose kernel is a product of kernels, one for each group of features.
 
 Rasmussen & Williams, "Gaussian Processes for Machine Learning", MIT Press 2006: the posterior is
 Algorithm 2.1, the Matern kernel equation 4.17, the evidence and its gradient equations 5.8 and

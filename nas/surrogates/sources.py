@@ -1,4 +1,4 @@
-"""The scores that earlier searches let expect: a distribution of functions, of which the next is a draw.
+"""Prior of a score function from earlier searches: it is one more draw of their distribution.
 
 A Gaussian process for each earlier search, as in Feurer, Letham & Bakshy, "Scalable Meta-Learning
 for Bayesian Optimization using Ranking-Weighted Gaussian Process Ensembles" (RGPE), AutoML 2018,

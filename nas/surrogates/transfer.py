@@ -1,4 +1,4 @@
-"""The posterior of a score after the trials so far, if earlier searches may say something of it.
+"""The posterior of a score after the trials so far, with earlier searches as possible evidence.
 
 Several hypotheses are averaged by their evidence (Hoeting et al., "Bayesian Model Averaging",
 1999): the score is what the sources expect but for a small, a medium or a large difference, half of
@@ -45,7 +45,7 @@ class _Hypothesis(NamedTuple):
 
 
 class TransferPosterior:
-    """The posterior over hypotheses on how far sources hold.
+    """The posterior over hypotheses about the relevance of the sources.
 
     Args:
         prior: The scores that the sources let expect.

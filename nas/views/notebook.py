@@ -1,4 +1,4 @@
-"""A run in a notebook, as HTML. Whatever is not ours is escaped."""
+"""A run in a notebook, as HTML. Text from outside is escaped."""
 
 from __future__ import annotations
 

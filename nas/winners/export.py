@@ -1,4 +1,4 @@
-"""Exporting a trial: its bundle, with the weights that it had when it was scored."""
+"""Export of a trial: its bundle, with the weights that were scored."""
 
 from __future__ import annotations
 

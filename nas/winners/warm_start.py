@@ -1,4 +1,4 @@
-"""Warm starts: architectures of earlier searches that a new one evaluates first."""
+"""Warm starts: architectures of earlier searches, evaluated first by a new one."""
 
 from __future__ import annotations
 

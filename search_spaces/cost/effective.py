@@ -1,4 +1,4 @@
-"""Parameters that cannot change the output of a network, whatever they are trained to.
+"""Parameters that cannot change the output of a network, whatever their values.
 
 A convolution whose input is always zero, a branch that ends in nothing and a head that is cut off have
 such parameters: they are counted, stored and multiplied, and do nothing. In NAS-Bench-201 they are more

@@ -46,7 +46,7 @@ class Part(NamedTuple):
 
 
 class Known:
-    """All that is known from earlier passes.
+    """The parts and layers known from earlier passes.
 
     Attributes:
         templates: The layers that were made.

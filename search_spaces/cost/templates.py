@@ -37,7 +37,7 @@ LOCK = RLock()  # methods of `nn.Module` are replaced by one thread at a time
 
 
 class _Template(NamedTuple):
-    """The attributes of a layer: those that copies share, and containers, which they do not."""
+    """The attributes of a layer: those that its copies share, and containers, which are copied."""
 
     number: int
     shared: dict[str, Any]

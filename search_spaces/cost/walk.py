@@ -1,6 +1,6 @@
 """Exact costs of an architecture, before training and without allocating weights.
 
-Two ways to the same three numbers: `Walk`, a forward pass over shapes alone, for spaces whose costs
+Two methods give the same three numbers: `Walk`, a forward pass over shapes alone, for spaces whose costs
 have a closed form (microseconds, no torch); and `search_spaces.cost.measure`, a forward pass of the
 network on the meta device, for every other space (milliseconds).
 

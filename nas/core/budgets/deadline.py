@@ -11,7 +11,7 @@ from nas.core.proposal import Proposal
 
 
 class TimeUp(Exception):  # noqa: N818 - the word for it
-    """Raised by an executor: nothing runs, or all is to be abandoned, and nothing more is begun."""
+    """Raised by an executor when the time is over: no evaluation runs, and none will begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

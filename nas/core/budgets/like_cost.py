@@ -1,4 +1,4 @@
-"""Seconds of the trials to come, from those of trials of like cost."""
+"""Forecast of the seconds of trials, from those of trials of similar cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LEARNT, _LATEST = 100, 12  # trials that times are learnt from, and that those 
 
 
 class LikeCost:
-    """The seconds of a trial like the latest ones, whose sizes a strategy is at.
+    """Forecast of the seconds of a trial of the sizes that a strategy proposes at present.
 
     The seconds of an epoch are taken to be a constant and a multiple of the multiply-accumulates, the
     least squares of relative errors over the latest hundred trials; a single slow trial does not count

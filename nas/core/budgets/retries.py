@@ -1,4 +1,4 @@
-"""Failed trials that are tried again, once a cause that lies with the machine may be gone."""
+"""Failed trials that are tried again: those whose cause lies with the machine, and may have passed."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from nas.core.configuration import Configuration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierSearch:
-    """The trials of one earlier search, in the words of the search that learns from them.
+    """The trials of one earlier search, as configurations and metrics of the new search.
 
     Attributes:
         name: Its name in messages.

@@ -1,4 +1,4 @@
-"""The hypervolume of a front of any objectives, each scaled so that it compares."""
+"""The hypervolume of a front in any number of objectives, each scaled to a common range."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Energy: watt-hours that counters of the machine measure, or that processor seconds let estimate."""
+"""Energy in watt-hours: measured by counters of the machine, or estimated from processor seconds."""

@@ -69,7 +69,7 @@ _CHIPS: dict[str, tuple[float, int]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesignPower:
-    """Watts of a machine that no counter tells.
+    """Design power of a machine, in watts.
 
     Attributes:
         thread_watts: Watts of a busy thread of the processor.

@@ -1,4 +1,4 @@
-"""Energy of a machine over time, as its counters tell it."""
+"""Energy of a machine over time, read from its counters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations of a forward pass: what a network of any space runs, recorded without running it.
+"""Operations of a forward pass of any network, recorded from shapes alone.
 
 A network is passed through on the meta device. Each call of an operation of torch is named by its arguments:
 the shapes of tensors, and numbers such as strides and groups. Calls of one name are one block, whatever

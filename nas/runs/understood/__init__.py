@@ -1,4 +1,4 @@
-"""A search as it was understood: subjects, and what is said of each, in plain words.
+"""Statements on a search as it was understood: pairs of a subject and a sentence.
 
 They are printed before the first trial and stand in `run.json`, in reports and in the cards of
 bundles.

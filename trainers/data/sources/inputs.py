@@ -1,4 +1,4 @@
-"""Inputs as people have them: vectors, sequences and images of any type, in any order of axes."""
+"""Inputs in any common form: vectors, sequences and images of any type, in any order of axes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Labels as people have them: numbers, texts, bytes, objects, one column, one-hot."""
+"""Labels in any common form: numbers, texts, bytes, objects, one column, one-hot."""
 
 from collections.abc import Iterable
 from typing import Any

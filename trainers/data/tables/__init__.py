@@ -1,1 +1,1 @@
-"""Tables of people as vectors: reading, inference of types, preprocessing, targets."""
+"""Tables as vectors: reading, inference of types, preprocessing, targets."""

@@ -1,4 +1,4 @@
-"""Targets and weights of a table: columns of it that are no inputs."""
+"""Targets and weights of a table: its columns that are not inputs."""
 
 import csv
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ CLASSES = frozenset({"none", "nil", "-", "--", "."})  # missing among numbers, c
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetSplit:
-    """A table without its targets, and those.
+    """A table without its targets, and the targets.
 
     Attributes:
         table: Inputs: the rows whose targets are known.
