@@ -355,6 +355,7 @@ def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
             f"test {metric.label} {metric.text(test[metric.name])} ({test['examples']} examples), "
             f"{parameters:,} parameters, {counted(epochs, 'epoch')}"
         )
+        _say_what_was_dead(bundle)
         print(f"written to {bundle.path}; load it with nas.load_bundle({str(bundle.path)!r})")
 
 
