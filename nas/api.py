@@ -207,19 +207,18 @@ def search(
             own, none.
         strategy: Search strategy: one that `nas strategies` lists, or with settings
             name:setting=value,... such as evolution:population=64; or path/to/file.py:Class.
-        objectives: Metrics to optimise, separated by commas, the most important first, such as
-            accuracy, loss, f1_macro, parameters, macs or peak_activation_bytes; one of your own
-            with its direction, as in f1:max. Default: the metric that suits the task (accuracy,
-            balanced_accuracy, r2, ...) and parameters; with an evaluator of your own, its first
-            metric and parameters.
+        objectives: Metrics to optimise (`nas metrics` lists them), separated by commas, the most
+            important first, such as accuracy,parameters; one of your own with its direction, as in
+            f1:max. Default: the metric that suits the task (accuracy, balanced_accuracy, r2, ...)
+            and parameters; with an evaluator of your own, its first metric and parameters.
         trials: Number of trials in all, those already recorded included. Default: 40; none with a
             budget.
-        budget: Budget of the search: trials, a time, epochs of training or energy, such as 200,
-            10m, 2h30m, 100epochs or 5Wh, or several, such as 200,10m: it ends with the first that
-            is spent. Sessions of one run count together. A trial that would not end in time is not
-            begun; what runs at the end is stopped after its epoch, and recorded so. A function of
-            your own that reports no epochs is ended with its worker process, but only where it has
-            one: with --executor workers or several workers. An end by time is not repeatable.
+        budget: Budget of the search: trials, time, epochs of training or energy, such as 200, 10m,
+            2h30m, 100epochs or 5Wh, or several, such as 200,10m: the search ends with the first
+            that is spent, earlier sessions included. Trials that would not end in time are not
+            begun; one that runs when the time is over is stopped after its epoch and recorded. A
+            function of your own that reports no epochs can be stopped only in a worker process
+            (--executor workers, or several --workers). An end by time is not repeatable.
         epochs: Epochs of each training. Default: 5; for vectors and tables, 10 to 40, by the number
             of rows; for sequences, 5 to 100, and for fewer than 640 images, 5 to 40, by their
             number.
@@ -242,9 +241,9 @@ def search(
             for all folds. 0 for one validation split.
         task: Task: classification, multilabel, regression, segmentation, or auto, which infers it
             from the targets and prints it.
-        schedule: Schedule that resumes promising trials for more epochs: none, halving, asha or
-            hyperband, or name:setting=value,... such as asha:eta=3,min_epochs=1 or asha:rungs=2+5.
-            Each resumed training is a trial of its own.
+        schedule: Schedule of the epochs of trials: one that `nas schedules` lists, or with settings
+            name:setting=value,... such as asha:eta=3,min_epochs=1 or asha:rungs=2+5. It resumes
+            promising trials for more epochs; each resumed training is a trial of its own.
         tune: Hyperparameters to search together with the architecture: all, or names separated by
             commas.
         baselines: Evaluate the known architectures of the space first.
@@ -253,22 +252,23 @@ def search(
         max_pending: Greatest number of trials that are pending at a time. It affects which trials
             are proposed; the number of workers does not.
         ordered: Use results in trial order, or as soon as each trial ends (--unordered, in Python
-            ordered=False): then none waits for a slow one, but the same seed may give other trials.
+            ordered=False): no trial waits for a slow one, but the same seed may give other trials.
         dead_parts: Propose architectures with dead parts too, such as convolutions of nothing,
             whose parameters cannot change the output. Default: no; yes with an evaluator of your
             own, which may have published scores of them.
         max_params: Greatest number of parameters of a network.
         max_macs: Greatest number of multiply-accumulates of a network for one input.
-        limits: Bound on any metric, such as parameters<=50000 or latency_ms<=5. Costs are kept
-            within it before training, and so are estimates; a trial over another limit is recorded,
-            but never on the front. May be given several times.
-        latency_batch: Inputs in the batch whose latency is measured (latency_ms) or estimated
-            (estimated_latency_ms), where an objective or a limit names it.
-        latency_backend: Runtime of these latencies: torch, on the device of the training,
-            onnxruntime, on the CPU (the extra onnx), or cuda-graph, on a GPU without the time of
-            launches.
-        device_profile: Profile of a device, as nas latency --calibrate writes it there:
-            estimated_latency_ms is that of this device, which may be another machine.
+        limits: Bound on any metric (`nas metrics` lists them), such as parameters<=50000 or
+            latency_ms<=5. Only configurations whose costs and estimates keep the bounds are
+            evaluated; a trial that exceeds another bound is recorded, but never on the front. May
+            be given several times.
+        latency_batch: Batch size at which latency is measured (latency_ms) or estimated
+            (estimated_latency_ms), if it is an objective or has a limit.
+        latency_backend: Runtime in which latency is measured or estimated: torch, on the device of
+            the training; onnxruntime, on the CPU (the extra onnx); or cuda-graph, on a GPU without
+            the time of launches.
+        device_profile: Profile of a device, a file that nas latency --calibrate writes there:
+            estimated_latency_ms is the latency of that device, which may be another machine.
         learning_rate: Peak learning rate. Default: 0.2 for sgd, 0.01 for adamw; for vectors and
             tables, 0.01; for sequences, with adamw, 0.003.
         batch_size: Examples per step. Default: 64; for vectors and tables, 32 to 256, by the number

@@ -62,12 +62,12 @@ class Request:
     budget: Budget | None = setting(
         option.BUDGET,
         group="Most used",
-        help="Budget of the search: trials, a time, epochs of training or energy, such as 200, 10m, "
-        "2h30m, 100epochs or 5Wh, or several, such as 200,10m: it ends with the first that is spent. "
-        "Sessions of one run count together. A trial that would not end in time is not begun; "
-        "what runs at the end is stopped after its epoch, and recorded so. A function of your own "
-        "that reports no epochs is ended with its worker process, but only where it has one: with "
-        "--executor workers or several workers. An end by time is not repeatable.",
+        help="Budget of the search: trials, time, epochs of training or energy, such as 200, 10m, 2h30m, "
+        "100epochs or 5Wh, or several, such as 200,10m: the search ends with the first that is spent, "
+        "earlier sessions included. Trials that would not end in time are not begun; one that runs when "
+        "the time is over is stopped after its epoch and recorded. A function of your own that reports "
+        "no epochs can be stopped only in a worker process (--executor workers, or several --workers). "
+        "An end by time is not repeatable.",
     )
     until: tuple[str, ...] = setting(
         option.LIMITS,

@@ -97,9 +97,9 @@ class Settings:
         default="none",
         check=schema.text(),
         group="Search",
-        help="Schedule that resumes promising trials for more epochs: none, halving, asha or hyperband, or "
-        "name:setting=value,... such as asha:eta=3,min_epochs=1 or asha:rungs=2+5. Each resumed "
-        "training is a trial of its own.",
+        help="Schedule of the epochs of trials: one that `nas schedules` lists, or with settings "
+        "name:setting=value,... such as asha:eta=3,min_epochs=1 or asha:rungs=2+5. It resumes promising "
+        "trials for more epochs; each resumed training is a trial of its own.",
     )
     objectives: tuple[str, ...] = setting(
         option.NAMES,
@@ -107,10 +107,10 @@ class Settings:
         check=_NAMES,
         group="Most used",
         late=True,
-        help="Metrics to optimise, separated by commas, the most important first, such as accuracy, "
-        "loss, f1_macro, parameters, macs or peak_activation_bytes; one of your own with its direction, as in "
-        "f1:max. Default: the metric that suits the task (accuracy, balanced_accuracy, r2, ...) and "
-        "parameters; with an evaluator of your own, its first metric and parameters.",
+        help="Metrics to optimise (`nas metrics` lists them), separated by commas, the most important first, "
+        "such as accuracy,parameters; one of your own with its direction, as in f1:max. Default: the "
+        "metric that suits the task (accuracy, balanced_accuracy, r2, ...) and parameters; with an "
+        "evaluator of your own, its first metric and parameters.",
     )
     evaluator: str = setting(
         option.OBJECT,
@@ -189,7 +189,7 @@ class Settings:
         group="Search",
         flag=" /--unordered",
         help="Use results in trial order, or as soon as each trial ends (--unordered, in Python "
-        "ordered=False): then none waits for a slow one, but the same seed may give other trials.",
+        "ordered=False): no trial waits for a slow one, but the same seed may give other trials.",
     )
     data: str = setting(
         option.OBJECT,
@@ -278,9 +278,9 @@ class Settings:
         check=schema.items(schema.text(200), most=100),
         group="Limits and latency",
         flag="--limit",
-        help="Bound on any metric, such as parameters<=50000 or latency_ms<=5. Costs are kept within it "
-        "before training, and so are estimates; a trial over another limit is recorded, but never on the "
-        "front. May be given several times.",
+        help="Bound on any metric (`nas metrics` lists them), such as parameters<=50000 or latency_ms<=5. "
+        "Only configurations whose costs and estimates keep the bounds are evaluated; a trial that "
+        "exceeds another bound is recorded, but never on the front. May be given several times.",
     )
     dead_parts: bool | None = setting(
         option.FLAG,
@@ -320,23 +320,23 @@ class Settings:
         default=1,
         check=schema.whole(1, 65_536),
         group="Limits and latency",
-        help="Inputs in the batch whose latency is measured (latency_ms) or estimated "
-        "(estimated_latency_ms), where an objective or a limit names it.",
+        help="Batch size at which latency is measured (latency_ms) or estimated (estimated_latency_ms), "
+        "if it is an objective or has a limit.",
     )
     latency_backend: str = setting(
         option.TEXT,
         default="torch",
         check=schema.one_of(("torch", "onnxruntime", "cuda-graph")),
         group="Limits and latency",
-        help="Runtime of these latencies: torch, on the device of the training, onnxruntime, on the "
-        "CPU (the extra onnx), or cuda-graph, on a GPU without the time of launches.",
+        help="Runtime in which latency is measured or estimated: torch, on the device of the training; "
+        "onnxruntime, on the CPU (the extra onnx); or cuda-graph, on a GPU without the time of launches.",
     )
     device_profile: str | None = setting(
         option.PATH,
         check=schema.maybe(schema.text(4_096)),
         group="Limits and latency",
-        help="Profile of a device, as nas latency --calibrate writes it there: estimated_latency_ms is "
-        "that of this device, which may be another machine.",
+        help="Profile of a device, a file that nas latency --calibrate writes there: estimated_latency_ms "
+        "is the latency of that device, which may be another machine.",
     )
     device: str = setting(
         option.TEXT,
