@@ -119,8 +119,10 @@ class OnRay:
                 }  # else Ray makes them yield to all others
             try:
                 ray.init(address=limits.address or "local", **options)
-            except ConnectionError as error:
-                first = str(error).splitlines()[0]
+            except Exception as error:  # Ray raises bare ones, as where it does not start in time
+                first = (str(error) or type(error).__name__).splitlines()[0]
+                if limits.address is None:
+                    raise ValueError(f"Ray did not start on this machine: {first}") from None
                 raise ValueError(f"no Ray cluster at {limits.address}: {first}") from None
             self._connected = True
         if self._objects:

@@ -1,9 +1,11 @@
 """The contract every executor obeys. A new one joins by joining EXECUTORS."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from nas import executors
-from nas.executors import EXECUTORS
+from nas.executors import EXECUTORS, on_ray
 from nas.runs.resource_limits import ResourceLimits
 from nas.testing import check_executor
 from nas.testing.executor.outcomes import results_are_the_evaluators
@@ -28,6 +30,24 @@ def test_slots_keep_the_contract_where_a_fault_of_each_kind_is_injected():
 @RAYS_OWN
 def test_ray_gives_the_scores_of_the_evaluator(tmp_path):
     results_are_the_evaluators(Subject("ray", tmp_path, quick=True))
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({}, "^Ray did not start on this machine: timed out$"),
+        ({"address": "head:1"}, "^no Ray cluster at head:1: timed out$"),
+    ],
+)
+def test_a_cluster_that_does_not_start_is_said_in_one_line(monkeypatch, limits, message):
+    def init(**options):
+        raise Exception("timed out\nmore")
+
+    ray = SimpleNamespace(is_initialized=lambda: False, init=init)
+    monkeypatch.setattr(on_ray, "_import", lambda own_cluster: ray)
+    blueprint = SimpleNamespace(packed=lambda whole_project: b"", to_dict=dict)
+    with pytest.raises(ValueError, match=message):
+        on_ray.OnRay(blueprint, ResourceLimits(**limits)).submit(0, None)
 
 
 @pytest.mark.parametrize(
