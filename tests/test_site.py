@@ -77,11 +77,17 @@ def options(command):
     return own.union(*map(options, getattr(command, "commands", {}).values()))
 
 
-SCRIPTS = {
-    option
-    for file in (ROOT / "scripts").rglob("*.py")
-    for option in re.findall(r'"(--[a-z][a-z-]+)"', file.read_text())
-}
+def options_of(script):
+    """The options of a script: those it writes out, and the parameters of a `main` that typer runs."""
+    text = script.read_text()
+    found = set(re.findall(r'"(--[a-z][a-z-]+)"', text))
+    for node in ast.parse(text).body if "typer.run(main)" in text else []:
+        if isinstance(node, ast.FunctionDef) and node.name == "main":
+            found |= {f"--{a.arg.replace('_', '-')}" for a in node.args.args}
+    return found
+
+
+SCRIPTS = set().union(*map(options_of, (ROOT / "scripts").rglob("*.py")))
 
 
 @every_page
