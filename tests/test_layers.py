@@ -1,4 +1,4 @@
-"""The dependency picture of CONTRIBUTING.md, checked."""
+"""The dependency picture of docs/contributing/index.md, checked."""
 
 import pytest
 
