@@ -12,6 +12,7 @@ from nas.core.configuration import Configuration
 from nas.engine.problem import Problem
 
 _DRAWS = 400  # that give the share of a large space that fits
+_LEAST = 10  # of them, however long they take: of one, the share is 0 or 1
 _EACH = 2e-5  # seconds that one member takes at the least
 
 
@@ -25,7 +26,7 @@ def count_within_limits(
 
     Args:
         problem: The space and its limits.
-        seconds: Seconds for looking at all, and for random ones.
+        seconds: Seconds for looking at all, and for random ones beyond the first ten.
         clock: Seconds.
     """
     joint, space, start = problem.joint, problem.space, clock()
@@ -49,6 +50,6 @@ def count_within_limits(
         architecture = space.sample(rng)
         hyperparameters = joint.sample_hyperparameters(rng)
         fit += joint.is_feasible(Configuration.of(architecture, hyperparameters))
-        if clock() - start > seconds:
+        if drawn >= _LEAST and clock() - start > seconds:
             break
     return space.size * fit / drawn if fit else None, False

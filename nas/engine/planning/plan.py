@@ -27,8 +27,8 @@ class Plan:
         architectures: Number of different architectures within the limits; infinite with real numbers,
             None where they are too few for an estimate from random draws.
         counted: True if they were counted one by one, or there are no limits.
-        parameters: Parameters of its members; None where costs are not known.
-        macs: Multiply-accumulates of its members.
+        parameters: Parameters of random members, those of the first trials; None where costs are not known.
+        macs: Multiply-accumulates of the same members.
         trial_seconds: Seconds of a trial: fast, typical and slow ones; None where not forecast.
         trials: Number of trials, as the budget allows.
         epochs: Epochs of training in all.
@@ -85,7 +85,7 @@ class Plan:
         said = [f"{size} architectures within the limits"]
         if self.parameters is not None:
             low, _, high = self.parameters
-            said.append(f"{short(low)} to {short(high)} parameters")
+            said.append(f"random ones have {short(low)} to {short(high)} parameters")
         if self.macs is not None:
             low, _, high = self.macs
             said.append(f"{short(low)} to {short(high)} MACs")

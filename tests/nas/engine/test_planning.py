@@ -89,6 +89,8 @@ def test_architectures_within_the_limits_are_counted(tmp_path):
     estimate, exact = count_within_limits(problem, 0.0, itertools.repeat(0.0).__next__)
     assert not exact
     assert estimate == pytest.approx(number, rel=0.2)
+    hasty, _ = count_within_limits(problem, 0.0, itertools.count().__next__)
+    assert hasty not in (None, problem.space.size)  # one draw would say all or none
 
 
 def test_a_function_of_the_user_has_no_forecast(tmp_path):
