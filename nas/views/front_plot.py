@@ -20,7 +20,6 @@ from nas.runs.header import Header
 from nas.views.scales import Scale, reaches_far, set_scale
 from nas.views.theme import LIGHT, Theme
 
-_AREA = (0.1, 0.13, 0.74, 0.8)  # axes beside a bar of colours
 _MANY = 2000  # more trials are pixels in an SVG, which else would be very large
 _DECADE = 10.0  # ratio of values from which on an axis is logarithmic
 
@@ -108,8 +107,8 @@ def front_figure(
         baselines: Names of published networks by trial number; drawn as squares.
         theme: Colours of the page.
     """
-    figure = theme.figure(7.4, 4.6)
-    axes = theme.dress(figure.add_axes(_AREA))
+    figure = theme.figure(7.4, 4.9, fitted=True)
+    axes = theme.dress(figure.add_subplot())
     done = [t for t in trials if t.completed]
     inside = [t for t in done if plane.is_feasible(t)]
     x, y = plane.places(inside)
@@ -133,9 +132,9 @@ def front_figure(
     if baselines:
         axes.plot([], [], "s", color=theme.second, markerfacecolor="none", label="published")
     _label(axes, done, plane)
-    theme.legend(axes, "best" if len(done) <= _MANY else "lower right")
+    theme.legend_below(figure, axes)
     if inside:
-        bar = figure.colorbar(points, cax=figure.add_axes((0.87, 0.13, 0.02, 0.8)))
+        bar = figure.colorbar(points, ax=axes, aspect=40, pad=0.02)
         bar.set_label("trial number", color=theme.ink)
         bar.ax.tick_params(colors=theme.ink)
     return figure

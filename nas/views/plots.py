@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from nas.analysis.lineage import Lineage
@@ -24,7 +25,6 @@ from nas.views.theme import LIGHT, Theme
 if TYPE_CHECKING:
     from nas.analysis.explanation.importance import Importance
 
-_WIDE = (0.1, 0.13, 0.86, 0.8)
 _DECISIONS = 15  # most decisions that are drawn
 _NAME = 26  # most characters of the name of a decision
 
@@ -42,51 +42,55 @@ def progress_figure(
         cost: The metric that `Point.best_under` is about.
         theme: Colours of the page.
     """
-    figure = theme.figure(9.2, 4.2)
     sizes = points[-1].best_under if points else {}
-    axes_of_time: tuple[tuple[str, list[float]], ...] = (
+    best = "best" if cost is None else f"any {cost.label}"
+    lines = [(best, [point.best for point in points])]
+    for size in sizes:
+        label_size = f"at most {size:,}" + ("" if cost is None else f" {cost.label}")
+        lines.append((label_size, [point.best_under.get(size) for point in points]))
+    rows = 2 if objectives.has_hypervolume else 1
+    figure = theme.figure(9.2, 3.4 * rows + 0.6, fitted=True)
+    grid = figure.subplots(rows, 2, sharey="row", squeeze=False)
+    times: tuple[tuple[str, list[float]], ...] = (
         ("trials", [float(point.trials) for point in points]),
         _times([point.seconds for point in points]),
     )
-    for place, (label, x) in enumerate(axes_of_time):
-        axes = theme.dress(figure.add_axes((0.075 + 0.45 * place, 0.13, 0.37, 0.8)))
-        best = "best" if cost is None else f"any {cost.label}"
-        lines = [(best, [point.best for point in points])]
-        for size in sizes:
-            label_size = f"at most {size:,}" + ("" if cost is None else f" {cost.label}")
-            lines.append((label_size, [point.best_under.get(size) for point in points]))
-        styles = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
-        for (name, values), style in zip(lines, itertools.cycle(styles), strict=False):
-            known = [(a, v) for a, v in zip(x, values, strict=True) if v is not None]
-            axes.step(
-                [a for a, _ in known], [v for _, v in known], where="post", linestyle=style,
-                color=theme.ink if name == best else theme.second, label=name, linewidth=1.4,
-            )  # fmt: skip
-        if reaches_far([value for _, values in lines for value in values if value is not None]):
-            set_scale(axes, "y", "far")
-        axes.set_xlabel(label)
-        axes.set_ylabel("" if place else f"best {objectives.first.label}", parse_math=False)
-        if objectives.has_hypervolume:
-            _add_hypervolume(axes, x, points, is_named=place > 0, theme=theme)
-        if place == 0:
-            theme.legend(axes)
+    for column, (label, x) in enumerate(times):
+        axes = theme.dress(grid[0][column])
+        _add_lines(axes, x, lines, theme)
+        if rows > 1:
+            area = theme.dress(grid[1][column])
+            area.step(x, [p.hypervolume for p in points], where="post", color=theme.accent,
+                      linewidth=1.4)  # fmt: skip
+        grid[-1][column].set_xlabel(label)
+        for each in grid[:, column]:
+            each.xaxis.set_major_locator(MaxNLocator(5, integer=column == 0))
+    for row, name in zip(grid, (f"best {objectives.first.label}", "hypervolume"), strict=False):
+        row[0].set_ylabel(name, parse_math=False)
+    if reaches_far([value for _, values in lines for value in values if value is not None]):
+        for each in grid[0]:
+            set_scale(each, "y", "far")
+    if len(lines) > 1:
+        theme.legend_below(figure, grid[0][0])
     return figure
 
 
-def _add_hypervolume(
-    axes: Axes, x: Sequence[float], points: Sequence[Point], *, is_named: bool, theme: Theme
+def _add_lines(
+    axes: Axes,
+    x: Sequence[float],
+    lines: Sequence[tuple[str, Sequence[float | None]]],
+    theme: Theme,
 ) -> None:
-    """Plot the hypervolume on a second scale, to the right of `axes`."""
-    label = "hypervolume (right)"
-    right = axes.twinx()
-    right.plot(x, [p.hypervolume for p in points], markevery=max(1, len(x) // 8), markersize=4,
-               linewidth=1, label=label, color=theme.accent, marker="o")  # fmt: skip
-    right.tick_params(colors=theme.ink)
-    axes.plot([], [], color=theme.accent, marker="o", label=label)  # for the legend
-    if is_named:
-        right.set_ylabel("hypervolume", color=theme.ink)
-    else:
-        right.set_yticklabels([])
+    """Plot the best values, the first of them in the colour of the text."""
+    styles = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+    for place, ((name, values), style) in enumerate(
+        zip(lines, itertools.cycle(styles), strict=False)
+    ):
+        known = [(a, v) for a, v in zip(x, values, strict=True) if v is not None]
+        axes.step(
+            [a for a, _ in known], [v for _, v in known], where="post", linestyle=style,
+            color=theme.second if place else theme.ink, label=name, linewidth=1.4,
+        )  # fmt: skip
 
 
 def lineage_figure(
@@ -103,8 +107,8 @@ def lineage_figure(
     """
     metric = objectives.first
     best = min(front, key=lambda t: objectives.vector(t.scores), default=None)
-    figure = theme.figure(8.2, 4.6)
-    axes = theme.dress(figure.add_axes(_WIDE))
+    figure = theme.figure(8.2, 4.9, fitted=True)
+    axes = theme.dress(figure.add_subplot())
     done = {t.number: t.scores[metric.name] for t in trials if t.completed}
     lines = [
         ((parent, done[parent]), (child, done[child]))
@@ -135,7 +139,7 @@ def lineage_figure(
         set_scale(axes, "y", "far")
     axes.set_xlabel("trial")
     axes.set_ylabel(metric.label, parse_math=False)
-    theme.legend(axes)
+    theme.legend_below(figure, axes)
     return figure
 
 

@@ -7,8 +7,9 @@ from math import log10
 from typing import Literal
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.scale import SymmetricalLogScale
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 Scale = Literal["log", "linear", "far"]
 
@@ -27,15 +28,38 @@ def reaches_far(values: Sequence[float]) -> bool:
 
 def set_scale(axes: Axes, which: Literal["x", "y"], scale: Scale) -> None:
     """Set the scale of an axis; "far" is linear from -1 to 1 and logarithmic beyond."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
     if scale != "far":
         axes.set(**{f"{which}scale": scale})
+        if scale == "log":
+            _label_few(axis)
         return
-    axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": SymmetricalLogScale(axis, linthresh=1, linscale=2)})
     axis.set_major_locator(FixedLocator(_TICKS))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(_tick_text))
     axes.autoscale_view()  # margins of this scale
+
+
+def _label_few(axis: Axis) -> None:
+    """Label decades of a wide logarithmic axis, 1, 2 and 5 of a narrower one, else round numbers."""
+    low, high = axis.get_view_interval()
+    decades = log10(high / low) if low > 0 else 0.0
+    axis.set_major_locator(
+        LogLocator(subs=(1.0,) if decades > 2 else (1.0, 2.0, 5.0))
+        if decades > 1
+        else MaxNLocator(5)
+    )
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(_count_text))
+
+
+def _count_text(value: float, _: object) -> str:
+    """A count of a tick: 500, 20 k, 1.5 M."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g} {unit}"
+    return f"{value:g}"
 
 
 def _tick_text(value: float, _: object) -> str:

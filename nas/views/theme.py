@@ -31,9 +31,12 @@ class Theme:
     second: str
     colours: tuple[str, float, float]  # colour map from old to new, start and end of its used part
 
-    def figure(self, width: float, height: float) -> Figure:
-        """An empty figure; sizes are in inches."""
-        return Figure(figsize=(width, height), dpi=110, facecolor=self.background)
+    def figure(self, width: float, height: float, *, fitted: bool = False) -> Figure:
+        """An empty figure; sizes are in inches. If `fitted`, axes leave room for their labels."""
+        return Figure(
+            figsize=(width, height), dpi=110, facecolor=self.background,
+            layout="constrained" if fitted else None,
+        )  # fmt: skip
 
     def ages(self) -> ListedColormap:
         """The colours from old to new, all distinct from the background."""
@@ -51,6 +54,14 @@ class Theme:
         axes.grid(which="major", color=self.muted, alpha=0.4, linewidth=0.6)
         axes.set_axisbelow(True)
         return axes
+
+    def legend_below(self, figure: Figure, axes: Axes) -> None:
+        """Give a fitted figure a legend below its axes, where it covers nothing."""
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False,
+            labelcolor=self.ink,
+        )  # fmt: skip
 
     def legend(self, axes: Axes, loc: Literal["best", "lower right"] = "lower right") -> None:
         """Give axes a legend in these colours."""

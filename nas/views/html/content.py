@@ -97,7 +97,7 @@ def _front_chart(facts: Facts, plane: Plane) -> FrontChart:
 
     figure = draw(LIGHT)
     axes, size = figure.axes[0], 72 * figure.get_size_inches()
-    axes.autoscale_view()
+    figure.draw_without_rendering()  # the layout
     to_figure = axes.transData + figure.transFigure.inverted()
     front = {trial.number for trial in facts.run.front}
     marks = []

@@ -108,6 +108,10 @@ class Board:
         self._when = ended(trial)
         for tag, value in _scalars(point, self._context.objectives, self._context.cost):
             self._search.scalar(tag, value, point.trials, self._when)
+        if trial.completed:
+            first = self._context.objectives.first.name
+            value = float(trial.scores[first])
+            self._search.scalar(f"search/{first}_of_trial", value, point.trials, self._when)
         on_front = any(trial is member for member in self._progress.front.items)
         if trial.number < ROWS or on_front:
             self._write_trial(trial, curve=trial.number < CURVES or on_front)

@@ -73,15 +73,13 @@ def at_the_end(
     if best is not None and context.has_drawings:
         yield (
             "architecture",
-            architecture(
-                f"search_architectures/best_trial_{best.number:05d}", context, best, lineage
-            ),
+            architecture(f"search_networks/best_trial_{best.number:05d}", context, best, lineage),
         )
     yield "plot", drawn_progress
     if any(lineage.parents(trial.number) for trial in trials):
         yield "plot", drawn_lineage
     for place, trial in enumerate(_spread(members) if context.has_drawings else ()):
-        tag = f"search_architectures/front_{place:02d}_trial_{trial.number:05d}"
+        tag = f"search_networks/front_{place:02d}_trial_{trial.number:05d}"
         yield "architecture", architecture(tag, context, trial, lineage)
     if best is not None and best.curve:
         yield "mistakes", mistakes(context, best)

@@ -71,7 +71,7 @@ def welcome(port: int, trials: int) -> Iterator[str]:
     """
     here = f"http://127.0.0.1:{port}/"
     few = trials < _SELECTED
-    yield f"curves      {here}{'' if few else '?runFilter=search'}#timeseries"
+    yield f"curves      {here}?smoothing=0{'' if few else '&runFilter=search'}#timeseries"
     yield f"pictures    {here}#images&regexInput=search"
     yield f"text        {here}#text&regexInput=search"
     yield f"trials      {here}#hparams"

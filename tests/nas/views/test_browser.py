@@ -173,7 +173,7 @@ def look_at_own_report(browser, run, file):
 
 def look_at_images(visitor, run):
     with visitor.page("#images&regexInput=search", "images") as page:
-        best = f"search_architectures/best_trial_{run.best().number:05d}"
+        best = f"search_networks/best_trial_{run.best().number:05d}"
         sees(page, best)
         picture = page.locator("tf-image-loader img").first
         picture.wait_for(state="visible")

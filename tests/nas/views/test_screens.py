@@ -4,9 +4,12 @@ import io
 import re
 import shlex
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 from rich.table import Table
 
@@ -14,17 +17,24 @@ import search_spaces
 from nas.analysis.comparison import compare_runs
 from nas.analysis.context import AnalysisContext
 from nas.analysis.explanation.importance import Importance
+from nas.analysis.progress import points_of
 from nas.analysis.retraining.trust import _choose, assess
 from nas.core.budgets.budget import Budget
 from nas.core.metrics import METRICS
 from nas.runs.control.confirmation import Candidate, Confirmation, write_confirmation
 from nas.runs.run import Run
+from nas.views.front_plot import front_figure, planes_of
+from nas.views.plots import lineage_figure, progress_figure
+from nas.views.scales import set_scale
+from nas.views.tensorboard import gallery
 from nas.views.tensorboard.pages import pages
+from nas.views.tensorboard.serving import welcome
 from nas.views.terminal.comparison import comparison_tables
 from nas.views.terminal.explanation import importance_table
 from nas.views.terminal.live import live_view
 from nas.views.terminal.run import front_table, overview
 from nas.views.terminal.trust import trust_tables
+from nas.views.theme import LIGHT
 from nas.views.wrapping import Wrapped, wrapped
 from tests.nas.synthetic import write_run
 
@@ -155,3 +165,60 @@ def test_the_page_on_loading_names_a_bundle_that_it_exports(run):
     assert f'nas.load_bundle("{commands[0][-1]}")' in text
     assert int(commands[0][4]) == run.best().number
     assert len(commands) == len(front)
+
+
+def overlapping(figure):
+    """Pairs of labels of neighbouring ticks that overlap, and labels beyond the edge."""
+    FigureCanvasAgg(figure).draw()
+    found = []
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            boxes = [
+                label.get_window_extent() for label in axis.get_ticklabels() if label.get_text()
+            ]
+            shown = [box for box in boxes if axes.bbox.padded(2).overlaps(box.padded(14))]
+            found += [(axes, a) for a, b in pairwise(shown) if a.overlaps(b)]
+            found += [(axes, box) for box in shown if not figure.bbox.padded(1).contains(*box.p0)]
+    return found
+
+
+@pytest.mark.parametrize(("low", "high", "least"), [(18e3, 69e3, 3), (7e2, 9e6, 4), (3e3, 9e4, 3)])
+def test_ticks_of_a_logarithmic_axis_are_several_and_do_not_collide(low, high, least):
+    figure = LIGHT.figure(7.4, 4.9, fitted=True)
+    axes = LIGHT.dress(figure.add_subplot())
+    axes.plot([low, high], [0.1, 0.9], "o")
+    set_scale(axes, "x", "log")
+    assert not overlapping(figure)
+    left, right = axes.get_xlim()
+    assert sum(left <= tick <= right for tick in axes.get_xticks()) >= least
+
+
+def test_the_best_value_and_the_hypervolume_have_scales_of_their_own(run):
+    points = points_of(run.trials, run.objectives, run.header.hypervolume_reference)
+    figure = progress_figure(points, run.objectives, METRICS["parameters"])
+    assert not overlapping(figure)
+    best, _, area, _ = figure.axes
+    assert (best.get_ylabel(), area.get_ylabel()) == ("best accuracy", "hypervolume")
+    assert area.get_ylim()[1] < 1.2 * points[-1].hypervolume + 0.05
+    (legend,) = figure.legends
+    assert not any(legend.get_window_extent().overlaps(axes.bbox) for axes in figure.axes)
+
+
+def test_plots_of_trials_have_their_legend_beside_the_points(run):
+    lineage = AnalysisContext.of(run).lineage(run.trials)
+    plane = planes_of(run.header)[0]
+    for figure in (
+        front_figure(run.trials, run.front, plane),
+        lineage_figure(run.trials, run.front, run.objectives, lineage),
+    ):
+        assert not overlapping(figure)
+        (legend,) = figure.legends
+        assert not legend.get_window_extent().overlaps(figure.axes[0].bbox)
+
+
+def test_the_front_comes_before_the_networks_in_tensorboard_and_curves_are_not_smoothed(run):
+    tags = ["search_front/after", "search_front_a_and_b/after", "search_networks/best"]
+    assert tags == sorted(tags)
+    assert "search_networks/" in Path(gallery.__file__).read_text()
+    for trials in (60, 600):
+        assert "?smoothing=0" in next(welcome(6006, trials))

@@ -103,9 +103,9 @@ def test_pictures_a_tag_for_each_stretch_and_architecture(run):
         "search_progress",
         "search_lineage",
     } < {*tags}
-    drawn = [tag for tag in tags if tag.startswith("search_architectures/front")]
+    drawn = [tag for tag in tags if tag.startswith("search_networks/front")]
     assert [int(tag[-5:]) for tag in drawn] == [t.number for t in run.front]
-    assert f"search_architectures/best_trial_{run.best().number:05d}" in tags
+    assert f"search_networks/best_trial_{run.best().number:05d}" in tags
     for tag in tags:
         (image,) = found.Images(tag)
         assert image.encoded_image_string.startswith(b"\x89PNG")
