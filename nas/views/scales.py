@@ -48,7 +48,7 @@ def _label_few(axis: Axis) -> None:
     axis.set_major_locator(
         LogLocator(subs=(1.0,) if decades > 2 else (1.0, 2.0, 5.0))
         if decades > 1
-        else MaxNLocator(5)
+        else MaxNLocator(6)
     )
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(_count_text))

@@ -58,8 +58,9 @@ class Theme:
     def legend_below(self, figure: Figure, axes: Axes) -> None:
         """Give a fitted figure a legend below its axes, where it covers nothing."""
         handles, labels = axes.get_legend_handles_labels()
+        columns = 2 if max(map(len, labels), default=0) > 20 else 3
         figure.legend(
-            handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False,
+            handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False,
             labelcolor=self.ink,
         )  # fmt: skip
 

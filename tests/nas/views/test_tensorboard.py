@@ -256,7 +256,7 @@ def server(run):
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
     ) as process:
         said = [process.stdout.readline() for _ in range(7)]
-        assert said[0] == f"curves      http://127.0.0.1:{port}/#timeseries\n"
+        assert said[0] == f"curves      http://127.0.0.1:{port}/?smoothing=0#timeseries\n"
         assert said[6].startswith(f"  ssh -N -L {port}:127.0.0.1:{port} ")
         yield f"http://127.0.0.1:{port}"
         process.terminate()
