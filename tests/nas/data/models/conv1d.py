@@ -72,6 +72,7 @@ class TemporalBlock(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, x_BCL: Tensor) -> Tensor:
+        """Return features [B,C',L'] of features [B,C,L]."""
         y_BCL: Tensor = self.layers(x_BCL)
         if self.shortcut is not None:
             y_BCL = self.shortcut(x_BCL) + y_BCL
@@ -106,6 +107,7 @@ class Model(nn.Module):
         self.head = nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(64, outputs))
 
     def forward(self, x_BCL: Tensor) -> Tensor:
+        """Return logits [B,K] of sequences [B,C,L]."""
         logits_BK: Tensor = self.head(self.blocks(x_BCL))
         return logits_BK
 

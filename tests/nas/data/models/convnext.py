@@ -31,6 +31,7 @@ class ChannelNorm(nn.LayerNorm):
         super().__init__(channels, eps=1e-6)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         x_BHWC = super().forward(x_BCHW.permute(0, 2, 3, 1))
         return x_BHWC.permute(0, 3, 1, 2)
 
@@ -50,6 +51,7 @@ class ConvNeXtBlock(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         y_BHWC: Tensor = self.perceptron(self.depthwise(x_BCHW).permute(0, 2, 3, 1))
         return x_BCHW + self.scale * y_BHWC.permute(0, 3, 1, 2)
 
@@ -90,6 +92,7 @@ class Model(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.layers(x_BCHW))
         return logits_BK
 

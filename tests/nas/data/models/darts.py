@@ -63,6 +63,7 @@ class FactorizedReduce(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of half the height and width."""
         x_BCHW = self.relu(x_BCHW)
         even_BCHW = self.even(x_BCHW)
         if any(side % 2 for side in x_BCHW.shape[2:]):  # zeros, so that both halves fit
@@ -157,6 +158,7 @@ class Model(nn.Module):
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(576, outputs))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         before_BCHW: Tensor = self.stem0(x_BCHW)
         last_BCHW: Tensor = self.stem1(before_BCHW)
         for cell in self.cells:

@@ -36,6 +36,7 @@ class ResidualPerceptron(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         y_BD: Tensor = self.layers(x_BD)
         return x_BD + y_BD
 

@@ -72,6 +72,7 @@ class SqueezeExcite(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         gate_BC11: Tensor = self.gate(x_BCHW)
         return x_BCHW * gate_BC11
 
@@ -110,6 +111,7 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H',W'] of features [B,C,H,W]."""
         y_BCHW: Tensor = self.layers(x_BCHW)
         return x_BCHW + y_BCHW if self.residual else y_BCHW
 
@@ -166,6 +168,7 @@ class Model(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.blocks(self.stem(x_BCHW)))
         return logits_BK
 

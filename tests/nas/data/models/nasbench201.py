@@ -47,6 +47,7 @@ class Reduction(nn.Module):
         self.conv_b = ReLUConvNorm(outputs, outputs, 3)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of half the height and width, with more channels."""
         shortcut_BCHW: Tensor = self.shortcut(x_BCHW)
         y_BCHW: Tensor = self.conv_b(self.conv_a(x_BCHW))
         return shortcut_BCHW + y_BCHW
@@ -100,6 +101,7 @@ class Model(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.stages(self.stem(x_BCHW)))
         return logits_BK
 

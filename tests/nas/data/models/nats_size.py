@@ -51,6 +51,7 @@ class SizedCell(nn.Module):
         self.from_2_to_3 = ReLUConvNorm(channels, channels, 3)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H,W] of features [B,C,H,W]."""
         node1_BCHW = self.x_to_1(x_BCHW)
         node2_BCHW = self.x_to_2(x_BCHW) + self.from_1_to_2(node1_BCHW)
         skipped_BCHW = self.skip(x_BCHW) + self.from_1_to_3(node1_BCHW)
@@ -71,6 +72,7 @@ class Reduction(nn.Module):
         self.conv_b = ReLUConvNorm(outputs, outputs, 3)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features of half the height and width, with more channels."""
         shortcut_BCHW: Tensor = self.shortcut(x_BCHW)
         y_BCHW: Tensor = self.conv_b(self.conv_a(x_BCHW))
         return shortcut_BCHW + y_BCHW
@@ -105,6 +107,7 @@ class Model(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.layers(self.stem(x_BCHW)))
         return logits_BK
 

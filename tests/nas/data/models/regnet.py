@@ -65,6 +65,7 @@ class RegNetBlock(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H',W'] of features [B,C,H,W]."""
         y_BCHW: Tensor = self.activation(self.shortcut(x_BCHW) + self.layers(x_BCHW))
         return y_BCHW
 
@@ -93,6 +94,7 @@ class Model(nn.Module):
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, outputs))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.blocks(self.stem(x_BCHW)))
         return logits_BK
 

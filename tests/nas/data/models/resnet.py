@@ -37,6 +37,7 @@ class PaddingShortcut(nn.Module):
         self.stride = stride
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H',W'] of features [B,C,H,W]."""
         x_BCHW = x_BCHW[:, :, :: self.stride, :: self.stride]
         return F.pad(x_BCHW, (0, 0, 0, 0, 0, self.more))
 
@@ -84,6 +85,7 @@ class ResidualBlock(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H',W'] of features [B,C,H,W]."""
         y_BCHW: Tensor = self.layers(x_BCHW)  # before the shortcut: so are torchvision's weights
         sum_BCHW: Tensor = self.activation(self.shortcut(x_BCHW) + y_BCHW)
         return sum_BCHW
@@ -115,6 +117,7 @@ class Model(nn.Module):
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, outputs))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         logits_BK: Tensor = self.head(self.blocks(self.stem(x_BCHW)))
         return logits_BK
 

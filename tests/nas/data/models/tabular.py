@@ -48,6 +48,7 @@ class Fourier(nn.Module):
         nn.init.uniform_(self.linear.bias, -pi, pi)
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return the cosines of rows [B,D]."""
         return torch.cos(self.linear(x_BD))
 
 
@@ -62,6 +63,7 @@ class Scaling(nn.Module):
         self.factor = nn.Parameter(torch.ones(features))
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         return x_BD * self.factor
 
 
@@ -76,6 +78,7 @@ class Split(nn.Module):
         self.factor = nn.Parameter(torch.randn(members, features).sign())
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return the members' features as further examples."""
         x_BMD = x_BD.unsqueeze(1) * self.factor
         return x_BMD.flatten(0, 1)
 
@@ -93,6 +96,7 @@ class ResidualBlock(nn.Module):
         self.layers = nn.Sequential(*layers, linear(2 * width, width, gain=0.5))
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         y_BD: Tensor = self.layers(x_BD)
         return x_BD + y_BD
 
@@ -105,6 +109,7 @@ class Join(nn.Module):
         self.features = features  # of all members
 
     def forward(self, x_BD: Tensor) -> Tensor:
+        """Return the members' features of each example side by side."""
         return x_BD.reshape(-1, self.features)
 
 

@@ -63,6 +63,7 @@ class ResidualBlock(nn.Module):
             self.shortcut = nn.Sequential(projection, norm_layer("group", outputs))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return features [B,C',H,W] of features [B,C,H,W]."""
         y_BCHW: Tensor = self.layers(x_BCHW)
         return F.relu(y_BCHW + self.shortcut(x_BCHW))
 
@@ -88,6 +89,7 @@ class Up(nn.Module):
         self.level = Level(joined, outputs, blocks=blocks)
 
     def forward(self, x_BCHW: Tensor, beside_BCHW: Tensor) -> Tensor:
+        """Return features of the size of those of the level beside."""
         height, width = beside_BCHW.shape[2:]
         y_BCHW = self.up(x_BCHW)[:, :, :height, :width]
         y_BCHW = beside_BCHW + y_BCHW
@@ -110,6 +112,7 @@ class Model(nn.Module):
         self.outputs = nn.Conv2d(32, outputs, 1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return outputs [B,K,H,W] of images [B,C,H,W]."""
         beside = []
         for level in self.down:
             x_BCHW = level(x_BCHW)

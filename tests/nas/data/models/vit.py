@@ -33,6 +33,7 @@ class Positions(nn.Module):
         self.embedding = nn.Parameter(0.02 * torch.randn(1, tokens, width))
 
     def forward(self, x_BND: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         return x_BND + self.embedding
 
 
@@ -49,6 +50,7 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(heads * 64, width)
 
     def forward(self, x_BND: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         qkv_BND: Tensor = self.queries_keys_values(x_BND)
         split = (*x_BND.shape[:2], 3, self.heads, 64)
         q_BSNE, k_BSNE, v_BSNE = qkv_BND.view(split).permute(2, 0, 3, 1, 4).unbind(0)
@@ -77,6 +79,7 @@ class TransformerBlock(nn.Module):
         )
 
     def forward(self, x_BND: Tensor) -> Tensor:
+        """Return features of the shape of the input."""
         x_BND = x_BND + self.attention(x_BND)
         y_BND: Tensor = self.perceptron(x_BND)
         return x_BND + y_BND
@@ -105,6 +108,7 @@ class Model(nn.Module):
         self.classifier = nn.Linear(64, outputs)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return logits [B,K] of images [B,C,H,W]."""
         x_BND = self.cut(x_BCHW).flatten(2).transpose(1, 2)
         x_BND = torch.cat([self.token.expand(x_BND.shape[0], -1, -1), x_BND], dim=1)
         x_BND = self.norm(self.blocks(self.positions(x_BND)))
