@@ -173,14 +173,15 @@ def look_at_own_report(browser, run, file):
 
 def look_at_images(visitor, run):
     with visitor.page("#images&regexInput=search", "images") as page:
-        best = f"search_networks/best_trial_{run.best().number:05d}"
-        sees(page, best)
+        for tag in ("search_front", "search_importance", "search_lineage", "search_progress"):
+            sees(page, tag, exact=True)  # the front is the first group, and open
+        sees(page, "search_front/after_00010_trials")
+        sees(page, "search_networks", exact=True).click()
+        sees(page, f"search_networks/best_trial_{run.best().number:05d}")
         picture = page.locator("tf-image-loader img").first
         picture.wait_for(state="visible")
         shown = "image => image.complete && image.naturalWidth > 700"
         page.wait_for_function(shown, arg=picture.element_handle())
-        for tag in ("search_front", "search_importance", "search_lineage", "search_progress"):
-            sees(page, tag, exact=True)
         sees(page, "Show actual image size").click()  # text in scaled pictures is small
 
 
