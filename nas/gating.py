@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,7 +88,8 @@ def gate(
     if not run.front:
         raise ValueError(f"{run.path}: want a trial within the limits to judge, got none")
     stored = read_gate(run.path, len(run.trials))
-    if stored is not None and stored.seeds == seeds:
+    named = _winner(run).number  # a confirmation since then may have changed it
+    if stored is not None and (stored.seeds, stored.winner) == (seeds, named):
         return stored
     told = messages or Messages()
     session = Session(
@@ -140,7 +142,7 @@ def after_search(session: Session, request: Request, messages: Messages) -> Gate
     limits = replace(session.limits, keep=0)
     try:
         return gate(run, objects=session.problem.objects, limits=limits, messages=messages)
-    except ValueError as error:
+    except (ValueError, SearchFailed, ChildProcessError) as error:
         messages.notify(f"the winner was not judged: {error}")
         return None
 
@@ -282,7 +284,7 @@ class _Judging:
 
     def _make(self) -> Callable[[int, int], Evaluator]:
         """A factory of evaluators, from epochs and seed; those of the toolkit score on the test split."""
-        from nas.evaluators.held_out.scoring import HeldOut, on_test
+        from nas.evaluators.held_out.scoring import HeldOut, without_test
 
         session, problem = self.session, self.session.problem
         if problem.evaluator is not None:
@@ -296,7 +298,7 @@ class _Judging:
             settings = replace(factories.repeated(self.run.settings, epochs, seed), folds=0)
             if problem.learned is None or data is None:
                 return executing.evaluator(problem, session.path, settings, None)
-            held = replace(problem, data=on_test(data))
+            held = replace(problem, data=without_test(data))
             inner = executing.evaluator(held, session.path, settings, None)
             return HeldOut(inner, data, problem.learned, self.metric.name)
 
@@ -361,7 +363,7 @@ def _named(run: Run, evaluator: str | None) -> Settings:
     if evaluator is None and is_code(settings.evaluator):
         raise ValueError(
             f"{path}: its evaluator is your own, which is run only if it is named: add "
-            f"--evaluator {settings.evaluator}"
+            f"--evaluator {quote(settings.evaluator)}"
         )
     return replace(settings, evaluator=evaluator or settings.evaluator)
 

@@ -17,18 +17,22 @@ from trainers.loop.train import read_outputs
 
 LEFT_OUT = "left_out"  # of `measured`: scores with each group of examples left out
 _GROUPS = 30
+_SOME = 256  # examples
 _MOST = 50_000_000  # numbers of outputs whose metrics are computed again for each group
 
 
-def on_test(data: Dataset) -> Dataset:
-    """The data set with its test split in place of the validation split, of which nothing is used.
+def without_test(data: Dataset) -> Dataset:
+    """The data set to train on, whose test split is judged by later.
+
+    Where there is no validation split, as with folds, some training examples stand in for it: a training
+    may follow its validation loss (`schedule=plateau`), and must not follow that of the test split.
 
     Raises:
         ValueError: there is no test split.
     """
     if not len(data.test):
         raise ValueError("the data have no test split, and the search chose by all other examples")
-    return replace(data, validation=data.test)
+    return data if len(data.validation) else replace(data, validation=data.train.part(slice(_SOME)))
 
 
 class HeldOut:
@@ -38,7 +42,7 @@ class HeldOut:
     the groups are the same for all networks.
 
     Args:
-        inner: The evaluator, whose data are those of `on_test`.
+        inner: The evaluator, whose data are those of `without_test`.
         data: The data set.
         learned: The metrics.
         metric: Name of the metric to be compared.
@@ -53,23 +57,24 @@ class HeldOut:
         self._inner.prepare(workspace)
 
     def evaluate(self, job: Job) -> dict[str, float]:
-        """Evaluate, then score each group left out on the test split."""
-        scores = dict(self._inner.evaluate(job))
-        if (net := job.built) is not None:
-            test = self._data.test
-            bfloat16 = job.measured.get("computed") == "bfloat16"
-            outputs = read_outputs(
-                net,
-                test,
-                self._data,
-                torch.Tensor.float,
-                batch_size=int(job.recipe.get("batch_size", 64)),  # it fitted in training
-                computed="bfloat16" if bfloat16 else "float32",
-            )
-            found = left_out(self._learned, self._metric, outputs, test.targets.cpu())
-            if found:
-                job.measured[LEFT_OUT] = found
-        return scores
+        """Train, then score on the test split: all of it, and with each group left out."""
+        self._inner.evaluate(job)
+        assert job.built is not None, "the built-in training adopts its network"
+        test = self._data.test
+        bfloat16 = job.measured.get("computed") == "bfloat16"
+        outputs = read_outputs(
+            job.built,
+            test,
+            self._data,
+            torch.Tensor.float,
+            batch_size=int(job.recipe.get("batch_size", 64)),  # it fitted in training
+            computed="bfloat16" if bfloat16 else "float32",
+        )
+        targets = test.targets.cpu()
+        if found := left_out(self._learned, self._metric, outputs, targets):
+            job.measured[LEFT_OUT] = found
+        scores = self._learned.measure([(outputs, targets)])
+        return {metric.name: scores[metric.name] for metric in self.metrics}
 
 
 def left_out(learned: Task, metric: str, outputs: Tensor, targets: Tensor) -> list[float]:
