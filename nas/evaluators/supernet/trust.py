@@ -23,6 +23,7 @@ from search_spaces import Architecture
 from trainers import Dataset
 
 _POOL = 8  # times as many members are scored as are trained, so that their scores are spread out
+_FEWEST = 5  # members whose ranks have an interval
 _DRAWS = 20  # draws for each member of the pool, until one is new
 
 Score = Callable[[Architecture], float]  # the larger, the better
@@ -35,7 +36,10 @@ def compare(workspace: Workspace, data: Dataset, score: Score, members: int) -> 
         workspace: The workspace of the search; its folder keeps the comparison.
         data: The data, on the device.
         score: The score of a member by the supernet.
-        members: Number of members.
+        members: Number of members, or fewer where no more are within the limits.
+
+    Raises:
+        ValueError: there are too few members to compare.
     """
     before = read_facts(workspace.folder)
     if before.tau is not None:
@@ -45,7 +49,13 @@ def compare(workspace: Workspace, data: Dataset, score: Score, members: int) -> 
         workspace.space, data, fixed={"epochs": workspace.epochs}, seed=workspace.seed
     )
     compared: list[Compared] = []
-    for number, (architecture, its) in enumerate(_spread(workspace, score, members)):
+    chosen = _spread(workspace, score, members)
+    if len(chosen) < _FEWEST:
+        raise ValueError(
+            f"supernet: want at least {_FEWEST} members within the limits to compare its ranks with "
+            f"trainings, got {len(chosen)}: allow more, or set trust=0"
+        )
+    for number, (architecture, its) in enumerate(chosen):
         text = str(architecture)
         if text not in known:
             job = Job(number, Proposal(Configuration.of(architecture)))
@@ -54,7 +64,7 @@ def compare(workspace: Workspace, data: Dataset, score: Score, members: int) -> 
         compared.append(known[text])
         write_facts(workspace.folder, replace(before, compared=tuple(known.values())))
         workspace.notify(
-            f"supernet: member {number + 1} of {members} from scratch: accuracy {known[text].trained:.3f}"
+            f"supernet: member {number + 1} of {len(chosen)} from scratch: accuracy {known[text].trained:.3f}"
         )
     found = replace(agreement(compared), seconds=before.seconds, losses=before.losses)
     write_facts(workspace.folder, found)

@@ -21,6 +21,12 @@ def named(folders):
     return [pytest.param(folder, id=folder.name) for folder in folders]
 
 
+def sampled(folders, short):
+    """Parameters for folders: those that are not named are long."""
+    marks = {folder: [] if folder.name in short else [pytest.mark.long] for folder in folders}
+    return [pytest.param(folder, id=folder.name, marks=marks[folder]) for folder in folders]
+
+
 @pytest.mark.parametrize("folder", named(BUNDLES))
 def test_a_stored_bundle_passes_and_predicts(folder):
     if (folder / "model.py").exists():
@@ -36,7 +42,7 @@ def test_a_stored_bundle_passes_and_predicts(folder):
     assert torch.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("folder", named(BUNDLES))
+@pytest.mark.parametrize("folder", sampled(BUNDLES, ("plain", "schema1")))
 def test_a_stored_bundle_is_retrained(folder, tmp_path):
     bundle = nas.open_bundle(folder)
     again = retrain(bundle, tmp_path / "again", epochs=1, device="cpu")
@@ -44,7 +50,7 @@ def test_a_stored_bundle_is_retrained(folder, tmp_path):
     assert again.metrics["retraining_seed"] == 0
 
 
-@pytest.mark.parametrize("folder", named(RUNS))
+@pytest.mark.parametrize("folder", sampled(RUNS, ("plain", "genuine_schema1")))
 def test_the_best_of_a_stored_run_is_exported(folder, tmp_path):
     run = nas.open_run(shutil.copytree(folder, tmp_path / "run"), SPACES.get(folder.name))
     best = run.best()
@@ -53,7 +59,7 @@ def test_the_best_of_a_stored_run_is_exported(folder, tmp_path):
     assert bundle.metrics["validation"]["accuracy"] == best.scores["accuracy"]
 
 
-@pytest.mark.parametrize("folder", named(RUNS))
+@pytest.mark.parametrize("folder", sampled(RUNS, ("genuine_schema2", "in_file")))
 def test_the_best_of_a_stored_run_is_retrained(folder, tmp_path, capfd):
     run = shutil.copytree(folder, tmp_path / "run")
     space = ["--space", SPACES[folder.name]] if folder.name in SPACES else []

@@ -16,7 +16,7 @@ from nas.evaluators.supernet.evaluator import SupernetEvaluator, refuse_unbeliev
 from nas.evaluators.supernet.sampling import Paths
 from nas.evaluators.supernet.settings import SupernetSettings
 from nas.evaluators.supernet.step import PathStep, recalibrate
-from nas.evaluators.supernet.trust import agreement
+from nas.evaluators.supernet.trust import agreement, compare
 from nas.runs.control.supernet import Compared, read_facts
 from nas.testing import check_evaluator
 from nas.views.terminal.run import overview
@@ -192,6 +192,17 @@ def test_a_supernet_is_believed_where_the_interval_does_not_hold_0():
 
 
 @pytest.mark.long
+def test_too_few_members_to_compare_are_refused(digits, tmp_path):
+    limits = [Constraint.parse("parameters<=7600")]
+    workspace = workspace_of(digits, tmp_path, constraints=limits)
+    few = {str(workspace.joint.sample(Random(n)).architecture) for n in range(50)}
+    assert len(few) < 5
+    with pytest.raises(
+        ValueError, match=r"want at least 5 members within the limits .* got [1-4]: allow"
+    ):
+        compare(workspace, digits, lambda _: 0.0, 8)
+
+
 def test_members_that_were_trained_before_a_kill_are_not_trained_again(digits, tmp_path):
     said = []
 

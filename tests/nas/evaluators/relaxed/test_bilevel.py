@@ -180,6 +180,7 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(data, variant, tmp
     assert trained(data, tmp_path / "stopped", variant) == (whole, [])  # read, not trained
 
 
+@pytest.mark.long
 def test_a_kill_between_record_and_state_costs_an_epoch(data, tmp_path, monkeypatch):
     whole, _ = trained(data, tmp_path / "whole")
     save, saved = of_run.checkpoint.save_sealed, []
