@@ -55,8 +55,6 @@ def executor(
             f"{limits.workers} workers, but at most {settings.max_pending} trials at a time: that is "
             f"max_pending of the run; a larger --max-pending is another search"
         )
-    if problem.evaluator is not None:
-        prepare(problem.evaluator, problem, path, checkpoints, notify)
     here = evaluator(problem, path, settings, checkpoints)
     if reference is not None and problem.task is not None:
         here = factories.with_latency(here, settings, problem.task, reference)

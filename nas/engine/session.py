@@ -265,7 +265,7 @@ class Session:
         charged = energy.open_account(
             self.problem, self.limits, able, self.path, run.trials, self._workers
         )
-        executor = executing.executor(  # prepares the evaluator, whose energy counts
+        executor = executing.executor(
             self.executor, self.problem, self.path, checkpoints, self.limits, self._notify
         )
         account.charge_to(spending, charged, self._workers, self._notify)
@@ -277,6 +277,8 @@ class Session:
         try:
             with ending_recorded(self.path, spending, self._notify):
                 account.keep_to(spending, executor, self._notify)
+                if (prepared := self.problem.evaluator) is not None:
+                    executing.prepare(prepared, self.problem, self.path, checkpoints, self._notify)
                 if self.limits.auto:
                     assert isinstance(executor, Autotunable)
                     self.limits = executing.autotuned(

@@ -73,9 +73,6 @@ class Board:
         self._search = Events(self._folder / "search")
         self._metrics = hparams.names(context.header)
         self._search.add(hparams.experiment(context.decisions, self._metrics), 0, 0.0)
-        if is_supernet(context.header.settings.evaluator):
-            for epoch, loss in enumerate(read_facts(context.path / FOLDER).losses, 1):
-                self._search.scalar("supernet/train_loss", loss, epoch, 0.0)
         self._allowance = _Allowance(share)
         self._allowance.spend(perf_counter() - start)
         self._prepared = 0  # epochs of a mixed network that are written
@@ -142,6 +139,10 @@ class Board:
         return trials
 
     def _finish(self) -> None:
+        if is_supernet(self._context.header.settings.evaluator):
+            losses = read_facts(self._context.path / FOLDER).losses
+            for epoch, loss in enumerate(losses, 1):
+                self._search.scalar("supernet/train_loss", loss, epoch, 0.0)
         trials, front = self._trials(), self._progress.front.items
         if not _is_stretch(len(trials)):
             self._end_stretch(trials)

@@ -17,6 +17,8 @@ from nas.evaluators.supernet.sampling import Paths
 from nas.evaluators.supernet.settings import SupernetSettings
 from nas.evaluators.supernet.step import PathStep, recalibrate
 from nas.evaluators.supernet.trust import agreement, compare
+from nas.runs.control.ending import read_ending
+from nas.runs.control.energy import read_energy
 from nas.runs.control.supernet import Compared, read_facts
 from nas.testing import check_evaluator
 from nas.views.terminal.run import overview
@@ -256,6 +258,16 @@ def test_a_search_by_a_supernet_is_an_ordinary_run(tmp_path):
 
 
 @pytest.mark.long
+def test_the_energy_of_a_supernet_that_is_not_believed_and_the_end_are_recorded(digits, tmp_path):
+    with pytest.raises(ValueError, match="its scores are not used"):
+        nas.search(
+            space=SMALL, data=digits, evaluator="supernet:epochs=1,trust=5", trials=2, epochs=1,
+            out=tmp_path / "run",
+        )  # fmt: skip
+    assert read_ending(tmp_path / "run").reason == "failed"
+    assert read_energy(tmp_path / "run", []).search_wh > 0
+
+
 def test_a_network_with_inherited_weights_is_exported_and_trained_from_scratch(tmp_path):
     run = nas.search(
         space=SMALL,
