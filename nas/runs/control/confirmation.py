@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.core import schema
-from nas.runs.atomic_io import read_whole, write_whole
+from nas.runs.atomic_io import write_whole
+from nas.runs.control.fields import read_fields
 from search_spaces import strict_json
 
 FILE = "confirmation.json"
@@ -78,21 +79,8 @@ def read_confirmation(folder: Path, trials: int) -> Confirmation | None:
     Raises:
         ValueError: the file is damaged.
     """
-    file = folder / FILE
-    if not file.exists():
-        return None
-    try:
-        fields: Any = strict_json.loads(read_whole(file, _MOST).decode())
-        if isinstance(fields, dict):
-            fields = {"deviation": None, **fields}  # which earlier versions did not write
-        _CONFIRMATION(fields, "confirmation")
-        if all(each["trial"] != fields["recommended"] for each in fields["candidates"]):
-            raise schema.refuse("recommended", "a candidate", fields["recommended"])
-        if any(each["trial"] >= fields["trials"] for each in fields["candidates"]):
-            raise schema.refuse("candidates", f"trials below {fields['trials']}", "another")
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}; it may be removed") from None
-    if fields["trials"] != trials:
+    fields = read_fields(folder / FILE, _check, most=_MOST)
+    if fields is None or fields["trials"] != trials:
         return None
     candidates = tuple(Candidate(**each) for each in fields["candidates"])
     return Confirmation(**{**fields, "candidates": candidates})
@@ -102,6 +90,16 @@ def write_confirmation(folder: Path, confirmation: Confirmation) -> None:
     """Record the confirmation of a run, in place of that before."""
     fields = asdict(confirmation)
     write_whole(folder / FILE, strict_json.dumps({**fields, "candidates": [*fields["candidates"]]}))
+
+
+def _check(fields: Any) -> None:
+    if isinstance(fields, dict):
+        fields.setdefault("deviation", None)  # which earlier versions did not write
+    _CONFIRMATION(fields, "confirmation")
+    if all(each["trial"] != fields["recommended"] for each in fields["candidates"]):
+        raise schema.refuse("recommended", "a candidate", fields["recommended"])
+    if any(each["trial"] >= fields["trials"] for each in fields["candidates"]):
+        raise schema.refuse("candidates", f"trials below {fields['trials']}", "another")
 
 
 _SCORE = schema.number(-1e300, 1e300)

@@ -11,7 +11,8 @@ from typing import get_args
 
 from nas.core import schema
 from nas.core.budgets.spending import Reason
-from nas.runs.atomic_io import read_whole, write_whole
+from nas.runs.atomic_io import write_whole
+from nas.runs.control.fields import read_fields
 from search_spaces import strict_json
 
 FILE = "ended.json"
@@ -49,14 +50,9 @@ def read_ending(folder: Path) -> Ending | None:
     Raises:
         ValueError: the file is damaged.
     """
-    file = folder / FILE
-    if not file.exists():
+    fields = read_fields(folder / FILE, lambda found: _ENDING(found, "ending"), most=_MOST)
+    if fields is None:
         return None
-    try:
-        fields = strict_json.loads(read_whole(file, _MOST).decode())
-        _ENDING(fields, "ending")
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}; it may be removed") from None
     return Ending(**{**fields, "cut": tuple(fields["cut"])})
 
 

@@ -11,7 +11,8 @@ from nas.core import schema
 from nas.core.budgets.spending import SEARCHED
 from nas.core.numbers import energy as energy_text
 from nas.core.trial import Trial
-from nas.runs.atomic_io import read_whole, write_whole
+from nas.runs.atomic_io import write_whole
+from nas.runs.control.fields import read_fields
 from search_spaces import strict_json
 
 FILE = "energy.json"
@@ -73,14 +74,8 @@ def read_energy(folder: Path, trials: Sequence[Trial]) -> RunEnergy | None:
     Raises:
         ValueError: the file is damaged.
     """
-    file, found = folder / FILE, RunEnergy()
-    if file.exists():
-        try:
-            fields = strict_json.loads(read_whole(file, _MOST).decode())
-            _ENERGY(fields, "energy")
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}; it may be removed") from None
-        found = RunEnergy(**fields)
+    fields = read_fields(folder / FILE, lambda found: _ENERGY(found, "energy"), most=_MOST)
+    found = RunEnergy(**(fields or {}))
     whole = max((float(t.measured.get(SEARCHED, 0.0)) for t in trials), default=0.0)
     if whole > found.wh + 1e-9:
         of_trials = sum(energy_of(trial) for trial in trials)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from nas.core import schema
-from nas.runs.atomic_io import read_whole, write_whole
+from nas.runs.atomic_io import write_whole
+from nas.runs.control.fields import read_fields
 from search_spaces import strict_json
 
 FILE = "gate.json"
@@ -102,17 +103,8 @@ def read_gate(folder: Path, trials: int) -> Gate | None:
     Raises:
         ValueError: the file is damaged.
     """
-    file = folder / FILE
-    if not file.exists():
-        return None
-    try:
-        fields: Any = strict_json.loads(read_whole(file, _MOST).decode())
-        _GATE(fields, "gate")
-        if fields["winner"] >= fields["trials"]:
-            raise schema.refuse("winner", f"a trial below {fields['trials']}", fields["winner"])
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}; it may be removed") from None
-    if fields["trials"] != trials:
+    fields = read_fields(folder / FILE, _check, most=_MOST)
+    if fields is None or fields["trials"] != trials:
         return None
     baselines = tuple(
         Baseline(**{**each, "top": None if each["top"] is None else tuple(each["top"])})
@@ -131,6 +123,12 @@ def gate_document(gate: Gate) -> dict[str, Any]:
     fields = asdict(gate)
     rows = [{**row, "top": row["top"] and [*row["top"]]} for row in fields["baselines"]]
     return {**fields, "baselines": rows}
+
+
+def _check(fields: Any) -> None:
+    _GATE(fields, "gate")
+    if fields["winner"] >= fields["trials"]:
+        raise schema.refuse("winner", f"a trial below {fields['trials']}", fields["winner"])
 
 
 _SCORE = schema.maybe(schema.number(-1e300, 1e300))
