@@ -50,7 +50,8 @@ def known_networks(joint: JointSpace, winner: Configuration) -> KnownNetworks:
     apart = {name: abs(log(1 + joint.cost(c).parameters) - own) for name, c in found.items()}
     return KnownNetworks(
         networks={name: found[name] for name in sorted(found, key=apart.__getitem__)[:KNOWN]},
-        note=f"one of the {KNOWN} nearest in size of {len(found)} known networks",
+        note=f"one of the {KNOWN} nearest in size of {len(found)} known networks"
+        + (f"; {len(left)} more are not within the limits" if left else ""),
         left_out=(),
     )
 

@@ -13,8 +13,12 @@ from scipy import stats
 import nas
 from nas import gating
 from nas.analysis.retraining.gate import Rival, Scored, judge, over_searches
+from nas.analysis.retraining.rivals import known_networks
 from nas.analysis.statistics import TopShare
 from nas.cli.main import main
+from nas.core.configuration import Configuration
+from nas.core.constraints import Constraint
+from nas.core.joint_space import JointSpace
 from nas.core.metrics import METRICS
 from nas.evaluators.held_out import simple
 from nas.runs.control.gate import FILE, read_gate
@@ -24,7 +28,7 @@ from nas.views.html.report import write_report
 from nas.views.terminal.gate import gate_lines, over_line
 from nas.views.terminal.run import overview
 from nas.winners.from_trial import bundle_of
-from search_spaces import Integer, Struct
+from search_spaces import Integer, Struct, Task, get
 
 SETTINGS = Struct(a=Integer(0, 30), b=Integer(0, 30))
 
@@ -223,6 +227,15 @@ def test_verdicts_follow_the_adjusted_p_values():
     )
     assert (failed.verdict, failed.failed) == ("failed", "why")
     assert (one.verdict, one.p, one.seeds) == ("not shown", None, 1)
+
+
+def test_known_networks_that_are_left_out_are_counted():
+    space = get("resnet")
+    limit = Constraint("parameters", "<=", 5_000_000)
+    joint = JointSpace(space, Task((3, 32, 32), 10), [limit])
+    found = known_networks(joint, Configuration.of(space.known["resnet56"]))
+    assert set(found.networks) == {"resnet32", "resnet44", "resnet56", "resnet110"}
+    assert found.note.endswith("of 5 known networks; 10 more are not within the limits")
 
 
 def test_errors_are_smaller_where_less_is_better():
