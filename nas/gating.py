@@ -28,8 +28,12 @@ from nas.core.numbers import counted
 from nas.core.trial import Trial
 from nas.engine import executing
 from nas.engine.session import SearchFailed, Session
+from nas.estimators.energy.design_power import of_this_machine
+from nas.estimators.energy.spell import Spell, gpus_of
 from nas.evaluators import Evaluator, factories
+from nas.runs.control.energy import write_energy
 from nas.runs.control.gate import FOLDER, Gate, read_gate, write_gate
+from nas.runs.journal import Journal
 from nas.runs.options import CONFIRM, Request
 from nas.runs.resource_limits import ResourceLimits
 from nas.runs.run import Run
@@ -103,7 +107,14 @@ def gate(
     if objects is None:
         _check_code(run, session)
     judging = _Judging(run=run, winner=_winner(run), session=session, seeds=seeds, told=told)
-    found = judging.judged()
+    power = of_this_machine(session.limits.thread_watts)
+    spent = Spell(gpus_of(session.problem.first_device), power=power)
+    try:
+        with spent:
+            found = judging.judged()
+    finally:  # what was stopped has cost its energy too
+        if (energy := run.energy) is not None:
+            write_energy(run.path, replace(energy, gate_wh=energy.gate_wh + spent.wh))
     write_gate(run.path, found)
     return found
 
@@ -238,12 +249,19 @@ class _Judging:
             examples=len(data.test) if built_in and data is not None else None,
             epochs=self.winner.epochs or 1,
             seeds=self.seeds,
+            seconds=self._seconds(),
             mean=None if own is None else self.metric.minimized(-own.mean) + 0.0,  # not -0.0
             half=None if own is None else own.half,
             random_trials=self.trials,
             reason=reason or ("" if own else "no training of the winner completed"),
             baselines=() if ours is None or own is None else judge(ours, rivals, self.metric),
         )
+
+    def _seconds(self) -> float:
+        """The seconds of all trainings that are recorded, those before a kill included."""
+        journals = (self.run.path / FOLDER).rglob("*.jsonl")
+        trials = (trial for file in journals for trial in Journal(file, ordered=False))
+        return sum(trial.seconds for trial in trials)
 
     def _random_search(self) -> tuple[Run | None, str]:
         """Random search at equal cost, with a race of its best where this search had one.

@@ -136,6 +136,7 @@ class EnergyAccount:
             trials_wh=before.trials_wh + sum(self._trials.values()) / JOULES,
             search_wh=before.search_wh + search / JOULES,
             confirm_wh=before.confirm_wh,
+            gate_wh=before.gate_wh,
             idle_wh=before.idle_wh + idle / JOULES,
             source=merged([before.source, self.source]),
             note=self.note,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from nas.core import schema
 from nas.core.budgets.spending import SEARCHED
@@ -27,6 +28,7 @@ class RunEnergy:
         trials_wh: Energy of all trials, failed ones included.
         search_wh: Energy of the strategy and the rest of the search, workers' starts included.
         confirm_wh: Energy of the trainings that confirmed its winner, beside the trials.
+        gate_wh: Energy of the baseline gate: its random search, trainings and simple models.
         idle_wh: Energy of the machine beside them, idle or at other work; 0 where it is estimated.
         source: Its origin: counters, such as "rapl" or "nvml+rapl", or "estimated"; both if sessions
             or parts of the machine differ.
@@ -37,6 +39,7 @@ class RunEnergy:
     trials_wh: float = 0.0
     search_wh: float = 0.0
     confirm_wh: float = 0.0
+    gate_wh: float = 0.0
     idle_wh: float = 0.0
     source: str = ""
     note: str = ""
@@ -45,7 +48,7 @@ class RunEnergy:
     @property
     def wh(self) -> float:
         """The energy of the run."""
-        return self.trials_wh + self.search_wh + self.confirm_wh + self.idle_wh
+        return self.trials_wh + self.search_wh + self.confirm_wh + self.gate_wh + self.idle_wh
 
     @property
     def grams(self) -> float | None:
@@ -59,6 +62,7 @@ def words(energy: RunEnergy) -> str:
         "trials": energy.trials_wh,
         "search": energy.search_wh,
         "confirmation": energy.confirm_wh,
+        "gate": energy.gate_wh,
         "idle": energy.idle_wh,
     }
     said = ", ".join(f"{name} {energy_text(wh)}" for name, wh in parts.items() if wh)
@@ -74,7 +78,7 @@ def read_energy(folder: Path, trials: Sequence[Trial]) -> RunEnergy | None:
     Raises:
         ValueError: the file is damaged.
     """
-    fields = read_fields(folder / FILE, lambda found: _ENERGY(found, "energy"), most=_MOST)
+    fields = read_fields(folder / FILE, _check, most=_MOST)
     found = RunEnergy(**(fields or {}))
     whole = max((float(t.measured.get(SEARCHED, 0.0)) for t in trials), default=0.0)
     if whole > found.wh + 1e-9:
@@ -83,8 +87,9 @@ def read_energy(folder: Path, trials: Sequence[Trial]) -> RunEnergy | None:
         source = merged([found.source, *sources])
         found = RunEnergy(
             trials_wh=of_trials,
-            search_wh=max(0.0, whole - of_trials - found.confirm_wh),
+            search_wh=max(0.0, whole - of_trials - found.confirm_wh - found.gate_wh),
             confirm_wh=found.confirm_wh,
+            gate_wh=found.gate_wh,
             source=source,
             note=found.note,
             grams_per_kwh=found.grams_per_kwh,
@@ -108,11 +113,18 @@ def merged(sources: Sequence[str]) -> str:
     return "+".join(dict.fromkeys(kind for s in sources for kind in s.split("+") if kind))
 
 
+def _check(fields: Any) -> None:
+    if isinstance(fields, dict):
+        fields.setdefault("gate_wh", 0.0)  # which earlier versions did not write
+    _ENERGY(fields, "energy")
+
+
 _ENERGY = schema.record(
     {
         "trials_wh": schema.number(0, 1e12),
         "search_wh": schema.number(0, 1e12),
         "confirm_wh": schema.number(0, 1e12),
+        "gate_wh": schema.number(0, 1e12),
         "idle_wh": schema.number(0, 1e12),
         "source": schema.text(100),
         "note": schema.text(2_000),

@@ -72,6 +72,7 @@ class Gate:
         examples: Number of examples of that split; None where they are not known.
         epochs: Epochs of each training.
         seeds: Trainings of each network.
+        seconds: Seconds of all its trainings, those of the random search included.
         mean: Mean score of the winner; None without a completed training.
         half: Half width of its 95 % interval.
         random_trials: Number of trials of the random search.
@@ -86,6 +87,7 @@ class Gate:
     examples: int | None
     epochs: int
     seeds: int
+    seconds: float
     mean: float | None
     half: float | None
     random_trials: int
@@ -126,6 +128,8 @@ def gate_document(gate: Gate) -> dict[str, Any]:
 
 
 def _check(fields: Any) -> None:
+    if isinstance(fields, dict):
+        fields.setdefault("seconds", 0.0)  # which earlier versions did not write
     _GATE(fields, "gate")
     if fields["winner"] >= fields["trials"]:
         raise schema.refuse("winner", f"a trial below {fields['trials']}", fields["winner"])
@@ -143,6 +147,7 @@ _GATE = schema.record(
         "examples": schema.maybe(schema.whole()),
         "epochs": schema.whole(1),
         "seeds": schema.whole(1),
+        "seconds": schema.number(0, 1e12),
         "mean": _SCORE,
         "half": _WIDTH,
         "random_trials": schema.whole(),

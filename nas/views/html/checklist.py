@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from nas.core.numbers import counted, duration
 from nas.runs.control.energy import words
-from nas.runs.control.gate import Gate
 from nas.runs.run import Run
 from nas.runs.settings import NO_DATA, TRAINING
 from nas.views.columns import search_text
@@ -64,32 +63,6 @@ def unclaimed(run: Run) -> Iterator[str]:
         yield f"That the winner is better than {close}: their scores with other seeds may be equal."
     if run.energy is not None and "estimated" in run.energy.source:
         yield "Its energy as measured: it is estimated."
-
-
-def gate_rows(run: Run, gate: Gate) -> Iterator[tuple[str, ...]]:
-    """Yield the cells of each baseline of the gate, as `GATE_HEAD` names them."""
-    from nas.views.columns import mean_text
-    from nas.views.terminal.gate import VERDICTS, difference_text, effect_text, p_text, top_text
-
-    first = run.objectives.first
-    for each in gate.baselines:
-        verdict = f"{VERDICTS[each.verdict]} {each.name}"
-        if each.mean is None:
-            yield verdict, each.failed, "", "", "", ""
-            continue
-        notes = "; ".join(text for text in (each.note, top_text(each)) if text)
-        score = mean_text(first, each.mean)
-        yield (
-            verdict,
-            notes,
-            score,
-            difference_text(first, each),
-            p_text(each),
-            effect_text(each),
-        )
-
-
-GATE_HEAD = ("the winner", "", "its score", "difference (95 %)", "p (Holm)", "better in")
 
 
 def _why(verdict: str, failed: str) -> str:
@@ -168,6 +141,8 @@ def _cost(run: Run) -> str:
     ]
     if run.ending is not None:
         parts.append(f"{duration(run.ending.seconds)} in all")
+    if (gate := run.gate) is not None and gate.seconds:
+        parts.append(f"{duration(gate.seconds)} of the gate")
     if run.energy is not None:
         parts.append(words(run.energy))
     if run.settings.learn_from:

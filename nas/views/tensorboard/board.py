@@ -33,6 +33,7 @@ from nas.core.trial import Trial
 from nas.evaluators.factories import FOLDER
 from nas.runs.atomic_io import write_whole
 from nas.runs.control.confirmation import read_confirmation
+from nas.runs.control.gate import read_gate
 from nas.runs.control.preparation import RelaxedEpoch, RelaxedRecord, read_record
 from nas.runs.control.supernet import read_facts
 from nas.runs.lock import writing
@@ -156,7 +157,7 @@ class Board:
             self._picture(kind, draw)
         if not self._skipped:
             self._search.flush()
-            write_whole(self._folder / _MARK, _mark(self._context.path, len(trials)))
+            write_whole(self._folder / _MARK, mark(self._context.path, len(trials)))
 
     def _end_stretch(self, trials: Sequence[Trial]) -> None:
         """Write the summaries of the search so far: text, points, the front."""
@@ -246,8 +247,8 @@ def complete(run: Run, *, rebuild: bool = False) -> bool:
 
 def is_complete(run: Run) -> bool:
     """True if the board of a run has all summaries of all trials."""
-    mark = run.path / "tensorboard" / _MARK
-    return mark.is_file() and mark.read_text() == _mark(run.path, len(run.trials))
+    file = run.path / "tensorboard" / _MARK
+    return file.is_file() and file.read_text() == mark(run.path, len(run.trials))
 
 
 def ended(trial: Trial) -> float:
@@ -256,10 +257,13 @@ def ended(trial: Trial) -> float:
     return datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0.0
 
 
-def _mark(path: Path, trials: int) -> str:
+def mark(path: Path, trials: int) -> str:
+    """The line that a complete board of a run has: its version, and all that it shows."""
     found = read_confirmation(path, trials)  # it comes after the search, and changes its winner
     winner = "" if found is None else f", {found.recommended} confirmed"
-    return f"version {VERSION}, {trials} trials{winner}\n"
+    gate = read_gate(path, trials)
+    judged = "" if gate is None else f", {gate.winner} judged with {gate.seeds} seeds"
+    return f"version {VERSION}, {trials} trials{winner}{judged}\n"
 
 
 def _is_stretch(trials: int) -> bool:

@@ -16,7 +16,8 @@ from nas.runs.run import Run
 from nas.runs.settings import is_own, is_supernet
 from nas.views.columns import metrics_of, score_text, violation_text
 from nas.views.terminal.confirmed import confirmed_lines
-from nas.views.terminal.next_steps import space_option
+from nas.views.terminal.gate import GATE_HEAD, gate_lines, gate_rows, gate_title
+from nas.views.terminal.next_steps import gate_step, is_judgeable, space_option
 from nas.views.terminal.run import failure_lines
 from search_spaces import SpaceReference
 
@@ -30,7 +31,8 @@ def pages(
 ) -> Iterator[tuple[str, str]]:
     """Yield the name and the Markdown of each page."""
     best = context.winner(trials, front)
-    yield "1_best", _confirmed(context, trials) + _best(context, trials, front)
+    said = _confirmed(context, trials) + _best(context, trials, front) + _gate(context, trials)
+    yield "1_best", said
     yield "2_how_to_load", _how_to_load(context, front, None if best is None else best.number)
     yield "3_settings", _settings(context)
     yield "4_lineage", _lineage(lineage, best) + _phases(trials, best)
@@ -84,6 +86,17 @@ def _confirmed(context: AnalysisContext, trials: Sequence[Trial]) -> str:
     if run.confirmation is None:
         return ""
     return "\n\n".join(map(str.strip, confirmed_lines(run, run.confirmation))) + ".\n\n"
+
+
+def _gate(context: AnalysisContext, trials: Sequence[Trial]) -> str:
+    """The winner against its baselines; the command that compares them where nothing did."""
+    title = "\n\n**The winner against its baselines**\n\n"
+    run = Run(context.path, context.space, trials=trials)
+    if (gate := run.gate) is None:
+        return f"{title}Not compared yet:\n\n    nas {gate_step(run)}" if is_judgeable(run) else ""
+    if gate.reason:
+        return title + next(gate_lines(run, gate))
+    return f"{title}{gate_title(run, gate)}\n\n{markdown_table(GATE_HEAD, gate_rows(run, gate))}"
 
 
 def _supernet(context: AnalysisContext) -> str:

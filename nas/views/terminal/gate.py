@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from nas.analysis.retraining.gate import OverSearches
 from nas.core.metrics import Metric
-from nas.core.numbers import counted
+from nas.core.numbers import counted, duration
 from nas.runs.control.gate import Baseline, Gate
 from nas.runs.run import Run
 from nas.views.columns import gain_text, mean_text, mean_unit
 
 _LEAST_P = 0.001  # smaller p-values are said to be below it
+GATE_HEAD = ("the winner", "", "its score", "difference (95 %)", "p (Holm)", "better in")
 VERDICTS = {
     "beaten": "beats",
     "not shown": "not shown to beat",
@@ -48,8 +49,13 @@ def gate_title(run: Run, gate: Gate) -> str:
     unit = mean_unit(first).replace(",", "")
     return (
         f"trial {gate.winner}: {first.noun} {mean_text(first, gate.mean, gate.half)}{unit} "
-        f"{where_text(gate)}, {counted(gate.seeds, 'new seed')}"
+        f"{where_text(gate)}, {counted(gate.seeds, 'new seed')}{_spent(gate)}"
     )
+
+
+def _spent(gate: Gate) -> str:
+    """The time of the gate; empty where it is not known."""
+    return f" ({duration(gate.seconds)} of training in all)" if gate.seconds else ""
 
 
 def where_text(gate: Gate) -> str:
@@ -72,6 +78,24 @@ def baseline_line(metric: Metric, baseline: Baseline) -> str:
         details.append("may be as good")
     details.append(top_text(baseline))
     return f"{subject} ({score}{note}): {', '.join(text for text in details if text)}"
+
+
+def gate_rows(run: Run, gate: Gate) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each baseline of the gate, as `GATE_HEAD` names them."""
+    first = run.objectives.first
+    for each in gate.baselines:
+        verdict = f"{VERDICTS[each.verdict]} {each.name}"
+        if each.mean is None:
+            yield verdict, each.failed, "", "", "", ""
+            continue
+        yield (
+            verdict,
+            "; ".join(text for text in (each.note, top_text(each)) if text),
+            mean_text(first, each.mean),
+            difference_text(first, each),
+            p_text(each),
+            effect_text(each),
+        )
 
 
 def may_be_equal(baseline: Baseline) -> bool:

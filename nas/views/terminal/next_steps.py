@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nas.core.trial import Trial
 from nas.runs.run import Run
-from nas.runs.settings import Settings, is_own
+from nas.runs.settings import TRAINING, Settings, is_own
 from search_spaces import SpaceReference
 from search_spaces.user_files import PASSED, is_code
 
@@ -46,6 +46,8 @@ def next_steps(run: Run) -> Iterator[tuple[str, str]]:
         if network and best.weights_sha256 is not None:
             to = shlex.quote(str(_unused(Path("winner"))))
             yield f"export {path}{select} --to {to}{space}", "export its weights as they are"
+        if run.gate is None and is_judgeable(run):
+            yield gate_step(run), "is it better than random search?"
     if not run.all_failed:
         yield from failed
     yield f"tensorboard {path}{space}", "look at the search"
@@ -60,6 +62,23 @@ def evaluator_option(settings: Settings) -> str:
     """The option ` --evaluator FILE:NAME` of a command that evaluates again; else empty."""
     given = settings.evaluator
     return f" --evaluator {shlex.quote(given)}" if is_code(given) else ""
+
+
+def is_judgeable(run: Run) -> bool:
+    """True if `nas gate` can have all that trained the networks of a run, and compare by their scores."""
+    settings = run.settings
+    code = (settings.loss, *settings.metric, *settings.estimators)
+    if not run.front or settings.passed or any(map(is_code, code)):
+        return False
+    first = run.objectives.first.name
+    trained = settings.evaluator == TRAINING and any(first in e for e in run.best().curve)
+    return trained or is_own(settings.evaluator)
+
+
+def gate_step(run: Run) -> str:
+    """The command that compares the winner of a run with its baselines, without `nas`."""
+    settings = run.settings
+    return f"gate {shlex.quote(str(run.path))}{evaluator_option(settings)}{space_option(settings)}"
 
 
 def _can_retrain(run: Run) -> bool:

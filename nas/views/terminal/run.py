@@ -176,7 +176,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
 
     Keys: run, space, data, strategy, schedule, seed, objectives, limits, trials, completed,
     stopped_early (of those completed), violating (of those completed, over a limit), failed,
-    energy (trials_wh, search_wh, confirm_wh, idle_wh, source, note and grams_per_kwh, or null),
+    energy (trials_wh, search_wh, confirm_wh, gate_wh, idle_wh, source, note and grams_per_kwh, or null),
     mixed_network (of a differentiable strategy: epochs, seconds, done, cells, operations and weights,
     or null),
     hypervolume (null for a single objective that is not a share), front, confirmation, gate and failures. Each item of `objectives` has name and direction, the most
@@ -184,7 +184,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
     epochs (of training, in total), resume_from (the trial that was resumed, or null), scores,
     seconds and weights (the file, or null); confirmation has trials, epochs, recommended and
     candidates (trial, found, seeds, mean, half, p, worse), or is null; gate has trials, winner, metric, split,
-    examples, epochs, seeds, mean, half, random_trials, reason and baselines (verdict, kind, name, note, failed,
+    examples, epochs, seeds, seconds, mean, half, random_trials, reason and baselines (verdict, kind, name, note, failed,
     seeds, mean, difference, half, p, superiority, top), or is null; each of `failures` has number, architecture, cause and
     message.
     """

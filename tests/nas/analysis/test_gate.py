@@ -12,6 +12,7 @@ from scipy import stats
 
 import nas
 from nas import gating
+from nas.analysis.context import AnalysisContext
 from nas.analysis.retraining.gate import Rival, Scored, judge, over_searches
 from nas.analysis.retraining.rivals import known_networks
 from nas.analysis.statistics import TopShare
@@ -20,12 +21,16 @@ from nas.core.configuration import Configuration
 from nas.core.constraints import Constraint
 from nas.core.joint_space import JointSpace
 from nas.core.metrics import METRICS
+from nas.core.numbers import energy as energy_text
 from nas.evaluators.held_out import simple
+from nas.runs.control.energy import words
 from nas.runs.control.gate import FILE, read_gate
 from nas.runs.journal import Journal
 from nas.views.html import checklist
 from nas.views.html.report import write_report
-from nas.views.terminal.gate import gate_lines, over_line
+from nas.views.tensorboard.board import is_complete, mark
+from nas.views.tensorboard.pages import pages
+from nas.views.terminal.gate import GATE_HEAD, gate_lines, gate_rows, over_line
 from nas.views.terminal.run import overview
 from nas.winners.from_trial import bundle_of
 from search_spaces import Integer, Struct, Task, get
@@ -97,14 +102,69 @@ def test_it_is_said_wherever_a_run_is_looked_at(judged, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["gate"]["baselines"][0]["verdict"] == "beaten"
     assert any("beats random search" in str(part) for part in overview(judged))
-    (cells,) = checklist.gate_rows(judged, judged.gate)
-    assert len(cells) == len(checklist.GATE_HEAD)
+    (cells,) = gate_rows(judged, judged.gate)
+    assert len(cells) == len(GATE_HEAD)
     rows = dict(checklist.checklist_rows(judged))
     assert (
         "5 new seeds: random search at equal cost: beaten" in rows["comparison with random search"]
     )
     assert rows["comparison with known networks, trained alike"] == "there is none"
     assert not any("random" in line for line in checklist.unclaimed(judged))
+    assert " of the gate; " in rows["cost from start to end"]
+
+
+def test_tensorboard_shows_it_once_it_is_there(judged, tmp_path):
+    run = copied(judged, tmp_path, gate=False)
+
+    def page():
+        context = AnalysisContext.of(run)
+        return dict(pages(context, run.trials, run.front, context.lineage(run.trials)))["1_best"]
+
+    assert "beats random search" not in page()
+    board = run.path / "tensorboard"
+    board.mkdir(exist_ok=True)
+    (board / "complete.txt").write_text(mark(run.path, len(run.trials)))
+    assert is_complete(run)
+    shutil.copy(judged.path / FILE, run.path)
+    assert not is_complete(run)  # so that it is written again
+    assert f"**The winner against its baselines**\n\ntrial {run.gate.winner}: score 7" in page()
+    assert "| beats random search at equal cost | 60 trials; " in page()
+
+
+def test_its_cost_is_counted(judged, tmp_path):
+    """Also that of a comparison that is stopped, and of the one that goes on."""
+    assert judged.energy.gate_wh > 0
+    assert f"gate {energy_text(judged.energy.gate_wh)}" in words(judged.energy)
+    run = copied(judged, tmp_path, gate=False)
+    before = run.energy
+
+    def stop(trial):
+        if trial.number == 30:
+            raise KeyboardInterrupt
+
+    objects, messages = {"evaluator": evaluator()}, gating.Messages(progress=stop)
+    with pytest.raises(KeyboardInterrupt):
+        gating.gate(run, objects=objects, messages=messages)
+    stopped = run.energy
+    assert stopped.gate_wh > before.gate_wh
+    assert replace(stopped, gate_wh=0.0) == replace(before, gate_wh=0.0)
+    assert stopped.wh - before.wh == pytest.approx(stopped.gate_wh - before.gate_wh)
+    found = gating.gate(run, objects=objects)
+    assert run.energy.gate_wh > stopped.gate_wh
+    made = [t for f in (run.path / "gate").rglob("*.jsonl") for t in Journal(f, ordered=False)]
+    assert len(made) >= 60 + 10
+    assert found.seconds == pytest.approx(sum(trial.seconds for trial in made))
+
+
+def test_the_files_of_earlier_versions_are_read(judged, tmp_path):
+    run = copied(judged, tmp_path)
+    for file, name in ((FILE, "seconds"), ("energy.json", "gate_wh")):
+        fields = json.loads((run.path / file).read_text())
+        del fields[name]
+        (run.path / file).write_text(json.dumps(fields))
+    assert run.gate == replace(judged.gate, seconds=0.0)
+    assert "of training" not in next(gate_lines(run, run.gate))
+    assert run.energy == replace(judged.energy, gate_wh=0.0)
 
 
 def test_what_was_not_asked_cannot_be_claimed(judged, tmp_path):
@@ -132,8 +192,9 @@ def test_a_gate_that_is_stopped_goes_on(judged, tmp_path):
         with pytest.raises(KeyboardInterrupt):
             gate()
         assert run.gate is None
-    assert gate() == judged.gate
-    assert gate() == judged.gate
+    found = gate()
+    assert replace(found, seconds=judged.gate.seconds) == judged.gate
+    assert gate() == found
     assert len(made) == 60 + 10  # nothing was made twice
 
 

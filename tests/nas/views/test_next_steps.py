@@ -61,8 +61,8 @@ def test_next_commands_are_those_that_work(tmp_path, monkeypatch):
     path = write_run(tmp_path / "a run", 30).path  # trial 24 failed
     best = Run(path).best()
     names, words = steps(path)
-    assert names == ["show", "retrain", "show", "tensorboard"]  # no weights to export
-    assert words[1:3] == [["retrain", str(path)], ["show", str(path), "24"]]
+    assert names == ["show", "retrain", "gate", "show", "tensorboard"]  # no weights to export
+    assert words[1:4] == [["retrain", str(path)], ["gate", str(path)], ["show", str(path), "24"]]
     (path / "retrained" / f"trial-{best.number:05d}").mkdir(parents=True)
     elsewhere = str(path / "retrained" / f"trial-{best.number:05d}-2")
     _, words = steps(path, loss="/my files/own.py:focal")
