@@ -4,8 +4,8 @@
         --evaluator supernet:epochs=100 --evaluator supernet:sampling=fair,epochs=21 --seeds 3
         --space nasbench201:channels=8,cells=1 --image-size 16 --cells 100 --proxies proxies.csv
 
-A supernet is trained for each evaluator and seed, in one thread, and scores the same random cells by
-validation loss and accuracy, with recalibrated batch norms and with the running statistics. Correlations
+A supernet is trained for each evaluator and seed, in one thread, and scores the same random cells by each
+of its metrics, with recalibrated batch norms and with the running statistics. Correlations
 are printed for all cells and for the better half. With `--proxies`, a CSV as `scripts/proxy_ranking.py`
 writes it, the cells are drawn from it, and the ranks are added to those by the proxies of `auto`. What
 stands in `--out` is not computed again; a training that was killed goes on in the folder beside it.
@@ -28,6 +28,7 @@ from scipy.stats import rankdata, spearmanr
 
 import search_spaces
 import trainers
+from nas.core.metrics import SUPERNET
 from nas.estimators import proxies
 from nas.evaluators.job import Workspace
 from nas.evaluators.supernet import training
@@ -37,7 +38,7 @@ from nas.evaluators.table import Table
 from search_spaces import Architecture, Task
 
 Array = NDArray[np.float64]
-_SIGNS = {"supernet_loss": -1, "supernet_accuracy": 1, "supernet_train_loss": -1}
+_SIGNS = {metric.name: -1 if metric.direction == "minimize" else 1 for metric in SUPERNET}
 
 
 def main(

@@ -294,8 +294,9 @@ PROXIES: dict[str, Metric] = _known(
     )
 )
 COMBINED = Metric("proxies", "maximize")  # of several proxies, by the evaluator `proxies`
-# With weights inherited from a supernet: no scores of a training. Of the validation split, but for the last.
+# With weights inherited from a supernet: no scores of a training. See `nas.evaluators.supernet.evaluator`.
 SUPERNET = (
+    Metric("supernet_probe_error", "minimize", 0),
     Metric("supernet_loss", "minimize", unit="nats"),
     Metric("supernet_accuracy", "maximize", 0, 1),
     Metric("supernet_train_loss", "minimize", unit="nats"),

@@ -4,36 +4,48 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 import trainers
 from nas.core.metrics import SUPERNET
 from nas.evaluators.job import Job, Workspace
 from nas.evaluators.supernet import training
+from nas.evaluators.supernet.probe import probe_error, read
 from nas.evaluators.supernet.settings import SupernetSettings
-from nas.evaluators.supernet.step import recalibrate, sample
+from nas.evaluators.supernet.step import drawn, recalibrate, sample
 from nas.evaluators.supernet.trust import compare
 from nas.evaluators.training import build
 from nas.runs.control.supernet import SupernetFacts
 from search_spaces import Architecture
 from search_spaces.supernet.weights import SharedWeights
 from trainers import Dataset
+from trainers.tasks.registry import make_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOSS, ACCURACY, TRAIN_LOSS = (metric.name for metric in SUPERNET)
-_LEARNED = 1024  # training examples whose loss is measured, without augmentation
+PROBE_ERROR, LOSS, ACCURACY, TRAIN_LOSS = (metric.name for metric in SUPERNET)
+_LEARNED = (
+    1024  # training examples that are scored besides the validation split, without augmentation
+)
+_PROBED = 4096  # examples of a linear probe at most
 
 
 class SupernetEvaluator:
     """Trains one supernet before the first trial; an evaluation is then a forward pass.
 
-    Its metrics are called `supernet_loss`, `supernet_accuracy` (of the validation split) and
-    `supernet_train_loss`: they are no scores of trainings, and no ranking mixes the two. The last one says how
-    much a network can learn, after Ru et al., "Speedy Performance Estimation for Neural Architecture
-    Search", NeurIPS 2021, https://arxiv.org/abs/2006.04492, who rank by losses of the training split. The
-    weights of a trial are those that its network inherited.
+    Its metrics are no scores of trainings, have names of their own, and no ranking mixes the two:
+
+        supernet_probe_error    see `nas.evaluators.supernet.probe`: of the validation split and of training
+                                examples together. It is the first objective: the others rank worse, for
+                                the classifier that all networks share fits none of them
+        supernet_loss, supernet_accuracy    of the validation split
+        supernet_train_loss     of training examples: how much a network can learn, after Ru et al.,
+                                "Speedy Performance Estimation for Neural Architecture Search", NeurIPS
+                                2021, https://arxiv.org/abs/2006.04492
+
+    The weights of a trial are those that its network inherited.
 
     Args:
         settings: The settings.
@@ -59,10 +71,10 @@ class SupernetEvaluator:
             workspace.notify("supernet: its ranks are not compared with trainings (trust=0)")
             return
 
-        def by_loss(architecture: Architecture) -> float:
-            return -self.score(weights, architecture, data)[1][LOSS]
+        def by_probe(architecture: Architecture) -> float:
+            return -self.score(weights, architecture, data)[1][PROBE_ERROR]
 
-        trust = compare(workspace, data, by_loss, self._settings.trust)
+        trust = compare(workspace, data, by_probe, self._settings.trust)
         workspace.notify(f"supernet: {trust}")
         refuse_unbelieved(trust)
 
@@ -94,13 +106,25 @@ class SupernetEvaluator:
         subnet = weights.subnet(architecture).requires_grad_(False)
         if self._settings.recalibration:
             recalibrate(subnet, data, self._settings.recalibration)
-        found = trainers.evaluate(subnet, data.validation, data)
-        learned = trainers.evaluate(subnet, sample(data, _LEARNED), data)
-        return subnet, {
-            LOSS: found["loss"],
-            ACCURACY: found["accuracy"],
-            TRAIN_LOSS: learned["loss"],
-        }
+        return subnet, _scores(subnet, data)
+
+
+def _scores(subnet: nn.Module, data: Dataset) -> dict[str, float]:
+    """The metrics of a network with batch norms of its own."""
+    task = make_task(data.targets)
+    held_out, learned = (
+        read(subnet, split, data) for split in (data.validation, sample(data.train, _LEARNED))
+    )
+    features_ND = torch.cat([held_out.features, learned.features])
+    targets_N = torch.cat([held_out.targets, learned.targets])
+    probed = drawn(len(targets_N), _PROBED)
+    found = task.measure([(held_out.outputs, held_out.targets)])
+    return {
+        PROBE_ERROR: probe_error(features_ND[probed], targets_N[probed], len(data.classes)),
+        LOSS: found["loss"],
+        ACCURACY: found["accuracy"],
+        TRAIN_LOSS: task.measure([(learned.outputs, learned.targets)])["loss"],
+    }
 
 
 def refuse_unbelieved(trust: SupernetFacts) -> None:

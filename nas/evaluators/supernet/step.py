@@ -84,11 +84,15 @@ def _counted(parameter: Tensor, users: Counter[Tensor]) -> RemovableHandle:
     return handle
 
 
-def sample(data: Dataset, examples: int) -> Split:
-    """Random training examples, always the same: the first ones may all be of one class."""
+def drawn(examples: int, most: int) -> Tensor:
+    """Indices of random examples, always the same: the first ones may all be of one class."""
     generator = torch.Generator().manual_seed(derive_seed("recalibration"))
-    drawn = torch.randperm(len(data.train), generator=generator)[:examples]
-    return data.train.part(drawn.to(data.train.inputs.device))
+    return torch.randperm(examples, generator=generator)[:most]
+
+
+def sample(split: Split, most: int) -> Split:
+    """Random examples of a split, those of `drawn`."""
+    return split.part(drawn(len(split), most).to(split.inputs.device))
 
 
 def recalibrate(subnet: nn.Module, data: Dataset, examples: int) -> None:
@@ -115,7 +119,7 @@ def recalibrate(subnet: nn.Module, data: Dataset, examples: int) -> None:
             )
         norm.momentum = None  # the mean over all batches
         norm.train()
-    inputs = sample(data, examples).inputs
+    inputs = sample(data.train, examples).inputs
     with torch.no_grad(), quick_convolutions(subnet):
         for inputs_B in torch.split(inputs, _AT_ONCE):
             if len(inputs_B) > 1:

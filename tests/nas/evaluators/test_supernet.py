@@ -13,6 +13,7 @@ from nas.core.joint_space import JointSpace
 from nas.evaluators.job import Workspace
 from nas.evaluators.supernet import training
 from nas.evaluators.supernet.evaluator import SupernetEvaluator, refuse_unbelieved
+from nas.evaluators.supernet.probe import probe_error, read
 from nas.evaluators.supernet.sampling import Paths
 from nas.evaluators.supernet.settings import SupernetSettings
 from nas.evaluators.supernet.step import PathStep, recalibrate
@@ -81,6 +82,48 @@ def test_a_training_that_is_killed_goes_on_as_if_it_never_was(digits, tmp_path):
 
 def test_the_evaluator_keeps_its_contract(digits):
     check_evaluator(SupernetEvaluator(SupernetSettings(epochs=1, trust=0)), SPACE, data=digits)
+
+
+def test_the_error_of_a_probe_is_that_of_regressions_without_each_example():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(30, 4, generator=generator)
+    targets = torch.arange(30) % 3
+    x[:, 0] += targets  # says something about the classes
+    scaled = ((x - x.mean(0)) / (x.std(0) + 1e-6)).double()
+    wanted = torch.nn.functional.one_hot(targets).double()
+    total = 0.0
+    for left_out in range(30):
+        others = torch.arange(30) != left_out
+        centre, share = scaled[others].mean(0), wanted[others].mean(0)
+        known = scaled[others] - centre
+        fitted = torch.linalg.solve(
+            known.T @ known + 0.3 * torch.eye(4), known.T @ (wanted[others] - share)
+        )
+        total += (
+            (wanted[left_out] - share - (scaled[left_out] - centre) @ fitted).square().sum().item()
+        )
+    variance = (wanted - wanted.mean(0)).square().sum().item()
+    assert probe_error(x, targets, 3) == pytest.approx(total / variance, abs=1e-6)
+    assert probe_error(wanted.float(), targets, 3) < 1e-3
+    assert probe_error(torch.zeros(30, 2), targets, 3) == pytest.approx((30 / 29) ** 2)
+
+
+def test_a_probe_does_not_depend_on_the_classifier(digits):
+    net = SPACE.compile(SPACE.known["resnet"], Task(digits.input_shape, 10))
+    before = read(net, digits.validation, digits)
+    assert before.features.shape == (64, 16)
+    with torch.no_grad():
+        assert torch.allclose(net.head[-1](before.features), before.outputs, atol=1e-6)
+        net.head[-1].weight.neg_()
+    after = read(net, digits.validation, digits)
+    assert torch.equal(before.features, after.features)
+    assert not torch.equal(before.outputs, after.outputs)
+
+
+def test_the_features_of_a_network_without_a_linear_layer_at_its_end_are_its_outputs(digits):
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10), torch.nn.ReLU())
+    found = read(net, digits.validation, digits)
+    assert torch.equal(found.features, found.outputs)
 
 
 def test_fairness_trains_every_option_once_in_a_step():
@@ -247,7 +290,10 @@ def test_a_search_by_a_supernet_is_an_ordinary_run(tmp_path):
         epochs=1,
         out=tmp_path / "run",
     )
-    assert [metric.name for metric in run.objectives.metrics] == ["supernet_loss", "parameters"]
+    assert [metric.name for metric in run.objectives.metrics] == [
+        "supernet_probe_error",
+        "parameters",
+    ]
     assert all("accuracy" not in trial.scores for trial in run.trials)  # that is of a training
     network = SPACE.compile(run.best().architecture, Task((1, 8, 8), 10))
     network.load_state_dict(checkpoint.load(run.weights_path(run.best())))
