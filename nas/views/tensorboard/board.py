@@ -46,7 +46,7 @@ from nas.views.tensorboard.pages import pages
 CURVES = 500
 ROWS = 2_000
 SHARE = 0.008  # largest share of the seconds of training that pictures may take in a search
-VERSION = 6  # of the content of a board
+VERSION = 7  # of the content of a board
 _MARK = "complete.txt"
 
 
@@ -185,7 +185,8 @@ class Board:
         when, final = ended(trial), hparams.values(trial, self._metrics)
         decisions = self._context.decisions
         with Events(self._folder / "trials" / f"{trial.number:05d}") as events:
-            events.add(hparams.start(trial, decisions, when - trial.seconds), 0, when)
+            first = self._context.objectives.first
+            events.add(hparams.start(trial, decisions, first, when - trial.seconds), 0, when)
             epochs = trial.curve if curve else ()
             for epoch in epochs:
                 for tag, value in epoch.items():

@@ -1,7 +1,8 @@
 """Rows and columns of TensorBoard's HParams page: decisions and metrics of each trial.
 
-The page shows five columns at first, those that are marked as different from run to run. So the
-most telling decisions carry that mark, and the others do not.
+The page shows five decisions at first, those that are marked as different from run to run, and its
+metrics to the right of them, outside of a window of 1280 pixels. So the most telling decisions carry
+that mark, the others do not, and the name of a row has the trial's value of the first objective.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
-from nas.analysis.decisions import Column, Decisions
+from nas.analysis.decisions import RECIPE, Column, Decisions
+from nas.core.metrics import Metric
 from nas.core.trial import Trial
 from nas.estimators.cost import COSTS
 from nas.runs.header import Header
@@ -46,7 +48,11 @@ def experiment(decisions: Decisions, metrics: Iterable[str]) -> Any:
         metrics: The metrics, as `names` orders them.
     """
     first = set(decisions.first(FIRST))
+    paths = {column.path for column in decisions.columns}
     columns = [_info(column, differs=column.path in first) for column in decisions.columns]
+    for column in columns:
+        if (name := column.name.removeprefix(RECIPE)) not in paths:
+            column.display_name = name
     measured = [
         api_pb2.MetricInfo(name=api_pb2.MetricName(tag=f"trial/{tag}"), display_name=tag)
         for tag in metrics
@@ -55,12 +61,25 @@ def experiment(decisions: Decisions, metrics: Iterable[str]) -> Any:
     return _summary(metadata.EXPERIMENT_TAG, experiment=content)
 
 
-def start(trial: Trial, decisions: Decisions, when: float) -> Any:
-    """A summary with the row of a trial."""
+def row_name(trial: Trial, first: Metric) -> str:
+    """The name of the row of a trial: its number and its value of the first objective."""
+    said = first.text(trial.scores[first.name]) if trial.completed else "failed"
+    return f"{trial.number:05d}: {said}"
+
+
+def start(trial: Trial, decisions: Decisions, first: Metric, when: float) -> Any:
+    """A summary with the row of a trial.
+
+    Args:
+        trial: The trial.
+        decisions: The decisions of the search.
+        first: The first objective.
+        when: Its start, in seconds since 1970.
+    """
     columns = {column.path: column for column in decisions.columns}
     flat = decisions.flat(trial.proposal)
     content = plugin_data_pb2.SessionStartInfo(
-        group_name=f"trial {trial.number:05d}", start_time_secs=when
+        group_name=row_name(trial, first), start_time_secs=when
     )
     for path, option in flat.items():
         value = _cell(columns.get(path), option)

@@ -135,7 +135,7 @@ def look_at_own_metrics(visitor):
         page.locator("scalar-card [title='trial/f1']").first.wait_for()
     with visitor.page("#hparams", "own-hparams", height=SHOWN) as page:
         row_of(page).wait_for(state="visible")
-        for name in ("recipe.lr", "f1", "parameters", "delay"):
+        for name in ("lr", "f1", "parameters", "delay"):
             sees(page, name, exact=True)
     with visitor.page("#images&regexInput=search", "own-images") as page:
         page.locator("tf-image-loader img").first.wait_for(state="visible")
@@ -192,8 +192,9 @@ def look_at_hparams(visitor, run):
         row_of(page).wait_for(state="visible")
         took = time.monotonic() - start
         enlarge(page)
-        sees(page, "trial 00000", exact=True)
-        for name in ("recipe.learning_rate", "accuracy", "parameters", "macs", "seconds"):
+        trial = run.trials[0]
+        sees(page, f"00000: {trial.scores['accuracy']:.2%}", exact=True)
+        for name in ("learning_rate", "accuracy", "parameters", "macs", "seconds"):
             sees(page, name, exact=True)
         if len(run.trials) > 100:  # the page shows 100 at first
             page.locator(".page-size-input input").fill(str(len(run.trials)))
@@ -211,7 +212,7 @@ def look_at_hparams(visitor, run):
 
 def row_of(page):
     """A row of the table, found by its element, as a search for text is slow on this page."""
-    return page.locator("vaadin-grid-cell-content", has_text="trial 0").first
+    return page.locator("vaadin-grid-cell-content", has_text="0000").first
 
 
 def _until(holds):
@@ -237,6 +238,7 @@ def look_at_projector(visitor, run):
         count = inside.locator("span.numDataPoints")
         _until(lambda: count.count() == 1 and count.inner_text() == str(done))
         assert inside.get_by_text("WebGL").count() == 0
+        sees(inside, "trials by accuracy, front ringed", exact=True)
         inside.locator("paper-dropdown-menu[label='Color by']").click()
         inside.locator("paper-item:visible").filter(has_text="rank").click()
         ends = inside.locator(".gradient-boundaries:visible")

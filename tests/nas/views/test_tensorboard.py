@@ -12,6 +12,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import nas
@@ -20,6 +21,7 @@ from nas.engine.session import Session
 from nas.runs.lock import writing
 from nas.runs.settings import Settings
 from nas.views.tensorboard import Board, TensorBoard, complete, is_complete
+from nas.views.tensorboard.sprites import Point, sheet
 from tests.nas.synthetic import write_run
 
 SETTINGS = Settings(
@@ -68,7 +70,7 @@ def content(board):
                 (i.step, i.width, i.height, i.encoded_image_string) for i in read.Images(tag)
             ]
     for file in sorted((board / "search").glob("p*")):
-        found[file.name] = file.read_text()
+        found[file.name] = file.read_bytes()
     return found
 
 
@@ -157,14 +159,52 @@ def test_the_projector_has_a_point_a_trial(run):
     assert len({tuple(point) for point in points}) == 39
     assert points.min() >= 0
     assert points.max() <= 1
-    assert head.startswith("trial\taccuracy\trank\tparameters\tseconds\tfront\trecipe.learning")
-    told = [row.split("\t") for row in rows]
+    assert head.startswith(
+        "summary\ttrial\taccuracy\trank\tparameters\tseconds\tfront\trecipe.learning"
+    )
+    summaries, told = zip(*(row.split("\t", 1) for row in rows), strict=True)
+    done = [trial for trial in run.trials if trial.completed]
+    assert summaries[0] == (
+        f"trial 0: {done[0].scores['accuracy']:.2%} accuracy, "
+        f"{done[0].scores['parameters']:,} parameters"
+    )
+    told = [row.split("\t") for row in told]
     by_rank = sorted(told, key=lambda row: int(row[2]))
     assert [int(row[2]) for row in by_rank] == list(range(1, 40))
     assert by_rank == sorted(by_rank, key=lambda row: -float(row[1]))
     assert [float(row[1]) for row in told] == [
         pytest.approx(t.scores["accuracy"], abs=1e-4) for t in run.trials if t.completed
     ]
+
+
+def test_the_points_of_the_projector_are_discs_from_dark_to_bright_and_the_front_is_ringed(run):
+    """Which colours and texts show before a column is chosen."""
+    folder = run.path / "tensorboard" / "search"
+    config = (folder / "projector_config.pbtxt").read_text()
+    assert 'tensor_name: "trials by accuracy, front ringed"' in config
+    assert 'image_path: "points.png"\n    single_image_dim: 64\n    single_image_dim: 64' in config
+    drawn = np.asarray(Image.open(folder / "points.png")).astype(int)
+    assert drawn.shape == (7 * 64, 7 * 64, 4)  # 39 points in rows of 7
+
+    def of(place, x, y):
+        row, column = divmod(place, 7)
+        return drawn[64 * row + y, 64 * column + x]
+
+    done = [trial for trial in run.trials if trial.completed]
+    places = sorted(range(39), key=lambda i: done[i].scores["accuracy"])
+    brightness = [of(place, 32, 12)[:3].sum() for place in places]
+    assert brightness == sorted(brightness)
+    assert brightness[-1] > 2 * brightness[0]
+    numbers = {trial.number for trial in run.front}
+    ringed = {t.number for i, t in enumerate(done) if tuple(of(i, 32, 4)[:3]) == (213, 94, 0)}
+    assert ringed == numbers
+    assert of(0, 0, 0)[3] == 0  # its corner is transparent
+    assert len(np.unique(drawn[:64, :64].reshape(-1, 4), axis=0)) > 5  # disc, ground and a text
+
+
+def test_thousands_of_points_have_smaller_pictures():
+    points = [Point(text="1.2e4", level=i / 2_000, ringed=False) for i in range(2_001)]
+    assert sheet(points).size == (45 * 32, 45 * 32)
 
 
 def test_every_trial_has_its_curve(run):
@@ -189,10 +229,9 @@ def test_deleting_and_rebuilding_give_the_same_content(run, tmp_path):
     assert not is_complete(copy)
     assert complete(copy)
     after = content(copy.path / "tensorboard")
-    load = ("search", "2_how_to_load/text_summary")
-    for found, path in ((before, run.path), (after, copy.path)):  # which names the folder
-        text = found[load[0]][1][load[1]]
-        found[load[0]][1][load[1]] = text.replace(str(path), "RUN")
+    for found, path in ((before, run.path), (after, copy.path)):  # which commands name
+        said = found["search"][1]
+        said.update({tag: text.replace(str(path), "RUN") for tag, text in said.items()})
     assert after == before
 
 
@@ -292,6 +331,8 @@ def test_a_real_tensorboard_serves_curves_and_hparams(server, run):
     assert "search" in runs
     experiment = ask(f"{server}/data/plugin/hparams/experiment", {"experimentName": ""})
     columns = [info["name"] for info in experiment["hparamInfos"]]
+    shown = {info["name"]: info["displayName"] for info in experiment["hparamInfos"]}
+    assert shown["recipe.learning_rate"] == "learning_rate"  # 160 pixels have room for it
     assert {"recipe.batch_size", "recipe.learning_rate", "activation", "norm"} <= set(columns)
     first = [info["name"] for info in experiment["hparamInfos"] if info.get("differs")]
     assert {"recipe.batch_size", "recipe.learning_rate"} < {*first}
@@ -325,7 +366,8 @@ def test_a_real_tensorboard_serves_curves_and_hparams(server, run):
     }
     hparams = {row["name"]: row["hparams"] for row in rows}
     for trial in run.trials:
-        name = f"trial {trial.number:05d}"
+        accuracy = f"{trial.scores['accuracy']:.2%}" if trial.completed else "failed"
+        name = f"{trial.number:05d}: {accuracy}"  # visible where the column of the metric is not
         assert hparams[name]["activation"] == trial.architecture["activation"]
         if not trial.completed:
             assert "trial/accuracy" not in served[name]
