@@ -1,6 +1,7 @@
 """Compare schedules that adapt hyperparameters during training with those that do not.
 
     python scripts/adapted_settings.py digits --seeds 10 --to runs/adapted
+    python scripts/adapted_settings.py digits --epochs 20 --every 2 --recipe schedule=constant
 
 For each seed, every schedule trains the same network with the same searched hyperparameters and the same
 number of epochs in all, copies included; the best trial by validation accuracy is tested once. Pairs of
@@ -32,7 +33,10 @@ parser.add_argument(
     "--every", type=int, default=1, help="epochs between comparisons of a population"
 )
 parser.add_argument("--seeds", type=int, default=10)
+parser.add_argument("--first", type=int, default=0, help="first seed")
 parser.add_argument("--tune", default="learning_rate,momentum,weight_decay,label_smoothing,dropout")
+parser.add_argument("--recipe", default="", help="fixed fields, such as schedule=constant")
+parser.add_argument("--schedules", default="random,asha,pbt,pb2", help="those to compare")
 parser.add_argument("--to", type=Path, default=Path("runs/adapted"))
 args = parser.parse_args()
 
@@ -42,6 +46,8 @@ SCHEDULES = {
     "pbt": f"pbt:population={args.members},every={args.every}",
     "pb2": f"pb2:population={args.members},every={args.every}",
 }
+FIXED = dict(field.split("=") for field in args.recipe.split(",") if field)
+names = args.schedules.split(",")
 
 
 def searched(name: str, seed: int) -> nas.Run:
@@ -53,6 +59,7 @@ def searched(name: str, seed: int) -> nas.Run:
         schedule=SCHEDULES[name],
         tune=args.tune,
         epochs=args.epochs,
+        recipe=FIXED,
         objectives=["accuracy"],
         budget=f"{args.members * args.epochs}epochs",
         seed=seed,
@@ -73,7 +80,7 @@ def compared(found: dict[str, np.ndarray], split: int) -> None:
     for name, values in found.items():
         column = values[:, split]
         text = f"{name:<8} {column.mean():6.2f} ± {half_width_of_mean(column) or 0:.2f}"
-        for other in ("random", "asha"):
+        for other in [each for each in ("random", "asha") if each in found]:
             difference = column - found[other][:, split]
             if difference.any():
                 p = wilcoxon(difference).pvalue
@@ -83,8 +90,8 @@ def compared(found: dict[str, np.ndarray], split: int) -> None:
 
 torch.set_num_threads(1)
 data = trainers.load(args.data)
-found: dict[str, list[tuple[float, float]]] = {name: [] for name in SCHEDULES}
-for seed, name in product(range(args.seeds), SCHEDULES):
+found: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+for seed, name in product(range(args.first, args.first + args.seeds), names):
     start = process_time()
     run = searched(name, seed)
     found[name].append(scores(run, data))

@@ -70,6 +70,8 @@ def _trained(run: Run, trial: Trial, data: Dataset, until: float) -> Mapping[str
         for epoch in training.train_epochs(
             net, data, recipe, seed=seed, learned=make_task(data.targets)
         ):
+            if recipe.patience and epoch.number == trial.scored_epoch:
+                break  # without a validation split, as long as the best of the search
             if monotonic() > until and epoch.number < recipe.epochs:
                 return None
     return net.cpu().state_dict()

@@ -94,15 +94,44 @@ class Trial:
 
         A failed evaluation that reported none counts as 0, a completed one as its budget.
         """
-        if self.curve:
-            last = int(self.curve[-1].get("number", len(self.curve)))
-        else:
-            last = self.epochs if self.completed else 0
+        whole = self.epochs if self.completed else 0
+        last = self._reported if self.curve else whole
         return max(0, last - self.proposal.start_epoch)
 
     @property
+    def last_epoch(self) -> int:
+        """The last epoch that was trained: `epochs`, or before it if patience ended the training."""
+        return self._reported if self.stopped_early else self.epochs
+
+    @property
+    def _reported(self) -> int:
+        """The last epoch of the curve."""
+        return int(self.curve[-1].get("number", len(self.curve))) if self.curve else 0
+
+    @property
     def stopped_early(self) -> bool:
-        """True if it completed before the last epoch of its recipe, so that it may be resumed.
+        """True if patience ended its training before the last epoch of its budget.
+
+        It counts as trained for the whole budget. Resumed, it stays as it is.
+        """
+        ended = self.completed and not self.cut and bool(self.recipe.get("patience"))
+        return ended and 0 < self._reported < self.epochs
+
+    @property
+    def scored_epoch(self) -> int:
+        """The epoch whose weights and scores it has: with patience the best, else the last one."""
+        last = self.last_epoch
+        if not self.recipe.get("patience"):
+            return last
+        for record in self.curve:
+            known = [name for name in self.scores if name in record]
+            if known and all(record[name] == self.scores[name] for name in known):
+                return int(record.get("number", last))
+        return last
+
+    @property
+    def paused(self) -> bool:
+        """True if its budget was less than the epochs of its recipe, so that it may be resumed.
 
         A recipe without a number of epochs has no last one.
         """
@@ -166,12 +195,15 @@ class Trial:
         )
 
     def after(self, epochs: int) -> Trial:
-        """This trial as if its training had stopped after `epochs`, read off its curve.
+        """This trial as if its training had paused after `epochs`, read off its curve.
 
-        A trial whose curve has no record of that epoch is returned unchanged.
+        A trial whose curve has no record of that epoch is returned unchanged, and so is one that
+        ended there by patience.
         """
         for length, record in enumerate(self.curve, start=1):
             if record["number"] == epochs:
+                if length == len(self.curve) and self.recipe.get("patience"):
+                    return self
                 known = {name: record[name] for name in self.scores if name in record}
                 return replace(self, scores={**self.scores, **known}, curve=self.curve[:length])
         return self
@@ -222,7 +254,7 @@ def checkpoint_name(number: int) -> str:
 
 
 def paused_name(number: int) -> str:
-    """Name of the file that a trial which stopped early is resumed from."""
+    """Name of the file that a paused trial is resumed from."""
     return f"trial-{number:05d}.paused.safetensors"
 
 

@@ -77,13 +77,15 @@ def memory(
     with torch.device("meta") if on_gpu else nullcontext():
         net = space.compile(architecture, task)
     computed = precision.choose(recipe.precision, net, task.input_shape, device)
-    parts = footprint.footprint(
+    found = footprint.footprint(
         net,
         task.input_shape,
         recipe,
         computed=computed,
         evaluated=min(evaluation_batch(recipe.batch_size, 1, data), len(data.validation)),
     )
+    best = found.gradients if recipe.patience else 0  # the weights of the best epoch
+    parts = replace(found, state=found.state + best)
     evaluation = parts.gradients + parts.evaluation
     if not on_gpu:
         return MemoryDemand(str(device), parts.state + max(parts.step, evaluation))

@@ -44,6 +44,8 @@ class CrossValidation:
         checkpoints: Folder for the weights of every completed trial; None keeps none.
         metrics: The metrics to return, those of `learned`, which is the default.
         learned: The loss and the metrics; None for those of the task of the data.
+        watched: The metric whose best epoch `patience` waits for, in each fold; None for the first of
+            `metrics`.
 
     Raises:
         ValueError: there are fewer examples than folds.
@@ -61,6 +63,7 @@ class CrossValidation:
         checkpoints: Path | None = None,
         metrics: tuple[Metric, ...] = (),
         learned: trainers.Task | None = None,
+        watched: Metric | None = None,
     ) -> None:
         self._learned = learned or make_task(data.targets)
         self._folds = folds_of(data, folds, data_seed)
@@ -74,6 +77,7 @@ class CrossValidation:
                 seed=trainers.derive_seed(seed, "fold", number),
                 metrics=metrics,
                 learned=self._learned,
+                watched=watched,
             )
             for number, fold in enumerate(self._folds)
         ]
@@ -169,8 +173,10 @@ def _measured(parts: Sequence[Job]) -> dict[str, Any]:
 
 
 def _mean_curve(curves: Sequence[Sequence[Mapping[str, float]]]) -> list[Mapping[str, float]]:
-    """The mean over folds of each number of each epoch."""
-    return [
-        {name: sum(record[name] for record in records) / len(records) for name in records[0]}
-        for records in zip(*curves, strict=True)
-    ]
+    """The mean over folds of each number of each epoch; a fold that has stopped has its last record."""
+    found: list[Mapping[str, float]] = []
+    for number in range(1, max(map(len, curves)) + 1):
+        records = [curve[min(number, len(curve)) - 1] for curve in curves]
+        mean = {name: sum(record[name] for record in records) / len(records) for name in records[0]}
+        found.append({**mean, "number": float(number)})
+    return found

@@ -186,6 +186,8 @@ def make_training(
         metrics: The metrics to return.
         checkpoints: The folder for weights; None keeps none.
     """
+    from nas.evaluators.training_task import watched
+
     if settings.folds:
         from nas.evaluators.cross_validation import CrossValidation
 
@@ -199,6 +201,7 @@ def make_training(
             checkpoints=checkpoints,
             metrics=metrics,
             learned=learned,
+            watched=watched(settings, metrics),
         )
     from nas.evaluators.training import Training
 
@@ -210,6 +213,7 @@ def make_training(
         checkpoints=checkpoints,
         metrics=metrics,
         learned=learned,
+        watched=watched(settings, metrics),
     )
 
 

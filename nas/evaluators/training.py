@@ -32,6 +32,7 @@ from trainers.checkpoints import weights as checkpoint
 from trainers.data.understood import target_counts, target_ranges
 from trainers.determinism import threads as threads
 from trainers.loop import precision
+from trainers.loop.early_stop import EarlyStop, Score
 from trainers.loop.slot import Slot
 from trainers.loop.train import train_in_steps
 from trainers.tasks import registry
@@ -117,6 +118,15 @@ class _Work:
     computed: precision.Computed | None = None  # the type it computes in; None until chosen
     launched: str = ""  # the reason why steps on a GPU are not captured, if it was given up
     fork: dict[str, Any] = field(default_factory=dict)  # of which trial, and with which settings
+    stop: EarlyStop | None = None  # the rule that ends it early, if there is one
+
+    @property
+    def scored(self) -> Epoch:
+        """The epoch whose weights the network has."""
+        ended = self.stop is not None and (
+            self.stop.ended or self.curve[-1].number == self.recipe.epochs
+        )
+        return self.curve[self.stop.best - 1 if self.stop is not None and ended else -1]
 
 
 class Training:
@@ -137,6 +147,11 @@ class Training:
     `measured["computed"]` is the floating-point type that the recipe's precision means here.
     `measured["launched"]` has the reason if a capture of the steps on a GPU was given up.
 
+    With `patience` in the recipe, a training that stops early counts as whole, and has the scores and
+    the weights of its best epoch; so has one that reached its last epoch. A trial that pauses before
+    either has those of its last epoch, like any other. When a training that has stopped is resumed, no
+    epoch is trained. A fork has no patience: populations compare their members already.
+
     Args:
         space: Compiles architectures.
         data: The data set, on the device to train on.
@@ -146,6 +161,7 @@ class Training:
         checkpoints: Folder for the weights of every completed trial; None keeps none.
         metrics: The metrics to return, those of `learned`, which is the default.
         learned: The loss and the metrics; None for those of the task of the data.
+        watched: The metric whose best epoch `patience` waits for; None for the first of `metrics`.
     """
 
     def __init__(
@@ -158,9 +174,11 @@ class Training:
         checkpoints: Path | None = None,
         metrics: tuple[Metric, ...] = (),
         learned: trainers.Task | None = None,
+        watched: Metric | None = None,
     ) -> None:
         self._learned = learned or make_task(data.targets)
         self.metrics = metrics or tuple(METRICS[name] for name in self._learned.metrics)
+        self._watched = watched or self.metrics[0]
         self._space = space
         self._data = data
         self._task = task_of(data)
@@ -260,7 +278,7 @@ class Training:
         }
         if failure is not None:
             raise EvaluationFailed(failure)
-        return {name: work.curve[-1].metrics[name] for name in self._learned.metrics}
+        return {name: work.scored.metrics[name] for name in self._learned.metrics}
 
     def _attempt(self, work: _Work, job: Job) -> Generator[None, None, Failure | None]:
         """Train and save the weights, if they are kept; return the failure, if any."""
@@ -296,6 +314,7 @@ class Training:
             micro_batches=work.micro_batches,
             computed=work.computed,
             task=self._learned,
+            stop=work.stop,
         )
         with closing(steps):
             for epoch in steps:
@@ -306,12 +325,15 @@ class Training:
                 work.launched = epoch.fallback and f"one by one: {epoch.fallback}"
                 if proposal.is_fork and epoch.number == work.start_epoch + 1:
                     work.fork |= _settings_in_use(work, epoch)
-                if job.epoch_ended(epoch.number, last) or epoch.number == last:
+                end = epoch.number if work.stop is not None and work.stop.ended else last
+                if job.epoch_ended(epoch.number, end) or epoch.number == end:
                     break
-        paused = work.curve[-1].number == last < work.recipe.epochs
+        paused = last < work.recipe.epochs and "cut" not in job.measured
         if paused and self._checkpoints is not None:
             path = self._checkpoints / paused_name(job.number)
-            state = pausing.state(work.net, work.optimizer, work.curve, work.micro_batches)
+            state = pausing.state(
+                work.net, work.optimizer, work.curve, work.micro_batches, work.stop
+            )
             state[forking.ARCHITECTURE] = forking.written(proposal.architecture)
             checkpoint.save_sealed(path, state)
 
@@ -320,6 +342,8 @@ class Training:
         work.net = net.to(self._data.device)
         work.optimizer = trainers.make_optimizer(work.net, work.recipe)
         data = self._data
+        if work.recipe.patience and len(data.validation):
+            work.stop = EarlyStop(work.recipe.patience, score_by(self._watched))
         work.computed = precision.choose(
             work.recipe.precision, work.net, data.input_shape, data.device
         )
@@ -331,13 +355,16 @@ class Training:
                 raise ValueError("no checkpoints are kept")
             state = checkpoint.load_sealed(self._checkpoints / paused_name(proposal.resume_from))
             if proposal.is_fork:
+                if work.recipe.patience:
+                    raise ValueError(f"want a fork without patience, got {work.recipe.patience}")
                 fork = forking.Fork(self._space, proposal.architecture, state)
                 curve, inherited = pausing.inherit(work.net, work.optimizer, state, fork.adapt)
                 work.fork = {"of": proposal.resume_from, "state": inherited, **fork.facts}
                 parts = 1
             else:
-                curve, parts = pausing.restore(work.net, work.optimizer, state)
-            if len(curve) != proposal.start_epoch:
+                curve, parts = pausing.restore(work.net, work.optimizer, state, work.stop)
+            stopped = work.stop is not None and work.stop.ended
+            if len(curve) != proposal.start_epoch and not stopped:
                 raise ValueError(f"want {proposal.start_epoch} epochs trained, got {len(curve)}")
             if missing := set(self._learned.metrics) - curve[-1].metrics.keys():
                 raise ValueError(f"want the metric {min(missing)}, got none")
@@ -365,6 +392,12 @@ def _settings_in_use(work: _Work, epoch: Epoch) -> dict[str, float | str]:
     return found
 
 
+def score_by(metric: Metric) -> Score:
+    """A score for `EarlyStop`: the value of a metric, or its negative if it is to minimize."""
+    sign = 1 if metric.direction == "maximize" else -1
+    return lambda metrics: sign * metrics[metric.name]
+
+
 def build(space: SearchSpace, architecture: Architecture, task: Task, seed: int) -> nn.Module:
     """Compile `architecture` with initial weights seeded by `seed`."""
     with trainers.seeded(trainers.derive_seed(seed, "weights")):
@@ -383,9 +416,10 @@ def train_epochs(
     *,
     seed: int,
     learned: trainers.Task | None = None,
+    stop: EarlyStop | None = None,
 ) -> Iterator[trainers.Epoch]:
     """Train `net` on the device of the data set; yield one record an epoch."""
-    return trainers.train(net.to(data.device), data, recipe, seed=seed, task=learned)
+    return trainers.train(net.to(data.device), data, recipe, seed=seed, task=learned, stop=stop)
 
 
 def test_scores(net: nn.Module, data: Dataset, more: Iterable[str]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -46,6 +46,13 @@ def metrics_of(settings: Settings, task: str) -> tuple[Metric, ...]:
             unknown = Metric(name, "maximize" if constraint.sign == ">=" else "minimize")
             found.setdefault(name, METRICS.get(name, unknown))
     return tuple({**found, **{name: found.get(name, Metric(name)) for name in own}}.values())
+
+
+def watched(settings: Settings, metrics: Sequence[Metric]) -> Metric | None:
+    """The metric that early stopping goes by: that of the first objective that a training measures."""
+    known = {metric.name: metric for metric in metrics}
+    names = (text.partition(":")[0].strip() for text in settings.objectives)
+    return next((known[name] for name in names if name in known), None)
 
 
 def summary(task: str) -> tuple[str, str]:

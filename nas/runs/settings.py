@@ -383,6 +383,11 @@ class Settings:
             for name in self.tune:
                 hyperparameters.parse_names(name)
             hyperparameters.tree(self.tune, self.recipe)
+            if self.recipe.get("patience") and schedules.forks(self.schedule):
+                raise ValueError(
+                    f"patience: want 0 with the schedule {self.schedule}, whose comparisons end weak "
+                    f"trainings, got {self.recipe['patience']}"
+                )
             if self.data == NO_DATA:
                 raise ValueError("data: want data for the built-in training, got none")
         elif self.loss != DEFAULT_LOSS or self.metric:

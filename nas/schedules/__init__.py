@@ -111,6 +111,21 @@ def check_name(text: str) -> str:
     return text
 
 
+def forks(text: str) -> bool:
+    """True if a schedule of the toolkit lets trials go on from the weights of others.
+
+    Args:
+        text: As `make` reads it.
+
+    Raises:
+        ValueError: there is no such schedule, or it has no such setting.
+    """
+    from nas.schedules.populations import Populations
+
+    made_by = SCHEDULES.look_up(text)[0]
+    return isinstance(made_by, type) and issubclass(made_by, Populations)
+
+
 def make(
     text: str, strategy: Strategy, candidates: Candidates, objectives: Objectives, epochs: int
 ) -> Schedule:

@@ -56,7 +56,7 @@ def check_schedule(
     Clauses, each checked in small searches of simulated training for 9 epochs:
 
     - `ask` returns a proposal of a new network within the limits, or resumes a completed trial
-      that stopped early: with its configuration and parents, from the epoch at which it stopped.
+      that is paused: with its configuration and parents, from the epoch at which it stopped.
       Or it forks such a trial (`trial.forked(configuration, epochs)`), with any configuration
       within the limits.
     - Each network is begun once, and each trial is resumed at most once; it may be forked too, as
@@ -198,7 +198,7 @@ class Checked:
         require(before is not None, name, f"resumes trial {number}, which it was not told")
         assert before is not None
         require(before.completed, name, f"resumes trial {number}, which failed")
-        require(before.stopped_early, name, f"resumes trial {number}, which was trained to the end")
+        require(before.paused, name, f"resumes trial {number}, which was trained to the end")
         if proposal.is_fork:
             self._check_forked(proposal, before)
             return
@@ -381,7 +381,7 @@ class _Checkpoints:
         if trial.proposal.resume_from is not None:
             self.resumed += 1
             self.restarted += trial.proposal.resume_from not in self._paused
-        if trial.stopped_early:
+        if trial.paused:
             self._paused.add(trial.number)
         checked = self._searches.made[-1]
         assert isinstance(checked, Checked)

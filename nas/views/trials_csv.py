@@ -13,7 +13,7 @@ from search_spaces import SearchSpace
 def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
     """Write one row per trial.
 
-    Columns: number, status (completed, stopped early, or the cause of failure), on_front, violates
+    Columns: number, status (completed, paused, stopped early, or the cause of failure), on_front, violates
     (the limits that are not met, separated by spaces), every metric of the run, seconds, epochs,
     parents (separated by spaces), resume_from, notation, and each decision by its path,
     hyperparameters first; empty for inactive decisions.
@@ -39,7 +39,8 @@ def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
     for trial, row in zip(run.trials, rows, strict=True):
         failure = trial.failure
         violated = run.objectives.violated(trial.scores) if trial.completed else ()
-        done = "stopped early" if trial.stopped_early else "completed"
+        ended = "stopped early" if trial.stopped_early else "completed"
+        done = "paused" if trial.paused else ended
         resumed = trial.proposal.resume_from
         writer.writerow(
             [
@@ -49,7 +50,7 @@ def write_csv(run: Run, space: SearchSpace, file: TextIO) -> None:
                 " ".join(map(str, violated)),
                 *(trial.scores.get(name, "") for name in names),
                 trial.seconds,
-                trial.epochs,
+                trial.last_epoch,
                 " ".join(map(str, trial.proposal.parents)),
                 "" if resumed is None else resumed,
                 space.format(trial.architecture),

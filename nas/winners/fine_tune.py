@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
-
-from torch import nn
 
 import trainers
 from nas.bundles.bundle import Bundle
 from nas.bundles.read import check_target
 from nas.bundles.transfer import adapted
 from nas.bundles.write import write_bundle
-from nas.core.metrics import Metric
 from nas.evaluators import training
 from nas.evaluators.factories import reading_of
 from nas.runs.settings import TRAINING
 from nas.winners.retrain import Progress, loss_of, origin_of, table_of, with_training
 from nas.winners.scoring import metrics_by_importance, scores_on_test
 from search_spaces import Architecture, SearchSpace, Task
-from trainers import Dataset, Epoch, Recipe
+from trainers import Dataset, Recipe
+from trainers.loop.early_stop import EarlyStop
 from trainers.tasks.functions import LossFunction
 
 
@@ -57,7 +54,8 @@ def fine_tune(
         to: The folder of the new bundle.
         epochs: Passes over the data.
         target: Column of a table to predict, or several separated by commas; None: that of the search.
-        patience: Stop after this many epochs without one that was better on the validation split; None: never.
+        patience: Stop after this many epochs without one that was better on the validation split; 0: never;
+            None: that of the recipe.
         image_size: Resize images to this side; None: the side that the network was made for.
         space_file: `FILE:VARIABLE`, if the search space is in a file of your own.
         loss: The loss that the network learned from, if it is one of your own: the function, or
@@ -80,7 +78,9 @@ def fine_tune(
     learned = loss_of(bundle, loss, data.targets, tuple(metric.name for metric in judged))
     own = settings.get("evaluator", TRAINING) != TRAINING  # has hyperparameters, no recipe
     known = Recipe() if own else Recipe.from_dict(bundle.metrics["recipe"])
-    recipe = replace(known, epochs=epochs)
+    recipe = replace(
+        known, epochs=epochs, patience=known.patience if patience is None else patience
+    )
     mean = bundle.described["targets"]["mean"]
     in_units = own and bool(mean) and not any(mean)  # its outputs are not standardised
     with training.threads(settings["threads"]):
@@ -92,8 +92,15 @@ def fine_tune(
                 input_shape=data.input_shape,
                 space=space,
             )
-        passes = training.train_epochs(net, data, recipe, seed=seed, learned=learned)
-        best = _best_of(passes, net, judged[0], patience, progress)
+        stop = EarlyStop(recipe.patience, training.score_by(judged[0]))
+        passed = []
+        for epoch in training.train_epochs(
+            net, data, recipe, seed=seed, learned=learned, stop=stop
+        ):
+            passed.append(epoch)
+            if progress is not None:
+                progress(epoch)
+        best = passed[stop.best - 1]  # the last one without a validation split
         test = scores_on_test(net, data, settings.get("objectives", ()))
     task = bundle.task_for(len(data.classes), data.input_shape)
     metrics = {
@@ -148,28 +155,6 @@ def _data(
     if len(data.input_shape) != len(shape) or data.input_shape[0] != shape[0]:
         raise ValueError(f"{data_name}: want inputs of shape {shape}, got {data.input_shape}")
     return data
-
-
-def _best_of(
-    passes: Iterator[Epoch],
-    net: nn.Module,
-    metric: Metric,
-    patience: int | None,
-    progress: Progress | None,
-) -> Epoch:
-    """Train, and restore the weights of the epoch with the best value of a metric; returns it."""
-    best, weights = None, {}
-    for epoch in passes:
-        if progress is not None:
-            progress(epoch)
-        if best is None or metric.gain(best.metrics[metric.name], epoch.metrics[metric.name]) > 0:
-            best = epoch
-            weights = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-        elif patience is not None and epoch.number - best.number >= patience:
-            break
-    assert best is not None
-    net.load_state_dict(weights)
-    return best
 
 
 def _costs(space: SearchSpace, architecture: Architecture, task: Task) -> dict[str, int]:

@@ -123,9 +123,9 @@ def facts_of_run(run: Run) -> dict[str, Any]:
 
 
 def validation_of(trial: Trial) -> dict[str, Any]:
-    """The scores of a trial but for its costs, and its epochs: fewer than the recipe's if it stopped early."""
+    """The scores of a trial but for its costs, and the epoch that has them, at most the recipe's last."""
     scores = {name: value for name, value in trial.scores.items() if name not in _COSTS}
-    return {**scores, "epochs": trial.epochs}
+    return {**scores, "epochs": trial.scored_epoch}
 
 
 def _confirmed(run: Run, trial: Trial) -> dict[str, Any]:

@@ -24,12 +24,13 @@ from nas.evaluators.factories import reading_of
 from nas.evaluators.training_task import load_function
 from nas.runs.settings import CHECKS, TRAINING, is_own
 from nas.winners.best_of_seeds import BestOfSeeds
-from nas.winners.scoring import scores_on_test
+from nas.winners.scoring import metrics_by_importance, scores_on_test
 from search_spaces import SearchSpace
 from search_spaces.ensemble.network import Ensemble
 from search_spaces.user_files import PASSED, is_code
 from trainers import Epoch, Recipe, Targets, Task
 from trainers.data.tables.preprocessing import TablePreprocessing
+from trainers.loop.early_stop import EarlyStop
 from trainers.loop.phases import Phase, scaled, train_in_phases
 from trainers.tasks.functions import LossFunction
 from trainers.tasks.registry import make_task
@@ -85,7 +86,7 @@ def retrain(
     itself, by the recipe of its trial; their weights in the mean and the temperature stay. The test split is used once, at the
     end. The weights of the bundle are not used.
 
-    With several seeds, each trains on the training split alone, and the network with the best score
+    With several seeds, each trains on the training split alone, which stops by the recipe's patience, and the network with the best score
     on the validation split is kept; `metrics["seeds"]` has all scores, which show the noise of a seed.
 
     Args:
@@ -125,7 +126,8 @@ def retrain(
     data = training.load_data(settings["data"], device=device, **reading)
     if data.fingerprint != origin["data"]["fingerprint"]:
         raise ValueError(f"{settings['data']}: the data have changed since the search")
-    learned = loss_of(bundle, loss, data.targets)
+    judged = metrics_by_importance(data.targets.task, settings.get("objectives", ()))
+    learned = loss_of(bundle, loss, data.targets, tuple(metric.name for metric in judged))
     if seeds > 1 and not len(data.validation):
         raise ValueError(
             f"seeds: want a validation split to choose by, {settings['data']} has none"
@@ -140,7 +142,15 @@ def retrain(
             for part, phases, part_seed in _trainings(bundle, net, own):
                 part.to(used.device)
                 planned = scaled(phases, epochs)
-                passes = train_in_phases(part, used, planned, seed=part_seed, task=learned)
+                stop = EarlyStop(planned[-1].recipe.patience, training.score_by(judged[0]))
+                passes = train_in_phases(
+                    part,
+                    used,
+                    planned,
+                    seed=part_seed,
+                    task=learned,
+                    stop=stop if planned[-1].recipe.patience else None,
+                )
                 for epoch in passes:
                     if progress is not None:
                         progress(epoch)

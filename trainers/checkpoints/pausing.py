@@ -2,7 +2,8 @@
 
 Random numbers derive from (seed, epoch), and the learning rate from the recipe and the epoch. So
 the state consists of weights, the optimiser's state and the number of micro-batches. The records of
-the epochs are stored too, for the curve of the whole training.
+the epochs are stored too, for the curve of the whole training, and the weights of the best epoch, if
+an early stop keeps them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from trainers.loop.early_stop import EarlyStop
 from trainers.loop.train import Epoch
 from trainers.recipes.optimizers import Optimizer
 
@@ -25,11 +27,16 @@ class Paused(NamedTuple):
 
 
 def state(
-    net: nn.Module, optimizer: Optimizer, epochs: Sequence[Epoch], micro_batches: int = 1
+    net: nn.Module,
+    optimizer: Optimizer,
+    epochs: Sequence[Epoch],
+    micro_batches: int = 1,
+    stop: EarlyStop | None = None,
 ) -> dict[str, Tensor]:
     """The state for `restore`: `weights.*`, `optimizer.*.*`, `epochs.*` (float64 [epochs]), ...
 
-    Seconds are left out, so that equal trainings give equal tensors.
+    Seconds are left out, so that equal trainings give equal tensors. `best.*` are the weights that
+    `stop` keeps, unless the network has them.
     """
     tensors = {f"weights.{name}": tensor for name, tensor in net.state_dict().items()}
     for name, parameter in net.named_parameters():
@@ -42,16 +49,24 @@ def state(
         values = [epoch.metrics[name] for epoch in epochs]
         tensors[f"epochs.{name}"] = torch.tensor(values, dtype=torch.float64)
     tensors["micro_batches"] = torch.tensor(micro_batches)
+    if stop is not None and not stop.ended and stop.best < len(epochs):
+        tensors |= {f"best.{name}": tensor for name, tensor in stop.weights.items()}
     return tensors
 
 
-def restore(net: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> Paused:
+def restore(
+    net: nn.Module,
+    optimizer: Optimizer,
+    tensors: Mapping[str, Tensor],
+    stop: EarlyStop | None = None,
+) -> Paused:
     """Restore the state of a training to a new network and its new optimiser.
 
     Args:
         net: The network, on the device to train on.
         optimizer: An optimiser made by `make_optimizer` for `net`, with the same recipe.
         tensors: The result of `state`.
+        stop: A new rule, which is shown the epochs and given the weights of the best.
 
     Raises:
         ValueError: It is not the state of such a training; `net` must not be used any more.
@@ -61,7 +76,10 @@ def restore(net: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor])
     try:
         net.load_state_dict(parts["weights"])
         _set_state(net, optimizer, parts["optimizer"])
-        return Paused(_epochs(parts["epochs"]), int(parts["micro_batches"][""]))
+        paused = Paused(_epochs(parts["epochs"]), int(parts["micro_batches"][""]))
+        if stop is not None:
+            _show(stop, paused.epochs, net, parts["best"])
+        return paused
     except (RuntimeError, KeyError, ValueError) as error:
         raise _unfit(error) from None
 
@@ -125,7 +143,7 @@ def inherit(
 
 def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     """The tensors by the first part of their names, named by the rest."""
-    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "epochs": {}}
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "epochs": {}, "best": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         parts.setdefault(part, {})[rest] = tensor
@@ -138,6 +156,19 @@ def _set_state(net: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tenso
         name, _, key = path.rpartition(".")
         parameter = parameters[name]
         optimizer.state[parameter][key] = _like(parameter, tensor)
+
+
+def _show(
+    stop: EarlyStop, epochs: Sequence[Epoch], net: nn.Module, best: Mapping[str, Tensor]
+) -> None:
+    """Bring a rule to where it was at the pause."""
+    for epoch in epochs:
+        stop.seen(epoch.number, epoch.metrics)
+    if not best and not stop.ended and stop.best < len(epochs):
+        raise ValueError(f"no weights of epoch {stop.best}, the best")
+    stop.keep(net)
+    device = {name: tensor.device for name, tensor in stop.weights.items()}
+    stop.weights |= {name: best[name].to(device[name]) for name in best}
 
 
 def _unfit(error: Exception) -> ValueError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from trainers.data.dataset import Dataset
+from trainers.loop.early_stop import EarlyStop
 from trainers.loop.train import Epoch, train
 from trainers.recipes.optimizers import Optimizer, make_optimizer
 from trainers.recipes.recipe import Recipe
@@ -27,6 +28,7 @@ def train_in_phases(
     *,
     seed: int,
     task: Task | None = None,
+    stop: EarlyStop | None = None,
 ) -> Iterator[Epoch]:
     """Train as `trainers.train` does, by one recipe after the other; yield an `Epoch` every pass.
 
@@ -39,7 +41,13 @@ def train_in_phases(
         phases: The recipes, of the same number of epochs, in the order of their ends.
         seed: As for `trainers.train`.
         task: The loss and the metrics; None for those of the data.
+        stop: The rule that ends a training of one phase early; None as for `trainers.train`.
+
+    Raises:
+        ValueError: a recipe of several has patience.
     """
+    if len(phases) > 1 and any(phase.recipe.patience for phase in phases):
+        raise ValueError("patience: want 0 in a training whose settings change")
     done: list[Epoch] = []
     before = None
     for phase in phases:
@@ -55,6 +63,7 @@ def train_in_phases(
             done=len(done),
             earlier=tuple(done),
             task=task,
+            stop=stop,
         )
         for epoch in passes:
             done.append(epoch)

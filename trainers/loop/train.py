@@ -22,6 +22,7 @@ from trainers.determinism import derive_seed, same_bits, seeded
 from trainers.loop.batch_step import EagerStep, Step, dropout, make_step
 from trainers.loop.batches import batch_sizes, batches, laid_out
 from trainers.loop.convolutions import quick_convolutions
+from trainers.loop.early_stop import EarlyStop
 from trainers.loop.precision import Computed, autocast, choose
 from trainers.recipes.averaging import Average
 from trainers.recipes.optimizers import (
@@ -88,6 +89,7 @@ def train(
     micro_batches: int = 1,
     computed: Computed | None = None,
     task: Task | None = None,
+    stop: EarlyStop | None = None,
 ) -> Iterator[Epoch]:
     """Train `net` in place on `data.train`; yield an `Epoch` after every pass.
 
@@ -111,6 +113,9 @@ def train(
             stay the same, except that batch normalisation sees the parts.
         computed: The type of most operations; None for the choice of `precision.choose`.
         task: The loss and the metrics; None for those of `tasks.registry.make_task`.
+        stop: The rule that ends the training early, which has seen earlier epochs; None for
+            `recipe.patience` by the validation loss. When the last epoch is yielded, the network has
+            the weights of the best one. Without a validation split there is no rule.
 
     Raises:
         Diverged: A loss was NaN or infinite; raised at the end of its epoch.
@@ -139,6 +144,7 @@ def train(
         micro_batches=micro_batches,
         computed=computed,
         task=task,
+        stop=stop,
     )
     with closing(steps):
         yield from (epoch for epoch in steps if epoch is not None)
@@ -156,6 +162,7 @@ def train_in_steps(
     micro_batches: int = 1,
     computed: Computed | None = None,
     task: Task | None = None,
+    stop: EarlyStop | None = None,
     own_step: Callable[[EagerStep], Step] | None = None,
 ) -> Generator[Epoch | None]:
     """Train as `train` does; yield None after every step too, and the `Epoch` after every pass.
@@ -169,6 +176,10 @@ def train_in_steps(
     if follows and len(earlier) != done:
         raise ValueError(f"train: want the records of {done} earlier epochs, got {len(earlier)}")
     losses = [_followed(epoch) for epoch in earlier]
+    if stop is None and recipe.patience:
+        stop = EarlyStop(recipe.patience)
+    if not len(data.validation):
+        stop = None
     task = task or make_task(data.targets)
     device = data.device
     net.to(memory_format=torch.channels_last)  # faster on the CPU too: 1.3 to 2.2 times
@@ -187,7 +198,8 @@ def train_in_steps(
     step = make_step(eager, device, counts) if own_step is None else own_step(eager)
     rates = islice(learning_rates(recipe, steps), done * steps, None)
     average = Average(net, recipe.averaging, steps=recipe.epochs * steps, done=done * steps)
-    for number in range(done + 1, recipe.epochs + 1):
+    last = done if stop is not None and stop.ended else recipe.epochs
+    for number in range(done + 1, last + 1):
         start, rate = perf_counter(), 0.0
         share = plateau(losses) if follows else 1.0
         total_loss = torch.zeros((), device=device)
@@ -220,7 +232,20 @@ def train_in_steps(
             fallback=step.fallback,
         )
         losses.append(_followed(epoch))
+        ends = stop is not None and _ends(stop, epoch, net, recipe.epochs)
         yield epoch
+        if ends:
+            return
+
+
+def _ends(stop: EarlyStop, epoch: Epoch, net: nn.Module, epochs: int) -> bool:
+    """Keep the weights of the best epoch; put them back and return True if the training ends."""
+    if stop.seen(epoch.number, epoch.metrics):
+        stop.keep(net)
+    if not (stop.ended or epoch.number == epochs):
+        return False
+    stop.put_back(net)
+    return True
 
 
 def _followed(epoch: Epoch) -> float:

@@ -40,6 +40,9 @@ class Recipe:
             epoch ("random"), or "never".
         averaging: Decay of the running average of the weights at the end, 0 to below 1; 0 for no
             averaging. See `trainers.recipes.averaging`.
+        patience: Epochs in a row without a better validation score that end the training; 0 for none.
+            Above 0 the weights of the best epoch are restored at the end; see
+            `trainers.loop.early_stop`.
         precision: Type of most operations; "auto" for the faster one, see
             `trainers.loop.precision`.
         dropout: Dropout rate at the input of the last linear layer, 0 to below 1; for vectors, at that of
@@ -66,6 +69,7 @@ class Recipe:
     flip: Flip = "alternating"
     averaging: float = 0.0
     dropout: float = 0.0
+    patience: int = 0
     precision: Precision = "auto"
     class_weights: ClassWeights = "none"
     deterministic: bool = False
@@ -73,6 +77,7 @@ class Recipe:
     def __post_init__(self) -> None:
         _check_integer("epochs", self.epochs, least=1)
         _check_integer("batch_size", self.batch_size, least=2)
+        _check_integer("patience", self.patience, least=0)
         for name, allowed_words in WORDS.items():
             if getattr(self, name) not in allowed_words:
                 *first, last = allowed_words

@@ -31,7 +31,7 @@ class TrialFront:
         vector = self._objectives.vector(trial.scores)
         if not self._lasting.covers(vector):
             self._latest[trial.number] = trial
-        if not trial.stopped_early:
+        if not trial.paused:
             self._lasting.add(vector, trial)
         earlier = None if trial.proposal.is_fork else trial.proposal.resume_from
         if self._latest.pop(earlier, None) not in self._front.items:

@@ -101,7 +101,7 @@ def end(trial: Trial, when: float) -> Any:
 
 def values(trial: Trial, metrics: Iterable[str]) -> Mapping[str, float]:
     """The metrics of a trial that are known, by name."""
-    final = {"seconds": trial.seconds, "epochs": trial.epochs, **trial.scores}
+    final = {"seconds": trial.seconds, "epochs": trial.last_epoch, **trial.scores}
     return {tag: float(final[tag]) for tag in metrics if tag in final}
 
 

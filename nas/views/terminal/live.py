@@ -74,8 +74,8 @@ class TrialLines:
         )
         if violated := violation_text(self._objectives, trial):
             scores += f" ({violated})"
-        if trial.proposal.epochs is not None:
-            scores += f" {counted(trial.epochs, 'epoch'):>9}"
+        if trial.proposal.epochs is not None or trial.stopped_early:
+            scores += f" {counted(trial.last_epoch, 'epoch'):>9}"
         self._console.print(
             f"trial {trial.number:>4}  {self._pace.text:>7} {scores} "
             f"{trial.seconds:6.1f} s  {self._pace.left}  "

@@ -54,7 +54,7 @@ def front_table(
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("trial", *(metric.label for metric in metrics), "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
-    staged = any(trial.proposal.epochs is not None for trial in front)
+    staged = any(trial.proposal.epochs is not None or trial.stopped_early for trial in front)
     if staged:
         table.add_column("epochs", justify="right", no_wrap=True)
     tuned_alone = bool(front) and not any(has_architecture(trial) for trial in front)
@@ -66,7 +66,7 @@ def front_table(
             str(trial.number),
             *(score_text(metric, trial) for metric in metrics),
             f"{trial.seconds:.1f}",
-            *([f"{trial.epochs}/{trial.recipe.get('epochs', trial.epochs)}"] if staged else []),
+            *([f"{trial.last_epoch}/{trial.recipe.get('epochs', trial.epochs)}"] if staged else []),
             Text("  ".join(lines), no_wrap=True, overflow="ellipsis")
             if one_line
             else Wrapped("\n".join(lines)),
@@ -90,7 +90,9 @@ def overview(run: Run, space: SearchSpace | None = None) -> Iterator[str | Table
     """Yield the lines and tables of `nas show`: the search, its front, the next commands."""
     settings, path = run.settings, run.path
     stopped = sum(trial.stopped_early for trial in run.trials)
-    early = f"{stopped} stopped early, " if stopped else ""
+    paused = sum(trial.paused for trial in run.trials)
+    early = f"{paused} paused, " if paused else ""
+    early += f"{stopped} stopped early, " if stopped else ""
     data = "" if settings.data == NO_DATA else f", {settings.data}"
     yield (
         f"{path}: {search_text(settings)}{data}, "
@@ -163,7 +165,7 @@ def mixed_network_text(record: RelaxedRecord) -> str:
 
 def epochs_of(run: Run) -> int:
     """The epochs that a search has trained; those before a trial was resumed count once."""
-    return sum(len(trial.curve) - trial.proposal.start_epoch for trial in run.trials)
+    return sum(trial.trained_epochs for trial in run.trials)
 
 
 def failure_lines(failures: Sequence[Trial]) -> list[str]:
@@ -175,13 +177,14 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
     """The document of `nas show --json`.
 
     Keys: run, space, data, strategy, schedule, seed, objectives, limits, trials, completed,
-    stopped_early (of those completed), violating (of those completed, over a limit), failed,
+    paused (of those completed), stopped_early (of those completed, by patience), violating (of those
+    completed, over a limit), failed,
     energy (trials_wh, search_wh, confirm_wh, gate_wh, idle_wh, source, note and grams_per_kwh, or null),
     mixed_network (of a differentiable strategy: epochs, seconds, done, cells, operations and weights,
     or null),
     hypervolume (null for a single objective that is not a share), front, confirmation, gate and failures. Each item of `objectives` has name and direction, the most
     important first; each of `front` has number, architecture, notation, recipe, hyperparameters,
-    epochs (of training, in total), resume_from (the trial that was resumed, or null), scores,
+    epochs (of training, in total), scored_epoch (whose weights it has), resume_from (the trial that was resumed, or null), scores,
     seconds and weights (the file, or null); confirmation has trials, epochs, recommended and
     candidates (trial, found, seeds, mean, half, p, worse), or is null; gate has trials, winner, metric, split,
     examples, epochs, seeds, seconds, mean, half, random_trials, reason and baselines (verdict, kind, name, note, failed,
@@ -203,6 +206,7 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
         "limits": list(map(str, run.objectives.constraints)),
         "trials": len(run.trials),
         "completed": len(run.trials) - len(run.failures),
+        "paused": sum(t.paused for t in run.trials),
         "stopped_early": sum(t.stopped_early for t in run.trials),
         "violating": sum(
             t.completed and not run.objectives.is_feasible(t.scores) for t in run.trials
@@ -218,7 +222,8 @@ def document(run: Run, space: SearchSpace | None = None) -> dict[str, Any]:
                 "notation": notation(t, space),
                 "recipe": dict(t.recipe),
                 "hyperparameters": thaw(t.proposal.hyperparameters),
-                "epochs": t.epochs,
+                "epochs": t.last_epoch,
+                "scored_epoch": t.scored_epoch,
                 "resume_from": t.proposal.resume_from,
                 "scores": dict(t.scores),
                 "seconds": t.seconds,

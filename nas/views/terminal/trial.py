@@ -177,8 +177,10 @@ def _recipe(trial: Trial) -> Iterator[str]:
 
 def _setting(trial: Trial, name: str, value: object) -> str:
     """A field of the recipe in words; of epochs, those that it was trained for."""
-    if name == "epochs" and trial.epochs < trial.recipe["epochs"]:
-        return f"{trial.epochs} of {value} epochs"
+    if name == "epochs" and trial.last_epoch < trial.recipe["epochs"]:
+        return f"{trial.last_epoch} of {value} epochs"
+    if name == "patience" and value:
+        return f"patience {value} (weights of epoch {trial.scored_epoch})"
     return f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
 
 

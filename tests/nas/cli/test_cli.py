@@ -182,14 +182,14 @@ def test_show_as_json(nas, run):
     assert (status, err) == (0, "")
     assert set(document) == {
         *("run", "space", "data", "strategy", "schedule", "seed", "trials", "completed"),
-        *("objectives", "limits", "stopped_early", "violating", "failed", "hypervolume"),
+        *("objectives", "limits", "paused", "stopped_early", "violating", "failed", "hypervolume"),
         *("front", "confirmation", "gate", "energy", "mixed_network", "failures"),
     }
     assert document["trials"] == document["completed"] == 12
     for trial in document["front"]:
         assert set(trial) == {
             *("number", "architecture", "notation", "recipe", "hyperparameters", "scores"),
-            *("epochs", "resume_from", "seconds", "weights"),
+            *("epochs", "scored_epoch", "resume_from", "seconds", "weights"),
         }
         assert set(trial["hyperparameters"]) == {"learning_rate", "batch_size"}
     status, out, _ = nas("show", run)

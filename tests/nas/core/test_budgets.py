@@ -176,5 +176,5 @@ def test_a_trial_that_was_cut_is_no_stage():
     trial = replace(scored(0, accuracy=0.5), recipe={"epochs": 5}, curve=({"number": 3},))
     staged = replace(trial, proposal=replace(trial.proposal, epochs=4))
     cut = replace(staged, measured={"cut": "stopped at the budget after 3 of 4 epochs"})
-    assert (staged.epochs, staged.stopped_early, staged.cut) == (4, True, False)
-    assert (cut.epochs, cut.stopped_early, cut.cut) == (3, False, True)
+    assert (staged.epochs, staged.paused, staged.cut) == (4, True, False)
+    assert (cut.epochs, cut.paused, cut.cut) == (3, False, True)

@@ -123,7 +123,7 @@ def test_what_runs_at_the_deadline_is_cut_after_its_epoch(tmp_path, pending):
     assert ending[0] == "time"
     cut = trials[0]
     assert cut.measured["cut"] == "stopped at the budget after 2 of 4 epochs"
-    assert (cut.completed, cut.cut, cut.epochs, cut.stopped_early) == (True, True, 2, False)
+    assert (cut.completed, cut.cut, cut.epochs, cut.paused) == (True, True, 2, False)
     assert cut.scores == {"accuracy": 0.2}
 
 

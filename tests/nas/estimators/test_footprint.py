@@ -1,5 +1,6 @@
 """The memory of a training, predicted, against what torch's own profiler sees allocated."""
 
+from dataclasses import replace
 from random import Random
 from types import SimpleNamespace
 
@@ -112,7 +113,7 @@ def test_the_memory_of_a_gpu_is_that_of_all_that_is_alive_at_a_time():
     architecture = small(space, Random(0), task)
     recipe = trainers.Recipe(precision="float32", batch_size=20)
 
-    def demand(device, train):
+    def demand(device, train, recipe=recipe):
         data = data_of(task, device, train)
         return training_demand.memory(space, architecture, task, recipe, data).bytes
 
@@ -126,6 +127,8 @@ def test_the_memory_of_a_gpu_is_that_of_all_that_is_alive_at_a_time():
     assert many.evaluation == pytest.approx(4 * few.evaluation, rel=0.05)
     on_cpu = few.state + max(few.step, few.gradients + few.evaluation)
     assert demand("cpu", 1_000) == demand("cpu", 1_001) == on_cpu
+    patient = replace(recipe, patience=1)  # which keeps the weights of the best epoch
+    assert demand("cpu", 1_000, patient) == on_cpu + few.gradients
     captured = many.state + many.step + training_demand.BESIDE_STEP_BYTES
     assert demand("cuda:0", 1_000) == captured + many.evaluation
     assert demand("cuda:0", 1_001) == captured + max(many.step, many.evaluation)

@@ -72,7 +72,7 @@ def test_every_trial_is_trained_to_a_rung(staged, tmp_path):
     assert len(begun) < len(trials)
     for trial in trials:
         assert trial.proposal.epochs in (1, 3, 9)
-        assert trial.stopped_early == (trial.proposal.epochs < 9)
+        assert trial.paused == (trial.proposal.epochs < 9)
 
 
 def test_resuming_evaluates_only_what_is_new(staged, tmp_path):
@@ -84,7 +84,7 @@ def test_resuming_evaluates_only_what_is_new(staged, tmp_path):
 
 def test_without_a_schedule_everything_is_trained_to_the_end(strategy, tmp_path):
     trials = run(tmp_path / "j", "none", strategy, trials=25)
-    assert not any(t.stopped_early for t in trials)
+    assert not any(t.paused for t in trials)
     assert {t.proposal.epochs for t in trials} == {None}
 
 
@@ -319,7 +319,7 @@ def test_the_paused_trainings_that_are_kept_are_few_and_those_needed(staged, max
     ):
         if trial.proposal.resume_from is not None:
             missed += trial.proposal.resume_from not in paused
-        if trial.stopped_early:
+        if trial.paused:
             paused.add(trial.number)
         paused &= schedule.keep()
         most = max(most, len(paused))

@@ -126,7 +126,7 @@ def test_what_is_kept_is_the_front_and_what_may_be_continued(run):
     assert weights <= names
     paused = {int(name[6:11]) for name in names - weights}
     continued = {t.proposal.resume_from for t in run.trials}
-    may = {t.number for t in run.trials if t.stopped_early and t.number not in continued}
+    may = {t.number for t in run.trials if t.paused and t.number not in continued}
     assert paused == may  # all of them: fewer than asha keeps at most
     # With a larger window, the next bracket begins before the last trial of this one has ended.
     halving = {**SETTINGS, "schedule": "halving:eta=2", "max_pending": 1}
@@ -145,7 +145,7 @@ def test_the_front_and_the_best_are_of_last_stages(run):
 def test_a_paused_trial_of_the_front_is_taken_away_as_it_was_scored(tmp_path):
     run = nas.search(**SETTINGS, trials=2, out=tmp_path / "run")
     paused = run.best()
-    assert paused.stopped_early
+    assert paused.paused
     run.export(paused, tmp_path / "winner")
     part = f"{paused.epochs} of {paused.recipe['epochs']} epochs"
     assert part in (tmp_path / "winner" / "README.md").read_text()
@@ -161,13 +161,13 @@ def test_a_paused_trial_of_the_front_is_taken_away_as_it_was_scored(tmp_path):
 def test_what_is_shown_says_how_far_each_was_trained(run):
     command = [sys.executable, "-m", "nas", "show", str(run.path)]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    early = sum(t.stopped_early for t in run.trials)
-    assert f"random with asha:eta=2 on mlp, digits, seed 3: 18 trials, {early} stopped early" in out
+    early = sum(t.paused for t in run.trials)
+    assert f"random with asha:eta=2 on mlp, digits, seed 3: 18 trials, {early} paused" in out
     assert re.search(r"seconds +epochs +architecture", out)
     assert " 4/4 " in out
     shown = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout
     document = json.loads(shown)
-    assert document["stopped_early"] == early
+    assert document["paused"] == early
     assert [(t["epochs"], t["resume_from"]) for t in document["front"]] == [
         (t.proposal.epochs, t.proposal.resume_from) for t in run.front
     ]

@@ -29,7 +29,7 @@ class Halves:
 
     def best(self):
         """The trials that may be resumed now."""
-        waiting = [t for n, t in self.trials.items() if t.stopped_early and n not in self.resumed()]
+        waiting = [t for n, t in self.trials.items() if t.paused and n not in self.resumed()]
         return [t for t in waiting if t.scores["accuracy"] > 0.4]
 
     def ask(self, rng):
@@ -65,7 +65,7 @@ class Finished(Halves):
 
     def ask(self, rng):
         for trial in self.trials.values():
-            if trial.completed and not trial.stopped_early:
+            if trial.completed and not trial.paused:
                 last = trial.proposal.epochs
                 return replace(
                     trial.proposal,
@@ -142,7 +142,7 @@ class Generous(Halves):
 
     def best(self):
         waiting = [t for n, t in self.trials.items() if n not in self.resumed()]
-        return [t for t in waiting if t.failure or (t.stopped_early and t.scores["accuracy"] > 0.4)]
+        return [t for t in waiting if t.failure or (t.paused and t.scores["accuracy"] > 0.4)]
 
     def ask(self, rng):
         for trial in self.best():

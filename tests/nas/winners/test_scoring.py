@@ -6,30 +6,7 @@ import torch
 from torch import nn
 
 import trainers
-from nas.core.metrics import METRICS
-from nas.winners.fine_tune import _best_of
 from nas.winners.scoring import metrics_by_importance, scores_on_test
-
-
-def epoch(number, **metrics):
-    return trainers.Epoch(
-        number=number, train_loss=0.0, metrics=metrics, learning_rate=0.0, seconds=0.0
-    )
-
-
-def passes(net, values):
-    for number, value in enumerate(values, 1):
-        with torch.no_grad():
-            net.bias.fill_(number)
-        yield epoch(number, rmse=value, accuracy=-value)
-
-
-@pytest.mark.parametrize("name", ["rmse", "accuracy"])
-def test_the_best_epoch_is_that_of_the_metric_whatever_its_direction(name):
-    net = nn.Linear(1, 1)
-    best = _best_of(passes(net, [3.0, 1.0, 2.0, 4.0, 0.0]), net, METRICS[name], 2, None)
-    assert best.number == 2  # patience ends it before the fifth
-    assert net.bias.item() == 2
 
 
 def test_objectives_come_first_and_only_those_that_the_task_has():
