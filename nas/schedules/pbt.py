@@ -5,7 +5,8 @@ Fernando & Kavukcuoglu, "Population Based Training of Neural Networks", 2017, Al
 truncation selection. https://arxiv.org/abs/1711.09846. Deviations: members are compared after
 equally many epochs, once all have reached them (`nas.schedules.populations`); with several
 objectives the best members are those of the best Pareto rank and crowding distance; a failed member
-is replaced like a weak one; the first members are proposed by any strategy.
+is replaced like a weak one; the first members are proposed by any strategy. Sub-populations may be
+compared at several frequencies (`nas.schedules.selection`).
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class PopulationBasedTraining(Populations):
             Range: names joined by +.
         mutate: Probability that a fork differs in a decision of the architecture too; it inherits
             the weights that fit. Range: 0 to 1.
+        frequencies: Frequencies of sub-populations, such as "1+4": one is compared after every
+            `every` epochs, the other after four times as many. Range: rising numbers joined by +.
 
     Raises:
         ValueError: a setting is not allowed.
@@ -59,6 +62,7 @@ class PopulationBasedTraining(Populations):
         resample: float = 0.25,
         explore: str = "",
         mutate: float = 0.0,
+        frequencies: str = "1",
     ) -> None:
         tree = candidates.space.hyperparameters
         super().__init__(
@@ -71,6 +75,7 @@ class PopulationBasedTraining(Populations):
             every=every,
             quantile=quantile,
             mutate=mutate,
+            frequencies=frequencies,
         )
 
 

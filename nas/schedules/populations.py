@@ -18,7 +18,8 @@ from nas.core.configuration import Configuration
 from nas.core.objectives import Objectives
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
-from nas.schedules.rungs import begin, ranked, require_stage
+from nas.schedules.rungs import begin, require_stage
+from nas.schedules.selection import Replacement, Selection, parse_frequencies
 from nas.strategies import Strategy
 from search_spaces import Architecture, Record
 
@@ -56,6 +57,7 @@ class Populations:
         every: Epochs between two comparisons.
         quantile: Share of the members that are weak, and as many are strong: above 0 to 0.5.
         mutate: Probability that a fork differs in a decision of the architecture too, 0 to 1.
+        frequencies: Comparisons between those of each sub-population, such as "1+4".
 
     Raises:
         ValueError: a setting is not allowed.
@@ -73,6 +75,7 @@ class Populations:
         every: int,
         quantile: float,
         mutate: float,
+        frequencies: str = "1",
     ) -> None:
         if not 0 <= mutate <= 1:
             raise ValueError(f"want mutate from 0 to 1, got {mutate}")
@@ -91,7 +94,8 @@ class Populations:
         self._mutate = mutate
         self._levels = (*range(every, epochs, every), epochs)
         self._size = population
-        self._weak = max(1, int(population * quantile))
+        parts = parse_frequencies(frequencies, size=population, comparisons=len(self._levels) - 1)
+        self._selection = Selection(objectives, population, quantile, parts)
         self._seen = 0  # proposals that have been looked at
         self._open: list[Population] = []
         self._population_of: dict[int, Population] = {}  # by trial
@@ -150,15 +154,20 @@ class Populations:
         return None
 
     def _proposal(self, population: Population, slot: int, level: int, rng: Random) -> Proposal:
-        own = population.member(slot)
-        if slot not in population.weak:
-            assert own is not None, "a member that failed is weak"
+        own, replacement = population.member(slot), population.replacements.get(slot)
+        if replacement is None:
+            assert own is not None, "a member that failed is replaced"
             return own.resumed(level)
-        source = rng.choice(population.strong)
+        source = rng.choice(replacement.sources)
         vector = self._objectives.vector
         if own is not None and vector(own.scores) == vector(source.scores):
             return own.resumed(level)
-        return source.forked(self._explored(source, population, rng), level)
+        if replacement.settings is None:
+            return source.forked(self._explored(source, population, rng), level)
+        configuration = Configuration.of(source.architecture, replacement.settings.hyperparameters)
+        if not self._candidates.space.is_feasible(configuration):
+            configuration = source.configuration
+        return source.forked(configuration, level)
 
     def _explored(self, source: Trial, population: Population, rng: Random) -> Configuration:
         """The configuration of a fork: another one within the limits, if it can be drawn."""
@@ -211,7 +220,7 @@ class Populations:
     def _filling(self) -> Population:
         """The population that new members go to."""
         if not self._open or not self._open[-1].has_room:
-            made = Population(self._size, self._levels, self._weak, self._objectives)
+            made = Population(self._size, self._levels, self._selection)
             self._open.append(made)
         return self._open[-1]
 
@@ -224,22 +233,17 @@ class Population:
     Args:
         size: Number of members.
         levels: Epochs after each generation, rising.
-        weak: Number of weak members, and of strong ones.
-        objectives: The objectives that members are ranked by.
+        selection: The rule that compares members.
 
     Attributes:
         pending: Proposals of the present generation.
-        weak: Slots of the weak members of the generation before.
-        strong: Strong trials of the generation before, the best first.
+        replacements: The forks that take the place of members of the generation before, by slot.
     """
 
-    def __init__(
-        self, size: int, levels: tuple[int, ...], weak: int, objectives: Objectives
-    ) -> None:
+    def __init__(self, size: int, levels: tuple[int, ...], selection: Selection) -> None:
         self.pending: list[Proposal] = []
-        self.weak: frozenset[int] = frozenset()
-        self.strong: list[Trial] = []
-        self._size, self._most_weak, self._objectives = size, weak, objectives
+        self.replacements: dict[int, Replacement] = {}
+        self._size, self._selection = size, selection
         self._stages = list(pairwise((0, *levels)))
         self._generation = 0
         self._numbers: list[int] = []  # of the trials of the present generation, by slot
@@ -318,23 +322,14 @@ class Population:
         return used | {trial.number for trial in may if trial.completed}
 
     def _advance(self) -> None:
-        """Rank the members once the generation has ended, and begin the next."""
+        """Compare the members once the generation has ended, and begin the next."""
         if self.has_room or len(self._ended) < self._size:
             return
         self._untaken = [self._ended[number] for number in self._numbers]
         if not self.waits:  # it was the last
             return
         self._before = self._untaken
-        slots = {trial.number: slot for slot, trial in enumerate(self._before)}
-        completed = [trial for trial in self._before if trial.completed]
-        order = ranked(completed, self._objectives, len(completed))
-        failed = self._size - len(order)
-        count = min(max(self._most_weak, failed), self._size - 1)
-        best = order[: max(1, min(self._most_weak, self._size - count))]
-        beaten = order[len(order) - (count - failed) :] if count > failed else []
-        lost = {slot for slot, trial in enumerate(self._before) if not trial.completed}
-        self.strong = best
-        self.weak = frozenset(lost | {slots[trial.number] for trial in beaten})
-        self._dead = not order
+        self.replacements = self._selection.replacements(self._before, self._generation + 1)
+        self._dead = not any(trial.completed for trial in self._before)
         self._generation += 1
         self._numbers, self.pending, self._ended = [], [], {}
