@@ -41,8 +41,8 @@ class PopulationBasedTraining(Populations):
             Range: names joined by +.
         mutate: Probability that a fork differs in a decision of the architecture too; it inherits
             the weights that fit. Range: 0 to 1.
-        frequencies: Frequencies of sub-populations, such as "1+4": one is compared after every
-            `every` epochs, the other after four times as many. Range: rising numbers joined by +.
+        frequencies: Frequencies of sub-populations, such as "1+4": one takes part in every comparison,
+            the other in every fourth. Range: rising numbers joined by +.
 
     Raises:
         ValueError: a setting is not allowed.

@@ -64,6 +64,8 @@ def test_contract_around_every_strategy(schedule):
     check_schedule(schedule, strategies=list(STRATEGIES))
     if schedule in POPULATIONS:
         check_schedule(f"{schedule}:mutate=0.5,every=2", strategies=["random"])
+    if schedule == "pbt":
+        check_schedule("pbt:frequencies=1+4", strategies=list(STRATEGIES))
 
 
 def test_every_trial_is_trained_to_a_rung(staged, tmp_path):
