@@ -4,7 +4,8 @@ A tensor is inherited by the part of the network that it is in and its name ther
 
     wider    the first channels are inherited; new ones start afresh, and what was there before does
              not see them yet: their weights there are 0 (Net2Net copies channels instead)
-    deeper   a new block that has a shortcut adds 0 to it
+    deeper   a new block that has a shortcut adds 0 to it; a new layer behind a ReLU, without a norm,
+             is the identity
     larger   a kernel is inherited in the middle of a larger one, whose rim is 0
 
 These three preserve the function of the network, but for layer norms, whose statistics are over all
@@ -30,11 +31,16 @@ class Part(NamedTuple):
         label: Its place in the space, such as "stage 2, block 3".
         prefix: The name of its module.
         zero: Names of its tensors whose zeros make it add nothing to a shortcut; empty without one.
+        passes: The name of its weight whose identity makes it return inputs of at least 0, and of its
+            bias; empty if that is none.
+        behind: The part that must have been there for that; otherwise the whole network is new.
     """
 
     label: str
     prefix: str
     zero: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
+    behind: str = ""
 
 
 class Inherited(NamedTuple):
@@ -43,7 +49,9 @@ class Inherited(NamedTuple):
     state: dict[str, Tensor]
     whole: dict[str, str]  # tensors that are as they were, and their names in the other network
     partly: frozenset[str]  # those of which the common part is
-    zeros: frozenset[str]  # those of new blocks that add nothing yet; all others are as initialised
+    zeros: frozenset[
+        str
+    ]  # those of new blocks that change nothing yet; all others are as initialised
 
 
 def inherit(
@@ -72,6 +80,9 @@ def inherit(
             if inside in part.zero:
                 found[name] = fresh.clone().zero_()
                 zeros.add(name)
+            elif inside in part.passes and part.behind in at:
+                found[name] = _identity(fresh)
+                zeros.add(name)
             continue
         origin = f"{at[part.label]}.{inside}" if part.label else name
         before = source.get(origin)
@@ -89,6 +100,17 @@ def _part_of(name: str, parts: Sequence[Part]) -> Part:
     """The innermost part that a tensor is in."""
     around = [part for part in parts if name.startswith(f"{part.prefix}.")]
     return max(around, key=lambda part: len(part.prefix), default=Part("", ""))
+
+
+def _identity(fresh: Tensor) -> Tensor:
+    """A weight (outputs, inputs) whose first outputs are the inputs, or a bias (outputs) of 0."""
+    found = fresh.clone()
+    if fresh.dim() == 1:
+        return found.zero_()
+    same = min(fresh.shape)
+    found[:same] = 0
+    found[:same].fill_diagonal_(1)
+    return found
 
 
 def _common(fresh: Tensor, before: Tensor) -> Tensor:

@@ -63,7 +63,16 @@ def parts(architecture: Architecture) -> list[Part]:
     normed = int(norm != "none")
     if not isinstance(hidden, Record):
         each = 2 + normed  # modules of a hidden layer, after one that flattens
-        found = [Part(f"layer {n}", f"{1 + each * n}") for n in range(len(hidden))]
+        deeper = norm == "none" and architecture["activation"] == "relu"
+        found = [
+            Part(
+                f"layer {n}",
+                f"{1 + each * n}",
+                passes=("weight", "bias") if deeper and n else (),
+                behind="layer 0",
+            )
+            for n in range(len(hidden))
+        ]
         norms = [Part(f"{norm} norm {n}", f"{2 + each * n}") for n in range(normed * len(hidden))]
         return [*found, *norms, Part("classifier", f"{1 + each * len(hidden)}")]
     depth, last = hidden["depth"], 2 + normed  # linear layer of a block, which decides what it adds

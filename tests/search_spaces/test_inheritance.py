@@ -54,6 +54,8 @@ def first_mlp(rng):
 def grown_mlp(value, rng):
     hidden = value["hidden"]
     if isinstance(hidden, list):
+        if (value["norm"], value["activation"]) == ("none", "relu") and rng.random() < 0.5:
+            return {**value, "hidden": [*hidden, max(hidden[-1], 16)][:4]}
         at = rng.randrange(len(hidden))
         wider = [2 * h if i == at and h < 512 else h for i, h in enumerate(hidden)]
         return {**value, "hidden": wider}
@@ -206,6 +208,21 @@ def test_every_part_is_there_and_holds_every_tensor():
                 assert inside >= set(part.zero)
                 assert inside
             assert all(any(n.startswith(f"{p.prefix}.") for p in parts) for n in state)
+
+
+def test_a_new_layer_behind_a_relu_is_the_identity():
+    space = get("mlp")
+    plain = {"activation": "relu", "norm": "none"}
+    parent = space.architecture({**plain, "hidden": [16, 16]})
+    deeper = space.architecture({**plain, "hidden": [16, 16, 32]})
+    _, found = child_of(space, parent, network(space, parent, 0), deeper, 1)
+    assert torch.equal(found.state["5.weight"][:16], torch.eye(16))
+    assert found.state["5.weight"][16:].any()
+    assert not found.state["5.bias"].any()
+    assert found.zeros == {"5.weight", "5.bias"}
+    block = space.architecture({**plain, "hidden": {"width": 16, "depth": 1, "expansion": 1}})
+    _, unrelated = child_of(space, block, network(space, block, 0), deeper, 1)
+    assert not unrelated.zeros  # it is new as a whole
 
 
 def test_tensors_without_parts_are_known_by_their_names():
