@@ -45,6 +45,7 @@ SCHEDULES = {
     "asha": "asha:eta=3",
     "pbt": f"pbt:population={args.members},every={args.every}",
     "pb2": f"pb2:population={args.members},every={args.every}",
+    "mfpbt": f"pbt:population={args.members},every={args.every},frequencies=1+4",
 }
 FIXED = dict(field.split("=") for field in args.recipe.split(",") if field)
 names = args.schedules.split(",")

@@ -31,7 +31,7 @@ from nas.views.terminal.run import epochs_of
 from nas.views.terminal.trial import trial_document, trial_lines
 from nas.winners.from_trial import bundle_of_network
 from nas.winners.retrain import retrain
-from scripts import population_toy
+from scripts import population_toy, ray_nodes
 from search_spaces import Choice, Integer, Real, Record, Struct, get
 from search_spaces.tree.values import thaw
 from tests.nas.decided import decided
@@ -296,6 +296,33 @@ def test_a_killed_search_continues_to_the_same_journal(population, tmp_path, lin
 def test_any_number_of_workers_gives_the_same_journal(population, tmp_path):
     run = nas.search(**SETTINGS, trials=12, workers=3, out=tmp_path / "run")
     assert decided(run.path) == decided(population.path)
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_two_nodes_of_a_ray_cluster_give_the_same_journal_and_weights(tmp_path, monkeypatch):
+    """Forks are trained where their sources were not, from checkpoints in the folder of the run."""
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "PYTHONPATH"):
+        monkeypatch.setenv(name, "")  # so that what the cluster sets is undone
+    text = "pbt:population=4,frequencies=1+2,mutate=0.5"
+    settings = {**SETTINGS, "schedule": text, "epochs": 4}
+    alone = nas.search(**settings, trials=16, out=tmp_path / "alone")
+    with ray_nodes.two_nodes() as (cluster, _):
+        there = nas.search(
+            **settings,
+            trials=16,
+            executor="ray",
+            workers=2,
+            address=cluster.address,
+            out=tmp_path / "there",
+        )
+    assert any(trial.proposal.is_fork for trial in alone.trials)
+    assert decided(there.path) == decided(alone.path)
+    one, other = (
+        {f.name: f.read_bytes() for f in (run.path / "checkpoints").iterdir()}
+        for run in (alone, there)
+    )
+    assert one == other
 
 
 def session(path, said):
