@@ -133,15 +133,12 @@ class CostCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.macs = 0
         self.liveness = liveness or Liveness()
         self._run = run or _run
-        self._paused = False
         self._numbers: dict[int, int] = {}
         self._kept: list[Tensor] = []  # no storage may be freed and its address reused
         self._make(x, ())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if self._paused:
-            return func(*args, **kwargs)
         out = self._run(func, args, kwargs)
         flops = flop_registry.get(func._overloadpacket)
         if flops is not None:
@@ -161,18 +158,9 @@ class CostCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._numbers.get(_address(tensor))
 
     def adopt(self, tensor: Tensor, number: int) -> None:
-        """Let a tensor that was made while paused stand for a storage of the analysis."""
+        """Let a tensor that was made uncounted stand for a storage of the analysis."""
         self._numbers[_address(tensor)] = number
         self._kept.append(tensor)
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Count nothing meanwhile."""
-        self._paused = True
-        try:
-            yield
-        finally:
-            self._paused = False
 
     def _make(self, tensor: Tensor, reads: Iterable[int]) -> None:
         size = tensor.untyped_storage().nbytes()

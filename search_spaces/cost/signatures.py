@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from enum import Enum
+from functools import lru_cache
+from operator import itemgetter
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -57,14 +59,53 @@ def _module(module: nn.Module, known: Known, depth: int) -> Hashable:
     if depth > _DEPTH:  # deep, or a circle
         raise _Unsigned
     attributes = vars(module)
-    values, kinds = attributes.values(), tuple(map(type, attributes.values()))
-    plain = tuple([v for v, kind in zip(values, kinds, strict=True) if kind in _VALUES])
-    other = [
-        (name, _value(v, kind, known, depth) if name != "_buffers" else _buffers(v))
-        for (name, v), kind in zip(attributes.items(), kinds, strict=True)
-        if kind not in _VALUES and (kind not in _DICTS or v)  # most are empty dicts of hooks
-    ]
-    return type(module), tuple(attributes), kinds, plain, tuple(other)
+    kinds = type(module), *map(type, attributes.values())
+    layout = _layout(tuple(attributes), kinds)
+    other: list[Hashable] = []
+    for name in layout.dicts:
+        if value := attributes[name]:  # most are empty dicts of hooks
+            kind = type(value)
+            if name == "_modules":
+                other.append((name, _modules(kind, value, known, depth)))
+            elif name == "_buffers":
+                other.append((name, _buffers(value)))
+            else:
+                other.append((name, _value(value, kind, known, depth)))
+    for name in layout.others:
+        value = attributes[name]
+        other.append((name, _value(value, type(value), known, depth)))
+    return layout, layout.plain(attributes), tuple(other)
+
+
+class _Layout:
+    """The attributes of modules of one class; equal only to itself.
+
+    Args:
+        names: Their names.
+        kinds: The class, and their types.
+    """
+
+    def __init__(self, names: tuple[str, ...], kinds: tuple[type, ...]) -> None:
+        named = list(zip(names, kinds[1:], strict=True))
+        plain = [name for name, kind in named if kind in _VALUES]
+        self.plain: Callable[[dict[str, Any]], Hashable]
+        self.plain = itemgetter(*plain) if plain else lambda _: ()
+        self.dicts = [name for name, kind in named if kind in _DICTS]
+        self.others = [name for name, kind in named if kind not in _VALUES | _DICTS]
+
+
+@lru_cache(maxsize=4_000)
+def _layout(names: tuple[str, ...], kinds: tuple[type, ...]) -> _Layout:
+    return _Layout(names, kinds)
+
+
+def _modules(
+    kind: type, modules: dict[str, nn.Module | None], known: Known, depth: int
+) -> Hashable:
+    if depth >= _DEPTH:
+        raise _Unsigned
+    signed = [None if m is None else _module(m, known, depth + 2) for m in modules.values()]
+    return kind, tuple(modules), tuple(signed)
 
 
 def _value(value: Any, kind: type, known: Known, depth: int) -> Hashable:

@@ -159,11 +159,12 @@ def _copy(template: _Template, layer: nn.Module) -> Contents:
     for name, kind in template.empty:
         attributes[name] = kind()
     contents: Contents = []
-    for name, value in template.full:
-        own = attributes[name] = value.copy()
-        if name == "_parameters":
-            for n, p in own.items():
-                if p is not None:
-                    own[n] = nn.Parameter(p, p.requires_grad)
-        contents.append(list(own.values()) if type(own) is dict else own)
+    with torch._C.DisableTorchFunction():  # the default device, which is asked for each parameter
+        for name, value in template.full:
+            own = attributes[name] = value.copy()
+            if name == "_parameters":
+                for n, p in own.items():
+                    if p is not None:
+                        own[n] = nn.Parameter(p, p.requires_grad)
+            contents.append(list(own.values()) if type(own) is dict else own)
     return contents

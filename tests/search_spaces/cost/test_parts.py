@@ -204,6 +204,18 @@ def test_layers_from_templates_have_parameters_of_their_own():
     assert not nn.Linear(8, 8).weight.is_meta  # elsewhere, layers are made as ever
 
 
+def test_parameters_are_those_that_the_network_names():
+    class Frozen(nn.Sequential):
+        def parameters(self, recurse=True):
+            return iter([*super().parameters(recurse)][:1])
+
+    def build():
+        return Frozen(nn.Conv2d(4, 4, 1), nn.ReLU())
+
+    assert PartsCounter("mine").count(build, SHAPE) == measure(build, SHAPE)
+    assert measure(build, SHAPE).parameters == 16
+
+
 def test_arguments_that_are_refused_stay_refused():
     counter = PartsCounter("mine")
     counter.count(lambda: nn.Conv2d(4, 4, 1), SHAPE)
