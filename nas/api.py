@@ -284,7 +284,8 @@ def search(
             none.
         dropout: Dropout rate before the last linear layer; for vectors and tables, before each but
             the first. Default: 0.0; for vectors and tables, 0.15, or 0.3 of a regression.
-        recipe: Other fields of the training recipe, such as `averaging=0.9`.
+        recipe: Other fields of the training recipe, such as `averaging=0.9`; with patience=5 a
+            training ends after 5 epochs without a better validation score.
         device: Device to train on: auto, cpu, cuda or cuda:N.
         threads: Torch threads of each trial on the CPU; they affect the last digits of scores.
         evaluator: Evaluator of each configuration: training, the built-in one; proxies, which

@@ -20,6 +20,7 @@ from scipy.stats import wilcoxon
 import nas
 import trainers
 from nas.analysis.statistics import half_width_of_mean
+from nas.runs.option import parse_recipe
 from trainers.checkpoints import weights
 
 NETWORK = """fixed:mlp:{"activation":"relu","hidden":{"depth":2,"expansion":1,"width":64},"norm":"batch"}"""
@@ -47,7 +48,7 @@ SCHEDULES = {
     "pb2": f"pb2:population={args.members},every={args.every}",
     "mfpbt": f"pbt:population={args.members},every={args.every},frequencies=1+4",
 }
-FIXED = dict(field.split("=") for field in args.recipe.split(",") if field)
+FIXED = parse_recipe(args.recipe, "--recipe")
 names = args.schedules.split(",")
 
 
@@ -100,7 +101,9 @@ for seed, name in product(range(args.first, args.first + args.seeds), names):
     validation, test = found[name][-1]
     seconds = process_time() - start
     print(
-        f"{name}-{seed}: {epochs} epochs, {validation:.2f}, {test:.2f}, {seconds:.0f} s", flush=True
+        f"{name}-{seed}: {len(run.trials)} trials, {epochs} epochs, {validation:.2f}, {test:.2f}, "
+        f"{seconds:.0f} s",
+        flush=True,
     )
 arrays = {name: np.array(values) for name, values in found.items()}
 for split, word in enumerate(("validation", "test")):

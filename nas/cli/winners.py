@@ -182,7 +182,7 @@ def retrain(
         int | None,
         typer.Option(
             help="Stop fine-tuning after this many epochs without one that was better in the first "
-            "objective on the validation split.",
+            "objective on the validation split. Default: that of the recipe, else never.",
             rich_help_panel="Fine-tuning",
         ),
     ] = None,

@@ -313,7 +313,8 @@ class Settings:
         default={},
         check=schema.mapping(_recipe_field, epochs=schema.whole(1, MOST_EPOCHS)),
         group="Training",
-        help="Other fields of the training recipe, such as averaging=0.9,flip=random.",
+        help="Other fields of the training recipe, such as averaging=0.9,flip=random; with patience=5 a "
+        "training ends after 5 epochs without a better validation score.",
     )
     latency_batch: int = setting(
         option.WHOLE,
