@@ -28,7 +28,7 @@ def count(architecture: Architecture, task: Task) -> Cost:
         walk.parameters(x.channels)
         x = walk.pointwise(x)
     if isinstance(hidden, Record):
-        x = _hidden(walk, x, hidden)
+        x = (_radial if "kernel" in hidden else _hidden)(walk, x, hidden)
     walk.linear(x, task.outputs)
     return walk.cost()
 
@@ -56,6 +56,18 @@ def _plr(walk: Walk, x: Symbol) -> Symbol:
     waves = walk.concat([walk.pointwise(angles), walk.pointwise(angles)])
     y = walk.linear(walk.reshape(waves, (x.channels, 2 * PLR_FREQUENCIES)), SIZE)
     return walk.reshape(walk.pointwise(y), (x.channels * SIZE,))
+
+
+def _radial(walk: Walk, x: Symbol, hidden: Record) -> Symbol:
+    """Similarities to centres; the distances count as no MACs."""
+    walk.parameters(hidden["centers"] * x.channels + 1)
+    r = walk.pointwise(walk.copy(x, (hidden["centers"],)))  # times the scale
+    if hidden["kernel"] == "gaussian":
+        return walk.pointwise(walk.pointwise(walk.pointwise(r)))
+    similar = walk.pointwise(walk.pointwise(r))
+    return (
+        similar if hidden["kernel"] == "exponential" else walk.pointwise(walk.pointwise(r), similar)
+    )
 
 
 def _hidden(walk: Walk, x: Symbol, hidden: Record) -> Symbol:

@@ -1,7 +1,7 @@
 """Networks for rows of tables.
 
 Shape suffixes: B batch, D features, N numeric columns, F frequencies, E features of a column, M
-members.
+members, S centres.
 """
 
 from __future__ import annotations
@@ -106,6 +106,41 @@ class Fourier(nn.Module):
     def forward(self, x_BD: Tensor) -> Tensor:
         """Return the cosines of rows [B,D]."""
         return torch.cos(self.linear(x_BD))
+
+
+class RadialBasis(nn.Module):
+    """Similarities of a row to each of S centres, between 0 and 1, by their distance.
+
+    With the rows of the training data as centres, a linear layer behind it is a kernel machine: Broomhead
+    & Lowe, "Multivariable Functional Interpolation and Adaptive Networks", Complex Systems 1988. Of
+    r = scale * distance they are exp(-r²) ("gaussian", as support vector machines have), (1 + r) exp(-r)
+    ("matern") or exp(-r) ("exponential"): the Matérn kernels with ν = ∞, 3/2 and 1/2, Rasmussen &
+    Williams, "Gaussian Processes for Machine Learning", 2006, Section 4.2.1.
+
+    `trainers.loop.closed_form` sets centres and scale, and solves for the linear layer.
+
+    Args:
+        columns: Number of features D.
+        centers: Number of centres S.
+        kernel: "gaussian", "matern" or "exponential".
+    """
+
+    def __init__(self, columns: int, *, centers: int, kernel: str) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.centers = nn.Parameter(torch.randn(centers, columns))
+        self.scale = nn.Parameter(torch.tensor(1 / sqrt(columns)))
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        """Return the similarities [B,S] of rows [B,D]."""
+        # The other mode is inexact where rows are near each other.
+        r_BS = self.scale * torch.cdist(
+            x_BD, self.centers, compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        if self.kernel == "gaussian":
+            return torch.exp(-(r_BS * r_BS))
+        similar_BS = torch.exp(-r_BS)
+        return similar_BS if self.kernel == "exponential" else (1 + r_BS) * similar_BS
 
 
 class NumericColumns(nn.Module):
@@ -255,7 +290,8 @@ def tabular(
         outputs: Number of outputs.
         embedding: A name of `EMBEDDINGS`, "fourier" for `Fourier` of all columns, or none.
         scaling: Multiply each feature by a learned factor.
-        hidden: The other arguments of `hidden_layers`; None for a linear output layer alone.
+        hidden: The other arguments of `hidden_layers`, or of `RadialBasis`; None for a linear output
+            layer alone.
     """
     layers: list[nn.Module] = []
     features = columns
@@ -268,7 +304,10 @@ def tabular(
         features += numeric * (embed.size - 1)
     if scaling:
         layers.append(Scaling(features))
-    if hidden is not None:
+    if hidden is not None and "kernel" in hidden:
+        layers.append(RadialBasis(features, **hidden))
+        features = hidden["centers"]
+    elif hidden is not None:
         layers += hidden_layers(features, **hidden)
         features = hidden["width"] * hidden["members"]
     return nn.Sequential(*layers, linear(features, outputs, gain=OUTPUT_GAIN))

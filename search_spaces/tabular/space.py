@@ -10,7 +10,7 @@ https://arxiv.org/abs/2203.05556, and "TabM: Advancing Tabular Deep Learning wit
 Parameter-Efficient Ensembling", ICLR 2025, https://arxiv.org/abs/2410.24210 (an ensemble that
 shares all hidden weights; here its members are trained on their mean output, not each by itself);
 and Rahimi & Recht, "Random Features for Large-Scale Kernel Machines", NeurIPS 2007 (cosines of random
-directions, in place of a support vector machine).
+directions, in place of a support vector machine), or the kernel machine itself (`kernel`).
 RealMLP's parametrisation (NTK), its learned activations and its dropout in every layer are left out.
 
 Tables are small: 16 features in a layer suffice for a few hundred rows, and a linear model is a
@@ -27,6 +27,7 @@ from search_spaces.tabular.cost import count, numeric_columns
 from search_spaces.task import Task
 from search_spaces.tree import Choice, Integer, Struct
 from search_spaces.tree.extended import Extended
+from search_spaces.tree.values import Record, Value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 WIDTHS = (16, 32, 64, 128, 256, 512)
 WIDEST = 1024  # accepted, not searched: scikit-learn's 100, RealMLP's 256 in a narrower space
 MEMBERS = 8  # of an ensemble
+KERNELS = ("gaussian", "matern", "exponential")  # of similarities, from smooth to rough
+CENTERS = (128, 512, 1024, 2048)
 
 
 def space(max_width: int = 256, max_depth: int = 4) -> SearchSpace:
@@ -44,6 +47,10 @@ def space(max_width: int = 256, max_depth: int = 4) -> SearchSpace:
     model one of a Gaussian kernel.
     `scaling` multiplies each feature, after its embedding, by a learned factor. `members` is the
     size of an ensemble that shares all hidden weights.
+
+    Accepted, not searched: similarities to rows of the training data in place of hidden layers, `kernel`
+    "gaussian", "matern" or "exponential" and 128 to 2,048 `centers`. The built-in training
+    solves for such a network in closed form.
 
     Args:
         max_width: Largest searched width. Range: 16 to 512.
@@ -62,12 +69,13 @@ def space(max_width: int = 256, max_depth: int = 4) -> SearchSpace:
         norm=Choice("none", "batch", "layer"),
         members=Choice(1, MEMBERS),
     )
+    radial = Struct(kernel=Choice(*KERNELS), centers=Choice(*CENTERS))
     return SearchSpace(
         name="tabular",
         tree=Struct(
             embedding=Choice("none", "pbld", "plr", "fourier", "pbld_fine"),
             scaling=Choice(False, True),
-            hidden=Choice("none", hidden),
+            hidden=Extended(Choice("none", hidden), radial, _is_radial),
         ),
         build=build,
         inputs=(1,),
@@ -76,6 +84,10 @@ def space(max_width: int = 256, max_depth: int = 4) -> SearchSpace:
         published={name: value for name, (depth, value) in KNOWN.items() if depth <= max_depth},
         count=count,
     )
+
+
+def _is_radial(value: Value) -> bool:
+    return isinstance(value, Record) and "kernel" in value
 
 
 def default_for(rows: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from math import isfinite, prod
+from math import isfinite, nan, prod
 from time import perf_counter
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from trainers.data.dataset import Dataset, Split
 from trainers.data.transforms import normalise
 from trainers.determinism import derive_seed, same_bits, seeded
+from trainers.loop import closed_form
 from trainers.loop.batch_step import EagerStep, Step, dropout, make_step
 from trainers.loop.batches import batch_sizes, batches, laid_out
 from trainers.loop.convolutions import quick_convolutions
@@ -169,7 +170,8 @@ def train_in_steps(
 
     Trainings can take turns, each in its `trainers.loop.slot.Slot`: after a step the global random
     state is that of the training. `own_step` makes the step of another kind of training, such as that of
-    a supernet, from the step of one network.
+    a supernet, from the step of one network. A kernel machine is solved for, and has no steps: see
+    `trainers.loop.closed_form`.
     """
     _check(net, data)
     follows = recipe.schedule == "plateau"
@@ -181,6 +183,11 @@ def train_in_steps(
     if not len(data.validation):
         stop = None
     task = task or make_task(data.targets)
+    if own_step is None and (machine := closed_form.machine_of(net)) is not None:
+        yield from _solved(
+            net, machine, data, recipe, task=task, seed=seed, earlier=earlier, done=done
+        )
+        return
     device = data.device
     net.to(memory_format=torch.channels_last)  # faster on the CPU too: 1.3 to 2.2 times
     optimizer = optimizer or make_optimizer(net, recipe)
@@ -246,6 +253,34 @@ def _ends(stop: EarlyStop, epoch: Epoch, net: nn.Module, epochs: int) -> bool:
         return False
     stop.put_back(net)
     return True
+
+
+def _solved(
+    net: nn.Module,
+    machine: closed_form.Machine,
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    task: Task,
+    seed: int,
+    earlier: Sequence[Epoch],
+    done: int,
+) -> Generator[Epoch | None]:
+    """Solve for a network at once, unless that was done; yield what a training of all epochs yields."""
+    start = perf_counter()
+    if done:
+        loss = earlier[-1].train_loss if earlier else nan
+    else:
+        loss = closed_form.solve(machine, data, recipe, task, seed)
+    _check_finite(0.0 if done else loss, "training", 1)
+    yield None
+    size = evaluation_batch(recipe.batch_size, 1, data)
+    found = evaluate(net, data.validation, data, batch_size=size, task=task)
+    for number in range(done + 1, recipe.epochs + 1):
+        seconds, start = perf_counter() - start, perf_counter()
+        yield Epoch(
+            number=number, train_loss=loss, metrics=found, learning_rate=0.0, seconds=seconds
+        )
 
 
 def _followed(epoch: Epoch) -> float:

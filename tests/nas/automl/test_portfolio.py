@@ -3,10 +3,10 @@
 import pytest
 
 import search_spaces
-from nas.automl.portfolio import MOST_EMBEDDED, WIDE_FROM, is_embedded, portfolio
+from nas.automl.portfolio import MOST_EMBEDDED, MOST_SIMILAR, WIDE_FROM, is_embedded, portfolio
 from nas.core import hyperparameters
 from search_spaces import Record, Task
-from search_spaces.tabular.space import default_for
+from search_spaces.tabular.space import KERNELS, default_for
 from trainers import Recipe
 from trainers.recipes.for_data import recipe_for
 
@@ -36,13 +36,23 @@ def test_the_first_member_is_the_linear_model(task):
     assert first == str(search_spaces.get("tabular").known["linear"])
 
 
-def test_labels_are_smoothed_in_classifications_alone_and_not_in_the_linear_model():
+def test_labels_are_smoothed_in_classifications_alone_and_not_where_little_is_learned():
     first, *others = portfolio(100, 3, "classification", "vectors")
-    assert first["recipe"]["label_smoothing"] == 0
-    assert {member["recipe"]["label_smoothing"] for member in others} == {0.1}
+    solved = [member for member in others if '"kernel"' in member["architecture"]]
+    assert {member["recipe"]["label_smoothing"] for member in (first, *solved)} == {0}
+    trained = [member for member in others if member not in solved]
+    assert {member["recipe"]["label_smoothing"] for member in trained} == {0.1}
     for task in ("multilabel", "regression"):
         for member in portfolio(100, 3, task, "vectors"):
             assert "label_smoothing" not in member["recipe"]
+
+
+def test_kernel_machines_have_room_for_the_rows_and_are_not_for_many():
+    for rows, centers in ((30, 128), (129, 512), (2_048, 2_048), (MOST_SIMILAR, 2_048)):
+        texts = [member["architecture"] for member in portfolio(rows, 3, "regression", "vectors")]
+        assert sum(f'"centers":{centers},"kernel"' in text for text in texts) == len(KERNELS)
+    many = portfolio(MOST_SIMILAR + 1, 3, "regression", "vectors")
+    assert not any('"kernel"' in member["architecture"] for member in many)
 
 
 def test_nothing_is_known_of_images():

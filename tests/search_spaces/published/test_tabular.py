@@ -14,11 +14,12 @@ from search_spaces.tabular.network import (
     Fourier,
     Join,
     NumericColumns,
+    RadialBasis,
     Scaling,
     Split,
     tabular,
 )
-from search_spaces.tabular.space import default_for
+from search_spaces.tabular.space import CENTERS, KERNELS, default_for
 
 SPACE = search_spaces.get("tabular")
 
@@ -109,6 +110,37 @@ def test_fourier_features_are_of_all_columns():
     net = tabular(columns=7, numeric=0, outputs=2, embedding="fourier", scaling=False, hidden=None)
     assert [type(layer) for layer in net] == [Fourier, torch.nn.Linear]
     assert net(torch.randn(3, 7)).shape == (3, 2)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_similarities_are_the_kernels_of_gaussian_processes(kernel):
+    """Rasmussen & Williams, 2006, equations 4.9 and 4.17; a Matérn kernel has √(2ν) r for its distance."""
+    from sklearn.gaussian_process.kernels import RBF, Matern
+
+    layer = RadialBasis(7, centers=5, kernel=kernel)
+    nu = {"gaussian": float("inf"), "matern": 1.5, "exponential": 0.5}[kernel]
+    x, scale = torch.randn(20, 7), 0.4
+    with torch.no_grad():
+        layer.scale.fill_(scale)
+        got = layer(x)
+    known = (
+        RBF(1 / (scale * 2**0.5)) if nu == float("inf") else Matern((2 * nu) ** 0.5 / scale, nu=nu)
+    )
+    wanted = known(x.numpy(), layer.centers.detach().numpy())
+    torch.testing.assert_close(got, torch.from_numpy(wanted).float(), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_kernel_machines_are_accepted_and_not_searched(kernel):
+    hidden = {"kernel": kernel, "centers": CENTERS[0]}
+    machine = SPACE.architecture({"embedding": "pbld", "scaling": True, "hidden": hidden})
+    task = Task((9,), 3, numeric=4)
+    seen = measure(lambda: SPACE.build(machine, task), (9,))
+    assert SPACE.cost(machine, task) == seen
+    assert SPACE.parse(str(machine)) == machine
+    rng = Random(0)
+    assert all(SPACE.mutate(machine, rng) in SPACE for _ in range(30))
+    assert not any("kernel" in str(SPACE.sample(rng)) for _ in range(200))
 
 
 def test_an_ensemble_is_the_sum_of_its_members():
