@@ -77,6 +77,8 @@ class Comparison:
         references: Values of costs at which all hypervolumes end, the largest of all runs, by metric.
             Metrics without bounds have the scale of the first run.
         repeated: Runs that are not counted, since the one named has their settings and their seed.
+        has_stages: True if some trials go on with the training of an earlier one, as under `asha`
+            and `pbt`: then equal numbers of trials are not equal numbers of epochs.
     """
 
     objective: Metric
@@ -87,6 +89,7 @@ class Comparison:
     sizes: tuple[int, ...]
     references: Mapping[str, float]
     repeated: Mapping[str, str]
+    has_stages: bool
 
 
 def compare_runs(runs: Sequence[Run]) -> Comparison:
@@ -143,7 +146,8 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
         for i, group in enumerate(members.values())
     )  # fmt: skip
     area = _as_metric(first, references) if first.has_hypervolume else None
-    return Comparison(first.first, cost, area, groups, marks, sizes, references, repeated)
+    stages = any(t.proposal.resume_from is not None for run in runs for t in run.trials[:shortest])
+    return Comparison(first.first, cost, area, groups, marks, sizes, references, repeated, stages)
 
 
 def _as_metric(objectives: Objectives, references: Mapping[str, float]) -> Metric:

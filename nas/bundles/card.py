@@ -205,7 +205,10 @@ def _is_built_in(metrics: Mapping[str, Any]) -> bool:
 def _recipe(metrics: Mapping[str, Any]) -> Iterator[str]:
     """The settings of the training; a schedule or a limit of time may have ended it early."""
     trained = (metrics["validation"] or {}).get("epochs")
-    for key, value in metrics["recipe"].items():
+    recipe = dict(metrics["recipe"])
+    if "flip" in recipe and not (metrics["data"] or {}).get("flip", True):
+        recipe["flip"] = "never"  # whatever the recipe has: images of these data are not flipped
+    for key, value in recipe.items():
         is_part = key == "epochs" and trained is not None and trained < value
         yield f"{trained} of {value} epochs" if is_part else f"{key} {value}"
 

@@ -351,6 +351,8 @@ def _report(bundle: Bundle, epochs: int, *, as_json: bool) -> None:
         assert metric is not None
         if "fine_tuned_from" not in bundle.metrics:
             print(_seeds_text(bundle))
+        if replayed := _replay_text(bundle):
+            print(replayed)
         print(
             f"test {metric.label} {metric.text(test[metric.name])} ({test['examples']} examples), "
             f"{parameters:,} parameters, {counted(epochs, 'epoch')}"
@@ -379,6 +381,26 @@ def _seeds_text(bundle: Bundle) -> str:
         f"validation {metric.label} of {len(scores)} seeds: {', '.join(map(metric.text, scores))}; "
         f"standard deviation {metric.text(stdev(scores))}; seed {kept} is kept"
     )
+
+
+def _replay_text(bundle: Bundle) -> str:
+    """The settings that changed during the training, and when, in words; empty if none did."""
+    if not (phases := bundle.metrics.get("phases", [])):
+        return ""
+    recipes = [phase["recipe"] for phase in phases]
+    changed = [name for name, value in recipes[0].items() if any(r[name] != value for r in recipes)]
+    parts, first = [], 1
+    for phase in phases:
+        values = ", ".join(f"{name} {_value(phase['recipe'][name])}" for name in changed)
+        parts.append(f"epochs {first} to {phase['end_epoch']} {values}")
+        first = phase["end_epoch"] + 1
+    return f"settings changed as in the search: {'; '.join(parts)}"
+
+
+def _value(value: object) -> str:
+    from nas.core.numbers import plain
+
+    return plain(value) if isinstance(value, float) else str(value)
 
 
 @contextmanager

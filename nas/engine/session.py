@@ -163,8 +163,8 @@ class Session:
         latency.write_table(self.path, self.problem.estimated_latency)
         if passed := self.settings.passed:
             self._notify(
-                f"no file holds {', '.join(passed)}: only a program that passes the same again can "
-                f"resume {self.path}"
+                f"passed by the program, not by a file: {', '.join(passed)}; only a program that passes "
+                f"the same can continue {self.path}"
             )
         with writing(self.path), training.threads(self.settings.threads):
             yield from self._run(budget)

@@ -498,11 +498,19 @@ class Settings:
     def differences(self, other: Settings) -> list[str]:
         """The fields of `other` that differ, as texts such as `seed was 0, is 1`."""
         mine, others = self.to_dict(), other.to_dict()
-        return [
-            f"{name} was {mine[name]!r}, is {others[name]!r}"
-            for name in mine
-            if mine[name] != others[name]
-        ]
+        found = []
+        for name in mine:
+            was, now = mine[name], others[name]
+            if isinstance(was, dict) and isinstance(now, dict):  # only the entries that differ
+                keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
+                found += [f"{name} {k} was {_given(was, k)}, is {_given(now, k)}" for k in keys]
+            elif was != now:
+                found.append(f"{name} was {was!r}, is {now!r}")
+        return found
+
+
+def _given(fields: Mapping[str, Any], name: str) -> str:
+    return repr(fields[name]) if name in fields else "not given"
 
 
 CHECKS: dict[str, schema.Check] = {

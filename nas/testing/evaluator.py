@@ -72,6 +72,7 @@ def check_evaluator(
     Raises:
         AssertionError: a clause is broken; one sentence says which and how.
     """
+    name = name_of(evaluator)
     with TemporaryDirectory() as folder:
         if isinstance(configurations, SearchSpace):
             evaluator, configurations = _hosted(evaluator, configurations, data, Path(folder))
@@ -79,7 +80,7 @@ def check_evaluator(
         if isinstance(configurations, JointSpace):
             space, rng = configurations, Random(0)
             configurations = [space.sample(rng) for _ in range(CONFIGURATIONS)]
-        _check(evaluator, [Proposal(each, epochs=epochs) for each in configurations])
+        _check(name, evaluator, [Proposal(each, epochs=epochs) for each in configurations])
 
 
 def _hosted(
@@ -113,11 +114,11 @@ def _data(given: Any) -> Dataset | None:
     return load_data(Settings(data=f"{PASSED}:data"), "cpu", {"data": given})
 
 
-def _check(evaluator: Evaluator, proposals: Sequence[Proposal]) -> None:
+def _check(name: str, evaluator: Evaluator, proposals: Sequence[Proposal]) -> None:
     import sklearn.metrics  # noqa: F401 - its import draws random numbers, not its user
 
     epochs = proposals[0].epochs
-    subject = _Subject(evaluator)
+    subject = _Subject(name, evaluator)
     with global_generators_untouched(subject.name):
         whole = [subject.evaluate(number, each) for number, each in enumerate(proposals)]
     with other_global_seeds():
@@ -140,10 +141,10 @@ def _check(evaluator: Evaluator, proposals: Sequence[Proposal]) -> None:
 
 
 class _Subject:
-    """An evaluator to be checked."""
+    """An evaluator to be checked, by the name that its user gave it."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
-        self.name = name_of(evaluator)
+    def __init__(self, name: str, evaluator: Evaluator) -> None:
+        self.name = name
         self._evaluator = evaluator
 
     def evaluate(self, number: int, proposal: Proposal) -> Trial:

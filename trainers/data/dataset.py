@@ -135,8 +135,14 @@ class Dataset:
 
         Returns:
             Normalised inputs, float32 [N, *input_shape], and targets (see `Split`), on the device.
+
+        Raises:
+            ValueError: there is no split of that name.
         """
-        split: Split = {"train": self.train, "validation": self.validation, "test": self.test}[part]
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        if part not in splits:
+            raise ValueError(f"want a split of {', '.join(splits)}, got {part!r}")
+        split = splits[part]
         return normalise(split.inputs.to(self.device), self.mean, self.std), split.targets
 
     def to(self, device: torch.device | str) -> "Dataset":

@@ -28,6 +28,7 @@ def comparison_tables(found: Comparison) -> Iterator[str | Table]:
     yield (
         f"after {found.trials[-1]} trials each; "
         + (f"hypervolumes end at {ends}; " if ends else "")
+        + ("a trial may be one stage of a training; " if found.has_stages else "")
         + "± is the 95 % t-interval of the mean over seeds; p: Mann-Whitney against A"
     )
 

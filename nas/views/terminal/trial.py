@@ -70,7 +70,7 @@ def trial_lines(
     others = [m for m in run.header.metrics if m.name not in (run.objectives.first.name, *drawn)]
     if also := scores_text(others, trial):
         yield from wrap(f"also: {also}", WIDTH, subsequent_indent="  ")
-    yield from _recipe(trial)
+    yield from _recipe(trial, flips=run.header.flips)
     if has_architecture(trial):
         yield ""
         yield from lines(drawing)
@@ -162,13 +162,12 @@ def _children(run: Run, lineage: Lineage, trial: Trial) -> list[int]:
     return [number for number in later if trial.number in lineage.parents(number)]
 
 
-def _recipe(trial: Trial) -> Iterator[str]:
+def _recipe(trial: Trial, *, flips: bool) -> Iterator[str]:
     searched = fields_of(trial.hyperparameters)
-    used = [
-        _setting(trial, name, value)
-        for name, value in fields_of(trial.recipe).items()
-        if value is not None
-    ]
+    fields = fields_of(trial.recipe)
+    if "flip" in fields and not flips:
+        fields["flip"] = "never"  # whatever the recipe has: images of these data are not flipped
+    used = [_setting(trial, name, value) for name, value in fields.items() if value is not None]
     if used:
         yield from wrap("recipe: " + ", ".join(used), WIDTH, subsequent_indent="  ")
     if searched:

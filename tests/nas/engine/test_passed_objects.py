@@ -95,8 +95,8 @@ def test_the_run_says_that_only_a_program_can_resume_it(tmp_path):
     session = open_session(read_request(asked(tmp_path / "run", closure(2.0))), notify=said.append)
     list(session.run(1))
     assert said[0] == (
-        f"no file holds space object:SearchSpace, evaluator object:train: only a program that "
-        f"passes the same again can resume {tmp_path / 'run'}"
+        f"passed by the program, not by a file: space object:SearchSpace, evaluator object:train; "
+        f"only a program that passes the same can continue {tmp_path / 'run'}"
     )
     told_in_report = dict(circumstances(nas.open_run(tmp_path / "run", session.space)))
     passed = "space object:SearchSpace, evaluator object:train"

@@ -150,7 +150,7 @@ def test_an_exported_network_is_the_one_that_was_scored(run, tmp_path):
 def test_another_setting_is_refused_by_name(run, tmp_path):
     before = (run.path / "run.json").read_bytes()
     for change, message in (
-        ({"epochs": 3}, r"recipe was .*'epochs': 1.*, is .*'epochs': 3"),
+        ({"epochs": 3}, r"recipe epochs was 1, is 3"),
         ({"seed": 4}, "seed was 3, is 4"),
         ({"strategy": "random"}, "strategy was 'evolution:.*', is 'random'"),
         ({"schedule": "asha", "epochs": 3}, "schedule was 'none', is 'asha'"),

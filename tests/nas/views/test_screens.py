@@ -112,7 +112,7 @@ def test_commands_are_whole_lines_and_their_purposes_are_within_80_columns(run):
     lines = [line for line in overview(run, run.space) if isinstance(line, str)]
     after = lines[lines.index("next:") + 1 :]
     commands = [line for line in after if line.startswith("  nas ")]
-    assert len(commands) == 4
+    assert len(commands) == 5
     assert all(len(line) <= 80 for line in after if line not in commands)
     for line in commands:
         assert shlex.split(line, comments=True)[2] == str(run.path)

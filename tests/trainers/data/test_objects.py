@@ -338,3 +338,9 @@ def test_pictures_of_torch_data_sets_are_turned_upright_and_have_colours():
     for split in (data.train, data.validation, data.test):
         assert (split.inputs[:, 0, :6] == 255).all()
         assert not split.inputs[:, 1:].any()
+
+
+def test_a_split_of_another_name_is_refused():
+    data = from_objects((X, Y))
+    with pytest.raises(ValueError, match="want a split of train, validation, test, got 'val'"):
+        data.tensors("val")
