@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from math import comb
 from typing import Any, TypeAlias
@@ -137,7 +138,7 @@ def architecture(tag: str, context: AnalysisContext, trial: Trial, lineage: Line
 
     def make() -> Any:
         from nas.views.drawings import describe
-        from nas.views.drawings.figure import architecture_figure
+        from nas.views.drawings.card import card_figure
         from nas.views.tensorboard.events import figure_picture
 
         step = lineage.step(trial.number)
@@ -149,10 +150,13 @@ def architecture(tag: str, context: AnalysisContext, trial: Trial, lineage: Line
             context.space,
             trial.architecture,
             context.task,
-            title=f"{title}: {context.space.format(trial.architecture)}",
+            title=title,
             parent=None if step is None else step.parent.architecture,
         )
-        return figure_picture(tag, architecture_figure(drawing))
+        if not (drawing.cells or drawing.stages):  # there is nothing to draw
+            notation = context.space.format(trial.architecture)
+            drawing = replace(drawing, title=f"{title}: {notation}")
+        return figure_picture(tag, card_figure(drawing))
 
     return make
 

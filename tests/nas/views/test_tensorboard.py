@@ -110,6 +110,8 @@ def test_pictures_a_tag_for_each_stretch_and_architecture(run):
     assert f"search_networks/best_trial_{run.best().number:05d}" in tags
     for tag in tags:
         (image,) = found.Images(tag)
+        if tag.startswith("search_networks/"):
+            assert image.width == 350  # as wide as it is shown: no pixels are left out
         assert image.encoded_image_string.startswith(b"\x89PNG")
 
 
