@@ -144,20 +144,32 @@ def lineage_figure(
 
 
 def importance_figure(
-    importance: Mapping[str, Mapping[str, Importance]], *, theme: Theme = LIGHT
+    importance: Mapping[str, Mapping[str, Importance]],
+    *,
+    theme: Theme = LIGHT,
+    width: float | None = None,
 ) -> Figure:
     """Plot the share of each score that a decision explains, as bars with intervals.
 
     Args:
         importance: Importance by score and decision, the largest first; the first 15 are drawn.
         theme: Colours of the page.
+        width: Inches of a picture with the scores below one another; by default they are side by side.
     """
-    rows, columns = max(len(shares) for shares in importance.values()), len(importance)
+    rows, count = max(len(shares) for shares in importance.values()), max(len(importance), 1)
     rows = min(rows, _DECISIONS)
-    figure = theme.figure(4.6 * max(columns, 1), 1.2 + 0.3 * max(rows, 1))
-    bottom, top = 0.6 / figure.get_figheight(), 0.4 / figure.get_figheight()
+    columns, stacked = (count, 1) if width is None else (1, count)
+    high = 1.2 + 0.3 * max(rows, 1)
+    figure = theme.figure(width or 4.6 * columns, high * stacked)
+    bottom, tall = 0.6 / high, 1 - 1.0 / high
     for place, (score, shares) in enumerate(importance.items()):
-        area = ((0.34 + 0.98 * place) / columns, bottom, 0.6 / columns, 1 - bottom - top)
+        at, below = (place, 0) if width is None else (0, stacked - 1 - place)
+        area = (
+            (0.34 + 0.98 * at) / columns,
+            (bottom + below) / stacked,
+            0.6 / columns,
+            tall / stacked,
+        )
         axes = theme.dress(figure.add_axes(area))
         shown = list(shares.items())[:_DECISIONS]
         axes.barh(range(len(shown)), [100 * one.share for _, one in shown], 0.6,

@@ -93,7 +93,7 @@ def _help() -> str:
 def watched(words: list[str], folder: Path) -> tuple[Seen, int | None]:
     """The sockets of a command and its children, and its exit status; None if it keeps serving."""
     serves = words[0] == "tensorboard"
-    program = "tensorboard.main" if serves else "nas"
+    program = "nas.views.tensorboard.server" if serves else "nas"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     seen, end = Seen(), monotonic() + 120
     with subprocess.Popen(

@@ -118,7 +118,7 @@ def importance(context: AnalysisContext, trials: Sequence[Trial]) -> Draw:
         from nas.analysis.explanation.evidence import Evidence
         from nas.analysis.explanation.explain import explain_evidence
         from nas.views.plots import importance_figure
-        from nas.views.tensorboard.events import figure_picture, text
+        from nas.views.tensorboard.events import DPI, PIXELS, figure_picture, text
         from nas.views.tensorboard.importance_page import importance_page
 
         space = context.header.joint_space(context.space)
@@ -126,7 +126,9 @@ def importance(context: AnalysisContext, trials: Sequence[Trial]) -> Draw:
             found = explain_evidence(Evidence.of_trials(space, trials, context.objectives))
         except ValueError as error:
             return text(IMPORTANCE, f"Nothing can be said: {error}.")
-        summary = figure_picture("search_importance", importance_figure(found.importance))
+        figure = importance_figure(found.importance, width=PIXELS / DPI)
+        figure.set_dpi(DPI)
+        summary = figure_picture("search_importance", figure)
         summary.MergeFrom(text(IMPORTANCE, importance_page(found)))
         return summary
 

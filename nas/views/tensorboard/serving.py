@@ -89,7 +89,7 @@ def serve_folder(folder: Path, port: int) -> None:
     Raises:
         ChildProcessError: TensorBoard ended with an error.
     """
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
+    command = [sys.executable, "-m", "nas.views.tensorboard.server", "--logdir", str(folder)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--samples_per_plugin", _SAMPLES]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603
         try:

@@ -146,7 +146,7 @@ def look_at_own_metrics(visitor):
             if not last.is_visible():  # TensorBoard opens the first sections by itself
                 header.click()
             last.wait_for(state="visible")
-        shown = "image => image.complete && image.naturalWidth > 700"
+        shown = "image => image.complete && image.naturalWidth == 350"
         picture = page.locator("tf-image-loader img").last
         page.wait_for_function(shown, arg=picture.element_handle())
 
@@ -180,9 +180,8 @@ def look_at_images(visitor, run):
         sees(page, f"search_networks/best_trial_{run.best().number:05d}")
         picture = page.locator("tf-image-loader img").first
         picture.wait_for(state="visible")
-        shown = "image => image.complete && image.naturalWidth > 700"
+        shown = "image => image.complete && image.naturalWidth == 350"
         page.wait_for_function(shown, arg=picture.element_handle())
-        sees(page, "Show actual image size").click()  # text in scaled pictures is small
 
 
 def look_at_hparams(visitor, run):
