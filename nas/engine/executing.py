@@ -8,6 +8,8 @@ from pathlib import Path
 from random import Random
 
 from nas import executors
+from nas.core.budgets.deadline import TimeUp
+from nas.core.budgets.spending import Spending
 from nas.core.candidates import Candidates
 from nas.engine import latency
 from nas.engine.problem import Problem
@@ -75,9 +77,28 @@ def executor(
 
 
 def prepare(
-    prepared: Evaluator, problem: Problem, path: Path, checkpoints: Path, notify: Notify
-) -> None:
-    """Prepare an evaluator, in the process of the search."""
+    prepared: Evaluator,
+    problem: Problem,
+    path: Path,
+    checkpoints: Path,
+    notify: Notify,
+    spending: Spending | None = None,
+) -> bool:
+    """Prepare an evaluator, in the process of the search; False if the budget ended before.
+
+    Args:
+        prepared: The evaluator.
+        problem: The problem of the search.
+        path: The folder of the run.
+        checkpoints: The folder for weights.
+        notify: Called with messages for the user.
+        spending: The account of the search; None for no budget.
+    """
+
+    def check_budget() -> None:
+        if spending is not None and spending.reached():
+            raise TimeUp
+
     workspace = factories.workspace_of(
         problem.settings,
         problem.space,
@@ -88,7 +109,12 @@ def prepare(
         checkpoints=checkpoints,
     )
     workspace.folder.mkdir(exist_ok=True)
-    prepared.prepare(replace(workspace, joint=problem.joint, notify=notify))
+    known = replace(workspace, joint=problem.joint, notify=notify, check_budget=check_budget)
+    try:
+        prepared.prepare(known)
+    except TimeUp:
+        return False
+    return True
 
 
 def evaluator(

@@ -205,7 +205,7 @@ class Session:
                 thorough=thorough,
                 clock=clock,
             )
-        return replace(found, before=preparing.work(self._strategy(), self.path))
+        return replace(found, before=preparing.work(self._strategy(), self.settings, self.path))
 
     def spent(self, budget: Budget) -> tuple[Reason, str] | None:
         """The reason for which the recorded trials have spent a budget; None if they have not."""
@@ -277,8 +277,11 @@ class Session:
         try:
             with ending_recorded(self.path, spending, self._notify):
                 account.keep_to(spending, executor, self._notify)
-                if (prepared := self.problem.evaluator) is not None:
-                    executing.prepare(prepared, self.problem, self.path, checkpoints, self._notify)
+                prepared = self.problem.evaluator
+                if prepared is not None and not executing.prepare(
+                    prepared, self.problem, self.path, checkpoints, self._notify, spending
+                ):
+                    return
                 if self.limits.auto:
                     assert isinstance(executor, Autotunable)
                     self.limits = executing.autotuned(

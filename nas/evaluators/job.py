@@ -37,6 +37,10 @@ def _silent(_: str) -> None:
     """Notify nobody."""
 
 
+def _unlimited() -> None:
+    """Allow any time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """Everything that all jobs of a search share.
@@ -52,6 +56,8 @@ class Workspace:
         folder: Folder for files of the evaluator, which `prepare` may have written.
         joint: The configurations that may be proposed, within the limits; None but for `prepare`.
         notify: Called with messages for the user, by `prepare`.
+        check_budget: Raises `nas.core.budgets.deadline.TimeUp` once the search has spent its budget. Called by
+            `prepare` where it can stop and go on in a later session.
     """
 
     space: SearchSpace
@@ -64,6 +70,7 @@ class Workspace:
     folder: Path
     joint: JointSpace | None = None
     notify: Callable[[str], None] = _silent
+    check_budget: Callable[[], None] = _unlimited
 
 
 class Job:

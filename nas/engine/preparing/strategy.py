@@ -1,4 +1,4 @@
-"""Preparation of a strategy, once a run: within its budget, shown, and resumed."""
+"""Preparation of a search before its first trial: within its budget, shown, and resumed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from nas.core.budgets.spending import Spending
 from nas.core.numbers import counted
 from nas.engine.observers import Observers
 from nas.engine.problem import Problem
+from nas.evaluators.factories import FOLDER as EVALUATOR
+from nas.evaluators.supernet.settings import SupernetSettings
 from nas.runs.control.preparation import FOLDER, RelaxedEpoch, read_record
+from nas.runs.control.supernet import read_facts
+from nas.runs.settings import Settings, is_supernet
 from nas.strategies import Strategy
 from nas.strategies.preparing import Preparation, Prepares, RelaxedTraining
 from search_spaces.tree.relaxation import OperationWeights
@@ -38,12 +42,20 @@ def check(strategy: Strategy, problem: Problem) -> None:
         )
 
 
-def work(strategy: Strategy, folder: Path) -> str:
-    """The preparation of a strategy in words, as far as a run has not made it; empty for none."""
-    if not isinstance(strategy, Prepares):
-        return ""
-    record = read_record(folder)
-    return "" if record is not None and record.done else "the preparation of the strategy"
+def work(strategy: Strategy, settings: Settings, folder: Path) -> str:
+    """Preparations before the first trial in words, as far as a run has not made them; empty for none."""
+    said = []
+    if is_supernet(settings.evaluator):
+        wanted, facts = SupernetSettings.parse(settings.evaluator), read_facts(folder / EVALUATOR)
+        if len(facts.losses) < wanted.epochs:
+            said.append(f"the training of the supernet for {counted(wanted.epochs, 'epoch')}")
+        if wanted.trust and facts.tau is None:
+            said.append(f"the trainings of {wanted.trust} members to compare its ranks")
+    if isinstance(strategy, Prepares):
+        record = read_record(folder)
+        if record is None or not record.done:
+            said.append("the preparation of the strategy")
+    return " and ".join(said)
 
 
 def count(spending: Spending, folder: Path) -> None:
@@ -53,8 +65,11 @@ def count(spending: Spending, folder: Path) -> None:
         spending: The account of the search.
         folder: The folder of the run.
     """
-    if (record := read_record(folder)) is not None:
-        spending.prepare(len(record.epochs), record.seconds)
+    record, seconds = read_record(folder), read_facts(folder / EVALUATOR).seconds
+    if record is not None:
+        spending.prepare(len(record.epochs), record.seconds + seconds)
+    elif seconds:
+        spending.prepare(0, seconds)
 
 
 def prepare(

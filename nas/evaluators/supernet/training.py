@@ -67,6 +67,7 @@ def train(workspace: Workspace, settings: SupernetSettings, data: Dataset) -> Sh
     Raises:
         ValueError: the space has no supernets.
         Diverged: the loss was no longer a finite number.
+        TimeUp: the budget of the search is spent; the epochs so far are kept.
     """
     assert workspace.task is not None, "a search with data has a task"
     path, recipe = workspace.folder / FILE, settings.recipe
@@ -96,6 +97,8 @@ def train(workspace: Workspace, settings: SupernetSettings, data: Dataset) -> Sh
         done=done,
         own_step=step,
     )
+    if done < recipe.epochs:
+        workspace.check_budget()
     with closing(steps):
         for epoch in steps if done < recipe.epochs else ():
             if epoch is not None:
@@ -103,6 +106,8 @@ def train(workspace: Workspace, settings: SupernetSettings, data: Dataset) -> Sh
                 checkpoint.save_sealed(path, pausing.state(weights, optimizer, curve))
                 _note(workspace.folder, curve)
                 _say(workspace, curve, recipe.epochs)
+                if epoch.number < recipe.epochs:
+                    workspace.check_budget()
     return weights
 
 

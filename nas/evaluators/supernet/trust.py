@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import atanh, sqrt, tanh
 from random import Random
+from time import perf_counter
 
 from scipy.stats import kendalltau
 
@@ -40,6 +41,7 @@ def compare(workspace: Workspace, data: Dataset, score: Score, members: int) -> 
 
     Raises:
         ValueError: there are too few members to compare.
+        TimeUp: the budget of the search is spent; the members that were trained are kept.
     """
     before = read_facts(workspace.folder)
     if before.tau is not None:
@@ -49,6 +51,7 @@ def compare(workspace: Workspace, data: Dataset, score: Score, members: int) -> 
         workspace.space, data, fixed={"epochs": workspace.epochs}, seed=workspace.seed
     )
     compared: list[Compared] = []
+    seconds = before.seconds
     chosen = _spread(workspace, score, members)
     if len(chosen) < _FEWEST:
         raise ValueError(
@@ -58,15 +61,19 @@ def compare(workspace: Workspace, data: Dataset, score: Score, members: int) -> 
     for number, (architecture, its) in enumerate(chosen):
         text = str(architecture)
         if text not in known:
+            workspace.check_budget()
+            start = perf_counter()
             job = Job(number, Proposal(Configuration.of(architecture)))
             accuracy = trained.evaluate(job)["accuracy"]
             known[text] = Compared(architecture=text, supernet=its, trained=accuracy)
+            seconds += perf_counter() - start
         compared.append(known[text])
-        write_facts(workspace.folder, replace(before, compared=tuple(known.values())))
+        so_far = replace(before, compared=tuple(known.values()), seconds=seconds)
+        write_facts(workspace.folder, so_far)
         workspace.notify(
             f"supernet: member {number + 1} of {len(chosen)} from scratch: accuracy {known[text].trained:.3f}"
         )
-    found = replace(agreement(compared), seconds=before.seconds, losses=before.losses)
+    found = replace(agreement(compared), seconds=seconds, losses=before.losses)
     write_facts(workspace.folder, found)
     return found
 

@@ -36,7 +36,7 @@ class SupernetFacts:
     """The training of a supernet, and how far it ranks as trainings from scratch do.
 
     Attributes:
-        seconds: Seconds of its training.
+        seconds: Seconds of its training and of the comparison.
         losses: Its training loss in each epoch, the mean over the subnets.
         compared: The members that were trained.
         tau: Kendall's tau of the two rankings; None until all are trained.

@@ -8,8 +8,13 @@ import torch
 
 import nas
 import trainers
+from nas.core.budgets.budget import Budget
+from nas.core.budgets.deadline import TimeUp
+from nas.core.budgets.spending import Spending
 from nas.core.constraints import Constraint
 from nas.core.joint_space import JointSpace
+from nas.core.objectives import Objectives
+from nas.engine.preparing import strategy as preparing
 from nas.evaluators.job import Workspace
 from nas.evaluators.supernet import training
 from nas.evaluators.supernet.evaluator import SupernetEvaluator, refuse_unbelieved
@@ -20,7 +25,8 @@ from nas.evaluators.supernet.step import PathStep, recalibrate
 from nas.evaluators.supernet.trust import agreement, compare
 from nas.runs.control.ending import read_ending
 from nas.runs.control.energy import read_energy
-from nas.runs.control.supernet import Compared, read_facts
+from nas.runs.control.supernet import Compared, read_facts, write_facts
+from nas.runs.settings import Settings
 from nas.testing import check_evaluator
 from nas.views.terminal.run import overview
 from nas.winners.retrain import retrain
@@ -301,6 +307,30 @@ def test_a_search_by_a_supernet_is_an_ordinary_run(tmp_path):
     accuracy = (network.eval()(inputs).argmax(dim=1) == targets).float().mean()
     assert float(accuracy) == pytest.approx(run.best().scores["supernet_accuracy"], abs=1e-6)
     assert any(str(line).startswith("supernet: ") for line in overview(run))
+
+
+def test_a_spent_budget_ends_the_training_after_an_epoch_and_its_seconds_count_later(
+    digits, tmp_path
+):
+    left = iter([None, None, TimeUp()])  # before the first epoch, after it, after the second
+
+    def check_budget():
+        if (error := next(left)) is not None:
+            raise error
+
+    workspace = replace(workspace_of(digits, tmp_path), check_budget=check_budget)
+    with pytest.raises(TimeUp):
+        training.train(workspace, SupernetSettings(epochs=9), digits)
+    assert len(read_facts(tmp_path).losses) == 2
+    (tmp_path / "run" / "evaluator").mkdir(parents=True)
+    write_facts(tmp_path / "run" / "evaluator", replace(read_facts(tmp_path), seconds=100.0))
+    spending = Spending(Budget(seconds=60), Objectives())
+    preparing.count(spending, tmp_path / "run")
+    assert spending.reached()
+    settings = Settings(space=SMALL, data="digits", evaluator="supernet:epochs=9,trust=0")
+    assert preparing.work(object(), settings, tmp_path / "run") == (
+        "the training of the supernet for 9 epochs"
+    )
 
 
 @pytest.mark.long
