@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import inf
+from math import ceil, inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,7 @@ def confirm(
     *,
     begin: Callable[[int, int], None] = lambda _candidates, _trainings: None,
     progress: Callable[[Trial], None] | None = None,
+    notify: Callable[[str], None] = lambda _: None,
 ) -> Confirmation | None:
     """Confirm the winner of a search that has spent its budget; see `nas.analysis.retraining.confirm`.
 
@@ -82,6 +83,7 @@ def confirm(
         request: The search as it was asked for.
         begin: Called with the number of candidates and of trainings at most, before the first.
         progress: Called with each training that is made.
+        notify: Called with a message where a share of the time was kept for too few trainings.
 
     Returns:
         The confirmation; None where the share is 0 or too small, where the search did not come to
@@ -96,6 +98,12 @@ def confirm(
         return known
     race = races.Race.of(run, request.confirm_share)
     if race is None:
+        if request.budget is not None and request.budget.seconds is not None:
+            notify(
+                f"the winner is not confirmed: {request.confirm_share:.0%} of this search are too little, "
+                f"about {ceil(races.LEAST / request.confirm_share)} whole trainings are needed "
+                f"(--confirm 0 gives the time to the search)"
+            )
         return None
     seconds = inf if request.budget is None else request.budget.seconds or inf
     end = monotonic() + seconds - ending.seconds

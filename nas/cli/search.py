@@ -47,7 +47,7 @@ def search(*, json: bool, plan: bool, **given: Any) -> int:
         observers=(TensorBoard(), live_view(budget, console, workers=workers)),
     )
     _run(session, request, console)
-    _confirm(session, request)
+    _confirm(session, request, console)
     _judge(session, request, console)
     run = show_run(session.path, as_json=json, space=session.space)
     return 1 if run.all_failed else 0
@@ -140,7 +140,7 @@ def _run(session: Session, request: Request, console: Console) -> None:
         raise
 
 
-def _confirm(session: Session, request: Request) -> None:
+def _confirm(session: Session, request: Request, console: Console) -> None:
     """Name the winner, with a progress bar."""
     from nas.cli.trainings_bar import trainings_bar
     from nas.confirming import confirm
@@ -154,7 +154,7 @@ def _confirm(session: Session, request: Request) -> None:
                 trainings,
             )
 
-        confirm(session, request, begin=begin, progress=progress)
+        confirm(session, request, begin=begin, progress=progress, notify=console.print)
 
 
 def _judge(session: Session, request: Request, console: Console) -> None:

@@ -160,3 +160,14 @@ def test_the_command_says_the_winner_and_exports_it(tmp_path, monkeypatch, capsy
     assert run.weights_path(winner).exists()  # also of one that is not on the front
     confirmed = bundle_of(run, winner).metrics["confirmed"]
     assert (confirmed["metric"], confirmed["seeds"], confirmed["epochs"]) == ("accuracy", 2, 1)
+
+
+def test_a_share_of_the_time_that_is_too_little_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(
+        "import nas\n\n\n@nas.evaluator(metrics={'score': 'maximize'})\ndef score(job):\n    return 1.0\n"
+    )
+    given = ["search", "--evaluator", "own.py:score", "--space", "mlp", "--data", "digits"]
+    assert status([*given, "--trials", "3", "--budget", "60s", "--confirm", "0.15"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is not confirmed: 15% of this search are too little, about 27 whole trainings" in said
