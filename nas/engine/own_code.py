@@ -50,11 +50,11 @@ def with_absolute_paths(settings: Settings) -> Settings:
         place, name = split(text, "object")
         return f"{Path(place).absolute()}:{name}" if place.endswith(".py") else text
 
-    path, profile = Path(settings.data), settings.device_profile
+    profile = settings.device_profile
     return replace(
         settings,
         space=str(SpaceReference.parse(settings.space).absolute()),
-        data=str(path.absolute()) if path.exists() else settings.data,
+        data=_data(settings.data),
         evaluator=absolute(settings.evaluator),
         estimators=tuple(map(absolute, settings.estimators)),
         learn_from=tuple(
@@ -66,6 +66,16 @@ def with_absolute_paths(settings: Settings) -> Settings:
         strategy=absolute(settings.strategy),
         schedule=absolute(settings.schedule),
     )
+
+
+def _data(text: str) -> str:
+    """An absolute path for that of a file or folder; a data set's name stays, whatever is called so."""
+    path = Path(text)
+    if not path.exists():
+        return text
+    from trainers.data.load import is_data_set
+
+    return text if is_data_set(text) else str(path.absolute())
 
 
 def digests_of(settings: Settings, objects: Mapping[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from nas.engine.problem import Problem
 from nas.evaluators import factories
 from nas.runs.settings import DEFAULT_LOSS, TRAINING, Settings
 from nas.runs.understood import Line, line
-from search_spaces import SearchSpace
+from search_spaces import SearchSpace, SpaceReference
 from search_spaces.registry import NONE
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _lines(problem: Problem, reasons: dict[str, str]) -> Iterator[Line]:
                 for one in objectives.constraints
             ),
         )
-    yield "space", _size_text(problem.space) + why("space")
+    yield "space", _size_text(problem.space, settings.space) + why("space")
     if "warm_start" in reasons:
         within = ", if it is within the limits" if problem.objectives.constraints else ""
         yield "first trial", reasons["warm_start"] + within
@@ -81,11 +81,12 @@ def _direction_text(metric: Metric) -> str:
     return f"{metric.name} ({metric.direction}{unit})"
 
 
-def _size_text(space: SearchSpace) -> str:
+def _size_text(space: SearchSpace, text: str) -> str:
     if space.name == NONE:
         return "none, hyperparameters only"
+    name = text if SpaceReference.parse(text).kind == "registered" else space.name  # with settings
     kind = "architectures" if space.build is None else "networks"
     if isinf(space.size):
-        return f"{space.name}, infinitely many {kind}"
+        return f"{name}, infinitely many {kind}"
     size = f"{space.size:,}" if space.size < 1e9 else f"{float(space.size):.1e}"
-    return f"{space.name}, {size} {kind}"
+    return f"{name}, {size} {kind}"

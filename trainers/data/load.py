@@ -20,6 +20,11 @@ def data_sets() -> tuple[str, ...]:
     return ("digits", *downloads.DATA_SETS)
 
 
+def is_data_set(name: str) -> bool:
+    """True for a name of `data_sets`, which `load` takes before a file or folder called so."""
+    return _plain(name) in data_sets()
+
+
 def load(
     name_or_path: str | Path,
     *,

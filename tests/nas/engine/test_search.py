@@ -14,6 +14,7 @@ import torch
 import nas
 import search_spaces
 import trainers
+from nas.engine.own_code import with_absolute_paths
 from nas.engine.session import Session
 from nas.evaluators import training
 from nas.runs import journal
@@ -171,6 +172,14 @@ def test_one_writer_at_a_time(run, tmp_path):
         next(Session(settings, tmp_path / "run").run(3))
     first.close()
     assert len(list(Session(settings, tmp_path / "run").run(3))) == 2
+
+
+def test_a_data_set_comes_before_a_file_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").write_text("a program of that name")
+    settings = with_absolute_paths(Settings(data="digits"))
+    assert settings.data == "digits"
+    assert with_absolute_paths(Settings(data="./digits")).data == str(tmp_path / "digits")
 
 
 def test_the_callers_threads_and_random_state_are_left_alone(tmp_path):
