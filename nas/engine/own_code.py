@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.estimators import Estimator
+from nas.evaluators import factories
 from nas.runs.references import describe, named
 from nas.runs.settings import AUTO, Settings
 from nas.runs.space_files import digest
@@ -71,11 +72,8 @@ def with_absolute_paths(settings: Settings) -> Settings:
 def _data(text: str) -> str:
     """An absolute path for that of a file or folder; a data set's name stays, whatever is called so."""
     path = Path(text)
-    if not path.exists():
-        return text
-    from trainers.data.load import is_data_set
-
-    return text if is_data_set(text) else str(path.absolute())
+    is_path = path.exists() and not factories.is_data_set(text)
+    return str(path.absolute()) if is_path else text
 
 
 def digests_of(settings: Settings, objects: Mapping[str, Any]) -> dict[str, str]:

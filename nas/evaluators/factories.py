@@ -356,6 +356,13 @@ def is_downloaded(name: str) -> bool:
     return name != "digits" and name in trainers.data_sets()
 
 
+def is_data_set(name: str) -> bool:
+    """True for the name of a data set, which comes before a file or folder that is called so."""
+    from trainers.data.load import is_data_set
+
+    return is_data_set(name)
+
+
 def data_lines(data: Dataset | None) -> tuple[tuple[str, str], ...]:
     """Statements on a data set: examples, task, targets, inputs, scaling and how it was read."""
     if data is None:

@@ -194,7 +194,7 @@ def test_the_projector_has_a_point_a_trial(run):
 
 
 def test_the_points_of_the_projector_are_discs_from_dark_to_bright_and_the_front_is_ringed(run):
-    """Which colours and texts show before a column is chosen."""
+    """Colours and texts before a column is chosen."""
     folder = run.path / "tensorboard" / "search"
     config = (folder / "projector_config.pbtxt").read_text()
     assert 'tensor_name: "trials by accuracy, front ringed"' in config
