@@ -44,14 +44,20 @@ class TrialFront:
     def may_return(self, resumable: Container[int]) -> list[Trial]:
         """Trials that may be on the front once those that hide them have been resumed.
 
-        These are the front of the trials that were trained to the end, and those that may be resumed
-        unless one of the former dominates them.
+        These are the front of the trials that will not be resumed, and those that may be resumed unless
+        one that was trained to the end dominates them.
 
         Args:
             resumable: Numbers of the trials that may be resumed.
         """
-        waiting = (trial for trial in self._latest.values() if trial.number in resumable)
-        return [*self._lasting.items, *waiting]
+        settled: Front[Trial] = Front()
+        waiting = []
+        for trial in self._latest.values():
+            if trial.number in resumable:
+                waiting.append(trial)
+            else:
+                settled.add(self._objectives.vector(trial.scores), trial)
+        return [*settled.items, *waiting]
 
     @property
     def items(self) -> list[Trial]:

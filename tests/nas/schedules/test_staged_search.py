@@ -243,9 +243,19 @@ def test_what_a_stage_that_may_be_resumed_hides_can_return():
 
     first, second = told(0, 0.8, 10), told(1, 0.9, 10)
     assert [t.number for t in front.may_return({0, 1})] == [0, 1]
-    assert front.may_return(set()) == []
     told(2, 0.85, 10, first)
     assert [t.number for t in front.items] == [1]
-    assert [t.number for t in front.may_return(set())] == [2]
+    assert [t.number for t in front.may_return({1})] == [2, 1]
     told(3, 0.7, 10, second)
     assert [t.number for t in front.items] == [2]
+
+
+def test_what_is_never_resumed_can_return_too():
+    """A member that a fork has replaced, hidden by one that gets worse later."""
+    front = TrialFront(Objectives())
+    best, replaced, weak = (stage(n, accuracy, 10) for n, accuracy in enumerate([0.9, 0.8, 0.7]))
+    for trial in (best, replaced, weak):
+        front.add(replace(trial, recipe={"epochs": 9}))
+    assert [t.number for t in front.may_return({0})] == [1, 0]
+    front.add(replace(stage(3, 0.6, 10, of=best), recipe={"epochs": 9}))
+    assert [t.number for t in front.items] == [1]
