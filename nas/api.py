@@ -499,6 +499,7 @@ def open_session(
     *,
     observers: Iterable[Observer] = (),
     notify: Callable[[str], None] | None = None,
+    temporary: bool = False,
 ) -> Session:
     """The session of a search that is asked for; see `nas.engine.session.Session`."""
     session = Session(
@@ -510,6 +511,7 @@ def open_session(
         observers=observers,
         objects=request.objects,
         retry_failed=request.retry_failed,
+        temporary=temporary,
     )
     session.check(request.whole_budget)
     return session

@@ -218,7 +218,9 @@ def _session(data: Dataset, plan: Plan, out: Path, say: Callable[[str], None]) -
         **plan.given,
         "out": out,
     }
-    return open_session(read_request(given), observers=_observers(plan), notify=say)
+    return open_session(
+        read_request(given), observers=_observers(plan), notify=say, temporary=plan.out is None
+    )
 
 
 def _first(data: Dataset, plan: Plan) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def explain(
     space: SpaceFile = None,
     json: Json = False,
 ) -> None:
-    """Show which decisions matter, and the effect of each option.
+    """Show which decisions matter, and the effect of each option, from 10 completed trials on.
 
     --ablate adds what each choice of the winner contributes. Its trainings are stored in the run; run the
     same command again to continue them.

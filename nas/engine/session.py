@@ -83,6 +83,7 @@ class Session:
         objects: Objects of the program by the setting that they stand for: space, data, evaluator,
             estimators, strategy, schedule, executor.
         retry_failed: Try trials again that failed for want of memory or time, or that crashed.
+        temporary: The folder will be removed: nobody is told how to resume the run.
 
     Attributes:
         problem: The space, the data, the evaluator and their metrics.
@@ -105,9 +106,11 @@ class Session:
         observers: Iterable[Observer] = (),
         objects: Mapping[str, Any] | None = None,
         retry_failed: bool = False,
+        temporary: bool = False,
     ) -> None:
         refuse_while_running()
         self.path = out
+        self._temporary = temporary
         self.limits = limits or ResourceLimits()
         self._notify = notify or (lambda _: None)
         self._observers = Observers(observers, self._notify)
@@ -161,7 +164,7 @@ class Session:
         if self.settings.learn_from:
             write_copy(self.path, self._learned)
         latency.write_table(self.path, self.problem.estimated_latency)
-        if passed := self.settings.passed:
+        if (passed := self.settings.passed) and not self._temporary:
             self._notify(
                 f"passed by the program, not by a file: {', '.join(passed)}; only a program that passes "
                 f"the same can continue {self.path}"

@@ -85,13 +85,14 @@ class Plan:
         said = [f"{size} architectures within the limits"]
         if self.parameters is not None:
             low, _, high = self.parameters
-            said.append(f"random ones have {short(low)} to {short(high)} parameters")
+            said.append(f"random ones have {_span(short(low), short(high))} parameters")
         if self.macs is not None:
             low, _, high = self.macs
-            said.append(f"{short(low)} to {short(high)} MACs")
+            said.append(f"{_span(short(low), short(high))} MACs")
         if self.trial_seconds is not None:
             low, middle, high = self.trial_seconds
-            said.append(f"a trial {_seconds(middle)} ({_seconds(low)} to {_seconds(high)})")
+            interval = f" ({_seconds(low)} to {_seconds(high)})" if low < high else ""  # of one
+            said.append(f"a trial {_seconds(middle)}{interval}")
         return ", ".join(said)
 
     @property
@@ -117,6 +118,10 @@ class Plan:
             said.append(f"disk {_bytes(self.disk_bytes)}")
         said += [one.text for one in self.earlier[:1]]
         return "; ".join(filter(None, said))
+
+
+def _span(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _number(count: float) -> str:

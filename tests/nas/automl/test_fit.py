@@ -174,7 +174,9 @@ def test_the_command_goes_from_a_file_to_predictions(tmp_path, monkeypatch, caps
     with pytest.raises(SystemExit) as ended:
         main(words.split())
     assert ended.value.code == 0
-    printed = capsys.readouterr().out.splitlines()
+    written = capsys.readouterr()
+    assert "only a program" not in written.err  # there is no run that could be resumed
+    printed = written.out.splitlines()
     assert re.fullmatch(r"1 configuration of 1, 5 networks, \d+ parameters", printed[0])
     assert re.match(r"on 80 examples .*: r2 0\.\d+", printed[1])
     assert printed[-1] == "next: nas predict model NEW-DATA"

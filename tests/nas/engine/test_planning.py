@@ -75,6 +75,16 @@ def test_a_forecast_changes_nothing_and_says_what_comes(tmp_path):
     assert not earlier_runs(tmp_path / "next", "another", metric)
 
 
+def test_a_single_member_has_no_interval():
+    def said(high):
+        spread = {"parameters": Range(2, 2, high), "trial_seconds": Range(2, 2, high)}
+        return Plan(architectures=2, counted=True, **spread).lines[0][1]
+
+    alone, both = said(2), said(20)
+    assert alone == "2 architectures within the limits, random ones have 2 parameters, a trial 2 s"
+    assert both.endswith("random ones have 2 to 20 parameters, a trial 2 s (2 s to 20.0 s)")
+
+
 def test_architectures_within_the_limits_are_counted(tmp_path):
     problem = session_of(tmp_path / "a", space="mlp:max_layers=1", max_params=20_000).problem
     number, exact = count_within_limits(problem, 60.0)
