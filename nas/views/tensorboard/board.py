@@ -46,7 +46,7 @@ from nas.views.tensorboard.pages import pages
 CURVES = 500
 ROWS = 2_000
 SHARE = 0.008  # largest share of the seconds of training that pictures may take in a search
-VERSION = 9  # of the content of a board
+VERSION = 10  # of the content of a board
 _MARK = "complete.txt"
 
 

@@ -31,8 +31,8 @@ def pages(
 ) -> Iterator[tuple[str, str]]:
     """Yield the name and the Markdown of each page."""
     best = context.winner(trials, front)
-    said = _confirmed(context, trials) + _best(context, trials, front) + _gate(context, trials)
-    yield "1_best", said
+    found = _best(context, trials, front)
+    yield "1_best", _confirmed(context, trials) + _gate(context, trials) + found
     yield "2_how_to_load", _how_to_load(context, front, None if best is None else best.number)
     yield "3_settings", _settings(context)
     yield "4_lineage", _lineage(lineage, best) + _phases(trials, best)
@@ -90,13 +90,19 @@ def _confirmed(context: AnalysisContext, trials: Sequence[Trial]) -> str:
 
 def _gate(context: AnalysisContext, trials: Sequence[Trial]) -> str:
     """The winner against its baselines; the command that compares them where nothing did."""
-    title = "\n\n**The winner against its baselines**\n\n"
+    title = "**The winner against its baselines**\n\n"
     run = Run(context.path, context.space, trials=trials)
     if (gate := run.gate) is None:
-        return f"{title}Not compared yet:\n\n    nas {gate_step(run)}" if is_judgeable(run) else ""
+        return (
+            f"Not compared with baselines yet: `nas {gate_step(run)}`\n\n"
+            if is_judgeable(run)
+            else ""
+        )
     if gate.reason:
-        return title + next(gate_lines(run, gate))
-    return f"{title}{gate_title(run, gate)}\n\n{markdown_table(GATE_HEAD, gate_rows(run, gate))}"
+        return f"{title}{next(gate_lines(run, gate))}\n\n"
+    return (
+        f"{title}{gate_title(run, gate)}\n\n{markdown_table(GATE_HEAD, gate_rows(run, gate))}\n\n"
+    )
 
 
 def _supernet(context: AnalysisContext) -> str:

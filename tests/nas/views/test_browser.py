@@ -237,7 +237,6 @@ def look_at_projector(visitor, run):
         count = inside.locator("span.numDataPoints")
         _until(lambda: count.count() == 1 and count.inner_text() == str(done))
         assert inside.get_by_text("WebGL").count() == 0
-        sees(inside, "trials by accuracy, front ringed", exact=True)
         inside.locator("paper-dropdown-menu[label='Color by']").click()
         inside.locator("paper-item:visible").filter(has_text="rank").click()
         ends = inside.locator(".gradient-boundaries:visible")
