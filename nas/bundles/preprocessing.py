@@ -188,7 +188,8 @@ def _ordered(plain: Mapping[str, Any], inputs: Raw, shape: tuple[int, ...]) -> T
             if is_fitting(ordered.shape[1:], shape):
                 return torch.from_numpy(ordered.copy())  # of any type, perhaps not writable
     wanted = ", ".join(map(str, ("B", *shape)))
-    raise ValueError(f"want inputs ({wanted}), got {tuple(array.shape)}")
+    hint = "; put one example in a list" if array.ndim == len(shape) else ""
+    raise ValueError(f"want inputs ({wanted}), got {tuple(array.shape)}{hint}")
 
 
 def _array(inputs: Raw, *, missing: bool = False) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.console import print_json, results
+from nas.cli.console import messages, print_json, results
 from nas.cli.options import Force, Json, SpaceFile
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def portfolio(
     from nas.runs.atomic_io import write_whole
     from search_spaces import strict_json
 
-    found = list(portfolio_of(runs, size, space))
+    found = list(portfolio_of(runs, size, space, messages().print))
     if to is not None:
         if to.exists() and not force:
             raise ValueError(f"want a new file, got {to}; --force replaces it")

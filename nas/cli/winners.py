@@ -416,4 +416,10 @@ def _without_collector() -> Iterator[None]:
 def _choose(run: Run, trial: int | None, select: str, max_params: int | None) -> Trial:
     if trial is not None:
         return run.trial(trial)
-    return run.best(select, max_parameters=max_params)
+    chosen = run.best(select, max_parameters=max_params)
+    if select == "recommended" and run.confirmation is None:
+        messages().print(
+            f"not confirmed: the search trained no winner again; trial {chosen.number} is the best by a "
+            f"model of all scores"
+        )
+    return chosen

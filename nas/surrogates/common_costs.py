@@ -38,8 +38,14 @@ def translate(costs: Array, values: Array, others: Array) -> Array:
         for part in range(_PARTS):
             left_out = np.arange(len(targets)) % _PARTS == part
             predicted[left_out] = _predict(costs[~left_out], targets[~left_out], costs[left_out])
-        found = spearmanr(predicted, targets).statistic if len(targets) > _PARTS else np.nan
-        if not found >= _LEAST:
+        if len(targets) <= _PARTS:
+            raise ValueError(
+                f"too few trials ({len(targets)}) to tell if its scores follow from the sizes of its networks"
+            )
+        found = spearmanr(predicted, targets).statistic
+        if np.isnan(found):
+            raise ValueError("its scores do not follow from the costs of its networks")
+        if found < _LEAST:
             raise ValueError(
                 f"its scores do not follow from the costs of its networks: want a rank correlation of at "
                 f"least {_LEAST:g} with predictions, got {found:.2f} of {len(targets)} trials"

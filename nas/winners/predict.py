@@ -54,11 +54,13 @@ def predict(bundle: Bundle, files: Sequence[Path], *, device: str = "cpu") -> li
         device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises:
-        ValueError: the device is missing, or a file cannot be read or does not fit; one line that
+        ValueError: the device is missing, or a file cannot be read, is a folder or does not fit; one line that
             names it and says what the network takes.
     """
     resolve(device)
     for file in files:
+        if file.is_dir():
+            raise ValueError(f"{file} is a folder; name its files, as in {file}/*")
         if not file.is_file():
             raise ValueError(f"{file}: no such file")
     net = bundle.net()

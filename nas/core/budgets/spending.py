@@ -204,6 +204,12 @@ class Spending:
             return "time", self.time_message(proposal)
         return "energy", self._energy_message(self.energy_forecast.seconds(proposal))
 
+    def _trials_message(self, wanted: int) -> str:
+        """One line that says that there are as many trials as are wanted, or more."""
+        if self.trials > wanted:
+            return f"it has {counted(self.trials, 'trial')} already, {wanted:,} asked for"
+        return f"{self.trials} of {counted(wanted, 'trial')}"
+
     def _energy_message(self, needed: float = 0.0) -> str:
         """One line that says that the energy is spent, or too little for a trial."""
         assert self.budget.watt_hours is not None
@@ -229,7 +235,7 @@ class Spending:
         if self.stop_requested():
             self.ending = "stopped", "stopped by the program"
         elif budget.trials is not None and self.trials >= budget.trials:
-            self.ending = "trials", f"{self.trials} of {counted(budget.trials, 'trial')}"
+            self.ending = "trials", self._trials_message(budget.trials)
         elif budget.epochs is not None and self.epochs >= budget.epochs:
             self.ending = "epochs", f"{self.epochs:,} of {counted(budget.epochs, 'epoch')}"
         elif budget.watt_hours is not None and self.watt_hours >= budget.watt_hours:

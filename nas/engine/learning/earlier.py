@@ -6,7 +6,7 @@ are gone or have grown. Its SHA-256 stands in `run.json`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import inf, isfinite
@@ -69,8 +69,13 @@ class Learned:
         trials = sum(len(one.configurations) for one in self.searches)
         names = ", ".join(one.name for one in self.searches)
         used = f"{_searches(len(self.searches))} with {counted(trials, 'trial')}: {names}"
+        return "; ".join([used if names else "no earlier search", *self.said_of_left_out])
+
+    @property
+    def said_of_left_out(self) -> tuple[str, ...]:
+        """The runs that are left out, in one sentence for the user; empty without any."""
         why = "; ".join(f"{name} ({reason})" for name, reason in self.left_out)
-        return (used if names else "no earlier search") + (f"; left out: {why}" if why else "")
+        return (f"left out: {why}",) if why else ()
 
 
 def learn(
@@ -100,18 +105,24 @@ def gather(
 ) -> Learned:
     """Read runs as `learn` does, but that in the folder `without`."""
     searches: list[EarlierSearch] = []
-    others: list[EarlierSearch] = []
+    others: list[tuple[str, EarlierSearch]] = []
     left_out: list[tuple[str, str]] = []
     for path in _runs(sources, without):
         try:
             run = Run(path)
-            (searches if _is_of(run, space) else others).append(_read(run, space, objectives))
+            found = _read(run, space, objectives)
+            if _is_of(run, space):
+                searches.append(found)
+            else:
+                others.append((path.name, found))
         except ValueError as error:
             left_out.append((path.name, schema.visible(str(error))))
     if searches:
-        left_out += [(one.name, "others are of this search space") for one in others]
+        left_out += [
+            (name, "its search space is another than that of the others") for name, _ in others
+        ]
     else:
-        searches = others
+        searches = [one for _, one in others]
     searches.sort(key=lambda one: -len(one.configurations))
     left_out += [(one.name, f"only {MOST_SEARCHES} are used") for one in searches[MOST_SEARCHES:]]
     learned = Learned(searches=tuple(searches[:MOST_SEARCHES]), left_out=tuple(left_out))
@@ -148,7 +159,12 @@ def read_copy(file: Path, space: JointSpace) -> Learned:
     return Learned(searches=tuple(searches), left_out=left_out)
 
 
-def portfolio_of(sources: Sequence[str], size: int, space: str | None = None) -> tuple[str, ...]:
+def portfolio_of(
+    sources: Sequence[str],
+    size: int,
+    space: str | None = None,
+    notify: Callable[[str], None] = lambda _: None,
+) -> tuple[str, ...]:
     """The configurations that would together have done best over runs, as texts of warm starts.
 
     They are members of the space of the first run, in whose first objective they are compared.
@@ -157,6 +173,7 @@ def portfolio_of(sources: Sequence[str], size: int, space: str | None = None) ->
         sources: Folders of runs, or folders that hold runs.
         size: Most configurations.
         space: The search space of the first run, if it is in a file of the user's own.
+        notify: Receives a sentence on the runs that are left out, if there are any.
 
     Raises:
         ValueError: a source is no folder, or none of the runs can be used.
@@ -164,6 +181,8 @@ def portfolio_of(sources: Sequence[str], size: int, space: str | None = None) ->
     first = Run(_runs(sources, None)[0], space)
     joint = first.header.joint_space(first.space)
     learned = gather(sources, joint, first.objectives)
+    for sentence in learned.said_of_left_out:
+        notify(sentence)
     found = portfolio(Candidates(joint), learned.searches, first.objectives, size)
     return tuple(
         str(WarmStart(str(p.architecture), thaw(p.hyperparameters)))  # read by `--from`

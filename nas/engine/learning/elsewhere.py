@@ -51,7 +51,7 @@ def translated(
     )
     assert all(map(isfinite, scores)), "a mean is a number"
     return EarlierSearch(
-        name=f"{name} (of {source.name}, by costs)",
+        name=f"{name} (of {source.name}, by the sizes of its networks)",
         configurations=tuple(members),
         scores={metric: tuple(scores.tolist())},
     )

@@ -22,7 +22,7 @@ from nas.core.configuration import Configuration
 from nas.core.proposal import Proposal
 from nas.core.trial import Trial
 from nas.engine.planning.earlier_runs import earlier_runs
-from nas.engine.planning.members import count_within_limits
+from nas.engine.planning.members import count_within_limits, left_out
 from nas.engine.planning.plan import Plan, Range
 from nas.engine.problem import Problem
 from nas.estimators.energy.design_power import of_this_machine
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 
-DRAWN, MOST = 40, 100  # members whose sizes are looked at: without a number of trials, and at most
+DRAWN, MOST = (
+    40,
+    100,
+)  # members: those whose sizes are said, and those whose times are forecast at most
 PILOTS = (
     0.5,
     0.99,
@@ -87,11 +90,14 @@ def forecast(
     plan = Plan(
         architectures=architectures,
         counted=counted,
+        members=problem.space.size,
+        left_out=left_out(problem),
         earlier=earlier_runs(folder, fingerprint, problem.objectives.metrics[0]),
     )
-    drawn = list(_members(problem, first, budget.trials or DRAWN))
+    members = list(_members(problem, first, max(DRAWN, budget.trials or 0)))
+    drawn = [one for one in members[: budget.trials or DRAWN] if one is not None]
     if problem.joint.has_costs and drawn:
-        costs = [problem.joint.cost(one) for one in drawn]
+        costs = [problem.joint.cost(one) for one in members[:DRAWN] if one is not None]
         plan = replace(
             plan,
             parameters=_range([cost.parameters for cost in costs]),
@@ -198,8 +204,10 @@ def _unknown(problem: Problem, trains_here: bool, *, thorough: bool) -> str:
     return ""
 
 
-def _members(problem: Problem, first: Sequence[Proposal], trials: int) -> Iterator[Configuration]:
-    """The configurations of the first trials, as far as they do not depend on scores."""
+def _members(
+    problem: Problem, first: Sequence[Proposal], trials: int
+) -> Iterator[Configuration | None]:
+    """The configurations of the first trials, as far as they do not depend on scores; None of one that fails."""
     candidates = Candidates(problem.joint)
     for number in range(min(trials, MOST)):
         if number < len(first):
@@ -214,7 +222,8 @@ def _members(problem: Problem, first: Sequence[Proposal], trials: int) -> Iterat
         try:
             if problem.joint.has_costs:
                 problem.joint.cost(proposal.configuration)
-        except Exception:  # noqa: S112 - a space of the user's own may build what cannot run
+        except Exception:  # a space of the user's own may build what cannot run
+            yield None
             continue
         yield proposal.configuration
 

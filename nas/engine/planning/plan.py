@@ -27,7 +27,9 @@ class Plan:
         architectures: Number of different architectures within the limits; infinite with real numbers,
             None where they are too few for an estimate from random draws.
         counted: True if they were counted one by one, or there are no limits.
-        parameters: Parameters of random members, those of the first trials; None where costs are not known.
+        members: Number of all architectures of the space, those outside the limits too; None if not known.
+        left_out: The reasons why others are not proposed, in words; empty if all may be.
+        parameters: Parameters of random members; None where costs are not known.
         macs: Multiply-accumulates of the same members.
         trial_seconds: Seconds of a trial: fast, typical and slow ones; None where not forecast.
         trials: Number of trials, as the budget allows.
@@ -46,6 +48,8 @@ class Plan:
 
     architectures: float | None
     counted: bool
+    members: float | None = None
+    left_out: str = ""
     parameters: Range | None = None
     macs: Range | None = None
     trial_seconds: Range | None = None
@@ -64,8 +68,9 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         found = asdict(self)
-        if self.architectures is not None and isinf(self.architectures):
-            found["architectures"] = "infinite"
+        for name in ("architectures", "members"):
+            if found[name] is not None and isinf(found[name]):
+                found[name] = "infinite"
         return found
 
     @property
@@ -75,14 +80,7 @@ class Plan:
 
     @property
     def _members(self) -> str:
-        about = "" if self.counted else "about "
-        if self.architectures is None:
-            size = "few"
-        elif isinf(self.architectures):
-            size = "infinitely many"
-        else:
-            size = f"{about}{_number(self.architectures)}"
-        said = [f"{size} architectures within the limits"]
+        said = [self._proposed]
         if self.parameters is not None:
             low, _, high = self.parameters
             said.append(f"random ones have {_span(short(low), short(high))} parameters")
@@ -94,6 +92,20 @@ class Plan:
             interval = f" ({_seconds(low)} to {_seconds(high)})" if low < high else ""  # of one
             said.append(f"a trial {_seconds(middle)}{interval}")
         return ", ".join(said)
+
+    @property
+    def _proposed(self) -> str:
+        """The architectures that may be proposed, of how many, and the reason for the rest."""
+        known, whole = self.architectures, self.members
+        if known is not None and isinf(known):
+            return "infinitely many architectures"
+        if known is None:
+            size = "few"
+        else:
+            size = _number(known) if self.counted else f"about {_number(float(f'{known:.2g}'))}"
+        if not self.left_out or whole is None or known == whole:
+            return f"{size} architectures"
+        return f"{size} of {_number(whole)} architectures are proposed (the rest {self.left_out})"
 
     @property
     def _search(self) -> str:

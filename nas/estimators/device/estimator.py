@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from nas.core.configuration import Configuration
 from nas.core.metrics import METRICS
+from nas.core.numbers import counted
 from nas.estimators.device.counts import operation_counts
 from nas.estimators.device.profile import DeviceProfile, space_text
 from search_spaces import Architecture, SearchSpace, Task
@@ -33,11 +36,13 @@ class DeviceLatency:
             "input_shape": list(task.input_shape),
             "classes": task.outputs,
         }
-        for name, value in mine.items():
-            if profile.setup[name] != value:
-                raise ValueError(
-                    f"device profile: want one of {name} {value}, got {profile.setup[name]}"
-                )
+        if any(profile.setup[name] != value for name, value in mine.items()):
+            shape = "x".join(map(str, task.input_shape))
+            raise ValueError(
+                f"device profile {profile.name} was made for {_described(profile.setup)}; this search has "
+                f"{_described(mine)}; make one for it: nas latency --calibrate {mine['space']} "
+                f"--input {shape} --classes {task.outputs} --to FILE"
+            )
         self.profile = profile
         self._space, self._task = space, task
         self._milliseconds = lru_cache(maxsize=_CACHED)(self._estimate)
@@ -53,3 +58,9 @@ class DeviceLatency:
             self.profile.setup["batch"],
         )
         return self.profile.estimate(counts)
+
+
+def _described(setup: Mapping[str, Any]) -> str:
+    """The space, the inputs and the outputs of networks, in words."""
+    shape = "x".join(map(str, setup["input_shape"]))
+    return f"{setup['space']}, inputs {shape}, {counted(setup['classes'], 'output')}"

@@ -148,7 +148,9 @@ def test_raw_vectors_are_preprocessed_as_they_were_for_validation(unwritten, tmp
     with torch.inference_mode():
         right = bundle.net()(bundle.preprocess(x[900:])).argmax(1) == torch.tensor(y[900:])
     assert right.double().mean().item() == pytest.approx(run.best().scores["accuracy"], abs=0.002)
-    with pytest.raises(ValueError, match=r"want inputs \(B, 64\), got \(64,\)"):
+    with pytest.raises(
+        ValueError, match=r"want inputs \(B, 64\), got \(64,\); put one example in a list"
+    ):
         bundle.preprocess(x[0])
 
 

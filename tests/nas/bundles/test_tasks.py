@@ -365,6 +365,7 @@ def test_arrays_in_files_are_predicted(source_alone, tmp_path, capfd):
     np.save(tmp_path / "texts.npy", x.astype(str))
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "folder").mkdir()
     wanted = bundle.predict(x).rows()
     for name in ("x.npy", "both.npz"):
         assert status("predict", bundle.path, tmp_path / name, "--json") == 0
@@ -382,6 +383,7 @@ def test_arrays_in_files_are_predicted(source_alone, tmp_path, capfd):
         ("objects.npy", "objects.npy: want an array of numbers that numpy saved: "),
         ("rows.csv", "the network takes .npy or .npz files with an array (N, 5)"),
         ("none.npy", "none.npy: no such file"),
+        ("folder", "folder is a folder; name its files, as in "),
     ):
         assert status("predict", bundle.path, tmp_path / name) == 2
         assert message in " ".join(capfd.readouterr().err.split())

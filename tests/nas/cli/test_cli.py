@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from nas.cli.main import COMMANDS, main
+from nas.cli.winners import _choose
 from nas.runs.options import GROUPS, MOST_USED
+from nas.runs.run import Run
 from nas.strategies import STRATEGIES
 
 
@@ -171,9 +173,21 @@ def test_running_it_again_says_that_it_is_complete(nas, run):
     assert status == 0
     assert "is complete: 12 of 12 trials" in err
     assert "front (" in out
+    _, _, err = nas(*arguments, "--trials", "2", "--out", run)
+    assert "is complete: it has 12 trials already, 2 asked for; a larger --trials" in err
     status, _, err = nas(*arguments, "--trials", "12", "--out", run, "--seed", "9")
     assert status == 2
     assert "seed was 0, is 9" in err
+
+
+def test_a_recommended_trial_that_was_not_confirmed_is_said_to_be_none(run, capsys):
+    chosen = _choose(Run(run), None, "recommended", None)
+    wanted = (
+        f"not confirmed: the search trained no winner again; trial {chosen.number} is the best "
+    )
+    assert wanted in capsys.readouterr().err
+    _choose(Run(run), None, "best", None)
+    assert not capsys.readouterr().err
 
 
 def test_show_as_json(nas, run):

@@ -83,7 +83,9 @@ def test_a_search_of_another_space_is_translated_by_the_costs_of_networks(tmp_pa
     search(tmp_path / "mlp", 20, strategy="random", **given)
     other = given | {"space": "nasbench201:channels=4,cells=1", "learn_from": tmp_path / "mlp"}
     run = search(tmp_path / "cells", 3, **other)
-    assert dict(run.header.understood)["learns from"].endswith(" trials: mlp (of mlp, by costs)")
+    assert dict(run.header.understood)["learns from"].endswith(
+        " trials: mlp (of mlp, by the sizes of its networks)"
+    )
     space, task = run.space, run.header.task
     drawn = [space.cost(space.sample(Random(n)), task).parameters for n in range(50)]
     assert sum(-run.trials[0].scores["f1"] <= each for each in drawn) > 45
@@ -124,10 +126,13 @@ def test_a_portfolio_is_written_and_a_search_begins_with_it(runs, tmp_path, caps
     given = {"evaluator": options_c, "objectives": "f1:max", "strategy": "random"}
     here = f"{space}:space"
     source = nas.search(space=here, trials=12, out=tmp_path / "source", **given)
+    sources = [str(source.path), str(runs / "flat")]
     with pytest.raises(SystemExit, match="0"):
-        main(["portfolio", str(source.path), "--size=3", f"--to={file}", f"--space={here}"])
+        main(["portfolio", *sources, "--size=3", f"--to={file}", f"--space={here}"])
     texts = json.loads(file.read_text())
-    assert capsys.readouterr().out.splitlines() == texts
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == texts
+    assert "left out: flat (" in printed.err
     assert len(texts) == 3
     run = nas.search(space=here, trials=3, warm_start=file, out=tmp_path / "run", **given)
     assert [str(t.architecture) for t in run.trials] == texts
