@@ -195,6 +195,15 @@ def automl(fold: Fold, seconds: float) -> Answer:
     return Answer(model.fit(fold.x, fold.y).predict(fold.x_test))
 
 
+def machines(fold: Fold, _: float) -> Answer:
+    """The first four configurations of `NASClassifier` or `NASRegressor`: linear and kernel machines."""
+    import nas
+
+    kind = nas.NASRegressor if fold.regression else nas.NASClassifier
+    model = kind(budget=4, workers=1, seed=fold.number)
+    return Answer(model.fit(fold.x, fold.y).predict(fold.x_test))
+
+
 METHODS: dict[str, Method] = {
     LINEAR: Method(linear, timed=False),
     "svm": Method(machine, timed=False),
@@ -208,6 +217,7 @@ METHODS: dict[str, Method] = {
     "autogluon_networks": Method(autogluon_networks),
     "search": Method(search),
     "automl": Method(automl),
+    "machines": Method(machines, timed=False),
 }
 
 

@@ -59,11 +59,18 @@ def _plr(walk: Walk, x: Symbol) -> Symbol:
 
 
 def _radial(walk: Walk, x: Symbol, hidden: Record) -> Symbol:
-    """Similarities to centres; the distances count as no MACs."""
-    walk.parameters(hidden["centers"] * x.channels + 1)
-    r = walk.pointwise(walk.copy(x, (hidden["centers"],)))  # times the scale
+    """Similarities to centres."""
+    centers = hidden["centers"]
+    walk.parameters(1)
+    norm = walk.copy(x, (1,))
+    norms = walk.zeros((centers,))
+    norm, norms = walk.pointwise(norm), walk.pointwise(norms)
+    sums = walk.pointwise(norms, norm)
+    products = walk.pointwise(walk.linear(x, centers, bias=False))  # twice of them
+    squared = walk.pointwise(walk.pointwise(sums, products))  # the difference, not below 0
     if hidden["kernel"] == "gaussian":
-        return walk.pointwise(walk.pointwise(walk.pointwise(r)))
+        return walk.pointwise(walk.pointwise(squared))
+    r = walk.pointwise(walk.pointwise(squared))  # the root, times the scale
     similar = walk.pointwise(walk.pointwise(r))
     return (
         similar if hidden["kernel"] == "exponential" else walk.pointwise(walk.pointwise(r), similar)

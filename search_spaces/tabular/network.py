@@ -12,6 +12,7 @@ from math import pi, sqrt
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -133,12 +134,12 @@ class RadialBasis(nn.Module):
 
     def forward(self, x_BD: Tensor) -> Tensor:
         """Return the similarities [B,S] of rows [B,D]."""
-        # The other mode is inexact where rows are near each other.
-        r_BS = self.scale * torch.cdist(
-            x_BD, self.centers, compute_mode="donot_use_mm_for_euclid_dist"
-        )
+        norm_B1 = torch.linalg.vector_norm(x_BD, dim=1, keepdim=True)
+        norm_S = torch.linalg.vector_norm(self.centers, dim=1)
+        squared_BS = norm_B1 * norm_B1 + norm_S * norm_S - 2 * F.linear(x_BD, self.centers)
         if self.kernel == "gaussian":
-            return torch.exp(-(r_BS * r_BS))
+            return torch.exp(-self.scale * self.scale * squared_BS.clamp_min(0))
+        r_BS = self.scale * squared_BS.clamp_min(1e-12).sqrt()
         similar_BS = torch.exp(-r_BS)
         return similar_BS if self.kernel == "exponential" else (1 + r_BS) * similar_BS
 

@@ -113,7 +113,7 @@ def solve(machine: Machine, data: Dataset, recipe: Recipe, task: Task, seed: int
         machine.similarities.centers.data,
     )
     found = _solution(layer, x_ND, y_NK - mean_K, w_N)
-    layer.scale.data = layer.scale.new_tensor(found.scale)
+    layer.scale.data = centers_SD.new_tensor(found.scale)
     layer.centers.data = centers_SD.zero_()
     layer.centers[: len(x_ND)] = x_ND
     factor = _factor(found.left_out + mean_K - offset, split.targets, criterion) if offset else 1.0
@@ -156,9 +156,9 @@ def _tried(layer: Similarities, x_ND: Tensor, y_NK: Tensor, w_N: Tensor, scale: 
 
     Weights of rows divide the variance of their noise.
     """
-    layer.centers.data, layer.scale.data = x_ND.float(), layer.scale.new_tensor(scale)
+    layer.centers.data, layer.scale.data = x_ND, x_ND.new_tensor(scale)
     root_N1 = w_N.sqrt()[:, None]
-    similar_NN = layer(x_ND.float()).double()
+    similar_NN = layer(x_ND)
     similar_NN = (similar_NN + similar_NN.T) / 2
     values_N, vectors_NN = torch.linalg.eigh(root_N1 * similar_NN * root_N1.T)
     values_N = values_N.clamp_min(0)

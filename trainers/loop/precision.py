@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from trainers import devices
+from trainers.loop.closed_form import machine_of
 
 Computed = Literal["float32", "bfloat16"]
 FEWEST_PIXELS, FEWEST_CHANNELS = 16 * 16, 8  # of inputs and convolutions, for bfloat16 on a CPU
@@ -24,9 +25,14 @@ def choose(
     input_shape: tuple[int, ...],
     device: torch.device,
 ) -> Computed:
-    """The type that `wanted` means: for "auto", the faster one for `net` and inputs on `device`."""
+    """The type that `wanted` means: for "auto", the faster one for `net` and inputs on `device`.
+
+    Kernel machines are exact in float32 alone: a distance is a difference of large numbers.
+    """
     if wanted != "auto":
         return wanted
+    if machine_of(net) is not None:
+        return "float32"
     if device.type == "cuda":
         with devices.current(device):
             gains = torch.cuda.is_bf16_supported(including_emulation=False)

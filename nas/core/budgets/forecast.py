@@ -18,8 +18,10 @@ class Forecast:
     """Seconds of evaluations: the median seconds per epoch of recent completed trials.
 
     If seconds per epoch and multiply-accumulate spread less than seconds per epoch (by interquartile
-    range over median), they are scaled by the multiply-accumulates of the network. Time that does
-    not grow with the epochs, such as that of loading, is not told apart.
+    range over median), they are scaled by the multiply-accumulates of the network, up to the longest
+    epoch so far, or as many times that as the network has the most multiply-accumulates so far: where
+    kinds of networks differ, as kernel machines and perceptrons do, their median says little. Time
+    that does not grow with the epochs, such as that of loading, is not told apart.
 
     Args:
         whole_epochs: Epochs of a proposal that names none.
@@ -38,6 +40,7 @@ class Forecast:
         self._amount_of = amount_of
         self._each: deque[float] = deque(maxlen=RECENT)  # seconds of an epoch
         self._per_mac: deque[float] = deque(maxlen=RECENT)
+        self._most_macs = 0.0
 
     def observe(self, trial: Trial) -> None:
         """Learn from a trial that has ended."""
@@ -46,6 +49,7 @@ class Forecast:
             self._each.append(each)
             if macs := trial.scores.get("macs"):
                 self._per_mac.append(each / macs)
+                self._most_macs = max(self._most_macs, macs)
 
     def epochs(self, proposal: Proposal) -> int:
         """Epochs that the evaluation of a proposal will train."""
@@ -61,7 +65,8 @@ class Forecast:
             return 0.0
         each = median(self._each)
         if self._scaled and (macs := self._macs_of(proposal.configuration)):
-            each = median(self._per_mac) * macs
+            longest = max(self._each) * max(1.0, macs / self._most_macs)
+            each = min(median(self._per_mac) * macs, longest)
         return each
 
     @property

@@ -123,6 +123,16 @@ def ends_after(budget, trials, objectives=ACCURACY):
 RISING = [scored(number, accuracy=value) for number, value in enumerate((0.2, 0.5, 0.5, 0.4, 0.7))]
 
 
+def test_a_forecast_of_unlike_networks_is_at_most_the_longest_so_far():
+    """Seconds and costs of a fit to the diabetes data: kernel machines first, then perceptrons."""
+    macs = [10, 512, 512, 512, 17792, 22112, 1408, 2816, 22112]
+    seconds = [0.99, 0.29, 0.3, 0.3, 2.21, 3.25, 1.41, 1.66, 3.45]
+    forecast = Forecast(4, lambda _: 60_000)
+    for number, (cost, time) in enumerate(zip(macs, seconds, strict=True)):
+        forecast.observe(took(number, time, macs=cost))
+    assert forecast.seconds(scored(0).proposal) <= max(seconds) * 60_000 / max(macs)
+
+
 def test_the_goal_is_reached_by_one_feasible_trial():
     until = (Constraint.parse("accuracy>=0.5"),)
     assert ends_after(Budget(until=until), RISING) == (2, ("until", "trial 1 has accuracy>=0.5"))

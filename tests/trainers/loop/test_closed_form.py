@@ -52,7 +52,7 @@ def test_the_solution_is_kernel_ridge_regression(data, weighted):
     alone = y - _left_out(x, y, w, ridge)
     torch.testing.assert_close(found.left_out, alone, atol=1e-4, rtol=1e-4)
     with torch.no_grad():
-        got = layer(x.float()).double() @ found.weights
+        got = layer(x) @ found.weights
     np.testing.assert_allclose(got.numpy(), model.predict(x.numpy()), atol=1e-4)
 
 
@@ -140,3 +140,12 @@ def test_a_regression_is_in_standardised_units(tmp_path):
         data.train.targets.mean().item(), rel=0.02
     )
     assert net[1].weight[:, :rows].any()
+
+
+def test_a_network_is_exported_for_any_number_of_rows():
+    net = _net(5, 2, kernel="matern").eval()
+    batch = {0: torch.export.Dim("batch")}
+    exported = torch.export.export(net, (torch.randn(2, 5),), dynamic_shapes=(batch,))
+    for rows in (1, 40):
+        x = torch.randn(rows, 5)
+        torch.testing.assert_close(exported.module()(x), net(x))
