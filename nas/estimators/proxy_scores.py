@@ -11,7 +11,7 @@ from nas.core.configuration import Configuration
 from nas.core.metrics import PROXIES as METRICS
 from nas.core.metrics import Metric
 from nas.estimators import proxies
-from nas.estimators.proxy_batch import BATCH, Batch, measure
+from nas.estimators.proxy_batch import Batch, measure
 from nas.runs.settings import Settings
 from search_spaces import Architecture, SearchSpace, Task, strict_json
 from trainers import Dataset, Recipe
@@ -19,8 +19,8 @@ from trainers import Task as Learned
 
 FILE = "proxies.jsonl"  # of the folder of a run
 _SHARE = 0.05  # of a training, that the proxies of one proposal take at most
-_FEWEST, _MOST = 4, 64  # configurations
-_PASSES = 4 * BATCH  # examples: forward passes of a measurement by `auto`, gradients as two
+_MOST = 64  # configurations
+_STEPS = 4  # of a training, that a measurement by `auto` takes at most: 1.9 to 3 of a small network
 
 
 def of_search(
@@ -49,7 +49,8 @@ def of_search(
         return None
     others = set(declared)
     names = tuple(n for n in METRICS if n in settings.named_metrics and n not in others)
-    trained = 3 * len(data.train) * Recipe.from_dict(dict(settings.recipe)).epochs
+    recipe = Recipe.from_dict(dict(settings.recipe))
+    steps = recipe.epochs * -(-len(data.train) // recipe.batch_size)
     return ProxyScores(
         space,
         task,
@@ -57,7 +58,7 @@ def of_search(
         batch=lambda: Batch.of(data, settings.seed, task=learned),
         seed=settings.seed,
         path=folder / FILE,
-        most=min(max(_FEWEST, int(_SHARE * trained / _PASSES)), _MOST),
+        most=min(max(1, int(_SHARE * steps / _STEPS)), _MOST),
     )
 
 

@@ -165,6 +165,8 @@ class Predictor:
         return trials[int(mean[:, 0].argmin())]
 
     def _most_promising(self, pending: list[Configuration], rng: Random) -> Proposal:
+        if self._screening is not None:
+            self._screening.begin()
         belief = self._believe(pending)
         found, best = self._found(belief)
         pool = self._pool(best, rng)

@@ -64,6 +64,7 @@ class Screening:
         self._candidates = candidates
         self._source: ProxySource = source
         self._names = source.names(names)
+        self._left = source.most  # configurations that may be measured for this proposal
         self._told: list[tuple[Array, float]] = []  # normal scores of proxies, and minus the score
 
     def tell(self, trial: Trial, value: float) -> None:
@@ -76,6 +77,10 @@ class Screening:
     def is_due(self) -> bool:
         """True if the next proposal is to be screened: a share never is."""
         return len(self._candidates.ledger.proposals) % _UNSCREENED != _UNSCREENED - 1
+
+    def begin(self) -> None:
+        """Begin a proposal: as many configurations as the source has for one may be measured."""
+        self._left = self._source.most
 
     def first(self, rng: Random) -> Configuration:
         """The configuration that is believed to be the best of some that are drawn."""
@@ -93,10 +98,12 @@ class Screening:
             mean: Mean of the model, as normal scores of the trials that are minimised.
             deviation: Standard deviation of the model, likewise.
             order: Numbers that are larger for configurations that are measured first, if there are
-                more than may be measured.
+                more than may still be measured for this proposal.
         """
-        most = max(1, self._source.most)
-        chosen = np.sort(np.argsort(-order, kind="stable")[:most])
+        chosen = np.sort(np.argsort(-order, kind="stable")[: self._left])
+        self._left -= len(chosen)
+        if not len(chosen):
+            return mean, deviation
         z, told, believed = self._opinion([configurations[i] for i in chosen])
         chosen, z = chosen[np.isfinite(z)], z[np.isfinite(z)]
         if not believed or len(told) < 2:

@@ -81,6 +81,13 @@ def test_a_proxy_that_ranks_moves_the_model_and_one_that_misleads_does_not():
             good = np.array([quality(c) for c in configurations])[found != mean]
             assert np.corrcoef(good, -found[found != mean])[0, 1] > 0.9
             assert (found != mean).sum() == 32  # not more than may be measured for a proposal
+    screened = screening(1.0, 20)
+    screened.combine(configurations, mean, deviation, order)
+    again, _ = screened.combine(configurations, mean, deviation, order)
+    assert (again == mean).all()  # nor in several parts
+    screened.begin()
+    again, _ = screened.combine(configurations, mean, deviation, order)
+    assert (again != mean).sum() == 32
     sure, _ = screening(1.0, 20).combine(configurations, mean, 1e-3 * deviation, order)
     assert np.abs(sure).max() < 1e-3  # a model that is certain is not moved
 
