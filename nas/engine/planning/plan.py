@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from math import isinf
 from typing import Any, NamedTuple
 
-from nas.core.numbers import duration, energy, plain, short
+from nas.core.numbers import counted, duration, energy, plain, short
 from nas.engine.planning.earlier_runs import Earlier
 from nas.runs.understood import Line, line
 
@@ -112,7 +112,7 @@ class Plan:
         said = []
         if self.seconds is not None:
             low, middle, high = self.seconds
-            parts = [] if self.trials is None else [f"{self.trials:,} trials"]
+            parts = [] if self.trials is None else [counted(self.trials, "trial")]
             parts += [f"{self.confirmation} trainings to confirm the winner"] * bool(
                 self.confirmation
             )
