@@ -193,7 +193,9 @@ def latency(
             }
         )
         return
-    print(f"milliseconds a batch: median (95 % interval), {where}, {threads} threads")
+    from nas.core.numbers import counted
+
+    print(f"milliseconds a batch: median (95 % interval), {where}, {counted(threads, 'thread')}")
     for name, item in found:
         low, middle, high = (f"{1000 * s:.2f}" for s in (item.low, item.median, item.high))
         shown = f"{'noisy' if item.too_noisy else middle:>8} ({low} to {high})"

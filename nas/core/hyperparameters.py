@@ -49,7 +49,9 @@ def tree(names: Sequence[str], fixed: Mapping[str, Any]) -> Struct:
     """
     for name in names:
         if name in fixed:
-            raise ValueError(f"tune: {name} is fixed to {fixed[name]}; drop one of the two")
+            raise ValueError(
+                f"tune: {name} is fixed to {fixed[name]}: leave that out, or name the others to tune"
+            )
     fields: dict[str, Node] = {name: TUNABLE[name] for name in names if name in TUNABLE}
     if "optimizer" in names:
         options = (

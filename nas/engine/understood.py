@@ -7,6 +7,7 @@ from math import isinf
 from typing import TYPE_CHECKING
 
 from nas.core.metrics import Metric
+from nas.core.numbers import counted
 from nas.engine.problem import Problem
 from nas.evaluators import factories
 from nas.runs.settings import DEFAULT_LOSS, TRAINING, Settings
@@ -85,8 +86,9 @@ def _size_text(space: SearchSpace, text: str) -> str:
     if space.name == NONE:
         return "none, hyperparameters only"
     name = text if SpaceReference.parse(text).kind == "registered" else space.name  # with settings
-    kind = "architectures" if space.build is None else "networks"
+    kind = "architecture" if space.build is None else "network"
     if isinf(space.size):
-        return f"{name}, infinitely many {kind}"
-    size = f"{space.size:,}" if space.size < 1e9 else f"{float(space.size):.1e}"
-    return f"{name}, {size} {kind}"
+        return f"{name}, infinitely many {kind}s"
+    if space.size < 1e9:
+        return f"{name}, {counted(int(space.size), kind)}"
+    return f"{name}, {float(space.size):.1e} {kind}s"

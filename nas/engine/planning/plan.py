@@ -104,7 +104,7 @@ class Plan:
         else:
             size = _number(known) if self.counted else f"about {_number(float(f'{known:.2g}'))}"
         if not self.left_out or whole is None or known == whole:
-            return f"{size} architectures"
+            return f"{size} architecture{'' if known == 1 else 's'}"
         return f"{size} of {_number(whole)} architectures are proposed (the rest {self.left_out})"
 
     @property

@@ -135,7 +135,7 @@ def refuse_unbelieved(trust: SupernetFacts) -> None:
     """
     if not trust.is_believed:
         raise ValueError(
-            f"supernet: its scores are not used: {trust}, which holds 0: train it longer (epochs=), "
+            f"supernet: its scores are not used: {trust}, which includes 0: train it longer (epochs=), "
             f"compare more members (trust=), or train each network (--evaluator training)"
         )
 

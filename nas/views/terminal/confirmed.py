@@ -30,7 +30,8 @@ def confirmed_lines(run: Run, confirmation: Confirmation) -> Iterator[str]:
         subject = "" if best is winner else f"{best.trial} is "
         parts.append(f"{subject}better than {_named(worse, with_p=True)}")
     if equal := [each for each in others if not each.worse]:
-        parts.append(f"{_named(equal)} may be equal")
+        noun = "trial" if len(equal) == 1 else "trials"
+        parts.append(f"{noun} {_named(equal)} may be equal")
     if parts:  # none where all other candidates failed
         yield f"  {'; '.join(parts)}"
 

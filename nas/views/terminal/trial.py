@@ -204,7 +204,8 @@ def _phases(run: Run, trial: Trial) -> Iterator[str]:
         yield ""
         yield "settings over time"
         for epochs, origin, settings in phase_rows(phases):
-            line = f"  epochs {epochs}, {origin}: {settings or 'as before'}"
+            noun = "epochs" if " to " in epochs else "epoch"
+            line = f"  {noun} {epochs}, {origin}: {settings or 'as before'}"
             yield from wrap(line, WIDTH, subsequent_indent="      ")
 
 

@@ -20,7 +20,8 @@ def trust_tables(found: Trust) -> Iterator[str | Table]:
     """Yield the lines and tables of `nas trust`."""
     brief, long = found.epochs
     yield (
-        f"{len(found.members)} of the {counted(found.front, 'network')} of the front, "
+        f"{counted(len(found.members), 'network')} of the {found.front} on the front"
+        f"{'' if found.confirmed is None else ' and the confirmed winner'}, "
         f"{counted(found.seeds, 'seed')} each, for {counted(brief, 'epoch')} as in the search and "
         f"for {long}"
     )

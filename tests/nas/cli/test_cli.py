@@ -85,7 +85,10 @@ BAD = [
     (["--objectives", "beauty"], "objectives: want some of accuracy, "),
     (["--tune", "weather"], "tune: want all, or some of learning_rate, "),
     (["--tune", "momentum", "--optimizer", "adamw"], "momentum is not searched for adamw"),
-    (["--tune", "dropout", "--dropout", "0.1"], "dropout is fixed to 0.1; drop one of the two"),
+    (
+        ["--tune", "dropout", "--dropout", "0.1"],
+        "dropout is fixed to 0.1: leave that out, or name the others to tune",
+    ),
     (["--space", "conv1d"], "conv1d is for sequences"),
     (["--space", "fixed:nasbench201:|none~0|"], "want a cell such as"),
     (["--space", "fixed:mlp:{}"], "want the fields"),
