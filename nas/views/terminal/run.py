@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 
 from rich.table import Table
@@ -32,6 +33,7 @@ from search_spaces.tree.values import thaw
 COMMAND = "  nas "  # begins a line with a command, which is not to be wrapped
 _WIDTH = 80
 _CUT = 108  # most characters of an architecture in a table; `nas show RUN TRIAL` prints all
+_HEAD = 14  # most characters of a line of the name of a metric above its column, if words allow it
 
 
 def front_table(
@@ -53,7 +55,8 @@ def front_table(
     """
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("trial", *(metric.label for metric in metrics), "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
+        head = "\n".join(wrap(name, _HEAD, break_long_words=False))
+        table.add_column(head, justify="right", no_wrap=True)
     staged = any(trial.proposal.epochs is not None or trial.stopped_early for trial in front)
     if staged:
         table.add_column("epochs", justify="right", no_wrap=True)

@@ -20,7 +20,7 @@ from nas.analysis.explanation.importance import Importance
 from nas.analysis.progress import points_of
 from nas.analysis.retraining.trust import _choose, assess
 from nas.core.budgets.budget import Budget
-from nas.core.metrics import METRICS
+from nas.core.metrics import METRICS, Metric
 from nas.runs.control.confirmation import Candidate, Confirmation, write_confirmation
 from nas.runs.run import Run
 from nas.views.front_plot import front_figure, planes_of
@@ -222,3 +222,11 @@ def test_the_front_comes_before_the_networks_in_tensorboard_and_curves_are_not_s
     assert "search_networks/" in Path(gallery.__file__).read_text()
     for trials in (60, 600):
         assert "?smoothing=0" in next(welcome(6006, trials))
+
+
+def test_long_names_of_metrics_leave_room_for_architectures(run):
+    names = [f"{part}_share_of_rare_classes" for part in ("first", "second", "third")]
+    table = front_table([], [Metric(name, "maximize") for name in names], run.space)
+    heads = [str(column.header).split("\n") for column in table.columns]
+    assert [" ".join(head) for head in heads[1:4]] == [name.replace("_", " ") for name in names]
+    assert max(len(line) for head in heads for line in head) <= 14
