@@ -266,7 +266,7 @@ def test_members_that_were_trained_before_a_kill_are_not_trained_again(digits, t
     with pytest.raises(KilledError, match="member 3 of 5"):
         evaluator.prepare(workspace_of(digits, tmp_path, notify))
     before = read_facts(tmp_path).compared
-    with pytest.raises(ValueError, match="holds 0"):
+    with pytest.raises(ValueError, match="includes 0"):
         evaluator.prepare(workspace_of(digits, tmp_path, said.append))
     assert len(before) == 3
     assert read_facts(tmp_path).compared[:3] == before
