@@ -392,9 +392,11 @@ def _replay_text(bundle: Bundle) -> str:
     parts, first = [], 1
     for phase in phases:
         values = ", ".join(f"{name} {_value(phase['recipe'][name])}" for name in changed)
-        parts.append(f"epochs {first} to {phase['end_epoch']} {values}")
-        first = phase["end_epoch"] + 1
-    return f"settings changed as in the search: {'; '.join(parts)}"
+        last = phase["end_epoch"]
+        epochs = f"epoch {last}" if first == last else f"epochs {first} to {last}"
+        parts.append(f"{epochs} {values}")
+        first = last + 1
+    return "" if not changed else f"settings changed as in the search: {'; '.join(parts)}"
 
 
 def _value(value: object) -> str:

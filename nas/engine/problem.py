@@ -104,6 +104,11 @@ class Problem:
         from nas.evaluators import training
 
         settings = own_code.with_absolute_paths(settings)
+        if not Path(settings.data).is_absolute() and Path(settings.data).exists():
+            notify(
+                f"data: {settings.data} is the data set of that name; what is called so in this folder is "
+                f"./{settings.data}"
+            )
         code = own_code.digests_of(settings, objects)
         space = objects.get("space")
         if space is None and settings.space != AUTO:

@@ -35,10 +35,8 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], float]
 
-DRAWN, MOST = (
-    40,
-    100,
-)  # members: those whose sizes are said, and those whose times are forecast at most
+DRAWN = 40  # members whose sizes are said
+MOST = 100  # members whose times are forecast
 PILOTS = (
     0.5,
     0.99,

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROBE_ERROR, LOSS, ACCURACY, TRAIN_LOSS = (metric.name for metric in SUPERNET)
-_LEARNED = (
-    1024  # training examples that are scored besides the validation split, without augmentation
-)
+_LEARNED = 1024  # training examples that are scored too, without augmentation
 _PROBED = 4096  # examples of a linear probe at most
 
 

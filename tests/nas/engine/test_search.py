@@ -180,6 +180,11 @@ def test_a_data_set_comes_before_a_file_of_its_name(tmp_path, monkeypatch):
     settings = with_absolute_paths(Settings(data="digits"))
     assert settings.data == "digits"
     assert with_absolute_paths(Settings(data="./digits")).data == str(tmp_path / "digits")
+    said = []
+    assert Session(settings, tmp_path / "run", notify=said.append).problem.data is not None
+    assert said == [
+        "data: digits is the data set of that name; what is called so in this folder is ./digits"
+    ]
 
 
 def test_the_callers_threads_and_random_state_are_left_alone(tmp_path):
